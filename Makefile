@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every target sets up what it needs, alone: a virtual environment in .venv with the locked
+# dependencies. A machine needs Python 3.11 or newer, make, and a package index.
+
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+JOBS    ?= 2
+# Handed on as they are: make demo ARGS="--users 60 --items 50", make test ARGS="-k garbling".
+ARGS    ?=
+
+# The first interpreter that is new enough and can make an environment; PYTHON=... overrides it.
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+SUITABLE   := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON     ?= $(shell for p in $(CANDIDATES); do \
+	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
+
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+LOCKED := $(PIP) install --require-hashes
+QUICK  := -m "not slow"
+# The test workers share the cores; no library may take them all for itself.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# The floor is for the whole suite: a part of it, asked for by ARGS, is run without coverage.
+COV    := $(if $(ARGS),--no-cov,--cov --cov-report=term)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) \
+	  | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## a three-party training on real ratings, then every check of its result
+	$(BIN)/ppmf demo $(ARGS)
+
+.PHONY: install
+install: $(VENV)/.runtime ## the `ppmf` command in .venv/bin, and nothing else
+
+.PHONY: test
+test: $(VENV)/.dev ## the tests, but for the slow ones
+	$(PYTEST) $(QUICK) $(COV) $(ARGS)
+
+.PHONY: test-all
+test-all: $(VENV)/.dev ## every test, the slow ones too
+	$(PYTEST) $(COV) $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev ## before a commit: format, lint, types, walls, licences, a quicker run of the tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .cache/import_linter
+	$(BIN)/reuse lint --quiet
+	$(PYTEST) $(QUICK) --hypothesis-profile=quick -x -q $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: docs
+docs: $(VENV)/.dev ## the site, in docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -d .cache/doctrees -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+.PHONY: bench
+bench: $(VENV)/.dev ## the benchmarks: figures to read, nothing asserted
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+# Needs uv on the path. The second lock keeps the versions of the first.
+UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --quiet pyproject.toml
+.PHONY: lock
+lock: ## resolve the dependencies anew into both lock files (needs uv)
+	$(UV_COMPILE) --group build -o requirements.lock
+	$(UV_COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove the environment, caches and everything built
+	rm -rf $(VENV) .cache .hypothesis docs/_build build dist htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@[ -n "$(PYTHON)" ] || { echo "ppmf needs Python 3.11 or newer with its venv module (on Debian: python3-venv);" \
+	  "none of $(CANDIDATES) is one. Name yours with: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@touch $@
+
+# One installation for both kinds of use: the packages themselves are not copied but pointed at.
+$(VENV)/.runtime: $(VENV)/.created requirements.lock pyproject.toml
+	@echo "installing what the program needs (requirements.lock)"
+	@$(LOCKED) -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "installing what tests, checks and docs need (requirements-dev.lock)"
+	@$(LOCKED) -r requirements-dev.lock
+	@touch $@

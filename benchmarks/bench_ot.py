@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds of the base transfers, and transfers a second of their extension.
+
+    python benchmarks/bench_ot.py [--elements 26000] [--bits 61] [--rounds 5] [--key-bits 3072]
+
+The default size is an iteration of MovieLens-100K, a transfer for each bit of each element. Prints
+the best round of each side, on one core; asserts nothing about time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from time import perf_counter
+
+import numpy as np
+
+from ppmf_secure import base_ot, ot
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.coins import Coins
+
+
+def main() -> None:
+    """Make base transfers once, extend them `--rounds` times, print what each side took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--elements", type=int, default=26_000)
+    parser.add_argument("--bits", type=int, default=61)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--key-bits", type=int, default=3072)
+    options = parser.parse_args()
+    count = options.elements * options.bits
+
+    coins = Coins.seeded("bench_ot")
+    delta = ot.fresh_delta(coins, odd=True)
+    key = SecretKey.generate(options.key_bits, coins)
+    started = perf_counter()
+    request = base_ot.choose(key, ot.delta_bits(delta), coins)
+    chosen = perf_counter()
+    answer, pairs = base_ot.answer(key.public, request, coins)
+    answered = perf_counter()
+    seeds = base_ot.reveal(key, answer)
+    revealed = perf_counter()
+    print(f"128 base transfers, {len(request):,} + {len(answer):,} bytes")
+    print(f"choose    {chosen - started:6.3f} s")
+    print(f"answer    {answered - chosen:6.3f} s")
+    print(f"reveal    {revealed - answered:6.3f} s")
+
+    sender, receiver = ot.ExtensionSender(delta, seeds), ot.ExtensionReceiver(pairs)
+    choices = coins.bits(count)
+
+    receiving, sending = [], []
+    for _ in range(options.rounds):
+        started = perf_counter()
+        columns, held = receiver.extend(choices)
+        received = perf_counter()
+        keys = sender.extend(columns, count)
+        sending.append(perf_counter() - received)
+        receiving.append(received - started)
+        if not np.array_equal(keys ^ held, choices[:, np.newaxis] * delta):
+            raise SystemExit("the keys do not differ by choice times delta")
+
+    print(f"{count:,} transfers, {ot.columns_bytes(count) / 1e6:.1f} MB of columns")
+    print(f"receiver  {min(receiving):6.3f} s  {count / min(receiving) / 1e6:6.1f} M transfers/s")
+    print(f"sender    {min(sending):6.3f} s  {count / min(sending) / 1e6:6.1f} M transfers/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a transcript contain only ciphertexts? Checks of three parties' recordings of one run.
+
+`audit` reads what users, RecSys and CSP recorded and says, check by check, whether it keeps what
+PROTOCOL.md, section 6, promises: nothing outside the known classes, what was sent was received,
+ciphertexts valid and fresh, masks that look uniform, V the only value opened. It needs no key and
+no secret. That a transcript *can be simulated* is for the simulator's tests to say.
+
+How strict: every check but those of uniformity is exact. The tests of uniformity together raise a
+false alarm with probability at most 2^-30 an audit (`uniformity` says why).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ppmf_conformance.audit import order
+from ppmf_conformance.audit.ciphertexts import Ciphertexts
+from ppmf_conformance.audit.finding import Finding
+from ppmf_conformance.audit.masks import Masks
+from ppmf_conformance.audit.outline import contents, outline
+
+__all__ = ["Finding", "audit"]
+
+
+def audit(directory: Path) -> list[Finding]:
+    """The findings on the transcripts in `directory` (users, recsys, csp .cborseq).
+
+    Raises EncodingError when a transcript is missing or is not a sequence of records.
+    """
+    findings = order.check(outline(directory))
+    ciphertexts, masks = Ciphertexts(), Masks()
+    # Keys first: files are read one after the other, and a key may stand in a later one.
+    for direction, message in contents(directory):
+        ciphertexts.learn(direction, message)
+    for direction, message in contents(directory):
+        ciphertexts.add(direction, message)
+        masks.add(direction, message)
+    return [*findings[:-1], *ciphertexts.findings(), *masks.findings(), findings[-1]]

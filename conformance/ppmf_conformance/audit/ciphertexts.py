@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of ciphertexts: of fixed width, valid under their key, never repeated.
+
+Semantic security says nothing of a ciphertext that is sent twice: the repetition itself shows that
+two plaintexts, or two parties' states, are equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from ppmf_conformance.audit.finding import Finding
+from ppmf_conformance.audit.outline import Direction
+from ppmf_secure.ahe.paillier_keys import PublicKey
+from ppmf_spec import wire
+from ppmf_spec.errors import PpmfError
+
+SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
+
+# Which public key each field of ciphertexts is under: the field of the message that carries the
+# key, and whose message that is.
+KEYS: dict[tuple[str, str], tuple[str, str]] = {
+    ("upload", "sealed"): ("modulus", USERS),
+    ("sealed-seeds", "sealed"): ("modulus", USERS),
+    ("base-request", "choices"): ("transfer_key", SENDER),
+    ("base-answer", "seeds"): ("transfer_key", RECEIVER),
+    ("encrypted-rows", "rows"): ("product_key", SENDER),
+    ("product-answer", "answer"): ("product_key", RECEIVER),
+}
+CLASSES = (wire.FieldClass.PK_CIPHERTEXT, wire.FieldClass.HE_CIPHERTEXT)
+
+
+@dataclass(slots=True)
+class Ciphertexts:
+    """Fed every message in the order sent, keys before what is encrypted under them.
+
+    `forwarded` are the users' sealed seeds, which RecSys hands on as they came: the one case of a
+    ciphertext that rightly appears twice, and must.
+    """
+
+    keys: dict[tuple[str, str], PublicKey] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+    uploaded: set[bytes] = field(default_factory=set)
+    forwarded: set[bytes] = field(default_factory=set)
+    invalid: str = ""
+    repeated: str = ""
+
+    def learn(self, direction: Direction, message: wire.Message) -> None:
+        """Take in the public keys of a message."""
+        try:
+            if isinstance(message, wire.UserKey):
+                self.keys["modulus", "users"] = _key(message.modulus)
+            elif isinstance(message, wire.ServerKey):
+                for name in ("product_key", "transfer_key"):
+                    self.keys[name, direction[0]] = _key(getattr(message, name))
+        except PpmfError as error:
+            self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
+
+    def add(self, direction: Direction, message: wire.Message) -> None:
+        """Check the ciphertexts of a message."""
+        for name, field_class, value in message.fields_with_class():
+            if field_class in CLASSES and isinstance(value, bytes):
+                where = f"{message.name}.{name}, {direction[0]} to {direction[1]}"
+                self._add(where, direction, (message.name, name), value)
+
+    def _add(self, where: str, direction: Direction, at: tuple[str, str], data: bytes) -> None:
+        key_field, whose = KEYS[at]
+        owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: "users"}[whose]
+        key = self.keys.get((key_field, owner))
+        if key is None:
+            self.invalid = self.invalid or f"{where}: no key of {owner} before it"
+            return
+        size = key.ciphertext_bytes
+        try:
+            key.read(data, max(1, len(data) // size), where)
+        except PpmfError as error:
+            self.invalid = self.invalid or str(error)
+        digests = [
+            hashlib.sha256(data[begin : begin + size]).digest()
+            for begin in range(0, len(data), size)
+        ]
+        if at[0] == "sealed-seeds":
+            if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
+                self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
+            self.forwarded.update(digests)
+            return
+        if at[0] == "upload":
+            self.uploaded.update(digests)
+        for digest in digests:
+            if digest in self.seen:
+                self.repeated = self.repeated or f"{where}: a ciphertext is repeated"
+            self.seen.add(digest)
+
+    def findings(self) -> list[Finding]:
+        """What was found, once all messages went in."""
+        same = self.uploaded == self.forwarded
+        forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} sealed seeds as they came"
+        count = f"{len(self.seen):,} ciphertexts"
+        return [
+            Finding(
+                "ciphertexts of fixed width, valid under their key",
+                not self.invalid,
+                self.invalid or count,
+            ),
+            Finding("no ciphertext repeated", not self.repeated, self.repeated or count),
+            Finding("sealed seeds forwarded unchanged", same, forwarded),
+        ]
+
+
+def _key(data: bytes) -> PublicKey:
+    return PublicKey.parse(data, 8 * len(data))

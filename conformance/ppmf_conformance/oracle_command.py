@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf oracle`: the same training in the clear, by the reference."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import inputs, real_files, screen
+from ppmf_reference import certified, exact, fixed
+from ppmf_spec import profiles
+from ppmf_spec.bounds import bounds
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import Ratings
+
+# Beyond these the exact rationals of one run outgrow patience (PROTOCOL.md, section 3).
+_EXACT_ITERATIONS = {"lipschitz": 3, "count": 8}
+
+
+class Mode(StrEnum):
+    """Which of the oracle's three readings."""
+
+    FIXED = "fixed"
+    EXACT = "exact"
+    CERTIFIED = "certified"
+
+
+def oracle(
+    ratings: inputs.RatingsFile,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="The result, JSON.", show_default=False),
+    ],
+    mode: Annotated[Mode, typer.Option("--mode", help="What to compute, see above.")] = Mode.FIXED,
+    params: inputs.ParametersFile = None,
+    catalogue: inputs.CatalogueFile = None,
+    user_list: inputs.UserListFile = None,
+) -> None:
+    """Train in the clear, on this machine: what the secure training must equal.
+
+    \b
+    Modes:
+      fixed      F_fix, in integers: item profiles, as `ppmf train` must give them bit for bit
+      exact      F_real, in rationals "p/q": for toys, the fractions grow about six-fold an iteration
+      certified  F_real, enclosed: midpoint and radius of every number, rigorous
+
+    \b
+    Examples:
+      ppmf oracle ratings.csv --params P.toml --out fixed.json
+      ppmf oracle ratings.csv --params P.toml --mode certified --out real.json
+      cmp fixed.json run/item_profiles.json
+    """
+    parameters = inputs.parameters(params)
+    training = inputs.training_ratings(ratings, parameters, catalogue, user_list)
+    for warning in bounds(parameters, training.n_users, training.n_items).warnings:
+        screen.note(warning)
+    size = f"{training.n_items:,} items, {training.n_users:,} users"
+    if mode is Mode.FIXED:
+        with screen.iterations("F_fix", parameters.iterations) as done:
+            profiles.write(out, fixed.train(training, parameters, on_iteration=done))
+        screen.say(f"F_fix of {size}: {out}")
+    elif mode is Mode.EXACT:
+        _exact(training, parameters, out)
+        screen.say(f"F_real of {size}, in exact rationals: {out}")
+    else:
+        enclosure = enclose(training, parameters)
+        real_files.write_enclosure(out, enclosure, parameters)
+        radius = screen.power_of_two(enclosure.radius)
+        screen.say(f"F_real of {size}, every number within {radius}: {out}")
+        if enclosure.undecided:
+            screen.say(
+                f"{len(enclosure.undecided):,} factors lie on the jump of the binary prox for all "
+                "that can be told: their enclosures hold both branches"
+            )
+
+
+def enclose(training: Ratings, params: Parameters) -> certified.Enclosure:
+    """A rigorous enclosure of F_real, with a progress bar."""
+    with screen.iterations("F_real", params.iterations) as done:
+        return certified.train(training, params, on_iteration=done)
+
+
+def _exact(training: Ratings, params: Parameters, out: Path) -> None:
+    usual = _EXACT_ITERATIONS[params.step_rule]
+    if params.iterations * params.inner_steps > usual:
+        screen.note(
+            f"exact rationals grow about six-fold an iteration: more than {usual} under the step "
+            f"rule {params.step_rule} may take for ever; --mode certified does not"
+        )
+    rows: exact.Matrix = []
+    with screen.iterations("F_real", params.iterations) as done:
+        for state in exact.iterate(training, params):
+            rows = state.items
+            done(state.iteration if state.side == "items" else state.iteration - 1)
+    real_files.write_exact(out, training.items, rows, params)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf params check`: does a parameter set fit the ring for a run of a given size?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import inputs, screen
+from ppmf_spec.bounds import bounds
+
+
+def check(
+    users: Annotated[
+        int, typer.Option("--users", metavar="N", help="How many users.", show_default=False)
+    ],
+    items: Annotated[
+        int, typer.Option("--items", metavar="M", help="How many items.", show_default=False)
+    ],
+    params: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[P.toml]", help="A parameter set. [default: the defaults]", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Check a parameter set against its domain, and its largest intermediate against the ring.
+
+    The bound is exact and holds for all ratings on the public scale. Exit status 2, with the rule
+    that is broken, if a run could overflow.
+
+    \b
+    Examples:
+      ppmf params check P.toml --users 943 --items 1682
+      ppmf params check --users 100000 --items 20000
+    """
+    parameters = inputs.parameters(params)
+    fit = bounds(parameters, users, items)
+    unit = 1 << parameters.frac_bits
+    screen.table(
+        ["parameter", "value"], [[name, str(value)] for name, value in parameters.as_dict().items()]
+    )
+    screen.say()
+    screen.table(
+        ["for any ratings of this size", ""],
+        [
+            ["users x items", f"{users:,} x {items:,}"],
+            ["largest intermediate", f"{fit.bits:.1f} of {parameters.ring_bits} bits"],
+            ["width of Z before its shift", f"{fit.z_bits} bits"],
+            ["longest step", f"{fit.max_step} / 2^{parameters.step_bits}"],
+            ["largest thresholds", f"tau {fit.max_tau / unit:g}, theta {fit.max_theta / unit:g}"],
+            ["sha256 of the set", parameters.digest().hex()],
+        ],
+    )
+    for warning in fit.warnings:
+        screen.note(warning)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf recommend` and `ppmf similar`: what a user does at home with the published profiles."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import sqrt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import data, screen, titles
+from ppmf_reference import ridge
+from ppmf_spec import profiles, ratings
+from ppmf_spec.errors import RangeError
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import RawRatings
+
+ProfilesFile = Annotated[
+    Path,
+    typer.Option(
+        "--profiles",
+        metavar="FILE",
+        help="The published item_profiles.json.",
+        show_default=False,
+    ),
+]
+TitlesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--titles",
+        metavar="FILE",
+        help="Titles: movies.csv, u.item, movies.dat or RecBole .item. "
+        "[default: such a file beside the ratings]",
+        show_default=False,
+    ),
+]
+Top = Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many items.")]
+
+
+def recommend(
+    profiles_file: ProfilesFile,
+    ratings_file: Annotated[
+        Path,
+        typer.Option(
+            "--ratings", metavar="FILE", help="Your own ratings, and no others.", show_default=False
+        ),
+    ],
+    top: Top = 10,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user", metavar="ID", help="Whose ratings, if FILE has more than one user's."
+        ),
+    ] = None,
+    ignore_unknown: Annotated[
+        bool,
+        typer.Option("--ignore-unknown", help="Leave out ratings of items without a profile."),
+    ] = False,
+    titles_file: TitlesFile = None,
+) -> None:
+    """Recommend items to one user, from the published profiles and her own ratings.
+
+    Her profile is fitted here (ridge regression, in exact rationals); nothing leaves this machine.
+    She need not have taken part in the training.
+
+    \b
+    Examples:
+      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
+      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv --top 5
+      ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
+    """
+    published = profiles.read(profiles_file)
+    file = data.ratings_file(ratings_file)
+    mine = own_ratings(ratings.read(file), user)
+    rated = rated_rows(mine, published, ignore_unknown)
+    if ignore_unknown and len(rated) < len(mine):
+        screen.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
+    known = titles.beside(file) if titles_file is None else titles.read(titles_file)
+    show_recommendations(published, rated, top, known)
+
+
+def similar(
+    item: Annotated[
+        str, typer.Argument(metavar="ITEM", help="The id of an item.", show_default=False)
+    ],
+    profiles_file: ProfilesFile,
+    top: Top = 10,
+    titles_file: TitlesFile = None,
+) -> None:
+    """List the items nearest to one item: Euclidean distance of their factors.
+
+    \b
+    Examples:
+      ppmf similar 1 --profiles run/item_profiles.json
+      ppmf similar 1 --profiles run/item_profiles.json --titles movies.csv --top 5
+    """
+    published = profiles.read(profiles_file)
+    if item not in published.items:
+        raise RangeError(f"{profiles_file}: no item {item[:40]!a}")
+    known = {} if titles_file is None else titles.read(titles_file)
+    near = ridge.similar(published, published.items.index(item), top)
+    unit = 1 << published.frac_bits
+    screen.say(f"nearest to {item} {known.get(item, '')}".rstrip())
+    screen.table(
+        ["", "item", "title", "distance"],
+        [
+            [
+                str(place),
+                *_named(published, one.row, known),
+                f"{sqrt(one.squared_distance) / unit:.4f}",
+            ]
+            for place, one in enumerate(near, start=1)
+        ],
+        right=",item,distance",
+    )
+
+
+def own_ratings(raw: RawRatings, user: str | None) -> RawRatings:
+    """The ratings of one user: the one named, or the only one in the file."""
+    present = set(raw.users)
+    if user is None:
+        if len(present) > 1:
+            raise RangeError(f"{raw.source}: ratings of {len(present):,} users; name one by --user")
+        return raw
+    if user not in present:
+        raise RangeError(f"{raw.source}: no ratings of user {user[:40]!a}")
+    return raw.take([index for index, one in enumerate(raw.users) if one == user])
+
+
+def rated_rows(
+    mine: RawRatings, published: ItemProfiles, ignore_unknown: bool
+) -> dict[int, Fraction]:
+    """A user's ratings in stars by item row.
+
+    Raises RangeError, beginning with FILE:LINE, for an item without a profile (unless ignored), an
+    item rated twice, or a rating off the public scale or its grid.
+    """
+    row_of = {item: row for row, item in enumerate(published.items)}
+    found: dict[int, Fraction] = {}
+    for index, (item, stars) in enumerate(zip(mine.items, mine.values, strict=True)):
+        row = row_of.get(item)
+        if row is None:
+            if ignore_unknown:
+                continue
+            raise RangeError(
+                f"{mine.where(index)}: the item has no profile; --ignore-unknown leaves it out"
+            )
+        if row in found:
+            raise RangeError(f"{mine.where(index)}: the item is rated twice")
+        try:
+            ridge.check_rating(published, row, stars)
+        except RangeError as error:
+            reason = str(error).split(": ", 1)[-1]
+            raise RangeError(f"{mine.where(index)}: {reason}") from error
+        found[row] = stars
+    return found
+
+
+def show_recommendations(
+    published: ItemProfiles, rated: dict[int, Fraction], top: int, known: dict[str, str]
+) -> None:
+    """The table of the best unrated items; predictions are clipped to the scale for show alone."""
+    own = ridge.profile(rated, published)
+    best = ridge.top_n(own, published, rated, top)
+    screen.table(
+        ["", "item", "title", "predicted"],
+        [
+            [
+                str(place),
+                *_named(published, one.row, known),
+                f"{float(ridge.clip(one.rating, published)):.2f}",
+            ]
+            for place, one in enumerate(best, start=1)
+        ],
+        right=",item,predicted",
+    )
+
+
+def _named(published: ItemProfiles, row: int, known: dict[str, str]) -> tuple[str, str]:
+    item = published.items[row]
+    return item, known.get(item, "")

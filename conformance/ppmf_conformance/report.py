@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run cost and what it was made with, as tables and as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from ppmf_conformance import screen
+from ppmf_secure.transport.drive import Measure
+from ppmf_spec.files import write_atomically
+
+# What a result could depend on, were there a fault in it.
+_PACKAGES = ("ppmf", "cbor2", "cryptography", "gmpy2", "numpy", "phe", "python-flint")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that compute."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"  # run from the source tree
+    return found
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON file, UTF-8, a field a line, all or nothing."""
+    lines = [
+        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in content.items()
+    ]
+    write_atomically(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def measures_json(measures: Iterable[Measure]) -> list[dict[str, object]]:
+    """Seconds and bytes by party and phase."""
+    return [
+        {
+            "party": one.party,
+            "phase": one.phase,
+            "seconds": round(one.seconds, 3),
+            "bytes_sent": one.bytes_sent,
+            "bytes_received": one.bytes_received,
+        }
+        for one in measures
+    ]
+
+
+def measures_table(measures: Iterable[Measure]) -> None:
+    """Seconds and bytes sent, a row a phase, two columns a party, and their sums."""
+    cells = {(one.phase, one.party): (one.seconds, one.bytes_sent) for one in measures}
+    phases = list(dict.fromkeys(phase for phase, _ in cells))
+    parties = list(dict.fromkeys(party for _, party in cells))
+    headings = ["phase"]
+    for party in parties:
+        headings += [party, f"{party} sent"]
+    rows = []
+    for phase in phases:
+        row = [phase]
+        for party in parties:
+            spent, sent = cells.get((phase, party), (0.0, 0))
+            row += (
+                [screen.seconds(spent), screen.size(sent)] if (phase, party) in cells else ["", ""]
+            )
+        rows.append(row)
+    total = ["all"]
+    for party in parties:
+        mine = [cells[phase, party] for phase in phases if (phase, party) in cells]
+        total += [
+            screen.seconds(sum(spent for spent, _ in mine)),
+            screen.size(sum(sent for _, sent in mine)),
+        ]
+    screen.table(headings, [*rows, total], right=",".join(headings[1:]))

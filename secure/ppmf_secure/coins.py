@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one source of a party's randomness (PROTOCOL.md, section 7).
+
+A `Coins` is the keystream of AES-256 in counter mode under a 32-byte key: operating-system entropy
+in production, the hash of a label in tests and vectors. Masks, keys, choice bits and session seeds
+all come from here, so a run is a function of its inputs and its coins; no other code of a party
+reads entropy. `child` splits off an independent stream, so that two uses never share a byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from math import prod
+from typing import Self
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+_CHUNK = bytes(1 << 16)
+
+
+class Coins:
+    """A stream of random bytes, words, bits and bounded integers.
+
+    Never printed: its `repr` names nothing of the key.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != 32:
+            raise ValueError("a Coins key has 32 bytes")
+        self._key = key
+        self._stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+
+    @classmethod
+    def system(cls) -> Self:
+        """Coins from the operating system's entropy: the only choice in production."""
+        return cls(os.urandom(32))
+
+    @classmethod
+    def seeded(cls, label: str) -> Self:
+        """Reproducible coins for tests and vectors: the same label gives the same stream."""
+        return cls(hashlib.sha256(b"ppmf/v1/coins/" + label.encode()).digest())
+
+    def child(self, label: str) -> Coins:
+        """An independent stream for one purpose; asking twice for a label gives it twice."""
+        return Coins(hashlib.sha256(b"ppmf/v1/coins-child/" + self._key + label.encode()).digest())
+
+    def bytes(self, count: int) -> bytes:
+        """`count` uniform bytes."""
+        whole, rest = divmod(count, len(_CHUNK))
+        parts = [self._stream.update(_CHUNK) for _ in range(whole)]
+        parts.append(self._stream.update(_CHUNK[:rest]))
+        return b"".join(parts)
+
+    def words(self, shape: int | tuple[int, ...]) -> NDArray[np.uint64]:
+        """Uniform elements of Z_2^64 of the given shape."""
+        size = shape if isinstance(shape, int) else prod(shape)
+        out = np.frombuffer(bytearray(self.bytes(8 * size)), dtype="<u8")
+        return out.reshape(shape).astype(np.uint64, copy=False)
+
+    def bits(self, shape: int | tuple[int, ...]) -> NDArray[np.uint8]:
+        """Uniform bits of the given shape, one a byte."""
+        size = shape if isinstance(shape, int) else prod(shape)
+        packed = np.frombuffer(self.bytes((size + 7) // 8), dtype=np.uint8)
+        return np.unpackbits(packed, count=size, bitorder="little").reshape(shape)
+
+    def below(self, bound: int) -> int:
+        """A uniform integer in [0, bound), by rejection."""
+        if bound < 1:
+            raise ValueError("the bound of a uniform integer is at least 1")
+        bits = (bound - 1).bit_length()
+        size = (bits + 7) // 8
+        while True:
+            candidate = int.from_bytes(self.bytes(size), "little") >> (8 * size - bits)
+            if candidate < bound:
+                return candidate
+
+    def __repr__(self) -> str:
+        return "Coins(...)"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CSP, the crypto-service provider: holds the users' key, garbles, learns nothing (section 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.coins import Coins
+from ppmf_secure.garbling import permute_bits
+from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program, Send, receive
+from ppmf_secure.server import RatingShares, train
+from ppmf_secure.session import Session
+from ppmf_secure.shares import check_length
+from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.user import expand_seed, open_seed
+from ppmf_spec import wire
+
+
+def csp(session: Session, suite: SuiteChoice, coins: Coins) -> Program[None]:
+    """CSP's whole program. It ends with the only opening: its XOR share of V, to RecSys."""
+    yield Phase("keys", 0, session.half_steps)
+    key = SecretKey.generate(suite.transfer_bits, coins)
+    yield Send(USERS, wire.UserKey(key.public.to_bytes()))
+    yield Phase("upload", 0, session.half_steps)
+    message = yield from receive(RECSYS, wire.SealedSeeds)
+    shares = _shares(session, suite, key, message.sealed)
+    labels = yield from train(CSP, session, suite, key, shares, coins)
+    yield Phase("output", session.half_steps, session.half_steps)
+    bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
+    yield Send(RECSYS, wire.OutputShare(bits.tobytes()))
+
+
+def _shares(session: Session, suite: SuiteChoice, key: SecretKey, sealed: bytes) -> RatingShares:
+    """CSP's share of the ratings: the users' masks, from their seeds."""
+    size = suite.sealed_bytes
+    check_length(sealed, size * len(session.users), "sealed seeds")
+    masks = np.stack(
+        [
+            expand_seed(
+                session,
+                user,
+                open_seed(session, user, key, sealed[row * size : (row + 1) * size]),
+            )
+            for row, user in enumerate(session.users)
+        ]
+    )
+    return RatingShares(masks[:, 0].copy(), masks[:, 1].copy())

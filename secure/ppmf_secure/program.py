@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a party program may do: three effects, and nothing else (sans-IO).
+
+A party is a generator. It yields `Send`, `Receive` or `Phase`; a `Receive` is answered with the
+message. Who carries the bytes, on which thread, over which wire, with which clock, is the
+transport's business: the same program runs in memory, over sockets, from a recorded transcript,
+or one step at a time under a conformance runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ppmf_spec.wire import Message
+
+RECSYS = "recsys"
+CSP = "csp"
+USERS = "users"
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand `message` to the party named `to`; goes on at once."""
+
+    to: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for the next message of the party named `sender`, which must be of type `kind`."""
+
+    sender: str
+    kind: type[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From here on the work belongs to `name`; `done` of `total` half-steps are finished."""
+
+    name: str
+    done: int
+    total: int
+
+
+Effect = Send | Receive | Phase
+Program = Generator[Effect, Message | None, T]
+
+
+def receive(sender: str, kind: type[M]) -> Program[M]:
+    """`message = yield from receive(...)`: the typed form of yielding a `Receive`."""
+    message = yield Receive(sender, kind)
+    assert isinstance(message, kind), "the transport answers a Receive with its type"
+    return message

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RecSys: takes the users' uploads, evaluates what CSP garbles, and learns V (section 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.coins import Coins
+from ppmf_secure.garbling import colours
+from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program, Send, receive
+from ppmf_secure.server import RatingShares, train
+from ppmf_secure.session import Session
+from ppmf_secure.shares import Words, check_length, from_bits, words_from_bytes
+from ppmf_secure.suites import SuiteChoice
+from ppmf_spec import wire
+from ppmf_spec.errors import RangeError, StateError
+from ppmf_spec.profiles import ItemProfiles
+
+
+class Intake:
+    """The uploads as they come: one a user, in any order, a retry allowed if byte-identical."""
+
+    def __init__(self, session: Session, sealed_bytes: int) -> None:
+        self._session = session
+        self._sealed_bytes = sealed_bytes
+        self._row = {user: row for row, user in enumerate(session.users)}
+        self._taken: dict[str, wire.Upload] = {}
+
+    def take(self, upload: wire.Upload) -> None:
+        """Accept one upload.
+
+        Raises RangeError for an unknown user, EncodingError for a wrong length, StateError for a
+        second, different upload of the same user. What was taken before stays taken.
+        """
+        if upload.user not in self._row:
+            raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
+        where = f"upload of user {upload.user}"
+        check_length(upload.masked, 16 * len(self._session.items), f"{where}: masked rows")
+        check_length(upload.sealed, self._sealed_bytes, f"{where}: sealed seed")
+        if self._taken.setdefault(upload.user, upload) != upload:
+            raise StateError(f"{where}: a second upload, and not the bytes of the first")
+
+    @property
+    def missing(self) -> int:
+        """How many users have not uploaded yet."""
+        return len(self._row) - len(self._taken)
+
+    def sealed_seeds(self) -> bytes:
+        """The sealed seeds of all users, in the order of the user list."""
+        return b"".join(self._taken[user].sealed for user in self._session.users)
+
+    def shares(self) -> RatingShares:
+        """RecSys' share of the ratings: the masked rows."""
+        shape = (2, len(self._session.items))
+        masked = np.stack(
+            [
+                words_from_bytes(self._taken[user].masked, shape, "masked rows")
+                for user in self._session.users
+            ]
+        )
+        return RatingShares(masked[:, 0].copy(), masked[:, 1].copy())
+
+
+def recsys(session: Session, suite: SuiteChoice, coins: Coins) -> Program[ItemProfiles]:
+    """RecSys' whole program; its result is V, which it publishes."""
+    yield Phase("keys", 0, session.half_steps)
+    transfer_key = SecretKey.generate(suite.transfer_bits, coins)
+    yield Phase("upload", 0, session.half_steps)
+    intake = Intake(session, suite.sealed_bytes)
+    while intake.missing:
+        intake.take((yield from receive(USERS, wire.Upload)))
+    yield Send(CSP, wire.SealedSeeds(intake.sealed_seeds()))
+    labels = yield from train(RECSYS, session, suite, transfer_key, intake.shares(), coins)
+    yield Phase("output", session.half_steps, session.half_steps)
+    message = yield from receive(CSP, wire.OutputShare)
+    return open_output(session, labels, message.bits)
+
+
+def open_output(session: Session, labels: Words, packed: bytes) -> ItemProfiles:
+    """V from RecSys' active labels and CSP's packed share: the one opening of the run."""
+    mine = colours(labels)
+    check_length(packed, (mine.size + 7) // 8, "output share")
+    theirs = np.unpackbits(
+        np.frombuffer(packed, dtype=np.uint8), count=mine.size, bitorder="little"
+    )
+    words = from_bits(mine ^ theirs.reshape(mine.shape), signed=True)
+    params = session.parameters
+    values = words.view(np.int64).reshape(params.row_rank, len(session.items))
+    bias = values[params.rank] if params.bias else None
+    return ItemProfiles.of(session.items, values[: params.rank].T, bias, params)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The training both servers run, each from its own shares: keys, set-up, half-steps.
+
+RecSys and CSP follow the same program; they differ in who garbles (CSP), in how they came by their
+shares of the ratings (recsys.py, csp.py), and in the last message. (PROTOCOL.md, section 5.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppmf_secure.ahe.base import Layout
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.coins import Coins
+from ppmf_secure.columns import column_uses, problem
+from ppmf_secure.halfstep import inner_step, shared_side
+from ppmf_secure.pair import Site, open_pair
+from ppmf_secure.product import Orientation, set_up
+from ppmf_secure.program import CSP, RECSYS, Phase, Program, Send, receive
+from ppmf_secure.session import Session
+from ppmf_secure.shares import Words
+from ppmf_secure.state import RowSums, Server, Side, Steps
+from ppmf_secure.steps import count_steps, lipschitz_steps
+from ppmf_secure.suites import SuiteChoice
+from ppmf_spec import wire
+from ppmf_spec.errors import StateError
+from ppmf_spec.parameters import Parameters
+
+SIDES = ("users", "items")
+
+
+@dataclass(frozen=True, slots=True)
+class RatingShares:
+    """A server's additive shares mod 2^64 of the ratings, (users, items) each.
+
+    rated: w, 1 where a pair was rated; rating: x at scale fr, 0 where it was not.
+    """
+
+    rated: Words
+    rating: Words
+
+
+def train(
+    me: str,
+    session: Session,
+    suite: SuiteChoice,
+    transfer_key: SecretKey,
+    ratings: RatingShares,
+    coins: Coins,
+    *,
+    epoch: int = 0,
+) -> Program[Words]:
+    """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
+
+    They are of value 0 at CSP and active at RecSys; nothing has been opened.
+    """
+    yield Phase("set-up", 0, session.half_steps)
+    server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
+    params = session.parameters
+    sides = _start(server)
+    made_once = yield from _steps_from_counts(server)
+    for half_step in range(session.half_steps):
+        updated, fixed = SIDES[half_step % 2], SIDES[1 - half_step % 2]
+        last = half_step == session.half_steps - 1
+        yield Phase("products", half_step, session.half_steps)
+        here = yield from problem(server, sides[fixed], updated, Site("products", (half_step,)))
+        yield Phase("steps", half_step, session.half_steps)
+        factor_steps, bias_steps = made_once[updated]
+        if factor_steps is None:
+            site = Site("steps", (half_step,))
+            factor_steps = yield from lipschitz_steps(server, here.squares, sides[fixed].rows, site)
+        yield Phase("updates", half_step, session.half_steps)
+        for inner in range(params.inner_steps):
+            site = Site("update", (half_step, inner))
+            labels = yield from inner_step(
+                server, sides[updated], here, factor_steps, bias_steps, site
+            )
+            if last and inner == params.inner_steps - 1:
+                return labels
+            sides[updated] = yield from shared_side(
+                server, updated, sides[updated].rows, labels, site
+            )
+    raise AssertionError("a run has at least one iteration")
+
+
+def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Words]:
+    """The start both servers know: (D, users) and (D, items) at scale f, as ring elements."""
+    count = (users + items) * params.rank
+    seed = b"ppmf/v1/init/" + params.seed.encode()
+    drawn = np.frombuffer(hashlib.shake_256(seed).digest(count), dtype=np.uint8)
+    entries = (drawn.astype(np.int64) - 128) << (params.frac_bits - 8)
+    both = np.zeros((params.row_rank, users + items), dtype=np.uint64)
+    both[: params.rank] = entries.reshape(users + items, params.rank).T.astype(np.uint64)
+    return both[:, :users].copy(), both[:, users:].copy()
+
+
+def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
+    """The two public shapes of the encrypted ratings: packing users, packing items."""
+    uses = column_uses(params)
+    columns = sum(use.stop - use.start for use in uses)
+    outputs = params.iterations * columns * (users + items)
+    return (
+        Orientation("users", Layout(items, (users, users), outputs), uses),
+        Orientation("items", Layout(users, (items, items), outputs), uses),
+    )
+
+
+def _set_up(
+    me: str,
+    session: Session,
+    suite: SuiteChoice,
+    transfer_key: SecretKey,
+    ratings: RatingShares,
+    coins: Coins,
+    epoch: int,
+) -> Program[Server]:
+    """Exchange keys, encrypted rows and base transfers."""
+    peer = RECSYS if me == CSP else CSP
+    product_key = suite.products.generate(coins)
+    yield Send(
+        peer,
+        wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes()),
+    )
+    theirs = yield from receive(peer, wire.ServerKey)
+    if theirs.suite != session.suite:
+        raise StateError(
+            f"{peer} runs suite {theirs.suite[:40]}, this server {session.suite}: use one suite"
+        )
+    peer_products = suite.products.peer(theirs.product_key)
+    peer_transfers = PublicKey.parse(theirs.transfer_key, suite.transfer_bits)
+    by_user = (ratings.rated, ratings.rating)
+    by_item = (ratings.rated.T, ratings.rating.T)
+    packing_users, packing_items = orientations(
+        session.parameters, len(session.users), len(session.items)
+    )
+    products = yield from set_up(
+        me,
+        suite.products,
+        product_key,
+        peer_products,
+        ((packing_users, by_item), (packing_items, by_user)),
+        coins,
+    )
+    pair = yield from open_pair(me, session.id, epoch, transfer_key, peer_transfers, coins)
+    sums = {
+        "users": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
+        "items": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),
+    }
+    return Server(session, pair, dict(zip(SIDES, products, strict=True)), sums)
+
+
+def _start(server: Server) -> dict[str, Side]:
+    """The public start, as this server's shares: all of it CSP's."""
+    session = server.session
+    values = public_start(session.parameters, len(session.users), len(session.items))
+    return {
+        name: Side(name, value if server.pair.garbles else np.zeros_like(value), None, value)
+        for name, value in zip(SIDES, values, strict=True)
+    }
+
+
+def _steps_from_counts(server: Server) -> Program[dict[str, tuple[Steps | None, Steps | None]]]:
+    """By side, the steps that depend on counts alone: (the factors', the biases'), where so."""
+    params = server.session.parameters
+    made: dict[str, tuple[Steps | None, Steps | None]] = {}
+    for name, terms in (
+        ("users", len(server.session.items)),
+        ("items", len(server.session.users)),
+    ):
+        counts = server.sums[name].count
+        factors = biases = None
+        if params.step_rule == "count":
+            site = Site(f"count-steps/{name}")
+            factors = yield from count_steps(server, counts, terms, site, factors=True)
+        if params.bias:
+            site = Site(f"bias-steps/{name}")
+            biases = yield from count_steps(server, counts, terms, site, factors=False)
+        made[name] = (factors, biases)
+    return made

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The suites a session may name: what encrypts the products, and how long the Paillier keys are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ppmf_secure.ahe import paillier
+from ppmf_secure.ahe.base import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteChoice:
+    """A suite by its name.
+
+    products: the homomorphic matrix product.
+    transfer_bits: the Paillier modulus of users' seeds and of the base transfers.
+    """
+
+    products: Suite
+    transfer_bits: int
+
+    @property
+    def name(self) -> str:
+        return self.products.name
+
+    @property
+    def secure(self) -> bool:
+        """False for the small keys that only tests may use."""
+        return self.products.secure
+
+    @property
+    def sealed_bytes(self) -> int:
+        """Length of one user's sealed seed: one ciphertext."""
+        return 2 * self.transfer_bits // 8
+
+
+def suite(name: str) -> SuiteChoice:
+    """The suite of that name; ParametersError for any other."""
+    chosen = paillier.suite(name)
+    return SuiteChoice(chosen, chosen.bits)

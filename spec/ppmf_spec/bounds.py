@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a run of a given size fit the ring? An exact answer (spec, chapter 3).
+
+Every intermediate of F_fix that the secure protocol must hold unwrapped is bounded over *all*
+ratings of the public size and scale. With B = 2^b, E = d B^2 + 2B + xmax (no residual is larger)
+and N = max(n, m), the largest sum before Z's shift is at most
+
+    bound = B 2^(3f+q) + 2^(2f+q-1) + 2^(3f) max over c and Q of H(c, Q) (|G|(c, Q) + lambda B)
+
+where c in 0..N counts a row's ratings and Q is the sum of its counterparts' squared factors. By
+Cauchy-Schwarz over the c counterparts, |G| <= min(c B E, E sqrt(c Q)).
+
+The maximum is taken exactly, without visiting every (c, Q):
+
+- `lipschitz`: H depends on Q alone, while |G| and the range of Q grow with c: only c = N matters.
+  In q2 = Q 2^(2f), an integer, H falls and |G| grows, so among the q2 of equal H the largest (up to
+  N d B^2 2^(2f)) is the worst. floor(a / x) takes at most 2 sqrt(a) values: so does H.
+- `count`, and the bias under both rules: H depends on c alone and falls, |G| = c B E (bias: c E)
+  grows: among the c of equal H the largest (up to N) is the worst.
+
+The root is rounded up: 2^f sqrt(c Q) is taken as the least integer whose square is >= c q2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, isqrt, log2
+from typing import Final
+
+from ppmf_spec import words
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters
+
+MAX_ROWS: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a run of one size may reach; see the module for `bound`.
+
+    bits: log2(bound) + 1, the figure to show against k; z_bits: the smallest w with
+    bound < 2^(w-1); max_step, max_tau, max_theta: H (scale q), tau and theta (scale f) at
+    curvature 0; after_shift: a bound at scale f of every value between Z's shift and the
+    saturation; warnings: one line each.
+    """
+
+    bound: Fraction
+    bits: float
+    z_bits: int
+    max_step: int
+    max_tau: int
+    max_theta: int
+    after_shift: int
+    warnings: tuple[str, ...]
+
+
+def bounds(params: Parameters, users: int, items: int) -> Bounds:
+    """The bounds of a run of `users` x `items` under `params`.
+
+    Raises `ParametersError` when a count of rows is outside 1..2^31 - 1 or when an intermediate
+    could leave the ring (PPMF-PAR-015 to PPMF-PAR-018).
+    """
+    for name, count in (("users", users), ("items", items)):
+        if not 1 <= count <= MAX_ROWS:
+            raise ParametersError(f"{name} = {count}: must be between 1 and {MAX_ROWS}")
+    rows = max(users, items)
+    f, q = params.frac_bits, params.step_bits
+    move = largest_move(params, rows)
+    half = 2 ** (2 * f + q - 1)
+    bound = 2 ** (params.box_bits + 3 * f + q) + half + 2 ** (3 * f) * move
+    after_shift = _ceil(bound / 2 ** (2 * f + q)) + max(params.max_tau, _binary_shift(params))
+    _check_ring(params, rows, bound, after_shift)
+    return Bounds(
+        bound=bound,
+        bits=_log2(bound) + 1,
+        z_bits=int(bound).bit_length() + 1,
+        max_step=params.max_step,
+        max_tau=params.max_tau,
+        max_theta=params.max_theta,
+        after_shift=after_shift,
+        warnings=_warnings(params, rows),
+    )
+
+
+def _check_ring(params: Parameters, rows: int, bound: Fraction, after_shift: int) -> None:
+    k, drop = params.ring_bits, 2 * params.frac_bits + params.step_bits
+    where = f"ring_bits = {k}: {rows} rows of rank {params.rank}"
+    if bound >= 2 ** (k - 1):
+        need = ceil(10 * (_log2(bound) + 1)) / 10
+        raise ParametersError(f"{where} need {need} bits; use a smaller step_bits or frac_bits")
+    if after_shift >= Fraction(2) ** (k - 1 - drop):
+        raise ParametersError(
+            f"{where} reach {after_shift} after the shift, which must be below 2^{k - 1 - drop}; "
+            "use a smaller l1, ridge or step_bits"
+        )
+    denominator = largest_denominator(params, rows)
+    if denominator >= 2**k:
+        raise ParametersError(
+            f"{where} need {denominator.bit_length()} bits for the step's denominator; "
+            "use a smaller damping or curvature_shift"
+        )
+
+
+def largest_move(params: Parameters, rows: int) -> Fraction:
+    """The maximum over c and Q of H(c, Q) (|G|(c, Q) + lambda B), with H the integer at scale q."""
+    box = 1 << params.box_bits
+    error = params.rank * box**2 + 2 * box + params.xmax
+    pull = params.ridge * box
+    moves = [Fraction(0)]
+    if params.bias:
+        moves += [step * (c * error + pull) for step, c in _bias_levels(params, rows)]
+    if params.step_rule == "count":
+        moves += [step * (c * box * error + pull) for step, c in _count_levels(params, rows)]
+    else:
+        moves.append(_largest_lipschitz_move(params, rows, error, pull))
+    return max(moves)
+
+
+def _largest_lipschitz_move(
+    params: Parameters, rows: int, error: Fraction, pull: Fraction
+) -> Fraction:
+    """The factors' part of `largest_move`: there may be 2^17 levels, so in integers throughout."""
+    unit = error.denominator * pull.denominator
+    slope, offset = int(error * unit), int(pull * unit) << params.frac_bits
+    steepest = rows << (params.box_bits + params.frac_bits)  # c B at scale f
+    best = 0
+    for step, q2 in _square_levels(params, rows):
+        root = min(_ceil_root(rows * q2), steepest)  # |G| / E at scale f
+        best = max(best, step * (root * slope + offset))
+        if root == steepest:
+            break  # from here on |G| grows no more, while H falls
+    return Fraction(best, unit << params.frac_bits)
+
+
+def _levels(params: Parameters, shift: int, largest: int) -> Iterator[tuple[int, int]]:
+    """Every nonzero H over x = 0..largest of curvature floor(x 2^shift), with the largest such x.
+
+    From the longest step to the shortest. A step of 0 moves nothing and bounds nothing: it ends
+    the walk.
+    """
+    q, g, damping = params.step_bits, params.step_guard_bits, params.damping
+    x = 0
+    while x <= largest:
+        curvature = x << shift if shift >= 0 else x >> -shift
+        step = words.reciprocal(curvature, q, g, damping)
+        if step == 0:
+            return
+        steepest = (1 << (q + g)) // step - (damping << g)  # the largest curvature of this step
+        last = steepest >> shift if shift >= 0 else ((steepest + 1) << -shift) - 1
+        yield step, min(last, largest)
+        x = last + 1
+
+
+def _square_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
+    """The factors' steps under `lipschitz`, over q2 = 0..N d B^2 2^(2f)."""
+    largest = rows * params.rank << 2 * (params.box_bits + params.frac_bits)
+    return _levels(params, _square_shift(params), largest)
+
+
+def _count_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
+    """The factors' steps under `count`, over c = 0..N."""
+    return _levels(params, params.step_guard_bits - params.curvature_shift, rows)
+
+
+def _bias_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
+    """The bias's steps under either rule, over c = 0..N."""
+    return _levels(params, _bias_shift(params), rows)
+
+
+def _square_shift(params: Parameters) -> int:
+    return params.step_guard_bits - 2 * params.frac_bits - params.curvature_shift
+
+
+def _bias_shift(params: Parameters) -> int:
+    return params.step_guard_bits - min(params.curvature_shift, 0)
+
+
+def largest_denominator(params: Parameters, rows: int) -> int:
+    """The largest integer that the step's reciprocal is taken of, before any bits are dropped.
+
+    `lipschitz`: q2 + c0 2^(2f+s), at scale 2f + s; the counts': c 2^shift + c0 2^g, at scale g.
+    """
+    f, g, s = params.frac_bits, params.step_guard_bits, params.curvature_shift
+    damping = params.damping << g
+    found = [(rows << _bias_shift(params)) + damping] if params.bias else [0]
+    if params.step_rule == "count":
+        found.append((rows << (g - s)) + damping)
+    else:
+        squares = rows * params.rank << 2 * (params.box_bits + f)
+        found.append(squares + (params.damping << (2 * f + s)))
+    return max(found)
+
+
+def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
+    """A line for the factors, and one for the bias, if some count makes their step 0.
+
+    Under `lipschitz` a count alone does not give the step: the line then speaks of the largest
+    squares that the start can hold, c d / 4, since every factor starts in [-1/2, 1/2).
+    """
+    found: list[str] = []
+    if params.bias:
+        found += _idle("bias", _bias_levels(params, rows), rows, per_count=1)
+    if params.step_rule == "count":
+        found += _idle("factors", _count_levels(params, rows), rows, per_count=1)
+    else:
+        per_count = params.rank << (2 * params.frac_bits - 2)
+        squares = _levels(params, _square_shift(params), rows * per_count)
+        found += _idle("factors", squares, rows, per_count)
+    return tuple(found)
+
+
+def _idle(part: str, levels: Iterator[tuple[int, int]], rows: int, per_count: int) -> Iterator[str]:
+    """The warning about the least count, if any up to `rows`, beyond the last nonzero step."""
+    last = max((x for _, x in levels), default=-1)
+    least = -(-(last + 1) // per_count)
+    if least <= rows:
+        yield (
+            f"a row of {least} ratings can have step 0, so that its {part} cannot move; "
+            "a larger step_bits helps"
+        )
+
+
+def _binary_shift(params: Parameters) -> int:
+    """How far the branch of 1 of the binary prox may carry a word: 2 theta + 1, at scale f."""
+    if params.regulariser != "binary-elastic-net":
+        return 0
+    return 2 * params.max_theta + (1 << params.frac_bits)
+
+
+def _ceil(value: Fraction) -> int:
+    return -(-value.numerator // value.denominator)
+
+
+def _ceil_root(square: int) -> int:
+    """The least integer whose square is at least `square`."""
+    return isqrt(square - 1) + 1 if square else 0
+
+
+def _log2(value: Fraction) -> float:
+    """log2 of a positive rational: for display only, no decision hangs on it."""
+    return log2(value.numerator) - log2(value.denominator)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The closed list of failures (PROTOCOL.md, section 8).
+
+Every refusal of bad input, in the oracle, in the protocol and in the suite, is one of these five
+classes; its message is one line that says what was wrong and where, and never contains a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PpmfError(Exception):
+    """A refusal: `kind` is its class in the closed list, `str()` the one line for a person."""
+
+    kind: ClassVar[str]
+
+
+class EncodingError(PpmfError):
+    """Bytes or text that do not decode: truncated, of the wrong length, not canonical."""
+
+    kind = "encoding"
+
+
+class RangeError(PpmfError):
+    """A value outside its set: a rating off the scale, a ciphertext outside its group."""
+
+    kind = "range"
+
+
+class StateError(PpmfError):
+    """A message or call out of turn: reordered, replayed, of another session, sent twice."""
+
+    kind = "state"
+
+
+class PeerError(PpmfError):
+    """The other party disappeared or stopped with an error of its own."""
+
+    kind = "peer"
+
+
+class ParametersError(PpmfError):
+    """A parameter set that is malformed, outside its domain, or could overflow the ring."""
+
+    kind = "parameters"
+
+
+KINDS: tuple[type[PpmfError], ...] = (
+    EncodingError,
+    RangeError,
+    StateError,
+    PeerError,
+    ParametersError,
+)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids of users and items, and the order they give to rows (PROTOCOL.md, section 2, point 1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ppmf_spec.errors import EncodingError, RangeError
+
+_CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*").fullmatch
+
+
+def check_id(text: str, where: str) -> None:
+    """Refuse an id that is empty, padded with blanks, or holds a character one cannot see.
+
+    `where` begins the message; the id itself is not shown, for which items a user rated is secret.
+    """
+    # A lone surrogate is not printable either, so every id that passes has a UTF-8 form.
+    if not text or not text.isprintable() or text != text.strip():
+        raise EncodingError(f"{where} is empty, padded with blanks, or has unprintable characters")
+
+
+def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids in row order, each once.
+
+    Ascending as integers if every id is a canonical decimal integer (no leading zero, no plus
+    sign, no minus zero), else ascending by UTF-8 bytes. Repeated ids are merged.
+    """
+    distinct = set(ids)
+    if not all(map(_CANONICAL_INTEGER, distinct)):
+        return tuple(sorted(distinct, key=lambda text: text.encode("utf-8")))
+    # Canonical integers compare by length, then by digits: no conversion, so no limit on digits.
+    negative = [text for text in distinct if text.startswith("-")]
+    positive = [text for text in distinct if not text.startswith("-")]
+    negative.sort(key=lambda text: (len(text), text), reverse=True)
+    positive.sort(key=lambda text: (len(text), text))
+    return (*negative, *positive)
+
+
+def check_catalogue(ids: Iterable[str], what: str) -> tuple[str, ...]:
+    """A public list of ids in row order; `what` is "user" or "item".
+
+    Raises EncodingError for an id that `check_id` refuses, RangeError for one listed twice.
+    """
+    listed = tuple(ids)
+    for number, text in enumerate(listed, start=1):
+        check_id(text, f"{what} catalogue: id number {number}")
+    ordered = canonical_order(listed)
+    if len(ordered) != len(listed):
+        seen: set[str] = set()
+        for number, text in enumerate(listed, start=1):
+            if text in seen:
+                raise RangeError(f"{what} catalogue: id number {number}, {text}, is listed twice")
+            seen.add(text)
+    return ordered

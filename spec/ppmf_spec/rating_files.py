@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of ratings, read exactly: four published layouts, told apart by their first line.
+
+=============  =====================================  ==========================================
+layout         first line                             columns
+=============  =====================================  ==========================================
+ratings.csv    `userId,movieId,rating[,timestamp]`    by name, any order; comma, CSV quoting
+.inter         `user_id:token<TAB>item_id:token...`   by name, any order; tab (RecBole's form)
+u.data         a rating                               user, item, rating[, timestamp]; tab
+ratings.dat    a rating                               user, item, rating[, timestamp]; `::`
+=============  =====================================  ==========================================
+
+Timestamps and further named columns are ignored. Text is UTF-8, with or without a byte-order mark,
+lines end in LF or CRLF, and blank lines may follow the last rating. No message repeats what a line
+says, only where it stands: ratings are secret, and messages travel.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ppmf_spec.decimals import decimal_text, parse_decimal
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.files import read_text, write_atomically
+from ppmf_spec.ids import check_id
+
+_CSV_COLUMNS = ("userId", "movieId", "rating")
+_INTER_COLUMNS = ("user_id", "item_id", "rating")
+
+
+@dataclass(frozen=True, slots=True)
+class RawRatings:
+    """Ratings as a file says them, in its order: who, what, and the exact number of stars.
+
+    `users`, `items` and `values` run in parallel, one entry a rating. `source` names the file (or
+    what made the ratings); `lines`, when there is a file, gives the line of each rating, from 1.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    values: tuple[Fraction, ...]
+    source: str = "ratings"
+    lines: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not run in parallel (EncodingError)."""
+        sizes = {len(self.users), len(self.items), len(self.values)}
+        if len(sizes) != 1 or (self.lines and len(self.lines) not in sizes):
+            raise EncodingError(f"{self.source}: columns of different lengths")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def where(self, index: int) -> str:
+        """Where rating `index` (from 0) stands, for a message: `FILE:LINE` when there is one."""
+        if self.lines:
+            return f"{self.source}:{self.lines[index]}"
+        return f"{self.source}: rating number {index + 1}"
+
+    def take(self, indices: list[int]) -> RawRatings:
+        """The ratings at `indices` alone, with where they stood."""
+        return RawRatings(
+            users=tuple(self.users[k] for k in indices),
+            items=tuple(self.items[k] for k in indices),
+            values=tuple(self.values[k] for k in indices),
+            source=self.source,
+            lines=tuple(self.lines[k] for k in indices) if self.lines else (),
+        )
+
+
+def read(path: str | Path) -> RawRatings:
+    """The ratings of a file in one of the layouts above.
+
+    Raises EncodingError, beginning with FILE or FILE:LINE, for a file that cannot be read, is not
+    UTF-8, has none of the layouts or no rating, or has a line that is not a rating. Whether the
+    ratings fit a scale, and repeat one another, is for `ppmf_spec.ratings.quantise`.
+    """
+    source = Path(path)
+    text = read_text(source).rstrip("\r\n")
+    if not text:
+        raise EncodingError(f"{source}: no ratings, the file is empty")
+    first = text.split("\n", 1)[0].rstrip("\r")
+    if first.removeprefix('"').startswith(_CSV_COLUMNS) and "," in first:
+        return _columns(source, _csv_rows(source, text), _CSV_COLUMNS)
+    if "\t" in first and "user_id:" in first:
+        return _columns(source, _split_rows(text, "\t"), _INTER_COLUMNS)
+    for separator in ("\t", "::"):
+        if separator in first:
+            return _ratings(source, _split_rows(text, separator), 0, 1, 2, range(3, 5))
+    raise EncodingError(
+        f"{source}:1: not a ratings file: expected the header userId,movieId,rating (ratings.csv) "
+        "or user_id:token (.inter), or a rating split by tabs (u.data) or by :: (ratings.dat)"
+    )
+
+
+def write_csv(path: str | Path, raw: RawRatings) -> None:
+    """Write the ratings in the layout of ratings.csv, without timestamps, all or nothing.
+
+    `read` gives the same ratings back. Raises RangeError for a value without a finite decimal.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_CSV_COLUMNS)
+    stars = {value: decimal_text(value, raw.source) for value in set(raw.values)}
+    writer.writerows(
+        (user, item, stars[value])
+        for user, item, value in zip(raw.users, raw.items, raw.values, strict=True)
+    )
+    write_atomically(Path(path), text.getvalue().encode("utf-8"))
+
+
+_Rows = Iterator[tuple[int, list[str]]]
+
+
+def _split_rows(text: str, separator: str) -> _Rows:
+    for line, row in enumerate(text.split("\n"), start=1):
+        yield line, row.removesuffix("\r").split(separator)
+
+
+def _csv_rows(source: Path, text: str) -> _Rows:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise EncodingError(f"{source}:{reader.line_num}: broken CSV quoting") from error
+
+
+def _columns(source: Path, rows: _Rows, names: tuple[str, str, str]) -> RawRatings:
+    """Ratings below a header that names the columns (`name` or, in .inter, `name:type`)."""
+    _, header = next(rows)
+    columns = [name.split(":", 1)[0] for name in header]
+    for name in names:
+        if columns.count(name) != 1:
+            raise EncodingError(f"{source}:1: the header must name the column {name} once")
+    user, item, rating = (columns.index(name) for name in names)
+    return _ratings(source, rows, user, item, rating, range(len(header), len(header) + 1))
+
+
+def _ratings(
+    source: Path, rows: _Rows, user: int, item: int, rating: int, widths: range
+) -> RawRatings:
+    """One rating a row; `user`, `item`, `rating` are column numbers, `widths` how many are right.
+
+    Each distinct id and number is checked once: 100,000 rows hold some thousands of ids and ten
+    different numbers.
+    """
+    users: list[str] = []
+    items: list[str] = []
+    values: list[Fraction] = []
+    lines: list[int] = []
+    checked: set[str] = set()
+    numbers: dict[str, Fraction] = {}
+    for line, row in rows:
+        if len(row) not in widths:
+            expected = " or ".join(map(str, widths))
+            raise EncodingError(f"{source}:{line}: {len(row)} columns, expected {expected}")
+        for what, text in (("user", row[user]), ("item", row[item])):
+            if text not in checked:
+                check_id(text, f"{source}:{line}: the {what} id")
+                checked.add(text)
+        value = numbers.get(row[rating])
+        if value is None:
+            value = parse_decimal(row[rating], f"{source}:{line}: the rating")
+            numbers[row[rating]] = value
+        users.append(row[user])
+        items.append(row[item])
+        values.append(value)
+        lines.append(line)
+    if not values:
+        raise EncodingError(f"{source}: no ratings below the header")
+    return RawRatings(tuple(users), tuple(items), tuple(values), str(source), tuple(lines))

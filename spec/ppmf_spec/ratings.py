@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ratings of a run: public rows, secret entries, exact integers (PROTOCOL.md, 2, point 1).
+
+`read` takes a file to `RawRatings` (exact stars); `quantise` takes those to `Ratings`, what both
+the oracle and the protocol are fed. The lists of users and of items are public and are never
+derived from ratings inside the protocol; a command that has a file alone takes the ids in it, and
+says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_spec.decimals import decimal_text
+from ppmf_spec.errors import RangeError
+from ppmf_spec.ids import canonical_order, check_catalogue, check_id
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.rating_files import RawRatings, read, write_csv
+
+__all__ = [
+    "Ratings",
+    "RawRatings",
+    "canonical_order",
+    "most_active",
+    "quantise",
+    "read",
+    "split_holdout",
+    "write_csv",
+]
+
+Rows = list[tuple[list[int], list[int]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ratings:
+    """A sparse matrix of c ratings over n users and m items.
+
+    `users` (n) and `items` (m) are ids in canonical order: row i is `users[i]`, column j is
+    `items[j]`. `user`, `item`, `value` are int64 of shape (c,), sorted by user, then item; `value`
+    is (r - r0) 2^fr. Rows and columns without ratings are allowed, and so is c = 0. The arrays are
+    copied and made read-only. Raises RangeError for ids out of order or repeated, arrays of unequal
+    shape, row numbers outside the lists, or a pair rated twice.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    value: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for what, ids in (("user", self.users), ("item", self.items)):
+            if not ids:
+                raise RangeError(f"ratings: the {what} list is empty")
+            if check_catalogue(ids, what) != ids:
+                raise RangeError(f"ratings: the {what} list is not in canonical order")
+        if not self.user.shape == self.item.shape == self.value.shape == (self.user.size,):
+            raise RangeError("ratings: user, item and value must be three arrays of one length")
+        for what, rows, size in (
+            ("user", self.user, len(self.users)),
+            ("item", self.item, len(self.items)),
+        ):
+            if rows.size and (rows.min() < 0 or rows.max() >= size):
+                raise RangeError(f"ratings: a {what} row number is outside the list of {size}")
+        order = np.lexsort((self.item, self.user))
+        for name in ("user", "item", "value"):
+            column = getattr(self, name)[order].astype(np.int64)
+            column.setflags(write=False)
+            object.__setattr__(self, name, column)
+        same = (self.user[1:] == self.user[:-1]) & (self.item[1:] == self.item[:-1])
+        if same.any():
+            raise RangeError("ratings: a user rates an item twice")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ratings):
+            return NotImplemented
+        return (
+            self.users == other.users
+            and self.items == other.items
+            and np.array_equal(self.user, other.user)
+            and np.array_equal(self.item, other.item)
+            and np.array_equal(self.value, other.value)
+        )
+
+    def __len__(self) -> int:
+        """How many ratings, c."""
+        return int(self.value.size)
+
+    @property
+    def n_users(self) -> int:
+        """How many rows, n."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """How many columns, m."""
+        return len(self.items)
+
+    def by_user(self) -> Rows:
+        """For each user, in row order: the columns she rated, ascending, and the values there."""
+        return _grouped(self.user, self.item, self.value, self.n_users)
+
+    def by_item(self) -> Rows:
+        """For each item, in row order: the users who rated it, ascending, and their values."""
+        return _grouped(self.item, self.user, self.value, self.n_items)
+
+    def restricted(self, keep: NDArray[np.bool_]) -> Ratings:
+        """The ratings where `keep` (c,) is true, over the same users and items."""
+        return Ratings(self.users, self.items, self.user[keep], self.item[keep], self.value[keep])
+
+
+def _grouped(
+    row: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.int64], size: int
+) -> Rows:
+    order = np.lexsort((column, row))
+    ends = np.cumsum(np.bincount(row, minlength=size))[:-1]
+    columns = np.split(column[order], ends)
+    values = np.split(value[order], ends)
+    return [(c.tolist(), v.tolist()) for c, v in zip(columns, values, strict=True)]
+
+
+def quantise(
+    raw: RawRatings,
+    params: Parameters,
+    *,
+    users: Iterable[str] | None = None,
+    items: Iterable[str] | None = None,
+) -> Ratings:
+    """Ratings as integers over a catalogue: `users` and `items` as given, else the ids in `raw`.
+
+    Raises RangeError, beginning with FILE:LINE, for the first rating of an unknown user or item,
+    off the scale [rating_min, rating_max], with (r - r0) 2^fr no integer, or of a pair rated
+    before; and for no ratings at all when a list is missing. A bad catalogue is refused as by
+    `check_catalogue`.
+    """
+    user_list = _catalogue(raw, raw.users, users, "user")
+    item_list = _catalogue(raw, raw.items, items, "item")
+    row_of = {text: row for row, text in enumerate(user_list)}
+    column_of = {text: column for column, text in enumerate(item_list)}
+    # Distinct numbers are few, and hashing a Fraction is slow: `read` makes one object of each,
+    # which `raw` keeps alive, so its identity will do.
+    known: dict[int, int] = {}
+    first_seen: dict[tuple[int, int], int] = {}
+    values: list[int] = []
+    for index, (user, item, stars) in enumerate(zip(raw.users, raw.items, raw.values, strict=True)):
+        row, column = row_of.get(user), column_of.get(item)
+        if row is None or column is None:
+            what = "user" if row is None else "item"
+            raise RangeError(f"{raw.where(index)}: the {what} id is not in the catalogue")
+        earlier = first_seen.setdefault((row, column), index)
+        if earlier != index:
+            raise RangeError(
+                f"{raw.where(index)}: the user rates the item twice, first at {raw.where(earlier)}"
+            )
+        value = known.get(id(stars))
+        if value is None:
+            value = known[id(stars)] = _quantised(stars, params, raw.where(index))
+        values.append(value)
+    pairs = np.array(list(first_seen), dtype=np.int64).reshape(-1, 2)
+    value_column = np.array(values, dtype=np.int64)
+    return Ratings(user_list, item_list, pairs[:, 0], pairs[:, 1], value_column)
+
+
+def _catalogue(
+    raw: RawRatings, rated: tuple[str, ...], given: Iterable[str] | None, what: str
+) -> tuple[str, ...]:
+    if given is not None:
+        listed = check_catalogue(given, what)
+        if not listed:
+            raise RangeError(f"{what} catalogue: no ids")
+        return listed
+    if not rated:
+        raise RangeError(f"{raw.source}: no ratings, and no {what} catalogue")
+    for index, text in enumerate(rated):
+        check_id(text, f"{raw.where(index)}: the {what} id")
+    return canonical_order(rated)
+
+
+def _quantised(stars: Fraction, params: Parameters, where: str) -> int:
+    """(stars - r0) 2^fr, an integer; the message gives the rule and the place, not the rating."""
+    if not params.rating_min <= stars <= params.rating_max:
+        low = decimal_text(params.rating_min, "rating_min")
+        high = decimal_text(params.rating_max, "rating_max")
+        raise RangeError(f"{where}: the rating is off the scale from {low} to {high}")
+    scaled = (stars - params.rating_offset) * 2**params.rating_frac_bits
+    if scaled.denominator != 1:
+        offset = decimal_text(params.rating_offset, "rating_offset")
+        raise RangeError(
+            f"{where}: the rating minus {offset} is not a multiple of "
+            f"{Fraction(1, 2**params.rating_frac_bits)} (rating_frac_bits)"
+        )
+    return int(scaled)
+
+
+def split_holdout(
+    ratings: Ratings, label: str, *, part: int = 1, of: int = 10
+) -> tuple[Ratings, Ratings]:
+    """Split into (training, held out), about `part` in `of` held out: a tenth by default.
+
+    A rating is held out if the first 8 bytes, little-endian, of SHA-256("ppmf/v1/holdout/" + label,
+    user id, item id, each ended by a zero byte) leave a remainder below `part` modulo `of`: whether
+    a rating is held out depends on its ids and the label alone, not on other ratings or file order.
+    Both parts keep all users and items, rated there or not.
+    """
+    if not 0 <= part <= of or of < 1:
+        raise RangeError(f"hold-out: {part} in {of} is no part of a whole")
+    start = hashlib.sha256(f"ppmf/v1/holdout/{label}\0".encode())
+    user_tokens = [f"{text}\0".encode() for text in ratings.users]
+    item_tokens = [f"{text}\0".encode() for text in ratings.items]
+    held = np.zeros(len(ratings), dtype=np.bool_)
+    for index, (row, column) in enumerate(
+        zip(ratings.user.tolist(), ratings.item.tolist(), strict=True)
+    ):
+        digest = start.copy()
+        digest.update(user_tokens[row] + item_tokens[column])
+        held[index] = int.from_bytes(digest.digest()[:8], "little") % of < part
+    return ratings.restricted(~held), ratings.restricted(held)
+
+
+def most_active(raw: RawRatings, users: int, items: int) -> RawRatings:
+    """The ratings among the `users` most active users and the `items` most rated items.
+
+    Activity is counted over all items and popularity over all users, before anything is cut; ties
+    go to the id earlier in canonical order. Ratings keep their order. A user or item of the slice
+    with no rating inside it does not appear. Raises RangeError for a size below 1.
+    """
+    if users < 1 or items < 1:
+        raise RangeError(f"slice: {users} users by {items} items, both must be at least 1")
+    kept_users = _most_frequent(raw.users, users)
+    kept_items = _most_frequent(raw.items, items)
+    return raw.take(
+        [
+            index
+            for index, (user, item) in enumerate(zip(raw.users, raw.items, strict=True))
+            if user in kept_users and item in kept_items
+        ]
+    )
+
+
+def _most_frequent(ids: tuple[str, ...], size: int) -> set[str]:
+    counts = Counter(ids)
+    # sorted() is stable: equal counts stay in canonical order.
+    return set(sorted(canonical_order(ids), key=lambda text: -counts[text])[:size])

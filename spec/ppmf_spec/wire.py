@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages and their bytes: canonical CBOR, every field with its class (PROTOCOL.md, section 6).
+
+A message is the CBOR array `[name, session, epoch, number, field, ...]` in the core deterministic
+encoding of RFC 8949, section 4.2: definite lengths, shortest integers, UTF-8 text. `number` counts
+the messages of one sender to one receiver within an epoch, so that a lost, repeated or reordered
+one is noticed. The class of a field says why its bytes may be seen; `wire.cddl` says the same in
+CDDL, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+import cbor2
+
+from ppmf_spec.errors import EncodingError, StateError
+
+SESSION_BYTES = 32
+
+
+class FieldClass(StrEnum):
+    """Why a field may be on the wire at all."""
+
+    PUBLIC = "public"
+    PK_CIPHERTEXT = "pk-ciphertext"
+    HE_CIPHERTEXT = "he-ciphertext"
+    MASKED = "masked"
+    OT = "ot"
+    GARBLED_TABLE = "garbled-table"
+    LABEL = "label"
+    OUTPUT_SHARE = "output-share"
+
+
+def _of(field_class: FieldClass) -> Any:
+    return field(metadata={"class": field_class})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The base of all messages; `name` stands first on the wire."""
+
+    name: ClassVar[str]
+    routes: ClassVar[tuple[tuple[str, str], ...]]
+    """The (sender, receiver) pairs that exchange it."""
+
+    def fields_with_class(self) -> Iterator[tuple[str, FieldClass, object]]:
+        """(name, class, value) of each field, in wire order."""
+        for item in fields(self):
+            yield item.name, item.metadata["class"], getattr(self, item.name)
+
+
+_SERVERS = (("recsys", "csp"), ("csp", "recsys"))
+
+
+@dataclass(frozen=True, slots=True)
+class UserKey(Message):
+    """CSP's Paillier modulus, big-endian: what users encrypt their seeds under."""
+
+    name = "user-key"
+    routes = (("csp", "users"),)
+    modulus: bytes = _of(FieldClass.PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(Message):
+    """A user's only message: her masked w and x rows, and the sealed seed of the mask."""
+
+    name = "upload"
+    routes = (("users", "recsys"),)
+    user: str = _of(FieldClass.PUBLIC)
+    masked: bytes = _of(FieldClass.MASKED)
+    sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSeeds(Message):
+    """All users' sealed seeds, in the order of the user list."""
+
+    name = "sealed-seeds"
+    routes = (("recsys", "csp"),)
+    sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKey(Message):
+    """A server's public keys: of the homomorphic suite, and of its base transfers (Paillier)."""
+
+    name = "server-key"
+    routes = _SERVERS
+    suite: str = _of(FieldClass.PUBLIC)
+    product_key: bytes = _of(FieldClass.PUBLIC)
+    transfer_key: bytes = _of(FieldClass.PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRequest(Message):
+    """The base transfers' encrypted choice bits."""
+
+    name = "base-request"
+    routes = _SERVERS
+    choices: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseAnswer(Message):
+    """The base transfers' answers: one seed of each pair, under the chooser's key."""
+
+    name = "base-answer"
+    routes = _SERVERS
+    seeds: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedRows(Message):
+    """Rows of a server's own share of [W | R], under its own key.
+
+    `packing` names the side that is packed ("users" or "items"); `first` is the first row's number.
+    """
+
+    name = "encrypted-rows"
+    routes = _SERVERS
+    packing: str = _of(FieldClass.PUBLIC)
+    first: int = _of(FieldClass.PUBLIC)
+    rows: bytes = _of(FieldClass.HE_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAnswer(Message):
+    """The masked product of the peer's matrix with the receiver's encrypted rows."""
+
+    name = "product-answer"
+    routes = _SERVERS
+    answer: bytes = _of(FieldClass.HE_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferColumns(Message):
+    """The receiver's columns of an OT extension."""
+
+    name = "transfer-columns"
+    routes = _SERVERS
+    columns: bytes = _of(FieldClass.OT)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPayload(Message):
+    """Corrections of correlated OTs whose payloads are ring elements."""
+
+    name = "transfer-payload"
+    routes = _SERVERS
+    payload: bytes = _of(FieldClass.OT)
+
+
+@dataclass(frozen=True, slots=True)
+class GarbledTables(Message):
+    """The two ciphertexts of every AND gate, for one chunk of elements."""
+
+    name = "garbled-tables"
+    routes = (("csp", "recsys"),)
+    tables: bytes = _of(FieldClass.GARBLED_TABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputShare(Message):
+    """CSP's XOR share of V, packed bits: the only value ever opened."""
+
+    name = "output-share"
+    routes = (("csp", "recsys"),)
+    bits: bytes = _of(FieldClass.OUTPUT_SHARE)
+
+
+MESSAGES: dict[str, type[Message]] = {
+    kind.name: kind
+    for kind in (
+        UserKey,
+        Upload,
+        SealedSeeds,
+        ServerKey,
+        BaseRequest,
+        BaseAnswer,
+        EncryptedRows,
+        ProductAnswer,
+        TransferColumns,
+        TransferPayload,
+        GarbledTables,
+        OutputShare,
+    )
+}
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    name: tuple(get_type_hints(kind)[item.name] for item in fields(kind))
+    for name, kind in MESSAGES.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message with the public header it travels under."""
+
+    session: bytes
+    epoch: int
+    number: int
+    message: Message
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The canonical bytes of a message."""
+    message = envelope.message
+    values = [getattr(message, item.name) for item in fields(message)]
+    header = [message.name, envelope.session, envelope.epoch, envelope.number]
+    return cbor2.dumps(header + values, canonical=True)
+
+
+def decode(data: bytes) -> Envelope:
+    """Parse a message, strictly.
+
+    Raises EncodingError when the bytes are truncated, not canonical, or not one of MESSAGES.
+    """
+    try:
+        parts = cbor2.loads(data)
+    except (cbor2.CBORDecodeError, ValueError, OverflowError, RecursionError) as error:
+        raise EncodingError(f"a message of {len(data)} bytes is not CBOR") from error
+    if not isinstance(parts, list) or len(parts) < 4 or not isinstance(parts[0], str):
+        raise EncodingError("a message is not an array with a name and a header")
+    name, session, epoch, number, *values = parts
+    if name not in MESSAGES:
+        raise EncodingError(f"unknown message {name[:40]!r}")
+    if not isinstance(session, bytes) or len(session) != SESSION_BYTES:
+        raise EncodingError(f"message {name}: the session is not {SESSION_BYTES} bytes")
+    if not (_is_count(epoch) and _is_count(number)):
+        raise EncodingError(f"message {name}: epoch and number are unsigned integers")
+    if len(values) != len(_TYPES[name]):
+        raise EncodingError(f"message {name}: {len(values)} fields, not {len(_TYPES[name])}")
+    for item, value, kind in zip(fields(MESSAGES[name]), values, _TYPES[name], strict=True):
+        if type(value) is not kind or (kind is int and not _is_count(value)):
+            raise EncodingError(f"message {name}: field {item.name} is not of its type")
+    envelope = Envelope(session, epoch, number, MESSAGES[name](*values))
+    if encode(envelope) != data:
+        raise EncodingError(f"message {name}: not in canonical encoding")
+    return envelope
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 64
+
+
+M = TypeVar("M", bound=Message)
+
+
+class Link:
+    """One direction between two parties within an epoch: numbers what goes, checks what comes."""
+
+    def __init__(self, session: bytes, epoch: int, sender: str, receiver: str) -> None:
+        self._session = session
+        self._epoch = epoch
+        self._route = (sender, receiver)
+        self._next = 0
+
+    def encode(self, message: Message) -> bytes:
+        """The bytes of the next message of this direction."""
+        data = encode(Envelope(self._session, self._epoch, self._next, message))
+        self._next += 1
+        return data
+
+    def decode(self, data: bytes, kind: type[M]) -> M:
+        """The next message, which must be of type `kind`.
+
+        Raises EncodingError (see `decode`), and StateError for another session or epoch, a number
+        out of turn, or another type than the protocol expects here.
+        """
+        envelope = decode(data)
+        message = envelope.message
+        where = f"message {self._next} from {self._route[0]} to {self._route[1]}"
+        if envelope.session != self._session:
+            raise StateError(f"{where}: it belongs to another session")
+        if envelope.epoch != self._epoch:
+            raise StateError(f"{where}: epoch {envelope.epoch}, not {self._epoch}")
+        if envelope.number != self._next:
+            raise StateError(f"{where}: number {envelope.number} (repeated, lost or reordered)")
+        if not isinstance(message, kind):
+            raise StateError(f"{where}: {message.name} where {kind.name} was due")
+        self._next += 1
+        return message

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The enclosure of F_real: it contains the truth, is as narrow as asked, and guesses no branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count
+
+import mpmath
+import numpy as np
+import pytest
+from flint import arb, ctx, fmpq
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ppmf_reference import certified, exact, fixed, real
+from ppmf_reference.start import start_entries
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import Ratings
+
+Toys = st.SearchStrategy[tuple[Ratings, Parameters]]
+RatingsOf = Callable[[int, int, Mapping[tuple[int, int], int]], Ratings]
+
+SIXTY_BITS = Fraction(1, 2**60)
+
+
+def flat(rows: exact.Matrix) -> list[Fraction]:
+    return [Fraction(int(e.p), int(e.q)) for row in rows for e in row]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_contains_the_exact_result(toys: Toys, data: st.DataObject) -> None:
+    ratings, params = data.draw(toys)
+    params = replace(params, iterations=2)
+    enclosure = certified.train(ratings, params)
+    truth = flat(exact.train(ratings, params))
+    for value, (low, high) in zip(truth, enclosure.endpoints(), strict=True):
+        assert low <= value <= high
+    assert enclosure.radius < SIXTY_BITS or enclosure.undecided
+
+
+@pytest.mark.parametrize("bits", [60, 300])
+def test_the_radius_is_as_small_as_asked(ratings_of: RatingsOf, bits: int) -> None:
+    ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
+    params = Parameters(rank=2, iterations=4)
+    assert certified.train(ratings, params, radius_bits=bits).radius < Fraction(1, 2**bits)
+
+
+def test_precision_is_doubled_until_the_radius_is_small(
+    ratings_of: RatingsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Twelve users and a damping of 1 lose more than the 0 bits guessed here.
+    monkeypatch.setattr(certified, "BITS_LOST", -6)
+    ratings = ratings_of(3, 1, {(0, 0): 3, (1, 0): 4, (2, 0): 1})
+    params = Parameters(rank=1, iterations=10, ridge=Fraction(1), damping=1)
+    seen: list[int] = []
+    enclosure = certified.train(ratings, params, on_iteration=seen.append)
+    assert enclosure.precision == 2 * (60 - 60 + 32) * 2
+    assert seen == [*range(1, 11)] * 3
+    assert enclosure.radius < SIXTY_BITS
+
+
+def test_a_wide_enclosure_contains_a_narrow_one(ratings_of: RatingsOf) -> None:
+    ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
+    params = Parameters(rank=2, iterations=6, l1=Fraction(1, 2))
+    wide = certified.enclose(ratings, params, 40).endpoints()
+    narrow = certified.enclose(ratings, params, 400).endpoints()
+    for (low, high), (inner_low, inner_high) in zip(wide, narrow, strict=True):
+        assert low <= inner_low <= inner_high <= high
+
+
+# The four functions with a branch, on balls of any width: they hold the image of every point.
+
+grid = st.integers(-(3 << 8), 3 << 8).map(lambda n: Fraction(n, 256))
+widths = st.integers(0, 512).map(lambda n: Fraction(n, 256))
+
+
+@given(grid, widths, st.integers(-4, 4), grid.map(abs), widths)
+def test_balls_contain_the_image_of_their_points(
+    mid: Fraction, rad: Fraction, quarter: int, tau: Fraction, theta: Fraction
+) -> None:
+    def q(value: Fraction) -> fmpq:
+        return fmpq(value.numerator, value.denominator)
+
+    point = q(mid + rad * Fraction(quarter, 4))
+    balls, rationals = certified.BALLS, exact.RATIONALS
+    with ctx.workprec(64):
+        ball = arb(q(mid), q(rad))
+        assert balls.soft(ball, arb(q(tau))).contains(rationals.soft(point, q(tau)))
+        assert balls.square(ball).contains(point * point)
+        assert balls.square(ball) >= -(2**-20)
+        assert balls.clamp(ball, arb(-2), arb(1)).contains(
+            rationals.clamp(point, fmpq(-2), fmpq(1))
+        )
+        image, decided = balls.prox_binary(ball, arb(q(tau)), arb(q(theta)))
+        value, _ = rationals.prox_binary(point, q(tau), q(theta))
+        assert image.contains(value)
+        jump = Fraction(1, 2) - theta
+        assert decided == (mid + rad <= jump or mid - rad > jump)
+
+
+# Ties at the jump.
+
+BINARY = Parameters(
+    rank=1,
+    iterations=1,
+    bias=False,
+    rating_offset=Fraction(0),
+    rating_min=Fraction(-4),
+    rating_max=Fraction(4),
+    rating_frac_bits=10,
+    ridge=Fraction(3),
+    regulariser="binary-elastic-net",
+    damping=4,
+)
+
+
+@pytest.mark.parametrize(("damping", "undecided"), [(4, []), (5, [(0, 0)])])
+def test_a_tie_is_decided_when_the_balls_are_exact(
+    damping: int, undecided: list[tuple[int, int]]
+) -> None:
+    # No rating: Z = x (1 - 3 / c0), the jump at (1 - 3 / c0) / 2, so x = 1/2 is a tie for any c0;
+    # a quarter is a dyadic number, a fifth is not.
+    params = replace(BINARY, damping=damping)
+    with ctx.workprec(100):
+        done = real.half_step([[arb(0.5)]], [([], [])], [[arb(1)]], params, certified.BALLS)
+    assert done.undecided == undecided
+    zero = fmpq(1, 2) * (1 - fmpq(3, damping))
+    assert done.rows[0][0].contains(zero)
+    # The branch of 1, as far above 1/2 as the branch of 0 is below.
+    assert done.rows[0][0].contains(1 - zero) == bool(undecided)
+
+
+def tie_on_the_first_user() -> tuple[Parameters, int]:
+    """Parameters whose start is v = 1/2, and the rating with which u lands exactly on the jump.
+
+    With h = 1 / (v^2 + c0), Z = 1/2 - h lambda / 2 means
+    (u - 1/2) (v^2 + c0 - lambda) = (u v - x) v, so x = v / 2 - (u - 1/2) (c0 - lambda) / v.
+    """
+    for number in count():
+        params = replace(BINARY, seed=f"tie {number}")
+        ((u,),), ((v,),) = start_entries(params, 1, 1)
+        if v == 64:
+            x = Fraction(1, 8) - (Fraction(u, 256) - Fraction(1, 2)) * 4
+            return params, int(x * 2**params.rating_frac_bits)
+    raise AssertionError
+
+
+def test_a_tie_that_no_precision_decides_is_reported(ratings_of: RatingsOf) -> None:
+    params, rating = tie_on_the_first_user()
+    ratings = ratings_of(1, 1, {(0, 0): rating})
+    enclosure = certified.train(ratings, params)
+    assert enclosure.undecided[0] == real.Undecided(1, "users", 0, 0)
+    assert enclosure.radius > SIXTY_BITS
+    (low, high), *_ = enclosure.endpoints()
+    truth = flat(exact.train(ratings, params))[0]
+    # The rating next to it decides for the branch of 1, which the enclosure holds too.
+    beside = flat(exact.train(ratings_of(1, 1, {(0, 0): rating + 1}), params))[0]
+    assert low <= truth <= high
+    assert low <= beside + Fraction(1, 100)
+    assert beside - Fraction(1, 100) <= high
+    assert abs(beside - truth) > Fraction(1, 50)
+    assert not certified.train(ratings_of(1, 1, {(0, 0): rating + 1}), params).undecided
+
+
+# An independent run: 60 digits of mpmath, whole matrices at a time.
+
+
+def dense_mpmath(ratings: Ratings, p: Parameters) -> list[mpmath.mpf]:
+    n, m, d = ratings.n_users, ratings.n_items, p.rank
+    mask, x = np.zeros((n, m), dtype=object), np.zeros((n, m), dtype=object)
+    mask[ratings.user, ratings.item] = 1
+    for i, j, value in zip(ratings.user, ratings.item, ratings.value, strict=True):
+        x[i, j] = mpmath.mpf(int(value)) / 2**p.rating_frac_bits
+    ridge, l1 = (mpmath.mpf(w.numerator) / w.denominator for w in (p.ridge, p.l1))
+    scale = mpmath.mpf(2) ** -p.curvature_shift
+    low, high = mpmath.mpf(-(2**p.box_bits)), 2**p.box_bits - mpmath.mpf(2) ** -p.frac_bits
+    sides = [
+        np.array([[mpmath.mpf(e) / 256 for e in row] for row in side], dtype=object)
+        for side in start_entries(p, n, m)
+    ]
+    biases = [np.full(size, mpmath.mpf(0), dtype=object) for size in (n, m)]
+
+    def prox(z: mpmath.mpf, tau: mpmath.mpf, theta: mpmath.mpf) -> mpmath.mpf:
+        centre, shift = mpmath.mpf(0), mpmath.mpf(0)
+        if p.regulariser == "binary-elastic-net":
+            gap = z - (mpmath.mpf(1) / 2 - theta)
+            assume(abs(gap) > mpmath.mpf(10) ** -40)  # a tie: floats cannot tell its branch
+            if gap > 0:
+                centre, shift = mpmath.mpf(1), 2 * theta
+        away = z + shift - centre
+        return centre + mpmath.sign(away) * max(abs(away) - tau, mpmath.mpf(0))
+
+    for half_step in range(2 * p.iterations):
+        own, other = half_step % 2, 1 - half_step % 2
+        w, target, y = (mask, x, sides[other]) if own == 0 else (mask.T, x.T, sides[other])
+        counts = w.sum(axis=1)
+        curvature = w @ (y * y).sum(axis=1) if p.step_rule == "lipschitz" else counts
+        h = 1 / (curvature * scale + p.damping)
+        bias_h = 1 / (counts * max(scale, mpmath.mpf(1)) + p.damping)
+        for _ in range(p.inner_steps):
+            error = sides[own] @ y.T - target
+            if p.bias:
+                error = error + biases[own][:, None] + biases[other][None, :]
+            error = w * error
+            z = sides[own] - h[:, None] * (error @ y + ridge * sides[own])
+            z_bias = biases[own] - bias_h * (error.sum(axis=1) + ridge * biases[own])
+            new = [
+                [
+                    min(max(prox(z[i, k], h[i] * l1 / 2, h[i] * ridge / 2), low), high)
+                    for k in range(d)
+                ]
+                for i in range(len(z))
+            ]
+            sides[own] = np.array(new, dtype=object)
+            if p.bias:
+                biases[own] = np.array([min(max(b, low), high) for b in z_bias], dtype=object)
+    columns = [sides[1], biases[1][:, None]] if p.bias else [sides[1]]
+    return list(np.hstack(columns).ravel())
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_sixty_digits_of_mpmath_agree(toys: Toys, data: st.DataObject) -> None:
+    ratings, params = data.draw(toys)
+    with mpmath.workdps(60):
+        floats = dense_mpmath(ratings, params)
+    enclosure = certified.train(ratings, params, radius_bits=160)
+    assume(not enclosure.undecided)
+    tolerance = Fraction(1, 10**45)
+    for value, (low, high) in zip(floats, enclosure.endpoints(), strict=True):
+        with mpmath.workdps(60):
+            digits = Fraction(int(mpmath.nint(value * mpmath.mpf(10) ** 55)), 10**55)
+        assert low - tolerance <= digits <= high + tolerance
+
+
+# How far F_fix is from F_real.
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_distance_bounds_the_true_difference(toys: Toys, data: st.DataObject) -> None:
+    ratings, params = data.draw(toys)
+    params = replace(params, iterations=2)
+    *_, last = fixed.iterate(ratings, params)
+    profiles = fixed.profiles(last.items, ratings, params)
+    enclosure = certified.train(ratings, params)
+    assume(not enclosure.undecided)
+    distance = certified.distance(profiles, enclosure)
+    integers = [Fraction(e, 2**params.frac_bits) for row in last.items for e in row]
+    truth = flat(exact.train(ratings, params))
+    largest = max(abs(a - b) for a, b in zip(integers, truth, strict=True))
+    assert largest <= distance.largest <= largest + 3 * distance.radius + SIXTY_BITS
+    assert distance.radius == enclosure.radius
+
+
+def test_distance_by_hand() -> None:
+    # Numbers 100/256, -3/256 and 7/256, 5/256 against balls 1/4, 0 and 0, 1/256: 36/256 is largest.
+    profiles = ItemProfiles.of(
+        ("1", "2"),
+        np.array([[100], [7]]),
+        np.array([-3, 5]),
+        Parameters(rank=1, frac_bits=8),
+    )
+    enclosure = certified.Enclosure(
+        items=("1", "2"),
+        factors=[[arb(0.25)], [arb(0)]],
+        bias=[arb(0), arb(fmpq(1, 256))],
+        precision=64,
+        undecided=(),
+    )
+    assert certified.distance(profiles, enclosure) == certified.Distance(
+        Fraction(36, 256), Fraction(0)
+    )
+    with pytest.raises(EncodingError):
+        certified.distance(profiles, replace(enclosure, items=("1", "3")))
+    with pytest.raises(EncodingError):
+        certified.distance(profiles, replace(enclosure, bias=None))

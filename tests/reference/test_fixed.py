@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""F_fix: worked by hand, compared with a second reading in dense matrices, and at its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from hashlib import shake_256
+from math import floor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_reference import fixed
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import Ratings
+
+Toys = st.SearchStrategy[tuple[Ratings, Parameters]]
+RatingsOf = Callable[[int, int, Mapping[tuple[int, int], int]], Ratings]
+
+# f = 8, q = 8, g = 2: numbers small enough for paper.
+SMALL = Parameters(
+    rank=1,
+    iterations=1,
+    frac_bits=8,
+    step_bits=8,
+    step_guard_bits=2,
+    bias=False,
+    ridge=Fraction(1),
+    l1=Fraction(1, 4),
+    damping=1,
+)
+
+
+def test_half_step_by_hand_without_bias() -> None:
+    # x = 128 (0.5), y = 192 (0.75), x_ij = 3 (1.5 stars above r0).
+    # q2 = 192^2 = 36864; curvature = 36864 >> (16 - 2) = 2; H = floor(2^10 / (2 + 4)) = 170.
+    # tau = round(170 * 1/4 * 256 / 512) = round(21.25) = 21; theta = round(85) = 85.
+    # e = 128 * 192 - 3 * 2^15 = -73728; G = -73728 * 192 + 2^16 * 128 = -5767168.
+    # (128 * 2^24 + 170 * 5767168 + 2^23) >> 24 = 3136290816 >> 24 = 186; 186 - 21 = 165.
+    done = fixed.half_step([[128]], [([0], [3])], [[192]], SMALL)
+    assert done.steps == [
+        fixed.Step(count=1, squares=36864, factors=170, bias=None, tau=21, theta=85)
+    ]
+    assert done.z == [[[186]]]
+    assert done.rows == [[165]]
+
+
+@pytest.mark.parametrize(
+    ("sign", "z", "row"), [(1, [171, 160], [150, 160]), (-1, [-170, -160], [-149, -160])]
+)
+def test_half_step_by_hand_with_bias_and_a_tie_rounded_up(
+    sign: int, z: list[int], row: list[int]
+) -> None:
+    # x = 128, a = 64, y = 192, b = -32, x_ij = 3; factors' H as above; bias H = 2^10 / (4 + 4).
+    # e = 128 * 192 + 64 * 256 - 32 * 256 - 98304 = -65536.
+    # G = -65536 * 192 + 65536 * 128 = -4194304: Z = 128 + 170 * 4194304 / 2^24 = 170.5, up to 171.
+    # Bias: G = -65536 * 256 + 65536 * 64 = -12582912: Z = 64 + 128 * 12582912 / 2^24 = 160.
+    # All signs turned: -170.5 goes up to -170.
+    params = replace(SMALL, bias=True)
+    done = fixed.half_step(
+        [[sign * 128, sign * 64]], [([0], [sign * 3])], [[192, sign * -32]], params
+    )
+    assert done.steps[0].bias == 128
+    assert done.z == [[z]]
+    assert done.rows == [row]
+
+
+def test_count_rule_by_hand() -> None:
+    # Three ratings, s = 1, g = 2: curvature = 3 << 1 = 6, H = floor(2^10 / (6 + 4)) = 102.
+    # The bias ignores a positive s: 3 << 2 = 12, floor(2^10 / 16) = 64.
+    params = replace(SMALL, bias=True, step_rule="count", curvature_shift=1)
+    chosen = fixed.step(3, 36864, params)
+    assert (chosen.factors, chosen.bias) == (102, 64)
+    # A negative s doubles both: 3 << 3 = 24, floor(2^10 / 28) = 36.
+    chosen = fixed.step(3, 36864, replace(params, curvature_shift=-1))
+    assert (chosen.factors, chosen.bias) == (36, 36)
+
+
+@pytest.mark.parametrize(("rating", "z", "word"), [(10, 320, 255), (-10, -320, -256)])
+def test_saturation(rating: int, z: int, word: int) -> None:
+    # Box [-1, 1 - 2^-8]; H = 1/2; e = -x_ij 2^15; G = e * 128; Z = 10 * 2^15 * 128 * 128 / 2^24.
+    params = replace(
+        SMALL,
+        box_bits=0,
+        ridge=Fraction(0),
+        l1=Fraction(0),
+        step_rule="count",
+        step_guard_bits=0,
+    )
+    done = fixed.half_step([[0]], [([0], [rating])], [[128]], params)
+    assert done.steps[0].factors == 128
+    assert done.z == [[[z]]]
+    assert done.rows == [[word]]
+
+
+BINARY = replace(
+    SMALL,
+    regulariser="binary-elastic-net",
+    step_bits=16,
+    ridge=Fraction(2),
+    l1=Fraction(0),
+    damping=4,
+)
+
+
+@pytest.mark.parametrize(("start", "new"), [(128, 64), (130, 193)])
+def test_binary_jump_tie_goes_to_the_0_branch(start: int, new: int) -> None:
+    # No rating: H = 2^16 / 4 = 2^14, theta = 2^14 * 2 * 2^8 / 2^17 = 64, Z = x - x 2 / 4 = x / 2.
+    # The jump is at 128 - 64 = 64: x = 128 is a tie, and stays on the branch of 0: 64.
+    # x = 130 gives Z = 65, on the branch of 1: 256 + (65 + 128 - 256) = 193.
+    done = fixed.half_step([[start]], [([], [])], [[7]], BINARY)
+    assert done.steps[0].theta == 64
+    assert done.rows == [[new]]
+
+
+def test_a_row_without_ratings_moves_too() -> None:
+    # Curvature 0: H = 2^10 / 4 = 256 = one whole step; tau = 32; Z = x - lambda x = 0.
+    done = fixed.half_step([[128], [-77]], [([], []), ([], [])], [[192]], SMALL)
+    assert [chosen.factors for chosen in done.steps] == [256, 256]
+    assert done.rows == [[0], [0]]
+
+
+def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
+    params = Parameters(rank=3, seed="Größe")
+    stream = shake_256("ppmf/v1/init/Größe".encode()).digest(15)
+    users, items = fixed.start(params, 2, 3)
+    entries = [(byte - 128) * 16 for byte in stream]
+    assert users == [[*entries[0:3], 0], [*entries[3:6], 0]]
+    assert items == [[*entries[6:9], 0], [*entries[9:12], 0], [*entries[12:15], 0]]
+    bare, _ = fixed.start(replace(params, bias=False), 2, 3)
+    assert bare == [entries[0:3], entries[3:6]]
+
+
+def test_start_literal() -> None:
+    # SHAKE-256("ppmf/v1/init/ppmf") begins 5e 5a 9a 58; each less 0x80.
+    users, items = fixed.start(Parameters(rank=2, frac_bits=8, bias=False), 1, 1)
+    assert (users, items) == ([[-34, -38]], [[26, -40]])
+
+
+# A second reading of section 2: real numbers as Fractions, full matrices and a 0/1 mask.
+
+
+def dense_half_step(
+    x: list[list[Fraction]],
+    y: list[list[Fraction]],
+    mask: list[list[int]],
+    target: list[list[Fraction]],
+    p: Parameters,
+) -> list[list[Fraction]]:
+    def rounded(value: Fraction) -> Fraction:
+        return Fraction(floor(value * 2**p.frac_bits + Fraction(1, 2)), 2**p.frac_bits)
+
+    def floored_step(curvature: Fraction) -> Fraction:
+        kept = Fraction(floor(curvature * 2**p.step_guard_bits), 2**p.step_guard_bits)
+        return Fraction(floor(2**p.step_bits / (kept + p.damping)), 2**p.step_bits)
+
+    def soft(z: Fraction, t: Fraction) -> Fraction:
+        return (1 if z > 0 else -1) * max(abs(z) - t, Fraction(0))
+
+    d, s = p.rank, Fraction(2) ** p.curvature_shift
+    low, high = Fraction(-(2**p.box_bits)), 2**p.box_bits - Fraction(1, 2**p.frac_bits)
+    new = []
+    for row, w, r in zip(x, mask, target, strict=True):
+        count = sum(w)
+        squares = sum(
+            (v * v for wj, yj in zip(w, y, strict=True) for v in yj[:d] if wj), Fraction(0)
+        )
+        step = floored_step((squares if p.step_rule == "lipschitz" else count) / s)
+        bias_step = floored_step(count * max(Fraction(1), 1 / s))
+        tau, theta = rounded(step * p.l1 / 2), rounded(step * p.ridge / 2)
+        for _ in range(p.inner_steps):
+            slope = [p.ridge * value for value in row]
+            for wj, rj, yj in zip(w, r, y, strict=True):
+                predicted = sum((a * b for a, b in zip(row[:d], yj[:d], strict=True)), Fraction(0))
+                predicted += row[d] + yj[d] if p.bias else Fraction(0)
+                for k in range(len(row)):
+                    slope[k] += wj * (predicted - rj) * (yj[k] if k < d else 1)
+            moved = []
+            for k in range(len(row)):
+                z = rounded(row[k] - (step if k < d else bias_step) * slope[k])
+                if k < d and (p.regulariser == "elastic-net" or z <= Fraction(1, 2) - theta):
+                    z = soft(z, tau)
+                elif k < d:
+                    z = 1 + soft(z + 2 * theta - 1, tau)
+                moved.append(min(max(z, low), high))
+            row = moved
+        new.append(row)
+    return new
+
+
+def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
+    n, m = ratings.n_users, ratings.n_items
+    mask = [[0] * m for _ in range(n)]
+    target = [[Fraction(0)] * m for _ in range(n)]
+    for i, j, value in zip(ratings.user, ratings.item, ratings.value, strict=True):
+        mask[i][j] = 1
+        target[i][j] = Fraction(int(value), 2**params.rating_frac_bits)
+    unit = 2**params.frac_bits
+    u, v = (
+        [[Fraction(e, unit) for e in row] for row in side] for side in fixed.start(params, n, m)
+    )
+    across_mask = [list(column) for column in zip(*mask, strict=True)]
+    across_target = [list(column) for column in zip(*target, strict=True)]
+    for _ in range(params.iterations):
+        u = dense_half_step(u, v, mask, target, params)
+        v = dense_half_step(v, u, across_mask, across_target, params)
+    return v
+
+
+@given(st.data())
+def test_equals_a_second_reading_in_dense_matrices(toys: Toys, data: st.DataObject) -> None:
+    ratings, params = data.draw(toys)
+    *_, last = fixed.iterate(ratings, params)
+    unit = 2**params.frac_bits
+    assert [[Fraction(e, unit) for e in row] for row in last.items] == dense_train(ratings, params)
+
+
+@given(st.data())
+def test_k_inner_steps_are_k_half_steps_against_the_same_side(
+    toys: Toys, data: st.DataObject
+) -> None:
+    ratings, params = data.draw(toys)
+    users, items = fixed.start(params, ratings.n_users, ratings.n_items)
+    once, twice = replace(params, inner_steps=1), replace(params, inner_steps=2)
+    first = fixed.half_step(users, ratings.by_user(), items, once)
+    second = fixed.half_step(first.rows, ratings.by_user(), items, once)
+    both = fixed.half_step(users, ratings.by_user(), items, twice)
+    assert both.rows == second.rows
+    assert both.z == [*first.z, *second.z]
+
+
+def test_states_alternate_and_train_publishes_the_last_items(ratings_of: RatingsOf) -> None:
+    ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
+    params = Parameters(rank=2, iterations=3)
+    states = list(fixed.iterate(ratings, params))
+    assert [(s.iteration, s.side) for s in states] == [
+        (t, side) for t in (1, 2, 3) for side in ("users", "items")
+    ]
+    seen: list[int] = []
+    profiles = fixed.train(ratings, params, on_iteration=seen.append)
+    assert seen == [1, 2, 3]
+    assert profiles.items == ratings.items
+    assert profiles.bias is not None
+    rows = [[*f, b] for f, b in zip(profiles.factors.tolist(), profiles.bias.tolist(), strict=True)]
+    assert rows == states[-1].items
+    # V's step uses the new U: the same half-step from the old U gives something else.
+    old, start = fixed.start(params, 2, 3)
+    assert fixed.half_step(start, ratings.by_item(), old, params).rows != states[1].items
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("users", "items"), [(1, 1), (1, 4), (4, 1)])
+def test_one_user_and_one_item(ratings_of: RatingsOf, users: int, items: int, bias: bool) -> None:
+    entries = {(i, j): 1 + i - j for i in range(users) for j in range(items)}
+    params = Parameters(rank=2, iterations=2, bias=bias)
+    profiles = fixed.train(ratings_of(users, items, entries), params)
+    assert profiles.factors.shape == (items, 2)
+    assert (profiles.bias is not None) == bias
+
+
+def test_nobody_rated_anything(ratings_of: RatingsOf) -> None:
+    # Every entry shrinks by lambda / c0 = 3/4 in each of T half-steps on its side, rounding alike.
+    params = Parameters(rank=2, iterations=3)
+    _, items = fixed.start(params, 2, 3)
+    for _ in range(3):
+        items = [[floor(Fraction(e, 4) + Fraction(1, 2)) for e in row] for row in items]
+    profiles = fixed.train(ratings_of(2, 3, {}), params)
+    assert profiles.factors.tolist() == [row[:2] for row in items]
+    assert profiles.bias is not None
+    assert profiles.bias.tolist() == [0, 0, 0]
+
+
+def test_train_refuses_what_could_leave_the_ring(ratings_of: RatingsOf) -> None:
+    with pytest.raises(ParametersError):
+        fixed.train(ratings_of(1, 1, {(0, 0): 1}), Parameters(frac_bits=24))

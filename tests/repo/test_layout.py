@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The repository keeps its own rules: its rooms, its licences, and what must not lie in it."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("spec", "reference", "secure", "conformance")
+FOLDERS = {*PACKAGES, "tests", "docs", "benchmarks", "LICENSES", ".ci"}
+REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
+HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
+LARGEST = 1 << 20
+
+
+def tracked() -> list[Path]:
+    """Every file that belongs to the project, seen from its root; also outside a clone."""
+    git = shutil.which("git")
+    if git and (ROOT / ".git").exists():
+        listing = subprocess.run(
+            [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        paths = [Path(name) for name in listing.split("\0") if name]
+    else:
+        made = {".git", ".venv", ".cache", ".hypothesis", "__pycache__", "_build", "build", "dist"}
+        paths = [
+            path
+            for path in (found.relative_to(ROOT) for found in ROOT.rglob("*"))
+            if not made & set(path.parts)
+        ]
+    return [path for path in paths if (ROOT / path).is_file() and not (ROOT / path).is_symlink()]
+
+
+FILES = tracked()
+
+
+def text(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+
+
+def test_every_room_is_there_and_no_other() -> None:
+    found = {path.parts[0] for path in FILES if len(path.parts) > 1}
+    assert found - FOLDERS == set()
+    assert FOLDERS - {"benchmarks"} <= found
+
+
+@pytest.mark.parametrize("room", PACKAGES)
+def test_a_room_holds_one_typed_package_of_its_name(room: str) -> None:
+    packages = {path.parent.name for path in (ROOT / room).glob("*/__init__.py")}
+    assert packages == {f"ppmf_{room}"}
+    assert (ROOT / room / f"ppmf_{room}" / "py.typed").is_file()
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    script = ROOT / ".ci" / "run"
+    assert re.search(r"^make test$", script.read_text(), re.MULTILINE)
+    assert script.stat().st_mode & stat.S_IXUSR
+    assert "make test" in text(Path("README.md"))
+    assert "make demo" in text(Path("README.md"))
+
+
+def test_real_data_is_never_committed() -> None:
+    data = [
+        str(path)
+        for path in FILES
+        if path.suffix != ".py" and any(fnmatch.fnmatch(path.name, like) for like in REAL_DATA)
+    ]
+    assert data == []
+
+
+def test_nothing_large_is_committed() -> None:
+    assert [str(path) for path in FILES if (ROOT / path).stat().st_size > LARGEST] == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["/".join(["shared", "data"]), "/".join(["", "work", ""]), "/".join(["", "tmp", "probe"])],
+)
+def test_no_file_names_a_developers_folder(place: str) -> None:
+    assert [str(path) for path in FILES if place in text(path)] == []
+
+
+@pytest.mark.parametrize("host", [".".join(["pypi", "org"]), "python" + "hosted"])
+def test_no_file_names_a_package_index(host: str) -> None:
+    assert [str(path) for path in FILES if host in text(path).lower()] == []
+
+
+def licence(path: Path) -> str:
+    return "GPL-3.0-or-later" if path.parts[0] == "secure" else "Apache-2.0"
+
+
+def test_every_source_file_says_its_licence_first() -> None:
+    wrong = []
+    for path in FILES:
+        named = path.suffix in HEADED or str(path) in ("Makefile", ".ci/run", ".gitignore")
+        if not named or not text(path):
+            continue
+        head = "\n".join(text(path).splitlines()[:3])
+        if f"SPDX-License-Identifier: {licence(path)}" not in head:
+            wrong.append(str(path))
+    assert wrong == []
+
+
+def test_the_licences_are_here_in_full_and_declared() -> None:
+    project = tomllib.loads(text(Path("pyproject.toml")))["project"]
+    names = {path.stem for path in (ROOT / "LICENSES").iterdir()}
+    assert names == set(re.split(r" AND | OR ", project["license"]))
+    for name in names:
+        assert len((ROOT / "LICENSES" / f"{name}.txt").read_text()) > 10_000
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    names = Counter(path.name for path in FILES if path.parts[0] == "tests")
+    assert [name for name, count in names.items() if count > 1 and name.startswith("test_")] == []
+
+
+def test_ignored_folders_hold_what_tools_leave_behind() -> None:
+    ignored = text(Path(".gitignore")).splitlines()
+    assert {".venv/", ".cache/", ".hypothesis/", "__pycache__/", "docs/_build/"} <= set(ignored)
+
+
+def test_the_docs_show_the_specification_itself() -> None:
+    link = ROOT / "docs" / "spec"
+    assert os.path.samefile(link, ROOT / "spec")

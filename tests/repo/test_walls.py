@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walls between the packages stand, and the check that keeps them would see a hole."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("spec", "reference", "secure", "conformance")
+LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+
+# contract id -> the module that breaks it and the forbidden line in that module
+BREACHES = {
+    "two-readings": ("reference/ppmf_reference/breach.py", "import ppmf_secure.coins"),
+    "house": ("spec/ppmf_spec/breach.py", "import ppmf_reference"),
+    "rooms": ("secure/ppmf_secure/shares.py", "import ppmf_secure.transport"),
+    "sans-io": ("secure/ppmf_secure/breach.py", "import time"),
+    "oracle-without-cryptography": ("reference/ppmf_reference/breach.py", "import phe"),
+}
+
+
+def contracts() -> dict[str, str]:
+    """The name of each contract, by its id."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return {contract["id"]: contract["name"] for contract in config["contracts"]}
+
+
+def lint(top: Path) -> tuple[int, str]:
+    """Exit status and report of import-linter on the packages under `top`."""
+    path = os.pathsep.join(str(top / room) for room in ROOMS)
+    run = subprocess.run(
+        [sys.executable, "-c", LINT],
+        cwd=top,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stdout + run.stderr
+
+
+def test_every_wall_stands() -> None:
+    status, report = lint(ROOT)
+    assert status == 0, report
+    for name in contracts().values():
+        assert f"{name} KEPT" in report
+
+
+def test_every_contract_has_a_breach_that_it_must_see() -> None:
+    assert set(BREACHES) == set(contracts())
+
+
+@pytest.mark.parametrize("contract", BREACHES)
+def test_a_breach_is_seen(contract: str, tmp_path: Path) -> None:
+    for room in ROOMS:
+        shutil.copytree(
+            ROOT / room / f"ppmf_{room}",
+            tmp_path / room / f"ppmf_{room}",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    module, line = BREACHES[contract]
+    with (tmp_path / module).open("a") as source:
+        source.write(f"\n{line}\n")
+    status, report = lint(tmp_path)
+    assert status != 0, report
+    assert f"{contracts()[contract]} BROKEN" in report
+
+
+def test_entropy_comes_from_coins_alone() -> None:
+    """Import contracts cannot see `os.urandom` or `numpy.random`; this looks for the names."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "secure").rglob("*.py"))
+        if path.name != "coins.py" and "transport" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in {"urandom", "getrandom", "random"}
+    ]
+    assert found == []

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paillier keys: what they look like, what they encrypt, what they refuse."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import gcd
+
+import gmpy2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.sealed import MAX_PAYLOAD, seal, unseal
+from ppmf_secure.coins import Coins
+from ppmf_spec.errors import EncodingError, ParametersError, RangeError
+
+BITS = 512
+
+
+@cache
+def _key(label: str = "key", bits: int = BITS) -> SecretKey:
+    return SecretKey.generate(bits, Coins.seeded(label))
+
+
+def _wire(value: int, size: int = BITS // 8) -> bytes:
+    return value.to_bytes(size, "big")
+
+
+def _prime(bits: int) -> int:
+    return int(gmpy2.next_prime(3 << (bits - 2)))
+
+
+@pytest.mark.parametrize("bits", [512, 528, 768])
+def test_key_generation(bits: int) -> None:
+    key = _key(bits=bits)
+    p, q, modulus = int(key._p), int(key._q), int(key.public.modulus)
+    assert p * q == modulus
+    assert modulus.bit_length() == key.public.bits == bits
+    for prime in (p, q):
+        assert gmpy2.is_prime(prime)
+        assert prime >> (bits // 2 - 2) == 3
+    assert gcd(modulus, (p - 1) * (q - 1)) == 1
+    assert abs(p - q) > 1 << (bits // 2 - 100)
+    assert key.public.ciphertext_bytes == bits // 4
+
+
+def test_a_key_is_a_function_of_its_coins() -> None:
+    again = SecretKey.generate(BITS, Coins.seeded("key"))
+    assert again.public.to_bytes() == _key().public.to_bytes()
+    assert _key("another").public.to_bytes() != _key().public.to_bytes()
+
+
+@pytest.mark.parametrize("bits", [0, 496, 520, 2049])
+def test_unusable_sizes_are_refused(bits: int) -> None:
+    with pytest.raises(ParametersError, match=f"{bits} bits"):
+        SecretKey.generate(bits, Coins.seeded("sizes"))
+
+
+@settings(max_examples=40)
+@given(part=st.fractions(0, 1), label=st.text(max_size=3))
+def test_both_encryptions_decrypt(part: object, label: str) -> None:
+    key, coins = _key(), Coins.seeded(label)
+    message = int(part * (key.public.modulus - 1))  # type: ignore[operator]
+    for encrypt in (key.encrypt, key.public.encrypt):
+        assert key.decrypt(encrypt(message, coins)) == message
+    assert key.decrypt(key.public.plain(message)) == message
+
+
+def test_messages_outside_the_plaintexts_are_refused_unnamed() -> None:
+    key, coins = _key(), Coins.seeded("outside")
+    for message in (-1, int(key.public.modulus)):
+        for encrypt in (key.encrypt, key.public.encrypt):
+            with pytest.raises(RangeError) as refused:
+                encrypt(message, coins)
+            assert str(message) not in str(refused.value)
+
+
+def test_the_owner_reaches_every_residue_equally_often() -> None:
+    """The argument of `SecretKey.encrypt`, checked by counting on a modulus of six bits."""
+    p, q = 5, 11
+    square = (p * q) ** 2
+    residues = {pow(r, p * q, square) for r in range(1, p * q) if gcd(r, p * q) == 1}
+    at_p = [pow(u, p, p * p) for u in range(1, p)]
+    at_q = [pow(u, q, q * q) for u in range(1, q)]
+    assert len(residues) == (p - 1) * (q - 1) == len(set(at_p)) * len(set(at_q))
+    assert {(z % p**2, z % q**2) for z in residues} == {(a, b) for a in at_p for b in at_q}
+
+
+def test_the_owner_encrypts_with_a_residue() -> None:
+    """Without its message, an owner's ciphertext is an N-th residue, a new one each time."""
+    key, coins = _key(), Coins.seeded("residues")
+    modulus, square = key.public.modulus, key.public.square
+    order = (key._p - 1) * (key._q - 1)
+    seen = set()
+    for message in (0, 1, int(modulus) - 1):
+        residue = key.encrypt(message, coins) * gmpy2.invert(key.public.plain(message), square)
+        assert gmpy2.powmod(residue, order, square) == 1
+        seen.add(int(residue % square))
+    assert len(seen) == 3
+
+
+def test_public_key_round_trip() -> None:
+    public = _key().public
+    data = public.to_bytes()
+    assert len(data) == BITS // 8
+    assert PublicKey.parse(data, BITS).modulus == public.modulus
+
+
+@pytest.mark.parametrize("size", [0, BITS // 8 - 1, BITS // 8 + 1, 2 * BITS // 8])
+def test_public_key_of_another_length(size: int) -> None:
+    with pytest.raises(EncodingError, match=f"{size} bytes instead of 64"):
+        PublicKey.parse(b"\xff" * size, BITS)
+
+
+@pytest.mark.parametrize(
+    ("modulus", "reason"),
+    [
+        (0, "0 bits, not 512"),
+        (_prime(256) * _prime(250), "506 bits, not 512"),
+        ((1 << 511) + 2, "small prime"),
+        (997 * _prime(504), "small prime"),
+        (_prime(512), "not a product of two primes"),
+        (_prime(256) ** 2, "not a product of two primes"),
+    ],
+)
+def test_bad_moduli(modulus: int, reason: str) -> None:
+    with pytest.raises(RangeError, match=reason):
+        PublicKey.parse(_wire(modulus), BITS)
+
+
+def test_ciphertexts_round_trip_in_fixed_length() -> None:
+    public = _key().public
+    ciphertexts = [gmpy2.mpz(1), public.encrypt(7, Coins.seeded("trip")), public.square - 1]
+    data = public.write(ciphertexts)
+    assert len(data) == 3 * public.ciphertext_bytes
+    assert public.read(data, 3, "trip") == ciphertexts
+    assert public.read(b"", 0, "trip") == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_ciphertexts_outside_the_group_are_named(at: int) -> None:
+    key = _key()
+    public = key.public
+    bad = {
+        "outside": [0, public.square, public.square + 5],
+        "not prime to N": [public.modulus, key._p, 2 * key._q, key._p**2],
+    }
+    for reason, values in bad.items():
+        for value in values:
+            ciphertexts = [public.encrypt(7, Coins.seeded("group")) for _ in range(3)]
+            ciphertexts[at] = value
+            with pytest.raises(RangeError, match=f"^row 5: ciphertext {at} is {reason}"):
+                public.read(public.write(ciphertexts), 3, "row 5")
+
+
+@pytest.mark.parametrize("change", [-1, 1, 128])
+def test_ciphertexts_of_another_length(change: int) -> None:
+    with pytest.raises(EncodingError, match="^row 5: "):
+        _key().public.read(bytes(256 + change), 2, "row 5")
+
+
+def test_secrets_are_not_printed() -> None:
+    key = _key()
+    for value in (key._p, key._q):
+        assert str(value) not in f"{key!r} {key} {key.public!r}"
+
+
+@settings(max_examples=20)
+@given(payload=st.binary(min_size=48, max_size=48) | st.sampled_from([bytes(48), b"\xff" * 48]))
+def test_sealed_payloads_open(payload: bytes) -> None:
+    key, coins = _key(), Coins.seeded("seal")
+    sealed = seal(key.public, payload, coins)
+    assert len(sealed) == key.public.ciphertext_bytes
+    assert unseal(key, sealed, 48) == payload
+    assert seal(key.public, payload, coins) != sealed
+
+
+def test_what_cannot_be_sealed_or_opened() -> None:
+    key, coins = _key(), Coins.seeded("refusals")
+    assert unseal(key, seal(key.public, b"\xff" * MAX_PAYLOAD, coins), MAX_PAYLOAD)
+    with pytest.raises(RangeError, match="64 bytes, at most 63"):
+        seal(key.public, bytes(64), coins)
+    sealed = seal(key.public, b"\xff" * 48, coins)
+    with pytest.raises(EncodingError, match="127 bytes instead of 128"):
+        unseal(key, sealed[1:], 48)
+    with pytest.raises(RangeError, match="does not fit in 47 bytes"):
+        unseal(key, sealed, 47)
+    with pytest.raises(RangeError, match="outside"):
+        unseal(key, bytes(128), 48)
+
+
+def test_another_key_does_not_open() -> None:
+    """Under a wrong key a ciphertext is out of its group or its plaintext is far too long."""
+    sealed = [seal(_key().public, bytes(48), Coins.seeded(str(n))) for n in range(20)]
+    for one in sealed:
+        with pytest.raises(RangeError):
+            unseal(_key("another"), one, 48)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Randomisers: the bound on their distance from uniform, and what is drawn."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from math import gcd, log2, prod
+
+import gmpy2
+import pytest
+
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.randomisers import Randomisers, distance_squared, pool_shape
+from ppmf_secure.coins import Coins
+
+SIZES = [512, 768, 1024, 2048, 3072, 4096]
+
+
+@cache
+def _key() -> SecretKey:
+    return SecretKey.generate(512, Coins.seeded("randomisers"))
+
+
+def _log2(value: Fraction) -> float:
+    return log2(value.numerator) - log2(value.denominator)
+
+
+def _is_residue(value: int) -> bool:
+    """N-th residues mod N^2 are the elements whose order divides phi(N)."""
+    key = _key()
+    order = (key._p - 1) * (key._q - 1)
+    return bool(gmpy2.powmod(value, order, key.public.square) == 1)
+
+
+@pytest.mark.parametrize("draws", [1, 3, 1 << 10, 1 << 20, (1 << 24) - 1])
+@pytest.mark.parametrize("bits", SIZES)
+def test_all_draws_together_stay_below_two_to_the_minus_forty(bits: int, draws: int) -> None:
+    """The docstring's sum once more, in logarithms and term by term."""
+    shape = pool_shape(bits, draws)
+    t, k = shape.bases, 8 * shape.exponent_bytes
+    terms = [2 * log2(d) + t * log2(1 / d + 2.0**-k) for d in range(2, min(4000, 2**k))]
+    terms.append(bits - k * t)
+    total = sum(2.0**term for term in terms)
+    assert log2(draws) + log2(total) / 2 - 1 < -39.5
+    exact = distance_squared(bits, t, k)
+    assert exact * draws**2 <= Fraction(1, 2**80)
+    assert -1 < _log2(exact) - (log2(total) - 2) < 1
+
+
+@pytest.mark.parametrize("bits", SIZES)
+def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
+    """A pool is no larger than its bound asks for, within one window or base."""
+    shape = pool_shape(bits, 1 << 20)
+    wanted = Fraction(1, 1 << 60) ** 2
+    assert distance_squared(bits, shape.bases, 8 * shape.exponent_bytes) <= wanted
+    assert distance_squared(bits, 118, 8 * 1000) > wanted
+    assert distance_squared(bits, shape.bases, (bits + 110) // shape.bases) > wanted
+    assert shape.bases * shape.exponent_bytes <= max(121, bits / 8 + 18)
+
+
+@pytest.mark.parametrize(("p", "q"), [(5, 7), (7, 11), (5, 17)])
+@pytest.mark.parametrize(("bases", "exponent_bits"), [(4, 2), (5, 1)])
+def test_the_bound_holds_where_all_can_be_counted(
+    p: int, q: int, bases: int, exponent_bits: int
+) -> None:
+    """|G| C - 1 of the lemma by counting differences, in Z_N^* for moduli of a few bits.
+
+    The number of bases g with g^difference = 1 is that of solutions of a linear equation in each
+    of the two cyclic factors.
+    """
+    values = range(1 << exponent_bits)
+    collisions = Fraction(0)
+    for e in product(values, repeat=bases):
+        d = gcd(*e) if any(e) else 0
+        pairs = prod((2 if x else 1) * ((1 << exponent_bits) - x) for x in e)
+        index = gcd(d, p - 1) * gcd(d, q - 1)
+        collisions += Fraction(pairs * index, 1 << (2 * exponent_bits * bases))
+    bound = distance_squared((p * q).bit_length(), bases, exponent_bits)
+    assert 0 < (collisions - 1) / 4 <= bound
+
+
+def test_every_draw_is_a_fresh_residue() -> None:
+    pool, coins = Randomisers(_key().public, 4), Coins.seeded("fresh")
+    count = pool_shape(512, 4).bases + 50
+    drawn = [int(pool.draw(coins)) for _ in range(count)]
+    assert len(set(drawn)) == count
+    assert all(_is_residue(value) for value in drawn)
+    assert not _is_residue(int(_key().public.plain(1)))
+
+
+def test_products_have_the_exponents_of_the_coins() -> None:
+    """From tables: prod g_i^e_i with e_i the little-endian integers of the coins' next bytes."""
+    public, coins = _key().public, Coins.seeded("products")
+    pool, shape = Randomisers(public, 1), pool_shape(public.bits, 1)
+    bases = [pool.draw(coins) for _ in range(shape.bases)]
+    size = shape.exponent_bytes
+    for label in ("one", "two"):
+        data = Coins.seeded(label).bytes(shape.bases * size)
+        chunks = [data[at : at + size] for at in range(0, len(data), size)]
+        expected = gmpy2.mpz(1)
+        for base, chunk in zip(bases, chunks, strict=True):
+            power = gmpy2.powmod(base, int.from_bytes(chunk, "little"), public.square)
+            expected = expected * power % public.square
+        assert pool.draw(Coins.seeded(label)) == expected
+
+
+def test_tables_cover_exponents_of_several_bytes() -> None:
+    """At 2048 bits exponents have two bytes or more; the residues may be those of a small key."""
+    public = _key().public
+    pool = Randomisers(public, 1)
+    pool._shape = pool_shape(2048, 1 << 20)
+    assert pool._shape.exponent_bytes == 2
+    coins = Coins.seeded("wide")
+    bases = [pool.draw(coins) for _ in range(pool._shape.bases)]
+    data = Coins.seeded("wide exponents").bytes(2 * len(bases))
+    expected = gmpy2.mpz(1)
+    for number, base in enumerate(bases):
+        exponent = int.from_bytes(data[2 * number : 2 * number + 2], "little")
+        expected = expected * gmpy2.powmod(base, exponent, public.square) % public.square
+    assert pool.draw(Coins.seeded("wide exponents")) == expected
+
+
+def test_small_runs_build_no_tables() -> None:
+    pool, coins = Randomisers(_key().public, 1 << 20), Coins.seeded("lazy")
+    for _ in range(pool_shape(512, 1 << 20).bases):
+        pool.draw(coins)
+    assert not pool._tables
+    pool.draw(coins)
+    assert pool._tables

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The overflow validator against brute force at small sizes, and at its edges."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from math import log2
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from ppmf_spec.bounds import Bounds, bounds, largest_denominator
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters, StepRule
+
+STARS = Parameters(rating_min=Fraction(1), rating_max=Fraction(5))
+
+
+def brute_force_bound(params: Parameters, rows: int) -> Fraction:
+    """The formula of the specification, visiting every count and every sum of squares."""
+    f, q, g, s = params.frac_bits, params.step_bits, params.step_guard_bits, params.curvature_shift
+    box = 1 << params.box_bits
+    error = params.rank * box**2 + 2 * box + params.xmax
+    pull = params.ridge * box
+
+    def step(curvature: int) -> int:
+        return (1 << (q + g)) // (curvature + (params.damping << g))
+
+    moves: list[Fraction] = []
+    for c in range(rows + 1):
+        if params.bias:
+            moves.append(step(c << (g - min(s, 0))) * (c * error + pull))
+        if params.step_rule == "count":
+            moves.append(step(c << (g - s)) * (c * box * error + pull))
+            continue
+        q2 = np.arange(c * params.rank * box**2 * 4**f + 1)
+        root = np.sqrt(c * q2).astype(np.int64)
+        root -= root**2 > c * q2
+        root += root**2 < c * q2
+        steps = 2 ** (q + g) // ((q2 >> (2 * f - g + s)) + params.damping * 2**g)
+        unit = 2**20  # enough for E and lambda B to be integers, little enough for 64 bits
+        gradient = np.minimum(root, c * box * 2**f) * int(error * unit)
+        moved = steps * (gradient + int(pull * unit) * 2**f)
+        moves.append(Fraction(int(moved.max()), unit * 2**f))
+    return (box << (3 * f + q)) + (1 << (2 * f + q - 1)) + (max(moves) * (1 << 3 * f))
+
+
+@pytest.mark.req("PPMF-PAR-016")
+@given(
+    q=st.integers(0, 12),
+    g=st.integers(0, 6),
+    s=st.integers(-3, 3),
+    damping=st.integers(1, 40),
+    ridge=st.integers(0, 2**12),
+    bias=st.booleans(),
+    xmax=st.integers(1, 64),
+)
+@example(q=12, g=6, s=0, damping=1, ridge=0, bias=False, xmax=1)
+def test_lipschitz_bound_equals_brute_force(
+    q: int, g: int, s: int, damping: int, ridge: int, bias: bool, xmax: int
+) -> None:
+    params = Parameters(
+        rank=1,
+        frac_bits=8,
+        box_bits=0,
+        step_bits=q,
+        step_guard_bits=g,
+        curvature_shift=s,
+        damping=damping,
+        ridge=Fraction(ridge, 2**8),
+        bias=bias,
+        rating_offset=Fraction(0),
+        rating_min=Fraction(0),
+        rating_max=Fraction(xmax, 16),
+    )
+    assert bounds(params, 1, 1).bound == brute_force_bound(params, 1)
+
+
+@pytest.mark.req("PPMF-PAR-016")
+@pytest.mark.parametrize(("rows", "rank"), [(2, 1), (3, 1), (2, 2), (5, 1)])
+def test_lipschitz_bound_of_several_rows_equals_brute_force(rows: int, rank: int) -> None:
+    for q, damping in product((2, 10), (1, 3)):
+        params = Parameters(
+            rank=rank,
+            frac_bits=8,
+            box_bits=0,
+            step_bits=q,
+            damping=damping,
+            ridge=Fraction(1, 4),
+            bias=False,
+        )
+        assert bounds(params, rows, 1).bound == brute_force_bound(params, rows)
+
+
+@pytest.mark.req("PPMF-PAR-016")
+@given(
+    q=st.integers(0, 20),
+    g=st.integers(0, 8),
+    s=st.integers(-4, 8),
+    damping=st.integers(1, 500),
+    ridge=st.integers(0, 2**10),
+    bias=st.booleans(),
+    box_bits=st.integers(0, 3),
+    rank=st.integers(1, 20),
+    rows=st.integers(1, 400),
+)
+def test_count_bound_equals_brute_force(
+    q: int,
+    g: int,
+    s: int,
+    damping: int,
+    ridge: int,
+    bias: bool,
+    box_bits: int,
+    rank: int,
+    rows: int,
+) -> None:
+    assume(s <= g)
+    params = Parameters(
+        rank=rank,
+        frac_bits=8,
+        box_bits=box_bits,
+        step_bits=q,
+        step_guard_bits=g,
+        step_rule="count",
+        curvature_shift=s,
+        damping=damping,
+        ridge=Fraction(ridge, 2**4),
+        bias=bias,
+    )
+    assert bounds(params, rows, 1).bound == brute_force_bound(params, rows)
+
+
+@pytest.mark.req("PPMF-PAR-016")
+@pytest.mark.parametrize(("rows", "bits"), [(1682, 60.9), (10_000, 62.2)])
+def test_figures_of_the_defaults_on_a_scale_of_one_to_five(rows: int, bits: float) -> None:
+    found = bounds(STARS, 943, rows)
+    assert round(found.bits, 1) == bits
+    assert found.bits == pytest.approx(log2(found.bound) + 1)
+
+
+@pytest.mark.req("PPMF-PAR-016")
+def test_largest_number_of_rows_of_the_defaults() -> None:
+    fits, fails = 1, 2_000_000
+    while fails - fits > 1:
+        rows = (fits + fails) // 2
+        try:
+            bounds(STARS, 1, rows)
+            fits = rows
+        except ParametersError:
+            fails = rows
+    assert 126_000 <= fits < 126_100
+    assert bounds(STARS, fits, 1).bound < 2**63
+    with pytest.raises(ParametersError, match=r"^ring_bits = 64: .* rows of rank 10 need 64"):
+        bounds(STARS, 1, fails)
+
+
+@pytest.mark.req("PPMF-PAR-016")
+def test_a_ring_exactly_as_wide_as_z_is_enough_and_one_bit_less_is_not() -> None:
+    width = bounds(STARS, 100, 100).z_bits
+    bounds(Parameters(ring_bits=width, rating_min=Fraction(1)), 100, 100)
+    with pytest.raises(ParametersError, match="ring_bits"):
+        bounds(Parameters(ring_bits=width - 1, rating_min=Fraction(1)), 100, 100)
+
+
+@given(st.integers(1, 10**5), st.integers(1, 10**5), st.sampled_from(["lipschitz", "count"]))
+def test_the_bound_grows_with_the_longer_side_alone(users: int, items: int, rule: StepRule) -> None:
+    params = Parameters(step_rule=rule, step_bits=12)
+    found = bounds(params, users, items)
+    assert found == bounds(params, items, users) == bounds(params, 1, max(users, items))
+    assert found.bound <= bounds(params, users + 1, items + 1).bound
+
+
+@given(st.integers(1, 10**5))
+def test_z_bits_is_the_least_signed_width(rows: int) -> None:
+    found = bounds(STARS, rows, 1)
+    assert 2 ** (found.z_bits - 2) <= found.bound < 2 ** (found.z_bits - 1)
+    assert found.z_bits - 1 <= found.bits <= found.z_bits
+
+
+def test_the_largest_thresholds_are_those_of_the_longest_step() -> None:
+    params = Parameters(
+        regulariser="binary-elastic-net", l1=Fraction(3), ridge=Fraction(2), curvature_shift=-1
+    )
+    found = bounds(params, 100, 100)
+    assert (found.max_step, found.max_tau, found.max_theta) == (4096, 384, 256)
+    plain = bounds(Parameters(l1=Fraction(3), ridge=Fraction(2), curvature_shift=-1), 100, 100)
+    # Beyond tau, the branch of 1 may add 2 theta + 1.
+    assert found.after_shift - plain.after_shift == 2 * 256 + 4096 - 384
+
+
+@pytest.mark.req("PPMF-PAR-017")
+def test_a_large_l1_leaves_the_ring_after_the_shift() -> None:
+    fits = Parameters(l1=Fraction(2**15))
+    assert bounds(fits, 10, 10).after_shift > 2**22
+    with pytest.raises(ParametersError, match="after the shift"):
+        bounds(Parameters(l1=Fraction(2**16)), 10, 10)
+
+
+@pytest.mark.req("PPMF-PAR-018")
+def test_the_denominator_of_the_step_must_fit_too() -> None:
+    """Its step is 0 or 1, so nothing moves far, but q2 + c0 2^(2f+s) would wrap."""
+    params = Parameters(damping=2**16, curvature_shift=24)
+    with pytest.raises(ParametersError, match="need 65 bits for the step's denominator"):
+        bounds(params, 10, 10)
+    bounds(Parameters(damping=2**16, curvature_shift=23), 10, 10)
+
+
+@pytest.mark.req("PPMF-PAR-018")
+@pytest.mark.parametrize(
+    ("params", "rows", "largest"),
+    [
+        (Parameters(rank=3, frac_bits=8, box_bits=2, damping=5, curvature_shift=1), 7, 0x15A0000),
+        (Parameters(step_rule="count", curvature_shift=3, damping=5), 7, (7 << 4) + 80),
+        (Parameters(step_rule="count", curvature_shift=3, damping=5, bias=False), 7, 14 + 80),
+        (Parameters(step_rule="count", curvature_shift=-2, damping=5), 7, (7 << 6) + 80),
+    ],
+)
+def test_largest_denominator_by_hand(params: Parameters, rows: int, largest: int) -> None:
+    assert largest_denominator(params, rows) == largest
+
+
+@pytest.mark.req("PPMF-PAR-015")
+@pytest.mark.parametrize(("users", "items"), [(0, 1), (1, 0), (-1, 1), (2**31, 1), (1, 2**31)])
+def test_counts_of_rows_outside_their_range(users: int, items: int) -> None:
+    with pytest.raises(ParametersError, match="must be between 1 and 2147483647"):
+        bounds(Parameters(), users, items)
+
+
+@pytest.mark.req("PPMF-PAR-019")
+@pytest.mark.parametrize(
+    ("params", "rows", "parts"),
+    [
+        (Parameters(), 1682, []),
+        (Parameters(), 26_208, []),
+        (Parameters(), 26_209, ["factors"]),
+        (Parameters(bias=False), 65_600, ["factors"]),
+        (Parameters(), 65_520, ["factors"]),
+        (Parameters(), 65_521, ["bias", "factors"]),
+        (Parameters(step_rule="count", step_bits=8), 240, []),
+        (Parameters(step_rule="count", step_bits=8), 241, ["bias", "factors"]),
+        (Parameters(step_rule="count", step_bits=8, curvature_shift=3), 241, ["bias"]),
+        (Parameters(damping=2**17, step_bits=16), 1, ["bias", "factors"]),
+    ],
+)
+def test_warning_when_some_count_makes_a_step_zero(
+    params: Parameters, rows: int, parts: list[str]
+) -> None:
+    found = bounds(params, rows, 1).warnings
+    assert len(found) == len(parts)
+    assert all(part in line for part, line in zip(parts, found, strict=True))
+
+
+def test_a_set_that_cannot_move_still_has_bounds() -> None:
+    found = bounds(Parameters(damping=2**17), 5, 5)
+    assert found.max_step == 0
+    assert found.bound == 2 ** (1 + 36 + 16) + 2 ** (24 + 16 - 1)
+    assert "a row of 0 ratings" in found.warnings[0]
+
+
+def test_a_million_rows_are_quick_to_judge() -> None:
+    """The most levels that the domain allows, a wide step over few fractional bits."""
+    params = Parameters(step_bits=24, step_guard_bits=8, damping=1, frac_bits=8)
+    assert isinstance(bounds(params, 10**6, 10**6), Bounds)

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_spec.errors import EncodingError, PpmfError, RangeError
+from ppmf_spec.ids import check_catalogue
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import (
+    Ratings,
+    RawRatings,
+    canonical_order,
+    most_active,
+    quantise,
+    read,
+    split_holdout,
+    write_csv,
+)
+
+PARAMS = Parameters()
+CSV = "userId,movieId,rating,timestamp\n7,20,4.0,1\n7,3,0.5,2\n10,20,3.5,3\n"
+# The same three ratings in every layout that is read.
+LAYOUTS = {
+    "csv": CSV,
+    "csv-other-order": "rating,movieId,userId\n4.0,20,7\n0.5,3,7\n3.5,20,10\n",
+    "csv-quoted": '"userId","movieId","rating"\n"7","20","4.0"\n7,3,0.5\n10,20,3.5\n',
+    "u.data": "7\t20\t4\t1\n7\t3\t0.5\t2\n10\t20\t3.50\t3\n",
+    "u.data-without-time": "7\t20\t4\n7\t3\t0.5\n10\t20\t3.5\n",
+    "ratings.dat": "7::20::4::1\n7::3::0.5::2\n10::20::3.5::3\n",
+    "inter": (
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        "7\t20\t4\t1\n7\t3\t0.5\t2\n10\t20\t3.5\t3\n"
+    ),
+    "inter-other-order": (
+        "timestamp:float\trating:float\titem_id:token\tuser_id:token\n"
+        "1\t4\t20\t7\n2\t0.5\t3\t7\n3\t3.5\t20\t10\n"
+    ),
+}
+
+ids = st.text(
+    st.characters(exclude_categories=("C", "Z")) | st.sampled_from("0123456789-,\"|'"), min_size=1
+)
+stars = st.integers(1, 10).map(lambda halves: Fraction(halves, 2))
+
+
+@st.composite
+def raw_ratings(draw: st.DrawFn, number: st.SearchStrategy[str] = ids) -> RawRatings:
+    pairs = draw(st.lists(st.tuples(number, number), unique=True, min_size=1, max_size=30))
+    values = draw(st.lists(stars, min_size=len(pairs), max_size=len(pairs)))
+    return RawRatings(tuple(u for u, _ in pairs), tuple(i for _, i in pairs), tuple(values))
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "ratings.txt"  # the layout is told from the content
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# --- order of rows ---
+
+
+@pytest.mark.parametrize(
+    ("given_ids", "expected"),
+    [
+        (["10", "9", "100"], ("9", "10", "100")),
+        (["10", "9", "-3", "-20", "0"], ("-20", "-3", "0", "9", "10")),
+        (["10", "9", "x"], ("10", "9", "x")),  # one id that is no integer: all by bytes
+        (["10", "9", "09"], ("09", "10", "9")),  # a leading zero is not canonical
+        (["10", "9", "+1"], ("+1", "10", "9")),
+        (["10", "9", "-0"], ("-0", "10", "9")),
+        (["10", "9", "٣"], ("10", "9", "٣")),  # a digit, but no decimal of ours
+        (["é", "z", "Z"], ("Z", "z", "é")),
+        (["\uff5e", "\U0001f600"], ("\uff5e", "\U0001f600")),  # UTF-8 order, not UTF-16's
+        (["1" + "0" * 5000, "9" * 5000], ("9" * 5000, "1" + "0" * 5000)),
+        ([], ()),
+    ],
+)
+def test_rows_are_in_canonical_order(given_ids: list[str], expected: tuple[str, ...]) -> None:
+    assert canonical_order(given_ids) == expected
+
+
+@given(st.lists(st.integers()))
+def test_integer_ids_order_as_integers(numbers: list[int]) -> None:
+    assert canonical_order(map(str, numbers)) == tuple(map(str, sorted(set(numbers))))
+
+
+@given(st.lists(ids), st.randoms())
+def test_order_depends_on_the_set_of_ids_alone(listed: list[str], random: object) -> None:
+    shuffled = list(listed)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert canonical_order(shuffled) == canonical_order(listed)
+
+
+@pytest.mark.parametrize("bad", ["", " 1", "1 ", "a\nb", "a\x00b", "\ud800", "\u200b", "a\u2028b"])
+def test_an_id_that_cannot_be_seen_is_refused(bad: str) -> None:
+    with pytest.raises(EncodingError, match="user catalogue: id number 2 is empty, padded"):
+        check_catalogue(["1", bad], "user")
+
+
+def test_an_id_listed_twice_is_refused() -> None:
+    with pytest.raises(RangeError, match="item catalogue: id number 3, 4, is listed twice"):
+        check_catalogue(["4", "5", "4"], "item")
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("tail", ["", "\n\n", "\r\n\n"], ids=["tight", "blank", "mixed"])
+def test_every_layout_gives_the_same_ratings(
+    tmp_path: Path, layout: str, bom: bytes, newline: str, tail: str
+) -> None:
+    text = LAYOUTS[layout].rstrip("\n").replace("\n", newline) + tail
+    path = write(tmp_path, bom + text.encode())
+    raw = read(path)
+    assert raw.users == ("7", "7", "10")
+    assert raw.items == ("20", "3", "20")
+    assert raw.values == (Fraction(4), Fraction(1, 2), Fraction(7, 2))
+    first = 2 if "csv" in layout or "inter" in layout else 1
+    assert [raw.where(k) for k in range(3)] == [f"{path}:{first + k}" for k in range(3)]
+
+
+@given(raw=raw_ratings())
+def test_what_is_written_is_read_back(
+    raw: RawRatings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "ratings.csv"
+    write_csv(path, raw)
+    again = read(path)
+    assert (again.users, again.items, again.values) == (raw.users, raw.items, raw.values)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", ": no ratings, the file is empty"),
+        (b"\xef\xbb\xbf\r\n\n", ": no ratings, the file is empty"),
+        (b"userId,movieId,rating\n", ": no ratings below the header"),
+        (b"hello\n", ":1: not a ratings file"),
+        (b"\x89PNG\r\n\x1a\n", ":1: not UTF-8 text"),
+        (b"1\t2\t3\n1\t\xff\t3\n", ":2: not UTF-8 text"),
+        (b"userId,movieId,stars\n1,2,3\n", ":1: the header must name the column rating once"),
+        (b"userId,userId,movieId,rating\n1,1,2,3\n", "the header must name the column userId once"),
+        (b"user_id:token\trating:float\n1\t3\n", ":1: the header must name the column item_id"),
+        (b"userId,movieId,rating\n1,2,3\n1,2\n", ":3: 2 columns, expected 3"),
+        (b"userId,movieId,rating\n1,2,3\n\n1,3,3\n", ":3: 0 columns, expected 3"),
+        (b"userId,movieId,rating\n1,2,3,4\n", ":2: 4 columns, expected 3"),
+        (b'userId,movieId,rating\n1,"2"x,3\n', ":2: broken CSV quoting"),
+        (b'userId,movieId,rating\n1,2,3\n1,"3,3\n', "broken CSV quoting"),
+        (b'userId,movieId,rating\n1,"2\n3",3\n', ":3: the item id is empty, padded"),
+        (b"1\t2\t3\n1\t2\n", ":2: 2 columns, expected 3 or 4"),
+        (b"1\t2\t3\n\n1\t3\t3\n", ":2: 1 columns, expected 3 or 4"),
+        (b"1::2::3::4::5\n", ":1: 5 columns, expected 3 or 4"),
+        (b"1\t\t3\n", ":1: the item id is empty, padded"),
+        (b"1\t2\t3\n 1\t2\t3\n", ":2: the user id is empty, padded"),
+        (b"1\t2\t3\rx\t1\t1\n", ":1: 5 columns, expected 3 or 4"),
+        *(
+            (f"1\t2\t3\n1\t3\t{bad}\n".encode(), ":2: the rating is not a plain decimal number")
+            for bad in ("", "four", "nan", "inf", "1e3", "0x3", "3,5", "3.", ".5", "+3", "1_0")
+        ),
+        ("1\t2\t٣\n".encode(), ":1: the rating is not a plain decimal number"),
+        (b"1\t2\t" + b"9" * 5000, ":1: the rating is not a plain decimal number"),
+    ],
+)
+def test_what_is_no_rating_is_refused(tmp_path: Path, text: bytes, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(EncodingError) as refusal:
+        read(path)
+    line = str(refusal.value)
+    assert line.startswith(str(path))
+    assert message in line
+    assert "\n" not in line
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncodingError, match="none: cannot be read: No such file"):
+        read(tmp_path / "none")
+    with pytest.raises(EncodingError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+@given(st.binary(max_size=60) | st.text('0123456789.,:\t\n"', max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = write(tmp_path_factory.mktemp("any"), content)
+    try:
+        raw = read(path)
+    except EncodingError as refusal:
+        assert str(refusal).startswith(str(path))
+        assert "\n" not in str(refusal)
+    else:
+        assert len(raw) > 0
+
+
+def test_columns_of_unequal_length_are_no_ratings() -> None:
+    with pytest.raises(EncodingError, match="columns of different lengths"):
+        RawRatings(("1",), ("1", "2"), (Fraction(1),))
+    with pytest.raises(EncodingError, match="columns of different lengths"):
+        RawRatings(("1",), ("1",), (Fraction(1),), lines=(1, 2))
+
+
+# --- quantising ---
+
+
+def test_ratings_become_integers_on_rows(tmp_path: Path) -> None:
+    ratings = quantise(read(write(tmp_path, CSV)), PARAMS)
+    assert (ratings.users, ratings.items) == (("7", "10"), ("3", "20"))
+    assert ratings.user.tolist() == [0, 0, 1]
+    assert ratings.item.tolist() == [0, 1, 1]
+    assert ratings.value.tolist() == [-5, 2, 1]
+    assert (ratings.n_users, ratings.n_items, len(ratings)) == (2, 2, 3)
+    assert ratings.by_user() == [([0, 1], [-5, 2]), ([1], [1])]
+    assert ratings.by_item() == [([0], [-5]), ([0, 1], [2, 1])]
+
+
+@given(raw_ratings(st.integers(0, 20).map(str)) | raw_ratings(), st.randoms())
+def test_quantising_is_exact_and_independent_of_order(raw: RawRatings, random: object) -> None:
+    ratings = quantise(raw, PARAMS)
+    back = {
+        (ratings.users[i], ratings.items[j]): PARAMS.rating_offset + Fraction(x, 2)
+        for i, j, x in zip(
+            ratings.user.tolist(), ratings.item.tolist(), ratings.value.tolist(), strict=True
+        )
+    }
+    assert back == dict(zip(zip(raw.users, raw.items, strict=True), raw.values, strict=True))
+    order = list(range(len(raw)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    assert quantise(raw.take(order), PARAMS) == ratings
+    by_user = [(i, j) for i, (columns, _) in enumerate(ratings.by_user()) for j in columns]
+    by_item = [(i, j) for j, (rows, _) in enumerate(ratings.by_item()) for i in rows]
+    assert by_user == sorted(by_item) == list(zip(ratings.user, ratings.item, strict=True))
+
+
+def test_a_catalogue_adds_rows_without_ratings(tmp_path: Path) -> None:
+    raw = read(write(tmp_path, CSV))
+    ratings = quantise(raw, PARAMS, users=["10", "8", "7"], items=["20", "3", "1"])
+    assert ratings.users == ("7", "8", "10")
+    assert ratings.by_user()[1] == ([], [])
+    assert ratings.by_item()[0] == ([], [])
+
+
+def test_no_ratings_need_a_catalogue() -> None:
+    none = RawRatings((), (), ())
+    ratings = quantise(none, PARAMS, users=["1"], items=["5", "4"])
+    assert (ratings.n_users, ratings.n_items, len(ratings)) == (1, 2, 0)
+    assert ratings.by_user() == [([], [])]
+    assert ratings.by_item() == [([], []), ([], [])]
+    with pytest.raises(RangeError, match="no ratings, and no item catalogue"):
+        quantise(none, PARAMS, users=["1"])
+    with pytest.raises(RangeError, match="user catalogue: no ids"):
+        quantise(none, PARAMS, users=[], items=["1"])
+
+
+def test_one_user_and_one_item_are_enough() -> None:
+    ratings = quantise(RawRatings(("u",), ("i",), (Fraction(5),)), PARAMS)
+    assert ratings.value.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\t2\t3\n1\t3\t5.5\n", ":2: the rating is off the scale from 0.5 to 5"),
+        ("1\t2\t3\n1\t3\t0\n", ":2: the rating is off the scale from 0.5 to 5"),
+        ("1\t2\t3\n1\t3\t-1\n", ":2: the rating is off the scale from 0.5 to 5"),
+        ("1\t2\t3.25\n", ":1: the rating minus 3 is not a multiple of 1/2 (rating_frac_bits)"),
+        ("1\t2\t3\n1\t3\t3\n1\t2\t4\n", ":3: the user rates the item twice, first at "),
+        ("1\t2\t3\n1\t2\t3\n", ":2: the user rates the item twice, first at "),
+        ("1\t2\t3\n9\t2\t3\n", ":2: the user id is not in the catalogue"),
+        ("1\t2\t3\n1\t9\t3\n", ":2: the item id is not in the catalogue"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(RangeError) as refusal:
+        quantise(read(path), PARAMS, users=["1"], items=["2", "3"])
+    assert str(refusal.value).startswith(f"{path}{message}")
+
+
+def test_refusals_do_not_repeat_what_a_user_rated(tmp_path: Path) -> None:
+    for secret in ("8765\t1\t3", "1\t8765\t3", "1\t2\t4.8765", "1\t2\t8765", "1\t2\tx8765"):
+        with pytest.raises(PpmfError) as refusal:
+            quantise(read(write(tmp_path, secret)), PARAMS, users=["1"], items=["1", "2"])
+        message = str(refusal.value).removeprefix(str(tmp_path))
+        assert "8765" not in message
+
+
+def test_a_rating_without_a_file_is_named_by_its_number() -> None:
+    raw = RawRatings(("1", "1"), ("1", "1"), (Fraction(1), Fraction(2)), source="made up")
+    with pytest.raises(RangeError, match="made up: rating number 2: .* first at .* number 1"):
+        quantise(raw, PARAMS)
+    with pytest.raises(EncodingError, match="ratings: rating number 1: the user id is empty"):
+        quantise(RawRatings(("",), ("1",), (Fraction(1),)), PARAMS)
+
+
+def test_the_scale_is_a_parameter() -> None:
+    raw = RawRatings(("1", "1"), ("1", "2"), (Fraction(0), Fraction(1)))
+    wide = dataclasses.replace(
+        PARAMS, rating_min=Fraction(0), rating_max=Fraction(1), rating_offset=Fraction(1, 2)
+    )
+    assert quantise(raw, wide).value.tolist() == [-1, 1]
+    coarse = dataclasses.replace(wide, rating_frac_bits=0)
+    with pytest.raises(RangeError, match=r"minus 0\.5 is not a multiple of 1 "):
+        quantise(raw, coarse)
+
+
+# --- Ratings ---
+
+
+def make(
+    user: list[int], item: list[int], users: tuple[str, ...] = ("1", "2"), value: int = 0
+) -> Ratings:
+    return Ratings(
+        users,
+        ("5", "6"),
+        np.array(user, dtype=np.int64),
+        np.array(item, dtype=np.int64),
+        np.full(len(user), value, dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "users", "message"),
+    [
+        ([0], [2], ("1", "2"), "item row number is outside the list of 2"),
+        ([-1], [0], ("1", "2"), "user row number is outside the list of 2"),
+        ([0, 1, 0], [1, 0, 1], ("1", "2"), "a user rates an item twice"),
+        ([0, 1], [1], ("1", "2"), "three arrays of one length"),
+        ([0], [0], ("2", "1"), "user list is not in canonical order"),
+        ([0], [0], ("1", "1"), "listed twice"),
+        ([], [], (), "the user list is empty"),
+    ],
+)
+def test_rows_that_are_no_matrix_are_refused(
+    user: list[int], item: list[int], users: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(RangeError, match=message):
+        make(user, item, users)
+
+
+def test_ratings_compare_by_content_and_cannot_change() -> None:
+    ratings = make([0, 1], [1, 0])
+    assert ratings == make([1, 0], [0, 1])
+    assert ratings != make([1, 0], [0, 1], value=1)
+    assert ratings != make([0, 1], [1, 0], users=("1", "3"))
+    assert ratings != "ratings"
+    with pytest.raises(ValueError, match="read-only"):
+        ratings.value[0] = 1
+    with pytest.raises(TypeError):
+        hash(ratings)
+
+
+# --- parts of a set ---
+
+
+@given(raw_ratings(), st.text(), st.integers(0, 5))
+def test_a_holdout_splits_and_does_not_depend_on_other_ratings(
+    raw: RawRatings, label: str, part: int
+) -> None:
+    ratings = quantise(raw, PARAMS)
+    training, held = split_holdout(ratings, label, part=part, of=5)
+    pairs = {
+        name: set(zip(some.user.tolist(), some.item.tolist(), strict=True))
+        for name, some in (("all", ratings), ("training", training), ("held", held))
+    }
+    assert pairs["training"] | pairs["held"] == pairs["all"]
+    assert not pairs["training"] & pairs["held"]
+    assert (training.users, training.items) == (ratings.users, ratings.items)
+    assert part > 0 or not len(held)
+    assert part < 5 or not len(training)
+    half = ratings.restricted(np.arange(len(ratings)) % 2 == 0)
+    _, held_of_half = split_holdout(half, label, part=part, of=5)
+    again = set(zip(held_of_half.user.tolist(), held_of_half.item.tolist(), strict=True))
+    assert again == pairs["held"] & set(zip(half.user.tolist(), half.item.tolist(), strict=True))
+
+
+def test_a_holdout_is_the_documented_tenth() -> None:
+    users = tuple(str(k) for k in range(50))
+    raw = RawRatings(tuple(u for u in users for _ in users), users * 50, (Fraction(3),) * 2500)
+    ratings = quantise(raw, PARAMS)
+    _, held = split_holdout(ratings, "test")
+    assert 200 < len(held) < 300
+    _, other = split_holdout(ratings, "other")
+    assert other != held
+    # By hand, from the docstring: SHA-256("ppmf/v1/holdout/test\0" "0\0" "8\0")...
+    expected = [
+        (i, j)
+        for i in range(50)
+        for j in range(50)
+        if int.from_bytes(
+            hashlib.sha256(b"ppmf/v1/holdout/test\0%d\0%d\0" % (i, j)).digest()[:8], "little"
+        )
+        % 10
+        == 0
+    ]
+    assert list(zip(held.user.tolist(), held.item.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize(("part", "of"), [(-1, 10), (11, 10), (0, 0)])
+def test_a_holdout_of_no_part_is_refused(part: int, of: int) -> None:
+    with pytest.raises(RangeError, match="no part of a whole"):
+        split_holdout(make([0], [0]), "x", part=part, of=of)
+
+
+def test_the_slice_counts_over_everything_and_breaks_ties_by_order() -> None:
+    # Users: 1 rates three items, 9 and 10 two each. Items: a three times, c twice, b and d once.
+    pairs = [("10", "a"), ("10", "c"), ("1", "b"), ("1", "a"), ("1", "c"), ("9", "a"), ("9", "d")]
+    raw = RawRatings(
+        tuple(u for u, _ in pairs),
+        tuple(i for _, i in pairs),
+        tuple(Fraction(k + 1, 2) for k in range(7)),
+        lines=tuple(range(1, 8)),
+    )
+    few = most_active(raw, 2, 3)  # users 1, 9 (before 10); items a, c, b (before d)
+    assert list(zip(few.users, few.items, few.lines, strict=True)) == [
+        ("1", "b", 3),
+        ("1", "a", 4),
+        ("1", "c", 5),
+        ("9", "a", 6),
+    ]
+    assert most_active(raw, 99, 99) == raw
+    with pytest.raises(RangeError, match="0 users by 3 items"):
+        most_active(raw, 0, 3)
+
+
+@given(raw_ratings(st.integers(0, 9).map(str)), st.integers(1, 12), st.integers(1, 12))
+def test_the_slice_keeps_the_most_frequent(raw: RawRatings, users: int, items: int) -> None:
+    few = most_active(raw, users, items)
+    assert len(set(few.users)) <= users
+    assert len(set(few.items)) <= items
+    kept = set(few.users)
+    if kept and users < len(set(raw.users)):
+        most = sorted((raw.users.count(u) for u in set(raw.users)), reverse=True)[users - 1]
+        assert all(raw.users.count(u) >= most for u in kept)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ideal building blocks: what the real ones are measured against, and what fast tests run on.
+
+`IdealSuite` is the matrix product of the hybrid model: its "ciphertexts" are the numbers themselves
+and its key is a name. It hides nothing and is for tests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from ppmf_secure.ahe.base import EncryptedRows, Layout, OwnerKey, PeerKey, Suite, Uses, Words
+from ppmf_secure.coins import Coins
+from ppmf_secure.shares import words_from_bytes, words_to_bytes
+from ppmf_secure.suites import SuiteChoice
+
+
+def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
+    return [
+        (use.stop - use.start, width) for use, width in zip(uses, layout.blocks, strict=True)
+    ]
+
+
+class IdealOwner(OwnerKey):
+    """The owner's key: nothing."""
+
+    @property
+    def public(self) -> bytes:
+        return b"ideal"
+
+    def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
+        for row in matrix:
+            yield words_to_bytes(row)
+
+    def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
+        shapes = _shapes(layout, uses)
+        flat = words_from_bytes(answer, (sum(r * c for r, c in shapes),), "ideal answer")
+        ends = np.cumsum([r * c for r, c in shapes])[:-1]
+        return [part.reshape(s) for part, s in zip(np.split(flat, ends), shapes, strict=True)]
+
+
+class IdealRows(EncryptedRows):
+    """The owner's matrix in the peer's hands, in the clear."""
+
+    def __init__(self, matrix: Words, layout: Layout) -> None:
+        self._blocks = np.split(matrix, np.cumsum(layout.blocks)[:-1], axis=1)
+
+    def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
+        kept, masked = [], []
+        for use, block in zip(uses, self._blocks, strict=True):
+            product = x[use] @ block
+            mask = coins.words(product.shape)
+            masked.append(words_to_bytes(product + mask))
+            kept.append(np.negative(mask))
+        return b"".join(masked), kept
+
+
+class IdealPeer(PeerKey):
+    """The peer's view of the owner's key."""
+
+    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> IdealRows:
+        shape = (layout.rows, sum(layout.blocks))
+        return IdealRows(words_from_bytes(b"".join(encrypted), shape, "ideal rows"), layout)
+
+
+class IdealSuite(Suite):
+    """See the module."""
+
+    name = "ideal"
+    secure = False
+
+    def generate(self, coins: Coins) -> IdealOwner:
+        return IdealOwner()
+
+    def peer(self, public: bytes) -> IdealPeer:
+        return IdealPeer()
+
+    def row_bytes(self, layout: Layout) -> int:
+        return 8 * sum(layout.blocks)
+
+    def answer_bytes(self, layout: Layout, uses: Uses) -> int:
+        return 8 * sum(r * c for r, c in _shapes(layout, uses))
+
+
+def ideal_suite() -> SuiteChoice:
+    """The ideal product beside real transfers under a short Paillier key."""
+    return SuiteChoice(IdealSuite(), transfer_bits=512)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two servers' halves from a trusted dealer, and sub-protocols run between them alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ppmf_secure.coins import Coins
+from ppmf_secure.hashing import BatchKeys
+from ppmf_secure.ot import ExtensionReceiver, ExtensionSender, delta_bits, fresh_delta
+from ppmf_secure.pair import Pair
+from ppmf_secure.program import CSP, RECSYS, Program, Receive, Send
+from ppmf_secure.shares import SharedWords
+from ppmf_spec.wire import Message
+
+Words = NDArray[np.uint64]
+
+
+def dealt_pairs(label: str) -> tuple[Pair, Pair]:
+    """(CSP's, RecSys') halves of an epoch whose base transfers a dealer made: ideal base OT."""
+    coins = Coins.seeded(f"dealer/{label}")
+    offsets = {me: fresh_delta(coins, odd=me == CSP) for me in (CSP, RECSYS)}
+    seeds = {
+        me: np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
+        for me in (CSP, RECSYS)
+    }
+    halves = {}
+    for me, peer in ((CSP, RECSYS), (RECSYS, CSP)):
+        chosen = seeds[me][np.arange(128), delta_bits(offsets[me])]
+        halves[me] = Pair(
+            me=me,
+            keys=BatchKeys(bytes(32), 0),
+            offset=offsets[me],
+            sender=ExtensionSender(offsets[me], chosen),
+            receiver=ExtensionReceiver(seeds[peer]),
+        )
+    return halves[CSP], halves[RECSYS]
+
+
+def dealt_words(label: str, pairs: tuple[Pair, Pair], bits: Words) -> tuple[SharedWords, ...]:
+    """XOR shares of bits (width, n) with ideal transfers both ways: (CSP's, RecSys')."""
+    coins = Coins.seeded(f"dealer-words/{label}")
+    ours = coins.bits(bits.shape)
+    shares = (ours, bits.astype(np.uint8) ^ ours)
+    keys = [coins.words((*bits.shape, 2)) for _ in pairs]
+
+    def chosen(sender: int) -> Words:
+        choice = shares[1 - sender].astype(np.uint64)[..., None]
+        result: Words = keys[sender] ^ choice * pairs[sender].offset
+        return result
+
+    return tuple(
+        SharedWords(shares[p], keys[p], chosen(1 - p), pairs[p].offset) for p in range(2)
+    )
+
+
+def run_both(csp_program: Program[Any], recsys_program: Program[Any]) -> tuple[Any, Any]:
+    """Run the two servers' ends of a sub-protocol; their results."""
+    programs = (csp_program, recsys_program)
+    inboxes: tuple[deque[Message], deque[Message]] = (deque(), deque())
+    waiting = [False, False]
+    results: list[Any] = [None, None]
+    live = {0, 1}
+    while live:
+        before = [len(box) for box in inboxes], list(waiting), set(live)
+        for me in sorted(live):
+            reply: Message | None = None
+            while True:
+                if waiting[me]:
+                    if not inboxes[me]:
+                        break
+                    reply = inboxes[me].popleft()
+                    waiting[me] = False
+                try:
+                    effect = programs[me].send(reply)
+                except StopIteration as end:
+                    results[me] = end.value
+                    live.discard(me)
+                    break
+                reply = None
+                if isinstance(effect, Send):
+                    inboxes[1 - me].append(effect.message)
+                elif isinstance(effect, Receive):
+                    waiting[me] = True
+        assert before != ([len(box) for box in inboxes], list(waiting), set(live)), "deadlock"
+    return results[0], results[1]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Toy runs for the tests: ratings from a table, three parties in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from ppmf_secure.coins import Coins
+from ppmf_secure.csp import csp
+from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.recsys import recsys
+from ppmf_secure.session import Session
+from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.transcript import Recorder
+from ppmf_secure.transport.drive import Party, Progress
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.user import users
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import Ratings
+
+Table = Mapping[tuple[int, int], int]
+"""x at scale fr, by (user row, item row)."""
+
+
+def ratings_of(n_users: int, n_items: int, table: Table) -> Ratings:
+    """Ratings of users 1..n and items 1..m."""
+    pairs = sorted(table)
+    return Ratings(
+        users=tuple(str(i + 1) for i in range(n_users)),
+        items=tuple(str(j + 1) for j in range(n_items)),
+        user=np.array([i for i, _ in pairs], dtype=np.int64),
+        item=np.array([j for _, j in pairs], dtype=np.int64),
+        value=np.array([table[pair] for pair in pairs], dtype=np.int64),
+    )
+
+
+def run_toy(
+    ratings: Ratings,
+    params: Parameters,
+    suite: SuiteChoice,
+    *,
+    label: str = "toy",
+    transcripts: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> ItemProfiles:
+    """Train with three parties in this thread; V as RecSys opened it."""
+    coins = {name: Coins.seeded(f"{label}/{name}") for name in (RECSYS, CSP, USERS)}
+    nonce = Coins.seeded(f"{label}/session").bytes(16)
+    session = Session(params, ratings.users, ratings.items, suite.name, nonce)
+    programs = {
+        USERS: users(session, suite, user_rows(ratings), coins[USERS]),
+        RECSYS: recsys(session, suite, coins[RECSYS]),
+        CSP: csp(session, suite, coins[CSP]),
+    }
+    recorders = {name: Recorder(transcripts, name) for name in programs}
+    try:
+        results = run_together(
+            {
+                name: (Party(name, session.id, recorders[name], on_progress), program)
+                for name, program in programs.items()
+            }
+        )
+    finally:
+        for recorder in recorders.values():
+            recorder.__exit__(None, None, None)
+    profiles = results[RECSYS]
+    assert isinstance(profiles, ItemProfiles)
+    return profiles
