@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from sphinx.application import Sphinx  # noqa: E402
+from sphinx_needs.api import add_dynamic_function  # noqa: E402
+
+from requirement_marks import places  # noqa: E402
 
 project = "ppmf"
 author = "The ppmf contributors"
 project_copyright = "The ppmf contributors"
-version = release = installed_version("ppmf")
+version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["myst_parser", "sphinx_needs"]
 # docs/spec points at the specification itself: one text, read here and in the repository.
 exclude_patterns = ["_build", "spec/ppmf_spec", "**/__pycache__"]
 source_suffix = {".md": "markdown"}
+nitpicky = True
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "amsmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+TESTS = places(ROOT)
+
+
+def tests_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
+    """The test files that name the requirement shown (a dynamic function of sphinx-needs)."""
+    files = (place.rpartition(":")[0] for place in TESTS.get(need["id"] if need else "", ()))
+    return ", ".join(dict.fromkeys(Path(file).name for file in files)) or "none"
+
 
 needs_types = [
     {
@@ -27,9 +48,16 @@ needs_types = [
     }
 ]
 needs_id_required = True
-needs_id_regex = r"^PPMF-[A-Z]+-[0-9]{3}$"
-needs_fields = {"level": {"description": "MUST, SHOULD or MAY, as in RFC 2119", "default": "MUST"}}
+needs_id_regex = r"^PPMF-[A-Z]{2,5}-[0-9]{3}$"
+needs_fields = {
+    "level": {"description": "MUST or SHOULD", "default": "MUST"},
+    "tests": {"description": "the tests that name it", "default": "[[tests_of()]]"},
+}
 
 html_theme = "furo"
 html_title = "ppmf"
-nitpicky = True
+
+
+def setup(app: Sphinx) -> None:
+    """Make the requirements' trace to their tests known to sphinx-needs."""
+    add_dynamic_function(app, tests_of)

@@ -25,14 +25,13 @@ def audit_transcripts(
         ),
     ],
 ) -> None:
-    """Check that recorded transcripts contain only ciphertexts, and open V alone.
+    """Check that transcripts contain only ciphertexts.
 
     Every field must be of a known class; what was sent must have been received; ciphertexts must
     be valid, fresh and of fixed width; masked, transfer and table bytes must look uniform (a
     faultless run is accused with probability below 2^-30). Runs of equal sizes must show the same
     sequence of lengths, whatever the ratings. Exit status 1 if a check fails.
 
-    \b
     Example:
       ppmf audit run/transcripts
     """

@@ -136,21 +136,20 @@ class _Side:
 
     def solve(self, other: Floats, penalty: Floats) -> Floats:
         """The rows (u_i, a_i), (size, rank + 1), best for the other side's (v_j, b_j)."""
-        features: Floats = np.column_stack([other[:, :-1], np.ones(len(other))])
-        bias = other[:, -1]
+        features, bias = other.copy(), other[:, -1]
+        features[:, -1] = 1.0
         grams = np.empty((len(self._values), *penalty.shape))
         sums = np.empty((len(self._values), len(penalty), 1))
         for row, (rated, value) in enumerate(zip(self._counterparts, self._values, strict=True)):
             Y = features[rated]
             grams[row] = Y.T @ Y + penalty
             sums[row, :, 0] = Y.T @ (value - bias[rated])
-        solved: Floats = np.linalg.solve(grams, sums)[:, :, 0]
-        return solved
+        return np.linalg.solve(grams, sums)[:, :, 0].astype(np.float64)
 
 
 def _start(items: int, rank: int) -> Floats:
     """Small fixed factors in [-1/4, 1/4), from SHAKE-256, and zero biases: (items, rank + 1)."""
     stream = hashlib.shake_256(b"ppmf/v1/baseline").digest(items * rank)
-    factors = (np.frombuffer(stream, dtype=np.uint8).astype(np.float64) - 128) / 512
-    V: Floats = np.column_stack([factors.reshape(items, rank), np.zeros(items)])
+    V = np.zeros((items, rank + 1))
+    V[:, :-1] = (np.frombuffer(stream, np.uint8).reshape(items, rank) - 128.0) / 512
     return V

@@ -7,11 +7,11 @@ what and where; 70 a fault of this program; 130 interrupted.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -22,14 +22,31 @@ from ppmf_conformance import (
     oracle_command,
     params_command,
     recommend,
+    report,
     train,
 )
 from ppmf_spec.errors import PpmfError
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 
-# typer carries its own copy of click's exceptions in newer versions: this is their base in either.
-_UsageProblem = typer.BadParameter.__mro__[2]
+_ABOUT = """Private proximal matrix factorisation: recommendations from ratings nobody sees.
+
+\b
+Start here: the whole story on real ratings, checked
+  ppmf demo
+Train, three parties on this machine, and look at what they saw
+  ppmf train ratings.csv --out run
+  ppmf audit run/transcripts
+Compare with the same training in the clear
+  ppmf oracle ratings.csv --mode fixed --out fixed.json
+  cmp fixed.json run/item_profiles.json
+Use the result, each user at home
+  ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
+  ppmf similar 1 --profiles run/item_profiles.json
+
+PPMF_DATA names the demo's ratings; PPMF_OFFLINE=1 keeps it off the network; PPMF_DEBUG=1 shows the
+trace of an error.
+"""
 
 app = typer.Typer(
     add_completion=False,
@@ -37,32 +54,39 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(demo.demo)
-app.command()(train.train)
-app.command()(oracle_command.oracle)
-app.command()(recommend.recommend)
-app.command()(recommend.similar)
-app.command("audit")(audit_command.audit_transcripts)
-
-params_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-params_app.command("check")(params_command.check)
+params_app = typer.Typer(rich_markup_mode=None)
 
 
-@params_app.callback()
-def params() -> None:
-    """Public parameter sets."""
+def _add(to: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    """Register a command; its docstring is its help, indented paragraphs kept as they are."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    shown = [f"\b\n{text}" if "\n  " in text else text for text in paragraphs]
+    to.command(name, help="\n\n".join(shown))(command)
 
 
+_add(app, "demo", demo.demo)
+_add(app, "train", train.train)
+_add(app, "oracle", oracle_command.oracle)
+_add(app, "recommend", recommend.recommend)
+_add(app, "similar", recommend.similar)
+_add(app, "audit", audit_command.audit_transcripts)
+_add(params_app, "check", params_command.check)
 app.add_typer(params_app, name="params")
+
+
+@params_app.callback(invoke_without_command=True)
+def params(context: typer.Context) -> None:
+    """Look at public parameter sets."""
+    _help_if_alone(context)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ppmf {metadata.version('ppmf')}")
+        typer.echo(f"ppmf {report.versions()['ppmf']}")
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=_ABOUT)
 def ppmf(
     context: typer.Context,
     version: Annotated[
@@ -70,23 +94,11 @@ def ppmf(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Private proximal matrix factorisation: recommendations from ratings that nobody sees.
+    """Take the options of `ppmf` itself."""
+    _help_if_alone(context)
 
-    \b
-    Start here:
-      ppmf demo                                       the whole story on real ratings, checked
-    Train, three parties on this machine, and look at what they saw:
-      ppmf train ratings.csv --out run
-      ppmf audit run/transcripts
-    Compare with the same training in the clear:
-      ppmf oracle ratings.csv --mode fixed --out fixed.json
-      cmp fixed.json run/item_profiles.json
-    Use the result, each user at home:
-      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
-      ppmf similar 1 --profiles run/item_profiles.json
 
-    PPMF_DATA names a folder of ratings for the demo; PPMF_DEBUG=1 shows the trace of any error.
-    """
+def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -97,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a title must not stop a run on an old terminal
     try:
-        status = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+        status = app(arguments, prog_name="ppmf", standalone_mode=False)
         sys.stdout.flush()
     except PpmfError as error:
         return _stop(error.kind, str(error))
@@ -112,15 +124,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = INTERRUPTED
     except MemoryError:
         return _stop("memory", "this machine has not enough for a run of this size")
-    except _UsageProblem as error:
-        return _stop("usage", error.format_message())
     except Exception as error:
+        # typer's own, whose base is click's or a copy of click's, depending on its version
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            return _stop("usage", usage() + _hint(error))
         text = f"{type(error).__name__}: {error}"
         _stop("bug", f"{text} (a fault of ppmf, please report it; PPMF_DEBUG=1 shows the trace)")
         return BUG
     if status == INTERRUPTED:
         print("ppmf: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
+
+
+def _hint(error: Exception) -> str:
+    """Where to read how the command is used."""
+    context = getattr(error, "ctx", None)
+    return "" if context is None else f" (see {context.command_path} --help)"
 
 
 def _stop(kind: str, text: str) -> int:

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,6 @@ from ppmf_conformance import (
     audit_command,
     data,
     demo_checks,
-    inputs,
     oracle_command,
     recommend,
     report,
@@ -72,14 +70,13 @@ def demo(
     ] = None,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
-    """Train privately on real ratings, then check everything that can be checked.
+    """Train privately on real ratings, then check the result.
 
-    Three parties - the users, RecSys and the crypto-service provider CSP - run on this machine with
-    real keys. The result is then compared with the same training in the clear, bit for bit; with
+    Three parties - the users, RecSys, and CSP, the crypto-service provider - run on this machine
+    with real keys. The result is compared with the same training in the clear, bit for bit; with
     the real-valued training, by a rigorous distance; and with training without privacy, by its
     error on ratings held out. The transcripts are audited. Exit status 0 if all held, else 1.
 
-    \b
     Examples:
       ppmf demo
       ppmf demo --users 40 --items 40 --suite paillier-2048    shorter
@@ -133,7 +130,7 @@ def demo(
         demo_checks.equality(published, expected),
         distance,
         demo_checks.audited(findings),
-        demo_checks.useful(errors),
+        demo_checks.useful(errors, len(test)),
     ]
     screen.say("Checks")
     audit_command.show(checks)

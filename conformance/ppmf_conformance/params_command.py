@@ -26,12 +26,12 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check a parameter set against its domain, and its largest intermediate against the ring.
+    """Check that a run of a given size cannot overflow.
 
-    The bound is exact and holds for all ratings on the public scale. Exit status 2, with the rule
+    The set is checked against its domain, and the largest intermediate against the ring. The bound
+    is exact and holds for all ratings on the public scale. Exit status 2, with the rule
     that is broken, if a run could overflow.
 
-    \b
     Examples:
       ppmf params check P.toml --users 943 --items 1682
       ppmf params check --users 100000 --items 20000
@@ -51,8 +51,9 @@ def check(
             ["width of Z before its shift", f"{fit.z_bits} bits"],
             ["longest step", f"{fit.max_step} / 2^{parameters.step_bits}"],
             ["largest thresholds", f"tau {fit.max_tau / unit:g}, theta {fit.max_theta / unit:g}"],
-            ["sha256 of the set", parameters.digest().hex()],
         ],
     )
+    screen.say()
+    screen.say(f"sha256 {parameters.digest().hex()}")
     for warning in fit.warnings:
         screen.note(warning)

@@ -19,7 +19,7 @@ from ppmf_spec.parameters import Parameters
 
 _MIN_PLACES = 20
 _GUARD_PLACES = 3
-"""Decimal places past the largest radius: rounding widens no ball by more than a thousandth of it."""
+"""Decimal places past the largest radius: rounding adds at most a thousandth of it to a ball."""
 
 
 def write_exact(

@@ -60,15 +60,14 @@ def recommend(
     ] = False,
     titles_file: TitlesFile = None,
 ) -> None:
-    """Recommend items to one user, from the published profiles and her own ratings.
+    """Recommend items to one user, who keeps her ratings.
 
-    Her profile is fitted here (ridge regression, in exact rationals); nothing leaves this machine.
-    She need not have taken part in the training.
+    Her profile is fitted here, from the published item profiles and her own ratings (ridge
+    regression, in exact rationals); nothing leaves this machine. She need not have taken part in the training.
 
-    \b
     Examples:
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
-      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv --top 5
+      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
     """
     published = profiles.read(profiles_file)
@@ -89,9 +88,10 @@ def similar(
     top: Top = 10,
     titles_file: TitlesFile = None,
 ) -> None:
-    """List the items nearest to one item: Euclidean distance of their factors.
+    """List the items nearest to one item.
 
-    \b
+    Nearest by the Euclidean distance of their factors.
+
     Examples:
       ppmf similar 1 --profiles run/item_profiles.json
       ppmf similar 1 --profiles run/item_profiles.json --titles movies.csv --top 5
@@ -164,6 +164,9 @@ def show_recommendations(
     """The table of the best unrated items; predictions are clipped to the scale for show alone."""
     own = ridge.profile(rated, published)
     best = ridge.top_n(own, published, rated, top)
+    if not best:
+        screen.say("every item with a profile is rated already")
+        return
     screen.table(
         ["", "item", "title", "predicted"],
         [

@@ -24,17 +24,22 @@ def versions() -> dict[str, str]:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"  # run from the source tree
+            found[name] = "source tree"
     return found
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a JSON file, UTF-8, a field a line, all or nothing."""
-    lines = [
-        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
-        for name, value in content.items()
-    ]
+    """Write a JSON file, UTF-8, readable, all or nothing."""
+    lines = [f" {json.dumps(name)}: {_json(value)}" for name, value in content.items()]
     write_atomically(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def _json(value: object) -> str:
+    """A value on one line, but a list of lists or of tables an entry a line."""
+    entries = list(value) if isinstance(value, list | tuple) else []
+    if any(isinstance(entry, list | tuple | dict) for entry in entries):
+        return "[\n" + ",\n".join(f"  {_json(entry)}" for entry in entries) + "\n ]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def measures_json(measures: Iterable[Measure]) -> list[dict[str, object]]:

@@ -39,11 +39,11 @@ def note(line: str) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: str = "") -> None:
-    """A plain table; `right` names the headings of columns set flush right, a comma between them."""
+    """A plain table; `right` names the columns set flush right, with commas between them."""
     flush = set(right.split(","))
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for heading in headings:
-        shown.add_column(heading, justify="right" if heading in flush else "left")
+        shown.add_column(heading, justify="right" if heading in flush else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
     OUT.print(shown)

@@ -58,18 +58,16 @@ def train(
     ] = False,
     insecure_test_keys: InsecureTestKeys = False,
 ) -> None:
-    """Train securely: users, RecSys and CSP, all three on this machine.
+    """Train securely: users, RecSys and CSP, on this machine.
 
     The result is the item profiles V. Nobody sees a rating, which items a user rated, or how many;
     what each party sent and received is recorded, so that `ppmf audit` can look at it.
 
-    \b
     Files:
       DIR/item_profiles.json   V, in integers: equal to `ppmf oracle --mode fixed`, bit for bit
       DIR/report.json          parameters, sizes, seconds and bytes by phase and party
       DIR/transcripts/         every message, as users, RecSys and CSP saw it
 
-    \b
     Examples:
       ppmf train ratings.csv --out run
       ppmf train ratings.csv --params P.toml --suite paillier-2048 --out run

@@ -7,7 +7,7 @@ by a sum of squares: a few rows and T of 3 (`lipschitz`) to 8 (`count`) are what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from flint import fmpq
@@ -58,7 +58,7 @@ def iterate(ratings: Ratings, params: Parameters) -> Iterator[real.RealState[fmp
 
 
 def half_step(
-    rows: Matrix, rated: list[real.Rated], other: Matrix, params: Parameters
+    rows: Matrix, rated: Sequence[real.Rated], other: Matrix, params: Parameters
 ) -> real.HalfStep[fmpq]:
     """One half-step of F_real from given rows, exactly."""
     return real.half_step(rows, rated, other, params, RATIONALS)

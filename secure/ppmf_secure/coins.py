@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 from math import prod
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-_CHUNK = bytes(1 << 16)
+_ZEROS = bytes(1 << 16)
 
 
 class Coins:
@@ -49,16 +49,12 @@ class Coins:
 
     def bytes(self, count: int) -> bytes:
         """`count` uniform bytes."""
-        whole, rest = divmod(count, len(_CHUNK))
-        parts = [self._stream.update(_CHUNK) for _ in range(whole)]
-        parts.append(self._stream.update(_CHUNK[:rest]))
-        return b"".join(parts)
+        return self._draw(count).tobytes()
 
     def words(self, shape: int | tuple[int, ...]) -> NDArray[np.uint64]:
         """Uniform elements of Z_2^64 of the given shape."""
         size = shape if isinstance(shape, int) else prod(shape)
-        out = np.frombuffer(bytearray(self.bytes(8 * size)), dtype="<u8")
-        return out.reshape(shape).astype(np.uint64, copy=False)
+        return self._draw(8 * size).view("<u8").reshape(shape).astype(np.uint64, copy=False)
 
     def bits(self, shape: int | tuple[int, ...]) -> NDArray[np.uint8]:
         """Uniform bits of the given shape, one a byte."""
@@ -76,6 +72,15 @@ class Coins:
             candidate = int.from_bytes(self.bytes(size), "little") >> (8 * size - bits)
             if candidate < bound:
                 return candidate
+
+    def _draw(self, count: int) -> NDArray[np.uint8]:
+        out = np.empty(count, dtype=np.uint8)
+        view, zeros = memoryview(out), memoryview(_ZEROS)
+        for at in range(0, count, len(zeros)):
+            piece = view[at : at + len(zeros)]
+            # cast: cryptography's signature says bytes where any writable buffer will do
+            self._stream.update_into(zeros[: len(piece)], cast(bytearray, piece))
+        return out
 
     def __repr__(self) -> str:
         return "Coins(...)"

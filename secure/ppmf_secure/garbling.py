@@ -137,7 +137,7 @@ class _GarblerScratch:
 
     def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
         """T_G, T_E to tables (n, 2, 2), the zero label to out (n, 2); the module's formulas."""
-        blocks = self._hash.input.reshape(4, self.elements, 2)
+        blocks = self._hash.blocks.reshape(4, self.elements, 2)
         blocks[0], blocks[2] = a, b
         np.bitwise_xor(a, self.delta, out=blocks[1])
         np.bitwise_xor(b, self.delta, out=blocks[3])
@@ -173,7 +173,7 @@ class _EvaluatorScratch:
 
     def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
         """The active label to out (n, 2), from active labels a, b and tables (n, 2, 2)."""
-        blocks = self._hash.input.reshape(2, self.elements, 2)
+        blocks = self._hash.blocks.reshape(2, self.elements, 2)
         blocks[0], blocks[1] = a, b
         hash_a, hash_b = self._hash(cipher).reshape(2, self.elements, 2)
         mask, table, halves = self._mask, self._table, _items(tables)

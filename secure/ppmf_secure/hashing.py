@@ -62,26 +62,25 @@ class BatchKeys:
 
 
 class TweakedHash:
-    """H over a fixed list of tweaks, in buffers that are reused from call to call.
+    """H over a fixed list of tweaks, in place, in buffers that are reused from call to call.
 
-    tweaks: (n,) the tweak of each block. Write the blocks to `input` (n, 2), then call.
+    tweaks: (n,) the tweak of each block. Write the blocks to `blocks` (n, 2), then call: that same
+    array then holds their hashes.
     """
 
     def __init__(self, tweaks: Words) -> None:
         check_calls(tweaks.size)
-        self.input = np.empty((tweaks.size, 2), dtype=np.uint64)
         self._tweaks = np.zeros((tweaks.size, 2), dtype=np.uint64)
         self._tweaks[:, 0] = tweaks
-        self._inner = _buffer(tweaks.size)
-        self._outer = _buffer(tweaks.size)
+        self._inner, self._outer = _buffer(tweaks.size), _buffer(tweaks.size)
+        self.blocks = _blocks(self._outer)
 
     def __call__(self, cipher: CipherContext) -> Words:
-        """The hashes (n, 2) of `input`, in a buffer that the next call overwrites."""
-        inner = permute(cipher, self.input, self._inner)
-        outer = self._outer[:-_SPARE].reshape(-1, 2)
-        np.bitwise_xor(inner, self._tweaks, out=outer)
-        permute(cipher, outer, self._outer)
-        return np.bitwise_xor(outer, inner, out=outer)
+        """Replace `blocks` by their hashes, and return it."""
+        inner = permute(cipher, self.blocks, self._inner)
+        np.bitwise_xor(inner, self._tweaks, out=self.blocks)
+        permute(cipher, self.blocks, self._outer)
+        return np.bitwise_xor(self.blocks, inner, out=self.blocks)
 
 
 def tccr(cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = None) -> Words:
@@ -91,7 +90,7 @@ def tccr(cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = 
     together are at most MAX_CALLS.
     """
     tweaked = TweakedHash(np.arange(first_tweak, first_tweak + len(x), dtype=np.uint64))
-    tweaked.input[:] = x
+    tweaked.blocks[:] = x
     hashed = tweaked(cipher)
     if out is None:
         return hashed
@@ -128,11 +127,16 @@ def permute(cipher: CipherContext, blocks: Words, buffer: Words) -> Words:
     `blocks` may be that same view: encryption block by block works in place.
     """
     cipher.update_into(blocks.reshape(-1).view(np.uint8).data, buffer.view(np.uint8).data)
-    return buffer[:-_SPARE].reshape(-1, 2)
+    return _blocks(buffer)
 
 
 def _buffer(blocks: int) -> Words:
     return np.empty(2 * blocks + _SPARE, dtype=np.uint64)
+
+
+def _blocks(buffer: Words) -> Words:
+    """The part of a buffer that holds blocks, as (n, 2)."""
+    return buffer[:-_SPARE].reshape(-1, 2)
 
 
 def _number(value: int) -> bytes:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a party program may do: three effects, and nothing else (sans-IO).
+"""What a party program may do: four effects, and nothing else (sans-IO).
 
-A party is a generator. It yields `Send`, `Receive` or `Phase`; a `Receive` is answered with the
-message. Who carries the bytes, on which thread, over which wire, with which clock, is the
+A party is a generator. It yields `Send`, `Receive`, `Phase` or `Keep`; a `Receive` is answered
+with the message. Who carries the bytes, on which thread, over which wire, with which clock, is the
 transport's business: the same program runs in memory, over sockets, from a recorded transcript,
 or one step at a time under a conformance runner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -48,7 +48,19 @@ class Phase:
     total: int
 
 
-Effect = Send | Receive | Phase
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Store secret shares under `name`, should the transport keep any: `data()` makes the bytes.
+
+    `iteration` is that of a checkpoint; None for what is kept for the whole run.
+    """
+
+    name: str
+    iteration: int | None
+    data: Callable[[], bytes]
+
+
+Effect = Send | Receive | Phase | Keep
 Program = Generator[Effect, Message | None, T]
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratings
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import colours
-from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program, Send, receive
-from ppmf_secure.server import RatingShares, train
+from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Send, receive
+from ppmf_secure.server import train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words, check_length, from_bits, words_from_bytes
 from ppmf_secure.suites import SuiteChoice
@@ -62,19 +65,37 @@ class Intake:
         return RatingShares(masked[:, 0].copy(), masked[:, 1].copy())
 
 
-def recsys(session: Session, suite: SuiteChoice, coins: Coins) -> Program[ItemProfiles]:
-    """RecSys' whole program; its result is V, which it publishes."""
+def recsys(
+    session: Session, suite: SuiteChoice, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+) -> Program[ItemProfiles]:
+    """RecSys' whole program; its result is V, which it publishes.
+
+    A later epoch takes up what an earlier one `kept`; no user is asked twice.
+    """
     yield Phase("keys", 0, session.half_steps)
     transfer_key = SecretKey.generate(suite.transfer_bits, coins)
+    if kept is None:
+        shares = yield from _take_uploads(session, suite)
+    else:
+        shares = read_ratings(session, kept.ratings)
+    labels = yield from train(
+        RECSYS, session, suite, transfer_key, shares, coins, epoch=epoch, kept=kept
+    )
+    yield Phase("output", session.half_steps, session.half_steps)
+    message = yield from receive(CSP, wire.OutputShare)
+    return open_output(session, labels, message.bits)
+
+
+def _take_uploads(session: Session, suite: SuiteChoice) -> Program[RatingShares]:
+    """Wait for every user, and pass the sealed seeds on."""
     yield Phase("upload", 0, session.half_steps)
     intake = Intake(session, suite.sealed_bytes)
     while intake.missing:
         intake.take((yield from receive(USERS, wire.Upload)))
     yield Send(CSP, wire.SealedSeeds(intake.sealed_seeds()))
-    labels = yield from train(RECSYS, session, suite, transfer_key, intake.shares(), coins)
-    yield Phase("output", session.half_steps, session.half_steps)
-    message = yield from receive(CSP, wire.OutputShare)
-    return open_output(session, labels, message.bits)
+    shares = intake.shares()
+    yield Keep("ratings", None, partial(write_ratings, session, shares))
+    return shares
 
 
 def open_output(session: Session, labels: Words, packed: bytes) -> ItemProfiles:

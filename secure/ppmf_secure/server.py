@@ -8,18 +8,26 @@ shares of the ratings (recsys.py, csp.py), and in the last message. (PROTOCOL.md
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.checkpoint import (
+    Kept,
+    RatingShares,
+    SavedSide,
+    agree,
+    read_sides,
+    write_sides,
+)
 from ppmf_secure.coins import Coins
 from ppmf_secure.columns import column_uses, problem
 from ppmf_secure.halfstep import inner_step, shared_side
-from ppmf_secure.pair import Site, open_pair
+from ppmf_secure.pair import Site, open_pair, share_words
 from ppmf_secure.product import Orientation, set_up
-from ppmf_secure.program import CSP, RECSYS, Phase, Program, Send, receive
+from ppmf_secure.program import CSP, RECSYS, Keep, Phase, Program, Send, receive
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words
 from ppmf_secure.state import RowSums, Server, Side, Steps
@@ -32,17 +40,6 @@ from ppmf_spec.parameters import Parameters
 SIDES = ("users", "items")
 
 
-@dataclass(frozen=True, slots=True)
-class RatingShares:
-    """A server's additive shares mod 2^64 of the ratings, (users, items) each.
-
-    rated: w, 1 where a pair was rated; rating: x at scale fr, 0 where it was not.
-    """
-
-    rated: Words
-    rating: Words
-
-
 def train(
     me: str,
     session: Session,
@@ -52,17 +49,23 @@ def train(
     coins: Coins,
     *,
     epoch: int = 0,
+    kept: Kept | None = None,
 ) -> Program[Words]:
     """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
 
-    They are of value 0 at CSP and active at RecSys; nothing has been opened.
+    They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
+    earlier epoch left behind: the run goes on from the last iteration both servers hold.
     """
-    yield Phase("set-up", 0, session.half_steps)
+    done = 0 if kept is None else (yield from agree(me, kept.iterations))
+    yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
     params = session.parameters
-    sides = _start(server)
+    if kept is None or not done:
+        sides = _start(server)
+    else:
+        sides = yield from _restore(server, kept.iterations[done])
     made_once = yield from _steps_from_counts(server)
-    for half_step in range(session.half_steps):
+    for half_step in range(2 * done, session.half_steps):
         updated, fixed = SIDES[half_step % 2], SIDES[1 - half_step % 2]
         last = half_step == session.half_steps - 1
         yield Phase("products", half_step, session.half_steps)
@@ -83,6 +86,9 @@ def train(
             sides[updated] = yield from shared_side(
                 server, updated, sides[updated].rows, labels, site
             )
+        if updated == "items":
+            iteration = half_step // 2 + 1
+            yield Keep("sides", iteration, partial(_save, session, dict(sides)))
     raise AssertionError("a run has at least one iteration")
 
 
@@ -160,6 +166,25 @@ def _start(server: Server) -> dict[str, Side]:
         name: Side(name, value if server.pair.garbles else np.zeros_like(value), None, value)
         for name, value in zip(SIDES, values, strict=True)
     }
+
+
+def _save(session: Session, sides: dict[str, Side]) -> bytes:
+    """The checkpoint of a model that is no longer the public start."""
+    saved = []
+    for name in SIDES:
+        words = sides[name].words
+        assert words is not None, "after an iteration both sides are shared"
+        saved.append(SavedSide(sides[name].share, words.bits))
+    return write_sides(session, *saved)
+
+
+def _restore(server: Server, data: bytes) -> Program[dict[str, Side]]:
+    """The model of a checkpoint, with new transfers for its bits."""
+    sides = {}
+    for name, saved in zip(SIDES, read_sides(server.session, data), strict=True):
+        words = yield from share_words(server.pair, saved.bits)
+        sides[name] = Side(name, saved.share, words, None)
+    return sides
 
 
 def _steps_from_counts(server: Server) -> Program[dict[str, tuple[Steps | None, Steps | None]]]:

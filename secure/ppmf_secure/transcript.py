@@ -31,10 +31,14 @@ class Record:
 
 
 class Recorder:
-    """Writes one party's transcript; with no folder it records nothing."""
+    """Writes one party's transcript; with no folder it records nothing.
 
-    def __init__(self, folder: Path | None, party: str) -> None:
-        self._file = None if folder is None else (folder / (party + SUFFIX)).open("wb")
+    A later epoch is appended to what the earlier ones left.
+    """
+
+    def __init__(self, folder: Path | None, party: str, *, epoch: int = 0) -> None:
+        mode = "ab" if epoch else "wb"
+        self._file = None if folder is None else (folder / (party + SUFFIX)).open(mode)
 
     def record(self, direction: Direction, peer: str, message: bytes) -> None:
         """Append one message."""

@@ -44,13 +44,10 @@ def check_catalogue(ids: Iterable[str], what: str) -> tuple[str, ...]:
     Raises EncodingError for an id that `check_id` refuses, RangeError for one listed twice.
     """
     listed = tuple(ids)
+    seen: set[str] = set()
     for number, text in enumerate(listed, start=1):
         check_id(text, f"{what} catalogue: id number {number}")
-    ordered = canonical_order(listed)
-    if len(ordered) != len(listed):
-        seen: set[str] = set()
-        for number, text in enumerate(listed, start=1):
-            if text in seen:
-                raise RangeError(f"{what} catalogue: id number {number}, {text}, is listed twice")
-            seen.add(text)
-    return ordered
+        if text in seen:
+            raise RangeError(f"{what} catalogue: id number {number}, {text}, is listed twice")
+        seen.add(text)
+    return canonical_order(listed)

@@ -3,10 +3,11 @@
 
 Tests hold the integer formulas of chapter 2 against these: the half gradient G is differentiated
 here, the step's majoriser is proved here as a sum of squares, and both prox formulas are the
-minimisers worked out here branch by branch. The algorithm is PALM (Bolte, Sabach, Teboulle,
-"Proximal alternating linearized minimization", Math. Programming 146, 2014, section 3); the binary
-regulariser is that of Dalleiger and Vreeken, "Efficiently factorizing Boolean matrices using
-proximal gradient descent", NeurIPS 2022, here with its exact prox.
+minimisers worked out here branch by branch. The algorithm is PALM (J. Bolte, S. Sabach and
+M. Teboulle, "Proximal alternating linearized minimization for nonconvex and nonsmooth problems",
+Mathematical Programming 146, 2014, section 3); the binary regulariser is that of S. Dalleiger and
+J. Vreeken, "Efficiently factorizing Boolean matrices using proximal gradient descent", NeurIPS
+2022, here with its exact prox.
 
 Real numbers throughout, no scales. Of a step h, the exact counterpart of H, the map is
 x -> prox(x - h G) with the thresholds tau = h kappa / 2 and theta = h lambda / 2: G is half the
@@ -129,7 +130,7 @@ class RowProblem:
 
 
 def soft_threshold(z: Expr, tau: Expr) -> Expr:
-    """argmin over p of (p - z)^2 / 2 + tau |p|, solved on each side of the kink at 0.
+    """The p that minimises (p - z)^2 / 2 + tau |p|, solved on each side of the kink at 0.
 
     The cost is convex: a stationary point on its own side is the minimum, else the kink is.
     """
@@ -140,16 +141,17 @@ def soft_threshold(z: Expr, tau: Expr) -> Expr:
 
 
 def prox_elastic_net(z: Expr, tau: Expr) -> Expr:
-    """argmin over p of (p - z)^2 / 2 + tau |p|."""
+    """The p that minimises (p - z)^2 / 2 + tau |p|."""
     return soft_threshold(z, tau)
 
 
 def prox_binary(z: Expr, tau: Expr, theta: Expr) -> Expr:
-    """argmin over p of (p - z)^2 / 2 + min{tau |p|, tau |p - 1| + theta (1 - 2p)}; a tie to 0.
+    """The p that minimises (p - z)^2 / 2 + min{tau |p|, tau |p - 1| + theta (1 - 2p)}; a tie to 0.
 
-    The minimum of the two branches' minima. That of 1 is a soft threshold once the square is
-    completed. By symmetry the two are equal at `jump`, and their difference grows with z: the
-    derivative is soft's complement at z, minus that at z + 2 theta - 1 <= z, plus 2 theta.
+    The lower of the two branches' minima; that of 1 is a soft threshold once the square is
+    completed. By symmetry the two are equal at `jump`. Their difference, `branch_gap`, has the
+    derivative h'(z) - h'(z + 2 theta - 1) + 2 theta, h' being the Huber function's, of slope 0 or
+    1: it is never negative, so that 0 has the lower branch up to the jump, and 1 beyond.
     """
     return Piecewise(
         (soft_threshold(z, tau), z <= jump(theta)),

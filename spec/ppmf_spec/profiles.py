@@ -241,7 +241,7 @@ def _integer(value: Any, where: str) -> int:
 def _decimal(value: Any, where: str) -> Fraction:
     if not isinstance(value, str):
         raise EncodingError(f"{where}: not a decimal number in a string")
-    return parse_decimal(value, f"{where}:")
+    return parse_decimal(value, where)
 
 
 def _list(value: Any, where: str) -> list[Any]:

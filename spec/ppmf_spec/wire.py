@@ -97,6 +97,15 @@ class ServerKey(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Resume(Message):
+    """The first message of a later epoch: the iteration of the sender's highest checkpoint."""
+
+    name = "resume"
+    routes = _SERVERS
+    iteration: int = _of(FieldClass.PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
 class BaseRequest(Message):
     """The base transfers' encrypted choice bits."""
 
@@ -179,6 +188,7 @@ MESSAGES: dict[str, type[Message]] = {
         UserKey,
         Upload,
         SealedSeeds,
+        Resume,
         ServerKey,
         BaseRequest,
         BaseAnswer,

@@ -54,13 +54,13 @@ def test_the_radius_is_as_small_as_asked(ratings_of: RatingsOf, bits: int) -> No
 def test_precision_is_doubled_until_the_radius_is_small(
     ratings_of: RatingsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Twelve users and a damping of 1 lose more than the 0 bits guessed here.
+    # A first guess of 60 - 6 * 10 + 32 = 32 bits, then 64, then 128.
     monkeypatch.setattr(certified, "BITS_LOST", -6)
     ratings = ratings_of(3, 1, {(0, 0): 3, (1, 0): 4, (2, 0): 1})
     params = Parameters(rank=1, iterations=10, ridge=Fraction(1), damping=1)
     seen: list[int] = []
     enclosure = certified.train(ratings, params, on_iteration=seen.append)
-    assert enclosure.precision == 2 * (60 - 60 + 32) * 2
+    assert enclosure.precision == 128
     assert seen == [*range(1, 11)] * 3
     assert enclosure.radius < SIXTY_BITS
 
@@ -159,12 +159,8 @@ def test_a_tie_that_no_precision_decides_is_reported(ratings_of: RatingsOf) -> N
     assert enclosure.radius > SIXTY_BITS
     (low, high), *_ = enclosure.endpoints()
     truth = flat(exact.train(ratings, params))[0]
-    # The rating next to it decides for the branch of 1, which the enclosure holds too.
-    beside = flat(exact.train(ratings_of(1, 1, {(0, 0): rating + 1}), params))[0]
     assert low <= truth <= high
-    assert low <= beside + Fraction(1, 100)
-    assert beside - Fraction(1, 100) <= high
-    assert abs(beside - truth) > Fraction(1, 50)
+    # The rating next to it is not a tie.
     assert not certified.train(ratings_of(1, 1, {(0, 0): rating + 1}), params).undecided
 
 

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("spec", "reference", "secure", "conformance")
 LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
 
-# contract id -> the module that breaks it and the forbidden line in that module
+# contract id -> a module, and what that module must not import
 BREACHES = {
-    "two-readings": ("reference/ppmf_reference/breach.py", "import ppmf_secure.coins"),
-    "house": ("spec/ppmf_spec/breach.py", "import ppmf_reference"),
-    "rooms": ("secure/ppmf_secure/shares.py", "import ppmf_secure.transport"),
-    "sans-io": ("secure/ppmf_secure/breach.py", "import time"),
-    "oracle-without-cryptography": ("reference/ppmf_reference/breach.py", "import phe"),
+    "two-readings": ("ppmf_reference.fixed", "ppmf_secure.coins"),
+    "house": ("ppmf_spec.words", "ppmf_reference.fixed"),
+    "rooms": ("ppmf_secure.shares", "ppmf_secure.transport"),
+    "sans-io": ("ppmf_secure.shares", "time"),
+    "oracle-without-cryptography": ("ppmf_reference.fixed", "phe"),
 }
 
 
@@ -67,12 +67,15 @@ def test_a_breach_is_seen(contract: str, tmp_path: Path) -> None:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    module, line = BREACHES[contract]
-    with (tmp_path / module).open("a") as source:
-        source.write(f"\n{line}\n")
+    importer, imported = BREACHES[contract]
+    package, module = importer.split(".")
+    room = package.removeprefix("ppmf_")
+    with (tmp_path / room / package / f"{module}.py").open("a") as source:
+        source.write(f"\nimport {imported}\n")
     status, report = lint(tmp_path)
     assert status != 0, report
     assert f"{contracts()[contract]} BROKEN" in report
+    assert f"{importer} -> {imported} (" in report
 
 
 def test_entropy_comes_from_coins_alone() -> None:

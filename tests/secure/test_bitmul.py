@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pairs import dealt_pairs, dealt_words, run_both
 from ppmf_secure import hashing
 from ppmf_secure.bitmul import times_vectors, to_arithmetic

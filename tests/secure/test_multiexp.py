@@ -26,7 +26,7 @@ def _bases(count: int) -> list[mpz]:
     return [mpz(coins.below(int(MODULUS))) for _ in range(count)]
 
 
-def _expected(bases: list[mpz], row: list[int]) -> int:
+def _expected(bases: list[mpz], row: list[int]) -> mpz:
     return prod(pow(int(b), x, int(MODULUS)) for b, x in zip(bases, row, strict=True)) % MODULUS
 
 

@@ -55,9 +55,23 @@ def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
     shape = pool_shape(bits, 1 << 20)
     wanted = Fraction(1, 1 << 60) ** 2
     assert distance_squared(bits, shape.bases, 8 * shape.exponent_bytes) <= wanted
-    assert distance_squared(bits, 118, 8 * 1000) > wanted
+    assert distance_squared(bits, 118, 64) > wanted
     assert distance_squared(bits, shape.bases, (bits + 110) // shape.bases) > wanted
     assert shape.bases * shape.exponent_bytes <= max(121, bits / 8 + 18)
+
+
+def test_two_exponents_collide_as_often_as_their_differences_have_powers() -> None:
+    """Step (2) of the lemma: over pairs of bases, Pr[g^d h^d' = 1] is 1 / |G^gcd(d, d')|."""
+    modulus = 5 * 7
+    group = [g for g in range(modulus) if gcd(g, modulus) == 1]
+    for d, other in product(range(-3, 4), repeat=2):
+        powers = {pow(g, gcd(d, other), modulus) for g in group}
+        ones = sum(
+            pow(g, d, modulus) * pow(h, other, modulus) % modulus == 1
+            for g, h in product(group, repeat=2)
+        )
+        assert ones * len(powers) == len(group) ** 2
+        assert len(group) == len(powers) * gcd(gcd(d, other), 4) * gcd(gcd(d, other), 6)
 
 
 @pytest.mark.parametrize(("p", "q"), [(5, 7), (7, 11), (5, 17)])
@@ -65,11 +79,7 @@ def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
 def test_the_bound_holds_where_all_can_be_counted(
     p: int, q: int, bases: int, exponent_bits: int
 ) -> None:
-    """|G| C - 1 of the lemma by counting differences, in Z_N^* for moduli of a few bits.
-
-    The number of bases g with g^difference = 1 is that of solutions of a linear equation in each
-    of the two cyclic factors.
-    """
+    """|G| C - 1 of the lemma, by counting differences, for moduli of a few bits."""
     values = range(1 << exponent_bits)
     collisions = Fraction(0)
     for e in product(values, repeat=bases):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ppmf_spec.bounds import Bounds, bounds, largest_denominator
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters, StepRule
+from ppmf_spec.words import reciprocal
 
 STARS = Parameters(rating_min=Fraction(1), rating_max=Fraction(5))
 
@@ -132,6 +133,62 @@ def test_count_bound_equals_brute_force(
         bias=bias,
     )
     assert bounds(params, rows, 1).bound == brute_force_bound(params, rows)
+
+
+@st.composite
+def worst_rows(draw: st.DrawFn) -> tuple[Parameters, list[int], list[list[int]], list[int]]:
+    """A row, its counterparts and its ratings, most of them at the very edge of their range."""
+    params = Parameters(
+        rank=draw(st.integers(1, 3)),
+        frac_bits=8,
+        box_bits=draw(st.integers(0, 1)),
+        step_bits=draw(st.integers(0, 14)),
+        step_rule=draw(st.sampled_from(["lipschitz", "count"])),
+        curvature_shift=draw(st.integers(-2, 4)),
+        damping=draw(st.integers(1, 20)),
+        ridge=Fraction(draw(st.integers(0, 20))),
+    )
+    edge = 1 << (params.box_bits + params.frac_bits)
+    entry = st.sampled_from([-edge, edge - 1]) | st.integers(-edge, edge - 1)
+    row = st.lists(entry, min_size=params.row_rank, max_size=params.row_rank)
+    others = draw(st.lists(row, min_size=0, max_size=12))
+    rating = st.sampled_from([-5, 4])  # (0.5 - 3) 2 and (5 - 3) 2
+    ratings = draw(st.lists(rating, min_size=len(others), max_size=len(others)))
+    return params, draw(row), others, ratings
+
+
+@pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-030")
+@given(worst_rows())
+def test_no_row_leaves_the_bound(
+    case: tuple[Parameters, list[int], list[list[int]], list[int]],
+) -> None:
+    """Chapter 2's inner step, in integers, on rows of hostile users."""
+    params, row, others, ratings = case
+    f, q, g, s, d = (
+        params.frac_bits,
+        params.step_bits,
+        params.step_guard_bits,
+        params.curvature_shift,
+        params.rank,
+    )
+    limit = bounds(params, max(1, len(others)), 1).bound
+    q2 = sum(y * y for other in others for y in other[:d])
+    c = len(others)
+    factors = q2 >> (2 * f - g + s) if params.step_rule == "lipschitz" else c << (g - s)
+    errors = [
+        sum(x * y for x, y in zip(row[:d], other[:d], strict=True))
+        + ((row[d] + other[d]) << f)
+        - (rating << (2 * f - 1))
+        for other, rating in zip(others, ratings, strict=True)
+    ]
+    for k, x in enumerate(row):
+        seen = [other[k] if k < d else 1 << f for other in others]
+        gradient = sum(e * y for e, y in zip(errors, seen, strict=True)) + params.ridge_int * x
+        curvature = factors if k < d else c << (g - min(s, 0))
+        step = reciprocal(curvature, q, g, params.damping)
+        moved = (x << (2 * f + q)) - step * gradient
+        assert abs(moved + (1 << (2 * f + q - 1))) <= limit
+        assert step <= params.max_step
 
 
 @pytest.mark.req("PPMF-PAR-016")

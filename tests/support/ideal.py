@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+
 from ppmf_secure.ahe.base import EncryptedRows, Layout, OwnerKey, PeerKey, Suite, Uses, Words
 from ppmf_secure.coins import Coins
 from ppmf_secure.shares import words_from_bytes, words_to_bytes
@@ -17,9 +18,7 @@ from ppmf_secure.suites import SuiteChoice
 
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
-    return [
-        (use.stop - use.start, width) for use, width in zip(uses, layout.blocks, strict=True)
-    ]
+    return [(use.stop - use.start, width) for use, width in zip(uses, layout.blocks, strict=True)]
 
 
 class IdealOwner(OwnerKey):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ppmf_secure.coins import Coins
 from ppmf_secure.hashing import BatchKeys
 from ppmf_secure.ot import ExtensionReceiver, ExtensionSender, delta_bits, fresh_delta
@@ -52,9 +53,7 @@ def dealt_words(label: str, pairs: tuple[Pair, Pair], bits: Words) -> tuple[Shar
         result: Words = keys[sender] ^ choice * pairs[sender].offset
         return result
 
-    return tuple(
-        SharedWords(shares[p], keys[p], chosen(1 - p), pairs[p].offset) for p in range(2)
-    )
+    return tuple(SharedWords(shares[p], keys[p], chosen(1 - p), pairs[p].offset) for p in range(2))
 
 
 def run_both(csp_program: Program[Any], recsys_program: Program[Any]) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
 from ppmf_secure.program import CSP, RECSYS, USERS
@@ -17,6 +18,7 @@ from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.drive import Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
 from ppmf_secure.user import users
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
@@ -60,7 +62,7 @@ def run_toy(
     try:
         results = run_together(
             {
-                name: (Party(name, session.id, recorders[name], on_progress), program)
+                name: (Party(name, session.id, recorders[name], on_progress, Store(None)), program)
                 for name, program in programs.items()
             }
         )

@@ -99,7 +99,7 @@ class Ciphertexts:
         count = f"{len(self.seen):,} ciphertexts"
         return [
             Finding(
-                "ciphertexts of fixed width, valid under their key",
+                "ciphertexts of fixed width and valid",
                 not self.invalid,
                 self.invalid or count,
             ),

@@ -18,7 +18,7 @@ CLASSES = (
     wire.FieldClass.LABEL,
 )
 FALSE_ALARM = 2.0**-30
-"""With which probability, at most, an audit of a faultless run finds bytes that look non-uniform."""
+"""How likely, at most, an audit of a faultless run finds bytes that do not look uniform."""
 
 _FRESH_BYTES = 24
 """Fields shorter than this may repeat by chance."""
@@ -58,14 +58,15 @@ class Masks:
         ]
         for field_class, what, (sender, receiver) in sorted(self.streams):
             stream = self.streams[field_class, what, (sender, receiver)]
-            check = f"uniform {field_class} bytes: {what}, {sender} to {receiver}"
+            check = f"{what} looks uniform ({field_class})"
+            route = f"{sender} to {receiver}"
             failed = uniformity.suspicious(stream, FALSE_ALARM / tests)
             if failed:
-                found.append(Finding(check, False, f"not uniform: {', '.join(failed[:3])}"))
+                found.append(Finding(check, False, f"{route}: not uniform in {', '.join(failed[:3])}"))
             elif stream.size < uniformity.MIN_BYTES:
-                found.append(Finding(check, True, f"only {stream.size:,} bytes: no evidence"))
+                found.append(Finding(check, True, f"{route}, only {stream.size:,} bytes: no evidence"))
             else:
-                found.append(Finding(check, True, f"{stream.size:,} bytes"))
+                found.append(Finding(check, True, f"{route}, {stream.size:,} bytes"))
         return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do bytes look uniform? Statistical tests that cannot be fooled by chance (PROTOCOL.md, section 6).
+"""Do bytes look uniform? Tests with a proven rate of false alarms (PROTOCOL.md, section 6).
 
 A stream is all fields of one type of message in one direction whose class promises uniform bytes.
 Its null hypothesis is that every byte is uniform and independent. The tests, and why a true
@@ -7,9 +7,10 @@ hypothesis fails one with probability at most alpha, *for every size of the data
 the limit:
 
 - byte values, and byte values by position modulo 16 (a field's words and blocks lie there): the
-  likelihood ratio against uniform. With n bytes and 256 values the Chernoff bound of the
-  relative entropy is P(n KL >= t) <= exp(-t) (e t / 255)^255 for t > 255 (R. Agrawal, "Finite-sample
-  concentration of the multinomial in relative entropy", IEEE Trans. Inf. Theory 66, 2020).
+  likelihood ratio against uniform. With n bytes of 256 values the relative entropy KL of what was
+  seen against uniform obeys P(n KL >= t) <= exp(-t) (e t / 255)^255 for t > 255 (R. Agrawal,
+  "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
+  Information Theory 66, 2020, theorem 1.2).
 - bits against the bits 1, 8, 64 and 128 places further on (runs, bytes, words, blocks): the number
   of agreements is binomial of parameter 1/2, since x_i and x_i ^ x_(i+lag) are as independent as
   the bits themselves. Hoeffding: P(|agreements - n/2| >= s) <= 2 exp(-2 s^2 / n).
@@ -68,8 +69,8 @@ def differences(values: NDArray[np.uint8], lag: int) -> tuple[int, int]:
     if lag == 1:
         if not values.size:
             return 0, 0
-        inside = (values ^ (values >> 1)) & 0x7F
-        across = (values[:-1] >> 7) ^ (values[1:] & 1)
+        inside = (values ^ (values >> np.uint8(1))) & np.uint8(0x7F)
+        across = (values[:-1] >> np.uint8(7)) ^ (values[1:] & np.uint8(1))
         return 8 * values.size - 1, ones(inside) + int(across.sum())
     step = lag // 8
     return 8 * max(values.size - step, 0), ones(values[:-step] ^ values[step:])
@@ -102,7 +103,7 @@ def suspicious(stream: Stream, alpha: float) -> list[str]:
 
 
 def excess(counts: NDArray[np.int64]) -> float:
-    """n times the relative entropy (nats) of observed counts of the 256 values against uniform."""
+    """The relative entropy (nats) of the counts of 256 values against uniform, times their sum."""
     seen = counts[counts > 0].astype(np.float64)
     total = float(seen.sum())
     return float((seen * np.log(seen * _VALUES / total)).sum()) if total else 0.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ppmf_secure.program import Phase, Receive
 from ppmf_secure.transcript import Recorder
+from ppmf_secure.transport.store import Store
 from ppmf_spec.wire import Link, Message
 
 
@@ -46,6 +47,7 @@ class Party:
         session_id: bytes,
         recorder: Recorder,
         on_progress: Callable[[Progress], None],
+        store: Store,
         *,
         epoch: int = 0,
     ) -> None:
@@ -54,6 +56,7 @@ class Party:
         self._epoch = epoch
         self._recorder = recorder
         self._on_progress = on_progress
+        self.keep = store.keep
         self._links: dict[tuple[str, str], Link] = {}
         self._spent: dict[str, list[float]] = {}
         self._phase = "keys"

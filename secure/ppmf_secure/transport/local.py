@@ -2,7 +2,8 @@
 """Secure training on one machine: RecSys and CSP in a process each, side by side on two cores.
 
 The users run in the calling process, the only one that ever sees a rating; the servers get the
-session and talk through pipes. Each process draws its own coins from the operating system.
+session and talk through pipes. Each process draws its own coins from the operating system, and may
+keep checkpoints in a folder of its own, from which `resume` goes on.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from typing import Any
 
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program, Receive, Send
+from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Receive, Send
 from ppmf_secure.recsys import recsys
 from ppmf_secure.session import NONCE_BYTES, Session
 from ppmf_secure.suites import suite as suite_of
 from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.store import Store, load_session, save_session
 from ppmf_secure.user import users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
@@ -53,18 +55,53 @@ def train(
     suite: str,
     coins_label: str | None = None,
     transcripts: Path | None = None,
+    checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Train with three parties; the result equals F_fix bit for bit.
 
     coins_label: reproducible coins, for tests alone; by default each party draws its own.
     transcripts: an existing folder for the three transcript files.
+    checkpoints: a folder in which each server keeps its shares, for `resume`.
     Raises a PpmfError of the party that stopped first.
     """
     root = _coins(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
-    run = _Run(session, coins_label, transcripts, progress or (lambda _: None))
-    return run.finish(ratings)
+    if checkpoints is not None:
+        save_session(checkpoints, session, epoch=0)
+    places = Places(transcripts, checkpoints, coins_label)
+    return _Run(session, 0, places, progress or (lambda _: None)).finish(ratings)
+
+
+def resume(
+    checkpoints: Path,
+    *,
+    coins_label: str | None = None,
+    transcripts: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Go on with an interrupted run, in a new epoch; no user is needed.
+
+    Raises StateError when there is nothing to go on from, else as `train`.
+    """
+    session, last = load_session(checkpoints)
+    save_session(checkpoints, session, epoch=last + 1)
+    label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
+    places = Places(transcripts, checkpoints, label)
+    return _Run(session, last + 1, places, progress or (lambda _: None)).finish(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a run's parties write and what they draw from."""
+
+    transcripts: Path | None
+    checkpoints: Path | None
+    coins_label: str | None
+
+    def store(self, party: str) -> Store:
+        """Where `party` keeps its checkpoints."""
+        return Store(None if self.checkpoints is None else self.checkpoints / party)
 
 
 class _Run:
@@ -73,13 +110,12 @@ class _Run:
     def __init__(
         self,
         session: Session,
-        coins_label: str | None,
-        transcripts: Path | None,
+        epoch: int,
+        places: Places,
         progress: Callable[[Progress], None],
     ) -> None:
         self._session = session
-        self._coins_label = coins_label
-        self._transcripts = transcripts
+        self._places = places
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
@@ -92,7 +128,7 @@ class _Run:
                 control, control_end = context.Pipe(duplex=False)
                 peer = CSP if name == RECSYS else RECSYS
                 ends = {peer: peer_end, USERS: data_end}
-                arguments = (name, session, ends, control_end, coins_label, transcripts)
+                arguments = (name, session, epoch, ends, control_end, places)
                 process = context.Process(target=_serve, args=arguments, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
@@ -100,15 +136,16 @@ class _Run:
                 self._data[name], self._control[name] = data, control
                 self._processes.append(process)
 
-    def finish(self, ratings: Ratings) -> RunResult:
-        """Play the users, follow the servers to their ends, and put the results together."""
+    def finish(self, ratings: Ratings | None) -> RunResult:
+        """Play the users if any are needed, follow the servers, put the results together."""
         measures: list[Measure] = []
         failures: list[PpmfError] = []
         results: dict[str, Any] = {}
         crowd = threading.Thread(
             target=self._play_users, args=(ratings, measures, failures), daemon=True
         )
-        crowd.start()
+        if ratings is not None:
+            crowd.start()
         try:
             for name, kind, content in self._reports():
                 if kind == "progress":
@@ -118,7 +155,8 @@ class _Run:
                 else:
                     results[name], spent = content
                     measures += spent
-            crowd.join(timeout=None if not failures else 1)
+            if ratings is not None:
+                crowd.join(timeout=1 if failures else None)
         finally:
             for process in self._processes:
                 if failures or not results:
@@ -144,13 +182,13 @@ class _Run:
     def _play_users(
         self, ratings: Ratings, measures: list[Measure], failures: list[PpmfError]
     ) -> None:
-        with Recorder(self._transcripts, USERS) as recorder:
-            party = Party(USERS, self._session.id, recorder, self._progress)
+        with Recorder(self._places.transcripts, USERS) as recorder:
+            party = Party(USERS, self._session.id, recorder, self._progress, Store(None))
             program = users(
                 self._session,
                 suite_of(self._session.suite),
                 user_rows(ratings),
-                _coins(self._coins_label, USERS),
+                _coins(self._places.coins_label, USERS),
             )
             try:
                 _drive(party, program, self._data)
@@ -162,20 +200,27 @@ class _Run:
 def _serve(
     name: str,
     session: Session,
+    epoch: int,
     ends: dict[str, Connection],
     control: Connection,
-    coins_label: str | None,
-    transcripts: Path | None,
+    places: Places,
 ) -> None:
     """A server process: run the party's program and report how it ended."""
 
     def report(progress: Progress) -> None:
         control.send(("progress", progress))
 
-    with Recorder(transcripts, name) as recorder:
-        party = Party(name, session.id, recorder, report)
-        program = _SERVERS[name](session, suite_of(session.suite), _coins(coins_label, name))
+    store = places.store(name)
+    with Recorder(places.transcripts, name, epoch=epoch) as recorder:
         try:
+            party = Party(name, session.id, recorder, report, store, epoch=epoch)
+            program = _SERVERS[name](
+                session,
+                suite_of(session.suite),
+                _coins(places.coins_label, name),
+                epoch=epoch,
+                kept=store.kept() if epoch else None,
+            )
             result = _drive(party, program, ends)
         except PpmfError as failure:
             control.send(("failed", (failure.kind, str(failure))))
@@ -201,12 +246,14 @@ def _drive(party: Party, program: Program[Any], ends: Mapping[str, Connection]) 
                     writers[to].put(party.outgoing(to, message))
                 case Receive(sender):
                     try:
-                        data = ends[sender].recv_bytes()
+                        received = ends[sender].recv_bytes()
                     except (EOFError, OSError) as error:
                         raise PeerError(f"{party.name}: {sender} disappeared") from error
-                    reply = party.incoming(effect, data)
+                    reply = party.incoming(effect, received)
                 case Phase():
                     party.enter(effect)
+                case Keep(name, iteration, data):
+                    party.keep(name, iteration, data)
     finally:
         for writer in writers.values():
             writer.close()

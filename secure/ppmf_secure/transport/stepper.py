@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_secure.program import Phase, Program, Receive, Send
+from ppmf_secure.program import Keep, Phase, Program, Receive, Send
 from ppmf_secure.transport.drive import Party
 from ppmf_spec.errors import PeerError
 from ppmf_spec.wire import Message
@@ -83,3 +83,5 @@ class _Running:
                 self._awaited = effect
             case Phase():
                 self._party.enter(effect)
+            case Keep(name, iteration, data):
+                self._party.keep(name, iteration, data)

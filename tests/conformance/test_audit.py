@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit has teeth: each way to spoil a faultless transcript is found, by the right check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cbor2
+import numpy as np
+import pytest
+
+from ppmf_conformance.audit import audit
+from ppmf_conformance.audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
+from ppmf_conformance.audit.ciphertexts import KEYS
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.sealed import seal
+from ppmf_secure.coins import Coins
+from ppmf_secure.transcript import Recorder
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError
+
+Step = tuple[str, str, wire.Message]
+Wire = list[tuple[str, str, bytes]]
+
+BOTH = (("recsys", "csp"), ("csp", "recsys"))
+COINS = Coins.seeded("test_audit")
+SECRET = {name: SecretKey.generate(512, COINS) for name in ("recsys", "csp")}
+USERS = [f"{number}" for number in range(1, 8)]
+
+
+def ciphertexts(owner: str, count: int) -> bytes:
+    key = SECRET[owner]
+    return key.public.write(key.encrypt(number, COINS) for number in range(count))
+
+
+def faultless() -> list[Step]:
+    """A run's messages in a plausible order, with random bytes where bytes must look random."""
+    csp = SECRET["csp"].public
+    steps: list[Step] = [("csp", "users", wire.UserKey(csp.to_bytes()))]
+    uploads = [wire.Upload(user, COINS.bytes(1600), seal(csp, b"seed", COINS)) for user in USERS]
+    steps += [("users", "recsys", upload) for upload in uploads]
+    sealed = b"".join(upload.sealed for upload in uploads)
+    steps.append(("recsys", "csp", wire.SealedSeeds(sealed)))
+    for me, peer in BOTH:
+        key = SECRET[me].public.to_bytes()
+        steps.append((me, peer, wire.ServerKey("paillier-512-insecure", key, key)))
+        steps.append((me, peer, wire.EncryptedRows("users", 0, ciphertexts(me, 6))))
+    for me, peer in BOTH:
+        steps.append((me, peer, wire.BaseRequest(ciphertexts(me, 4))))
+    for me, peer in BOTH:
+        steps.append((me, peer, wire.BaseAnswer(ciphertexts(peer, 4))))
+    for me, peer in BOTH * 2:
+        steps.append((me, peer, wire.ProductAnswer(ciphertexts(peer, 3))))
+        steps.append((me, peer, wire.TransferColumns(COINS.bytes(6400))))
+        steps.append((me, peer, wire.TransferPayload(COINS.bytes(5000))))
+    for _ in range(2):
+        steps.append(("csp", "recsys", wire.GarbledTables(COINS.bytes(8000))))
+    steps.append(("csp", "recsys", wire.OutputShare(b"share")))
+    return steps
+
+
+def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
+    links: dict[tuple[str, str], wire.Link] = {}
+    out: Wire = []
+    for sender, receiver, message in steps:
+        link = links.setdefault((sender, receiver), wire.Link(session, 0, sender, receiver))
+        out.append((sender, receiver, link.encode(message)))
+    return out
+
+
+def record(folder: Path, sent: Wire, received: Wire | None = None) -> Path:
+    """Three transcripts of what went out, and of what came in (by default the same)."""
+    for party in ("users", "recsys", "csp"):
+        with Recorder(folder, party) as recorder:
+            for (sender, to, data), (_, receiver, got) in zip(
+                sent, sent if received is None else received, strict=False
+            ):
+                if sender == party:
+                    recorder.record("sent", to, data)
+                if receiver == party:
+                    recorder.record("received", sender, got)
+    return folder
+
+
+def failed(folder: Path) -> set[str]:
+    return {one.check for one in audit(folder) if not one.ok}
+
+
+def of_kind(steps: list[Step], kind: type[wire.Message], nth: int = 0) -> int:
+    """The place of the nth message of a kind."""
+    return [at for at, (_, _, message) in enumerate(steps) if isinstance(message, kind)][nth]
+
+
+def spoil(
+    steps: list[Step], kind: type[wire.Message], name: str, change: Callable[[bytes], bytes]
+) -> list[Step]:
+    """The same steps with a field of every message of `kind` changed."""
+    out = []
+    for sender, receiver, message in steps:
+        if isinstance(message, kind):
+            message = replace(message, **{name: change(getattr(message, name))})
+        out.append((sender, receiver, message))
+    return out
+
+
+def test_a_faultless_run_passes_every_check(tmp_path: Path) -> None:
+    findings = audit(record(tmp_path, encoded(faultless())))
+    assert [one for one in findings if not one.ok] == []
+    assert sum("looks uniform" in one.check for one in findings) == 6
+    assert not any("no evidence" in one.detail for one in findings)
+
+
+def test_every_field_of_ciphertexts_has_a_key() -> None:
+    fields = {
+        (kind.name, name)
+        for kind in wire.MESSAGES.values()
+        for name, field_class in classes(kind)
+        if field_class in CIPHERTEXT_CLASSES
+    }
+    assert fields == set(KEYS)
+
+
+def classes(kind: type[wire.Message]) -> list[tuple[str, wire.FieldClass]]:
+    return [(f.name, f.metadata["class"]) for f in kind.__dataclass_fields__.values()]
+
+
+# -- bytes that should look uniform ----------------------------------------------------------------
+
+
+def low_bit_cleared(data: bytes) -> bytes:
+    return bytes(byte & 0xFE for byte in data)
+
+
+def top_byte_of_words_zero(data: bytes) -> bytes:
+    words = np.frombuffer(data, dtype="<u8") >> np.uint64(8)
+    return words.tobytes()
+
+
+def blocks_repeated(data: bytes) -> bytes:
+    blocks = np.frombuffer(data, dtype=np.uint8).reshape(-1, 16)
+    return np.repeat(blocks[::2], 2, axis=0)[: len(blocks)].tobytes()
+
+
+def skewed(data: bytes) -> bytes:
+    """Every byte the larger of two: 0x00 rare, 0xff common."""
+    values = np.frombuffer(data, dtype=np.uint8)
+    return np.maximum(values, np.roll(values, 1)).tobytes()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: b"\x5a" * len(data), low_bit_cleared, top_byte_of_words_zero, skewed]
+)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (wire.Upload, "masked"),
+        (wire.TransferColumns, "columns"),
+        (wire.TransferPayload, "payload"),
+        (wire.GarbledTables, "tables"),
+    ],
+)
+def test_bytes_that_are_not_uniform_are_found(
+    tmp_path: Path, kind: type[wire.Message], name: str, change: Callable[[bytes], bytes]
+) -> None:
+    steps = spoil(faultless(), kind, name, change)
+    found = failed(record(tmp_path, encoded(steps))) - {"no masked field repeated"}
+    assert found
+    assert all(check.startswith(f"{kind.name}.{name} looks uniform") for check in found)
+
+
+def test_repeated_blocks_are_found(tmp_path: Path) -> None:
+    steps = spoil(faultless(), wire.GarbledTables, "tables", blocks_repeated)
+    assert failed(record(tmp_path, encoded(steps))) == {
+        "garbled-tables.tables looks uniform (garbled-table)"
+    }
+
+
+def test_a_repeated_mask_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    first, second = (of_kind(steps, wire.TransferColumns, nth) for nth in (0, 1))
+    steps[second] = (*steps[second][:2], steps[first][2])
+    assert failed(record(tmp_path, encoded(steps))) == {"no masked field repeated"}
+
+
+def test_too_few_bytes_are_no_evidence(tmp_path: Path) -> None:
+    steps = spoil(faultless(), wire.Upload, "masked", lambda data: data[:64])
+    findings = audit(record(tmp_path, encoded(steps)))
+    (masked,) = [one for one in findings if one.check.startswith("upload.masked")]
+    assert masked.ok
+    assert "no evidence" in masked.detail
+
+
+# -- ciphertexts -----------------------------------------------------------------------------------
+
+
+def test_a_repeated_ciphertext_is_found(tmp_path: Path) -> None:
+    def repeat_the_first(data: bytes) -> bytes:
+        return data[:128] + data[:128] + data[256:]
+
+    steps = spoil(faultless(), wire.EncryptedRows, "rows", repeat_the_first)
+    assert failed(record(tmp_path, encoded(steps))) == {"no ciphertext repeated"}
+
+
+def test_a_ciphertext_used_again_in_another_message_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    first, later = (of_kind(steps, wire.ProductAnswer, nth) for nth in (0, 2))
+    assert steps[first][:2] == steps[later][:2]
+    steps[later] = steps[first]
+    assert failed(record(tmp_path, encoded(steps))) == {"no ciphertext repeated"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[:-1],
+        lambda data: bytes(128) + data[128:],
+        lambda data: b"\xff" * 128 + data[128:],
+        lambda data: b"",
+    ],
+    ids=["width", "zero", "above N^2", "empty"],
+)
+def test_an_invalid_ciphertext_is_found(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    steps = spoil(faultless(), wire.BaseRequest, "choices", change)
+    assert "ciphertexts of fixed width and valid" in failed(record(tmp_path, encoded(steps)))
+
+
+def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
+    steps = [step for step in faultless() if not isinstance(step[2], wire.UserKey)]
+    assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
+
+
+def test_a_key_that_is_none_is_found(tmp_path: Path) -> None:
+    steps = spoil(faultless(), wire.UserKey, "modulus", lambda data: bytes(64))
+    assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
+
+
+def test_a_sealed_seed_altered_on_its_way_is_found(tmp_path: Path) -> None:
+    fresh = seal(SECRET["csp"].public, b"other", COINS)
+    steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[128:])
+    assert failed(record(tmp_path, encoded(steps))) == {"sealed seeds forwarded unchanged"}
+
+
+# -- order -----------------------------------------------------------------------------------------
+
+OPENING = "V alone is opened, once, at the end"
+NUMBERS = "numbers without gaps or repetitions"
+DELIVERY = "received is what was sent"
+KNOWN = "known messages and classes, on their routes"
+
+
+def test_an_early_output_share_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    steps.insert(-2, steps.pop())
+    assert failed(record(tmp_path, encoded(steps))) == {OPENING}
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_no_output_share_or_a_second_is_found(tmp_path: Path, count: int) -> None:
+    steps = faultless()
+    steps[-1:] = steps[-1:] * count
+    assert failed(record(tmp_path, encoded(steps))) == {OPENING}
+
+
+@pytest.mark.parametrize("route", [("recsys", "csp"), ("csp", "users"), ("users", "csp")])
+def test_an_output_share_on_another_route_is_found(tmp_path: Path, route: tuple[str, str]) -> None:
+    steps = faultless()
+    steps[-1] = (*route, steps[-1][2])
+    assert failed(record(tmp_path, encoded(steps))) == {OPENING, KNOWN}
+
+
+def test_a_missing_message_is_found(tmp_path: Path) -> None:
+    messages = encoded(faultless())
+    del messages[of_kind(faultless(), wire.TransferPayload)]
+    assert failed(record(tmp_path, messages)) == {NUMBERS}
+
+
+def test_reordered_messages_are_found(tmp_path: Path) -> None:
+    steps = faultless()
+    messages = encoded(steps)
+    first, second = (of_kind(steps, wire.GarbledTables, nth) for nth in (0, 1))
+    messages[first], messages[second] = messages[second], messages[first]
+    assert failed(record(tmp_path, messages)) == {NUMBERS}
+
+
+def test_a_message_altered_on_its_way_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    at = of_kind(steps, wire.GarbledTables)
+    messages = encoded(steps)
+    received = list(messages)
+    sender, receiver, data = messages[at]
+    received[at] = (sender, receiver, data[:-1] + bytes([data[-1] ^ 1]))
+    assert failed(record(tmp_path, messages, received)) == {DELIVERY}
+
+
+def test_a_message_that_never_arrived_is_found(tmp_path: Path) -> None:
+    messages = encoded(faultless())
+    assert failed(record(tmp_path, messages, messages[:-1])) >= {DELIVERY, OPENING}
+
+
+def test_an_unknown_message_is_found(tmp_path: Path) -> None:
+    messages = encoded(faultless())
+    messages.insert(0, ("csp", "users", cbor2.dumps(["ratings", bytes(32), 0, 0, b"4.5"])))
+    findings = audit(record(tmp_path, messages))
+    (known,) = [one for one in findings if not one.ok]
+    assert known.check == KNOWN
+    assert "unknown message 'ratings'" in known.detail
+
+
+def test_a_message_on_the_wrong_route_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    steps.insert(0, ("recsys", "csp", wire.GarbledTables(COINS.bytes(64))))
+    assert failed(record(tmp_path, encoded(steps))) == {KNOWN}
+
+
+def test_a_message_of_another_session_is_found(tmp_path: Path) -> None:
+    messages = encoded(faultless())
+    messages[:-1] = encoded(faultless(), session=bytes([1] * 32))[:-1]
+    assert "one session" in failed(record(tmp_path, messages))
+
+
+def test_a_new_epoch_numbers_anew_and_an_old_one_must_not_return(tmp_path: Path) -> None:
+    def payload(epoch: int, number: int) -> tuple[str, str, bytes]:
+        message = wire.TransferPayload(COINS.bytes(64))
+        return "csp", "recsys", wire.encode(wire.Envelope(bytes(32), epoch, number, message))
+
+    def outcome(name: str, *at: tuple[int, int]) -> bool:
+        folder = tmp_path / name
+        folder.mkdir()
+        return NUMBERS not in failed(record(folder, [payload(*pair) for pair in at]))
+
+    assert outcome("resumed", (0, 0), (0, 1), (1, 0), (1, 1))
+    assert not outcome("went on", (0, 0), (1, 1))
+    assert not outcome("returned", (0, 0), (1, 0), (0, 1))
+
+
+# -- lengths ---------------------------------------------------------------------------------------
+
+
+def lengths(folder: Path) -> str:
+    return audit(folder)[-1].detail
+
+
+@dataclass
+class Folders:
+    root: Path
+    made: list[Path] = field(default_factory=list)
+
+    def new(self) -> Path:
+        folder = self.root / str(len(self.made))
+        folder.mkdir()
+        self.made.append(folder)
+        return folder
+
+
+def test_the_figure_of_lengths_sees_lengths_and_types_but_no_contents(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    one, same = (lengths(record(folders.new(), encoded(faultless()))) for _ in range(2))
+    longer = spoil(faultless(), wire.OutputShare, "bits", lambda data: data + b"x")
+    assert one == same
+    assert one != lengths(record(folders.new(), encoded(longer)))
+
+
+def test_how_two_directions_interleave_does_not_matter(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    steps = faultless()
+    at = next(
+        at
+        for at in range(len(steps) - 1)
+        if {steps[at][0], steps[at + 1][0]} == {"recsys", "csp"}
+        and type(steps[at][2]) is type(steps[at + 1][2])
+    )
+    first = lengths(record(folders.new(), encoded(steps)))
+    steps[at], steps[at + 1] = steps[at + 1], steps[at]
+    assert first == lengths(record(folders.new(), encoded(steps)))
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_a_missing_transcript_is_refused(tmp_path: Path) -> None:
+    record(tmp_path, encoded(faultless()))
+    (tmp_path / "csp.cborseq").unlink()
+    with pytest.raises(EncodingError, match=r"no transcript of csp"):
+        audit(tmp_path)
+
+
+def test_a_truncated_transcript_is_refused(tmp_path: Path) -> None:
+    record(tmp_path, encoded(faultless()))
+    path = tmp_path / "recsys.cborseq"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(EncodingError, match=r"recsys\.cborseq: record \d+"):
+        audit(tmp_path)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hash against its formula block by block, and the keys of batches."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_secure.coins import Coins
+from ppmf_secure.hashing import MAX_CALLS, BatchKeys, TweakedHash, expand, tccr
+
+KEYS = BatchKeys(b"session", 3)
+
+
+def slow_hash(key: bytes, low: int, high: int, tweak: int) -> tuple[int, int]:
+    """Pi(pi(x) ^ i) ^ pi(x) of one block, on Python integers."""
+
+    def pi(block: int) -> int:
+        encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+        return int.from_bytes(encryptor.update(block.to_bytes(16, "little")), "little")
+
+    inner = pi(low | high << 64)
+    result = pi(inner ^ tweak) ^ inner
+    return result & (1 << 64) - 1, result >> 64
+
+
+@given(st.integers(1, 9), st.integers(0, 2**64 - 10), st.integers(0, 2**32))
+def test_tccr_is_the_formula_row_by_row(rows: int, first: int, seed: int) -> None:
+    x = Coins.seeded(f"tccr/{seed}").words((rows, 2))
+    key = KEYS.key("test", seed)
+    hashed = tccr(KEYS.cipher("test", seed), x, first)
+    assert [tuple(row) for row in hashed.tolist()] == [
+        slow_hash(key, low, high, first + row) for row, (low, high) in enumerate(x.tolist())
+    ]
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**32))
+def test_expand_gives_each_block_of_each_row_a_tweak_of_its_own(
+    rows: int, blocks: int, seed: int
+) -> None:
+    x = Coins.seeded(f"expand/{seed}").words((rows, 2))
+    key = KEYS.key("test", seed)
+    hashed = expand(KEYS.cipher("test", seed), x, blocks)
+    assert hashed.shape == (rows, blocks, 2)
+    for row, (low, high) in enumerate(x.tolist()):
+        for block in range(blocks):
+            expected = slow_hash(key, low, high, row * blocks + block)
+            assert tuple(hashed[row, block].tolist()) == expected
+
+
+def test_tccr_writes_to_out_and_leaves_its_input() -> None:
+    x = Coins.seeded("out").words((5, 2))
+    before = x.copy()
+    out = np.zeros((5, 2), dtype=np.uint64)
+    result = tccr(KEYS.cipher("a"), x, 7, out)
+    assert result is out
+    assert np.array_equal(out, tccr(KEYS.cipher("a"), x, 7))
+    assert np.array_equal(x, before)
+
+
+def test_expand_takes_a_view_with_gaps_and_leaves_it() -> None:
+    wide = Coins.seeded("strided").words((4, 3, 2))
+    before = wide.copy()
+    hashed = expand(KEYS.cipher("a"), wide[:, 1], 2)
+    assert np.array_equal(hashed, expand(KEYS.cipher("a"), wide[:, 1].copy(), 2))
+    assert np.array_equal(wide, before)
+
+
+def test_a_tweaked_hash_can_be_used_again() -> None:
+    tweaks = np.array([4, 4, 9], dtype=np.uint64)
+    hashing = TweakedHash(tweaks)
+    for label in ("first", "second"):
+        x = Coins.seeded(label).words((3, 2))
+        hashing.blocks[:] = x
+        hashed = hashing(KEYS.cipher(label))
+        for row, (low, high) in enumerate(x.tolist()):
+            expected = slow_hash(KEYS.key(label), low, high, int(tweaks[row]))
+            assert tuple(hashed[row].tolist()) == expected
+
+
+def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
+    x = np.zeros((MAX_CALLS, 2), dtype=np.uint64)
+    assert len(np.unique(tccr(KEYS.cipher("a"), x, 0), axis=0)) == MAX_CALLS
+    assert expand(KEYS.cipher("a"), x[: MAX_CALLS // 4], 4).size == 2 * MAX_CALLS
+    too_many = np.zeros((MAX_CALLS + 1, 2), dtype=np.uint64)
+    with pytest.raises(ValueError, match="16385 calls"):
+        tccr(KEYS.cipher("a"), too_many, 0)
+    with pytest.raises(ValueError, match="at most 16384"):
+        expand(KEYS.cipher("a"), x[: MAX_CALLS // 4 + 1], 4)
+
+
+def test_batches_that_differ_in_anything_have_different_keys() -> None:
+    keys = [
+        BatchKeys(b"session", 0).key("garbling", 1, 2),
+        BatchKeys(b"session", 1).key("garbling", 1, 2),
+        BatchKeys(b"sessioN", 0).key("garbling", 1, 2),
+        BatchKeys(b"session", 0).key("transfer", 1, 2),
+        BatchKeys(b"session", 0).key("garbling", 2, 1),
+        BatchKeys(b"session", 0).key("garbling", 1, 2, 0),
+        BatchKeys(b"session", 0).key("garbling", 1),
+        BatchKeys(b"session", 0).key("garbling"),
+        BatchKeys(b"session" + bytes(8), 0).key("garbling", 1, 2),
+        BatchKeys(b"session", 0).key("garbling" + "\0" * 8, 1, 2),
+    ]
+    assert all(a != b for a, b in combinations(keys, 2))
+    assert all(len(key) == 16 for key in keys)
+
+
+def test_a_batch_key_is_the_same_for_both_parties() -> None:
+    assert BatchKeys(b"s", 5).key("p", 1) == BatchKeys(b"s", 5).key("p", 1)
+    block = bytes(range(16))
+    ours, theirs = BatchKeys(b"s", 5).cipher("p", 1), BatchKeys(b"s", 5).cipher("p", 1)
+    assert ours.update(block) == theirs.update(block)
+
+
+def test_an_index_outside_the_words_of_a_key_is_an_error() -> None:
+    with pytest.raises(OverflowError):
+        KEYS.key("p", -1)
+    with pytest.raises(OverflowError):
+        KEYS.key("p", 2**64)
