@@ -24,7 +24,7 @@ from ppmf_conformance import (
 from ppmf_conformance import train as training
 from ppmf_conformance.audit import Finding, audit
 from ppmf_reference import fixed
-from ppmf_spec import ratings
+from ppmf_spec import profiles, ratings
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
@@ -64,7 +64,7 @@ def demo(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Keep the transcripts in DIR/transcripts. [default: they are deleted]",
+            help="Keep the item profiles and the transcripts in DIR. [default: deleted]",
             show_default=False,
         ),
     ] = None,
@@ -107,12 +107,16 @@ def demo(
         screen.say()
         screen.say(source.notice)
     screen.say()
+    screen.say("Training with three parties takes minutes; all else takes seconds.")
+    screen.say()
     with _folder(out) as folder:
         started = time.monotonic()
         result = training.run(train, parameters, chosen, folder)
         trained = time.monotonic() - started
         findings = audit(folder)
     published = result.profiles
+    if out is not None:
+        profiles.write(out / training.PROFILES, published)
     with screen.iterations("F_fix", iterations) as done:
         expected = fixed.train(train, parameters, on_iteration=done)
     distance = demo_checks.distance(published, oracle_command.enclose(train, parameters))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ppmf_conformance import screen
 from ppmf_conformance.audit import Finding
@@ -35,19 +36,23 @@ class Errors:
 
 def equality(published: ItemProfiles, expected: ItemProfiles) -> Finding:
     """The secure V is F_fix's, every number and every public field."""
-    numbers = published.factors.size + (0 if published.bias is None else published.bias.size)
     ok = published == expected
-    seen = f"all {numbers:,} numbers" if ok else f"{_differing(published, expected)} differ"
+    numbers = _numbers(published)
+    if ok:
+        seen = f"all {numbers.size:,} numbers"
+    elif numbers.shape != _numbers(expected).shape:
+        seen = "the shapes differ"
+    else:
+        wrong = int(np.sum(numbers != _numbers(expected)))
+        seen = f"{wrong:,} of {numbers.size:,} numbers differ" if wrong else "public fields differ"
     return Finding("V equals F_fix bit for bit", ok, seen)
 
 
-def _differing(published: ItemProfiles, expected: ItemProfiles) -> str:
-    if published.factors.shape != expected.factors.shape:
-        return "shapes"
-    count = int(np.sum(published.factors != expected.factors))
-    if published.bias is not None and expected.bias is not None:
-        count += int(np.sum(published.bias != expected.bias))
-    return f"{count:,} numbers" if count else "public fields"
+def _numbers(profiles: ItemProfiles) -> NDArray[np.int64]:
+    """All numbers of V, (m, rank) or with biases (m, rank + 1)."""
+    if profiles.bias is None:
+        return profiles.factors
+    return np.column_stack([profiles.factors, profiles.bias])
 
 
 def distance(published: ItemProfiles, enclosure: certified.Enclosure) -> Finding:

@@ -10,7 +10,7 @@ import typer
 
 from ppmf_conformance import data, screen
 from ppmf_spec import ratings
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.files import read_text
 from ppmf_spec.ids import check_catalogue
 from ppmf_spec.parameters import Parameters
@@ -96,5 +96,5 @@ def id_list(path: Path, what: str) -> tuple[str, ...]:
         lines = [line.split(separator, 1)[0] for line in lines[1:]]
     try:
         return check_catalogue(lines, what)
-    except EncodingError as error:
-        raise EncodingError(f"{path}: {error}") from error
+    except (EncodingError, RangeError) as error:
+        raise type(error)(f"{path}: {error}") from error

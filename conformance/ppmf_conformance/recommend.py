@@ -63,7 +63,8 @@ def recommend(
     """Recommend items to one user, who keeps her ratings.
 
     Her profile is fitted here, from the published item profiles and her own ratings (ridge
-    regression, in exact rationals); nothing leaves this machine. She need not have taken part in the training.
+    regression, in exact rationals); nothing leaves this machine. She need not have taken part in
+    the training.
 
     Examples:
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv

@@ -75,7 +75,7 @@ class Coins:
 
     def _draw(self, count: int) -> NDArray[np.uint8]:
         out = np.empty(count, dtype=np.uint8)
-        view, zeros = memoryview(out), memoryview(_ZEROS)
+        view, zeros = out.data, memoryview(_ZEROS)
         for at in range(0, count, len(zeros)):
             piece = view[at : at + len(zeros)]
             # cast: cryptography's signature says bytes where any writable buffer will do

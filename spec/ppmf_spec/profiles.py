@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Item profiles: the matrix V, the only output of a run, and all a user needs for predictions.
 
-The file is JSON, format "ppmf-item-profiles/1". Every number is an integer or a decimal string, so
-nothing passes through a float, and equal profiles make equal files, byte for byte.
+The file is JSON, format "ppmf-item-profiles/1" (PPMF-FIX-050 to 052). Every number is an integer
+or a decimal string, so nothing passes through a float, and equal profiles make equal files, byte
+for byte.
 """
 
 from __future__ import annotations
@@ -206,6 +207,8 @@ def loads(text: str) -> ItemProfiles:
         _integers(row, f"factors[{number}]", rank)
         for number, row in enumerate(_list(fields["factors"], "factors"))
     ]
+    if len(rows) != len(items):
+        raise EncodingError(f"factors: {len(rows)} rows for {len(items)} items")
     bias = fields["bias"]
     return ItemProfiles(
         items=tuple(items),
@@ -241,7 +244,10 @@ def _integer(value: Any, where: str) -> int:
 def _decimal(value: Any, where: str) -> Fraction:
     if not isinstance(value, str):
         raise EncodingError(f"{where}: not a decimal number in a string")
-    return parse_decimal(value, where)
+    number = parse_decimal(value, where)
+    if decimal_text(number, where) != value:  # one text for one number (PPMF-PAR-020)
+        raise EncodingError(f"{where}: not the shortest decimal, {decimal_text(number, where)}")
+    return number
 
 
 def _list(value: Any, where: str) -> list[Any]:

@@ -255,6 +255,18 @@ def test_distance_bounds_the_true_difference(toys: Toys, data: st.DataObject) ->
     assert distance.radius == enclosure.radius
 
 
+def test_radius_and_endpoints_of_an_enclosure() -> None:
+    enclosure = certified.Enclosure(
+        items=("1",), factors=[[arb(1, 0.25), arb(0)]], bias=[arb(0.5)], precision=64, undecided=()
+    )
+    assert enclosure.radius == Fraction(1, 4)
+    (low, high), *points = enclosure.endpoints()
+    # Rounded outwards, by no more than a ball's radius is ever rounded: 30 bits.
+    assert Fraction(3, 4) - Fraction(1, 2**28) < low <= Fraction(3, 4)
+    assert Fraction(5, 4) <= high < Fraction(5, 4) + Fraction(1, 2**28)
+    assert points == [(0, 0), (Fraction(1, 2), Fraction(1, 2))]
+
+
 def test_distance_by_hand() -> None:
     # Numbers 100/256, -3/256 and 7/256, 5/256 against balls 1/4, 0 and 0, 1/256: 36/256 is largest.
     profiles = ItemProfiles.of(

@@ -21,6 +21,7 @@ FOLDERS = {*PACKAGES, "tests", "docs", "benchmarks", "LICENSES", ".ci"}
 REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
 HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
 LARGEST = 1 << 20
+TAG = r"SPDX-License-" + r"Identifier: ([A-Za-z0-9.-]+)"  # in two parts: not this file's own
 
 
 def tracked() -> list[Path]:
@@ -110,7 +111,7 @@ def test_every_source_file_says_its_licence_first() -> None:
         if not named or not text(path):
             continue
         head = "\n".join(text(path).splitlines()[:3])
-        if f"SPDX-License-Identifier: {licence(path)}" not in head:
+        if licence(path) not in re.findall(TAG, head):
             wrong.append(str(path))
     assert wrong == []
 

@@ -14,9 +14,10 @@ from pairs import dealt_pairs, dealt_words, run_both
 from ppmf_secure import hashing
 from ppmf_secure.bitmul import times_vectors, to_arithmetic
 from ppmf_secure.coins import Coins
-from ppmf_secure.pair import Site
-from ppmf_secure.shares import to_bits
+from ppmf_secure.pair import Pair, Site
+from ppmf_secure.shares import SharedWords, to_bits
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.wire import TransferPayload
 
 EDGES = (0, 1, 2**63, 2**64 - 1, 2**63 - 1)
 
@@ -113,7 +114,9 @@ def test_no_batch_key_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen) == len(set(seen))
 
 
-def _both(pairs: tuple, words: tuple) -> Iterator[tuple]:
+def _both(
+    pairs: tuple[Pair, Pair], words: tuple[SharedWords, ...]
+) -> Iterator[tuple[Pair, SharedWords]]:
     return zip(pairs, words, strict=True)
 
 
@@ -123,7 +126,5 @@ def test_a_payload_of_the_wrong_length_is_refused() -> None:
     words = dealt_words("short", pairs, np.ones((3, 2), dtype=np.uint8))
     program = to_arithmetic(pairs[1], words[1], Site("test"))
     program.send(None)
-    from ppmf_spec.wire import TransferPayload
-
     with pytest.raises(EncodingError, match="transfer payload: 5 bytes where 48 are due"):
         program.send(TransferPayload(bytes(5)))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -197,5 +197,5 @@ def test_nothing_is_kept_without_a_folder() -> None:
         Store(None).kept()
 
 
-def _fields(effect: Keep) -> tuple:
+def _fields(effect: Keep) -> tuple[str, int | None, Callable[[], bytes]]:
     return effect.name, effect.iteration, effect.data

@@ -81,9 +81,10 @@ def test_lipschitz_bound_equals_brute_force(
 
 
 @pytest.mark.req("PPMF-PAR-016")
-@pytest.mark.parametrize(("rows", "rank"), [(2, 1), (3, 1), (2, 2), (5, 1)])
+@pytest.mark.parametrize(("rows", "rank"), [(2, 1), (3, 1), (2, 2), (2, 4), (5, 1)])
 def test_lipschitz_bound_of_several_rows_equals_brute_force(rows: int, rank: int) -> None:
-    for q, damping in product((2, 10), (1, 3)):
+    # With the heavy damping the largest |G| is c B E, that of every factor at the edge of the box.
+    for q, damping in product((2, 10), (1, 3, 500)):
         params = Parameters(
             rank=rank,
             frac_bits=8,

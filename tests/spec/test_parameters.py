@@ -450,3 +450,20 @@ def test_integer_constants_are_exact(params: Parameters) -> None:
 def test_a_set_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Parameters().rank = 3  # type: ignore[misc]
+
+
+def test_the_table_of_chapter_3_says_the_same() -> None:
+    """Names and their order, defaults, and every range of integers."""
+    chapter = (Path(__file__).parents[2] / "spec" / "03-parameters.md").read_text(encoding="utf-8")
+    lines = [line for line in chapter.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+    defaults = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in Parameters().as_dict().items()
+    }
+    assert [(row[0], row[2]) for row in rows] == list(defaults.items())
+    for name, _, _, domain, *_ in rows:
+        if name in INTEGER_DOMAIN:
+            text = domain.replace(",", "").replace("$2^{32}$", str(2**32)).replace("\u2212", "-")
+            low, high = map(int, text.split(" to "))
+            assert INTEGER_DOMAIN[name] == (low, high), name

@@ -83,6 +83,7 @@ def item_profiles(draw: st.DrawFn) -> ItemProfiles:
 # --- the file ---
 
 
+@pytest.mark.req("PPMF-FIX-050", "PPMF-FIX-051")
 def test_the_file_is_exactly_this_text(tmp_path: Path) -> None:
     path = tmp_path / "profiles.json"
     profiles.write(path, SMALL)
@@ -91,6 +92,7 @@ def test_the_file_is_exactly_this_text(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.req("PPMF-FIX-050", "PPMF-FIX-051")
 @given(item_profiles())
 def test_what_is_written_is_read_back_and_written_alike(some: ItemProfiles) -> None:
     text = profiles.dumps(some)
@@ -108,6 +110,7 @@ def without(name: str) -> str:
     return json.dumps({key: value for key, value in json.loads(TEXT).items() if key != name})
 
 
+@pytest.mark.req("PPMF-FIX-050", "PPMF-FIX-052")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -135,6 +138,11 @@ def without(name: str) -> str:
         (changed(factors=[[1, 2, 3], [1, 2]]), "factors[1]: 2 entries, expected 3"),
         (changed(factors=[[1, 2, 3], [1, None, 2]]), "factors[1][1]: not an integer"),
         (changed(factors=[[1, 2, 3], [1, 2, True]]), "factors[1][2]: not an integer"),
+        (changed(factors=[[1, 2, 3]]), "factors: 1 rows for 2 items"),
+        *(
+            (changed(ridge=text), f"ridge: not the shortest decimal, {shortest}")
+            for text, shortest in (("012", "12"), ("12.0", "12"), ("-0", "0"), ("0.50", "0.5"))
+        ),
         (changed(bias=[1]), "bias: 1 entries, expected 2"),
         (changed(bias=[1, "2"]), "bias[1]: not an integer"),
     ],
@@ -149,6 +157,7 @@ def test_what_is_no_profile_file_is_refused(tmp_path: Path, text: str, message: 
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.req("PPMF-FIX-052")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -160,7 +169,6 @@ def test_what_is_no_profile_file_is_refused(tmp_path: Path, text: str, message: 
         (changed(bias=[0, 8192]), "bias[1]: 8192 is outside"),
         (changed(bias=[0, 2**63]), "bias[1]: outside the box"),
         (changed(box_bits=0), "factors[0][1]: -8192 is outside -4096 to 4095"),
-        (changed(factors=[[1, 2, 3]]), "factors: 1 rows for 2 items"),
         (changed(items=[], factors=[], bias=[]), "items: no ids"),
         (changed(items=["20", "3"]), "items: not in canonical order"),
         (changed(items=["3", "3"]), "id number 2, 3, is listed twice"),
@@ -252,6 +260,7 @@ def test_profiles_compare_by_content_and_cannot_change() -> None:
         ({"factors": SMALL.factors[0]}, "factors: not a table"),
         ({"bias": SMALL.factors}, "bias: not a list"),
         ({"bias": np.zeros(3, dtype=np.int64)}, "bias: 3 rows for 2 items"),
+        ({"factors": SMALL.factors[:1]}, "factors: 1 rows for 2 items"),
         ({"ridge": Fraction(1, 3)}, "ridge: 1/3 has no finite decimal form"),
     ],
 )

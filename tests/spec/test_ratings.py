@@ -67,6 +67,7 @@ def write(folder: Path, text: str | bytes) -> Path:
 # --- order of rows ---
 
 
+@pytest.mark.req("PPMF-FIX-003")
 @pytest.mark.parametrize(
     ("given_ids", "expected"),
     [
@@ -87,6 +88,7 @@ def test_rows_are_in_canonical_order(given_ids: list[str], expected: tuple[str, 
     assert canonical_order(given_ids) == expected
 
 
+@pytest.mark.req("PPMF-FIX-003")
 @given(st.lists(st.integers()))
 def test_integer_ids_order_as_integers(numbers: list[int]) -> None:
     assert canonical_order(map(str, numbers)) == tuple(map(str, sorted(set(numbers))))
@@ -99,12 +101,14 @@ def test_order_depends_on_the_set_of_ids_alone(listed: list[str], random: object
     assert canonical_order(shuffled) == canonical_order(listed)
 
 
+@pytest.mark.req("PPMF-FIX-005")
 @pytest.mark.parametrize("bad", ["", " 1", "1 ", "a\nb", "a\x00b", "\ud800", "\u200b", "a\u2028b"])
 def test_an_id_that_cannot_be_seen_is_refused(bad: str) -> None:
     with pytest.raises(EncodingError, match="user catalogue: id number 2 is empty, padded"):
         check_catalogue(["1", bad], "user")
 
 
+@pytest.mark.req("PPMF-FIX-005")
 def test_an_id_listed_twice_is_refused() -> None:
     with pytest.raises(RangeError, match="item catalogue: id number 3, 4, is listed twice"):
         check_catalogue(["4", "5", "4"], "item")
@@ -213,6 +217,7 @@ def test_columns_of_unequal_length_are_no_ratings() -> None:
 # --- quantising ---
 
 
+@pytest.mark.req("PPMF-FIX-003", "PPMF-FIX-006")
 def test_ratings_become_integers_on_rows(tmp_path: Path) -> None:
     ratings = quantise(read(write(tmp_path, CSV)), PARAMS)
     assert (ratings.users, ratings.items) == (("7", "10"), ("3", "20"))
@@ -224,6 +229,7 @@ def test_ratings_become_integers_on_rows(tmp_path: Path) -> None:
     assert ratings.by_item() == [([0], [-5]), ([0, 1], [2, 1])]
 
 
+@pytest.mark.req("PPMF-FIX-004", "PPMF-FIX-006")
 @given(raw_ratings(st.integers(0, 20).map(str)) | raw_ratings(), st.randoms())
 def test_quantising_is_exact_and_independent_of_order(raw: RawRatings, random: object) -> None:
     ratings = quantise(raw, PARAMS)
@@ -242,6 +248,7 @@ def test_quantising_is_exact_and_independent_of_order(raw: RawRatings, random: o
     assert by_user == sorted(by_item) == list(zip(ratings.user, ratings.item, strict=True))
 
 
+@pytest.mark.req("PPMF-FIX-004")
 def test_a_catalogue_adds_rows_without_ratings(tmp_path: Path) -> None:
     raw = read(write(tmp_path, CSV))
     ratings = quantise(raw, PARAMS, users=["10", "8", "7"], items=["20", "3", "1"])
@@ -267,6 +274,7 @@ def test_one_user_and_one_item_are_enough() -> None:
     assert ratings.value.tolist() == [4]
 
 
+@pytest.mark.req("PPMF-FIX-006", "PPMF-FIX-007", "PPMF-FIX-008", "PPMF-FIX-009")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -303,6 +311,7 @@ def test_a_rating_without_a_file_is_named_by_its_number() -> None:
         quantise(RawRatings(("",), ("1",), (Fraction(1),)), PARAMS)
 
 
+@pytest.mark.req("PPMF-FIX-006", "PPMF-FIX-007")
 def test_the_scale_is_a_parameter() -> None:
     raw = RawRatings(("1", "1"), ("1", "2"), (Fraction(0), Fraction(1)))
     wide = dataclasses.replace(

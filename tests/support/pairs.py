@@ -41,11 +41,13 @@ def dealt_pairs(label: str) -> tuple[Pair, Pair]:
     return halves[CSP], halves[RECSYS]
 
 
-def dealt_words(label: str, pairs: tuple[Pair, Pair], bits: Words) -> tuple[SharedWords, ...]:
+def dealt_words(
+    label: str, pairs: tuple[Pair, Pair], bits: NDArray[np.uint8]
+) -> tuple[SharedWords, ...]:
     """XOR shares of bits (width, n) with ideal transfers both ways: (CSP's, RecSys')."""
     coins = Coins.seeded(f"dealer-words/{label}")
     ours = coins.bits(bits.shape)
-    shares = (ours, bits.astype(np.uint8) ^ ours)
+    shares = (ours, bits ^ ours)
     keys = [coins.words((*bits.shape, 2)) for _ in pairs]
 
     def chosen(sender: int) -> Words:

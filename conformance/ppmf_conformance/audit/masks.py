@@ -59,14 +59,13 @@ class Masks:
         for field_class, what, (sender, receiver) in sorted(self.streams):
             stream = self.streams[field_class, what, (sender, receiver)]
             check = f"{what} looks uniform ({field_class})"
-            route = f"{sender} to {receiver}"
             failed = uniformity.suspicious(stream, FALSE_ALARM / tests)
+            seen = f"{sender} to {receiver}, {stream.size:,} bytes"
             if failed:
-                found.append(Finding(check, False, f"{route}: not uniform in {', '.join(failed[:3])}"))
+                seen += f": not uniform in {', '.join(failed[:3])}"
             elif stream.size < uniformity.MIN_BYTES:
-                found.append(Finding(check, True, f"{route}, only {stream.size:,} bytes: no evidence"))
-            else:
-                found.append(Finding(check, True, f"{route}, {stream.size:,} bytes"))
+                seen += ": too few to tell"
+            found.append(Finding(check, not failed, seen))
         return found
 
 

@@ -10,7 +10,7 @@ the limit:
   likelihood ratio against uniform. With n bytes of 256 values the relative entropy KL of what was
   seen against uniform obeys P(n KL >= t) <= exp(-t) (e t / 255)^255 for t > 255 (R. Agrawal,
   "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
-  Information Theory 66, 2020, theorem 1.2).
+  Information Theory 66, 2020).
 - bits against the bits 1, 8, 64 and 128 places further on (runs, bytes, words, blocks): the number
   of agreements is binomial of parameter 1/2, since x_i and x_i ^ x_(i+lag) are as independent as
   the bits themselves. Hoeffding: P(|agreements - n/2| >= s) <= 2 exp(-2 s^2 / n).

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def train(
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     Raises a PpmfError of the party that stopped first.
     """
+    suite_of(suite)  # an unknown name is refused before any process starts
     root = _coins(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
     if checkpoints is not None:
@@ -121,7 +123,7 @@ class _Run:
         between = context.Pipe()
         self._data: dict[str, Connection] = {}
         self._control: dict[str, Connection] = {}
-        self._processes = []
+        self._processes: dict[str, SpawnProcess] = {}
         with _one_thread_each():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
@@ -129,17 +131,17 @@ class _Run:
                 peer = CSP if name == RECSYS else RECSYS
                 ends = {peer: peer_end, USERS: data_end}
                 arguments = (name, session, epoch, ends, control_end, places)
-                process = context.Process(target=_serve, args=arguments, daemon=True)
+                process = context.Process(target=_serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
                     end.close()
                 self._data[name], self._control[name] = data, control
-                self._processes.append(process)
+                self._processes[name] = process
 
     def finish(self, ratings: Ratings | None) -> RunResult:
         """Play the users if any are needed, follow the servers, put the results together."""
         measures: list[Measure] = []
-        failures: list[PpmfError] = []
+        failures: dict[str, PpmfError] = {}
         results: dict[str, Any] = {}
         crowd = threading.Thread(
             target=self._play_users, args=(ratings, measures, failures), daemon=True
@@ -151,20 +153,34 @@ class _Run:
                 if kind == "progress":
                     self._progress(content)
                 elif kind == "failed":
-                    failures.append(_failure(name, *content))
+                    failures[name] = _failure(name, *content)
                 else:
                     results[name], spent = content
                     measures += spent
             if ratings is not None:
                 crowd.join(timeout=1 if failures else None)
+        except BaseException:
+            for process in self._processes.values():
+                process.terminate()
+            raise
         finally:
-            for process in self._processes:
-                if failures or not results:
-                    process.terminate()
+            for process in self._processes.values():
                 process.join()
-        if failures:
-            raise min(failures, key=lambda failure: isinstance(failure, PeerError))
+        self._raise_first_cause(failures, results)
         return RunResult(results[RECSYS], tuple(measures))
+
+    def _raise_first_cause(
+        self, failures: Mapping[str, PpmfError], results: Mapping[str, Any]
+    ) -> None:
+        """What a party found wrong itself, else who died, else who missed whom."""
+        own = [error for error in failures.values() if not isinstance(error, PeerError)]
+        died = [
+            PeerError(f"{name} stopped, exit status {process.exitcode}")
+            for name, process in self._processes.items()
+            if name not in results and name not in failures
+        ]
+        for error in (*own, *died, *failures.values()):
+            raise error
 
     def _reports(self) -> Iterator[tuple[str, str, Any]]:
         """What the servers report, until both pipes are closed."""
@@ -180,7 +196,7 @@ class _Run:
                     yield open_ends[end], kind, content
 
     def _play_users(
-        self, ratings: Ratings, measures: list[Measure], failures: list[PpmfError]
+        self, ratings: Ratings, measures: list[Measure], failures: dict[str, PpmfError]
     ) -> None:
         with Recorder(self._places.transcripts, USERS) as recorder:
             party = Party(USERS, self._session.id, recorder, self._progress, Store(None))
@@ -193,7 +209,7 @@ class _Run:
             try:
                 _drive(party, program, self._data)
             except PpmfError as failure:
-                failures.append(failure)
+                failures[USERS] = failure
             measures += party.measures()
 
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the columns of a row lie in its ciphertexts, and what an answer holds of each.
+
+The blocks of a row, one after the other, fill the coefficients of as many ciphertexts ("pieces") as
+they need. Of a piece, an answer holds c1 whole for each row of X that is wanted against any of its
+blocks, and of c0 only what is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.ahe.base import Layout, Uses
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Columns of one block that lie in one piece: `columns` of the block, `coefficients` of it."""
+
+    block: int
+    columns: slice
+    coefficients: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One ciphertext of a row: `columns` of the matrix, and the segments they are made of."""
+
+    columns: slice
+    segments: tuple[Segment, ...]
+
+    @property
+    def used(self) -> int:
+        """The number of its coefficients in use: the first."""
+        return int(self.columns.stop - self.columns.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of one segment, what an answer holds: the `use` rows of X, at `places` among the piece's."""
+
+    segment: Segment
+    use: slice
+    places: slice | NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        columns = self.segment.columns
+        return length(self.use), columns.stop - columns.start
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Of one piece, what an answer holds: c1 for `rows` of X, c0 for the parts."""
+
+    piece: int
+    rows: NDArray[np.intp]
+    parts: tuple[Part, ...]
+
+
+def pieces(layout: Layout, degree: int) -> list[Piece]:
+    """The ciphertexts of a row; none for a matrix of no columns."""
+    ends = np.cumsum((0, *layout.blocks)).tolist()
+    found = []
+    for start in range(0, ends[-1], degree):
+        stop = min(start + degree, ends[-1])
+        segments = []
+        for block, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+            low, high = max(first, start), min(last, stop)
+            if low < high:
+                columns, here = slice(low - first, high - first), slice(low - start, high - start)
+                segments.append(Segment(block, columns, here))
+        found.append(Piece(slice(start, stop), tuple(segments)))
+    return found
+
+
+def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
+    """What an answer holds, piece by piece; pieces of which nothing is wanted are left out."""
+    answer = []
+    for number, piece in enumerate(found):
+        segments = [segment for segment in piece.segments if length(uses[segment.block])]
+        if segments:
+            ranges = [range(uses[s.block].start, uses[s.block].stop) for s in segments]
+            rows = np.array(sorted(set().union(*ranges)), dtype=np.intp)
+            parts = tuple(
+                Part(s, uses[s.block], np.searchsorted(rows, np.array(span)))
+                for s, span in zip(segments, ranges, strict=True)
+            )
+            answer.append(Wanted(number, rows, parts))
+    return answer
+
+
+def residues(answer: list[Wanted], degree: int) -> int:
+    """The residues modulo each prime that an answer holds."""
+    return sum(
+        len(part.rows) * degree + sum(rows * columns for rows, columns in map(_shape, part.parts))
+        for part in answer
+    )
+
+
+def length(use: slice) -> int:
+    """Rows in a slice of explicit bounds."""
+    return max(0, int(use.stop) - int(use.start))
+
+
+def _shape(part: Part) -> tuple[int, int]:
+    return part.shape

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claim of the project: whatever the ratings, parameters and coins, secure V == F_fix's V.
+
+Run over the ideal product (everything else real: uploads, transfers, garbled circuits) for breadth,
+and over small Paillier keys for the whole. The suite of the product cannot change a number.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ideal import ideal_suite
+from ppmf_reference import fixed
+from ppmf_secure.suites import suite
+from ppmf_spec.bounds import bounds
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters, Regulariser, StepRule
+from toy_runs import ratings_of, run_toy
+
+Problem = tuple[Parameters, int, int, dict[tuple[int, int], int]]
+
+
+@st.composite
+def parameter_sets(draw: st.DrawFn) -> Parameters:
+    """Small runs of every kind: each regulariser, step rule, bias or none, inner steps, rank 1."""
+    rules: list[StepRule] = ["lipschitz", "count"]
+    regularisers: list[Regulariser] = ["elastic-net", "binary-elastic-net"]
+    regulariser = draw(st.sampled_from(regularisers))
+    binary = regulariser == "binary-elastic-net"
+    quarter = st.integers(0, 48).map(lambda n: Fraction(n, 4))
+    return Parameters(
+        rank=draw(st.integers(1, 3)),
+        iterations=draw(st.integers(1, 2)),
+        inner_steps=draw(st.integers(1, 2)),
+        frac_bits=draw(st.integers(8, 12)),
+        step_bits=draw(st.integers(8, 16)),
+        step_guard_bits=draw(st.integers(2, 6)),
+        box_bits=draw(st.integers(1 if binary else 0, 2)),
+        bias=draw(st.booleans()),
+        ridge=draw(quarter if not binary else st.integers(0, 8).map(Fraction)),
+        l1=draw(st.just(Fraction(0)) | quarter),
+        regulariser=regulariser,
+        step_rule=draw(st.sampled_from(rules)),
+        curvature_shift=draw(st.integers(-1, 2)),
+        damping=draw(st.sampled_from([8, 16, 31])),
+        seed=draw(st.text("ab", max_size=3)),
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn, largest: int = 5) -> Problem:
+    """Parameters, sizes, and a table of ratings from nobody rated to everything rated."""
+    params = draw(parameter_sets())
+    n, m = draw(st.integers(1, largest)), draw(st.integers(1, largest))
+    stars = st.sampled_from([-5, 4]) | st.integers(-5, 4)
+    cell = st.tuples(st.integers(0, n - 1), st.integers(0, m - 1))
+    if draw(st.booleans()):
+        table = draw(st.dictionaries(cell, stars))
+    else:
+        table = {(i, j): draw(stars) for i in range(n) for j in range(m)}
+    try:
+        bounds(params, n, m)
+    except ParametersError:
+        table = {}
+        params = Parameters(rank=params.rank, iterations=1)
+    return params, n, m, table
+
+
+@pytest.mark.req("PPMF-RUN-001", "PPMF-RUN-002")
+@settings(max_examples=60)
+@given(problem=problems(), coins=st.text("xyz", max_size=6))
+@example((Parameters(rank=1, iterations=1), 1, 1, {}), "nobody rated anything")
+@example((Parameters(rank=1, iterations=2), 1, 1, {(0, 0): 4}), "one user, one item")
+@example((Parameters(rank=2, iterations=1), 1, 3, {(0, 1): -5}), "one user")
+@example((Parameters(rank=2, iterations=1), 3, 1, {(2, 0): -5}), "one item")
+@example(
+    (
+        Parameters(rank=2, iterations=3, ridge=Fraction(0), damping=1, l1=Fraction(3, 4)),
+        3,
+        3,
+        {(i, j): 4 if i == j else -5 for i in range(3) for j in range(3)},
+    ),
+    "long steps into the walls of the box",
+)
+def test_any_problem_over_the_ideal_product(problem: Problem, coins: str) -> None:
+    params, n, m, table = problem
+    ratings = ratings_of(n, m, table)
+    assert run_toy(ratings, params, ideal_suite(), label=coins) == fixed.train(ratings, params)
+
+
+@pytest.mark.req("PPMF-RUN-001")
+@settings(max_examples=6)
+@given(problem=problems(largest=3), coins=st.text("xyz", max_size=6))
+def test_any_problem_over_paillier(problem: Problem, coins: str) -> None:
+    params, n, m, table = problem
+    ratings = ratings_of(n, m, table)
+    small = suite("paillier-512-insecure")
+    assert run_toy(ratings, params, small, label=coins) == fixed.train(ratings, params)
+
+
+@pytest.mark.req("PPMF-RUN-002")
+def test_the_output_does_not_depend_on_the_coins() -> None:
+    ratings = ratings_of(3, 3, {(0, 0): 1, (1, 2): -3, (2, 1): 4})
+    params = Parameters(rank=2, iterations=2)
+    first, second = (run_toy(ratings, params, ideal_suite(), label=label) for label in "ab")
+    assert first == second

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads as users make them, as RecSys takes them and as CSP opens them; sessions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ideal import ideal_suite
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.coins import Coins
+from ppmf_secure.csp import csp
+from ppmf_secure.program import CSP, RECSYS, Phase, Send
+from ppmf_secure.recsys import Intake, recsys
+from ppmf_secure.server import public_start
+from ppmf_secure.session import Session
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.user import expand_seed, open_seed, upload
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
+from ppmf_spec.parameters import Parameters
+from toy_runs import ratings_of
+
+KEY = SecretKey.generate(512, Coins.seeded("test key"))
+SEALED = 128
+
+
+def _session(users: tuple[str, ...] = ("1", "2"), nonce: int = 0) -> Session:
+    return Session(Parameters(rank=1), users, ("7", "8", "9"), "ideal", bytes([nonce] * 16))
+
+
+def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins") -> wire.Upload:
+    return upload(session, user, rows, KEY.public, Coins.seeded(coins))
+
+
+@pytest.mark.req("PPMF-UPL-001")
+@given(
+    w=st.lists(st.integers(0, 1), min_size=3, max_size=3),
+    x=st.lists(st.integers(-5, 4), min_size=3, max_size=3),
+    coins=st.text("uv", max_size=5),
+)
+def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: str) -> None:
+    session = _session()
+    rows = np.array([w, x], dtype=np.int64).astype(np.uint64)
+    intake = Intake(session, SEALED)
+    for user in session.users:
+        intake.take(_upload(session, user, rows, coins + user))
+    assert intake.missing == 0
+    shares = intake.shares()
+    sealed = intake.sealed_seeds()
+    for row, user in enumerate(session.users):
+        seed = open_seed(session, user, KEY, sealed[row * SEALED : (row + 1) * SEALED])
+        mask = expand_seed(session, user, seed)
+        assert (shares.rated[row] + mask[0]).tolist() == w
+        assert (shares.rating[row] + mask[1]).astype(np.int64).tolist() == x
+
+
+@pytest.mark.req("PPMF-UPL-002")
+def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
+    session = _session()
+    intake = Intake(session, SEALED)
+    rows = np.zeros((2, 3), dtype=np.uint64)
+    first = _upload(session, "1", rows)
+    intake.take(first)
+    intake.take(first)
+    assert intake.missing == 1
+    with pytest.raises(StateError, match="user 1: a second upload"):
+        intake.take(_upload(session, "1", rows, "other coins"))
+    intake.take(_upload(session, "2", rows))
+    assert intake.missing == 0, "what was taken before stays taken"
+
+
+@pytest.mark.req("PPMF-UPL-003")
+def test_a_seed_is_bound_to_its_session_and_user() -> None:
+    session = _session()
+    sealed = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64)).sealed
+    open_seed(session, "1", KEY, sealed)
+    with pytest.raises(StateError, match="user 2 is bound to another"):
+        open_seed(session, "2", KEY, sealed)
+    with pytest.raises(StateError, match="user 1 is bound to another"):
+        open_seed(_session(nonce=1), "1", KEY, sealed)
+
+
+@pytest.mark.req("PPMF-ERR-003")
+def test_malformed_uploads_name_the_user() -> None:
+    session = _session()
+    intake = Intake(session, SEALED)
+    good = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64))
+    with pytest.raises(RangeError, match="'3': not on the user list"):
+        intake.take(wire.Upload("3", good.masked, good.sealed))
+    with pytest.raises(EncodingError, match="user 1: masked rows: 47 bytes where 48"):
+        intake.take(wire.Upload("1", good.masked[:-1], good.sealed))
+    with pytest.raises(EncodingError, match="user 1: sealed seed: 127 bytes where 128"):
+        intake.take(wire.Upload("1", good.masked, good.sealed[1:]))
+    assert intake.missing == 2
+
+
+@pytest.mark.req("PPMF-SES-001")
+def test_a_sessions_id_names_all_that_is_public() -> None:
+    base = _session()
+    others = [
+        _session(nonce=1),
+        _session(users=("1", "3")),
+        Session(Parameters(rank=2), base.users, base.items, "ideal", base.nonce),
+        Session(base.parameters, base.users, ("7", "8"), "ideal", base.nonce),
+        Session(base.parameters, base.users, base.items, "other", base.nonce),
+    ]
+    assert len({base.id, *(other.id for other in others)}) == len(others) + 1
+    assert _session().id == base.id
+
+
+@pytest.mark.req("PPMF-SES-002")
+def test_a_session_that_cannot_be_correct_is_refused() -> None:
+    with pytest.raises(RangeError, match="user list is empty or not in canonical order"):
+        _session(users=("2", "1"))
+    with pytest.raises(RangeError, match="user list"):
+        _session(users=())
+    with pytest.raises(ParametersError, match="nonce"):
+        Session(Parameters(), ("1",), ("1",), "ideal", b"short")
+    with pytest.raises(ParametersError):
+        Session(Parameters(step_bits=30), ("1",), ("1",), "ideal", bytes(16))
+
+
+def test_the_public_start_is_the_oracles() -> None:
+    from ppmf_reference import fixed
+
+    params = Parameters(rank=3, frac_bits=9)
+    ours = public_start(params, 2, 4)
+    for side, theirs in zip(ours, fixed.start(params, 2, 4), strict=True):
+        assert side.astype(np.int64).T.tolist() == [list(row) for row in theirs]
+
+
+def test_rows_of_users_with_and_without_ratings() -> None:
+    ratings = ratings_of(3, 2, {(0, 1): -5, (2, 0): 4})
+    rows = dict(user_rows(ratings))
+    assert list(rows) == ["1", "2", "3"]
+    assert rows["1"].astype(np.int64).tolist() == [[0, 1], [0, -5]]
+    assert rows["2"].tolist() == [[0, 0], [0, 0]]
+    assert rows["3"].astype(np.int64).tolist() == [[1, 0], [4, 0]]
+
+
+@pytest.mark.req("PPMF-ERR-005")
+def test_servers_of_different_suites_say_so() -> None:
+    session = _session(users=("1",))
+    program = csp(session, ideal_suite(), Coins.seeded("csp"))
+    effect = next(program)
+    while not (isinstance(effect, Send) and isinstance(effect.message, wire.UserKey)):
+        effect = next(program)
+    key = effect.message
+    rows = np.zeros((2, 3), dtype=np.uint64)
+    from ppmf_secure.ahe.paillier_keys import PublicKey
+
+    public = PublicKey.parse(key.modulus, 512)
+    sealed = upload(session, "1", rows, public, Coins.seeded("u")).sealed
+    assert isinstance(next(program), Phase)
+    next(program)
+    effect = program.send(wire.SealedSeeds(sealed))
+    while not isinstance(effect, Send):
+        effect = next(program)
+    next(program)
+    other = wire.ServerKey("paillier-3072", b"", b"")
+    with pytest.raises(StateError, match="recsys runs suite paillier-3072, this server ideal"):
+        program.send(other)
+
+
+def test_recsys_waits_for_every_user() -> None:
+    session = _session()
+    program = recsys(session, ideal_suite(), Coins.seeded("recsys"))
+    next(program)
+    next(program)
+    next(program)
+    rows = np.zeros((2, 3), dtype=np.uint64)
+    effect = program.send(_upload(session, "2", rows))
+    assert not isinstance(effect, Send)
+    effect = program.send(_upload(session, "1", rows))
+    assert isinstance(effect, Send)
+    assert effect.to == CSP != RECSYS
