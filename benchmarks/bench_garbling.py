@@ -34,7 +34,7 @@ def element(prox: Regulariser | None) -> Circuit:
 def row() -> Circuit:
     """The circuit of a row: the step alone."""
     return reciprocal(
-        width=45,
+        width=41,
         drop=20,
         numerator_bits=20,
         minimum=256,

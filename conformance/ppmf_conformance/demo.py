@@ -85,30 +85,8 @@ def demo(
     chosen = training.checked_suite(suite, insecure_test_keys)
     parameters = Parameters(rank=rank, iterations=iterations)
     source = data.find(data_path, announce=screen.say)
-    raw = ratings.most_active(source.raw, users, items)
-    slice_ = ratings.quantise(raw, parameters)
-    train, test = ratings.split_holdout(slice_, HOLDOUT)
-    if not len(train) or not len(test):
-        raise RangeError(f"the slice has {len(slice_)} ratings: too few to hold a tenth out")
-    fit = bounds(parameters, slice_.n_users, slice_.n_items)
-
-    screen.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
-    screen.say()
-    screen.facts(
-        [
-            ("data", source.description),
-            ("slice", _slice_line(slice_, test)),
-            ("parameters", f"rank {rank}, {iterations} iterations; the rest as specified"),
-            ("ring", f"largest intermediate {fit.bits:.1f} of {parameters.ring_bits} bits"),
-            ("suite", chosen.name),
-        ]
-    )
-    if source.notice:
-        screen.say()
-        screen.say(source.notice)
-    screen.say()
-    screen.say("Training with three parties takes minutes; all else takes seconds.")
-    screen.say()
+    train, test = _split(source, users, items, parameters)
+    _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()
         result = training.run(train, parameters, chosen, folder)
@@ -142,11 +120,42 @@ def demo(
     _verdict(checks, time.monotonic() - started)
 
 
-def _slice_line(slice_: Ratings, test: Ratings) -> str:
-    return (
-        f"the {slice_.n_users:,} most active users x the {slice_.n_items:,} most rated items: "
-        f"{len(slice_):,} ratings, {len(test):,} of them held out"
+def _split(
+    source: data.Source, users: int, items: int, params: Parameters
+) -> tuple[Ratings, Ratings]:
+    """The slice of most active users and most rated items: (to train on, to test with)."""
+    dense = ratings.quantise(ratings.most_active(source.raw, users, items), params)
+    train, test = ratings.split_holdout(dense, HOLDOUT)
+    if not len(train) or not len(test):
+        raise RangeError(f"the slice has {len(dense)} ratings: too few to hold a tenth out")
+    return train, test
+
+
+def _announce(
+    source: data.Source, train: Ratings, test: Ratings, params: Parameters, suite: str
+) -> None:
+    fit = bounds(params, train.n_users, train.n_items)
+    screen.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
+    screen.say()
+    screen.facts(
+        [
+            ("data", source.description),
+            (
+                "slice",
+                f"the {train.n_users:,} most active users x the {train.n_items:,} most rated "
+                f"items: {len(train) + len(test):,} ratings, {len(test):,} of them held out",
+            ),
+            ("parameters", f"rank {params.rank}, {params.iterations} iterations"),
+            ("ring", f"largest intermediate {fit.bits:.1f} of {params.ring_bits} bits"),
+            ("suite", suite),
+        ]
     )
+    screen.say()
+    if source.notice and source.kind is not data.Kind.FETCHED:  # those terms were just shown
+        screen.say(source.notice)
+        screen.say()
+    screen.say("Training with three parties takes minutes; all else takes seconds.")
+    screen.say()
 
 
 @contextmanager

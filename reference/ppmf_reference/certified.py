@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_real in balls: a rigorous enclosure of it at any size (PROTOCOL.md, section 3).
+"""F_real in balls: a rigorous enclosure of it at any size.
 
 Every number is a midpoint and a radius (python-flint's `arb`); every operation returns a ball that
 contains every result the true operands could have. The soft threshold and the box are monotone, so
@@ -111,14 +111,17 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far integers are from F_real: a rigorous upper bound of the largest difference.
+    """How far integers are from F_real.
 
-    `largest` is an upper bound of max |F_fix - F_real| over every published number, at real scale;
-    `radius` the enclosure's, which is how far `largest` can be from the truth at most (twice).
+    `largest` is an upper bound of max |F_fix - F_real| over every published number, at real scale,
+    and exceeds it by twice `radius`, the enclosure's, at most (and a bit's rounding). With
+    `undecided` factors the bound holds for either branch, and the radius shows how far apart the
+    branches are.
     """
 
     largest: Fraction
     radius: Fraction
+    undecided: tuple[real.Undecided, ...]
 
 
 def enclose(
@@ -171,7 +174,7 @@ def train(
 
 
 def distance(profiles: ItemProfiles, enclosure: Enclosure) -> Distance:
-    """How far published profiles are from F_real, rigorously.
+    """How far published profiles are from F_real, rigorously (PPMF-FIX-061).
 
     Raises `EncodingError` when the two are not of the same items and shape.
     """
@@ -189,4 +192,4 @@ def distance(profiles: ItemProfiles, enclosure: Enclosure) -> Distance:
             exact_fraction((ball - number * unit).abs_upper())
             for number, ball in zip(numbers, balls, strict=True)
         )
-    return Distance(largest, enclosure.radius)
+    return Distance(largest, enclosure.radius, enclosure.undecided)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_real over the rationals: every digit of it, for toys (PROTOCOL.md, section 3).
+"""F_real over the rationals: every digit of it, for toys.
 
 The rationals grow by a factor of about six an iteration, more under `lipschitz`, whose step divides
 by a sum of squares: a few rows and T of 3 (`lipschitz`) to 8 (`count`) are what this is for.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_fix, the function the protocol computes, in plain Python integers (PROTOCOL.md, section 2).
+"""F_fix, the function the protocol computes, in plain Python integers (spec, chapter 2).
 
 Proximal alternating linearised minimisation (Bolte, Sabach, Teboulle 2014) with every number an
 integer: factors and biases at scale 2^f, errors at 2^2f, gradients at 2^3f, steps at 2^q. Nothing
-is hidden and nothing is fast on purpose: each line is a line of section 2, and each of its
+is hidden and nothing is fast on purpose: each line is a line of chapter 2, and each of its
 intermediate values can be looked at (`iterate`).
 
 A row of a side is a list of `row_rank` integers: the factors, then, with `bias = true`, the bias.
@@ -72,7 +72,7 @@ class State:
 
 
 def start(params: Parameters, users: int, items: int) -> tuple[Matrix, Matrix]:
-    """The start (U, V) at scale f, biases 0 (step 2)."""
+    """The start (U, V) at scale f, biases 0 (PPMF-FIX-010, -011)."""
     unit = 1 << (params.frac_bits - 8)
     bias = [0] if params.bias else []
 
@@ -84,13 +84,13 @@ def start(params: Parameters, users: int, items: int) -> tuple[Matrix, Matrix]:
 
 
 def squared_norm(row: Row, params: Parameters) -> int:
-    """The sum of a row's squared factors, scale 2f; the bias is not included."""
+    """The sum of a row's squared factors, scale 2f; the bias is not included (PPMF-FIX-022)."""
     factors = row[: params.rank]
     return sum(map(mul, factors, factors))
 
 
 def curvature(count: int, squares: int, params: Parameters) -> int:
-    """The curvature of a row's factors, scale g: of its ratings or of their number (step 3)."""
+    """The curvature of a row's factors, scale g (PPMF-FIX-023)."""
     g, s = params.step_guard_bits, params.curvature_shift
     if params.step_rule == "lipschitz":
         return squares >> (2 * params.frac_bits - g + s)
@@ -98,7 +98,7 @@ def curvature(count: int, squares: int, params: Parameters) -> int:
 
 
 def step(count: int, squares: int, params: Parameters) -> Step:
-    """Steps and thresholds of a row with `count` ratings and q2 = `squares` (step 3)."""
+    """Steps and thresholds of a row of `count` ratings, q2 = `squares` (PPMF-FIX-024, -025)."""
     f, q, g = params.frac_bits, params.step_bits, params.step_guard_bits
     factors = words.reciprocal(curvature(count, squares, params), q, g, params.damping)
     of_bias = count << (g - min(params.curvature_shift, 0))
@@ -113,7 +113,7 @@ def step(count: int, squares: int, params: Parameters) -> Step:
 
 
 def gradient(row: Row, others: Matrix, targets: list[int], params: Parameters) -> Row:
-    """Half the gradient of the smooth part for one row, ridge included, scale 3f.
+    """Half the gradient of the smooth part for one row, scale 3f (PPMF-FIX-027 to -029).
 
     `others` are the rated counterparts' y~ restricted to the row's own coordinates (a bias is
     multiplied by 2^f); `targets` are x_ij - y_bias at scale 2f, so that e = <x~, y~> - x_ij.
@@ -125,7 +125,7 @@ def gradient(row: Row, others: Matrix, targets: list[int], params: Parameters) -
 
 
 def descend(row: Row, slope: Row, steps: Row, params: Parameters) -> Row:
-    """Z of one row: x - H G rounded half up to scale f, the only rounding of a half-step."""
+    """Z of one row: x - H G rounded half up to scale f, the only rounding (PPMF-FIX-030)."""
     scale = 2 * params.frac_bits + params.step_bits
     half = 1 << (scale - 1)
     return [
@@ -134,7 +134,7 @@ def descend(row: Row, slope: Row, steps: Row, params: Parameters) -> Row:
 
 
 def proximal(z: Row, step: Step, params: Parameters) -> Row:
-    """The new row from Z: the prox (factors only), then saturation to the signed word."""
+    """The new row from Z: the prox (factors only), then saturation (PPMF-FIX-032 to -034)."""
     if params.regulariser == "elastic-net":
         factors = [words.prox_elastic_net(c, step.tau) for c in z[: params.rank]]
     else:
@@ -146,7 +146,7 @@ def proximal(z: Row, step: Step, params: Parameters) -> Row:
 
 
 def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Parameters) -> HalfStep:
-    """One half-step on a side, for every row, those without a rating included (step 3).
+    """One half-step on a side, for every row, those without a rating included.
 
     `rows` the side (size x row_rank), `rated` its rated counterparts row by row, `other` the other
     side, fixed throughout.
@@ -176,7 +176,10 @@ def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Param
 
 
 def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
-    """The run, half-step by half-step: on U with V, then on V with the new U, T times (step 4)."""
+    """The run, by half-steps: on U with V, then on V with the new U, T times (PPMF-FIX-040).
+
+    Whether the ring holds the intermediates is not asked here but in `train`: these are integers.
+    """
     users, items = start(params, ratings.n_users, ratings.n_items)
     by_user, by_item = ratings.by_user(), ratings.by_item()
     for iteration in range(1, params.iterations + 1):

@@ -2,7 +2,7 @@
 """F_real, the same algorithm over the reals, written once for any exact or enclosing arithmetic.
 
 What F_fix rounds is exact here: the step is 1 / (curvature + c0), the thresholds are its multiples,
-the box is [-B, B - 2^-f], and nothing else is rounded (PROTOCOL.md, section 3). `exact` runs it
+the box is [-B, B - 2^-f], and nothing else is rounded (PPMF-FIX-060). `exact` runs it
 over the rationals, `certified` over balls: an `Arithmetic` says how a number is made and how the
 four functions with a branch are evaluated, and all the rest is + - * /.
 
@@ -212,7 +212,7 @@ def half_step(
     params: Parameters,
     arithmetic: Arithmetic[X],
 ) -> HalfStep[X]:
-    """One half-step on a side, for every row, the other side fixed (section 2, step 3)."""
+    """One half-step on a side, for every row, the other side fixed."""
     c = Constants.of(params, arithmetic)
     d = params.rank
     norms = [squared_norm(y[:d], arithmetic, c.zero) for y in other]

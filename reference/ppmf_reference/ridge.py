@@ -5,8 +5,8 @@ Her profile (u, a) minimises, over her own ratings r_j of items j,
 
     sum of (r_j - r0 - <u, v_j> - a - b_j)^2 + lambda (|u|^2 + a^2)
 
-(PROTOCOL.md, section 3); without biases a = b_j = 0. It differs from her row of U, which nobody
-sees. Predictions follow; `similar` needs V alone.
+(spec, chapter 2, "The user's side"); without biases a = b_j = 0. It differs from her row of U,
+which nobody sees. Predictions follow; `similar` needs V alone.
 """
 
 from __future__ import annotations

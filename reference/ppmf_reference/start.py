@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public start, before any scaling (PROTOCOL.md, section 2, step 2)."""
+"""The public start, before any scaling (spec, PPMF-FIX-010)."""
 
 from __future__ import annotations
 

@@ -96,10 +96,12 @@ def _quotient(b: Builder, numerator_bits: int, divisor: Word, bits: int) -> Word
 
     Long division compares D with the partial remainders r_0 = 2^e, e = numerator_bits - bits + 1,
     then r_(j+1) = 2 r_j or 2 (r_j - D). Non-restoring, it keeps S_j = r_j - D, of either sign, and
-    S_(j+1) = 2 S_j - D or 2 S_j + D: one adder a quotient bit, no selection. By induction
-    -D <= S_j < D and r_j <= 2^(e+j). So where D < 2^(e+j+1), e + j + 2 bits hold S_j and its sign;
-    elsewhere S_j is negative. Either way S_j is needed mod 2^(e+j+2) only, since each doubling
-    brings a bit: the adders start short, and grow to the divisor's width and one.
+    S_(j+1) = 2 S_j - D or 2 S_j + D: one adder a quotient bit, no selection.
+
+    The adders start short. By induction -D <= S_j < D and r_j <= 2^(e+j), with equality as long as
+    nothing was subtracted. So for D < 2^(e+j), and also for D < 2^(e+j+1), where r_j = 2^(e+j), a
+    signed word of e + j + 1 bits holds S_j; for larger D, S_j is negative and its low bits are
+    right. Each doubling brings the bit by which the next word is longer, up to D's width and one.
     """
     if bits == 0:
         return [ZERO]
@@ -110,7 +112,7 @@ def _quotient(b: Builder, numerator_bits: int, divisor: Word, bits: int) -> Word
     quotient: Word = []
     doubled, positive = _constant(1 << first, first + 1), ONE
     for j in range(bits):
-        size = min(first + j + 2, len(divisor) + 1)
+        size = min(first + j + 1, len(divisor) + 1)
         D = [b.xor(bit, positive) for bit in _unsigned(divisor, size)]
         S = _add(b, _unsigned(doubled, size), D, positive)
         large = reached[max(len(divisor) - (first + j + 1), 0)]

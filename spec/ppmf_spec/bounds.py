@@ -15,8 +15,10 @@ The maximum is taken exactly, without visiting every (c, Q):
 - `lipschitz`: H depends on Q alone, while |G| and the range of Q grow with c: only c = N matters.
   In q2 = Q 2^(2f), an integer, H falls and |G| grows, so among the q2 of equal H the largest (up to
   N d B^2 2^(2f)) is the worst. floor(a / x) takes at most 2 sqrt(a) values: so does H.
-- `count`, and the bias under both rules: H depends on c alone and falls, |G| = c B E (bias: c E)
-  grows: among the c of equal H the largest (up to N) is the worst.
+- `count`: H depends on c alone and falls, |G| = c B E grows: among the c of equal H the largest
+  (up to N) is the worst.
+- The bias, |G| = c E, needs no look: its shift is at most the factors', so its H is at most theirs,
+  and they have |G| >= c E too (`lipschitz`: at Q = c).
 
 The root is rounded up: 2^f sqrt(c Q) is taken as the least integer whose square is >= c q2.
 """
@@ -108,20 +110,16 @@ def largest_move(params: Parameters, rows: int) -> Fraction:
     box = 1 << params.box_bits
     error = params.rank * box**2 + 2 * box + params.xmax
     pull = params.ridge * box
-    moves = [Fraction(0)]
-    if params.bias:
-        moves += [step * (c * error + pull) for step, c in _bias_levels(params, rows)]
-    if params.step_rule == "count":
-        moves += [step * (c * box * error + pull) for step, c in _count_levels(params, rows)]
-    else:
-        moves.append(_largest_lipschitz_move(params, rows, error, pull))
-    return max(moves)
+    if params.step_rule == "lipschitz":
+        return _largest_lipschitz_move(params, rows, error, pull)
+    moves = (step * (c * box * error + pull) for step, c in _count_levels(params, rows))
+    return max(moves, default=Fraction(0))
 
 
 def _largest_lipschitz_move(
     params: Parameters, rows: int, error: Fraction, pull: Fraction
 ) -> Fraction:
-    """The factors' part of `largest_move`: there may be 2^17 levels, so in integers throughout."""
+    """`largest_move` under `lipschitz`: there may be 2^17 levels, so in integers throughout."""
     unit = error.denominator * pull.denominator
     slope, offset = int(error * unit), int(pull * unit) << params.frac_bits
     steepest = rows << (params.box_bits + params.frac_bits)  # c B at scale f

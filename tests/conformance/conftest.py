@@ -19,7 +19,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(folder / "ratings.csv", folder / "P.toml", folder / "run")
     ratings.write_csv(run.ratings, ratings.most_active(synthetic.ratings(40, 40), 9, 8))
     (folder / "movies.csv").write_text(
-        "movieId,title,genres\n" + "".join(f"{n},[Film] {n} :smile:,None\n" for n in range(1, 41))
+        "movieId,title,genres\n" + "".join(f"{n},[bold] {n} :smile:,None\n" for n in range(1, 41))
     )
     run.params.write_text(PARAMETERS)
     command = ["train", str(run.ratings), "--params", str(run.params), "--out", str(run.out)]

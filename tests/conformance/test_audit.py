@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from itertools import zip_longest
@@ -331,6 +332,33 @@ def test_a_new_epoch_numbers_anew_and_an_old_one_must_not_return(tmp_path: Path)
     assert not outcome("returned", (0, 0), (1, 0), (0, 1))
 
 
+def later_epoch(steps: list[Step]) -> Wire:
+    """The servers' messages again, in epoch 1, under new keys and with all bytes fresh."""
+    links: dict[tuple[str, str], wire.Link] = {}
+    out: Wire = []
+    for sender, receiver, message in steps:
+        if "users" in (sender, receiver) or isinstance(message, wire.SealedSeeds):
+            continue
+        link = links.setdefault((sender, receiver), wire.Link(bytes(32), 1, sender, receiver))
+        out.append((sender, receiver, link.encode(message)))
+    return out
+
+
+def test_an_interrupted_epoch_may_lack_its_end_and_has_keys_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = encoded(faultless())[:-4]
+    lost = [step for step in first if step is not first[-1]]
+    new_keys = {name: SecretKey.generate(512, COINS) for name in SECRET}
+    monkeypatch.setattr(sys.modules[__name__], "SECRET", new_keys)
+    second = later_epoch(faultless())
+    folders = Folders(tmp_path)
+    assert failed(record(folders.new(), first + second, lost + second)) == set()
+    assert failed(record(folders.new(), first + second, first + second[:-2])) >= {DELIVERY}
+    changed = [*first[:-1], (*first[-1][:2], first[0][2]), *second]
+    assert DELIVERY in failed(record(folders.new(), first + second, changed))
+
+
 # -- lengths ---------------------------------------------------------------------------------------
 
 
@@ -353,9 +381,13 @@ class Folders:
 def test_the_figure_of_lengths_sees_lengths_and_types_but_no_contents(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     one, same = (lengths(record(folders.new(), encoded(faultless()))) for _ in range(2))
-    longer = spoil(faultless(), wire.OutputShare, "bits", lambda data: data + b"x")
     assert one == same
+    longer = spoil(faultless(), wire.OutputShare, "bits", lambda data: data + b"x")
     assert one != lengths(record(folders.new(), encoded(longer)))
+    renamed = faultless()
+    at = of_kind(renamed, wire.TransferPayload)
+    renamed[at] = (*renamed[at][:2], wire.TransferColumns(COINS.bytes(5000)))
+    assert one != lengths(record(folders.new(), encoded(renamed)))
 
 
 def test_how_two_directions_interleave_does_not_matter(tmp_path: Path) -> None:
@@ -369,6 +401,7 @@ def test_how_two_directions_interleave_does_not_matter(tmp_path: Path) -> None:
     )
     first = lengths(record(folders.new(), encoded(steps)))
     steps[at], steps[at + 1] = steps[at + 1], steps[at]
+    steps.append(steps.pop(0))  # csp's only message to users, now after all it sends to recsys
     assert first == lengths(record(folders.new(), encoded(steps)))
 
 

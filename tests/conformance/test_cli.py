@@ -37,6 +37,7 @@ def refused(capsys: Capture, arguments: list[str], status: int = 2) -> str:
 # -- train and oracle ------------------------------------------------------------------------------
 
 
+@pytest.mark.req("PPMF-FIX-051")
 def test_secure_training_equals_the_oracle_byte_for_byte(trained: Run, tmp_path: Path) -> None:
     out = tmp_path / "fixed.json"
     assert (
@@ -64,6 +65,7 @@ def test_the_report_says_what_it_cost_and_nothing_secret(trained: Run) -> None:
     assert count not in numbers
 
 
+@pytest.mark.req("PPMF-OUT-002")
 def test_transcripts_of_a_real_run_pass_the_audit(trained: Run, capsys: Capture) -> None:
     assert cli.main(["audit", str(trained.out / "transcripts")]) == 0
     out = capsys.readouterr().out
@@ -234,6 +236,7 @@ BAD_PARAMETERS = {
 }
 
 
+@pytest.mark.req("PPMF-PAR-024")
 @pytest.mark.parametrize("case", BAD_PARAMETERS)
 def test_bad_parameters_are_one_line(case: str, tmp_path: Path, capsys: Capture) -> None:
     text, what = BAD_PARAMETERS[case]

@@ -39,6 +39,7 @@ def mine(folder: Path, *lines: str) -> str:
     return str(path)
 
 
+@pytest.mark.req("PPMF-RDG-005", "PPMF-RDG-006", "PPMF-RDG-007")
 def test_recommendations_are_the_oracles(
     published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -62,7 +63,7 @@ def test_titles_are_shown_as_they_are(
     assert cli.main([*command, "--user", user]) == 0
     shown = rows(capsys)
     assert shown
-    assert all(row[2:-1] == ["[Film]", row[1], ":smile:"] for row in shown)
+    assert all(row[2:-1] == ["[bold]", row[1], ":smile:"] for row in shown)
 
 
 def test_a_user_who_rated_all_is_told_so(
@@ -84,6 +85,7 @@ def test_ratings_of_unknown_items_may_be_left_out(
     assert "1 of 2 ratings are of unknown items" in capsys.readouterr().err
 
 
+@pytest.mark.req("PPMF-RDG-004")
 @pytest.mark.parametrize(
     ("stars", "what"),
     [("9", "off the scale"), ("0", "off the scale"), ("3.3", "not on the grid")],
@@ -112,6 +114,7 @@ def test_a_rating_given_twice_and_a_file_of_many_users(
     assert "no ratings of user 'she'" in capsys.readouterr().err
 
 
+@pytest.mark.req("PPMF-RDG-008")
 def test_similar_items_are_the_oracles(
     trained: Run, published: ItemProfiles, file: str, capsys: Capture
 ) -> None:

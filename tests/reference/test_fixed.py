@@ -35,6 +35,16 @@ SMALL = Parameters(
 )
 
 
+@pytest.mark.req(
+    "PPMF-FIX-022",
+    "PPMF-FIX-023",
+    "PPMF-FIX-024",
+    "PPMF-FIX-025",
+    "PPMF-FIX-027",
+    "PPMF-FIX-028",
+    "PPMF-FIX-030",
+    "PPMF-FIX-032",
+)
 def test_half_step_by_hand_without_bias() -> None:
     # x = 128 (0.5), y = 192 (0.75), x_ij = 3 (1.5 stars above r0).
     # q2 = 192^2 = 36864; curvature = 36864 >> (16 - 2) = 2; H = floor(2^10 / (2 + 4)) = 170.
@@ -49,6 +59,15 @@ def test_half_step_by_hand_without_bias() -> None:
     assert done.rows == [[165]]
 
 
+@pytest.mark.req(
+    "PPMF-FIX-001",
+    "PPMF-FIX-002",
+    "PPMF-FIX-024",
+    "PPMF-FIX-027",
+    "PPMF-FIX-029",
+    "PPMF-FIX-030",
+    "PPMF-FIX-031",
+)
 @pytest.mark.parametrize(
     ("sign", "z", "row"), [(1, [171, 160], [150, 160]), (-1, [-170, -160], [-149, -160])]
 )
@@ -69,6 +88,7 @@ def test_half_step_by_hand_with_bias_and_a_tie_rounded_up(
     assert done.rows == [row]
 
 
+@pytest.mark.req("PPMF-FIX-023", "PPMF-FIX-024")
 def test_count_rule_by_hand() -> None:
     # Three ratings, s = 1, g = 2: curvature = 3 << 1 = 6, H = floor(2^10 / (6 + 4)) = 102.
     # The bias ignores a positive s: 3 << 2 = 12, floor(2^10 / 16) = 64.
@@ -80,6 +100,7 @@ def test_count_rule_by_hand() -> None:
     assert (chosen.factors, chosen.bias) == (36, 36)
 
 
+@pytest.mark.req("PPMF-FIX-034")
 @pytest.mark.parametrize(("rating", "z", "word"), [(10, 320, 255), (-10, -320, -256)])
 def test_saturation(rating: int, z: int, word: int) -> None:
     # Box [-1, 1 - 2^-8]; H = 1/2; e = -x_ij 2^15; G = e * 128; Z = 10 * 2^15 * 128 * 128 / 2^24.
@@ -107,6 +128,7 @@ BINARY = replace(
 )
 
 
+@pytest.mark.req("PPMF-FIX-025", "PPMF-FIX-033")
 @pytest.mark.parametrize(("start", "new"), [(128, 64), (130, 193)])
 def test_binary_jump_tie_goes_to_the_0_branch(start: int, new: int) -> None:
     # No rating: H = 2^16 / 4 = 2^14, theta = 2^14 * 2 * 2^8 / 2^17 = 64, Z = x - x 2 / 4 = x / 2.
@@ -117,6 +139,7 @@ def test_binary_jump_tie_goes_to_the_0_branch(start: int, new: int) -> None:
     assert done.rows == [[new]]
 
 
+@pytest.mark.req("PPMF-FIX-004", "PPMF-FIX-020")
 def test_a_row_without_ratings_moves_too() -> None:
     # Curvature 0: H = 2^10 / 4 = 256 = one whole step; tau = 32; Z = x - lambda x = 0.
     done = fixed.half_step([[128], [-77]], [([], []), ([], [])], [[192]], SMALL)
@@ -124,6 +147,7 @@ def test_a_row_without_ratings_moves_too() -> None:
     assert done.rows == [[0], [0]]
 
 
+@pytest.mark.req("PPMF-FIX-010", "PPMF-FIX-011")
 def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
     params = Parameters(rank=3, seed="Größe")
     stream = shake_256("ppmf/v1/init/Größe".encode()).digest(15)
@@ -135,13 +159,14 @@ def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
     assert bare == [entries[0:3], entries[3:6]]
 
 
+@pytest.mark.req("PPMF-FIX-010")
 def test_start_literal() -> None:
     # SHAKE-256("ppmf/v1/init/ppmf") begins 5e 5a 9a 58; each less 0x80.
     users, items = fixed.start(Parameters(rank=2, frac_bits=8, bias=False), 1, 1)
     assert (users, items) == ([[-34, -38]], [[26, -40]])
 
 
-# A second reading of section 2: real numbers as Fractions, full matrices and a 0/1 mask.
+# A second reading of chapter 2: real numbers as Fractions, full matrices and a 0/1 mask.
 
 
 def dense_half_step(
@@ -211,6 +236,26 @@ def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
     return v
 
 
+@pytest.mark.req(
+    "PPMF-FIX-020",
+    "PPMF-FIX-021",
+    "PPMF-FIX-022",
+    "PPMF-FIX-023",
+    "PPMF-FIX-024",
+    "PPMF-FIX-025",
+    "PPMF-FIX-026",
+    "PPMF-FIX-027",
+    "PPMF-FIX-028",
+    "PPMF-FIX-029",
+    "PPMF-FIX-030",
+    "PPMF-FIX-031",
+    "PPMF-FIX-032",
+    "PPMF-FIX-033",
+    "PPMF-FIX-034",
+    "PPMF-FIX-035",
+    "PPMF-FIX-040",
+    "PPMF-FIX-041",
+)
 @given(st.data())
 def test_equals_a_second_reading_in_dense_matrices(toys: Toys, data: st.DataObject) -> None:
     ratings, params = data.draw(toys)
@@ -219,6 +264,7 @@ def test_equals_a_second_reading_in_dense_matrices(toys: Toys, data: st.DataObje
     assert [[Fraction(e, unit) for e in row] for row in last.items] == dense_train(ratings, params)
 
 
+@pytest.mark.req("PPMF-FIX-021", "PPMF-FIX-026", "PPMF-FIX-035")
 @given(st.data())
 def test_k_inner_steps_are_k_half_steps_against_the_same_side(
     toys: Toys, data: st.DataObject
@@ -233,6 +279,17 @@ def test_k_inner_steps_are_k_half_steps_against_the_same_side(
     assert both.z == [*first.z, *second.z]
 
 
+@pytest.mark.req("PPMF-FIX-043")
+def test_the_order_of_the_ratings_does_not_matter(ratings_of: RatingsOf) -> None:
+    ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
+    turned = Ratings(
+        ratings.users, ratings.items, ratings.user[::-1], ratings.item[::-1], ratings.value[::-1]
+    )
+    params = Parameters(rank=2, iterations=2)
+    assert fixed.train(turned, params) == fixed.train(ratings, params)
+
+
+@pytest.mark.req("PPMF-FIX-040", "PPMF-FIX-041")
 def test_states_alternate_and_train_publishes_the_last_items(ratings_of: RatingsOf) -> None:
     ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
     params = Parameters(rank=2, iterations=3)
@@ -252,6 +309,7 @@ def test_states_alternate_and_train_publishes_the_last_items(ratings_of: Ratings
     assert fixed.half_step(start, ratings.by_item(), old, params).rows != states[1].items
 
 
+@pytest.mark.req("PPMF-FIX-041")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("users", "items"), [(1, 1), (1, 4), (4, 1)])
 def test_one_user_and_one_item(ratings_of: RatingsOf, users: int, items: int, bias: bool) -> None:
@@ -262,6 +320,7 @@ def test_one_user_and_one_item(ratings_of: RatingsOf, users: int, items: int, bi
     assert (profiles.bias is not None) == bias
 
 
+@pytest.mark.req("PPMF-FIX-004", "PPMF-FIX-020")
 def test_nobody_rated_anything(ratings_of: RatingsOf) -> None:
     # Every entry shrinks by lambda / c0 = 3/4 in each of T half-steps on its side, rounding alike.
     params = Parameters(rank=2, iterations=3)

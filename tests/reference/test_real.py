@@ -33,6 +33,7 @@ def fractions(rows: exact.Matrix) -> Rows:
     return [[Fraction(int(e.p), int(e.q)) for e in row] for row in rows]
 
 
+@pytest.mark.req("PPMF-FIX-060")
 def test_half_step_by_hand() -> None:
     # x = 1/2, y = 3/4, r - r0 = 3/2: h = 1 / (9/16 + 1) = 16/25, tau = 16/25 * 1/8 = 2/25.
     # e = 3/8 - 3/2 = -9/8, G = -27/32 + 1/2 = -11/32, Z = 1/2 + 11/50 = 18/25, less tau: 16/25.
@@ -40,6 +41,7 @@ def test_half_step_by_hand() -> None:
     assert done.rows == [[fmpq(16, 25)]]
 
 
+@pytest.mark.req("PPMF-FIX-060")
 def test_half_step_by_hand_with_bias() -> None:
     # a = 1/4, b = -1/8: e = -1; G = -3/4 + 1/2; Z = 1/2 + 4/25 = 33/50, less tau: 29/50.
     # Bias: h = 1 / (1 + 1), G = -1 + 1/4: 1/4 + 3/8 = 5/8.
@@ -50,6 +52,7 @@ def test_half_step_by_hand_with_bias() -> None:
     assert done.rows == [[fmpq(29, 50), fmpq(5, 8)]]
 
 
+@pytest.mark.req("PPMF-FIX-060")
 @pytest.mark.parametrize(("rating", "edge"), [(10, Fraction(2) - Fraction(1, 256)), (-10, -2)])
 def test_box_is_that_of_the_fixed_word(rating: int, edge: Fraction) -> None:
     # h = 1 / (1 + 1), G = -5 * 1: Z = 2.5, less tau 1/16: outside [-2, 2 - 2^-8].
@@ -58,6 +61,7 @@ def test_box_is_that_of_the_fixed_word(rating: int, edge: Fraction) -> None:
     assert fractions(done.rows) == [[edge]]
 
 
+@pytest.mark.req("PPMF-FIX-060")
 @pytest.mark.parametrize(
     ("start", "new"), [(fmpq(1, 2), fmpq(1, 4)), (fmpq(65, 128), fmpq(193, 256))]
 )
@@ -71,6 +75,7 @@ def test_binary_jump_tie_goes_to_the_0_branch(start: fmpq, new: fmpq) -> None:
     assert done.undecided == []
 
 
+@pytest.mark.req("PPMF-FIX-060")
 def test_start_is_the_fixed_start_exactly() -> None:
     params = Parameters(rank=3)
     users, items = fixed.start(params, 2, 3)
@@ -143,7 +148,7 @@ def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(
 def objective(
     users: exact.Matrix, items: exact.Matrix, ratings: Ratings, p: Parameters
 ) -> Fraction:
-    """F of PROTOCOL.md, section 1, term by term."""
+    """F of the problem's statement, term by term (spec, chapter 1)."""
     u, v, d = fractions(users), fractions(items), p.rank
 
     def r(x: Fraction) -> Fraction:
@@ -209,6 +214,7 @@ def test_the_objective_rises_when_damping_is_too_small(ratings_of: RatingsOf) ->
     assert_never_rises(ratings, replace(params, damping=6))
 
 
+@pytest.mark.req("PPMF-FIX-060")
 @given(st.data())
 def test_k_inner_steps_are_k_half_steps_against_the_same_side(
     toys: Toys, data: st.DataObject

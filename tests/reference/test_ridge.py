@@ -32,6 +32,7 @@ FOUR = profiles_of([[256], [-128], [256], [0]], [0, 64, 128, 0])
 BARE = profiles_of([[256], [-128], [256], [0]], None)
 
 
+@pytest.mark.req("PPMF-RDG-002", "PPMF-RDG-005")
 def test_profile_by_hand_without_bias() -> None:
     # Five stars for v = 1, four for v = -1/2: (1 + 1/4 + 1) u = 2 - 1/2, so u = 2/3.
     user = ridge.profile({0: Fraction(5), 1: Fraction(4)}, BARE)
@@ -39,6 +40,7 @@ def test_profile_by_hand_without_bias() -> None:
     assert ridge.predict(user, BARE, 2) == 3 + Fraction(2, 3)
 
 
+@pytest.mark.req("PPMF-RDG-001", "PPMF-RDG-005")
 def test_profile_by_hand_with_bias() -> None:
     # t = 2 and 1 - 1/4 = 3/4; Y has rows (1, 1) and (-1/2, 1).
     # (9/4, 1/2; 1/2, 3) (u, a) = (2 - 3/8, 2 + 3/4): det 13/2, u = 7/13, a = 43/52.
@@ -47,6 +49,7 @@ def test_profile_by_hand_with_bias() -> None:
     assert ridge.predict(user, FOUR, 2) == 3 + Fraction(7, 13) + Fraction(43, 52) + Fraction(1, 2)
 
 
+@pytest.mark.req("PPMF-RDG-001")
 def test_a_user_without_ratings_gets_the_items_biases() -> None:
     user = ridge.profile({}, FOUR)
     assert user == ridge.UserProfile((Fraction(0),), Fraction(0))
@@ -56,6 +59,7 @@ def test_a_user_without_ratings_gets_the_items_biases() -> None:
 words = st.integers(-512, 511)
 
 
+@pytest.mark.req("PPMF-RDG-001", "PPMF-RDG-002", "PPMF-RDG-009")
 @settings(max_examples=40)
 @given(st.data(), st.integers(1, 3), st.integers(1, 5), st.booleans(), st.integers(1, 9))
 def test_profile_solves_the_normal_equations_by_sympy(
@@ -83,6 +87,7 @@ def test_profile_solves_the_normal_equations_by_sympy(
     assert [sympy.diff(loss, name).subs(at) for name in (*names, a)] == [0] * (rank + 1)
 
 
+@pytest.mark.req("PPMF-RDG-006")
 def test_predictions_are_clipped_for_display_only() -> None:
     # v = 1, b = 1.99 and v = 1, b = 1.5: both above five stars for her, still ranked.
     profiles = profiles_of([[256], [256], [-512]], [384, 510, 0])
@@ -97,6 +102,7 @@ def test_predictions_are_clipped_for_display_only() -> None:
     ]
 
 
+@pytest.mark.req("PPMF-RDG-007")
 def test_top_n_leaves_out_rated_items_and_breaks_ties_by_row() -> None:
     user = ridge.UserProfile((Fraction(1),), Fraction(0))
     assert [prediction.row for prediction in ridge.top_n(user, BARE, (), 4)] == [0, 2, 3, 1]
@@ -104,6 +110,7 @@ def test_top_n_leaves_out_rated_items_and_breaks_ties_by_row() -> None:
     assert ridge.top_n(user, BARE, {0, 1, 2, 3}, 2) == []
 
 
+@pytest.mark.req("PPMF-RDG-008")
 def test_similar_items_by_distance_ties_by_row() -> None:
     # (0, 0), (3, 4), (-5, 0), (0, 5), (1, 1): squared distances 25, 25, 25, 2 from the first.
     profiles = profiles_of([[0, 0], [3, 4], [-5, 0], [0, 5], [1, 1]], [0, 9, 9, 9, 9])
@@ -115,6 +122,7 @@ def test_similar_items_by_distance_ties_by_row() -> None:
     assert len(ridge.similar(profiles, 0, 9)) == 4
 
 
+@pytest.mark.req("PPMF-RDG-003")
 def test_without_ridge_a_profile_may_not_exist() -> None:
     free = profiles_of([[256, 0], [0, 128]], None, Fraction(0))
     with pytest.raises(ParametersError, match="ridge"):
@@ -125,6 +133,7 @@ def test_without_ridge_a_profile_may_not_exist() -> None:
     assert user.factors == (Fraction(2), Fraction(2))
 
 
+@pytest.mark.req("PPMF-RDG-004")
 @pytest.mark.parametrize(
     ("ratings", "where"),
     [

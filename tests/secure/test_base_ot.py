@@ -36,6 +36,7 @@ def _run(choices: Bits, key: SecretKey, label: str = "run") -> tuple[bytes, byte
     return request, answer, pairs, base_ot.reveal(key, answer)
 
 
+@pytest.mark.req("PPMF-OTE-002", "PPMF-OTE-003")
 @settings(max_examples=15)
 @given(choices=bit_rows, label=st.text(max_size=4))
 def test_the_receiver_gets_the_seeds_it_chose(choices: Bits, label: str) -> None:
@@ -54,6 +55,7 @@ def test_any_size_of_key_will_do(bits: int) -> None:
     assert len(answer) == base_ot.answer_bytes(_key(bits).public)
 
 
+@pytest.mark.req("PPMF-OTE-003")
 def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs of all zeros and all ones, both ways round: the largest differences there are."""
     extreme = np.zeros((128, 2, 16), dtype=np.uint8)
@@ -73,6 +75,7 @@ def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -
         assert np.array_equal(base_ot.reveal(key, answer), extreme[np.arange(128), choices])
 
 
+@pytest.mark.req("PPMF-OTE-003")
 @pytest.mark.parametrize(("bits", "ciphertexts"), [(512, 43), (2048, 9), (3072, 6)])
 def test_an_answer_packs_the_seeds_that_fit_below_the_modulus(bits: int, ciphertexts: int) -> None:
     modulus = (1 << bits) - 1  # only the length of a key matters here
@@ -80,6 +83,7 @@ def test_an_answer_packs_the_seeds_that_fit_below_the_modulus(bits: int, ciphert
     assert base_ot.answer_bytes(public) == ciphertexts * bits // 4
 
 
+@pytest.mark.req("PPMF-OTE-003")
 def test_seeds_are_fresh_and_look_random() -> None:
     key, sender = _key(), Coins.seeded("fresh seeds")
     request = base_ot.choose(key, np.zeros(128, dtype=np.uint8), Coins.seeded("request"))
@@ -90,6 +94,7 @@ def test_seeds_are_fresh_and_look_random() -> None:
     assert abs(bits.mean() - 0.5) < 5 * 0.5 / np.sqrt(bits.size)
 
 
+@pytest.mark.req("PPMF-OTE-002", "PPMF-AHE-006")
 def test_a_request_never_repeats_a_ciphertext() -> None:
     """128 equal bits, twice: an encryption without a fresh randomiser would show."""
     key, coins = _key(), Coins.seeded("requests")
@@ -118,6 +123,7 @@ def test_an_answer_is_re_randomised() -> None:
     assert np.array_equal(base_ot.reveal(key, answers[0]), base_ot.reveal(key, answers[1]))
 
 
+@pytest.mark.req("PPMF-OTE-003")
 def test_every_ciphertext_of_an_answer_has_a_randomiser_of_its_own() -> None:
     """Equal slots in, equal plaintexts out, under a trivial request: only r^N can differ."""
     key = _key()
@@ -134,6 +140,7 @@ def test_every_ciphertext_of_an_answer_has_a_randomiser_of_its_own() -> None:
     assert key.public.write([key.public.plain(0)]) not in ciphertexts
 
 
+@pytest.mark.req("PPMF-ERR-003")
 @pytest.mark.parametrize("change", [-1, 1, -128, 128])
 def test_messages_of_a_wrong_length_are_refused(change: int) -> None:
     key = _key()
@@ -146,6 +153,7 @@ def test_messages_of_a_wrong_length_are_refused(change: int) -> None:
         base_ot.reveal(key, (answer + bytes(128))[: len(answer) + change])
 
 
+@pytest.mark.req("PPMF-AHE-005")
 @pytest.mark.parametrize("bad", ["zero", "square", "not prime to N"])
 def test_ciphertexts_outside_their_group_are_refused(bad: str) -> None:
     key = _key()
@@ -161,6 +169,7 @@ def test_ciphertexts_outside_their_group_are_refused(bad: str) -> None:
         base_ot.reveal(key, answer[:at] + forged + answer[at + len(forged) :])
 
 
+@pytest.mark.req("PPMF-OTE-003")
 def test_an_answer_under_another_key_is_refused() -> None:
     """Reduced into the group of the right key it decrypts to noise, far above a row of seeds."""
     choices = np.zeros(128, dtype=np.uint8)

@@ -97,7 +97,7 @@ def test_the_smallest_circuit_is_read_and_written() -> None:
         ("1 3\n1 2\n", "header"),
         (AND.replace("1 3\n", "2 3\n"), "line 1"),
         (AND.replace("1 3\n", "1 4\n"), "line 1"),
-        (AND.replace("1 3\n", "1 999999999\n").replace("1 2\n", "1 999999998\n"), "line 1"),
+        (AND.replace("1 3\n", "1 5000000\n").replace("1 2\n", "1 4999999\n"), "line 1"),
         (AND.replace("1 2\n", "2 2\n"), "line 2"),
         (AND.replace("1 2\n", "2 1 1\n"), "line 2"),
         (AND.replace("1 1\n", "1 x\n"), "line 3"),

@@ -84,6 +84,7 @@ class Row:
             assert decode(out[name], signed=False) == expected, name
 
 
+@pytest.mark.req("PPMF-CIR-003")
 @pytest.mark.parametrize(
     ("divisor", "dropped"),
     [
@@ -101,6 +102,7 @@ def test_reciprocal_at_the_edges(divisor: int, dropped: int) -> None:
     Row().check([divisor], dropped)
 
 
+@pytest.mark.req("PPMF-CIR-003")
 def test_reciprocal_around_every_power_of_two() -> None:
     Row().check([2**i + d for i in range(9, 25) for d in (-1, 0, 1)])
 
@@ -116,6 +118,7 @@ def test_reciprocal_carries_across_all_bits() -> None:
         assert decode(circuit.evaluate(inputs)["step"], signed=False) == [2**20 // 300]
 
 
+@pytest.mark.req("PPMF-CIR-003")
 @given(st.data())
 @settings(max_examples=40)
 def test_reciprocal_with_random_parameters(data: st.DataObject) -> None:
@@ -138,6 +141,7 @@ def test_reciprocal_with_random_parameters(data: st.DataObject) -> None:
     row.check([row.minimum, largest, *divisors], draw(0, 2**row.drop - 1))
 
 
+@pytest.mark.req("PPMF-CIR-003")
 @given(st.integers(1, 2**12), st.integers(0, 20), st.integers(0, 2**20))
 def test_outputs_are_exactly_wide_enough(minimum: int, numerator_bits: int, weight: int) -> None:
     circuit = reciprocal(
@@ -238,12 +242,14 @@ EDGES = {
 }
 
 
+@pytest.mark.req("PPMF-CIR-004")
 @pytest.mark.parametrize("prox", PROXES)
 @pytest.mark.parametrize("Z", EDGES.values(), ids=EDGES.keys())
 def test_update_at_the_edges(Z: int, prox: Regulariser | None) -> None:
     Element(prox).check([(Z, dropped, TAU, THETA) for dropped in (0, 1, 2**39, 2**40 - 1)])
 
 
+@pytest.mark.req("PPMF-CIR-004")
 @pytest.mark.parametrize("prox", PROXES)
 def test_update_around_all_edges_and_thresholds(prox: Regulariser | None) -> None:
     Element(prox).check(
@@ -277,6 +283,7 @@ def test_update_takes_the_carry_out_of_the_dropped_bits() -> None:
     assert decode(element.circuit.evaluate(inputs)["word"], signed=True) == [1, 0]
 
 
+@pytest.mark.req("PPMF-CIR-004")
 @pytest.mark.parametrize("prox", PROXES)
 @given(data=st.data())
 @settings(max_examples=60)
@@ -324,6 +331,11 @@ def test_and_gates_at_the_default_parameters_are_within_the_designs_budget() -> 
         theta=False,
     )
     assert step.and_count <= 327
+
+
+def test_a_threshold_takes_an_adder_a_signed_digit_not_a_bit() -> None:
+    two_digits, twelve_bits = Row(l1=(2**12 + 1) << 16), Row(l1=(2**12 - 1) << 16)
+    assert twelve_bits.circuit().and_count <= two_digits.circuit().and_count + 13
 
 
 @pytest.mark.parametrize(

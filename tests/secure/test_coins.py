@@ -178,6 +178,7 @@ def test_a_childs_stream_is_independent_of_its_relatives(other: str) -> None:
     assert not _deviates(_byte_counts((ours - theirs).tobytes()))
 
 
+@pytest.mark.req("PPMF-SES-005")
 def test_production_coins_come_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Coins.system().bytes(32) != Coins.system().bytes(32)
     asked: list[int] = []

@@ -29,7 +29,7 @@ def _clamped(z: int) -> int:
     return max(-TOP, min(TOP - 1, signed >> DROP))
 
 
-@pytest.mark.req("PPMF-GCB-001")
+@pytest.mark.req("PPMF-GCB-005", "PPMF-GCB-007", "PPMF-GCB-008")
 @given(
     z=st.lists(st.integers(0, 2**WIDTH - 1) | st.just(2 ** (WIDTH - 1)), min_size=1, max_size=12),
     label=st.text("pq", max_size=6),
@@ -55,6 +55,7 @@ def test_shares_in_xor_shares_out(z: list[int], label: str) -> None:
         assert np.array_equal(keys, words[chooser].chosen), "the transfers of both directions"
 
 
+@pytest.mark.req("PPMF-GCB-006")
 def test_more_elements_than_a_chunk() -> None:
     pairs = dealt_pairs("chunks")
     total, mine = (Coins.seeded(label).words(5000) for label in "ab")
@@ -71,6 +72,7 @@ def test_more_elements_than_a_chunk() -> None:
     assert opened.tolist() == [_clamped(value) for value in low]
 
 
+@pytest.mark.req("PPMF-OTE-007")
 def test_bits_get_transfers_both_ways() -> None:
     """What a checkpoint keeps are bits alone; `share_words` makes them usable again."""
     pairs = dealt_pairs("again")

@@ -82,6 +82,7 @@ def check(circuit: Circuit, bits: Mapping[str, Bits], label: str) -> None:
         assert np.array_equal(permute_bits(zero_out[name]) ^ colours(active_out[name]), values)
 
 
+@pytest.mark.req("PPMF-GCB-001", "PPMF-GCB-002")
 @given(circuits(), st.integers(0, 2**32))
 def test_random_circuits_on_all_assignments(drawn: Drawn, seed: int) -> None:
     check(drawn.circuit, drawn.inputs, f"random/{seed}")
@@ -113,6 +114,7 @@ def test_the_reciprocal_circuit(seed: int, n: int) -> None:
     check(circuit, random_bits(circuit, n, f"reciprocal/{seed}"), f"labels/{seed}")
 
 
+@pytest.mark.req("PPMF-GCB-001")
 def test_outputs_that_no_gate_drives() -> None:
     b = Builder()
     x, y = b.input("x", 2)
@@ -131,6 +133,7 @@ def test_outputs_that_no_gate_drives() -> None:
     assert np.array_equal(zero["x"], labels(circuit, 4, "outputs")["x"])
 
 
+@pytest.mark.req("PPMF-STP-004")
 def test_two_circuits_in_a_row_pass_labels_on() -> None:
     row = reciprocal(
         width=20,
@@ -181,6 +184,7 @@ def test_buffers_are_used_again_without_a_trace() -> None:
         assert np.array_equal(kept, again)
 
 
+@pytest.mark.req("PPMF-GCB-002")
 def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
     circuit, n = and_circuit(), 5
     zero = labels(circuit, n, "formulas")
@@ -205,6 +209,7 @@ def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
         assert number(out["out"][0, e]) == W_G ^ W_E
 
 
+@pytest.mark.req("PPMF-HSH-003", "PPMF-GCB-002")
 def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The garbler hashes both labels of a wire under one tweak, and no other block; at most 2^14
     calls fall on a key; each gate asks for its key once, in order.
@@ -276,6 +281,7 @@ def test_what_the_evaluator_sees_of_an_and_gate_looks_uniform() -> None:
     assert len(np.unique(blocks, axis=0)) == len(blocks)
 
 
+@pytest.mark.req("PPMF-GCB-004")
 @given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 2**32))
 def test_the_garblers_inputs_need_no_message(width: int, n: int, seed: int) -> None:
     bits = Coins.seeded(f"bits/{seed}").bits((width, n))
@@ -286,6 +292,7 @@ def test_the_garblers_inputs_need_no_message(width: int, n: int, seed: int) -> N
     assert len(np.unique(active.reshape(-1, 2), axis=0)) == width * n
 
 
+@pytest.mark.req("PPMF-GCB-004")
 def test_public_labels_are_aes_in_counter_mode() -> None:
     active = public_labels(KEYS.cipher("garbler-inputs"), 2, 3)
     stream = KEYS.cipher("garbler-inputs").update(
@@ -294,6 +301,7 @@ def test_public_labels_are_aes_in_counter_mode() -> None:
     assert active.astype("<u8").tobytes() == stream
 
 
+@pytest.mark.req("PPMF-GCB-008")
 @given(st.integers(0, 2**32))
 def test_output_labels_are_transfers(seed: int) -> None:
     coins = Coins.seeded(f"transfers/{seed}")

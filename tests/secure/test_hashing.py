@@ -29,6 +29,7 @@ def slow_hash(key: bytes, low: int, high: int, tweak: int) -> tuple[int, int]:
     return result & (1 << 64) - 1, result >> 64
 
 
+@pytest.mark.req("PPMF-HSH-001")
 @given(st.integers(1, 9), st.integers(0, 2**64 - 10), st.integers(0, 2**32))
 def test_tccr_is_the_formula_row_by_row(rows: int, first: int, seed: int) -> None:
     x = Coins.seeded(f"tccr/{seed}").words((rows, 2))
@@ -39,6 +40,7 @@ def test_tccr_is_the_formula_row_by_row(rows: int, first: int, seed: int) -> Non
     ]
 
 
+@pytest.mark.req("PPMF-HSH-005")
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**32))
 def test_expand_gives_each_block_of_each_row_a_tweak_of_its_own(
     rows: int, blocks: int, seed: int
@@ -83,6 +85,7 @@ def test_a_tweaked_hash_can_be_used_again() -> None:
             assert tuple(hashed[row].tolist()) == expected
 
 
+@pytest.mark.req("PPMF-HSH-003")
 def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
     x = np.zeros((MAX_CALLS, 2), dtype=np.uint64)
     assert len(np.unique(tccr(KEYS.cipher("a"), x, 0), axis=0)) == MAX_CALLS
@@ -94,6 +97,7 @@ def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
         expand(KEYS.cipher("a"), x[: MAX_CALLS // 4 + 1], 4)
 
 
+@pytest.mark.req("PPMF-HSH-002")
 def test_batches_that_differ_in_anything_have_different_keys() -> None:
     keys = [
         BatchKeys(b"session", 0).key("garbling", 1, 2),
@@ -105,7 +109,8 @@ def test_batches_that_differ_in_anything_have_different_keys() -> None:
         BatchKeys(b"session", 0).key("garbling", 1),
         BatchKeys(b"session", 0).key("garbling"),
         BatchKeys(b"session" + bytes(8), 0).key("garbling", 1, 2),
-        BatchKeys(b"session", 0).key("garbling" + "\0" * 8, 1, 2),
+        BatchKeys(b"session", 0).key("garbling" + "\2" + "\0" * 7, 2),
+        BatchKeys(b"session", 0).key("garbling" + "\2" + "\0" * 7 + "\1" + "\0" * 7, 2),
     ]
     assert all(a != b for a, b in combinations(keys, 2))
     assert all(len(key) == 16 for key in keys)

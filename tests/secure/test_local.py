@@ -67,7 +67,7 @@ def test_an_unknown_suite_is_refused_before_any_process_starts() -> None:
         local.train(RATINGS, PARAMETERS, suite="rot13")
 
 
-@pytest.mark.req("PPMF-ERR-006")
+@pytest.mark.req("PPMF-ERR-005")
 def test_a_server_that_stops_is_named_and_the_other_told(tmp_path: Path) -> None:
     """CSP's checkpoint folder is damaged: its own error is raised, not RecSys' `disappeared`."""
     local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
@@ -77,7 +77,7 @@ def test_a_server_that_stops_is_named_and_the_other_told(tmp_path: Path) -> None
     assert not isinstance(caught.value, PeerError)
 
 
-@pytest.mark.req("PPMF-ERR-006", "PPMF-RES-001")
+@pytest.mark.req("PPMF-ERR-005", "PPMF-ERR-007", "PPMF-RES-001")
 def test_a_killed_server_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     def kill_csp(progress: Progress) -> None:
         if progress.phase == "updates" and progress.done == 2:

@@ -54,6 +54,7 @@ def _choices(kind: str, count: int) -> Bits:
 kinds = st.sampled_from(["zeros", "ones", "alternating", "random", "other random"])
 
 
+@pytest.mark.req("PPMF-OTE-005")
 @given(count=st.integers(0, 400), kind=kinds)
 @example(count=0, kind="random")
 @example(count=1, kind="ones")
@@ -72,6 +73,7 @@ def test_keys_differ_by_choice_times_delta(count: int, kind: str) -> None:
     assert np.array_equal(keys ^ held, choices[:, np.newaxis] * delta)
 
 
+@pytest.mark.req("PPMF-OTE-006")
 @settings(max_examples=30)
 @given(counts=st.lists(st.sampled_from([0, 1, 127, 128, 129, 1000]), min_size=2, max_size=6))
 def test_streams_keep_step_over_many_calls(counts: list[int]) -> None:
@@ -83,6 +85,7 @@ def test_streams_keep_step_over_many_calls(counts: list[int]) -> None:
         assert np.array_equal(keys ^ held, choices[:, np.newaxis] * delta)
 
 
+@pytest.mark.req("PPMF-OTE-006")
 def test_calls_of_whole_blocks_make_one_stream() -> None:
     _, _, at_once = _parties("split")
     _, _, in_two = _parties("split")
@@ -106,6 +109,7 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(sender.extend(small_columns, 1000), keys)
 
 
+@pytest.mark.req("PPMF-OTE-006")
 def test_keys_are_never_repeated() -> None:
     _, sender, receiver = _parties("no repetition")
     choices = _choices("zeros", 5000)
@@ -119,6 +123,7 @@ def test_keys_are_never_repeated() -> None:
         assert len(np.unique(keys, axis=0)) == len(keys)
 
 
+@pytest.mark.req("PPMF-OTE-006")
 def test_equal_choices_are_sent_as_different_columns() -> None:
     _, _, receiver = _parties("fresh columns")
     choices = _choices("random", 1024)
@@ -137,6 +142,7 @@ def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
     assert _chi_square(neighbours) < CHI_SQUARE_255
 
 
+@pytest.mark.req("PPMF-OTE-004")
 @given(count=st.integers(0, 10_000))
 def test_the_length_of_the_message_depends_on_the_count_alone(count: int) -> None:
     _, _, receiver = _parties("length")
@@ -144,6 +150,7 @@ def test_the_length_of_the_message_depends_on_the_count_alone(count: int) -> Non
     assert len(columns) == ot.columns_bytes(count) == 2048 * ((count + 127) // 128)
 
 
+@pytest.mark.req("PPMF-OTE-006", "PPMF-ERR-003")
 @pytest.mark.parametrize("change", [-2048, -1, 1, 2048])
 def test_columns_of_a_wrong_length_are_refused_and_nothing_is_used_up(change: int) -> None:
     delta, sender, receiver = _parties("wrong length")
@@ -155,6 +162,7 @@ def test_columns_of_a_wrong_length_are_refused_and_nothing_is_used_up(change: in
     assert np.array_equal(sender.extend(columns, 300) ^ held, choices[:, np.newaxis] * delta)
 
 
+@pytest.mark.req("PPMF-OTE-004", "PPMF-OTE-005")
 def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
     """u_i rebuilt bit by bit with another AES mode than the code under test uses."""
     pairs = np.frombuffer(
@@ -178,6 +186,7 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
             assert int(held[transfer, i // 64]) >> i % 64 & 1 == zero >> transfer & 1
 
 
+@pytest.mark.req("PPMF-OTE-001")
 @pytest.mark.parametrize("odd", [False, True])
 def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
     coins = Coins.seeded("offset")
@@ -188,6 +197,7 @@ def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
     assert ((rest > 130) & (rest < 270)).all()  # 7 standard deviations
 
 
+@pytest.mark.req("PPMF-OTE-002")
 def test_bits_of_an_offset_are_lowest_first() -> None:
     delta = np.array([1 << 0 | 1 << 63, 1 << 2], dtype=np.uint64)
     assert np.flatnonzero(ot.delta_bits(delta)).tolist() == [0, 63, 66]

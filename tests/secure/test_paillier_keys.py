@@ -33,6 +33,7 @@ def _prime(bits: int) -> int:
     return int(gmpy2.next_prime(3 << (bits - 2)))
 
 
+@pytest.mark.req("PPMF-AHE-003")
 @pytest.mark.parametrize("bits", [512, 528, 768])
 def test_key_generation(bits: int) -> None:
     key = _key(bits=bits)
@@ -78,6 +79,7 @@ def test_messages_outside_the_plaintexts_are_refused_unnamed() -> None:
             assert str(message) not in str(refused.value)
 
 
+@pytest.mark.req("PPMF-AHE-006")
 def test_the_owner_reaches_every_residue_equally_often() -> None:
     """The argument of `SecretKey.encrypt`, checked by counting on a modulus of six bits."""
     p, q = 5, 7
@@ -89,6 +91,7 @@ def test_the_owner_reaches_every_residue_equally_often() -> None:
     assert {(z % p**2, z % q**2) for z in residues} == {(a, b) for a in at_p for b in at_q}
 
 
+@pytest.mark.req("PPMF-AHE-006")
 def test_the_owner_encrypts_with_a_residue() -> None:
     """Without its message, an owner's ciphertext is an N-th residue, a new one each time."""
     key, coins = _key(), Coins.seeded("residues")
@@ -102,6 +105,7 @@ def test_the_owner_encrypts_with_a_residue() -> None:
     assert len(seen) == 3
 
 
+@pytest.mark.req("PPMF-AHE-003")
 def test_public_key_round_trip() -> None:
     public = _key().public
     data = public.to_bytes()
@@ -109,12 +113,14 @@ def test_public_key_round_trip() -> None:
     assert PublicKey.parse(data, BITS).modulus == public.modulus
 
 
+@pytest.mark.req("PPMF-AHE-004")
 @pytest.mark.parametrize("size", [0, BITS // 8 - 1, BITS // 8 + 1, 2 * BITS // 8])
 def test_public_key_of_another_length(size: int) -> None:
     with pytest.raises(EncodingError, match=f"{size} bytes instead of 64"):
         PublicKey.parse(b"\xff" * size, BITS)
 
 
+@pytest.mark.req("PPMF-AHE-004")
 @pytest.mark.parametrize(
     ("modulus", "reason"),
     [
@@ -132,6 +138,7 @@ def test_bad_moduli(modulus: int, reason: str) -> None:
         PublicKey.parse(_wire(modulus), BITS)
 
 
+@pytest.mark.req("PPMF-AHE-005")
 def test_ciphertexts_round_trip_in_fixed_length() -> None:
     public = _key().public
     ciphertexts = [gmpy2.mpz(1), public.encrypt(7, Coins.seeded("trip")), public.square - 1]
@@ -141,6 +148,7 @@ def test_ciphertexts_round_trip_in_fixed_length() -> None:
     assert public.read(b"", 0, "trip") == []
 
 
+@pytest.mark.req("PPMF-AHE-005")
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_ciphertexts_outside_the_group_are_named(at: int) -> None:
     key = _key()
@@ -157,12 +165,14 @@ def test_ciphertexts_outside_the_group_are_named(at: int) -> None:
                 public.read(public.write(ciphertexts), 3, "row 5")
 
 
+@pytest.mark.req("PPMF-AHE-005")
 @pytest.mark.parametrize("change", [-1, 1, 128])
 def test_ciphertexts_of_another_length(change: int) -> None:
     with pytest.raises(EncodingError, match="^row 5: "):
         _key().public.read(bytes(256 + change), 2, "row 5")
 
 
+@pytest.mark.req("PPMF-ERR-002")
 def test_secrets_are_not_printed() -> None:
     key = _key()
     for value in (key._p, key._q):

@@ -69,12 +69,14 @@ def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
     return x, matrix, Layout(rows, blocks, draw(st.sampled_from([1, 64, 1 << 20]))), uses
 
 
+@pytest.mark.req("PPMF-AHE-002")
 @settings(max_examples=50)
 @given(case=_cases())
 def test_shares_add_up_to_the_product(case: tuple[Words, Words, Layout, list[slice]]) -> None:
     _check(*case)
 
 
+@pytest.mark.req("PPMF-AHE-002", "PPMF-AHE-007")
 @pytest.mark.parametrize("x_value", [0, LAST])
 @pytest.mark.parametrize("m_value", [0, LAST])
 @pytest.mark.parametrize("rows", [1, 2, 64])
@@ -85,6 +87,7 @@ def test_extreme_values_everywhere(x_value: int, m_value: int, rows: int) -> Non
     _check(x, matrix, Layout(rows, (3,), 6), [slice(0, 2)])
 
 
+@pytest.mark.req("PPMF-AHE-007")
 def test_the_largest_mask_on_the_largest_sum_stays_in_its_slot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,6 +115,7 @@ def test_powers_that_do_not_fit_are_made_anew(monkeypatch: pytest.MonkeyPatch) -
     _check(x, matrix, layout, [slice(0, 2)])
 
 
+@pytest.mark.req("PPMF-AHE-009", "PPMF-AHE-010")
 def test_every_part_of_an_answer_is_fresh() -> None:
     coins, layout = Coins.seeded("fresh"), Layout(3, (4, 1), 64)
     rows, x = _take_in(coins.words((3, 5)), layout), coins.words((3, 3))
@@ -127,6 +131,7 @@ def test_every_part_of_an_answer_is_fresh() -> None:
     assert len(set(p_shares)) == len(p_shares) == 30
 
 
+@pytest.mark.req("PPMF-AHE-009")
 def test_the_randomness_of_an_answer_is_not_that_of_the_product() -> None:
     """With the secret key: c = (1 + N)^m z, and z is not the product of the rows' own powers."""
     coins, layout = Coins.seeded("randomness"), Layout(4, (1,), 4)
@@ -150,6 +155,7 @@ def test_the_randomness_of_an_answer_is_not_that_of_the_product() -> None:
     assert gmpy2.powmod(own, (secret._p - 1) * (secret._q - 1), public.square) == 1
 
 
+@pytest.mark.req("PPMF-AHE-010")
 def test_q_decrypts_masks_over_their_whole_range() -> None:
     """What Q sees beside her share is of the mask's size, not the product's."""
     coins, layout = Coins.seeded("range"), Layout(2, (1,), 1)
@@ -161,6 +167,7 @@ def test_q_decrypts_masks_over_their_whole_range() -> None:
     assert len({p >> (slots.width - 9) for p in plaintexts}) > 30
 
 
+@pytest.mark.req("PPMF-AHE-007")
 @pytest.mark.parametrize("bits", [512, 2048, 3072])
 @pytest.mark.parametrize("rows", [1, 2, 3, 943, 944, 10**6])
 @pytest.mark.parametrize("outputs", [1, 2, 3, 1 << 20])
@@ -173,11 +180,13 @@ def test_the_budget_of_a_slot(bits: int, rows: int, outputs: int) -> None:
     assert slots.count * slots.width <= bits - 1 < (slots.count + 1) * slots.width
 
 
+@pytest.mark.req("PPMF-AHE-007")
 def test_slots_at_the_size_of_movielens() -> None:
     assert Slots.of(3072, Layout(943, (1682, 1682), 3_000_000)) == Slots(201, 15)
     assert Slots.of(2048, Layout(943, (1682, 1682), 3_000_000)) == Slots(201, 10)
 
 
+@pytest.mark.req("PPMF-AHE-008")
 @given(values=st.lists(st.integers(0, 2**200 - 1), max_size=4))
 def test_slots_hold_what_was_packed(values: list[int]) -> None:
     slots = Slots(200, 4)
@@ -186,6 +195,7 @@ def test_slots_hold_what_was_packed(values: list[int]) -> None:
     assert slots.unpack(packed, len(values)) == [value % 2**64 for value in values]
 
 
+@pytest.mark.req("PPMF-AHE-007")
 def test_layouts_that_do_not_fit() -> None:
     with pytest.raises(ParametersError, match="512 bits hold no slot of 513 bits"):
         Slots.of(512, Layout(1, (1,), 1 << 344))
@@ -194,6 +204,7 @@ def test_layouts_that_do_not_fit() -> None:
             SUITE.row_bytes(layout)
 
 
+@pytest.mark.req("PPMF-AHE-001")
 def test_suites_by_name() -> None:
     for name, bits, secure in [
         ("paillier-3072", 3072, True),
@@ -222,6 +233,7 @@ def _rows_and_layout() -> tuple[list[bytes], Layout]:
     return list(_owner().encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
 
 
+@pytest.mark.req("PPMF-AHE-005")
 def test_bad_rows_are_named() -> None:
     rows, layout = _rows_and_layout()
     size = _owner()._secret.public.ciphertext_bytes
@@ -236,6 +248,7 @@ def test_bad_rows_are_named() -> None:
         _peer().rows([factor + rows[0][size:], *rows[1:]], layout)
 
 
+@pytest.mark.req("PPMF-AHE-005")
 def test_bad_answers_are_named() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(1, 2)]

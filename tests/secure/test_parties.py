@@ -35,7 +35,7 @@ def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins")
     return upload(session, user, rows, KEY.public, Coins.seeded(coins))
 
 
-@pytest.mark.req("PPMF-UPL-001")
+@pytest.mark.req("PPMF-UPL-001", "PPMF-UPL-003")
 @given(
     w=st.lists(st.integers(0, 1), min_size=3, max_size=3),
     x=st.lists(st.integers(-5, 4), min_size=3, max_size=3),
@@ -57,7 +57,7 @@ def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: 
         assert (shares.rating[row] + mask[1]).astype(np.int64).tolist() == x
 
 
-@pytest.mark.req("PPMF-UPL-002")
+@pytest.mark.req("PPMF-UPL-006")
 def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
     session = _session()
     intake = Intake(session, SEALED)
@@ -72,7 +72,7 @@ def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
     assert intake.missing == 0, "what was taken before stays taken"
 
 
-@pytest.mark.req("PPMF-UPL-003")
+@pytest.mark.req("PPMF-UPL-008")
 def test_a_seed_is_bound_to_its_session_and_user() -> None:
     session = _session()
     sealed = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64)).sealed
@@ -83,7 +83,7 @@ def test_a_seed_is_bound_to_its_session_and_user() -> None:
         open_seed(_session(nonce=1), "1", KEY, sealed)
 
 
-@pytest.mark.req("PPMF-ERR-003")
+@pytest.mark.req("PPMF-UPL-006", "PPMF-ERR-003")
 def test_malformed_uploads_name_the_user() -> None:
     session = _session()
     intake = Intake(session, SEALED)
@@ -132,6 +132,7 @@ def test_the_public_start_is_the_oracles() -> None:
         assert side.astype(np.int64).T.tolist() == [list(row) for row in theirs]
 
 
+@pytest.mark.req("PPMF-UPL-001")
 def test_rows_of_users_with_and_without_ratings() -> None:
     ratings = ratings_of(3, 2, {(0, 1): -5, (2, 0): 4})
     rows = dict(user_rows(ratings))
@@ -141,7 +142,7 @@ def test_rows_of_users_with_and_without_ratings() -> None:
     assert rows["3"].astype(np.int64).tolist() == [[1, 0], [4, 0]]
 
 
-@pytest.mark.req("PPMF-ERR-005")
+@pytest.mark.req("PPMF-PRD-001", "PPMF-ERR-006")
 def test_servers_of_different_suites_say_so() -> None:
     session = _session(users=("1",))
     program = csp(session, ideal_suite(), Coins.seeded("csp"))
@@ -165,6 +166,7 @@ def test_servers_of_different_suites_say_so() -> None:
         program.send(other)
 
 
+@pytest.mark.req("PPMF-UPL-007")
 def test_recsys_waits_for_every_user() -> None:
     session = _session()
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"))

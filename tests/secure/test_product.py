@@ -40,7 +40,7 @@ def _set_up_both(
     return [products[0] for products in run_both(*programs)]
 
 
-@pytest.mark.req("PPMF-PRD-001")
+@pytest.mark.req("PPMF-PRD-006", "PPMF-PRD-007")
 @settings(max_examples=8)
 @given(
     rows=st.integers(1, 4),
@@ -70,6 +70,7 @@ def test_the_servers_shares_add_up_to_the_product(
         assert np.array_equal(local[0][block] + local[1][block], everything[use] @ secret)
 
 
+@pytest.mark.req("PPMF-PRD-003")
 def test_large_matrices_go_in_several_messages() -> None:
     """A row of the ideal suite is 8 bytes a column, so these take three messages."""
     width = BATCH_BYTES // 32
@@ -83,7 +84,7 @@ def test_large_matrices_go_in_several_messages() -> None:
     assert np.array_equal(results[0][1] + results[1][1], expected)
 
 
-@pytest.mark.req("PPMF-ERR-003")
+@pytest.mark.req("PPMF-PRD-003", "PPMF-ERR-003")
 def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
     chosen = ideal_suite().products
     orientation = Orientation("users", Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))

@@ -34,6 +34,7 @@ def _is_residue(value: int) -> bool:
     return bool(gmpy2.powmod(value, order, key.public.square) == 1)
 
 
+@pytest.mark.req("PPMF-AHE-011")
 @pytest.mark.parametrize("draws", [1, 3, 1 << 10, 1 << 20, (1 << 24) - 1])
 @pytest.mark.parametrize("bits", SIZES)
 def test_all_draws_together_stay_below_two_to_the_minus_forty(bits: int, draws: int) -> None:
@@ -74,6 +75,7 @@ def test_two_exponents_collide_as_often_as_their_differences_have_powers() -> No
         assert len(group) == len(powers) * gcd(gcd(d, other), 4) * gcd(gcd(d, other), 6)
 
 
+@pytest.mark.req("PPMF-AHE-011")
 @pytest.mark.parametrize(("p", "q"), [(5, 7), (7, 11), (5, 17)])
 @pytest.mark.parametrize(("bases", "exponent_bits"), [(4, 2), (5, 1)])
 def test_the_bound_holds_where_all_can_be_counted(
@@ -91,6 +93,7 @@ def test_the_bound_holds_where_all_can_be_counted(
     assert 0 < (collisions - 1) / 4 <= bound
 
 
+@pytest.mark.req("PPMF-AHE-006", "PPMF-AHE-011")
 def test_every_draw_is_a_fresh_residue() -> None:
     pool, coins = Randomisers(_key().public, 4), Coins.seeded("fresh")
     count = pool_shape(512, 4).bases + 50

@@ -102,6 +102,7 @@ def test_the_resumed_run_ends_in_the_same_profiles(tmp_path: Path, cut: int) -> 
     assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
 
 
+@pytest.mark.req("PPMF-RES-001")
 def test_a_run_may_be_interrupted_again(tmp_path: Path) -> None:
     _first_epoch(tmp_path, 3)
     with pytest.raises(PowerCutError):
@@ -181,6 +182,7 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         read_ratings(session, cbor2.dumps(short))
 
 
+@pytest.mark.req("PPMF-ERR-006")
 def test_peers_in_different_epochs_notice() -> None:
     first = wire.Link(bytes(32), 1, RECSYS, CSP)
     second = wire.Link(bytes(32), 2, RECSYS, CSP)

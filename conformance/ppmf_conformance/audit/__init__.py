@@ -31,9 +31,9 @@ def audit(directory: Path) -> list[Finding]:
     findings = order.check(outline(directory))
     ciphertexts, masks = Ciphertexts(), Masks()
     # Keys first: files are read one after the other, and a key may stand in a later one.
-    for direction, message in contents(directory):
-        ciphertexts.learn(direction, message)
-    for direction, message in contents(directory):
-        ciphertexts.add(direction, message)
-        masks.add(direction, message)
+    for direction, envelope in contents(directory):
+        ciphertexts.learn(direction, envelope)
+    for direction, envelope in contents(directory):
+        ciphertexts.add(direction, envelope)
+        masks.add(direction, envelope.message)
     return [*findings[:-1], *ciphertexts.findings(), *masks.findings(), findings[-1]]

@@ -33,44 +33,47 @@ CLASSES = (wire.FieldClass.PK_CIPHERTEXT, wire.FieldClass.HE_CIPHERTEXT)
 
 @dataclass(slots=True)
 class Ciphertexts:
-    """Fed every message in the order sent, keys before what is encrypted under them.
+    """Fed every message: all keys first (`learn`), then what is encrypted under them (`add`).
 
+    `keys` by the field that carried them, their owner and the epoch: each epoch has its own.
     `forwarded` are the users' sealed seeds, which RecSys hands on as they came: the one case of a
     ciphertext that rightly appears twice, and must.
     """
 
-    keys: dict[tuple[str, str], PublicKey] = field(default_factory=dict)
+    keys: dict[tuple[str, str, int], PublicKey] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
     uploaded: set[bytes] = field(default_factory=set)
     forwarded: set[bytes] = field(default_factory=set)
     invalid: str = ""
     repeated: str = ""
 
-    def learn(self, direction: Direction, message: wire.Message) -> None:
+    def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
         """Take in the public keys of a message."""
+        message, epoch = envelope.message, envelope.epoch
         try:
             if isinstance(message, wire.UserKey):
-                self.keys["modulus", "users"] = _key(message.modulus)
+                self.keys["modulus", "users", epoch] = _key(message.modulus)
             elif isinstance(message, wire.ServerKey):
                 for name in ("product_key", "transfer_key"):
-                    self.keys[name, direction[0]] = _key(getattr(message, name))
+                    self.keys[name, direction[0], epoch] = _key(getattr(message, name))
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 
-    def add(self, direction: Direction, message: wire.Message) -> None:
+    def add(self, direction: Direction, envelope: wire.Envelope) -> None:
         """Check the ciphertexts of a message."""
+        message = envelope.message
         for name, field_class, value in message.fields_with_class():
             if field_class in CLASSES and isinstance(value, bytes):
                 where = f"{message.name}.{name}, {direction[0]} to {direction[1]}"
-                self._add(where, direction, (message.name, name), value)
+                key_field, whose = KEYS[message.name, name]
+                owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: "users"}[whose]
+                key = self.keys.get((key_field, owner, envelope.epoch))
+                if key is None:
+                    self.invalid = self.invalid or f"{where}: {owner} never sent the key"
+                else:
+                    self._add(where, message, key, value)
 
-    def _add(self, where: str, direction: Direction, at: tuple[str, str], data: bytes) -> None:
-        key_field, whose = KEYS[at]
-        owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: "users"}[whose]
-        key = self.keys.get((key_field, owner))
-        if key is None:
-            self.invalid = self.invalid or f"{where}: no key of {owner} before it"
-            return
+    def _add(self, where: str, message: wire.Message, key: PublicKey, data: bytes) -> None:
         size = key.ciphertext_bytes
         try:
             key.read(data, max(1, len(data) // size), where)
@@ -80,12 +83,12 @@ class Ciphertexts:
             hashlib.sha256(data[begin : begin + size]).digest()
             for begin in range(0, len(data), size)
         ]
-        if at[0] == "sealed-seeds":
+        if isinstance(message, wire.SealedSeeds):
             if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
                 self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
             self.forwarded.update(digests)
             return
-        if at[0] == "upload":
+        if isinstance(message, wire.Upload):
             self.uploaded.update(digests)
         for digest in digests:
             if digest in self.seen:

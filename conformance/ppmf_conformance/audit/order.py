@@ -69,23 +69,28 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
 
 
 def _delivery(entries: Sequence[Entry]) -> Finding:
-    """What one party says it sent, the other says it received, byte for byte and in order."""
+    """What one party says it sent, the other says it received, byte for byte and in order.
+
+    Of an epoch that was interrupted either may lack the end.
+    """
     check = "received is what was sent"
-    sent: dict[Direction, list[Entry]] = defaultdict(list)
-    received: dict[Direction, list[Entry]] = defaultdict(list)
+    sent: dict[tuple[Direction, int], list[Entry]] = defaultdict(list)
+    received: dict[tuple[Direction, int], list[Entry]] = defaultdict(list)
+    last = max((entry.header.epoch for entry in entries if entry.header is not None), default=0)
     for entry in entries:
-        (sent if entry.sent else received)[entry.direction].append(entry)
-    for direction in sorted(sent.keys() | received.keys()):
+        epoch = last if entry.header is None else entry.header.epoch
+        (sent if entry.sent else received)[entry.direction, epoch].append(entry)
+    for direction, epoch in sorted(sent.keys() | received.keys()):
         name = f"{direction[0]} to {direction[1]}"
-        left, right = sent[direction], received[direction]
+        left, right = sent[direction, epoch], received[direction, epoch]
         for number, (one, other) in enumerate(zip(left, right, strict=False)):
             if one.digest != other.digest:
                 return Finding(check, False, f"{name}: message {number} differs")
-        if len(left) != len(right):
+        if len(left) != len(right) and epoch == last:
             return Finding(check, False, f"{name}: {len(left)} sent, {len(right)} received")
     total = sum(entry.length for entry in entries if entry.sent)
     count = sum(entry.sent for entry in entries)
-    return Finding(check, True, f"{count} messages, {total:,} bytes")
+    return Finding(check, True, f"{count:,} messages, {total:,} bytes")
 
 
 def _one_opening(entries: Sequence[Entry]) -> Finding:

@@ -77,16 +77,15 @@ def outline(directory: Path) -> list[Entry]:
     ]
 
 
-def contents(directory: Path) -> Iterator[tuple[Direction, wire.Message]]:
+def contents(directory: Path) -> Iterator[tuple[Direction, wire.Envelope]]:
     """Every message that decodes, once, from its sender's transcript."""
     for party, path in files(directory).items():
         for record in transcript.read(path):
             if record.direction == "sent":
                 try:
-                    envelope = wire.decode(record.message)
+                    yield (party, record.peer), wire.decode(record.message)
                 except EncodingError:
                     continue  # reported by the outline
-                yield (party, record.peer), envelope.message
 
 
 def _entry(party: str, index: int, record: transcript.Record) -> Entry:

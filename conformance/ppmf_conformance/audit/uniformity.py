@@ -12,8 +12,8 @@ the limit:
   "Finite-sample concentration of the multinomial in relative entropy", IEEE Transactions on
   Information Theory 66, 2020).
 - bits against the bits 1, 8, 64 and 128 places further on (runs, bytes, words, blocks): the number
-  of agreements is binomial of parameter 1/2, since x_i and x_i ^ x_(i+lag) are as independent as
-  the bits themselves. Hoeffding: P(|agreements - n/2| >= s) <= 2 exp(-2 s^2 / n).
+  that differ is binomial of parameter 1/2, since the x_i ^ x_(i+lag) are as independent as the
+  bits themselves. Hoeffding: P(|differing - n/2| >= s) <= 2 exp(-2 s^2 / n).
 
 alpha is the whole audit's false-alarm rate divided by the number of tests in it (union bound).
 Tests of a stream of fewer than MIN_BYTES could not fail, and are not counted as evidence.
@@ -46,8 +46,8 @@ class Stream:
     counts: NDArray[np.int64] = field(
         default_factory=lambda: np.zeros((PERIOD, _VALUES), dtype=np.int64)
     )
-    agreements: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LAGS, 0))
     compared: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LAGS, 0))
+    differing: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LAGS, 0))
 
     def add(self, data: bytes) -> None:
         """Count one field; positions and lags are taken within it."""
@@ -58,7 +58,7 @@ class Stream:
         for lag in LAGS:
             compared, differing = differences(values, lag)
             self.compared[lag] += compared
-            self.agreements[lag] += compared - differing
+            self.differing[lag] += differing
 
 
 def differences(values: NDArray[np.uint8], lag: int) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def suspicious(stream: Stream, alpha: float) -> list[str]:
     for lag in LAGS:
         number = stream.compared[lag]
         limit = sqrt(number * log(2 / alpha) / 2)
-        if abs(stream.agreements[lag] - number / 2) > limit:
+        if abs(stream.differing[lag] - number / 2) > limit:
             found.append(f"bits {lag} apart")
     return found
 

@@ -9,11 +9,21 @@ blocks, and of c0 only what is wanted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_secure.ahe.base import Layout, Uses
+from ppmf_secure.ahe.rlwe_params import Budget, Lattice
+from ppmf_secure.ahe.rlwe_ring import Folded
+from ppmf_secure.ahe.rlwe_rounding import Rounding
+from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES, uniform
+from ppmf_secure.ahe.rlwe_wire import WORD_BYTES, words_for
+
+ROWS_AT_ONCE = 8
+"""Rows encrypted or taken in together: what keeps their polynomials in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +50,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of one segment, what an answer holds: the `use` rows of X, at `places` among the piece's."""
+    """Of one segment, what an answer holds: the `use` rows of X, from `place` among the piece's."""
 
     segment: Segment
     use: slice
-    places: slice | NDArray[np.intp]
+    place: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,6 +72,44 @@ class Wanted:
     parts: tuple[Part, ...]
 
 
+class Ring:
+    """A lattice with its tables, and the lengths of what is sent."""
+
+    def __init__(self, lattice: Lattice) -> None:
+        self.lattice = lattice
+        self.folded = Folded(lattice.degree)
+        self.rounding = Rounding(lattice)
+
+    def pieces(self, layout: Layout) -> list[Piece]:
+        """The ciphertexts of a row; ParametersError when the layout is out of budget."""
+        Budget.of(self.lattice, layout)
+        return pieces(layout, self.lattice.degree)
+
+    def public_bytes(self) -> int:
+        """Length of a public key."""
+        return self._seeded_bytes(self.lattice.degree)
+
+    def row_bytes(self, layout: Layout) -> int:
+        """Length of an encrypted row."""
+        return self._seeded_bytes(sum(piece.used for piece in self.pieces(layout)))
+
+    def answer_bytes(self, layout: Layout, uses: Uses) -> int:
+        """Length of an answer."""
+        count = residues(wanted(self.pieces(layout), uses), self.lattice.degree)
+        return WORD_BYTES * self.lattice.kept * words_for(count)
+
+    def expand(self, seeds: list[bytes], count: int) -> NDArray[np.int32]:
+        """The uniform c1 of rows of `count` ciphertexts: (primes, rows, count, N)."""
+        primes, degree = self.lattice.primes, self.lattice.degree
+        out = np.empty((len(primes), len(seeds), count * degree), dtype=np.int32)
+        for row, seed in enumerate(seeds):
+            uniform(seed, primes, out[:, row])
+        return out.reshape(len(primes), len(seeds), count, degree)
+
+    def _seeded_bytes(self, count: int) -> int:
+        return SEED_BYTES + WORD_BYTES * len(self.lattice.primes) * words_for(count)
+
+
 def pieces(layout: Layout, degree: int) -> list[Piece]:
     """The ciphertexts of a row; none for a matrix of no columns."""
     ends = np.cumsum((0, *layout.blocks)).tolist()
@@ -69,7 +117,7 @@ def pieces(layout: Layout, degree: int) -> list[Piece]:
     for start in range(0, ends[-1], degree):
         stop = min(start + degree, ends[-1])
         segments = []
-        for block, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+        for block, (first, last) in enumerate(pairwise(ends)):
             low, high = max(first, start), min(last, stop)
             if low < high:
                 columns, here = slice(low - first, high - first), slice(low - start, high - start)
@@ -87,7 +135,7 @@ def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
             ranges = [range(uses[s.block].start, uses[s.block].stop) for s in segments]
             rows = np.array(sorted(set().union(*ranges)), dtype=np.intp)
             parts = tuple(
-                Part(s, uses[s.block], np.searchsorted(rows, np.array(span)))
+                Part(s, uses[s.block], int(np.searchsorted(rows, span.start)))
                 for s, span in zip(segments, ranges, strict=True)
             )
             answer.append(Wanted(number, rows, parts))
@@ -97,15 +145,10 @@ def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
 def residues(answer: list[Wanted], degree: int) -> int:
     """The residues modulo each prime that an answer holds."""
     return sum(
-        len(part.rows) * degree + sum(rows * columns for rows, columns in map(_shape, part.parts))
-        for part in answer
+        len(each.rows) * degree + sum(prod(part.shape) for part in each.parts) for each in answer
     )
 
 
 def length(use: slice) -> int:
     """Rows in a slice of explicit bounds."""
     return max(0, int(use.stop) - int(use.start))
-
-
-def _shape(part: Part) -> tuple[int, int]:
-    return part.shape

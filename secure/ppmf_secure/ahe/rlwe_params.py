@@ -13,12 +13,13 @@ err and what stays of it next to round(q v / 2^64) (one more rounding) are withi
 
     Nb = 2^63 rows (21 + 1/2) + 21 (2 N + 1) + 1.
 
-- *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted by
-  at most Nb it is within Nb / 2^(t+1) < 2^-40 / outputs of itself (statistical distance): all the
-  decryptions of a run together are within 2^-40 of round(q v / 2^64) + flood with v uniform, which
-  says nothing of X. No assumption.
-- *Exactness.* Switching to the kept primes (`rlwe_rounding`) adds an error below (N + 1) in units
-  of the kept modulus q', by at least a factor 1.9. So v comes out exactly, always, if
+- *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
+  by at most Nb it is within Nb / 2^(t+1) < 2^-40 / outputs of itself (statistical distance): all
+  the decryptions of a run together are within 2^-40 of round(q v / 2^64) + flood with v uniform,
+  which says nothing of X. No assumption.
+- *Exactness.* Switching to the kept primes (`rlwe_rounding`), of product q', adds an error of
+  little more than (N + 1) / 2. Counting it twice, to leave room for decoding in floats, v comes out
+  exactly, always, if
 
       (Nb + 2^t) / q + (N + 1) / q' < 2^-65,
 
@@ -34,7 +35,7 @@ which, matters to the arithmetic only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2, prod
+from math import isqrt, log2, prod
 
 from ppmf_secure.ahe.base import Layout
 from ppmf_spec.errors import ParametersError
@@ -56,8 +57,17 @@ REDUCE_SLACK = 3
 """What `rlwe_ring.reduce` leaves is at most (p - 1) / 2 + REDUCE_SLACK."""
 
 LARGE_PRIMES = (
-    2642233, 2642201, 2642167, 2642159, 2642149, 2642137, 2642131, 2642113, 2642107, 2642089,
-)  # fmt: skip
+    2642239,
+    2642231,
+    2642203,
+    2642201,
+    2642179,
+    2642173,
+    2642149,
+    2642147,
+    2642141,
+    2642137,
+)
 """The ten largest with p^3 < 2^64, so that three residues fill a word on the wire."""
 
 
@@ -85,8 +95,8 @@ class Lattice:
             raise ParametersError(f"lattice: {self.kept} of {len(self.primes)} primes kept")
         if self.terms < 1 or self._largest_sum > EXACT - REDUCE_MARGIN:
             raise ParametersError(f"lattice: sums of {self.terms} products are not exact")
-        # the argument is in rlwe_ring: the error of a folded product stays far below 1/2
-        if degree * largest * degree.bit_length() * 32 >= EXACT >> 2:
+        # the argument is in rlwe_ring: the error of a folded product stays below 1/4
+        if degree * largest * degree.bit_length() * (10 * isqrt(degree) + 34) >= EXACT >> 2:
             raise ParametersError(f"lattice: products of degree {degree} are not exact")
 
     @property

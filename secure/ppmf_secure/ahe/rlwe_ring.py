@@ -1,29 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Residue arithmetic in float64, exact: reduction, negacyclic products, matrix products.
 
-A residue is an integer in a float64 array, of absolute value at most (p - 1) / 2 + 3: centred, up to
-what `reduce` leaves. Nothing is ever rounded but where this text says by how much.
+A residue is an integer in a float64 array, of absolute value at most (p - 1) / 2 + 3: centred, up
+to what `reduce` leaves. Nothing is ever rounded but where this text says by how much.
 
-*reduce*: for an integer |x| <= 2^53 - 2^23 the computed x (1/p) errs by less than 2^-52 times
-2^53 / p times 2 < 1, so its nearest integer k is within 1/2 + 2^-19 of x / p, k p is at most
-|x| + p < 2^53 and exact, and so is x - k p, of absolute value at most p (1/2 + 2^-19)
-<= (p - 1) / 2 + 3.
+*reduce*: for an integer |x| <= 2^53 - 2^23 and p < 2^(64/3) the computed x (1/p) is within 2^-52 of
+x / p, relatively, so within 2 / p; its nearest integer k is within 1/2 + 2 / p of x / p; k p is at
+most |x| + p < 2^53 and exact, and so is x - k p, of absolute value at most p / 2 + 2.
 
-*Folded*: the product of a polynomial of coefficients |a| <= p with a ternary one, mod X^N + 1, by
-the right-angle convolution: (a_k + i a_(k+N/2)) w^k, w = exp(i pi / N), transformed at length N/2, is
-a at half of the roots of X^N + 1, which are enough for a real a. The error of a transform relative
-to the 2-norm is at most log2(N/2) (mu + 4 u (sqrt 2 + mu)), u = 2^-53, mu <= 4 u the error of
-its twiddles (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 24.2; radix 4
-rounds no more often): below 10 u log2 N. Three transforms, three products with twists and the
-pointwise one are below 32 u log2 N together, and the norms of the factors are at most p sqrt N and
-sqrt N: each coefficient errs by less than 32 u p N log2 N, which is 2^-9.9 at N = 8192. `Lattice`
-checks that it stays below 1/4: rounding gives the product.
+*Folded*: the product c of a polynomial a of coefficients |a_k| <= p with a ternary s, mod X^N + 1,
+by the right-angle convolution: (a_k + i a_(k+N/2)) w^k, w = exp(i pi / N), transformed at length
+N/2, is a at half of the roots of X^N + 1, which are enough for a real a. A transform errs, relative
+to the 2-norm, by at most log2(N/2) (mu + 4 u (sqrt 2 + mu)), u = 2^-53, mu <= 4 u the error of its
+twiddles (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 24.2; radix 4
+rounds no more often): by less than 10 u log2 N. What those of a and s add to a coefficient of c is
+at most 20 u log2 N times |a|_2 |s|_2 <= p N; the transform back adds 10 u log2 N times |c|_2 <=
+|a|_2 |s|_1 <= p N sqrt N; the twists and the pointwise product add less than 24 u p N. So a
+coefficient errs by less than u p N log2 N (10 sqrt N + 24), which is 0.03 at N = 8192, and
+`Lattice` checks that it is below 1/4: rounding gives the product.
 
 *ResidueMatrix.times*: a sum of `terms` products of two residues is below 2^53, so a float64 matrix
 product is exact whatever the order of its additions, fused or not.
 """
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,9 @@ Spectrum = NDArray[np.complex128]
 
 _REDUCED_AT_ONCE = 1 << 16
 """Numbers reduced at once: what keeps a scratch array in the cache."""
+
+_TRANSFORMED_AT_ONCE = 16
+"""Polynomials transformed back at once: 1 MB at N = 8192."""
 
 _BLOCK_COLUMNS = 512
 """Columns stored and multiplied at once: with 2,000 rows, 8 MB as float64."""
@@ -63,7 +68,7 @@ def centred(value: int, prime: int) -> int:
 
 def combine(scales: NDArray[np.float64], limbs: Residues) -> Residues:
     """The sum of scales[l] limbs[l], a new array: for limbs that keep it below 2^53."""
-    total = limbs[0] * scales[0]
+    total: Residues = limbs[0] * scales[0]
     for scale, limb in zip(scales[1:], limbs[1:], strict=True):
         total += scale * limb
     return total
@@ -85,13 +90,29 @@ class Folded:
         return np.fft.fft(folded)
 
     def product(self, one: Spectrum, other: Spectrum) -> Residues:
-        """The product (..., N), in integers, not reduced, from the transforms of its factors."""
-        folded = np.fft.ifft(one * other)
-        folded *= self._untwist
-        values = np.empty((*folded.shape[:-1], 2 * self._half))
-        np.rint(folded.real, out=values[..., : self._half])
-        np.rint(folded.imag, out=values[..., self._half :])
+        """The product (rows, N), in integers, not reduced: `one` (rows, N/2), `other` for all."""
+        values = np.empty((len(one), 2 * self._half))
+        for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
+            part = slice(first, first + _TRANSFORMED_AT_ONCE)
+            folded = np.fft.ifft(one[part] * other)
+            folded *= self._untwist
+            np.rint(folded.real, out=values[part, : self._half])
+            np.rint(folded.imag, out=values[part, self._half :])
         return values
+
+
+class Scratch:
+    """Arrays for passing results, kept from call to call: fresh memory is slow to touch."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Residues] = {}
+
+    def take(self, purpose: str, shape: tuple[int, ...]) -> Residues:
+        """The array of that purpose, of any content: only one is in use at a time."""
+        size = prod(shape)
+        if purpose not in self._kept or self._kept[purpose].size < size:
+            self._kept[purpose] = np.empty(size)
+        return self._kept[purpose][:size].reshape(shape)
 
 
 class ResidueMatrix:
@@ -115,25 +136,21 @@ class ResidueMatrix:
         for columns, block in self._blocks:
             block[:, rows] = values[:, :, columns]
 
-    def times(self, x: Residues, index: int) -> Residues:
-        """X (r, rows) times the matrix modulo prime number `index`: (r, columns).
+    def times(self, x: Residues, index: int, out: Residues, scratch: Scratch) -> None:
+        """Out (r, columns) = x (r, rows) times the matrix, modulo prime number `index`.
 
         A sum of at most `terms` terms is not reduced: below 2^53 with a folded product added.
         """
         prime, step = self._lattice.primes[index], self._lattice.terms
         cuts = [slice(at, min(at + step, self._rows)) for at in range(0, self._rows, step)]
-        product = np.empty((len(x), self.columns))
-        buffer = np.empty(min(step, self._rows) * _BLOCK_COLUMNS)
         for columns, block in self._blocks:
-            out = product[:, columns]
             for number, cut in enumerate(cuts):
                 stored = block[index, cut]
-                factor = buffer[: stored.size].reshape(stored.shape)
+                factor = scratch.take("factor", stored.shape)
                 np.copyto(factor, stored)
                 if len(cuts) == 1:
-                    np.matmul(x, factor, out=out)
+                    np.matmul(x, factor, out=out[:, columns])
                 elif number == 0:
-                    out[:] = reduce(x[:, cut] @ factor, prime)
+                    out[:, columns] = reduce(x[:, cut] @ factor, prime)
                 else:
-                    out += reduce(x[:, cut] @ factor, prime)
-        return product
+                    out[:, columns] += reduce(x[:, cut] @ factor, prime)

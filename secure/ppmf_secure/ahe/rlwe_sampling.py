@@ -7,12 +7,16 @@ All exact: no distribution here is rounded or truncated, and none is biased. All
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_secure.ahe.rlwe_params import ERROR_BOUND
 from ppmf_secure.coins import Coins
+
+Unsigned = TypeVar("Unsigned", bound=np.unsignedinteger[Any])
 
 SEED_BYTES = 32
 
@@ -23,31 +27,28 @@ _PAIRS = np.uint64(((1 << ERROR_BOUND) - 1) * ((1 << 32) + 1))
 _HALVES_LOW_SIX = np.uint64(0x3F * ((1 << 32) + 1))
 
 
-def uniform(seed: bytes, primes: tuple[int, ...], count: int) -> NDArray[np.int32]:
-    """The public uniform residues (primes, count) that a seed stands for, in [-(p-1)/2, (p-1)/2].
+def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> None:
+    """Fill out (primes, count) with the public uniform residues that a seed stands for.
 
     The stream of AES-256-CTR under the seed as little-endian 32-bit words: `count` for each prime,
     then, in order, as often as needed, one for each that was not below the largest multiple of its
     prime. A word w gives w mod p - (p - 1) / 2.
     """
     coins = Coins(seed)
-    limits = np.repeat(
-        np.array([(1 << 32) // p * p for p in primes], dtype=np.uint32), count
-    ).reshape(len(primes), count)
-    words = _below(limits, lambda size: np.frombuffer(coins.bytes(4 * size), dtype="<u4"))
-    out = np.empty((len(primes), count), dtype=np.int32)
+    limits = np.array([[(1 << 32) // p * p] for p in primes], dtype=np.uint32)
+    words = _below(limits, out.shape, lambda n: np.frombuffer(coins.bytes(4 * n), dtype="<u4"))
     for row, word, prime in zip(out, words, primes, strict=True):
-        modulus = np.uint32(prime)
         # numpy divides by a scalar with a multiplication, but takes remainders one by one
-        word -= word // modulus * modulus
+        multiple = word // np.uint32(prime)
+        multiple *= np.uint32(prime)
+        word -= multiple
         np.subtract(word.view(np.int32), np.int32((prime - 1) // 2), out=row)
-    return out
 
 
 def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
     """Uniform on {-1, 0, 1}."""
-    limits = np.full(shape, 255, dtype=np.uint8)
-    drawn = _below(limits, lambda size: np.frombuffer(coins.bytes(size), dtype=np.uint8))
+    limit = np.array(255, dtype=np.uint8)
+    drawn = _below(limit, shape, lambda n: np.frombuffer(coins.bytes(n), dtype=np.uint8))
     drawn -= drawn // np.uint8(3) * np.uint8(3)
     return drawn.view(np.int8) - np.int8(1)
 
@@ -75,14 +76,14 @@ def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
     return (words & masks[:, None]).astype(np.float64)
 
 
-def _below[U: np.unsignedinteger](
-    limits: NDArray[U], draw: Callable[[int], NDArray[U]]
-) -> NDArray[U]:
-    """Uniform below each of the limits, by rejection."""
-    drawn = draw(limits.size).reshape(limits.shape).astype(limits.dtype)
-    flat, bounds = drawn.reshape(-1), limits.reshape(-1)
-    late = np.flatnonzero(flat >= bounds)
+def _below(
+    limits: NDArray[Unsigned], shape: tuple[int, ...], draw: Callable[[int], NDArray[Unsigned]]
+) -> NDArray[Unsigned]:
+    """Uniform below limits that broadcast to the shape, by rejection."""
+    drawn = draw(prod(shape)).reshape(shape).astype(limits.dtype)
+    flat, bounds = drawn.reshape(-1), np.broadcast_to(limits, shape)
+    late = np.flatnonzero(drawn >= limits)
     while late.size:
         flat[late] = draw(late.size)
-        late = late[flat[late] >= bounds[late]]
+        late = late[flat[late] >= bounds[np.unravel_index(late, shape)]]
     return drawn

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lattice encryption in the hands of the peer: taking in rows, multiplying, hiding what did it.
+
+An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
+of zero, the mask and the flood on c0, the rounding to the kept primes. (`rlwe` says what hides
+what.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.ahe.base import EncryptedRows, Layout, PeerKey, Uses, Words
+from ppmf_secure.ahe.rlwe_layout import (
+    ROWS_AT_ONCE,
+    Part,
+    Ring,
+    Wanted,
+    length,
+    residues,
+    wanted,
+)
+from ppmf_secure.ahe.rlwe_params import Budget
+from ppmf_secure.ahe.rlwe_ring import ResidueMatrix, Residues, Scratch, Spectrum, reduce
+from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES, binomial, flood, ternary
+from ppmf_secure.ahe.rlwe_wire import pack, read_residues
+from ppmf_secure.coins import Coins
+from ppmf_secure.shares import check_length, words_to_bytes
+from ppmf_spec.errors import EncodingError
+
+_ANSWERS_AT_ONCE = 128
+"""Rows of X multiplied together: 80 MB of residues before the rounding, at N = 8192."""
+
+
+class RlwePeer(PeerKey):
+    """Q's public key in the hands of P: a and b as transforms modulo each prime."""
+
+    def __init__(self, ring: Ring, public: bytes) -> None:
+        lattice = ring.lattice
+        check_length(public, ring.public_bytes(), "lattice public key")
+        a = ring.expand([public[:SEED_BYTES]], 1)[:, 0, 0]
+        b = read_residues(
+            [public[SEED_BYTES:]], lattice.degree, lattice.primes, ["lattice public key"]
+        )
+        self._ring = ring
+        self._key = ring.folded.transform(a), ring.folded.transform(b[:, 0])
+        self._scratch = Scratch()
+
+    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> RlweRows:
+        """Check and take in Q's rows."""
+        ring, primes = self._ring, self._ring.lattice.primes
+        size, columns = ring.row_bytes(layout), sum(layout.blocks)
+        if len(encrypted) != layout.rows:
+            raise EncodingError(f"encrypted matrix: {len(encrypted)} rows instead of {layout.rows}")
+        for number, row in enumerate(encrypted):
+            check_length(row, size, f"encrypted row {number}")
+        taken = RlweRows(ring, self._key, layout, self._scratch)
+        for start in range(0, layout.rows, ROWS_AT_ONCE):
+            part = encrypted[start : start + ROWS_AT_ONCE]
+            names = [f"encrypted row {start + at}" for at in range(len(part))]
+            second = read_residues([row[SEED_BYTES:] for row in part], columns, primes, names)
+            taken.put(slice(start, start + len(part)), [row[:SEED_BYTES] for row in part], second)
+        return taken
+
+
+class RlweRows(EncryptedRows):
+    """Enc_Q(M) in P's hands: a matrix of residues for each piece's c1 and each segment's c0."""
+
+    def __init__(
+        self, ring: Ring, key: tuple[Spectrum, Spectrum], layout: Layout, scratch: Scratch
+    ) -> None:
+        lattice = ring.lattice
+        self._ring = ring
+        self._key = key
+        self._layout = layout
+        self._scratch = scratch
+        self._pieces = ring.pieces(layout)
+        self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
+        self._hiding = ring.rounding.hiding(self._flood_bits)
+        self._first = [ResidueMatrix(lattice, layout.rows, lattice.degree) for _ in self._pieces]
+        self._second = {
+            (number, segment.block): ResidueMatrix(
+                lattice, layout.rows, segment.columns.stop - segment.columns.start
+            )
+            for number, piece in enumerate(self._pieces)
+            for segment in piece.segments
+        }
+
+    def put(self, rows: slice, seeds: list[bytes], second: NDArray[np.int32]) -> None:
+        """Fill in some rows: the seeds of their c1, and c0 (primes, rows, columns)."""
+        first = self._ring.expand(seeds, len(self._pieces))
+        for number, piece in enumerate(self._pieces):
+            self._first[number].put(rows, first[:, :, number])
+            here = second[:, :, piece.columns]
+            for segment in piece.segments:
+                self._second[number, segment.block].put(rows, here[:, :, segment.coefficients])
+
+    def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
+        """The answer, and P's shares -rho mod 2^64.
+
+        For each kept prime the residues of: for each piece, c1 of its rows, then c0 of its parts.
+        """
+        if x.ndim != 2 or x.shape[1] != self._layout.rows:
+            raise ValueError("X has not as many columns as the encrypted matrix has rows")
+        if any(length(use) and not 0 <= use.start < use.stop <= len(x) for use in uses):
+            raise ValueError("X has not all the rows wanted")
+        lattice = self._ring.lattice
+        asked = wanted(self._pieces, uses)
+        sent = np.empty((lattice.kept, residues(asked, lattice.degree)), dtype=np.int32)
+        shares = [
+            np.empty((length(use), columns), dtype=np.uint64)
+            for use, columns in zip(uses, self._layout.blocks, strict=True)
+        ]
+        lifted = self._ring.rounding.lift(np.ascontiguousarray(x))
+        at = 0
+        for each in asked:
+            stop = at + len(each.rows) * lattice.degree
+            zeros = self._first_components(lifted, each, coins, sent[:, at:stop])
+            for part, zero in zip(each.parts, zeros, strict=True):
+                at, stop = stop, stop + prod(part.shape)
+                rho = coins.words(part.shape)
+                shares[part.segment.block][:, part.segment.columns] = np.negative(rho)
+                self._second_component(lifted, each.piece, part, zero, rho, coins, sent[:, at:stop])
+            at = stop
+        packed = [pack(row, prime) for row, prime in zip(sent, lattice.kept_primes, strict=True)]
+        return b"".join(map(words_to_bytes, packed)), shares
+
+    def _first_components(
+        self, lifted: Residues, each: Wanted, coins: Coins, out: NDArray[np.int32]
+    ) -> list[Residues]:
+        """Writes c1 of one piece, rounded, to `out`; returns b u for each of its parts.
+
+        `out` is (kept, rows N); b u is (primes, rows, columns), not reduced.
+        """
+        lattice, folded = self._ring.lattice, self._ring.folded
+        lattice, degree = self._ring.lattice, self._ring.lattice.degree
+        folded, (key_a, key_b) = self._ring.folded, self._key
+        zeros = [np.empty((len(lattice.primes), *part.shape)) for part in each.parts]
+        for start in range(0, len(each.rows), _ANSWERS_AT_ONCE):
+            rows = each.rows[start : start + _ANSWERS_AT_ONCE]
+            stop = start + len(rows)
+            u = folded.transform(ternary(coins, (len(rows), degree)))
+            errors = binomial(coins, (len(rows), degree))
+            values = self._scratch.take("c1", (len(lattice.primes), len(rows), degree))
+            for index, prime in enumerate(lattice.primes):
+                value = values[index]
+                self._first[each.piece].times(lifted[index, rows], index, value, self._scratch)
+                value += folded.product(u, key_a[index])
+                value += errors
+                reduce(value, prime)
+                b_u = folded.product(u, key_b[index])
+                for part, zero in zip(each.parts, zeros, strict=True):
+                    first = max(start, part.place)
+                    last = max(first, min(stop, part.place + part.shape[0]))
+                    here = b_u[first - start : last - start, part.segment.coefficients]
+                    zero[index, first - part.place : last - part.place] = here
+            done = out[:, start * degree : stop * degree]
+            self._ring.rounding.switch(values.reshape(len(values), -1), done)
+        return zeros
+
+    def _second_component(
+        self,
+        lifted: Residues,
+        piece: int,
+        part: Part,
+        zero: Residues,
+        rho: Words,
+        coins: Coins,
+        out: NDArray[np.int32],
+    ) -> None:
+        """Writes c0 of one part with its mask and flood, rounded, to `out` (kept, rows columns)."""
+        rounding, count = self._ring.rounding, rho.size
+        hidden = np.concatenate(
+            [
+                rounding.message_limbs(rho).reshape(2, count),
+                binomial(coins, (1, count)),
+                np.ones((1, count)),
+                flood(coins, self._flood_bits, count),
+            ]
+        )
+        values = self._hiding @ hidden
+        values += zero.reshape(values.shape)
+        stored = self._second[piece, part.segment.block]
+        product = self._scratch.take("c0", part.shape)
+        for index, prime in enumerate(self._ring.lattice.primes):
+            stored.times(lifted[index, part.use], index, product, self._scratch)
+            values[index] += reduce(product, prime).reshape(count)
+            reduce(values[index], prime)
+        rounding.switch(values, out)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between words mod 2^64 and residues: encoding, lifting, switching of the modulus, decoding.
+
+*Encoding.* With r the word q m mod 2^64 read as signed, round(q m / 2^64) = (q m - r) / 2^64, and
+modulo a prime p of q that is -r 2^-64: no multiple precision is needed. With r = h 2^32 + l it is
+h (-2^-32 mod p) + l (-2^-64 mod p), below 2^52.93 when the constants are centred.
+
+*Switching* from q to the product q' of the kept primes. Let D be the product of the others,
+y_j = c_j (D / p_j)^-1 mod p_j, and k the computed nearest integer of the sum of y_j / p_j. Then
+r = sum of y_j D / p_j - k D is c mod D, and as the sum errs by less than 2^-45,
+|r| <= (1/2 + 2^-45) D. So (c - r) / D is an integer, within 1/2 + 2^-45 of c / D, and modulo a kept
+prime it is c D^-1 - sum of y_j p_j^-1 + k: the table of constants times the residues, below 2^44.
+With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) of (c0 + c1 s) / D, for
+a ternary s.
+
+*Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
+With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, y B < 2^43 exact: the integer parts are added mod
+2^64, the fractions v / p as floats, with an error below 2^-50. By the budget (`rlwe_params`) the
+sum is within 1/2 - (N + 1) (1/2 - 2^-45) 2^64 / q' of the answer: as q' < 2^86 and N >= 4, the
+float error is far less than the room left, and the nearest integer is the answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.ahe.base import Words
+from ppmf_secure.ahe.rlwe_params import WORD_BITS, Lattice
+from ppmf_secure.ahe.rlwe_ring import Residues, centred, combine, reduce
+from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
+
+Scales = NDArray[np.float64]
+"""Constants (primes, limbs): residue number i is the sum of scales[i, l] limbs[l]."""
+
+_HALF_WORD = 32
+
+_SWITCHED_AT_ONCE = 1 << 16
+"""Numbers rounded at once: what keeps their residues in the cache."""
+
+
+def halves(words: Words) -> Residues:
+    """The words, read as signed, in limbs (2, ...): h and l with h 2^32 + l, 0 <= l < 2^32."""
+    limbs = np.empty((2, *words.shape))
+    limbs[0] = words.view(np.int64) >> _HALF_WORD
+    limbs[1] = words & np.uint64((1 << _HALF_WORD) - 1)
+    return limbs
+
+
+class Rounding:
+    """The constants of one lattice, and what is done with them."""
+
+    def __init__(self, lattice: Lattice) -> None:
+        primes, kept, q = lattice.primes, lattice.kept_primes, lattice.modulus
+        self._primes, self._kept, self._dropped = primes, kept, primes[lattice.kept :]
+        self._low_modulus = np.uint64(q % (1 << WORD_BITS))
+        self.encoding: Scales = np.array(
+            [[centred(-pow(2, -32, p), p), centred(-pow(2, -64, p), p)] for p in primes], float
+        )
+        self.lifting: Scales = np.array([[centred(1 << 32, p), 1] for p in primes], float)
+        gone = q // lattice.kept_modulus
+        self._to_digits = [centred(pow(gone // p, -1, p), p) for p in self._dropped]
+        # rows: the kept primes, then the sum for k; columns: the kept residues, then the digits
+        table = np.zeros((len(kept) + 1, len(primes)))
+        for i, p in enumerate(kept):
+            table[i, i] = centred(pow(gone, -1, p), p)
+            table[i, len(kept) :] = [centred(-pow(each, -1, p), p) for each in self._dropped]
+        table[-1, len(kept) :] = [1 / p for p in self._dropped]
+        self._switch_table = table
+        self._from_kept = [centred(pow(lattice.kept_modulus // p, -1, p), p) for p in self._kept]
+
+    def message_limbs(self, words: Words) -> Residues:
+        """Limbs (2, ...) that `encoding` makes the residues of round(q m / 2^64)."""
+        return halves(words * self._low_modulus)
+
+    def hiding(self, flood_bits: int) -> Scales:
+        """What makes residues of all that is added to c0, from these limbs, one after the other.
+
+        The two of a mask; an error; 1; those of a flood on [0, 2^flood_bits), taken as the flood
+        less 2^(flood_bits - 1). The sums are below 2^52.95.
+        """
+        weights = [1, -(1 << (flood_bits - 1))]
+        weights += [1 << at for at in range(0, flood_bits, FLOOD_LIMB_BITS)]
+        rest = [[centred(weight, p) for weight in weights] for p in self._primes]
+        return np.concatenate([self.encoding, np.array(rest, float)], axis=1)
+
+    def lift(self, words: Words) -> Residues:
+        """The words, read as signed, modulo each prime: (primes, ...)."""
+        limbs = halves(words)
+        return np.stack(
+            [
+                reduce(combine(scales, limbs), prime)
+                for scales, prime in zip(self.lifting, self._primes, strict=True)
+            ]
+        )
+
+    def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
+        """From residues (primes, n) of c, overwritten, those of c q' / q rounded: out (kept, n)."""
+        kept = len(self._kept)
+        for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
+            part = residues[:, first : first + _SWITCHED_AT_ONCE]
+            for digit, scale, prime in zip(
+                part[kept:], self._to_digits, self._dropped, strict=True
+            ):
+                digit *= scale
+                reduce(digit, prime)
+            product = self._switch_table @ part
+            quotient = np.rint(product[-1])
+            for row, residue, prime in zip(out, product[:-1], self._kept, strict=True):
+                residue += quotient
+                row[first : first + _SWITCHED_AT_ONCE] = reduce(residue, prime)
+
+    def decode(self, residues: Residues) -> Words:
+        """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64."""
+        words = np.zeros(residues.shape[1:], dtype=np.uint64)
+        fractions = np.zeros(residues.shape[1:])
+        for digit, scale, prime in zip(residues, self._from_kept, self._kept, strict=True):
+            digit *= scale
+            reduce(digit, prime)
+            whole, rest = divmod(1 << WORD_BITS, prime)
+            words += digit.astype(np.int64).view(np.uint64) * np.uint64(whole)
+            digit *= rest
+            quotient = np.rint(digit / prime)
+            words += quotient.astype(np.int64).view(np.uint64)
+            digit -= quotient * prime
+            fractions += digit / prime
+        words += np.rint(fractions).astype(np.int64).view(np.uint64)
+        return words

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a whole run puts on the wire: ciphertexts only, of public lengths, never twice, uniform.
+
+Toy runs on three data sets of the same size: nobody rated anything, everybody rated everything, and
+something between. Uniformity is Pearson's chi-square of byte values, with coins that are fixed: a
+test either passes always or never.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ideal import ideal_suite
+from lengths import BOTH, message_lengths
+from ppmf_secure import recsys as recsys_module
+from ppmf_secure.ahe.base import Layout, Uses
+from ppmf_secure.ahe.paillier import PaillierOwner
+from ppmf_secure.coins import Coins
+from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.suites import suite
+from ppmf_secure.transcript import read
+from ppmf_secure.transport.drive import Progress
+from ppmf_secure.user import upload
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.wire import FieldClass
+from toy_runs import ratings_of, run_toy
+
+N_USERS, N_ITEMS = 4, 5
+PAILLIER = "paillier-512-insecure"
+CHI_SQUARE_255 = 400.0
+"""Exceeded by uniform bytes with probability below 2^-25."""
+
+CASES = {
+    "default": Parameters(rank=2, iterations=2),
+    "no bias": Parameters(rank=2, iterations=2, bias=False),
+    "count": Parameters(rank=1, iterations=2, step_rule="count", curvature_shift=3, damping=32),
+    "count, l1, no bias": Parameters(
+        rank=2, iterations=1, step_rule="count", bias=False, l1=Fraction(1, 2)
+    ),
+    "l1": Parameters(rank=2, iterations=2, l1=Fraction(3, 4)),
+    "binary": Parameters(
+        rank=2, iterations=1, regulariser="binary-elastic-net", ridge=Fraction(2), l1=Fraction(1, 2)
+    ),
+    "inner steps": Parameters(rank=2, iterations=2, inner_steps=2),
+    "inner steps, binary, count": Parameters(
+        rank=1,
+        iterations=2,
+        inner_steps=2,
+        step_rule="count",
+        regulariser="binary-elastic-net",
+        ridge=Fraction(2),
+    ),
+}
+OVER_PAILLIER = ("default", "no bias", "inner steps, binary, count")
+RUNS = [(case, "ideal") for case in CASES] + [(case, PAILLIER) for case in OVER_PAILLIER]
+
+DATA = {
+    "nobody": {},
+    "everything": {(i, j): (4, -5)[(i + j) % 2] for i in range(N_USERS) for j in range(N_ITEMS)},
+    "some": {(0, 0): 4, (0, 3): -5, (2, 1): 1, (3, 4): -2},
+}
+
+Transcripts = dict[str, list[tuple[str, str, bytes]]]
+"""By party: direction, peer, message, in that party's order."""
+
+
+@cache
+def transcripts(case: str, suite_name: str, data: str, coins: str = "coins") -> Transcripts:
+    chosen = ideal_suite() if suite_name == "ideal" else suite(suite_name)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
+        run_toy(ratings, CASES[case], chosen, label=coins, transcripts=folder)
+        return {
+            party: [(r.direction, r.peer, r.message) for r in read(folder / f"{party}.cborseq")]
+            for party in (RECSYS, CSP, USERS)
+        }
+
+
+def shape(seen: Transcripts) -> dict[str, list[tuple[str, str, str, int]]]:
+    return {
+        party: [
+            (direction, peer, wire.decode(message).message.name, len(message))
+            for direction, peer, message in records
+        ]
+        for party, records in seen.items()
+    }
+
+
+def sent(seen: Transcripts) -> Iterator[tuple[str, str, wire.Message]]:
+    for party, records in seen.items():
+        for direction, peer, message in records:
+            if direction == "sent":
+                yield party, peer, wire.decode(message).message
+
+
+def fields(seen: Transcripts, *classes: FieldClass) -> Iterator[tuple[str, bytes]]:
+    """(message name, value) of the fields of these classes, each once where it is first sent."""
+    for _, _, message in sent(seen):
+        if isinstance(message, wire.SealedSeeds):
+            continue  # what users sent before
+        for _, field_class, value in message.fields_with_class():
+            if field_class in classes:
+                assert isinstance(value, bytes)
+                yield message.name, value
+
+
+def chi_square(data: bytes) -> float:
+    counts = np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
+    expected = len(data) / 256
+    assert expected > 5, "too few bytes to judge"
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+@pytest.mark.req(
+    "PPMF-RUN-003",
+    "PPMF-RUN-004",
+    "PPMF-WIR-008",
+    "PPMF-PRD-002",
+    "PPMF-PRD-003",
+    "PPMF-PRD-004",
+    "PPMF-PRD-005",
+    "PPMF-STP-002",
+    "PPMF-STP-003",
+    "PPMF-HST-004",
+    "PPMF-HST-005",
+    "PPMF-GCB-003",
+    "PPMF-GCB-009",
+)
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_messages_and_lengths_are_those_predicted_whatever_the_ratings(
+    case: str, suite_name: str
+) -> None:
+    shapes = [shape(transcripts(case, suite_name, data)) for data in DATA]
+    assert shapes[0] == shapes[1] == shapes[2]
+    ids = [tuple(str(i + 1) for i in range(count)) for count in (N_USERS, N_ITEMS)]
+    predicted = message_lengths(CASES[case], ids[0], ids[1], suite_name)
+    for way in (*BOTH, (CSP, USERS), (USERS, RECSYS), (USERS, CSP), (RECSYS, USERS)):
+        assert [
+            (name, length)
+            for direction, peer, name, length in shapes[0][way[0]]
+            if (direction, peer) == ("sent", way[1])
+        ] == [(name, length) for *route, name, length in predicted if tuple(route) == way]
+
+
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_what_one_sent_the_other_received(case: str, suite_name: str) -> None:
+    seen = transcripts(case, suite_name, "some")
+    for me, records in seen.items():
+        for peer in seen:
+            mine = [m for direction, to, m in records if (direction, to) == ("sent", peer)]
+            theirs = [m for way, who, m in seen[peer] if (way, who) == ("received", me)]
+            assert mine == theirs
+
+
+@pytest.mark.req("PPMF-OUT-002", "PPMF-GCB-009", "PPMF-WIR-006", "PPMF-WIR-007")
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_nothing_but_v_is_opened_and_that_last(case: str, suite_name: str) -> None:
+    seen = transcripts(case, suite_name, "everything")
+    assert shape(seen)[CSP][-1][:3] == ("sent", RECSYS, "output-share")
+    assert shape(seen)[RECSYS][-1][:3] == ("received", CSP, "output-share")
+    openings = 0
+    for sender, receiver, message in sent(seen):
+        assert (sender, receiver) in message.routes
+        for _, field_class, _ in message.fields_with_class():
+            assert field_class is not FieldClass.LABEL
+            openings += field_class is FieldClass.OUTPUT_SHARE
+    assert openings == 1
+
+
+@pytest.mark.req("PPMF-OUT-001", "PPMF-OUT-003")
+@pytest.mark.parametrize("case", ["default", "no bias"])
+def test_the_output_share_opens_to_v(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """V taken by hand from RecSys' colours and the bits of the last message."""
+    colours = []
+    original = recsys_module.colours
+    monkeypatch.setattr(
+        recsys_module, "colours", lambda labels: colours.append(original(labels)) or original(labels)
+    )
+    params, label = CASES[case], "opened by hand"
+    with tempfile.TemporaryDirectory() as name:
+        ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
+        profiles = run_toy(ratings, params, ideal_suite(), label=label, transcripts=Path(name))
+        *_, last = read(Path(name) / "recsys.cborseq")
+    message = wire.decode(last.message).message
+    assert isinstance(message, wire.OutputShare)
+    (mine,) = colours
+    elements = params.row_rank * N_ITEMS
+    for item in range(N_ITEMS):
+        for k in range(params.row_rank):
+            value = 0
+            for t in range(params.word_bits):
+                place = t * elements + k * N_ITEMS + item
+                bit = message.bits[place // 8] >> place % 8 & 1 ^ int(mine[t, k * N_ITEMS + item])
+                value += bit << t if t < params.word_bits - 1 else -(bit << t)
+            if k < params.rank:
+                assert profiles.factors[item][k] == value
+            else:
+                assert profiles.bias is not None
+                assert profiles.bias[item] == value
+
+
+def pieces(seen: Transcripts) -> list[bytes]:
+    """What must never repeat: ciphertexts, blocks of columns and tables, payloads, masked rows."""
+    found = []
+    for _, value in fields(seen, FieldClass.PK_CIPHERTEXT, FieldClass.HE_CIPHERTEXT):
+        found += [value[at : at + 128] for at in range(0, len(value), 128)]
+    for name, value in fields(seen, FieldClass.OT, FieldClass.GARBLED_TABLE, FieldClass.MASKED):
+        size = len(value) if name == "transfer-payload" else 16
+        found += [value[at : at + size] for at in range(0, len(value), size)]
+    return found
+
+
+@pytest.mark.req("PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-005")
+@pytest.mark.parametrize("case", OVER_PAILLIER)
+def test_nothing_is_ever_repeated(case: str) -> None:
+    """Neither within a run, nor in a run with other coins, nor in one on other ratings."""
+    runs = [
+        transcripts(case, PAILLIER, "nobody"),
+        transcripts(case, PAILLIER, "nobody", "other coins"),
+        transcripts(case, PAILLIER, "everything", "third coins"),
+    ]
+    found = [piece for run in runs for piece in pieces(run)]
+    assert len(found) > 10_000
+    assert len(found) == len(set(found))
+
+
+def test_other_coins_give_other_bytes_of_the_same_lengths() -> None:
+    one = transcripts("default", PAILLIER, "some")
+    other = transcripts("default", PAILLIER, "some", "other coins")
+    assert shape(one) == shape(other)
+    classes = set(FieldClass) - {FieldClass.PUBLIC, FieldClass.OUTPUT_SHARE}
+    pairs = list(zip(fields(one, *classes), fields(other, *classes), strict=True))
+    assert all(mine != theirs for mine, theirs in pairs)
+
+
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+@pytest.mark.parametrize(
+    "field_class", [FieldClass.MASKED, FieldClass.OT, FieldClass.GARBLED_TABLE]
+)
+def test_masked_bytes_look_uniform(data: str, field_class: FieldClass) -> None:
+    runs = [transcripts("default", PAILLIER, data, coins) for coins in ("coins", "c2", "c3", "c4")]
+    by_message: dict[str, bytes] = {}
+    for run in runs:
+        for name, value in fields(run, field_class):
+            by_message[name] = by_message.get(name, b"") + value
+    assert by_message
+    for name, value in by_message.items():
+        assert chi_square(value) < CHI_SQUARE_255, name
+
+
+@pytest.mark.req("PPMF-UPL-003")
+def test_masked_rows_are_independent_of_the_ratings() -> None:
+    """Under equal coins two uploads differ by their rows, a one-time pad; under others by noise."""
+    one = transcripts("default", PAILLIER, "nobody")
+    other = transcripts("default", PAILLIER, "everything")
+    rows = [
+        np.frombuffer(b"".join(v for _, v in fields(run, FieldClass.MASKED)), dtype="<u8")
+        for run in (one, other)
+    ]
+    signed = (rows[1] - rows[0]).astype(np.int64).reshape(N_USERS, 2, N_ITEMS)
+    assert set(signed[:, 0].ravel().tolist()) == {1}
+    assert set(signed[:, 1].ravel().tolist()) == {4, -5}
+    noise = b""
+    for coins in ("c2", "c3", "c4", "c5", "c6"):
+        fresh = transcripts("default", PAILLIER, "everything", coins)
+        again = np.frombuffer(
+            b"".join(v for _, v in fields(fresh, FieldClass.MASKED)), dtype="<u8"
+        )
+        noise += (again - rows[0]).astype("<u8").tobytes()
+    assert chi_square(noise) < CHI_SQUARE_255
+
+
+@pytest.mark.req("PPMF-AHE-010")
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All shares that come out of the products of four runs, RecSys' and CSP's together."""
+    decrypted: list[bytes] = []
+    original = PaillierOwner.decrypt
+
+    def watched(self: PaillierOwner, answer: bytes, layout: Layout, uses: Uses) -> list[np.ndarray]:
+        shares = original(self, answer, layout, uses)
+        decrypted.extend(share.astype("<u8").tobytes() for share in shares)
+        return shares
+
+    monkeypatch.setattr(PaillierOwner, "decrypt", watched)
+    ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
+    for coins in ("d1", "d2", "d3", "d4"):
+        run_toy(ratings, CASES["default"], suite(PAILLIER), label=coins)
+    everything = b"".join(decrypted)
+    assert chi_square(everything) < CHI_SQUARE_255
+    words = np.frombuffer(everything, dtype="<u8")
+    assert len(np.unique(words)) == len(words)
+
+
+@pytest.mark.req("PPMF-UPL-005")
+def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
+    from ppmf_secure.ahe.paillier_keys import SecretKey
+    from ppmf_secure.session import Session
+
+    key = SecretKey.generate(512, Coins.seeded("key"))
+    session = Session(Parameters(rank=1), ("1",), ("1", "2"), "ideal", bytes(16))
+    coins = Coins.seeded("user")
+    rows = np.zeros((2, 2), dtype=np.uint64)
+    first, second = (upload(session, "1", rows, key.public, coins) for _ in range(2))
+    assert first.masked != second.masked
+    assert first.sealed != second.sealed
+
+
+@pytest.mark.req("PPMF-RUN-005")
+def test_phases_are_named_in_order_and_half_steps_counted() -> None:
+    seen: list[Progress] = []
+    ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
+    run_toy(ratings, CASES["default"], ideal_suite(), on_progress=seen.append)
+    for party in (RECSYS, CSP):
+        mine = [(p.phase, p.done, p.total) for p in seen if p.party == party]
+        half_steps = [
+            (phase, done, 4) for done in range(4) for phase in ("products", "steps", "updates")
+        ]
+        beginning = [("keys", 0, 4), ("upload", 0, 4), ("set-up", 0, 4)]
+        assert mine == [*beginning, *half_steps, ("output", 4, 4)]

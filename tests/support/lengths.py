@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every message of a run and its length, predicted from public sizes by chapters 4 and 5.
+
+Nothing of the protocol's code is asked: sizes come from the parameters, numbers of AND gates from
+the netlists that chapter 4 prints. The one thing taken from the session is its public content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ppmf_spec.bounds import bounds
+from ppmf_spec.parameters import Parameters
+from spec_code import circuit
+
+RECSYS, CSP, USERS = "recsys", "csp", "users"
+BOTH = ((RECSYS, CSP), (CSP, RECSYS))
+CHUNK = 4096
+
+Line = tuple[str, str, str, int]
+"""Sender, receiver, name and length in bytes of a message."""
+Field = int | str | bytes
+"""An integer or a text as it is sent, or bytes, of which zeros stand for any."""
+
+
+def message_lengths(
+    params: Parameters, users: tuple[str, ...], items: tuple[str, ...], suite: str
+) -> list[Line]:
+    """The whole of epoch 0; the order within each pair of parties is that of sending."""
+    sizes = _Sizes(params, len(users), len(items), suite)
+    numbers: dict[tuple[str, str], int] = {}
+    lines = []
+    for sender, receiver, name, fields in _messages(sizes, users, suite):
+        number = numbers.get((sender, receiver), 0)
+        numbers[sender, receiver] = number + 1
+        header = 1 + _head(len(name)) + 34 + _head(0) + _head(number)
+        lines.append((sender, receiver, name, header + len(name) + sum(map(_encoded, fields))))
+    return lines
+
+
+def _head(value: int) -> int:
+    """Bytes of CBOR's head for a length or an integer."""
+    return 1 + sum(value >= limit for limit in (24, 1 << 8)) + 2 * (value >= 1 << 16)
+
+
+def _encoded(value: Field) -> int:
+    if isinstance(value, int):
+        return _head(value)
+    size = len(value.encode() if isinstance(value, str) else value)
+    return _head(size) + size
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    params: Parameters
+    users: int
+    items: int
+    suite: str
+
+    @property
+    def modulus(self) -> int:
+        """Bytes of a modulus; the ideal suite has transfers under 512 bits."""
+        return 64 if self.suite == "ideal" else int(self.suite.split("-")[1]) // 8
+
+    def rows(self, side: str) -> int:
+        return self.users if side == "users" else self.items
+
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """The columns used against W, and against R."""
+        d, D = self.params.rank, self.params.row_rank
+        products = sum(D - k for k in range(d))
+        return products + (D if self.params.bias else 0), d
+
+    def row_bytes(self, packing: str) -> int:
+        if self.suite == "ideal":
+            return 16 * self.rows(packing)
+        return 2 * self._ciphertexts(packing) * 2 * self.modulus
+
+    def answer_bytes(self, packing: str) -> int:
+        if self.suite == "ideal":
+            return 8 * sum(self.wanted) * self.rows(packing)
+        return sum(self.wanted) * self._ciphertexts(packing) * 2 * self.modulus
+
+    def _ciphertexts(self, packing: str) -> int:
+        terms = self.items if packing == "users" else self.users
+        outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
+        slot = 169 + (terms - 1).bit_length() + (outputs - 1).bit_length()
+        return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
+
+    def step(self, side: str, kind: str) -> tuple[int, int, dict[str, int]]:
+        """Input bits, AND gates, output widths of the circuit that makes steps of `side`."""
+        p, terms = self.params, self.rows("items" if side == "users" else "users")
+        f, g, s = p.frac_bits, p.step_guard_bits, p.curvature_shift
+        drop = 0
+        if kind == "lipschitz":
+            drop = 2 * f - g + s
+            largest = (terms * p.rank << 2 * (p.box_bits + f)) + (p.damping << (2 * f + s))
+        else:
+            shift = g - s if kind == "count" else g - min(s, 0)
+            largest = (terms << shift) + (p.damping << g)
+        weights: dict[str, int] = {}
+        if kind != "bias" and (p.l1 or p.regulariser == "binary-elastic-net"):
+            weights["tau"] = p.l1_int
+        if kind != "bias" and p.regulariser == "binary-elastic-net":
+            weights["theta"] = p.ridge_int
+        q = p.step_bits
+        made = circuit(
+            "reciprocal", largest.bit_length(), drop, q + g, p.damping << g, weights, f + q + 1
+        )
+        widths = {name: len(word) for name, word in made.outputs.items()}
+        return largest.bit_length(), len(made.ands()), widths
+
+    def update(self, thresholds: dict[str, int], *, prox: bool) -> tuple[int, int]:
+        """Input bits and AND gates of the circuit of new words."""
+        p = self.params
+        width = bounds(p, self.users, self.items).z_bits
+        made = circuit(
+            "update",
+            width,
+            2 * p.frac_bits + p.step_bits,
+            p.frac_bits,
+            p.box_bits,
+            p.regulariser if prox else None,
+            thresholds.get("tau", 0),
+            thresholds.get("theta", 0),
+        )
+        return width, len(made.ands())
+
+
+_Message = tuple[str, str, str, tuple[Field, ...]]
+
+
+def _messages(sizes: _Sizes, users: tuple[str, ...], suite: str) -> Iterator[_Message]:
+    params, modulus = sizes.params, sizes.modulus
+    ciphertext = 2 * modulus
+    yield CSP, USERS, "user-key", (bytes(modulus),)
+    for user in users:
+        yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(ciphertext))
+    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * ciphertext),)
+    product_key = 5 if suite == "ideal" else modulus
+    seeds = -(-128 // ((8 * modulus - 1) // 128))
+    for way in BOTH:
+        yield *way, "server-key", (suite, bytes(product_key), bytes(modulus))
+        for packing, total in (("users", sizes.items), ("items", sizes.users)):
+            size = sizes.row_bytes(packing)
+            step = max(1, (1 << 20) // size)
+            for first in range(0, total, step):
+                rows = bytes(size * min(step, total - first))
+                yield *way, "encrypted-rows", (packing, first, rows)
+        yield *way, "base-request", (bytes(128 * ciphertext),)
+        yield *way, "base-answer", (bytes(seeds * ciphertext),)
+    for side in ("users", "items"):
+        if params.step_rule == "count":
+            yield from _steps(sizes, side, "count")
+        if params.bias:
+            yield from _steps(sizes, side, "bias")
+    for half_step in range(2 * params.iterations):
+        yield from _half_step(sizes, half_step)
+    bits = params.word_bits * params.row_rank * sizes.items
+    yield CSP, RECSYS, "output-share", (bytes((bits + 7) // 8),)
+
+
+def _half_step(sizes: _Sizes, half_step: int) -> Iterator[_Message]:
+    params = sizes.params
+    d, D, w = params.rank, params.row_rank, params.word_bits
+    side, fixed = ("users", "items") if half_step % 2 == 0 else ("items", "users")
+    rows = sizes.rows(side)
+    if half_step:
+        for k in range(d):
+            yield from _products(sizes.rows(fixed), D - k, w)
+        for way in BOTH:
+            yield *way, "product-answer", (bytes(sizes.answer_bytes(side)),)
+    if params.step_rule == "lipschitz":
+        yield from _steps(sizes, side, "lipschitz")
+    _, _, widths = sizes.step(side, params.step_rule)
+    prox = params.regulariser == "binary-elastic-net" or params.l1 > 0
+    for inner in range(params.inner_steps):
+        if half_step > 1 or inner:
+            yield from _products(D * rows, D, w)
+        yield from _products(rows, d, widths["step"])
+        if params.bias:
+            yield from _products(rows, 1, sizes.step(side, "bias")[2]["step"])
+        if prox:
+            yield from _garbled(d * rows, *sizes.update(widths, prox=True))
+        if params.bias or not prox:
+            elements = rows if prox else D * rows
+            yield from _garbled(elements, *sizes.update({}, prox=False))
+        if half_step < 2 * params.iterations - 1 or inner < params.inner_steps - 1:
+            yield CSP, RECSYS, "transfer-columns", (_columns(w * D * rows),)
+            yield from _products(D * rows, 1, w, ways=BOTH[1:])
+
+
+def _steps(sizes: _Sizes, side: str, kind: str) -> Iterator[_Message]:
+    width, ands, widths = sizes.step(side, kind)
+    rows = sizes.rows(side)
+    yield from _garbled(rows, width, ands)
+    yield CSP, RECSYS, "transfer-columns", (_columns(widths["step"] * rows),)
+
+
+def _garbled(elements: int, width: int, ands: int) -> Iterator[_Message]:
+    for first in range(0, elements, CHUNK):
+        some = min(CHUNK, elements - first)
+        yield RECSYS, CSP, "transfer-columns", (_columns(width * some),)
+        yield CSP, RECSYS, "garbled-tables", (bytes(32 * ands * some),)
+
+
+def _products(
+    elements: int, length: int, width: int, *, ways: tuple[tuple[str, str], ...] = BOTH
+) -> Iterator[_Message]:
+    for first in range(0, elements, CHUNK):
+        some = min(CHUNK, elements - first)
+        payload = some * length * sum((64 - bit + 7) // 8 for bit in range(width))
+        for way in ways:
+            yield *way, "transfer-payload", (bytes(payload),)
+
+
+def _columns(transfers: int) -> bytes:
+    return bytes(2048 * -(-transfers // 128))
