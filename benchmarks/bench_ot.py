@@ -44,7 +44,8 @@ def main() -> None:
     print(f"answer    {answered - chosen:6.3f} s")
     print(f"reveal    {revealed - answered:6.3f} s")
 
-    sender, receiver = ot.ExtensionSender(delta, seeds), ot.ExtensionReceiver(pairs)
+    sender = ot.ExtensionSender(delta, seeds, b"bench")
+    receiver = ot.ExtensionReceiver(pairs, b"bench")
     choices = coins.bits(count)
 
     receiving, sending = [], []

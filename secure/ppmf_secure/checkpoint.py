@@ -4,11 +4,15 @@
 Kept are shares alone: those of the ratings, once, and those of the model, at each end of an
 iteration. Keys, transfers, labels and masks are never kept: a new epoch makes them anew from fresh
 coins, so nothing that was sent is ever computed a second time from the same randomness.
+
+A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
+keys: two epochs may both reach iteration t, but the shares they leave there do not fit together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cbor2
@@ -18,12 +22,14 @@ from ppmf_secure.program import CSP, RECSYS, Program, Send, receive
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Bits, Words, words_from_bytes, words_to_bytes
 from ppmf_spec.errors import EncodingError, StateError
-from ppmf_spec.wire import Resume
+from ppmf_spec.wire import Resume, ServerKey
 
 FORMAT = "ppmf-checkpoint/1"
+LINEAGE_BYTES = 32
+_NAME_BYTES = 8 + LINEAGE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RatingShares:
     """A server's additive shares mod 2^64 of the ratings, (users, items) each.
 
@@ -34,7 +40,7 @@ class RatingShares:
     rating: Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SavedSide:
     """One side of the model between two iterations: arithmetic shares (D, n), XOR-shared bits."""
 
@@ -42,30 +48,57 @@ class SavedSide:
     bits: Bits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Kept:
-    """What an earlier epoch kept: the rating shares, and iteration -> that checkpoint's bytes.
-
-    With no checkpoint yet the run starts again from the public start.
-    """
+    """What earlier epochs kept, as bytes: the rating shares, and the last checkpoints."""
 
     ratings: bytes
-    iterations: Mapping[int, bytes]
+    checkpoints: tuple[bytes, ...]
 
 
-def agree(me: str, iterations: Mapping[int, bytes]) -> Program[int]:
-    """The highest iteration both servers hold a checkpoint of; 0 is the public start.
+@dataclass(frozen=True, slots=True, repr=False)
+class Checkpoint:
+    """A model between two iterations, and where it comes from."""
 
-    Raises StateError when this server no longer holds the one the other is at.
-    """
+    iteration: int
+    lineage: bytes
+    users: SavedSide
+    items: SavedSide
+
+
+def lineage(session: Session, messages: Mapping[str, ServerKey]) -> bytes:
+    """What names an epoch for good: its servers' key messages, by sender."""
+    digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
+    for sender in (CSP, RECSYS):
+        message = messages[sender]
+        for key in (message.product_key, message.transfer_key):
+            digest.update(len(key).to_bytes(8, "little") + key)
+    return digest.digest()
+
+
+def agree(me: str, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+    """The highest checkpoint both servers hold, of one lineage; None for the public start."""
     peer = RECSYS if me == CSP else CSP
-    highest = max(iterations, default=0)
-    yield Send(peer, Resume(highest))
+    mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
+    names = sorted(mine, key=_iteration)
+    yield Send(peer, Resume(b"".join(names)))
     message = yield from receive(peer, Resume)
-    agreed = min(highest, message.iteration)
-    if agreed and agreed not in iterations:
-        raise StateError(f"{peer} holds iteration {agreed}, of which {me} has no checkpoint left")
-    return agreed
+    if len(message.checkpoints) % _NAME_BYTES:
+        raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
+    theirs = {
+        message.checkpoints[at : at + _NAME_BYTES]
+        for at in range(0, len(message.checkpoints), _NAME_BYTES)
+    }
+    common = mine.keys() & theirs
+    return mine[max(common, key=_iteration)] if common else None
+
+
+def _name(checkpoint: Checkpoint) -> bytes:
+    return checkpoint.iteration.to_bytes(8, "little") + checkpoint.lineage
+
+
+def _iteration(name: bytes) -> int:
+    return int.from_bytes(name[:8], "little")
 
 
 def write_ratings(session: Session, shares: RatingShares) -> bytes:
@@ -84,20 +117,25 @@ def read_ratings(session: Session, data: bytes) -> RatingShares:
     )
 
 
-def write_sides(session: Session, users: SavedSide, items: SavedSide) -> bytes:
-    """Both sides of the model as bytes."""
-    parts: list[bytes] = []
-    for side in (users, items):
+def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as bytes."""
+    parts = [checkpoint.iteration.to_bytes(8, "little"), checkpoint.lineage]
+    for side in (checkpoint.users, checkpoint.items):
         parts += [words_to_bytes(side.share), np.packbits(side.bits).tobytes()]
-    return cbor2.dumps([FORMAT, session.id, "sides", *parts], canonical=True)
+    return cbor2.dumps([FORMAT, session.id, "model", *parts], canonical=True)
 
 
-def read_sides(session: Session, data: bytes) -> tuple[SavedSide, SavedSide]:
+def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
     """The inverse; EncodingError, or StateError when it belongs to another session."""
-    parts = _parts(session, data, "sides", 4)
-    users = _side(session, parts[0], parts[1], len(session.users))
-    items = _side(session, parts[2], parts[3], len(session.items))
-    return users, items
+    iteration, written_by, *sides = _parts(session, data, "model", 6)
+    if (len(iteration), len(written_by)) != (8, LINEAGE_BYTES):
+        raise EncodingError("checkpoint of the model: its name is not of its length")
+    return Checkpoint(
+        int.from_bytes(iteration, "little"),
+        written_by,
+        _side(session, sides[0], sides[1], len(session.users)),
+        _side(session, sides[2], sides[3], len(session.items)),
+    )
 
 
 def _side(session: Session, share: bytes, packed: bytes, rows: int) -> SavedSide:

@@ -24,7 +24,7 @@ from ppmf_secure.state import Server, Side
 from ppmf_spec.parameters import Parameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Problem:
     """This server's shares of one half-step's sub-problem, for n rows of D trainable numbers.
 

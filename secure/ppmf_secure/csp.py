@@ -41,7 +41,8 @@ def csp(
 
 def _take_seeds(session: Session, suite: SuiteChoice, key: SecretKey) -> Program[RatingShares]:
     """Give the users a key, and open the seeds that come back through RecSys."""
-    yield Send(USERS, wire.UserKey(key.public.to_bytes()))
+    for receiver in (RECSYS, USERS):
+        yield Send(receiver, wire.UserKey(key.public.to_bytes()))
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(RECSYS, wire.SealedSeeds)
     shares = _shares(session, suite, key, message.sealed)

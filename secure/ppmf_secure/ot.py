@@ -20,7 +20,9 @@ t_i ^ delta_i b. Read by rows, q = t ^ b delta: row j is the key of transfer j.
 
 On what it rests. Choices: the sender lacks one seed of each pair, so each u_i is masked by a
 pseudo-random column: G being a PRG is all it takes (here AES-128 in counter mode, the seed being
-the key). Delta: the receiver gets no message, so delta is as hidden as the base transfers leave it.
+the key, and the first counter a hash of session, epoch, direction and column, so that a guess at a
+seed can be tried on one column only). Delta: the receiver gets no message, so delta is as hidden as
+the base transfers leave it.
 
 What it is for. The pairs are *raw*: all of them share delta. That is what free-XOR garbling wants:
 sender's key and receiver's key are a wire's zero label and active label as they stand. A payload
@@ -35,6 +37,7 @@ objects on the same seeds would repeat the keystreams, and reveal the XOR of two
 
 from __future__ import annotations
 
+import hashlib
 from typing import cast
 
 import numpy as np
@@ -80,11 +83,12 @@ def delta_bits(delta: Words) -> Bits:
 class ExtensionSender:
     """The side that holds the offset, and was the chooser of the base transfers.
 
-    delta: (2,), its bits lowest first the choices. seeds: (128, 16), the seeds they chose.
+    delta: (2,), its bits lowest first the choices. seeds: (128, 16), the seeds they chose. context:
+    public, names session, epoch and direction.
     """
 
-    def __init__(self, delta: Words, seeds: Bytes) -> None:
-        self._streams = _Streams(seeds)
+    def __init__(self, delta: Words, seeds: Bytes, context: bytes) -> None:
+        self._streams = _Streams(seeds, context)
         self._delta_columns = -delta_bits(delta).astype("<u8")[:, np.newaxis]  # all ones where set
 
     def extend(self, columns: bytes, count: int) -> Words:
@@ -111,12 +115,12 @@ class ExtensionSender:
 class ExtensionReceiver:
     """The side that chooses, and was the sender of the base transfers.
 
-    seed_pairs: (128, 2, 16), both seeds of each base transfer.
+    seed_pairs: (128, 2, 16), both seeds of each base transfer. context: the sender's.
     """
 
-    def __init__(self, seed_pairs: Bytes) -> None:
-        self._zero = _Streams(seed_pairs[:, 0])
-        self._one = _Streams(seed_pairs[:, 1])
+    def __init__(self, seed_pairs: Bytes, context: bytes) -> None:
+        self._zero = _Streams(seed_pairs[:, 0], context)
+        self._one = _Streams(seed_pairs[:, 1], context)
 
     def extend(self, choices: Bits) -> tuple[bytes, Words]:
         """The message, `columns_bytes(count)` long, and the keys (count, 2) for choices (count,).
@@ -143,10 +147,12 @@ class ExtensionReceiver:
 class _Streams:
     """G of 128 seeds: as many keystreams of AES-128-CTR, read side by side."""
 
-    def __init__(self, seeds: Bytes) -> None:
+    def __init__(self, seeds: Bytes, context: bytes) -> None:
         self._ciphers = [
-            Cipher(algorithms.AES(seed.tobytes()), modes.CTR(bytes(16))).encryptor()
-            for seed in seeds
+            Cipher(
+                algorithms.AES(seed.tobytes()), modes.CTR(_first_counter(context, i))
+            ).encryptor()
+            for i, seed in enumerate(seeds)
         ]
 
     def next(self, words: int) -> Words:
@@ -157,6 +163,12 @@ class _Streams:
             # cast: cryptography's signature says bytes where any writable buffer will do
             cipher.update_into(zeros, cast(bytearray, row.view(np.uint8).data))
         return rows
+
+
+def _first_counter(context: bytes, column: int) -> bytes:
+    """Where a keystream begins: in a place of its own, so that no guess serves two columns."""
+    text = b"ppmf/v1/ot-counter/" + context + column.to_bytes(8, "little")
+    return hashlib.sha256(text).digest()[:16]
 
 
 def _column_bytes(count: int) -> int:

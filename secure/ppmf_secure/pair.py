@@ -32,7 +32,7 @@ class Site:
         return Site(self.purpose, (*self.indices, *indices))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Pair:
     """One server's half of the correlation between the two, for one epoch.
 
@@ -69,9 +69,16 @@ def open_pair(
         me=me,
         keys=BatchKeys(session_id, epoch),
         offset=offset,
-        sender=ExtensionSender(offset, reveal(own, answered.seeds)),
-        receiver=ExtensionReceiver(seed_pairs),
+        sender=ExtensionSender(
+            offset, reveal(own, answered.seeds), _context(session_id, epoch, sender=me)
+        ),
+        receiver=ExtensionReceiver(seed_pairs, _context(session_id, epoch, sender=peer)),
     )
+
+
+def _context(session_id: bytes, epoch: int, *, sender: str) -> bytes:
+    """What the keystreams of one direction's extension are bound to."""
+    return session_id + epoch.to_bytes(8, "little") + sender.encode()
 
 
 def send_transfers(pair: Pair, width: int, count: int) -> Program[Words]:

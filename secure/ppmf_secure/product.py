@@ -39,7 +39,7 @@ class Orientation:
     uses: tuple[slice, slice]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Product:
     """One server's end of the product, in one orientation."""
 

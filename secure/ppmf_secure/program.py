@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a party program may do: four effects, and nothing else (sans-IO).
+"""What a party program may do: five effects, and nothing else (sans-IO).
 
-A party is a generator. It yields `Send`, `Receive`, `Phase` or `Keep`; a `Receive` is answered
-with the message. Who carries the bytes, on which thread, over which wire, with which clock, is the
-transport's business: the same program runs in memory, over sockets, from a recorded transcript,
-or one step at a time under a conformance runner.
+A party is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase` or `Keep`; a `Receive` is
+answered with the message. Who carries the bytes, on which thread, over which wire, with which
+clock, is the transport's business: the same program runs in memory, over sockets, from a recorded
+transcript, or one step at a time under a conformance runner.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ppmf_spec.errors import PpmfError
 from ppmf_spec.wire import Message
 
 RECSYS = "recsys"
@@ -60,7 +61,15 @@ class Keep:
     data: Callable[[], bytes]
 
 
-Effect = Send | Receive | Phase | Keep
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the party named `to` that its last message was refused, and go on without it."""
+
+    to: str
+    error: PpmfError
+
+
+Effect = Send | Receive | Refuse | Phase | Keep
 Program = Generator[Effect, Message | None, T]
 
 

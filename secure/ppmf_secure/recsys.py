@@ -7,40 +7,41 @@ from functools import partial
 
 import numpy as np
 
-from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratings
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import colours
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Send, receive
+from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.server import train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words, check_length, from_bits, words_from_bytes
 from ppmf_secure.suites import SuiteChoice
 from ppmf_spec import wire
-from ppmf_spec.errors import RangeError, StateError
+from ppmf_spec.errors import PpmfError, RangeError, StateError
 from ppmf_spec.profiles import ItemProfiles
 
 
 class Intake:
     """The uploads as they come: one a user, in any order, a retry allowed if byte-identical."""
 
-    def __init__(self, session: Session, sealed_bytes: int) -> None:
+    def __init__(self, session: Session, key: PublicKey) -> None:
         self._session = session
-        self._sealed_bytes = sealed_bytes
+        self._key = key
         self._row = {user: row for row, user in enumerate(session.users)}
         self._taken: dict[str, wire.Upload] = {}
 
     def take(self, upload: wire.Upload) -> None:
         """Accept one upload.
 
-        Raises RangeError for an unknown user, EncodingError for a wrong length, StateError for a
-        second, different upload of the same user. What was taken before stays taken.
+        Raises RangeError for an unknown user or a seal outside its group, EncodingError for a
+        wrong length, StateError for a second, different upload of the same user. What was taken
+        before stays taken.
         """
         if upload.user not in self._row:
             raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
         where = f"upload of user {upload.user}"
         check_length(upload.masked, 16 * len(self._session.items), f"{where}: masked rows")
-        check_length(upload.sealed, self._sealed_bytes, f"{where}: sealed seed")
+        self._key.read(upload.sealed, 1, f"{where}: sealed seed")
         if self._taken.setdefault(upload.user, upload) != upload:
             raise StateError(f"{where}: a second upload, and not the bytes of the first")
 
@@ -87,11 +88,16 @@ def recsys(
 
 
 def _take_uploads(session: Session, suite: SuiteChoice) -> Program[RatingShares]:
-    """Wait for every user, and pass the sealed seeds on."""
+    """Wait for every user, and pass the sealed seeds on. A bad upload costs nobody else's."""
     yield Phase("upload", 0, session.half_steps)
-    intake = Intake(session, suite.sealed_bytes)
+    message = yield from receive(CSP, wire.UserKey)
+    intake = Intake(session, PublicKey.parse(message.modulus, suite.transfer_bits))
     while intake.missing:
-        intake.take((yield from receive(USERS, wire.Upload)))
+        upload = yield from receive(USERS, wire.Upload)
+        try:
+            intake.take(upload)
+        except PpmfError as refusal:
+            yield Refuse(USERS, refusal)
     yield Send(CSP, wire.SealedSeeds(intake.sealed_seeds()))
     shares = intake.shares()
     yield Keep("ratings", None, partial(write_ratings, session, shares))

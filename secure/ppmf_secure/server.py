@@ -15,12 +15,14 @@ import numpy as np
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.checkpoint import (
+    Checkpoint,
     Kept,
     RatingShares,
     SavedSide,
     agree,
-    read_sides,
-    write_sides,
+    lineage,
+    read_checkpoint,
+    write_checkpoint,
 )
 from ppmf_secure.coins import Coins
 from ppmf_secure.columns import column_uses, problem
@@ -56,14 +58,14 @@ def train(
     They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
     earlier epoch left behind: the run goes on from the last iteration both servers hold.
     """
-    done = 0 if kept is None else (yield from agree(me, kept.iterations))
+    found: Checkpoint | None = None
+    if kept is not None:
+        found = yield from agree(me, [read_checkpoint(session, data) for data in kept.checkpoints])
+    done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
     params = session.parameters
-    if kept is None or not done:
-        sides = _start(server)
-    else:
-        sides = yield from _restore(server, kept.iterations[done])
+    sides = _start(server) if found is None else (yield from _restore(server, found))
     made_once = yield from _steps_from_counts(server)
     for half_step in range(2 * done, session.half_steps):
         updated, fixed = SIDES[half_step % 2], SIDES[1 - half_step % 2]
@@ -88,7 +90,7 @@ def train(
             )
         if updated == "items":
             iteration = half_step // 2 + 1
-            yield Keep("sides", iteration, partial(_save, session, dict(sides)))
+            yield Keep("model", iteration, partial(_save, server, iteration, dict(sides)))
     raise AssertionError("a run has at least one iteration")
 
 
@@ -126,10 +128,8 @@ def _set_up(
     """Exchange keys, encrypted rows and base transfers."""
     peer = RECSYS if me == CSP else CSP
     product_key = suite.products.generate(coins)
-    yield Send(
-        peer,
-        wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes()),
-    )
+    ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
+    yield Send(peer, ours)
     theirs = yield from receive(peer, wire.ServerKey)
     if theirs.suite != session.suite:
         raise StateError(
@@ -155,7 +155,8 @@ def _set_up(
         "users": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
         "items": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),
     }
-    return Server(session, pair, dict(zip(SIDES, products, strict=True)), sums)
+    written_by = lineage(session, {me: ours, peer: theirs})
+    return Server(session, pair, written_by, dict(zip(SIDES, products, strict=True)), sums)
 
 
 def _start(server: Server) -> dict[str, Side]:
@@ -168,20 +169,20 @@ def _start(server: Server) -> dict[str, Side]:
     }
 
 
-def _save(session: Session, sides: dict[str, Side]) -> bytes:
+def _save(server: Server, iteration: int, sides: dict[str, Side]) -> bytes:
     """The checkpoint of a model that is no longer the public start."""
     saved = []
     for name in SIDES:
         words = sides[name].words
         assert words is not None, "after an iteration both sides are shared"
         saved.append(SavedSide(sides[name].share, words.bits))
-    return write_sides(session, *saved)
+    return write_checkpoint(server.session, Checkpoint(iteration, server.lineage, *saved))
 
 
-def _restore(server: Server, data: bytes) -> Program[dict[str, Side]]:
+def _restore(server: Server, checkpoint: Checkpoint) -> Program[dict[str, Side]]:
     """The model of a checkpoint, with new transfers for its bits."""
     sides = {}
-    for name, saved in zip(SIDES, read_sides(server.session, data), strict=True):
+    for name, saved in zip(SIDES, (checkpoint.users, checkpoint.items), strict=True):
         words = yield from share_words(server.pair, saved.bits)
         sides[name] = Side(name, saved.share, words, None)
     return sides

@@ -30,7 +30,7 @@ def chunks(count: int) -> Iterator[slice]:
         yield slice(first, min(first + CHUNK, count))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SharedWords:
     """n words of `width` bits, XOR-shared, each bit with its two transfers.
 

@@ -15,7 +15,7 @@ from ppmf_secure.session import Session
 from ppmf_secure.shares import SharedWords, Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Side:
     """One side of the factorisation: D trainable numbers for each of n rows.
 
@@ -36,7 +36,7 @@ class Side:
         return int(self.share.shape[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Steps:
     """The steps H of one kind for n rows, XOR-shared, and their thresholds as wire labels."""
 
@@ -44,7 +44,7 @@ class Steps:
     thresholds: Labels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RowSums:
     """This server's shares of what a row's ratings sum to, weighted with nothing: (n,) each.
 
@@ -55,15 +55,17 @@ class RowSums:
     total: Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Server:
     """One server in the middle of one epoch.
 
-    products, sums: by the name of the side that is updated with them.
+    lineage names the epoch in checkpoints; products, sums: by the name of the side that is updated
+    with them.
     """
 
     session: Session
     pair: Pair
+    lineage: bytes
     products: Mapping[str, Product]
     sums: Mapping[str, RowSums]
 

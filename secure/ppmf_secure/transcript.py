@@ -7,8 +7,11 @@ run goes, readable after an interruption, and never held in memory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -37,13 +40,17 @@ class Recorder:
     """
 
     def __init__(self, folder: Path | None, party: str, *, epoch: int = 0) -> None:
-        mode = "ab" if epoch else "wb"
-        self._file = None if folder is None else (folder / (party + SUFFIX)).open(mode)
+        self._file: FileIO | None = None
+        if folder is not None:
+            path = folder / (party + SUFFIX)
+            if epoch and path.exists():
+                os.truncate(path, _whole_records(path))
+            self._file = FileIO(path, "ab" if epoch else "wb")
 
     def record(self, direction: Direction, peer: str, message: bytes) -> None:
         """Append one message."""
         if self._file is not None:
-            cbor2.dump([direction, peer, message], self._file)
+            self._file.write(cbor2.dumps([direction, peer, message]))
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +63,16 @@ class Recorder:
     ) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _whole_records(path: Path) -> int:
+    """The bytes of a file up to the record an interruption cut short, if one did."""
+    end = 0
+    with path.open("rb") as file, suppress(cbor2.CBORError, ValueError):
+        while file.peek(1):
+            cbor2.load(file)
+            end = file.tell()
+    return end
 
 
 def read(path: Path) -> Iterator[Record]:

@@ -18,7 +18,7 @@ import numpy as np
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.ahe.sealed import seal, unseal
 from ppmf_secure.coins import Coins
-from ppmf_secure.program import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.program import CSP, RECSYS, Phase, Program, Send, receive
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words, words_to_bytes
 from ppmf_secure.suites import SuiteChoice
@@ -36,10 +36,11 @@ def users(
 
     rows: (user id, her rows (2, items)), see `upload`.
     """
+    yield Phase("upload", 0, session.half_steps)
     message = yield from receive(CSP, UserKey)
     key = PublicKey.parse(message.modulus, suite.transfer_bits)
     for user, hers in rows:
-        yield Send(RECSYS, upload(session, user, hers, key, coins.child(f"user/{user}")))
+        yield Send(RECSYS, upload(session, user, hers, key, Coins(coins.bytes(32))))
 
 
 def upload(session: Session, user: str, rows: Words, key: PublicKey, coins: Coins) -> Upload:
@@ -62,10 +63,11 @@ def expand_seed(session: Session, user: str, seed: bytes) -> Words:
 
 def open_seed(session: Session, user: str, key: SecretKey, sealed: bytes) -> bytes:
     """CSP's side of the sealed seed; StateError when it belongs to another session or user."""
-    opened = unseal(key, sealed, SEED_BYTES + BINDING_BYTES)
+    where = f"sealed seed of user {user}"
+    opened = unseal(key, sealed, SEED_BYTES + BINDING_BYTES, where)
     seed, binding = opened[:SEED_BYTES], opened[SEED_BYTES:]
     if binding != _binding(session, user):
-        raise StateError(f"the sealed seed of user {user} is bound to another session or user")
+        raise StateError(f"{where}: it is bound to another session or user")
     return seed
 
 

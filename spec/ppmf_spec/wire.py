@@ -58,10 +58,10 @@ _SERVERS = (("recsys", "csp"), ("csp", "recsys"))
 
 @dataclass(frozen=True, slots=True)
 class UserKey(Message):
-    """CSP's Paillier modulus, big-endian: what users encrypt their seeds under."""
+    """CSP's Paillier modulus, big-endian: users encrypt seeds under it, RecSys checks the seals."""
 
     name = "user-key"
-    routes = (("csp", "users"),)
+    routes = (("csp", "users"), ("csp", "recsys"))
     modulus: bytes = _of(FieldClass.PUBLIC)
 
 
@@ -98,11 +98,15 @@ class ServerKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Message):
-    """The first message of a later epoch: the iteration of the sender's highest checkpoint."""
+    """The first message of a later epoch: the checkpoints its sender holds.
+
+    For each, in rising order: the iteration (8 bytes, little-endian) and the lineage (32 bytes) of
+    the epoch that wrote it.
+    """
 
     name = "resume"
     routes = _SERVERS
-    iteration: int = _of(FieldClass.PUBLIC)
+    checkpoints: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +236,7 @@ def decode(data: bytes) -> Envelope:
     """
     try:
         parts = cbor2.loads(data)
-    except (cbor2.CBORDecodeError, ValueError, OverflowError, RecursionError) as error:
+    except (ArithmeticError, cbor2.CBORError, RecursionError, TypeError, ValueError) as error:
         raise EncodingError(f"a message of {len(data)} bytes is not CBOR") from error
     if not isinstance(parts, list) or len(parts) < 4 or not isinstance(parts[0], str):
         raise EncodingError("a message is not an array with a name and a header")

@@ -40,7 +40,7 @@ def test_three_processes_train_and_write_what_they_said(tmp_path: Path) -> None:
     assert result.profiles == expected
     _measures_are_the_transcripts(result, transcripts)
     assert seen[-1].done == seen[-1].total == 4
-    assert {progress.party for progress in seen} == {RECSYS, CSP}
+    assert {progress.party for progress in seen} == {RECSYS, CSP, USERS}
     resumed = local.resume(checkpoints, transcripts=transcripts)
     assert resumed.profiles == expected
     epochs = {wire.decode(r.message).epoch for r in read(transcripts / "csp.cborseq")}
@@ -88,3 +88,17 @@ def test_a_killed_server_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> 
     with pytest.raises(PeerError, match="csp stopped, exit status -9"):
         local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=kill_csp)
     assert local.resume(tmp_path).profiles == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-ERR-006")
+def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left waiting for an upload, and the error is the users' own."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a rating of 4.5")
+
+    monkeypatch.setattr(local, "user_rows", lambda ratings: map(broken, ratings.users))
+    broke = "users broke: ZeroDivisionError at test_local.py"
+    with pytest.raises(PeerError, match=broke) as caught:
+        local.train(RATINGS, PARAMETERS, suite=SUITE)
+    assert "4.5" not in str(caught.value)

@@ -30,7 +30,7 @@ def _parties(label: str) -> tuple[Words, ot.ExtensionSender, ot.ExtensionReceive
     delta = ot.fresh_delta(coins, odd=True)
     pairs = np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
     chosen = pairs[np.arange(128), ot.delta_bits(delta)]
-    return delta, ot.ExtensionSender(delta, chosen), ot.ExtensionReceiver(pairs)
+    return delta, ot.ExtensionSender(delta, chosen, b"test"), ot.ExtensionReceiver(pairs, b"test")
 
 
 def _chi_square(data: bytes) -> float:
@@ -168,18 +168,20 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
     pairs = np.frombuffer(
         b"".join(hashlib.sha256(bytes([i])).digest() for i in range(128)), dtype=np.uint8
     ).reshape(128, 2, 16)
-    receiver = ot.ExtensionReceiver(pairs)
-    counters = b"".join(block.to_bytes(16, "big") for block in range(2))
+    receiver = ot.ExtensionReceiver(pairs, b"test")
 
-    def stream(seed: NDArray[np.uint8]) -> int:
+    def stream(seed: NDArray[np.uint8], column: int) -> int:
         cipher = Cipher(algorithms.AES(seed.tobytes()), modes.ECB()).encryptor()
+        text = b"ppmf/v1/ot-counter/test" + column.to_bytes(8, "little")
+        first = int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
+        counters = b"".join(((first + block) % 2**128).to_bytes(16, "big") for block in range(2))
         return int.from_bytes(cipher.update(counters), "little")
 
     choices = _choices("format", 200)
     bits = sum(int(choice) << place for place, choice in enumerate(choices))
     columns, held = receiver.extend(choices)
     for i in range(128):
-        zero, one = stream(pairs[i, 0]), stream(pairs[i, 1])
+        zero, one = stream(pairs[i, 0], i), stream(pairs[i, 1], i)
         sent = int.from_bytes(columns[32 * i : 32 * i + 32], "little")
         assert sent == zero ^ one ^ bits
         for transfer in (0, 63, 64, 127, 128, 199):

@@ -185,22 +185,22 @@ def test_sealed_payloads_open(payload: bytes) -> None:
     key, coins = _key(), Coins.seeded("seal")
     sealed = seal(key.public, payload, coins)
     assert len(sealed) == key.public.ciphertext_bytes
-    assert unseal(key, sealed, 48) == payload
+    assert unseal(key, sealed, 48, "seal of x") == payload
     assert seal(key.public, payload, coins) != sealed
 
 
 def test_what_cannot_be_sealed_or_opened() -> None:
     key, coins = _key(), Coins.seeded("refusals")
-    assert unseal(key, seal(key.public, b"\xff" * MAX_PAYLOAD, coins), MAX_PAYLOAD)
+    assert unseal(key, seal(key.public, b"\xff" * MAX_PAYLOAD, coins), MAX_PAYLOAD, "seal of x")
     with pytest.raises(RangeError, match="64 bytes, at most 63"):
         seal(key.public, bytes(64), coins)
     sealed = seal(key.public, b"\xff" * 48, coins)
     with pytest.raises(EncodingError, match="127 bytes instead of 128"):
-        unseal(key, sealed[1:], 48)
+        unseal(key, sealed[1:], 48, "seal of x")
     with pytest.raises(RangeError, match="does not fit in 47 bytes"):
-        unseal(key, sealed, 47)
+        unseal(key, sealed, 47, "seal of x")
     with pytest.raises(RangeError, match="outside"):
-        unseal(key, bytes(128), 48)
+        unseal(key, bytes(128), 48, "seal of x")
 
 
 def test_another_key_does_not_open() -> None:
@@ -208,4 +208,4 @@ def test_another_key_does_not_open() -> None:
     sealed = [seal(_key().public, bytes(48), Coins.seeded(str(n))) for n in range(20)]
     for one in sealed:
         with pytest.raises(RangeError):
-            unseal(_key("another"), one, 48)
+            unseal(_key("another"), one, 48, "seal of x")

@@ -12,7 +12,7 @@ from ideal import ideal_suite
 from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, Phase, Send
+from ppmf_secure.program import CSP, RECSYS, Receive, Refuse, Send
 from ppmf_secure.recsys import Intake, recsys
 from ppmf_secure.server import public_start
 from ppmf_secure.session import Session
@@ -44,7 +44,7 @@ def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins")
 def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: str) -> None:
     session = _session()
     rows = np.array([w, x], dtype=np.int64).astype(np.uint64)
-    intake = Intake(session, SEALED)
+    intake = Intake(session, KEY.public)
     for user in session.users:
         intake.take(_upload(session, user, rows, coins + user))
     assert intake.missing == 0
@@ -60,7 +60,7 @@ def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: 
 @pytest.mark.req("PPMF-UPL-006")
 def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
     session = _session()
-    intake = Intake(session, SEALED)
+    intake = Intake(session, KEY.public)
     rows = np.zeros((2, 3), dtype=np.uint64)
     first = _upload(session, "1", rows)
     intake.take(first)
@@ -77,23 +77,25 @@ def test_a_seed_is_bound_to_its_session_and_user() -> None:
     session = _session()
     sealed = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64)).sealed
     open_seed(session, "1", KEY, sealed)
-    with pytest.raises(StateError, match="user 2 is bound to another"):
+    with pytest.raises(StateError, match="user 2: it is bound to another"):
         open_seed(session, "2", KEY, sealed)
-    with pytest.raises(StateError, match="user 1 is bound to another"):
+    with pytest.raises(StateError, match="user 1: it is bound to another"):
         open_seed(_session(nonce=1), "1", KEY, sealed)
 
 
 @pytest.mark.req("PPMF-UPL-006", "PPMF-ERR-003")
 def test_malformed_uploads_name_the_user() -> None:
     session = _session()
-    intake = Intake(session, SEALED)
+    intake = Intake(session, KEY.public)
     good = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64))
     with pytest.raises(RangeError, match="'3': not on the user list"):
         intake.take(wire.Upload("3", good.masked, good.sealed))
     with pytest.raises(EncodingError, match="user 1: masked rows: 47 bytes where 48"):
         intake.take(wire.Upload("1", good.masked[:-1], good.sealed))
-    with pytest.raises(EncodingError, match="user 1: sealed seed: 127 bytes where 128"):
+    with pytest.raises(EncodingError, match="user 1: sealed seed"):
         intake.take(wire.Upload("1", good.masked, good.sealed[1:]))
+    with pytest.raises(RangeError, match="user 1: sealed seed: ciphertext 0"):
+        intake.take(wire.Upload("1", good.masked, bytes(SEALED)))
     assert intake.missing == 2
 
 
@@ -155,8 +157,9 @@ def test_servers_of_different_suites_say_so() -> None:
 
     public = PublicKey.parse(key.modulus, 512)
     sealed = upload(session, "1", rows, public, Coins.seeded("u")).sealed
-    assert isinstance(next(program), Phase)
-    next(program)
+    effect = next(program)
+    while not isinstance(effect, Receive):
+        effect = next(program)
     effect = program.send(wire.SealedSeeds(sealed))
     while not isinstance(effect, Send):
         effect = next(program)
@@ -170,12 +173,16 @@ def test_servers_of_different_suites_say_so() -> None:
 def test_recsys_waits_for_every_user() -> None:
     session = _session()
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"))
-    next(program)
-    next(program)
-    next(program)
+    while not isinstance(next(program), Receive):
+        pass
+    program.send(wire.UserKey(KEY.public.to_bytes()))
     rows = np.zeros((2, 3), dtype=np.uint64)
     effect = program.send(_upload(session, "2", rows))
-    assert not isinstance(effect, Send)
+    assert isinstance(effect, Receive)
+    effect = program.send(_upload(session, "2", rows, "again"))
+    assert isinstance(effect, Refuse), "a bad upload is refused,"
+    effect = next(program)
+    assert isinstance(effect, Receive), "and costs nobody else's"
     effect = program.send(_upload(session, "1", rows))
     assert isinstance(effect, Send)
     assert effect.to == CSP != RECSYS

@@ -113,25 +113,53 @@ def test_a_run_may_be_interrupted_again(tmp_path: Path) -> None:
 @pytest.mark.req("PPMF-RES-003")
 def test_servers_at_different_checkpoints_agree_on_the_lower(tmp_path: Path) -> None:
     _first_epoch(tmp_path, 7)
-    newest = sorted((tmp_path / RECSYS).glob("sides-*"))[-1]
+    newest = sorted((tmp_path / RECSYS).glob("model-*"))[-1]
     newest.unlink()
     assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
 
 
 @pytest.mark.req("PPMF-RES-003")
-def test_a_checkpoint_that_is_gone_is_missed_by_name() -> None:
-    program = agree(RECSYS, {5: b"", 6: b""})
+@pytest.mark.parametrize("survivor", [RECSYS, CSP])
+def test_one_iteration_of_two_epochs_is_not_one_checkpoint(tmp_path: Path, survivor: str) -> None:
+    """Both servers hold iteration 2, written in different epochs: their shares do not fit."""
+    other = CSP if survivor == RECSYS else RECSYS
+    _first_epoch(tmp_path, 5)
+    first = (tmp_path / survivor / "model-2.state").read_bytes()
+    (tmp_path / other / "model-2.state").unlink()
+    with pytest.raises(PowerCutError):
+        _next_epoch(tmp_path, 1, cut=5)
+    (tmp_path / survivor / "model-2.state").write_bytes(first)
+    assert _next_epoch(tmp_path, 2) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-RES-003")
+def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None:
+    _first_epoch(tmp_path, 5)
+    for path in (tmp_path / CSP).glob("model-*"):
+        path.unlink()
+    assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
+
+
+def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
+    program = agree(RECSYS, [])
     program.send(None)
     program.send(None)
-    with pytest.raises(StateError, match="csp holds iteration 3, of which recsys has no"):
-        program.send(wire.Resume(3))
+    with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
+        program.send(wire.Resume(bytes(39)))
+
+
+@pytest.mark.req("PPMF-RES-004")
+def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
+    session = _first_epoch(tmp_path, 5)
+    with pytest.raises(StateError, match="holds the checkpoints of a run"):
+        save_session(tmp_path, session, epoch=0)
 
 
 @pytest.mark.req("PPMF-RES-004")
 def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 7)
     names = sorted(path.name for path in (tmp_path / CSP).iterdir())
-    assert names == ["ratings.state", "sides-000002.state", "sides-000003.state"]
+    assert names == ["model-2.state", "model-3.state", "ratings.state"]
     shares = [read_ratings(session, Store(tmp_path / name).kept().ratings) for name in PROGRAMS]
     rated = shares[0].rated + shares[1].rated
     assert rated.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
@@ -187,7 +215,7 @@ def test_peers_in_different_epochs_notice() -> None:
     first = wire.Link(bytes(32), 1, RECSYS, CSP)
     second = wire.Link(bytes(32), 2, RECSYS, CSP)
     with pytest.raises(StateError, match="epoch 1, not 2"):
-        second.decode(first.encode(wire.Resume(0)), wire.Resume)
+        second.decode(first.encode(wire.Resume(b"")), wire.Resume)
 
 
 def test_nothing_is_kept_without_a_folder() -> None:

@@ -136,7 +136,9 @@ def test_updates_are_gate_for_gate_the_specifications(
 
 def evaluate(net: Any, **inputs: int) -> dict[str, int]:
     """A netlist of chapter 4 on unsigned integers."""
-    values = [0] + [inputs[name] >> i & 1 for name, width in net.inputs.items() for i in range(width)]
+    values = [0] + [
+        inputs[name] >> i & 1 for name, width in net.inputs.items() for i in range(width)
+    ]
     for kind, left, right in net.nodes[len(values) :]:
         a, b = (values[literal >> 1] ^ literal & 1 for literal in (left, right))
         values.append(a ^ b if kind == "xor" else a & b)

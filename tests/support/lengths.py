@@ -135,7 +135,8 @@ _Message = tuple[str, str, str, tuple[Field, ...]]
 def _messages(sizes: _Sizes, users: tuple[str, ...], suite: str) -> Iterator[_Message]:
     params, modulus = sizes.params, sizes.modulus
     ciphertext = 2 * modulus
-    yield CSP, USERS, "user-key", (bytes(modulus),)
+    for receiver in (RECSYS, USERS):
+        yield CSP, receiver, "user-key", (bytes(modulus),)
     for user in users:
         yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(ciphertext))
     yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * ciphertext),)

@@ -35,8 +35,8 @@ def dealt_pairs(label: str) -> tuple[Pair, Pair]:
             me=me,
             keys=BatchKeys(bytes(32), 0),
             offset=offsets[me],
-            sender=ExtensionSender(offsets[me], chosen),
-            receiver=ExtensionReceiver(seeds[peer]),
+            sender=ExtensionSender(offsets[me], chosen, me.encode()),
+            receiver=ExtensionReceiver(seeds[peer], peer.encode()),
         )
     return halves[CSP], halves[RECSYS]
 

@@ -17,6 +17,7 @@ section 4).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 import gmpy2
 from gmpy2 import mpz
@@ -192,6 +193,9 @@ class SecretKey:
 
     def __repr__(self) -> str:
         return "SecretKey(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret key is not to be pickled")
 
 
 def _prime(bits: int, coins: Coins) -> int:

@@ -17,11 +17,10 @@ err and what stays of it next to round(q v / 2^64) (one more rounding) are withi
   by at most Nb it is within Nb / 2^(t+1) < 2^-40 / outputs of itself (statistical distance): all
   the decryptions of a run together are within 2^-40 of round(q v / 2^64) + flood with v uniform,
   which says nothing of X. No assumption.
-- *Exactness.* Switching to the kept primes (`rlwe_rounding`), of product q', adds an error of
-  little more than (N + 1) / 2. Counting it twice, to leave room for decoding in floats, v comes out
-  exactly, always, if
+- *Exactness.* Rounding to the kept primes (`rlwe_rounding`), of product q', adds an error below
+  (N + 2) / 2, decoding in floats one below 2^-41. So v comes out exactly, always, if
 
-      (Nb + 2^t) / q + (N + 1) / q' < 2^-65,
+      (Nb + 2^t) / q + (N + 2) / (2 q') < 2^-65 (1 - 2^-40),
 
   which is what `Budget.of` demands, in exact integers.
 
@@ -154,8 +153,8 @@ class Budget:
         )
         union_bits = (layout.outputs - 1).bit_length()
         flood_bits = (noise - 1).bit_length() + STATISTICAL_BITS + union_bits
-        error = (noise + (1 << flood_bits)) * kept + (degree + 1) * q
-        if error << (WORD_BITS + 1) >= q * kept:
+        error = 2 * (noise + (1 << flood_bits)) * kept + (degree + 2) * q
+        if (error << WORD_BITS) + (q * kept >> 40) >= q * kept:
             raise ParametersError(
                 f"lattice of degree {degree}: {layout.rows} rows and {layout.outputs} outputs make "
                 f"noise of 2^{log2(noise):.1f} and a flood of 2^{flood_bits}, "

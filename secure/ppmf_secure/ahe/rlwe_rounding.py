@@ -10,14 +10,13 @@ y_j = c_j (D / p_j)^-1 mod p_j, and k the computed nearest integer of the sum of
 r = sum of y_j D / p_j - k D is c mod D, and as the sum errs by less than 2^-45,
 |r| <= (1/2 + 2^-45) D. So (c - r) / D is an integer, within 1/2 + 2^-45 of c / D, and modulo a kept
 prime it is c D^-1 - sum of y_j p_j^-1 + k: the table of constants times the residues, below 2^44.
-With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) of (c0 + c1 s) / D, for
-a ternary s.
+With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) < (N + 2) / 2 of
+(c0 + c1 s) / D, for a ternary s.
 
 *Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
 With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, y B < 2^43 exact: the integer parts are added mod
-2^64, the fractions v / p as floats, with an error below 2^-50. By the budget (`rlwe_params`) the
-sum is within 1/2 - (N + 1) (1/2 - 2^-45) 2^64 / q' of the answer: as q' < 2^86 and N >= 4, the
-float error is far less than the room left, and the nearest integer is the answer.
+2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the budget
+(`rlwe_params`) their sum is within (1 - 2^-40) / 2 of the answer, so the nearest integer is it.
 """
 
 from __future__ import annotations

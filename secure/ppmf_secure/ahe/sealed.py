@@ -23,14 +23,14 @@ def seal(public: PublicKey, payload: bytes, coins: Coins) -> bytes:
     return public.write([public.encrypt(int.from_bytes(payload, "big"), coins)])
 
 
-def unseal(secret: SecretKey, sealed: bytes, length: int) -> bytes:
-    """The payload, `length` bytes.
+def unseal(secret: SecretKey, sealed: bytes, length: int, where: str) -> bytes:
+    """The payload, `length` bytes; `where` names the seal in errors.
 
     Raises EncodingError on a wrong length, RangeError on a ciphertext outside its group or a
     plaintext that is longer than the payload (as under another key).
     """
-    (ciphertext,) = secret.public.read(sealed, 1, "sealed payload")
+    (ciphertext,) = secret.public.read(sealed, 1, where)
     message = secret.decrypt(ciphertext)
     if message >> (8 * length):
-        raise RangeError(f"sealed payload: the plaintext does not fit in {length} bytes")
+        raise RangeError(f"{where}: the plaintext does not fit in {length} bytes")
     return message.to_bytes(length, "big")

@@ -11,7 +11,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from typing import Any
 
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Receive, Send
+from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_secure.recsys import recsys
 from ppmf_secure.session import NONCE_BYTES, Session
 from ppmf_secure.suites import suite as suite_of
@@ -124,7 +126,7 @@ class _Run:
         self._data: dict[str, Connection] = {}
         self._control: dict[str, Connection] = {}
         self._processes: dict[str, SpawnProcess] = {}
-        with _one_thread_each():
+        with _one_thread_each(), _deaf_to_interrupts():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
@@ -210,6 +212,12 @@ class _Run:
                 _drive(party, program, self._data)
             except PpmfError as failure:
                 failures[USERS] = failure
+            except Exception as error:
+                failures[USERS] = PeerError(_crash(USERS, error))
+            finally:
+                # servers that still wait for an upload must see that none will come
+                for end in self._data.values():
+                    end.close()
             measures += party.measures()
 
 
@@ -240,8 +248,8 @@ def _serve(
             result = _drive(party, program, ends)
         except PpmfError as failure:
             control.send(("failed", (failure.kind, str(failure))))
-        except KeyboardInterrupt:
-            pass
+        except Exception as error:
+            control.send(("failed", (PeerError.kind, _crash(name, error))))
         else:
             control.send(("done", (result, party.measures())))
 
@@ -268,6 +276,8 @@ def _drive(party: Party, program: Program[Any], ends: Mapping[str, Connection]) 
                     reply = party.incoming(effect, received)
                 case Phase():
                     party.enter(effect)
+                case Refuse(_, error):
+                    raise error  # the users are this machine's: nobody would send it again
                 case Keep(name, iteration, data):
                     party.keep(name, iteration, data)
     finally:
@@ -299,6 +309,13 @@ class _Writer:
                 self._end.send_bytes(data)
 
 
+def _crash(name: str, error: Exception) -> str:
+    """Where a party's program broke: a bug. The exception's own text stays untold."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"{name} broke: {type(error).__name__} at {where} (a bug in ppmf)"
+
+
 def _failure(name: str, kind: str, text: str) -> PpmfError:
     """The error a server process stopped with, in this process."""
     of_kind = {error.kind: error for error in KINDS}
@@ -307,6 +324,19 @@ def _failure(name: str, kind: str, text: str) -> PpmfError:
 
 def _coins(label: str | None, party: str) -> Coins:
     return Coins.system() if label is None else Coins.seeded(f"{label}/{party}")
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Child processes started here leave Ctrl-C to this one, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a handler
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_secure.program import Keep, Phase, Program, Receive, Send
+from ppmf_secure.program import Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_secure.transport.drive import Party
 from ppmf_spec.errors import PeerError
 from ppmf_spec.wire import Message
@@ -83,5 +83,7 @@ class _Running:
                 self._awaited = effect
             case Phase():
                 self._party.enter(effect)
+            case Refuse(_, error):
+                raise error  # all parties are the caller's: nobody would send it again
             case Keep(name, iteration, data):
                 self._party.keep(name, iteration, data)

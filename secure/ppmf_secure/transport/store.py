@@ -16,8 +16,6 @@ from ppmf_spec.parameters import Parameters
 
 _SESSION = "session.cbor"
 _FORMAT = "ppmf-session/1"
-_KEPT_ITERATIONS = 2
-"""The peer may be one iteration behind when both are interrupted, never two."""
 
 
 class Store:
@@ -32,10 +30,13 @@ class Store:
         """Write `data()` durably, then let go of what is too old to be agreed on."""
         if self._folder is None:
             return
-        stem = name if iteration is None else f"{name}-{iteration:06d}"
+        stem = name if iteration is None else f"{name}-{iteration}"
         _write_durably(self._folder / f"{stem}.state", data())
-        for old in self._checkpoints()[:-_KEPT_ITERATIONS]:
-            old.unlink()
+        # the peer may be one iteration behind when both are interrupted, never more
+        last_two = {f"{name}-{iteration}.state", f"{name}-{(iteration or 0) - 1}.state"}
+        for path in self._checkpoints():
+            if iteration is not None and path.name not in last_two:
+                path.unlink()
 
     def kept(self) -> Kept:
         """All that is there; StateError when not even the ratings had arrived."""
@@ -44,16 +45,21 @@ class Store:
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
         return Kept(
             (folder / "ratings.state").read_bytes(),
-            {int(path.stem.split("-")[1]): path.read_bytes() for path in self._checkpoints()},
+            tuple(path.read_bytes() for path in self._checkpoints()),
         )
 
     def _checkpoints(self) -> list[Path]:
-        return [] if self._folder is None else sorted(self._folder.glob("sides-*.state"))
+        return [] if self._folder is None else sorted(self._folder.glob("model-*.state"))
 
 
 def save_session(folder: Path, session: Session, *, epoch: int) -> None:
-    """Write down the public session, and the epoch that is about to begin."""
+    """Write down the public session, and the epoch that is about to begin.
+
+    A new run (epoch 0) needs a folder of its own: StateError when another run's lies there.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if epoch == 0 and (folder / _SESSION).exists():
+        raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     public = [session.parameters.to_toml(), session.users, session.items, session.suite]
     content = cbor2.dumps([_FORMAT, epoch, session.nonce, *public], canonical=True)
     _write_durably(folder / _SESSION, content)
@@ -85,3 +91,8 @@ def _write_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

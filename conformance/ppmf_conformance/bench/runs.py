@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One measured training: its seconds and bytes by phase, and the memory of the larger server.
+
+A run gets a process of its own, whose children the two servers are: so the operating system's
+account of the largest child is that of this run alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from ppmf_conformance import synthetic
+from ppmf_conformance.cost import plan as planning
+from ppmf_conformance.cost.model import Sample
+from ppmf_conformance.cost.plan import Size
+from ppmf_conformance.cost.tally import Tally
+from ppmf_secure.program import CSP, RECSYS
+from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.transport import local
+from ppmf_secure.transport.drive import Measure, Progress
+from ppmf_spec import ratings as rating_lists
+from ppmf_spec.errors import PeerError, PpmfError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import Ratings
+
+OnProgress = Callable[[Progress], None]
+_ITERATED = ("products", "steps", "updates")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run and what it cost.
+
+    seconds: by phase, the mean of the two servers, "start" being all that is in no phase of theirs.
+    sent: bytes by (party, phase). memory: peak resident bytes of the larger server.
+    """
+
+    ratings: Ratings
+    params: Parameters
+    suite: str
+    profiles: ItemProfiles
+    seconds: Mapping[str, float]
+    sent: Mapping[tuple[str, str], int]
+    memory: int
+
+    @property
+    def wall(self) -> float:
+        """Seconds from the start of the run to its result."""
+        return sum(self.seconds.values())
+
+    @property
+    def iterated(self) -> float:
+        """Seconds of all the iterations, without start, upload and set-up."""
+        return sum(self.seconds.get(phase, 0.0) for phase in _ITERATED)
+
+    @property
+    def bytes_sent(self) -> int:
+        """By all parties, in the whole run."""
+        return sum(self.sent.values())
+
+    @property
+    def bytes_iterated(self) -> int:
+        """By both servers, in all the iterations."""
+        return sum(count for (_, phase), count in self.sent.items() if phase in _ITERATED)
+
+    @property
+    def tally(self) -> Tally:
+        """What was to be sent and done, from the public sizes."""
+        size = Size.of(self.ratings.users, self.ratings.n_items)
+        return planning.plan(self.params, size, suite_named(self.suite))
+
+    def sample(self) -> Sample:
+        """The run as the cost model takes it."""
+        return Sample(self.suite, self.tally, self.seconds, float(self.memory))
+
+    def json(self) -> dict[str, object]:
+        """For the results file."""
+        return {
+            "suite": self.suite,
+            "users": self.ratings.n_users,
+            "items": self.ratings.n_items,
+            "ratings": len(self.ratings),
+            "rank": self.params.rank,
+            "iterations": self.params.iterations,
+            "seconds": round(self.wall, 3),
+            "seconds_by_phase": {name: round(value, 3) for name, value in self.seconds.items()},
+            "bytes_sent": self.bytes_sent,
+            "bytes_sent_by_phase": dict(_by_phase(self.sent)),
+            "memory_of_a_server": self.memory,
+        }
+
+
+def made_up(users: int, items: int, params: Parameters) -> Ratings:
+    """Synthetic ratings of exactly this size: what a run costs does not depend on the ratings."""
+    raw = synthetic.ratings(users, items)
+    ids = [tuple(str(row + 1) for row in range(count)) for count in (users, items)]
+    return rating_lists.quantise(raw, params, users=ids[0], items=ids[1])
+
+
+def measure(
+    ratings: Ratings, params: Parameters, suite: str, on_progress: OnProgress = lambda _: None
+) -> Measured:
+    """Train in a process of its own; raises what `local.train` raises."""
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(ratings, params, suite, theirs))
+    process.start()
+    theirs.close()
+    try:
+        while True:
+            match mine.recv():
+                case Progress() as now:
+                    on_progress(now)
+                case PpmfError() as error:
+                    raise error
+                case (wall, measures, profiles, memory):
+                    seconds = by_phase(measures, wall)
+                    sent = {(one.party, one.phase): one.bytes_sent for one in measures}
+                    return Measured(ratings, params, suite, profiles, seconds, sent, memory)
+    except EOFError:
+        raise PeerError("the measured run stopped without a result") from None
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+
+
+def by_phase(measures: tuple[Measure, ...], wall: float) -> dict[str, float]:
+    """Mean seconds of the two servers by phase; the rest of `wall` is "start", with "keys"."""
+    spent: dict[str, float] = {}
+    for one in measures:
+        if one.party in (RECSYS, CSP) and one.phase != "keys":
+            spent[one.phase] = spent.get(one.phase, 0.0) + one.seconds / 2
+    start = max(0.0, wall - sum(spent.values()))
+    return {"start": start, **spent}
+
+
+def _run(ratings: Ratings, params: Parameters, suite: str, report: Connection) -> None:
+    """The process of a run."""
+    try:
+        with suppress(KeyboardInterrupt):
+            started = time.perf_counter()
+            result = local.train(ratings, params, suite=suite, progress=report.send)
+            wall = time.perf_counter() - started
+            largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            memory = largest if sys.platform == "darwin" else 1024 * largest
+            report.send((wall, result.measures, result.profiles, memory))
+    except PpmfError as error:
+        report.send(error)
+
+
+def _by_phase(sent: Mapping[tuple[str, str], int]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for (_, phase), count in sent.items():
+        total[phase] += count
+    return total

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds and memory from counts of work: a sum of counts times unit costs, by phase.
+
+The unit costs are fitted to measured runs: non-negative least squares of the relative errors of
+every phase, and of every run as a whole. What depends on the keys (`KEYED`) has a unit cost of its
+own for each suite; all else is shared. A unit cost of a primitive is the same in every phase.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_conformance.cost.plan import MEMORY, PHASES
+from ppmf_conformance.cost.tally import Tally
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.files import read_text, write_atomically
+
+Floats = NDArray[np.float64]
+
+KEYED = ("starts", "seals", "he_rows", "he_terms", "he_answers")
+SHIPPED = Path(__file__).with_name("coefficients.toml")
+
+_NEGLIGIBLE = 0.02
+"""Of a run: the error of a phase is taken relative to its seconds and this part of the run's."""
+
+_SWEEPS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds by phase, and the peak memory in bytes of the larger server."""
+
+    seconds: Mapping[str, float]
+    memory: float
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured run: its suite, what it did, its seconds by phase, its peak memory."""
+
+    suite: str
+    tally: Tally
+    seconds: Mapping[str, float]
+    memory: float
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Unit costs: seconds by primitive, bytes of memory by what is held.
+
+    machine: what they were measured on. Keyed primitives are named `primitive/suite`.
+    """
+
+    machine: str
+    seconds: Mapping[str, float]
+    memory: Mapping[str, float]
+
+    @cached_property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that were measured."""
+        return tuple(name.split("/")[1] for name in self.seconds if name.startswith("starts/"))
+
+    @classmethod
+    def read(cls, path: Path = SHIPPED) -> Coefficients:
+        """Unit costs from a file; ParametersError names the file when it is not one of them."""
+        try:
+            content = tomllib.loads(read_text(path))
+            tables = [
+                {str(name): float(value) for name, value in content[table].items()}
+                for table in ("seconds", "memory")
+            ]
+            return cls(str(content["machine"]), *tables)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ParametersError(f"{path}: not a file of unit costs ({error})") from error
+
+    def write(self, path: Path) -> None:
+        """Write them as TOML."""
+        lines = [
+            "# SPDX-License-" + "Identifier: Apache-2.0",
+            "# Unit costs for `ppmf estimate`; written by `ppmf bench --calibrate`.",
+            f'machine = "{self.machine}"',
+        ]
+        for title, unit, table in (
+            ("seconds", "seconds a unit", self.seconds),
+            ("memory", "bytes a unit, of one server", self.memory),
+        ):
+            lines += ["", f"[{title}] # {unit}"]
+            lines += [f'"{name}" = {value:.4g}' for name, value in sorted(table.items())]
+        write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+    def estimate(self, tally: Tally, suite: str) -> Estimate:
+        """What a run takes. ParametersError for a suite that was not measured."""
+        if suite not in self.suites:
+            raise ParametersError(
+                f"suite {suite}: its unit costs were not measured, those of "
+                f"{', '.join(self.suites)} were; `ppmf bench --calibrate` measures them"
+            )
+        seconds = dict.fromkeys(PHASES, 0.0)
+        memory = 0.0
+        for (phase, primitive), amount in tally.work.items():
+            name = _name(primitive, suite)
+            if phase == MEMORY:
+                memory += amount * self.memory.get(name, 0.0)
+            elif phase in seconds:
+                seconds[phase] += amount * self.seconds.get(name, 0.0)
+        return Estimate(seconds, memory)
+
+
+def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
+    """The unit costs that explain measured runs best."""
+    names = sorted({_name(key[1], s.suite) for s in samples for key in s.tally.work})
+    place = {name: number for number, name in enumerate(names)}
+    rows: list[Floats] = []
+    wanted: list[float] = []
+    for sample in samples:
+        phases = {phase: np.zeros(len(names)) for phase in PHASES}
+        for (phase, primitive), amount in sample.tally.work.items():
+            if phase in phases:
+                phases[phase][place[_name(primitive, sample.suite)]] += amount
+        total = sum(sample.seconds.values())
+        for phase, row in phases.items():
+            scale = 1 / (sample.seconds.get(phase, 0.0) + _NEGLIGIBLE * total)
+            rows.append(row * scale)
+            wanted.append(sample.seconds.get(phase, 0.0) * scale)
+        # as much as all phases together
+        weight = len(PHASES) ** 0.5 / total
+        rows.append(sum(phases.values(), start=np.zeros(len(names))) * weight)
+        wanted.append(total * weight)
+    seconds = non_negative_least_squares(np.array(rows), np.array(wanted))
+    return Coefficients(machine, _table(names, seconds), _fit_memory(samples, names))
+
+
+def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
+    rows = np.zeros((len(samples), len(names)))
+    for row, sample in zip(rows, samples, strict=True):
+        for (phase, primitive), amount in sample.tally.work.items():
+            if phase == MEMORY:
+                row[names.index(_name(primitive, sample.suite))] = amount / sample.memory
+    return _table(names, non_negative_least_squares(rows, np.ones(len(samples))))
+
+
+def _table(names: Sequence[str], values: Floats) -> dict[str, float]:
+    """Without the zeros, but with every suite's `starts`: they say what was measured."""
+    return {
+        name: float(value)
+        for name, value in zip(names, values, strict=True)
+        if value > 0 or name.startswith("starts/")
+    }
+
+
+def non_negative_least_squares(a: Floats, b: Floats) -> Floats:
+    """The x >= 0 with the smallest ||a x - b||, by cyclic coordinate descent.
+
+    Columns are scaled to length 1 first; a column of zeros gets 0.
+    """
+    length = np.linalg.norm(a, axis=0)
+    used = length > 0
+    scaled = a[:, used] / length[used]
+    gram, target = scaled.T @ scaled, scaled.T @ b
+    x = np.zeros(gram.shape[0])
+    for _ in range(_SWEEPS):
+        before = x.copy()
+        for j in range(x.size):
+            x[j] = max(0.0, x[j] + target[j] - gram[j] @ x)
+        if np.abs(x - before).max(initial=0.0) <= 1e-12 * x.max(initial=1.0):
+            break
+    result = np.zeros(a.shape[1])
+    result[used] = x / length[used]
+    return result
+
+
+def _name(primitive: str, suite: str) -> str:
+    return f"{primitive}/{suite}" if primitive in KEYED else primitive
+
+
+def bytes_sent(tally: Tally) -> Counter[str]:
+    """Bytes sent by all parties, by phase; the servers' "keys" and the uploads are "upload"."""
+    sent: Counter[str] = Counter()
+    for (_, phase), count in tally.sent.items():
+        sent["upload" if phase == "keys" else phase] += count
+    return sent

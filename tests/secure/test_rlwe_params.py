@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lattice of `rlwe-8192`: its primes, what it refuses, and the budget of noise and flood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, log2
+
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_secure.ahe.base import Layout
+from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, TOY, Budget
+from ppmf_spec.errors import ParametersError
+
+
+def test_the_primes_are_the_largest_of_which_three_fit_a_word() -> None:
+    prime, found = 2_642_300, []
+    while len(found) < len(LARGE_PRIMES):
+        prime = sympy.prevprime(prime)
+        if prime**3 < 2**64:
+            found.append(prime)
+    assert tuple(found) == LARGE_PRIMES
+    assert log2(STANDARD.modulus) <= 214
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"degree": 48}, "degree 48 is no power of two"),
+        ({"degree": 2}, "degree 2 is no power of two"),
+        ({"degree": 1 << 18}, "products of degree 262144 are not exact"),
+        ({"primes": (*LARGE_PRIMES, LARGE_PRIMES[3])}, "not distinct"),
+        ({"primes": (*LARGE_PRIMES, 2642257)}, "below 2"),
+        ({"kept": 0}, "0 of 10 primes kept"),
+        ({"kept": 10}, "10 of 10 primes kept"),
+        ({"terms": 0}, "sums of 0 products"),
+        ({"terms": 5161}, "sums of 5161 products are not exact"),
+    ],
+)
+def test_lattices_of_inexact_arithmetic_are_refused(change: dict[str, int], message: str) -> None:
+    with pytest.raises(ParametersError, match=message):
+        replace(STANDARD, **change)
+
+
+@given(
+    rows=st.integers(1, 10**5),
+    outputs=st.integers(1, 10**9) | st.integers(0, 30).map(lambda bits: 1 << bits),
+    lattice=st.sampled_from([STANDARD, TOY]),
+)
+def test_the_budget_in_fractions(rows: int, outputs: int, lattice: object) -> None:
+    """Nb and the flood as the design says them, and nothing accepted that could fail."""
+    assert lattice in (STANDARD, TOY)
+    chosen = STANDARD if lattice == STANDARD else TOY
+    degree, q, kept = chosen.degree, chosen.modulus, chosen.kept_modulus
+    union = Fraction(2) ** (40 + ceil(log2(outputs)) if outputs > 1 else 40)
+    noise = 2**63 * rows * (21 + Fraction(1, 2)) + 21 * (2 * degree + 1) + 1
+    try:
+        budget = Budget.of(chosen, Layout(rows, (1,), outputs))
+    except ParametersError:
+        assert (noise * (1 + 2 * union)) / q + Fraction(degree + 2, kept) > Fraction(1, 2**65)
+        return
+    flood = 2**budget.flood_bits
+    assert budget.noise == noise
+    assert noise * union <= flood < 2 * noise * union
+    assert outputs * 2**40 * budget.noise <= flood
+    switching = Fraction(degree + 1, 2 * kept)
+    room = Fraction(1, 2) - 2**64 * (Fraction(noise + flood) / q + switching)
+    assert room > Fraction(1, 2**41)
+    assert noise + flood < Fraction(q, 2**65)
+
+
+def test_the_budget_at_the_size_of_movielens() -> None:
+    for rows, packed, flood_bits in [(1682, 943, 142), (943, 1682, 141), (6040, 3706, 143)]:
+        outputs = 20 * 86 * (943 + 1682)
+        budget = Budget.of(STANDARD, Layout(rows, (packed, packed), outputs))
+        assert budget.flood_bits == flood_bits
+
+
+def test_layouts_out_of_budget_are_refused_with_the_figures() -> None:
+    Budget.of(STANDARD, Layout(30_000, (1,), 1 << 25))
+    with pytest.raises(ParametersError, match=r"60000 rows .* 2\^83.3 .* flood of 2\^149, over"):
+        Budget.of(STANDARD, Layout(60_000, (1,), 1 << 25))
+    for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
+        with pytest.raises(ParametersError, match="matrix layout"):
+            Budget.of(STANDARD, layout)

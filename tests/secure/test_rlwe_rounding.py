@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoding, lifting, switching, decoding and packing of residues against Python's integers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_secure.ahe.rlwe_params import EXACT, LARGE_PRIMES, REDUCE_MARGIN, STANDARD
+from ppmf_secure.ahe.rlwe_ring import combine
+from ppmf_secure.ahe.rlwe_rounding import Rounding
+from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
+from ppmf_secure.ahe.rlwe_wire import pack, read_residues, words_for
+from ppmf_spec.errors import EncodingError, RangeError
+
+ROUNDING = Rounding(STANDARD)
+PRIMES, KEPT = STANDARD.primes, STANDARD.kept_primes
+Q, Q_KEPT = STANDARD.modulus, STANDARD.kept_modulus
+LAST = 2**64 - 1
+
+words = st.lists(
+    st.integers(0, LAST) | st.sampled_from([0, 1, 2**32, 2**63 - 1, 2**63, 2**63 + 1, LAST]),
+    min_size=1,
+    max_size=4,
+)
+
+
+def _round_half_up(value: Fraction) -> int:
+    return (value + Fraction(1, 2)).__floor__()
+
+
+def _residues(values: list[int], primes: tuple[int, ...]) -> np.ndarray:
+    """Centred residues (primes, values)."""
+    return np.array([[(v + p // 2) % p - p // 2 for v in values] for p in primes], dtype=float)
+
+
+@given(messages=words)
+def test_encoding_is_the_nearest_integer(messages: list[int]) -> None:
+    limbs = ROUNDING.message_limbs(np.array(messages, dtype=np.uint64))
+    for scales, prime in zip(ROUNDING.encoding, PRIMES, strict=True):
+        for value, message in zip(combine(scales, limbs).tolist(), messages, strict=True):
+            assert (int(value) - _round_half_up(Fraction(Q * message, 2**64))) % prime == 0
+
+
+def test_all_that_is_added_to_c0_stays_exact() -> None:
+    """At the largest limbs, next to a reduced product and a folded one."""
+    bits = 149
+    largest = [2.0**31, 2.0**32 - 1, 21.0, 1.0] + [2.0**24 - 1] * -(-bits // FLOOD_LIMB_BITS)
+    for scales in ROUNDING.hiding(bits):
+        total = sum(abs(int(s)) * int(l) for s, l in zip(scales, largest, strict=True))
+        assert total + 8193 * max(PRIMES) <= EXACT - REDUCE_MARGIN
+
+
+@given(messages=words, floods=st.lists(st.integers(0, 2**143 - 1), min_size=1, max_size=4))
+def test_what_is_added_to_c0(messages: list[int], floods: list[int]) -> None:
+    count = min(len(messages), len(floods))
+    masks = np.array(messages[:count], dtype=np.uint64)
+    limbs = [
+        [float(value >> at & (2**24 - 1)) for value in floods[:count]] for at in range(0, 143, 24)
+    ]
+    errors = np.arange(count, dtype=float) - 21
+    hidden = np.vstack([ROUNDING.message_limbs(masks), errors, np.ones(count), *limbs])
+    values = ROUNDING.hiding(143) @ hidden
+    for row, prime in zip(values, PRIMES, strict=True):
+        for at in range(count):
+            mask = _round_half_up(Fraction(Q * messages[at], 2**64))
+            expected = mask + at - 21 + floods[at] - 2**142
+            assert (int(row[at]) - expected) % prime == 0
+
+
+@given(values=words)
+def test_lifting_is_signed(values: list[int]) -> None:
+    lifted = ROUNDING.lift(np.array(values, dtype=np.uint64))
+    for row, prime in zip(lifted, PRIMES, strict=True):
+        assert np.abs(row).max() <= prime // 2 + 3
+        for residue, value in zip(row.tolist(), values, strict=True):
+            signed = value - 2**64 if value >= 2**63 else value
+            assert (int(residue) - signed) % prime == 0
+
+
+def _near(modulus: int) -> st.SearchStrategy[int]:
+    """Anything, or something close to a multiple of an eighth of the modulus."""
+    close = st.builds(
+        lambda eighth, off: (eighth * modulus // 8 + off) % modulus,
+        st.integers(0, 8),
+        st.integers(-3, 3),
+    )
+    return st.integers(0, modulus - 1) | close
+
+
+@given(values=st.lists(_near(Q), min_size=1, max_size=4))
+def test_switching_rounds_to_the_nearest(values: list[int]) -> None:
+    out = np.empty((len(KEPT), len(values)), dtype=np.int32)
+    ROUNDING.switch(_residues(values, PRIMES), out)
+    assert np.abs(out).max() <= max(KEPT) // 2 + 3
+    for at, value in enumerate(values):
+        scaled = Fraction(value * Q_KEPT, Q)
+        candidates = [scaled.__floor__(), scaled.__floor__() + 1]
+        near = [c for c in candidates if abs(c - scaled) <= Fraction(1, 2) + Fraction(1, 2**40)]
+        assert any(all((int(out[i, at]) - c) % p == 0 for i, p in enumerate(KEPT)) for c in near)
+
+
+def test_switching_more_than_fits_at_once() -> None:
+    count = (1 << 16) + 5
+    one = _residues([Q // 3], PRIMES)
+    out = np.empty((len(KEPT), count), dtype=np.int32)
+    ROUNDING.switch(np.repeat(one, count, axis=1), out)
+    nearest = (Q // 3 * Q_KEPT + Q // 2) // Q
+    assert (out == out[:, :1]).all()
+    assert [int(v) % p for v, p in zip(out[:, 0], KEPT, strict=True)] == [nearest % p for p in KEPT]
+
+
+@given(data=st.data(), count=st.integers(1, 4))
+def test_decoding_is_exact_up_to_the_room_left(data: st.DataObject, count: int) -> None:
+    """Q v / 2^64 with any error below 2^-65 q' but for the room that the budget keeps."""
+    largest = Q_KEPT * (2**40 - 1) // 2**105 - 1  # 1 for the floor below
+    shares = data.draw(st.lists(st.integers(0, LAST), min_size=count, max_size=count))
+    errors = st.integers(-largest, largest) | st.sampled_from([-largest, largest])
+    noisy = [(Q_KEPT * share // 2**64 + data.draw(errors)) % Q_KEPT for share in shares]
+    assert ROUNDING.decode(_residues(noisy, KEPT)).tolist() == shares
+
+
+def _as_bytes(values: list[int], prime: int) -> bytes:
+    return pack(np.array(values, dtype=float), prime).astype("<u8").tobytes()
+
+
+@given(
+    values=st.lists(st.integers(-(LARGE_PRIMES[0] // 2), LARGE_PRIMES[0] // 2), max_size=10),
+)
+def test_three_residues_travel_in_a_word(values: list[int]) -> None:
+    prime = LARGE_PRIMES[0]
+    data = _as_bytes(values, prime)
+    assert len(data) == 8 * words_for(len(values))
+    read = read_residues([data, data], len(values), (prime,), ["a", "b"])
+    assert read.dtype == np.int32
+    assert read.tolist() == [[values, values]]
+
+
+def test_what_reduction_leaves_above_half_travels_too() -> None:
+    prime = LARGE_PRIMES[0]
+    half = (prime - 1) // 2
+    data = _as_bytes([half + 3, -half - 3, half, -half], prime)
+    read = read_residues([data], 4, (prime,), ["a"])
+    assert read.tolist() == [[[-half + 2, half - 2, half, -half]]]
+
+
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003")
+def test_bytes_that_are_no_residues_are_refused() -> None:
+    prime = LARGE_PRIMES[0]
+    good = _as_bytes([1, 2, 3, 4], prime)
+    names = ["row 0", "row 1"]
+    with pytest.raises(EncodingError, match="row 1: 15 bytes where 16 are due"):
+        read_residues([good, good[:-1]], 4, (prime,), names)
+    for word in (prime**3, 2**64 - 1):
+        bad = good[:8] + word.to_bytes(8, "little")
+        with pytest.raises(RangeError, match=rf"row 1: a residue is outside \[0, {prime}\)"):
+            read_residues([good, bad], 4, (prime,), names)
+    # the third of word 1 is padding, and has to be 0
+    for value in (prime**2, 5 * prime**2):
+        bad = good[:8] + value.to_bytes(8, "little")
+        with pytest.raises(RangeError, match="row 0"):
+            read_residues([bad, good], 4, (prime,), names)

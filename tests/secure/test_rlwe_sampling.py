@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lattice encryption draws: bounds, distributions at fixed seeds, and the expanded seed."""
+
+from __future__ import annotations
+
+from math import comb, sqrt
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES
+from ppmf_secure.ahe.rlwe_sampling import binomial, flood, ternary, uniform
+from ppmf_secure.coins import Coins
+
+SEED = bytes(range(32))
+
+
+def _chi_square(counts: NDArray[np.int64], probabilities: NDArray[np.float64]) -> None:
+    """Pearson's statistic within six standard deviations of its mean, on both sides."""
+    expected = probabilities * counts.sum()
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    freedom = len(counts) - 1
+    assert abs(statistic - freedom) < 6 * sqrt(2 * freedom)
+
+
+def _expand(primes: tuple[int, ...], count: int) -> NDArray[np.int32]:
+    out = np.empty((len(primes), count), dtype=np.int32)
+    uniform(SEED, primes, out)
+    return out
+
+
+@pytest.mark.parametrize("primes", [LARGE_PRIMES[:3], (1_431_655_777, 2_147_483_647, 5)])
+def test_the_expansion_of_a_seed_word_by_word(primes: tuple[int, ...]) -> None:
+    """With a modulus a little above 2^32 / 3, a third of the words is drawn anew, and again."""
+    count = 101
+    stream = Coins(SEED)
+
+    def draw() -> int:
+        return int.from_bytes(stream.bytes(4), "little")
+
+    words = [[draw() for _ in range(count)] for _ in primes]
+    late = [(i, j) for i in range(len(primes)) for j in range(count)]
+    while late := [(i, j) for i, j in late if words[i][j] >= 2**32 // primes[i] * primes[i]]:
+        for i, j in late:
+            words[i][j] = draw()
+    expected = [
+        [word % p - (p - 1) // 2 for word in row] for row, p in zip(words, primes, strict=True)
+    ]
+    assert _expand(primes, count).tolist() == expected
+
+
+def test_uniform_residues_are_uniform() -> None:
+    for row, prime in zip(_expand(LARGE_PRIMES, 1 << 16), LARGE_PRIMES, strict=True):
+        half = (prime - 1) // 2
+        assert -half <= row.min() < -half + 500
+        assert half - 500 < row.max() <= half
+        edges = np.linspace(-half, half + 1, 65).astype(np.int64)
+        counts, _ = np.histogram(row, edges)
+        _chi_square(counts, np.diff(edges) / prime)
+
+
+def test_ternary_is_uniform_on_three_values() -> None:
+    drawn = ternary(Coins.seeded("ternary"), (3, 40_000))
+    assert drawn.dtype == np.int8
+    for row in drawn:
+        _chi_square(np.bincount(row + 1, minlength=3), np.full(3, 1 / 3))
+
+
+def test_errors_are_centred_binomial() -> None:
+    drawn = binomial(Coins.seeded("errors"), (2, 200_000)).astype(np.int64)
+    assert np.abs(drawn).max() <= 21
+    probabilities = np.array([comb(42, at) / 2**42 for at in range(43)])
+    for row in drawn:
+        counts = np.bincount(row + 21, minlength=43)
+        middle = slice(21 - 11, 21 + 12)
+        rest = np.array([counts[:10].sum(), *counts[middle], counts[33:].sum()])
+        tails = probabilities[:10].sum(), probabilities[33:].sum()
+        _chi_square(rest, np.array([tails[0], *probabilities[middle], tails[1]]))
+
+
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [
+        (0, 0),
+        (2**64 - 1, 0),
+        (2**21 - 1, 21),
+        ((2**21 - 1) << 32, -21),
+        (2**32 - 2**21, 0),
+        ((2**11 - 1) << 53, 0),
+        (1 << 20 | 0b1011 << 32, -2),
+    ],
+)
+def test_an_error_counts_the_bits_of_a_word(
+    word: int, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Coins, "words", lambda self, shape: np.full(shape, word, np.uint64))
+    assert binomial(Coins.seeded(""), (3,)).tolist() == [error] * 3
+
+
+@pytest.mark.parametrize("bits", [1, 23, 24, 25, 143])
+def test_a_flood_is_uniform_below_its_bound(bits: int) -> None:
+    limbs = flood(Coins.seeded(f"flood/{bits}"), bits, 20_000)
+    assert limbs.shape == (-(-bits // 24), 20_000)
+    for number, limb in enumerate(limbs):
+        width = min(24, bits - 24 * number)
+        assert limb.max() < 2**width
+        top = (limb.astype(np.int64) >> max(0, width - 6)).astype(np.int64)
+        cells = 1 << min(width, 6)
+        _chi_square(np.bincount(top, minlength=cells), np.full(cells, 1 / cells))
