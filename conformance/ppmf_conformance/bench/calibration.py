@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unit costs from measured runs, and estimates next to measured runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ppmf_conformance.bench.programme import Point, Programme, is_paillier
+from ppmf_conformance.bench.runs import Measured
+from ppmf_conformance.cost.model import Coefficients, Estimate, bytes_sent, fit
+
+Measure = Callable[[Point, str], Measured]
+
+TOLERANCE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A measured run and what was estimated for it."""
+
+    point: Point
+    run: Measured
+    estimate: Estimate
+
+    @property
+    def time_error(self) -> float:
+        """Relative error of the estimated seconds."""
+        return self.estimate.total / self.run.wall - 1
+
+    @property
+    def memory_error(self) -> float:
+        """Relative error of the estimated memory."""
+        return self.estimate.memory / self.run.memory - 1
+
+    @property
+    def bytes_equal(self) -> bool:
+        """Whether every byte sent was predicted, by phase and party."""
+        sent = {key: count for key, count in self.run.sent.items() if count}
+        return sent == dict(self.run.tally.sent)
+
+    @property
+    def holds(self) -> bool:
+        """Bytes exact, seconds and memory within a quarter."""
+        near = max(abs(self.time_error), abs(self.memory_error)) <= TOLERANCE
+        return near and self.bytes_equal
+
+    def json(self) -> dict[str, object]:
+        """For the results file."""
+        return {
+            **self.run.json(),
+            "estimated_seconds": round(self.estimate.total, 3),
+            "estimated_seconds_by_phase": {
+                name: round(value, 3) for name, value in self.estimate.seconds.items()
+            },
+            "estimated_memory_of_a_server": round(self.estimate.memory),
+            "estimated_bytes_sent": sum(bytes_sent(self.run.tally).values()),
+            "holds": self.holds,
+        }
+
+
+def calibrate(programme: Programme, suites: Sequence[str], run: Measure) -> Coefficients:
+    """Measure the calibration's runs with each suite, and fit."""
+    samples = [
+        run(point, suite).sample()
+        for suite in suites
+        for point in programme.calibration[is_paillier(suite)]
+    ]
+    return fit(samples, machine())
+
+
+def check(
+    programme: Programme, suites: Sequence[str], costs: Coefficients, run: Measure
+) -> list[Checked]:
+    """Measure the check's runs, none of which the calibration had, and estimate each."""
+    checked = []
+    for suite in suites:
+        for point in programme.checks[is_paillier(suite)]:
+            measured = run(point, suite)
+            checked.append(Checked(point, measured, costs.estimate(measured.tally, suite)))
+    return checked
+
+
+def machine() -> str:
+    """What this machine is, in a line."""
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown processor"

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of the performance page, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ppmf_conformance.bench.runs import Measured
+from ppmf_conformance.bench.scaling import Series
+
+# the same bytes for the same figures, and text that stays text
+_STYLE = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}
+
+
+def phases(path: Path, runs: Sequence[Measured]) -> None:
+    """Where the seconds of the trainings go: a bar a run, a part a phase."""
+    figure = Figure(figsize=(8, 1.2 + 0.6 * len(runs)), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(name for run in runs for name in run.seconds))
+    labels = [f"{run.suite}\n{run.ratings.n_users} x {run.ratings.n_items}" for run in runs]
+    left = [0.0] * len(runs)
+    for name in names:
+        widths = [100 * run.seconds.get(name, 0.0) / run.wall for run in runs]
+        axes.barh(labels, widths, left=left, label=name)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.set_xlabel("part of the run's seconds, %")
+    figure.legend(loc="outside upper center", ncols=len(names), frameon=False)
+    _save(figure, path)
+
+
+def scaling(path: Path, series: Sequence[Series]) -> None:
+    """Seconds and bytes of all iterations against each dimension, on logarithmic axes."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, quantity in zip(
+        figure.subplots(1, 2), ("iterations' seconds", "iterations' bytes"), strict=True
+    ):
+        for each in series:
+            label = f"{each.dimension}: slope {each.slope(quantity):.2f}"
+            axes.plot(each.factors, each.values(quantity), marker="o", label=label)
+        _logarithmic(axes, series[0].factors)
+        axes.set_xlabel("dimension times")
+        axes.set_ylabel(quantity)
+        axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def ratios(path: Path, by_work: Mapping[str, float]) -> None:
+    """How many times as long SPU takes, a bar a piece of work."""
+    figure = Figure(figsize=(8, 1.2 + 0.4 * len(by_work)), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh(list(by_work), list(by_work.values()))
+    axes.bar_label(bars, fmt="%.0f", padding=3)
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds on SPU CHEETAH / seconds here")
+    _save(figure, path)
+
+
+def _logarithmic(axes: Axes, factors: Sequence[int]) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(list(factors), [str(factor) for factor in factors])
+    axes.minorticks_off()
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with mpl.rc_context(_STYLE):
+        figure.savefig(path, format="svg", metadata={"Date": None})

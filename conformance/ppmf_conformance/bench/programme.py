@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""At which sizes `ppmf bench` measures what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ppmf_spec.parameters import Parameters
+
+DIMENSIONS = ("users", "items", "rank", "iterations")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The size of a run; all other parameters have their defaults."""
+
+    users: int
+    items: int
+    rank: int
+    iterations: int
+
+    @property
+    def params(self) -> Parameters:
+        """The parameter set of a run of this size."""
+        return Parameters(rank=self.rank, iterations=self.iterations)
+
+    def times(self, dimension: str, factor: int) -> Point:
+        """The same with one dimension multiplied."""
+        values = {name: getattr(self, name) for name in DIMENSIONS}
+        return Point(**{**values, dimension: factor * values[dimension]})
+
+    def __str__(self) -> str:
+        return f"{self.users:,} x {self.items:,}, rank {self.rank}, T = {self.iterations}"
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """The sizes of every part.
+
+    training: the full training. small: what stands for it with Paillier, whose products of the full
+    size take hours. paper: the founding paper's size. base, factors: cost against size.
+    calibration, checks: what unit costs are fitted to, and what estimates are compared with, for a
+    lattice suite and for Paillier.
+    """
+
+    training: Point
+    small: Point
+    paper: Point
+    base: Point
+    factors: tuple[int, ...]
+    calibration: tuple[tuple[Point, ...], tuple[Point, ...]]
+    checks: tuple[tuple[Point, ...], tuple[Point, ...]]
+
+    def of(self, suite: str) -> Point:
+        """The size of the full training with this suite."""
+        return self.small if is_paillier(suite) else self.training
+
+    def with_training(
+        self, users: int | None, items: int | None, rank: int | None, iterations: int | None
+    ) -> Programme:
+        """With another size of the full training, where one is given."""
+        given = zip(DIMENSIONS, (users, items, rank, iterations), strict=True)
+        changes = {name: value for name, value in given if value is not None}
+        return replace(self, training=replace(self.training, **changes))
+
+
+def is_paillier(suite: str) -> bool:
+    """Whether the suite's products are Paillier's."""
+    return suite.startswith("paillier")
+
+
+FULL = Programme(
+    training=Point(943, 1682, 10, 20),
+    small=Point(60, 60, 5, 3),
+    paper=Point(940, 40, 8, 10),
+    base=Point(240, 240, 4, 3),
+    factors=(1, 2, 4),
+    calibration=(
+        (
+            Point(50, 50, 2, 4),
+            Point(100, 100, 3, 8),
+            Point(400, 60, 5, 3),
+            Point(60, 400, 8, 3),
+            Point(300, 300, 10, 2),
+            Point(943, 200, 10, 3),
+            Point(300, 1200, 6, 2),
+            Point(943, 1682, 10, 2),
+        ),
+        (
+            Point(20, 20, 2, 2),
+            Point(40, 20, 4, 2),
+            Point(20, 40, 3, 4),
+            Point(60, 40, 3, 2),
+            Point(60, 60, 5, 1),
+            Point(90, 60, 2, 2),
+        ),
+    ),
+    checks=(
+        (
+            Point(150, 250, 4, 6),
+            Point(500, 300, 7, 4),
+            Point(700, 1200, 10, 3),
+            Point(940, 40, 8, 10),
+        ),
+        (Point(30, 50, 4, 2), Point(70, 70, 3, 2)),
+    ),
+)
+
+_TINY = Point(12, 9, 2, 2)
+
+QUICK = Programme(
+    training=_TINY,
+    small=_TINY,
+    paper=Point(14, 6, 2, 2),
+    base=Point(6, 5, 1, 1),
+    factors=(1, 2),
+    calibration=((_TINY, Point(8, 12, 3, 1)), (_TINY, Point(8, 12, 3, 1))),
+    checks=((Point(10, 10, 2, 2),), (Point(10, 10, 2, 2),)),
+)
+"""Toy sizes: does everything run? The figures mean nothing."""
+
+REPORTED_HOURS, REPORTED_GIGABYTES, REPORTED_CORES = 29, 1330, 32
+"""The founding paper's system at `paper`, as reported by Nudge (USENIX Security 2026)."""
+

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds a secret does not print it: not in a log, a traceback with locals, or a pickle."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import is_dataclass
+
+import numpy as np
+import pytest
+
+from pairs import dealt_pairs, dealt_words
+from ppmf_secure import checkpoint, columns, pair, product, shares, state
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.coins import Coins
+
+PUBLIC = {pair.Site, product.Orientation}
+"""The only records of these modules that may be printed: names and public shapes."""
+
+SECRET = [
+    record
+    for module in (checkpoint, columns, pair, product, shares, state)
+    for record in vars(module).values()
+    if isinstance(record, type)
+    and is_dataclass(record)
+    and record.__module__ == module.__name__
+    and record not in PUBLIC
+]
+
+
+@pytest.mark.parametrize("record", SECRET, ids=lambda record: record.__name__)
+def test_a_record_of_shares_or_keys_has_no_repr_of_its_own(record: type) -> None:
+    assert "__repr__" not in vars(record)
+
+
+def test_every_record_is_looked_at() -> None:
+    assert {record.__name__ for record in SECRET} >= {"Pair", "SharedWords", "Side", "Problem"}
+
+
+def test_offsets_keys_and_coins_do_not_show() -> None:
+    halves = dealt_pairs("repr")
+    words = dealt_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
+    text = repr((halves, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
+    for number in (*halves[0].offset, *words[0].sent.ravel()):
+        assert str(number) not in text
+
+
+def test_a_secret_key_is_not_pickled() -> None:
+    with pytest.raises(TypeError, match="not to be pickled"):
+        pickle.dumps(SecretKey.generate(512, Coins.seeded("k")))
