@@ -68,8 +68,8 @@ docs: $(VENV)/.dev ## the site, in docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 .PHONY: bench
-bench: $(VENV)/.dev ## the benchmarks: figures to read, nothing asserted
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(VENV)/.runtime ## what a training costs on this machine: figures to read, nothing asserted
+	$(BIN)/ppmf bench $(ARGS)
 
 # Needs uv on the path. The second lock keeps the versions of the first.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \

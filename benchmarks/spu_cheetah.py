@@ -129,9 +129,7 @@ def runtime_config() -> Any:
     """CHEETAH over Z_2^64, everything else SPU's default."""
     from spu import libspu
 
-    return libspu.RuntimeConfig(
-        protocol=libspu.ProtocolKind.CHEETAH, field=libspu.FieldType.FM64
-    )
+    return libspu.RuntimeConfig(protocol=libspu.ProtocolKind.CHEETAH, field=libspu.FieldType.FM64)
 
 
 @dataclass(frozen=True)
@@ -311,14 +309,18 @@ class Work:
         self._V = random.uniform(-0.5, 0.5, (m, size))
 
     def warm_up(self) -> Iterator[dict[str, Any]]:
-        """A tiny comparison and a tiny product: what SPU sets up once, base transfers above all."""
-        values = {"a": np.arange(6).reshape(2, 3), "b": np.linspace(-3, 3, 6).reshape(3, 2)}
+        """An iteration of toy size: what SPU sets up once, keys and base transfers above all."""
         import jax.numpy as jnp
 
-        def function(a: Any, b: Any) -> Any:
-            return clamp(a @ b, jnp)
+        W, R = self._W[:4, :3], self._R[:4, :3]
+        values = {"W": W, "R": R, "U": self._U[:4, :3], "V": self._V[:3, :3]}
 
-        yield self._measure("set-up", function, values, [clamp(values["a"] @ values["b"], np)])
+        def function(W: Any, R: Any, U: Any, V: Any) -> Any:
+            return iteration(W, R, U, V, values["U"].shape[1] - 1, jnp)
+
+        U, V = values["U"], values["V"]
+        expected = iteration(W, R, U, V, U.shape[1] - 1, np)
+        yield self._measure("set-up", function, values, list(expected))
 
     def product(self) -> Iterator[dict[str, Any]]:
         """W Phi, then R Y."""
@@ -384,8 +386,7 @@ class Work:
     def _error(self, outcome: Outcome, expected: list[np.ndarray]) -> float:
         results = self._dealer.open(outcome)
         return max(
-            float(np.abs(have - want).max())
-            for have, want in zip(results, expected, strict=True)
+            float(np.abs(have - want).max()) for have, want in zip(results, expected, strict=True)
         )
 
 
@@ -414,6 +415,7 @@ def measure(request: Request) -> dict[str, Any]:
             work = Work(request, Dealer(parties))
             done = list(work.warm_up())
             for part in request.parts:
+                _say(f"{part} begins")
                 done += getattr(work, part)()
         finally:
             parties.close()

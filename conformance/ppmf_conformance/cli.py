@@ -18,7 +18,9 @@ import typer
 
 from ppmf_conformance import (
     audit_command,
+    bench_command,
     demo,
+    estimate_command,
     oracle_command,
     params_command,
     recommend,
@@ -70,6 +72,8 @@ _add(app, "oracle", oracle_command.oracle)
 _add(app, "recommend", recommend.recommend)
 _add(app, "similar", recommend.similar)
 _add(app, "audit", audit_command.audit_transcripts)
+_add(app, "estimate", estimate_command.estimate)
+_add(app, "bench", bench_command.bench)
 _add(params_app, "check", params_command.check)
 app.add_typer(params_app, name="params")
 

@@ -57,7 +57,7 @@ def demo(
     rank: Annotated[int, typer.Option("--rank", metavar="D", help="Factors of a profile.")] = 3,
     iterations: Annotated[
         int, typer.Option("--iterations", metavar="T", help="Outer iterations.")
-    ] = 8,
+    ] = 6,
     suite: training.SuiteName = training.OFFERED[0],
     out: Annotated[
         Path | None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ppmf_secure.ahe import paillier
+from ppmf_secure.ahe import paillier, rlwe
 from ppmf_secure.ahe.base import Suite
+from ppmf_spec.errors import ParametersError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class SuiteChoice:
 
 
 def suite(name: str) -> SuiteChoice:
-    """The suite of that name; ParametersError for any other."""
-    chosen = paillier.suite(name)
-    return SuiteChoice(chosen, chosen.bits)
+    """The suite of that name; ParametersError for any other, naming those there are."""
+    if name not in _SUITES:
+        raise ParametersError(f"no suite {name!r}: choose from {', '.join(_SUITES)}")
+    return _SUITES[name]
+
+
+_SUITES = {
+    choice.name: choice
+    for choice in (
+        SuiteChoice(rlwe.suite("rlwe-8192"), 3072),
+        *(SuiteChoice(products, products.bits) for products in paillier.SUITES),
+        SuiteChoice(rlwe.suite("rlwe-64-insecure"), 512),
+    )
+}

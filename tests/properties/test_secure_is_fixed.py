@@ -70,7 +70,7 @@ def problems(draw: st.DrawFn, largest: int = 5) -> Problem:
     return params, n, m, table
 
 
-@pytest.mark.req("PPMF-RUN-001", "PPMF-RUN-002")
+@pytest.mark.req("PPMF-FIX-062", "PPMF-RUN-001", "PPMF-RUN-002")
 @settings(max_examples=60)
 @given(problem=problems(), coins=st.text("xyz", max_size=6))
 @example((Parameters(rank=1, iterations=1), 1, 1, {}), "nobody rated anything")

@@ -11,21 +11,23 @@ import gmpy2
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
 
 from cbor_by_hand import by_hand
 from ideal import ideal_suite
-from pairs import dealt_pairs, dealt_words
+from pairs import dealt_pairs, dealt_words, run_both
 from ppmf_secure import hashing
+from ppmf_secure import pair as pair_module
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier import PaillierOwner, PaillierPeer
-from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.base_ot import answer, choose
 from ppmf_secure.bitmul import times_vectors
 from ppmf_secure.coins import Coins
 from ppmf_secure.hashing import BatchKeys
 from ppmf_secure.ot import delta_bits
-from ppmf_secure.pair import Site
-from ppmf_secure.program import Send
+from ppmf_secure.pair import Site, open_pair
+from ppmf_secure.program import CSP, RECSYS, Send
 from ppmf_secure.session import Session
 from ppmf_secure.shares import to_bits
 from ppmf_secure.suites import suite
@@ -164,6 +166,58 @@ def test_base_transfers() -> None:
         int.from_bytes(b"".join(chosen[first : first + 3]), "little") for first in range(0, 128, 3)
     ]
     assert [decrypt(c) for c in ciphertexts(answered)] == expected
+
+
+@pytest.mark.req("PPMF-OTE-001", "PPMF-OTE-004", "PPMF-OTE-005", "PPMF-OTE-008")
+@pytest.mark.parametrize("chooser", [CSP, RECSYS])
+def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two messages, of 130 and 5 transfers, from the seeds that the base transfers carried."""
+    drawn: dict[bytes, NDArray[np.uint8]] = {}
+
+    def watched(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, NDArray[np.uint8]]:
+        answered, seeds = answer(public, request, coins)
+        drawn[public.to_bytes()] = seeds
+        return answered, seeds
+
+    monkeypatch.setattr(pair_module, "answer", watched)
+    name, epoch = bytes(range(32)), 7
+    keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
+    csp, recsys = run_both(
+        *(
+            open_pair(me, name, epoch, keys[me], keys[peer].public, Coins.seeded(f"coins/{me}"))
+            for me, peer in ((CSP, RECSYS), (RECSYS, CSP))
+        )
+    )
+    assert int(csp.offset[0]) & 1 == 1
+    mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)
+    sender = theirs.me
+    seeds = drawn[keys[sender].public.to_bytes()]
+    delta = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
+
+    def stream(i: int, c: int, first: int, blocks: int) -> int:
+        text = b"ppmf/v1/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
+        counter = int.from_bytes(hashlib.sha256(text).digest()[:16], "big") + first
+        encryptor = Cipher(algorithms.AES(seeds[i, c].tobytes()), modes.ECB()).encryptor()
+        plain = b"".join(((counter + b) % 2**128).to_bytes(16, "big") for b in range(blocks))
+        return int.from_bytes(encryptor.update(plain), "little")
+
+    used = 0
+    for count in (130, 5):
+        choices = Coins.seeded(f"choices/{count}").bits(count)
+        packed = sum(int(bit) << j for j, bit in enumerate(choices))
+        columns, chosen = mine.receiver.extend(choices)
+        kept = theirs.sender.extend(columns, count)
+        blocks = -(-count // 128)
+        rows = [(stream(i, 0, used, blocks), stream(i, 1, used, blocks)) for i in range(128)]
+        for i, (zero, one) in enumerate(rows):
+            u = columns[16 * blocks * i : 16 * blocks * (i + 1)]
+            assert int.from_bytes(u, "little") == zero ^ one ^ packed
+        for j in range(count):
+            key = int(chosen[j, 0]) | int(chosen[j, 1]) << 64
+            assert key == sum((zero >> j & 1) << i for i, (zero, _) in enumerate(rows))
+            zero_key = int(kept[j, 0]) | int(kept[j, 1]) << 64
+            assert zero_key == key ^ int(choices[j]) * delta
+        used += blocks
 
 
 def hash_of(key: bytes) -> Callable[[int, int], int]:

@@ -123,16 +123,19 @@ def test_folded_products_err_by_less_than_was_proved() -> None:
     assert 0 < np.abs(values - np.rint(values)).max() < 0.03
 
 
-def _product(lattice: Lattice, x: NDArray[np.float64], stored: NDArray[np.int32]) -> list[object]:
+def _products(
+    lattice: Lattice, x: NDArray[np.float64], stored: NDArray[np.int32], *, compact: bool
+) -> list[NDArray[np.float64]]:
+    """X times the stored matrix, modulo each prime."""
     rows, columns = stored.shape[1:]
-    matrix = ResidueMatrix(lattice, rows, columns)
-    for first in range(0, rows, 3):
-        matrix.put(slice(first, first + 3), stored[:, first : first + 3])
-    out = np.empty((len(x), columns))
+    matrix = ResidueMatrix(lattice, rows, columns, compact=compact)
+    for first in range(0, rows, 300):
+        matrix.put(slice(first, first + 300), stored[:, first : first + 300])
     found = []
     for index in range(len(lattice.primes)):
+        out = np.empty((len(x), columns))
         matrix.times(x, index, out, Scratch())
-        found.append(out.copy())
+        found.append(out)
     return found
 
 
@@ -141,30 +144,32 @@ def _product(lattice: Lattice, x: NDArray[np.float64], stored: NDArray[np.int32]
     rows=st.integers(1, 20),
     columns=st.integers(1, 5),
     many=st.integers(0, 3),
+    compact=st.booleans(),
     data=st.data(),
 )
-def test_matrix_products_by_prime(rows: int, columns: int, many: int, data: st.DataObject) -> None:
+def test_matrix_products_by_prime(
+    rows: int, columns: int, many: int, compact: bool, data: st.DataObject
+) -> None:
     """Sums of up to 20 terms, 8 at once."""
     lattice, residues = replace(TOY, primes=TOY.primes[:3], kept=1), st.integers(-HALF, HALF)
     stored = data.draw(arrays(np.int32, (3, rows, columns), elements=residues))
     x = data.draw(arrays(np.int32, (many, rows), elements=residues)).astype(float)
-    for index, product in enumerate(_product(lattice, x, stored)):
-        assert isinstance(product, np.ndarray)
+    for index, product in enumerate(_products(lattice, x, stored, compact=compact)):
         expected = x.astype(int).astype(object) @ stored[index].astype(object)
         assert ((product.astype(int) - expected) % lattice.primes[index] == 0).all()
 
 
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("rows", [5120, 5121, 10_300])
-def test_the_longest_sums_of_the_largest_residues(rows: int) -> None:
+def test_the_longest_sums_of_the_largest_residues(rows: int, compact: bool) -> None:
     """One more than fits, and three matrix products; more columns than a block has."""
     lattice = replace(STANDARD, primes=STANDARD.primes[:2], kept=1)
     stored = np.full((2, rows, 515), HALF, dtype=np.int32)
     stored[:, :, -1] = -HALF
     x = np.full((2, rows), HALF + 3.0)
     x[1] *= -1
-    for index, product in enumerate(_product(lattice, x, stored)):
-        assert isinstance(product, np.ndarray)
-        total = rows * HALF * (HALF + 3)
+    total = rows * HALF * (HALF + 3)
+    for index, product in enumerate(_products(lattice, x, stored, compact=compact)):
         for value, sign in ((product[0, 0], 1), (product[1, 514], 1), (product[0, 514], -1)):
             assert (int(value) - sign * total) % lattice.primes[index] == 0
         assert (product[:, :514] == product[:, :1]).all()
@@ -176,3 +181,4 @@ def test_scratch_is_kept() -> None:
     assert np.shares_memory(first, scratch.take("a", (2, 3)))
     assert not np.shares_memory(first, scratch.take("b", (2, 3)))
     assert scratch.take("a", (5, 5)).shape == (5, 5)
+    assert scratch.take_integers("a", (5, 3)).dtype == np.int32

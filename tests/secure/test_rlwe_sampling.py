@@ -67,6 +67,26 @@ def test_ternary_is_uniform_on_three_values() -> None:
         _chi_square(np.bincount(row + 1, minlength=3), np.full(3, 1 / 3))
 
 
+def test_what_is_not_below_the_bound_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 255, and at the largest multiple of a prime, and not one below; again and again."""
+    stream = bytearray([254, 255, 0, 255, 4, 255, 253, 255, 5])
+
+    def draw(coins: Coins, count: int) -> bytes:
+        drawn = bytes(stream[:count])
+        del stream[:count]
+        return drawn
+
+    monkeypatch.setattr(Coins, "bytes", draw)
+    assert ternary(Coins.seeded(""), (4,)).tolist() == [1, 0, -1, 0]
+    assert stream == bytes([255, 5])
+    limit = 2**32 // 7 * 7
+    words = [limit - 1, limit, limit, 3]
+    stream[:] = b"".join(word.to_bytes(4, "little") for word in words)
+    out = np.empty((1, 2), dtype=np.int32)
+    uniform(SEED, (7,), out)
+    assert out.tolist() == [[3, 0]]
+
+
 def test_errors_are_centred_binomial() -> None:
     drawn = binomial(Coins.seeded("errors"), (2, 200_000)).astype(np.int64)
     assert np.abs(drawn).max() <= 21

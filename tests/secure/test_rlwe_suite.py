@@ -21,6 +21,8 @@ from ppmf_secure.ahe.base import EncryptedRows, Layout, Uses
 from ppmf_secure.ahe.rlwe import RlweSuite, suite
 from ppmf_secure.ahe.rlwe_owner import RlweOwner
 from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Budget
+from ppmf_secure.ahe.rlwe_rounding import Rounding
+from ppmf_secure.ahe.rlwe_sampling import uniform
 from ppmf_secure.ahe.rlwe_wire import read_residues
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
@@ -104,6 +106,19 @@ def test_rows_of_several_full_size_ciphertexts() -> None:
     residues = [2 * 8192 + 8300, 3 * 8192 + 2 * 8300]
     assert sizes == [4 * 8 * -(-count // 3) for count in residues]
     _check(FULL, x, matrix, layout, [slice(0, 0), slice(1, 2)])
+
+
+def test_large_matrices_are_stored_in_three_bytes_a_residue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
+    matrix, x = coins.words((300, 80)), coins.words((3, 300))
+    for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
+        monkeypatch.setattr(rlwe_peer, "_LARGE_BYTES", large)
+        rows = _take_in(SMALL, matrix, layout)
+        assert isinstance(rows, rlwe_peer.RlweRows)
+        assert rows._first[0]._blocks[0].low.itemsize == width
+        _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
 
 
 def test_many_rows_are_multiplied_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +293,47 @@ def test_the_first_component_is_not_that_of_the_product(monkeypatch: pytest.Monk
     assert len({row.tobytes() for row in first[0]}) == 8
     for prime_residues, prime in zip(first, TOY.kept_primes, strict=True):
         assert np.abs(prime_residues).mean() == pytest.approx(prime / 4, rel=0.15)
+
+
+def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For X = 0 and a known u, before the rounding: c1 = a u + e2, c0 = b u + e1 + ..."""
+    layout, coins, degree = Layout(2, (64,), 4), Coins.seeded("zero"), TOY.degree
+    rows = _take_in(SMALL, coins.words((2, 64)), layout)
+    given: list[NDArray[np.float64]] = []
+    switch = Rounding.switch
+
+    def spy(self: Rounding, residues: NDArray[np.float64], out: NDArray[np.int32]) -> None:
+        given.append(residues.copy())
+        switch(self, residues, out)
+
+    def no_flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
+        limbs = np.zeros((-(-bits // 24), count))
+        limbs[-1] = 2.0 ** ((bits - 1) % 24)
+        return limbs
+
+    shift = np.zeros((4, degree), dtype=np.int8)
+    shift[:, 1] = 1  # u = X: the product is a shift by one place, the last entry negated
+    monkeypatch.setattr(Rounding, "switch", spy)
+    monkeypatch.setattr(rlwe_peer, "flood", no_flood)
+    monkeypatch.setattr(rlwe_peer, "ternary", lambda coins, shape: shift)
+    answer, shares = rows.multiply(np.zeros((4, 2), np.uint64), [slice(0, 4)], coins)
+    public = _owner(SMALL).public
+    a = np.empty((10, degree), dtype=np.int32)
+    uniform(public[:32], TOY.primes, a)
+    b = read_residues([public[32:]], degree, TOY.primes, ["b"])[:, 0]
+    masks = [-int(share) * TOY.modulus for share in shares[0].ravel()]
+    nearest = [(mask + 2**63) >> 64 for mask in masks]
+    for values, key, added in zip(given, (a, b), ([0] * len(nearest), nearest), strict=True):
+        product = np.concatenate([-key[:, -1:], key[:, :-1]], axis=1)
+        errors = []
+        for row, each, prime in zip(values, product, TOY.primes, strict=True):
+            fresh = row.astype(np.int64) - np.tile(each, 4) - [value % prime for value in added]
+            errors.append((fresh + prime // 2) % prime - prime // 2)
+        assert all(np.array_equal(error, errors[0]) for error in errors)
+        assert np.abs(errors[0]).max() <= 21
+        assert errors[0].var() == pytest.approx(10.5, rel=0.4)
+    assert len(given) == 2
+    assert np.array_equal(_owner(SMALL).decrypt(answer, layout, [slice(0, 4)])[0], -shares[0])
 
 
 def test_suites_by_name() -> None:

@@ -19,11 +19,15 @@ import pytest
 
 from ideal import ideal_suite
 from lengths import BOTH, message_lengths
+from ppmf_reference import fixed
 from ppmf_secure import recsys as recsys_module
-from ppmf_secure.ahe.base import Layout, Uses
-from ppmf_secure.ahe.paillier import PaillierOwner
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.coins import Coins
+from ppmf_secure.garbling import permute_bits
 from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.session import Session
+from ppmf_secure.shares import Bits, Words
 from ppmf_secure.suites import suite
 from ppmf_secure.transcript import read
 from ppmf_secure.transport.drive import Progress
@@ -161,7 +165,7 @@ def test_what_one_sent_the_other_received(case: str, suite_name: str) -> None:
             assert mine == theirs
 
 
-@pytest.mark.req("PPMF-OUT-002", "PPMF-GCB-009", "PPMF-WIR-006", "PPMF-WIR-007")
+@pytest.mark.req("PPMF-FIX-042", "PPMF-OUT-002", "PPMF-GCB-009", "PPMF-WIR-006", "PPMF-WIR-007")
 @pytest.mark.parametrize(("case", "suite_name"), RUNS)
 def test_nothing_but_v_is_opened_and_that_last(case: str, suite_name: str) -> None:
     seen = transcripts(case, suite_name, "everything")
@@ -180,18 +184,20 @@ def test_nothing_but_v_is_opened_and_that_last(case: str, suite_name: str) -> No
 @pytest.mark.parametrize("case", ["default", "no bias"])
 def test_the_output_share_opens_to_v(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """V taken by hand from RecSys' colours and the bits of the last message."""
-    colours = []
-    original = recsys_module.colours
-    monkeypatch.setattr(
-        recsys_module,
-        "colours",
-        lambda labels: colours.append(original(labels)) or original(labels),
-    )
+    colours: list[Words] = []
+
+    def watched(labels: Words) -> Bits:
+        bits = permute_bits(labels)
+        colours.append(bits.astype(np.uint64))
+        return bits
+
+    monkeypatch.setattr(recsys_module, "colours", watched)
     params, label = CASES[case], "opened by hand"
     with tempfile.TemporaryDirectory() as name:
         ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
         profiles = run_toy(ratings, params, ideal_suite(), label=label, transcripts=Path(name))
         *_, last = read(Path(name) / "recsys.cborseq")
+    assert profiles == fixed.train(ratings, params)
     message = wire.decode(last.message).message
     assert isinstance(message, wire.OutputShare)
     (mine,) = colours
@@ -279,33 +285,38 @@ def test_masked_rows_are_independent_of_the_ratings() -> None:
     assert chi_square(noise) < CHI_SQUARE_255
 
 
-@pytest.mark.req("PPMF-AHE-010")
+@pytest.mark.req("PPMF-AHE-007", "PPMF-AHE-010")
 @pytest.mark.parametrize("data", ["nobody", "everything"])
 def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All shares that come out of the products of four runs, RecSys' and CSP's together."""
-    decrypted: list[bytes] = []
-    original = PaillierOwner.decrypt
+    """All slots of the products of four runs, RecSys' and CSP's: over the mask's whole range.
 
-    def watched(self: PaillierOwner, answer: bytes, layout: Layout, uses: Uses) -> list[np.ndarray]:
-        shares = original(self, answer, layout, uses)
-        decrypted.extend(share.astype("<u8").tobytes() for share in shares)
-        return shares
+    The shares in them would be uniform even under a short mask, as those of the columns are.
+    """
+    slots: list[bytes] = []
+    shares: list[int] = []
+    original = Slots.unpack
 
-    monkeypatch.setattr(PaillierOwner, "decrypt", watched)
+    def watched(self: Slots, plaintext: int, used: int) -> list[int]:
+        for slot in range(used):
+            value = plaintext >> self.width * slot & (1 << self.width) - 1
+            assert value >> (self.width - 1) == 0, "v + rho has no bit more than rho, almost surely"
+            slots.append((value >> (self.width - 1 - 160)).to_bytes(20, "big"))
+        found = original(self, plaintext, used)
+        shares.extend(found)
+        return found
+
+    monkeypatch.setattr(Slots, "unpack", watched)
     ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
     for coins in ("d1", "d2", "d3", "d4"):
         run_toy(ratings, CASES["default"], suite(PAILLIER), label=coins)
-    everything = b"".join(decrypted)
-    assert chi_square(everything) < CHI_SQUARE_255
-    words = np.frombuffer(everything, dtype="<u8")
-    assert len(np.unique(words)) == len(words)
+    assert chi_square(b"".join(slots)) < CHI_SQUARE_255
+    assert chi_square(b"".join(slot[:2] for slot in slots)) < CHI_SQUARE_255
+    assert chi_square(np.array(shares, dtype="<u8").tobytes()) < CHI_SQUARE_255
+    assert len(set(shares)) == len(shares)
 
 
 @pytest.mark.req("PPMF-UPL-005")
 def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
-    from ppmf_secure.ahe.paillier_keys import SecretKey
-    from ppmf_secure.session import Session
-
     key = SecretKey.generate(512, Coins.seeded("key"))
     session = Session(Parameters(rank=1), ("1",), ("1", "2"), "ideal", bytes(16))
     coins = Coins.seeded("user")

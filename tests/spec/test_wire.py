@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbor_by_hand import by_hand
-from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.errors import KINDS, EncodingError, StateError
 from ppmf_spec.wire import (
     MESSAGES,
     EncryptedRows,
@@ -177,6 +177,13 @@ def test_any_bytes_are_refused_in_one_line(data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.req("PPMF-ERR-001")
+def test_the_closed_list_of_errors_is_the_chapters() -> None:
+    chapter = CDDL.with_name("04-protocol.md").read_text(encoding="utf-8")
+    text = chapter[chapter.index(":id: PPMF-ERR-001") : chapter.index(":id: PPMF-ERR-002")]
+    assert re.findall(r"`([a-z]+)` \(", text) == [error.kind for error in KINDS]
+
+
 # The order of messages in one direction
 
 
@@ -261,7 +268,9 @@ def test_the_schema_and_the_parser_refuse_the_same_changes(
     """
     value = parts(envelope)
     at = data.draw(st.integers(0, len(value) - 1))
-    others = st.sampled_from([-1, 1.5, None, True, {}, "", 7] + ([b""] if at else []))
+    others: st.SearchStrategy[Any] = st.sampled_from(
+        [-1, 1.5, None, True, {}, "", 7] + ([b""] if at else [])
+    )
     change = data.draw(st.sampled_from(["left out", "doubled", "other type"]))
     match change:
         case "left out":

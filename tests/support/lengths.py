@@ -25,16 +25,28 @@ Field = int | str | bytes
 
 
 def message_lengths(
-    params: Parameters, users: tuple[str, ...], items: tuple[str, ...], suite: str
+    params: Parameters,
+    users: tuple[str, ...],
+    items: tuple[str, ...],
+    suite: str,
+    *,
+    epoch: int = 0,
+    held: int = 0,
+    done: int = 0,
 ) -> list[Line]:
-    """The whole of epoch 0; the order within each pair of parties is that of sending."""
+    """The whole of an epoch; the order within each pair of parties is that of sending.
+
+    In a later epoch each server holds the names of `held` checkpoints, and the run goes on after
+    `done` iterations.
+    """
     sizes = _Sizes(params, len(users), len(items), suite)
     numbers: dict[tuple[str, str], int] = {}
     lines = []
-    for sender, receiver, name, fields in _messages(sizes, users, suite):
+    beginning = _resumption(held) if epoch else _uploads(sizes, users)
+    for sender, receiver, name, fields in (*beginning, *_messages(sizes, done)):
         number = numbers.get((sender, receiver), 0)
         numbers[sender, receiver] = number + 1
-        header = 1 + _head(len(name)) + 34 + _head(0) + _head(number)
+        header = 1 + _head(len(name)) + 34 + _head(epoch) + _head(number)
         lines.append((sender, receiver, name, header + len(name) + sum(map(_encoded, fields))))
     return lines
 
@@ -132,18 +144,27 @@ class _Sizes:
 _Message = tuple[str, str, str, tuple[Field, ...]]
 
 
-def _messages(sizes: _Sizes, users: tuple[str, ...], suite: str) -> Iterator[_Message]:
-    params, modulus = sizes.params, sizes.modulus
-    ciphertext = 2 * modulus
+def _uploads(sizes: _Sizes, users: tuple[str, ...]) -> Iterator[_Message]:
+    ciphertext = 2 * sizes.modulus
     for receiver in (RECSYS, USERS):
-        yield CSP, receiver, "user-key", (bytes(modulus),)
+        yield CSP, receiver, "user-key", (bytes(sizes.modulus),)
     for user in users:
         yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(ciphertext))
     yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * ciphertext),)
-    product_key = 5 if suite == "ideal" else modulus
+
+
+def _resumption(held: int) -> Iterator[_Message]:
+    for way in BOTH:
+        yield *way, "resume", (bytes(40 * held),)
+
+
+def _messages(sizes: _Sizes, done: int) -> Iterator[_Message]:
+    params, modulus = sizes.params, sizes.modulus
+    ciphertext = 2 * modulus
+    product_key = 5 if sizes.suite == "ideal" else modulus
     seeds = -(-128 // ((8 * modulus - 1) // 128))
     for way in BOTH:
-        yield *way, "server-key", (suite, bytes(product_key), bytes(modulus))
+        yield *way, "server-key", (sizes.suite, bytes(product_key), bytes(modulus))
         for packing, total in (("users", sizes.items), ("items", sizes.users)):
             size = sizes.row_bytes(packing)
             step = max(1, (1 << 20) // size)
@@ -152,12 +173,15 @@ def _messages(sizes: _Sizes, users: tuple[str, ...], suite: str) -> Iterator[_Me
                 yield *way, "encrypted-rows", (packing, first, rows)
         yield *way, "base-request", (bytes(128 * ciphertext),)
         yield *way, "base-answer", (bytes(seeds * ciphertext),)
+        for side in ("users", "items") if done else ():
+            transfers = params.word_bits * params.row_rank * sizes.rows(side)
+            yield *way, "transfer-columns", (_columns(transfers),)
     for side in ("users", "items"):
         if params.step_rule == "count":
             yield from _steps(sizes, side, "count")
         if params.bias:
             yield from _steps(sizes, side, "bias")
-    for half_step in range(2 * params.iterations):
+    for half_step in range(2 * done, 2 * params.iterations):
         yield from _half_step(sizes, half_step)
     bits = params.word_bits * params.row_rank * sizes.items
     yield CSP, RECSYS, "output-share", (bytes((bits + 7) // 8),)

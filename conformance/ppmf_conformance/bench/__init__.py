@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ppmf bench` is made of: measured runs, the comparison with SPU, slopes, plots, unit costs."""
+"""What `ppmf bench` is made of: measured runs, SPU next to them, slopes, plots, unit costs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from ppmf_conformance.bench.runs import Measured
 from ppmf_conformance.bench.scaling import Series
 
 # the same bytes for the same figures, and text that stays text
-_STYLE = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}
+_STYLE: dict[Any, Any] = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}
 
 
 def phases(path: Path, runs: Sequence[Measured]) -> None:

@@ -121,4 +121,3 @@ QUICK = Programme(
 
 REPORTED_HOURS, REPORTED_GIGABYTES, REPORTED_CORES = 29, 1330, 32
 """The founding paper's system at `paper`, as reported by Nudge (USENIX Security 2026)."""
-

@@ -76,8 +76,8 @@ def measure(
 ) -> tuple[dict[str, object], list[Entry]]:
     """SPU's own description, and the entries of the parts, each at most `limit` seconds long.
 
-    Every part is a run of its own, so that one which takes too long costs only itself. Progress goes
-    to standard error. Raises PeerError when SPU fails.
+    Every part is a run of its own, so that one which takes too long costs only itself. Progress
+    goes to standard error. Raises PeerError when SPU fails.
     """
     about: dict[str, object] = {}
     entries: list[Entry] = []
@@ -115,19 +115,18 @@ def _run(python: Path, request: Mapping[str, object], limit: float) -> dict[str,
     if not SCRIPT.is_file():
         raise EncodingError(f"{SCRIPT}: not there; the comparison with SPU needs the source tree")
     # a session of its own: its parties are processes too, and end with it
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [str(python), str(SCRIPT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(json.dumps(request), timeout=limit)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
+    ) as process:
+        try:
+            output, _ = process.communicate(json.dumps(request), timeout=limit)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if process.returncode:
         raise PeerError(f"SPU stopped with exit status {process.returncode}; see above")
     result: dict[str, Any] = json.loads(output)

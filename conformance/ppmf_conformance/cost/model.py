@@ -8,6 +8,7 @@ own for each suite; all else is shared. A unit cost of a primitive is the same i
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from ppmf_spec.files import read_text, write_atomically
 
 Floats = NDArray[np.float64]
 
-KEYED = ("starts", "seals", "he_rows", "he_terms", "he_answers")
+KEYED = ("starts", "setups", "seals", "he_rows", "he_terms", "he_answers")
 SHIPPED = Path(__file__).with_name("coefficients.toml")
 
 _NEGLIGIBLE = 0.02
@@ -90,7 +91,7 @@ class Coefficients:
         lines = [
             "# SPDX-License-" + "Identifier: Apache-2.0",
             "# Unit costs for `ppmf estimate`; written by `ppmf bench --calibrate`.",
-            f'machine = "{self.machine}"',
+            f"machine = {json.dumps(self.machine)}",
         ]
         for title, unit, table in (
             ("seconds", "seconds a unit", self.seconds),
@@ -186,8 +187,8 @@ def _name(primitive: str, suite: str) -> str:
 
 
 def bytes_sent(tally: Tally) -> Counter[str]:
-    """Bytes sent by all parties, by phase; the servers' "keys" and the uploads are "upload"."""
+    """Bytes sent by all parties, by phase; "keys" counts as "start"."""
     sent: Counter[str] = Counter()
     for (_, phase), count in tally.sent.items():
-        sent["upload" if phase == "keys" else phase] += count
+        sent["start" if phase == "keys" else phase] += count
     return sent

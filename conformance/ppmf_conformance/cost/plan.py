@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A walk through a run with public sizes alone: every message, and the work next to it.
 
-It follows `ppmf_secure.server.train` step by step (PROTOCOL.md, section 5). That the bytes are those
-of real runs, to the last one, is what its tests show; the counts of work are what the model's unit
-costs multiply, and are the same for both servers:
+It follows `ppmf_secure.server.train` step by step (PROTOCOL.md, section 5). That the bytes are
+those of real runs, to the last one, is what its tests show; the counts of work are what the model's
+unit costs multiply, and are the same for both servers:
 
-    starts      runs: processes are started, keys made, base transfers done, once in each
+    starts      runs: processes started, keys made
+    setups      set-ups: base transfers done
     seals       sealed seeds made by users and opened by CSP
     mask_words  ring elements of the uploads
     he_rows     bytes of encrypted rows, what `padding_bytes` says included
@@ -31,7 +32,8 @@ from functools import cache
 
 from ppmf_conformance.cost import circuits
 from ppmf_conformance.cost.circuits import Shape
-from ppmf_conformance.cost.tally import USERS_PHASE, Tally
+from ppmf_conformance.cost.tally import Tally
+from ppmf_secure.ahe.rlwe import RlweSuite
 from ppmf_secure.base_ot import SEED_BYTES, TRANSFERS
 from ppmf_secure.coins import Coins
 from ppmf_secure.columns import pairs
@@ -115,10 +117,11 @@ class _Walk:
 
     def _uploads(self) -> None:
         tally, suite, size = self._tally, self._suite, self._size
-        tally.send("keys", CSP, USERS, wire.UserKey, _bytes(suite.transfer_bits))
+        for receiver in (RECSYS, USERS):
+            tally.send("keys", CSP, receiver, wire.UserKey, _bytes(suite.transfer_bits))
         for length in size.id_bytes:
             fields = (length, 16 * size.items, suite.sealed_bytes)
-            tally.send(USERS_PHASE, USERS, RECSYS, wire.Upload, *fields)
+            tally.send("upload", USERS, RECSYS, wire.Upload, *fields)
         sealed = size.users * suite.sealed_bytes
         tally.send("upload", RECSYS, CSP, wire.SealedSeeds, sealed)
         tally.do("start", starts=1)
@@ -139,7 +142,7 @@ class _Walk:
                 self._encrypted_rows(way, self._orientations[packing])
             tally.send("set-up", *way, wire.BaseRequest, TRANSFERS * 2 * modulus)
             tally.send("set-up", *way, wire.BaseAnswer, answers * 2 * modulus)
-        tally.do("set-up", starts=1)
+        tally.do("set-up", setups=1)
         for side in SIDES:
             if self._params.step_rule == "count":
                 self._steps("set-up", side, self._factor_steps[side])
@@ -271,9 +274,9 @@ def padding_bytes(suite: SuiteChoice, orientation: Orientation) -> int:
     A lattice ciphertext has a first half that only a seed stands for on the wire: as long as a full
     row, however few of its columns are in use. Paillier has nothing of the kind.
     """
-    degree = getattr(getattr(suite.products, "lattice", None), "degree", 0)
-    if not degree:
+    if not isinstance(suite.products, RlweSuite):
         return 0
+    degree = suite.products.lattice.degree
     columns = sum(orientation.layout.blocks)
     full = -(-columns // degree) * degree
     return suite.products.row_bytes(orientation.layout) * full // columns

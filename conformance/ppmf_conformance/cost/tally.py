@@ -9,9 +9,6 @@ from dataclasses import fields as fields_of
 
 from ppmf_spec.wire import SESSION_BYTES, Message
 
-USERS_PHASE = "keys"
-"""The one phase of the users' program: it names none, and a transport begins with this one."""
-
 
 @dataclass(slots=True)
 class Tally:

@@ -195,14 +195,15 @@ class PaillierSuite(Suite):
         return 2 * (self.bits // 8)
 
 
-_SUITES = {s.name: s for s in map(PaillierSuite, (3072, 2048, 1024, 768, 512))}
+SUITES = tuple(map(PaillierSuite, (3072, 2048, 1024, 768, 512)))
 
 
 def suite(name: str) -> PaillierSuite:
     """The suite of that name; ParametersError on an unknown one, naming those there are."""
-    if name not in _SUITES:
-        raise ParametersError(f"no Paillier suite {name!r}: choose from {', '.join(_SUITES)}")
-    return _SUITES[name]
+    by_name = {each.name: each for each in SUITES}
+    if name not in by_name:
+        raise ParametersError(f"no Paillier suite {name!r}: choose from {', '.join(by_name)}")
+    return by_name[name]
 
 
 def _length(use: slice) -> int:

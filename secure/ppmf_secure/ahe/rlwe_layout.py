@@ -34,6 +34,11 @@ class Segment:
     columns: slice
     coefficients: slice
 
+    @property
+    def width(self) -> int:
+        """The number of its columns."""
+        return int(self.columns.stop - self.columns.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -59,8 +64,7 @@ class Part:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        columns = self.segment.columns
-        return length(self.use), columns.stop - columns.start
+        return length(self.use), self.segment.width
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ from ppmf_secure.coins import Coins
 from ppmf_secure.shares import check_length, words_to_bytes
 from ppmf_spec.errors import EncodingError
 
+_LARGE_BYTES = 1 << 30
+"""A matrix that would take more, at four bytes a residue, is stored at three."""
+
 _ANSWERS_AT_ONCE = 128
 """Rows of X multiplied together: 80 MB of residues before the rounding, at N = 8192."""
 
@@ -81,10 +84,15 @@ class RlweRows(EncryptedRows):
         self._pieces = ring.pieces(layout)
         self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
         self._hiding = ring.rounding.hiding(self._flood_bits)
-        self._first = [ResidueMatrix(lattice, layout.rows, lattice.degree) for _ in self._pieces]
+        stored = len(self._pieces) * lattice.degree + sum(layout.blocks)
+        compact = stored * layout.rows * len(lattice.primes) * 4 > _LARGE_BYTES
+        self._first = [
+            ResidueMatrix(lattice, layout.rows, lattice.degree, compact=compact)
+            for _ in self._pieces
+        ]
         self._second = {
             (number, segment.block): ResidueMatrix(
-                lattice, layout.rows, segment.columns.stop - segment.columns.start
+                lattice, layout.rows, segment.width, compact=compact
             )
             for number, piece in enumerate(self._pieces)
             for segment in piece.segments

@@ -25,6 +25,7 @@ product is exact whatever the order of its additions, fused or not.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -43,6 +44,9 @@ _TRANSFORMED_AT_ONCE = 16
 
 _BLOCK_COLUMNS = 512
 """Columns stored and multiplied at once: with 2,000 rows, 8 MB as float64."""
+
+_ROWS_JOINED_AT_ONCE = 256
+"""Rows put together at once from their two parts: what fits the cache."""
 
 
 def reduce(values: Residues, prime: int) -> Residues:
@@ -105,36 +109,85 @@ class Scratch:
     """Arrays for passing results, kept from call to call: fresh memory is slow to touch."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Residues] = {}
+        self._kept: dict[str, NDArray[np.uint8]] = {}
 
     def take(self, purpose: str, shape: tuple[int, ...]) -> Residues:
         """The array of that purpose, of any content: only one is in use at a time."""
-        size = prod(shape)
+        return self._bytes(purpose, 8 * prod(shape)).view(np.float64).reshape(shape)
+
+    def take_integers(self, purpose: str, shape: tuple[int, ...]) -> NDArray[np.int32]:
+        """The same, of 32-bit integers."""
+        return self._bytes(purpose, 4 * prod(shape)).view(np.int32).reshape(shape)
+
+    def _bytes(self, purpose: str, size: int) -> NDArray[np.uint8]:
         if purpose not in self._kept or self._kept[purpose].size < size:
-            self._kept[purpose] = np.empty(size)
-        return self._kept[purpose][:size].reshape(shape)
+            self._kept[purpose] = np.empty(size, dtype=np.uint8)
+        return self._kept[purpose][:size]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some columns of a matrix: residues low, or high 2^16 + low, (primes, rows, columns)."""
+
+    columns: slice
+    low: NDArray[np.int32] | NDArray[np.uint16]
+    high: NDArray[np.int8] | None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], columns: slice, *, compact: bool) -> _Block:
+        """For (primes, rows) and some columns."""
+        full = (*shape, columns.stop - columns.start)
+        if compact:
+            return cls(columns, np.empty(full, np.uint16), np.empty(full, np.int8))
+        return cls(columns, np.empty(full, np.int32), None)
+
+    def put(self, rows: slice, values: NDArray[np.int32]) -> None:
+        """Fill in some rows of these columns."""
+        if self.high is None:
+            self.low[:, rows] = values
+        else:
+            self.low[:, rows] = values & 0xFFFF
+            self.high[:, rows] = values >> 16
+
+    def floats(self, index: int, rows: slice, scratch: Scratch) -> Residues:
+        """Some rows modulo prime number `index`, in a scratch array."""
+        low = self.low[index, rows]
+        values = scratch.take("factor", low.shape)
+        if self.high is None:
+            np.copyto(values, low)
+            return values
+        high = self.high[index, rows]
+        joined = scratch.take_integers("joined", (_ROWS_JOINED_AT_ONCE, low.shape[1]))
+        for first in range(0, len(low), _ROWS_JOINED_AT_ONCE):
+            part = slice(first, min(first + _ROWS_JOINED_AT_ONCE, len(low)))
+            whole = joined[: part.stop - first]
+            np.copyto(whole, high[part])
+            np.left_shift(whole, 16, out=whole)
+            np.bitwise_or(whole, low[part], out=whole)
+            np.copyto(values[part], whole)
+        return values
 
 
 class ResidueMatrix:
     """An integer matrix (rows, columns) modulo each prime of a lattice, ready to be multiplied.
 
-    Kept as int32 in contiguous arrays (primes, rows, 512 columns); float64 only while multiplied.
+    Kept in contiguous blocks of 512 columns by prime, four bytes a residue, or, `compact`, three,
+    which makes products a tenth slower; as float64 only while multiplied.
     """
 
-    def __init__(self, lattice: Lattice, rows: int, columns: int) -> None:
+    def __init__(self, lattice: Lattice, rows: int, columns: int, *, compact: bool) -> None:
         self._lattice = lattice
         self._rows = rows
-        self.columns = columns
+        shape = len(lattice.primes), rows
         self._blocks = [
-            (slice(first, last), np.empty((len(lattice.primes), rows, last - first), np.int32))
-            for first in range(0, columns, _BLOCK_COLUMNS)
-            for last in [min(first + _BLOCK_COLUMNS, columns)]
+            _Block.empty(shape, slice(at, min(at + _BLOCK_COLUMNS, columns)), compact=compact)
+            for at in range(0, columns, _BLOCK_COLUMNS)
         ]
 
     def put(self, rows: slice, values: NDArray[np.int32]) -> None:
-        """Fill in some rows: residues (primes, rows, columns)."""
-        for columns, block in self._blocks:
-            block[:, rows] = values[:, :, columns]
+        """Fill in some rows: residues (primes, rows, columns), in [-(p - 1) / 2, (p - 1) / 2]."""
+        for block in self._blocks:
+            block.put(rows, values[:, :, block.columns])
 
     def times(self, x: Residues, index: int, out: Residues, scratch: Scratch) -> None:
         """Out (r, columns) = x (r, rows) times the matrix, modulo prime number `index`.
@@ -143,11 +196,10 @@ class ResidueMatrix:
         """
         prime, step = self._lattice.primes[index], self._lattice.terms
         cuts = [slice(at, min(at + step, self._rows)) for at in range(0, self._rows, step)]
-        for columns, block in self._blocks:
+        for block in self._blocks:
+            columns = block.columns
             for number, cut in enumerate(cuts):
-                stored = block[index, cut]
-                factor = scratch.take("factor", stored.shape)
-                np.copyto(factor, stored)
+                factor = block.floats(index, cut, scratch)
                 if len(cuts) == 1:
                     np.matmul(x, factor, out=out[:, columns])
                 elif number == 0:

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same work here and on SPU, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ppmf_conformance.bench.runs import Measured
+from ppmf_conformance.bench.spu import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A piece of work: seconds and bytes sent by both servers, here and there.
+
+    at_least: SPU was stopped, so that its seconds are those until then and its bytes unknown (0).
+    """
+
+    work: str
+    seconds: float
+    bytes_sent: float
+    spu_seconds: float
+    spu_bytes: float
+    at_least: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long SPU takes."""
+        return self.spu_seconds / self.seconds
+
+    def json(self) -> dict[str, object]:
+        """For the results file."""
+        return {
+            "work": self.work,
+            "seconds": self.seconds,
+            "bytes_sent": self.bytes_sent,
+            "spu_seconds": self.spu_seconds,
+            "spu_bytes_sent": self.spu_bytes,
+            "ratio": round(self.ratio, 2),
+            "at_least": self.at_least,
+        }
+
+
+def half_steps(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
+    """Of a training: the products of a half-step, its updates, and an iteration.
+
+    What is counted here is more than on SPU each time. "products" is a mean over both sides, and
+    has the sharing of the columns besides the products. "updates" has the gradients and moves
+    besides the clamps. The first half-step multiplies public columns: it sends nothing and is not
+    counted.
+    """
+    iterations = run.params.iterations
+    parts = (
+        (
+            "products of a half-step",
+            ("product W Phi", "product R Y"),
+            "products",
+            2 * iterations - 1,
+        ),
+        ("clamps of a half-step", ("clamp",), "updates", 2 * iterations),
+    )
+    for work, theirs, phase, count in parts:
+        seconds = run.seconds[phase] / count
+        sent = sum(n for (_, name), n in run.sent.items() if name == phase) / count
+        yield from _compared(work, seconds, sent, theirs, entries)
+    yield from _compared(
+        "an iteration",
+        run.iterated / iterations,
+        run.bytes_iterated / iterations,
+        ("iteration",),
+        entries,
+    )
+
+
+def whole(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
+    """A whole training with its set-up; here also processes, keys and uploads."""
+    yield from _compared(
+        f"training {run.ratings.n_users} x {run.ratings.n_items}",
+        run.wall,
+        run.bytes_sent,
+        ("set-up", "training"),
+        entries,
+    )
+
+
+def _compared(
+    work: str, seconds: float, sent: float, theirs: Sequence[str], entries: Sequence[Entry]
+) -> Iterator[Compared]:
+    """Nothing when SPU was not asked for that work."""
+    by_part: Mapping[str, Entry] = {entry.part: entry for entry in entries}
+    stopped = by_part.get(theirs[-1].split()[0])
+    if stopped is not None and stopped.seconds is None:
+        yield Compared(work, seconds, sent, stopped.limit, 0, at_least=True)
+        return
+    found = [by_part[part] for part in theirs if part in by_part]
+    if len(found) == len(theirs):
+        spu_seconds = sum(entry.seconds or 0.0 for entry in found)
+        spu_bytes = sum(entry.bytes_sent or 0 for entry in found)
+        yield Compared(work, seconds, sent, spu_seconds, spu_bytes)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session of measuring: what was asked for, runs with progress, results piece by piece."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ppmf_conformance import report, screen
+from ppmf_conformance.bench import comparison, plots, runs, scaling, spu, tables
+from ppmf_conformance.bench.calibration import machine
+from ppmf_conformance.bench.comparison import Compared
+from ppmf_conformance.bench.programme import (
+    REPORTED_CORES,
+    REPORTED_GIGABYTES,
+    REPORTED_HOURS,
+    Point,
+    Programme,
+    is_paillier,
+)
+from ppmf_conformance.bench.runs import Measured
+from ppmf_conformance.cost.model import Coefficients
+from ppmf_conformance.cost.plan import Size, plan
+from ppmf_conformance.data import Source
+from ppmf_reference import fixed
+from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.transport.drive import Progress
+from ppmf_spec import ratings as rating_lists
+from ppmf_spec.ratings import Ratings
+
+RESULTS = "results.json"
+
+
+@dataclass
+class Session:
+    """What was asked for, and `results` so far: written to `out` after every part.
+
+    spu_python: None leaves the comparison out. limit: seconds each piece of work may take on SPU.
+    """
+
+    programme: Programme
+    suites: Sequence[str]
+    source: Source
+    out: Path
+    costs: Coefficients | None
+    spu_python: Path | None
+    limit: float
+    results: dict[str, object] = field(default_factory=dict)
+    equal: bool = True
+    _trainings: list[Measured] = field(default_factory=list)
+    _compared: list[Compared] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Note where and with what."""
+        self.results = {
+            "format": "ppmf-bench/1",
+            "machine": machine(),
+            "versions": report.versions(),
+            "data": self.source.description,
+        }
+        screen.facts([("machine", machine()), ("data", self.source.description)])
+        if self.source.notice:
+            screen.say(self.source.notice)
+
+    def run(self, point: Point, suite: str, ratings: Ratings | None = None) -> Measured:
+        """A measured training at a size, on made-up ratings unless others are given."""
+        params = point.params
+        used = runs.made_up(point.users, point.items, params) if ratings is None else ratings
+        with screen.bars() as shown:
+
+            def progress(now: Progress) -> None:
+                shown.show(f"{suite}, {point}: {now.party}", now.done, now.total, now.phase)
+
+            measured = runs.measure(used, params, suite, progress)
+        screen.note(f"{suite}, {point}: {screen.seconds(measured.wall)}")
+        return measured
+
+    def training(self) -> None:
+        """A full training with every suite, and F_fix in the clear on the same ratings."""
+        found = []
+        for suite in self.suites:
+            point = self.programme.of(suite)
+            ratings = self._real(point)
+            measured = self.run(point, suite, ratings)
+            self._trainings.append(measured)
+            self._title(f"Training, {suite}: {len(ratings):,} ratings, {point}")
+            tables.run(measured)
+            found.append({**measured.json(), **self._in_the_clear(measured)})
+            if is_paillier(suite):
+                found[-1] |= self._extrapolated(measured)
+        plots.phases(self.out / "phases.svg", self._trainings)
+        self._keep("training", found)
+
+    def paper(self) -> None:
+        """The founding paper's size, with the first suite."""
+        point = self.programme.paper
+        measured = self.run(point, self.suites[0])
+        self._title(f"The founding paper's size, {measured.suite}: {point}")
+        tables.run(measured)
+        screen.say(
+            f"the founding paper, as reported: {REPORTED_HOURS} hours, {REPORTED_GIGABYTES:,} GB, "
+            f"{REPORTED_CORES} cores"
+        )
+        entries: list[spu.Entry] = []
+        if self.spu_python is not None:
+            _, entries = spu.measure(self.spu_python, point, ["training"], self.limit)
+            tables.spu(entries)
+            self._compared += comparison.whole(measured, entries)
+        ours = {**measured.json(), **self._in_the_clear(measured)}
+        reported = {
+            "hours": REPORTED_HOURS,
+            "gigabytes": REPORTED_GIGABYTES,
+            "cores": REPORTED_CORES,
+        }
+        theirs = [entry.json() for entry in entries]
+        self._keep("paper", {"here": ours, "spu": theirs, "reported": reported})
+
+    def spu(self) -> None:
+        """The half-step's work and the iteration on SPU, next to the first suite's training."""
+        if self.spu_python is None:
+            screen.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
+            return
+        first = self._trainings[0] if self._trainings else None
+        point = self.programme.of(self.suites[0])
+        self._title(f"SPU CHEETAH, two parties: {point}")
+        about, entries = spu.measure(self.spu_python, point, spu.PARTS, self.limit)
+        tables.spu(entries)
+        if first is None:
+            screen.note("no ratios: they need the part training in the same run")
+        else:
+            self._compared[:0] = comparison.half_steps(first, entries)
+        self._keep("spu", {**about, "parts": [entry.json() for entry in entries]})
+
+    def scaling(self) -> None:
+        """Cost against size, with the first suite."""
+        base, suite = self.programme.base, self.suites[0]
+        series = scaling.measure(base, self.programme.factors, lambda at: self.run(at, suite))
+        self._title(f"Cost against size, {suite}: {base}, each dimension multiplied alone")
+        tables.scaling(series)
+        plots.scaling(self.out / "scaling.svg", series)
+        kept = {"suite": suite, "base": str(base), "series": [each.json() for each in series]}
+        self._keep("scaling", kept)
+
+    def finish(self) -> None:
+        """The table of ratios."""
+        if self._compared:
+            self._title("Side by side")
+            tables.compared(self._compared)
+            plots.ratios(self.out / "ratios.svg", {c.work: c.ratio for c in self._compared})
+            self._keep("compared", [one.json() for one in self._compared])
+        screen.say()
+        screen.say(f"Results: {self.out / RESULTS}")
+
+    def _real(self, point: Point) -> Ratings:
+        """Of the data, the most active users and most rated items, as many as the point has."""
+        raw = rating_lists.most_active(self.source.raw, point.users, point.items)
+        return rating_lists.quantise(raw, point.params)
+
+    def _in_the_clear(self, measured: Measured) -> dict[str, object]:
+        """F_fix on the same ratings: its seconds, and whether the secure result is equal."""
+        params = measured.params
+        started = time.perf_counter()
+        with screen.iterations("F_fix", params.iterations) as done:
+            expected = fixed.train(measured.ratings, params, on_iteration=done)
+        spent = time.perf_counter() - started
+        equal = expected == measured.profiles
+        self.equal &= equal
+        screen.say(
+            f"F_fix in the clear, plain Python: {screen.seconds(spent)}; "
+            f"the secure result {'equals it bit for bit' if equal else 'DIFFERS'}"
+        )
+        return {"plain_seconds": round(spent, 3), "equal": equal}
+
+    def _extrapolated(self, measured: Measured) -> dict[str, object]:
+        """A measured small run taken to the full size by the ratio of the two estimates."""
+        point, suite = self.programme.training, measured.suite
+        if self.costs is None or suite not in self.costs.suites:
+            screen.say(f"not extrapolated: the unit costs of {suite} were not measured")
+            return {}
+        size = Size.numbered(point.users, point.items)
+        full = self.costs.estimate(plan(point.params, size, suite_named(suite)), suite)
+        small = self.costs.estimate(measured.tally, suite)
+        seconds = measured.wall * full.total / small.total
+        screen.say(
+            f"EXTRAPOLATED, not measured: {point} would take {seconds / 3600:.1f} h (the measured "
+            "seconds times the ratio of the cost model's estimates)"
+        )
+        return {"extrapolated_to": str(point), "extrapolated_seconds": round(seconds)}
+
+    def _title(self, line: str) -> None:
+        screen.say()
+        screen.say(line, style="bold")
+
+    def _keep(self, name: str, content: object) -> None:
+        self.results[name] = content
+        report.write_json(self.out / RESULTS, self.results)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of `ppmf bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ppmf_conformance import screen
+from ppmf_conformance.bench.calibration import Checked
+from ppmf_conformance.bench.comparison import Compared
+from ppmf_conformance.bench.runs import Measured
+from ppmf_conformance.bench.scaling import QUANTITIES, Series
+from ppmf_conformance.bench.spu import Entry
+
+
+def run(measured: Measured) -> None:
+    """Seconds and bytes of a run by phase."""
+    sent: dict[str, int] = {}
+    for (_, phase), count in measured.sent.items():
+        name = "start" if phase == "keys" else phase
+        sent[name] = sent.get(name, 0) + count
+    rows = [
+        [phase, screen.seconds(spent), screen.size(sent.get(phase, 0))]
+        for phase, spent in measured.seconds.items()
+    ]
+    iterations = measured.params.iterations
+    rows += [
+        ["all", screen.seconds(measured.wall), screen.size(measured.bytes_sent)],
+        [
+            "an iteration",
+            screen.seconds(measured.iterated / iterations),
+            screen.size(round(measured.bytes_iterated / iterations)),
+        ],
+    ]
+    screen.table(["phase", "seconds", "sent"], rows, right="seconds,sent")
+    screen.say(f"memory of a server: {screen.size(measured.memory)}")
+
+
+def scaling(series: Sequence[Series]) -> None:
+    """The slopes, a row a quantity, a column a dimension."""
+    names = [each.dimension for each in series]
+    rows = [
+        [quantity, *(f"{each.slope(quantity):.2f}" for each in series)] for quantity in QUANTITIES
+    ]
+    screen.table(["slope of", *names], rows, right=",".join(names))
+
+
+def spu(entries: Iterable[Entry]) -> None:
+    """What SPU took."""
+    rows = []
+    for entry in entries:
+        if entry.seconds is None:
+            rows.append([entry.part, f"over {screen.seconds(entry.limit)}", "", "stopped"])
+        else:
+            difference = f"{entry.difference:.1e}"
+            sent = screen.size(entry.bytes_sent or 0)
+            rows.append([entry.part, screen.seconds(entry.seconds), sent, difference])
+    screen.table(["on SPU", "seconds", "sent", "off by"], rows, right="seconds,sent,off by")
+
+
+def compared(rows: Iterable[Compared]) -> None:
+    """Side by side, with the ratio of the seconds."""
+    shown = [
+        [
+            one.work,
+            screen.seconds(one.seconds),
+            screen.size(round(one.bytes_sent)),
+            (">" if one.at_least else "") + screen.seconds(one.spu_seconds),
+            "" if one.at_least else screen.size(round(one.spu_bytes)),
+            (">" if one.at_least else "") + f"{one.ratio:.1f}",
+        ]
+        for one in rows
+    ]
+    headings = ["work", "here", "sent", "SPU CHEETAH", "SPU sent", "ratio"]
+    screen.table(headings, shown, right=",".join(headings[1:]))
+
+
+def checked(rows: Iterable[Checked]) -> None:
+    """Estimates next to measurements."""
+    headings = ["run", "seconds", "estimated", "error", "memory", "memory error", "bytes"]
+    shown = [
+        [
+            f"{one.run.suite}, {one.point}",
+            screen.seconds(one.run.wall),
+            screen.seconds(one.estimate.total),
+            f"{one.time_error:+.0%}",
+            screen.size(one.run.memory),
+            f"{one.memory_error:+.0%}",
+            "exact" if one.bytes_equal else "DIFFER",
+        ]
+        for one in rows
+    ]
+    screen.table(headings, shown, right="seconds,estimated,error,memory,memory error")

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf bench`: what a training costs, measured on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import data, report, screen
+from ppmf_conformance import train as training
+from ppmf_conformance.bench import calibration, spu, tables
+from ppmf_conformance.bench.programme import FULL, QUICK
+from ppmf_conformance.bench.session import RESULTS, Session
+from ppmf_conformance.cost.model import SHIPPED, Coefficients
+
+DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
+
+
+class Part(StrEnum):
+    """What can be measured alone."""
+
+    TRAINING = "training"
+    SPU = "spu"
+    PAPER = "paper"
+    SCALING = "scaling"
+
+
+def bench(
+    data_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Ratings of the full training. [default: as `ppmf demo`]",
+            show_default=False,
+        ),
+    ] = None,
+    users: Annotated[
+        int | None,
+        typer.Option(
+            "--users",
+            metavar="N",
+            min=1,
+            help="Most active users of the full training. [default: 943]",
+            show_default=False,
+        ),
+    ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(
+            "--items", metavar="M", min=1, help="Its items. [default: 1682]", show_default=False
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            "--rank", metavar="D", min=1, help="Its rank. [default: 10]", show_default=False
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option(
+            "--iterations",
+            metavar="T",
+            min=1,
+            help="Its iterations. [default: 20]",
+            show_default=False,
+        ),
+    ] = None,
+    suites: Annotated[
+        list[str],
+        typer.Option("--suite", metavar="SUITE", help="Suites to measure; may be repeated."),
+    ] = list(DEFAULT_SUITES),  # noqa: B006
+    only: Annotated[
+        list[Part] | None,
+        typer.Option(
+            "--only", help="This part alone; may be repeated. [default: all]", show_default=False
+        ),
+    ] = None,
+    spu_python: Annotated[
+        Path | None,
+        typer.Option(
+            "--spu",
+            metavar="PYTHON",
+            help="Python of an environment that has SecretFlow SPU.",
+            show_default=False,
+        ),
+    ] = None,
+    install_spu: Annotated[
+        bool,
+        typer.Option("--install-spu", help=f"Make one in the user's cache: {spu.REQUIREMENT}."),
+    ] = False,
+    limit: Annotated[
+        float,
+        typer.Option("--spu-limit", metavar="SECONDS", help="What SPU gets for a piece of work."),
+    ] = 3600.0,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Only measure the unit costs of `ppmf estimate`."),
+    ] = False,
+    check_estimate: Annotated[
+        bool,
+        typer.Option("--check-estimate", help="Only compare estimates with measured runs."),
+    ] = False,
+    costs: Annotated[
+        Path, typer.Option("--costs", metavar="FILE", help="The file of unit costs.")
+    ] = SHIPPED,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")
+    ] = Path("bench-results"),
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Toy sizes: does everything run? The figures mean nothing."),
+    ] = False,
+    insecure_test_keys: training.InsecureTestKeys = False,
+) -> None:
+    """Measure what a training costs on this machine.
+
+    Each part can be had alone with --only:
+      training  seconds and bytes by phase, with each suite, and F_fix in the clear; Paillier at a
+                small size, extrapolated
+      spu       the same work in SecretFlow SPU's two-party protocol CHEETAH
+      paper     940 users x 40 items, rank 8, 10 iterations: the founding paper's size
+      scaling   users, items, rank and iterations multiplied alone, and the fitted slopes
+
+    No time is judged: exit status 1 only if a secure result differs from F_fix (or, with
+    --check-estimate, an estimate is off by more than a quarter). For figures worth keeping, leave
+    the machine alone for the hour or two it takes.
+
+    Files:
+      DIR/results.json   everything measured
+      DIR/*.svg          where the seconds go, cost against size, ratios
+
+    Examples:
+      ppmf bench --install-spu --out results
+      ppmf bench --only training --suite rlwe-8192 --iterations 5
+      ppmf bench --calibrate --costs costs.toml
+      ppmf bench --check-estimate --costs costs.toml
+    """
+    programme = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
+    for suite in suites:
+        training.checked_suite(suite, insecure_test_keys)
+    out.mkdir(parents=True, exist_ok=True)
+    measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
+    python = spu.install() if install_spu else spu_python
+    source = data.find(data_path, announce=screen.say)
+    session = Session(programme, suites, source, out, measured, python, limit)
+    session.begin()
+    if calibrate:
+        found = calibration.calibrate(programme, suites, session.run)
+        found.write(costs)
+        screen.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
+    if check_estimate:
+        _check(session, costs)
+    if calibrate or check_estimate:
+        return
+    for part in Part:
+        if not only or part in only:
+            getattr(session, part.value)()
+    session.finish()
+    if not session.equal:
+        screen.say("A secure result DIFFERS from F_fix", style="bold red")
+        raise typer.Exit(1)
+
+
+def _check(session: Session, costs: Path) -> None:
+    """Estimates next to measured runs; exit status 1 if one is off."""
+    rows = calibration.check(
+        session.programme, session.suites, Coefficients.read(costs), session.run
+    )
+    tables.checked(rows)
+    session.results["estimates"] = [one.json() for one in rows]
+    report.write_json(session.out / RESULTS, session.results)
+    if not all(one.holds for one in rows):
+        screen.say("An estimate is off by more than a quarter", style="bold red")
+        raise typer.Exit(1)
+    screen.say("All estimates hold within a quarter, bytes exactly.", style="bold green")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf estimate`: what a training of a given size will take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import inputs, screen
+from ppmf_conformance.cost.model import SHIPPED, Coefficients, Estimate, bytes_sent
+from ppmf_conformance.cost.plan import PHASES, Size, plan
+from ppmf_conformance.cost.tally import Tally
+from ppmf_secure.program import CSP, RECSYS
+from ppmf_secure.suites import suite as suite_named
+from ppmf_spec.bounds import bounds
+
+
+def estimate(
+    users: Annotated[
+        int, typer.Option("--users", metavar="N", min=1, help="How many users.", show_default=False)
+    ],
+    items: Annotated[
+        int, typer.Option("--items", metavar="M", min=1, help="How many items.", show_default=False)
+    ],
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            "--rank", metavar="D", help="Factors. [default: the set's]", show_default=False
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option(
+            "--iterations",
+            metavar="T",
+            help="Outer iterations. [default: the set's]",
+            show_default=False,
+        ),
+    ] = None,
+    params: inputs.ParametersFile = None,
+    suites: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--suite",
+            metavar="SUITE",
+            help="A suite; may be repeated. [default: all whose costs were measured]",
+            show_default=False,
+        ),
+    ] = None,
+    costs: Annotated[
+        Path, typer.Option("--costs", metavar="FILE", help="The file of unit costs.")
+    ] = SHIPPED,
+) -> None:
+    """Estimate the seconds, the memory and the bytes of a training.
+
+    The bytes are exact: they follow from the public sizes (with users called 1, 2, 3, ...). Seconds
+    and memory are those of a machine like the one the unit costs were measured on;
+    `ppmf bench --calibrate` measures them on yours.
+
+    Examples:
+      ppmf estimate --users 943 --items 1682
+      ppmf estimate --users 6040 --items 3706 --rank 8 --iterations 10 --suite rlwe-8192
+    """
+    parameters = inputs.parameters(params)
+    if rank is not None:
+        parameters = replace(parameters, rank=rank)
+    if iterations is not None:
+        parameters = replace(parameters, iterations=iterations)
+    measured = Coefficients.read(costs)
+    for warning in bounds(parameters, users, items).warnings:
+        screen.note(warning)
+    size = Size.numbered(users, items)
+    screen.say(
+        f"{users:,} users x {items:,} items, rank {parameters.rank}, "
+        f"{parameters.iterations} iterations"
+    )
+    for name in suites or measured.suites:
+        tally = plan(parameters, size, suite_named(name))
+        known = measured.estimate(tally, name) if name in measured.suites else None
+        screen.say()
+        screen.say(name, style="bold")
+        _show(tally, known)
+    screen.say()
+    screen.say(f"Seconds and memory as on: {measured.machine}. Bytes are exact.")
+
+
+def _show(tally: Tally, known: Estimate | None) -> None:
+    """A row a phase; without unit costs the bytes alone."""
+    sent = bytes_sent(tally)
+    by_party = dict.fromkeys((RECSYS, CSP), 0)
+    for (party, _), count in tally.sent.items():
+        if party in by_party:
+            by_party[party] += count
+    rows = [
+        [
+            phase,
+            "" if known is None else screen.seconds(known.seconds[phase]),
+            screen.size(sent[phase]),
+        ]
+        for phase in PHASES
+    ]
+    total = "" if known is None else screen.seconds(known.total)
+    rows.append(["all", total, screen.size(sum(sent.values()))])
+    screen.table(["phase", "seconds", "sent by all"], rows, right="seconds,sent by all")
+    screen.say(f"sent: RecSys {by_party[RECSYS]:,} bytes, CSP {by_party[CSP]:,} bytes")
+    if known is None:
+        screen.say("seconds and memory: not known, this suite's unit costs were not measured")
+    else:
+        screen.say(f"memory of each server: {screen.size(round(known.memory))}")
