@@ -11,7 +11,8 @@ only the seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,18 +30,51 @@ SEED_BYTES = 32
 BINDING_BYTES = 16
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Draft:
+    """All that one user's upload is made of; `key` is CSP's modulus as it came."""
+
+    session: Session
+    user: str
+    rows: Words
+    key: bytes
+    key_bits: int
+    coins_key: bytes
+
+    def upload(self) -> Upload:
+        """The message, wherever this user's machine is."""
+        key = PublicKey.parse(self.key, self.key_bits)
+        return upload(self.session, self.user, self.rows, key, Coins(self.coins_key))
+
+
+Crowd = Callable[[Iterable[Draft]], Iterable[Upload]]
+"""Makes the uploads of drafts, in their order; a transport may use several processes."""
+
+
+def one_by_one(drafts: Iterable[Draft]) -> Iterator[Upload]:
+    """The plain crowd: this thread makes every upload."""
+    return map(Draft.upload, drafts)
+
+
 def users(
-    session: Session, suite: SuiteChoice, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session,
+    suite: SuiteChoice,
+    rows: Iterable[tuple[str, Words]],
+    coins: Coins,
+    crowd: Crowd = one_by_one,
 ) -> Program[None]:
-    """All users of a run, one after the other, each with coins of her own.
+    """All users of a run, in order, each with coins of her own.
 
     rows: (user id, her rows (2, items)), see `upload`.
     """
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(CSP, UserKey)
-    key = PublicKey.parse(message.modulus, suite.transfer_bits)
-    for user, hers in rows:
-        yield Send(RECSYS, upload(session, user, hers, key, Coins(coins.bytes(32))))
+    drafts = (
+        Draft(session, user, hers, message.modulus, suite.transfer_bits, coins.bytes(32))
+        for user, hers in rows
+    )
+    for message_of_one in crowd(drafts):
+        yield Send(RECSYS, message_of_one)
 
 
 def upload(session: Session, user: str, rows: Words, key: PublicKey, coins: Coins) -> Upload:

@@ -44,6 +44,11 @@ def test_reduction_of_more_than_fits_at_once() -> None:
     assert [int(value) % PRIME for value in values.ravel()] == expected
 
 
+def test_reduction_in_place_needs_a_contiguous_array() -> None:
+    with pytest.raises(ValueError, match="contiguous"):
+        reduce(np.zeros((4, 4))[:, ::2], PRIME)
+
+
 @given(value=st.integers(-(2**200), 2**200), prime=st.sampled_from(LARGE_PRIMES))
 def test_centred(value: int, prime: int) -> None:
     found = centred(value, prime)

@@ -55,6 +55,9 @@ REDUCE_MARGIN = 1 << 23
 REDUCE_SLACK = 3
 """What `rlwe_ring.reduce` leaves is at most (p - 1) / 2 + REDUCE_SLACK."""
 
+SMALLEST_PRIME = 1 << 20
+"""Next to it, REDUCE_SLACK is nothing."""
+
 LARGE_PRIMES = (
     2642239,
     2642231,
@@ -88,8 +91,10 @@ class Lattice:
         largest, degree = max(self.primes), self.degree
         if degree < 4 or degree & (degree - 1):
             raise ParametersError(f"lattice: degree {degree} is no power of two from 4 up")
-        if len(set(self.primes)) < len(self.primes) or largest**3 >= 1 << WORD_BITS:
-            raise ParametersError("lattice: the primes are not distinct and below 2^(64/3)")
+        if len(set(self.primes)) < len(self.primes):
+            raise ParametersError("lattice: the primes are not distinct")
+        if min(self.primes) < SMALLEST_PRIME or largest**3 >= 1 << WORD_BITS:
+            raise ParametersError("lattice: the primes are not between 2^20 and 2^(64/3)")
         if not 0 < self.kept < len(self.primes):
             raise ParametersError(f"lattice: {self.kept} of {len(self.primes)} primes kept")
         if self.terms < 1 or self._largest_sum > EXACT - REDUCE_MARGIN:

@@ -144,7 +144,6 @@ class RlweRows(EncryptedRows):
 
         `out` is (kept, rows N); b u is (primes, rows, columns), not reduced.
         """
-        lattice, folded = self._ring.lattice, self._ring.folded
         lattice, degree = self._ring.lattice, self._ring.lattice.degree
         folded, (key_a, key_b) = self._ring.folded, self._key
         zeros = [np.empty((len(lattice.primes), *part.shape)) for part in each.parts]

@@ -51,6 +51,8 @@ _ROWS_JOINED_AT_ONCE = 256
 
 def reduce(values: Residues, prime: int) -> Residues:
     """Integers up to 2^53 - 2^23, contiguous, made residues mod `prime` in place; returned."""
+    if not values.flags.c_contiguous:
+        raise ValueError("only a contiguous array can be reduced in place")
     inverse, modulus = 1.0 / prime, float(prime)
     flat = values.reshape(-1)
     scratch = np.empty(min(flat.size, _REDUCED_AT_ONCE))

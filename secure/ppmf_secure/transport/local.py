@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -32,14 +32,15 @@ from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.store import Store, load_session, save_session
-from ppmf_secure.user import users
+from ppmf_secure.user import Draft, one_by_one, users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
-from ppmf_spec.wire import Message
+from ppmf_spec.wire import Message, Upload
 
 _SERVERS: Mapping[str, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
+_MANY_USERS = 64
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -207,6 +208,7 @@ class _Run:
                 suite_of(self._session.suite),
                 user_rows(ratings),
                 _coins(self._places.coins_label, USERS),
+                _on_all_cores if ratings.n_users >= _MANY_USERS else one_by_one,
             )
             try:
                 _drive(party, program, self._data)
@@ -307,6 +309,14 @@ class _Writer:
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
                 self._end.send_bytes(data)
+
+
+def _on_all_cores(drafts: Iterable[Draft]) -> Iterator[Upload]:
+    """The users' own machines, played by one process a core: the servers are waiting anyway."""
+    context = multiprocessing.get_context("spawn")
+    ignore_interrupts = (signal.SIGINT, signal.SIG_IGN)
+    with context.Pool(initializer=signal.signal, initargs=ignore_interrupts) as pool:
+        yield from pool.imap(Draft.upload, drafts, chunksize=8)
 
 
 def _crash(name: str, error: Exception) -> str:
