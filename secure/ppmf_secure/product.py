@@ -80,28 +80,27 @@ def set_up(
     orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
     coins: Coins,
 ) -> Program[list[Product]]:
-    """Hand over the encryptions of one's own share, in each orientation; take in the peer's."""
+    """Hand over the encryptions of one's own share, in each orientation; take in the peer's.
+
+    Batch by batch in turn, so that neither server has more than a batch of the other's waiting.
+    """
     peer = RECSYS if me == CSP else CSP
-    for orientation, mine in orientations:
-        layout = orientation.layout
-        encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
-        for batch in _batches(suite, layout):
-            rows = b"".join(next(encrypted) for _ in batch)
-            yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
     products = []
     for orientation, mine in orientations:
         layout = orientation.layout
         size = suite.row_bytes(layout)
-        rows_in: list[bytes] = []
+        encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
+        intake = theirs.intake(layout)
         for batch in _batches(suite, layout):
+            rows = b"".join(next(encrypted) for _ in batch)
+            yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
             message = yield from receive(peer, wire.EncryptedRows)
             where = f"encrypted rows packing {orientation.packing} from {batch.start}"
             if (message.packing, message.first) != (orientation.packing, batch.start):
                 raise StateError(f"{where} were due, not {message.packing} from {message.first}")
             check_length(message.rows, size * len(batch), where)
-            rows_in += [message.rows[at : at + size] for at in range(0, len(message.rows), size)]
-        encrypted_rows = theirs.rows(rows_in, layout)
-        products.append(Product(me, orientation, own, mine, encrypted_rows, coins))
+            intake.add([message.rows[at : at + size] for at in range(0, len(message.rows), size)])
+        products.append(Product(me, orientation, own, mine, intake.finish(), coins))
     return products
 
 

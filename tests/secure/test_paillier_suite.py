@@ -40,7 +40,9 @@ def _peer() -> PaillierPeer:
 def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows:
     encrypted = list(_owner().encrypt_rows(matrix, layout, Coins.seeded(label)))
     assert {len(row) for row in encrypted} == {SUITE.row_bytes(layout)}
-    return _peer().rows(encrypted, layout)
+    taken = _peer().rows(encrypted, layout)
+    assert isinstance(taken, PaillierRows)
+    return taken
 
 
 def _check(x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:

@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ppmf_secure.ahe.base import EncryptedRows, Layout, OwnerKey, PeerKey, Suite, Uses, Words
+from ppmf_secure.ahe.base import (
+    EncryptedRows,
+    Layout,
+    OwnerKey,
+    PeerKey,
+    RowIntake,
+    Suite,
+    Uses,
+    Words,
+)
 from ppmf_secure.coins import Coins
 from ppmf_secure.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.suites import SuiteChoice
@@ -58,9 +67,24 @@ class IdealRows(EncryptedRows):
 class IdealPeer(PeerKey):
     """The peer's view of the owner's key."""
 
-    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> IdealRows:
-        shape = (layout.rows, sum(layout.blocks))
-        return IdealRows(words_from_bytes(b"".join(encrypted), shape, "ideal rows"), layout)
+    def intake(self, layout: Layout) -> IdealIntake:
+        return IdealIntake(layout)
+
+
+class IdealIntake(RowIntake):
+    """Keeps the rows."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._rows: list[bytes] = []
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        self._rows += rows
+
+    def finish(self) -> IdealRows:
+        shape = (self._layout.rows, sum(self._layout.blocks))
+        matrix = words_from_bytes(b"".join(self._rows), shape, "ideal rows")
+        return IdealRows(matrix, self._layout)
 
 
 class IdealSuite(Suite):

@@ -11,8 +11,8 @@ import hashlib
 from dataclasses import dataclass, field
 
 from ppmf_conformance.audit.finding import Finding
+from ppmf_conformance.audit.keys import Key, PaillierCiphertexts, Uploaded, product_key
 from ppmf_conformance.audit.outline import Direction
-from ppmf_secure.ahe.paillier_keys import PublicKey
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 
@@ -40,7 +40,8 @@ class Ciphertexts:
     ciphertext that rightly appears twice, and must.
     """
 
-    keys: dict[tuple[str, str, int], PublicKey] = field(default_factory=dict)
+    keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
+    size: Uploaded = field(default_factory=Uploaded)
     seen: set[bytes] = field(default_factory=set)
     uploaded: set[bytes] = field(default_factory=set)
     forwarded: set[bytes] = field(default_factory=set)
@@ -48,14 +49,18 @@ class Ciphertexts:
     repeated: str = ""
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
-        """Take in the public keys of a message."""
-        message, epoch = envelope.message, envelope.epoch
+        """Take in the public keys of a message, and the size that an upload shows."""
+        message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
             if isinstance(message, wire.UserKey):
-                self.keys["modulus", "users", epoch] = _key(message.modulus)
+                self.keys["modulus", "users", epoch] = PaillierCiphertexts.of(message.modulus)
             elif isinstance(message, wire.ServerKey):
-                for name in ("product_key", "transfer_key"):
-                    self.keys[name, direction[0], epoch] = _key(getattr(message, name))
+                transfers = PaillierCiphertexts.of(message.transfer_key)
+                self.keys["transfer_key", sender, epoch] = transfers
+                self.keys["product_key", sender, epoch] = product_key(message, self.size)
+            elif isinstance(message, wire.Upload):
+                self.size.users += 1
+                self.size.items = len(message.masked) // 16
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 
@@ -73,16 +78,13 @@ class Ciphertexts:
                 else:
                     self._add(where, message, key, value)
 
-    def _add(self, where: str, message: wire.Message, key: PublicKey, data: bytes) -> None:
-        size = key.ciphertext_bytes
+    def _add(self, where: str, message: wire.Message, key: Key, data: bytes) -> None:
+        digests: list[bytes] = []
         try:
-            key.read(data, max(1, len(data) // size), where)
+            for piece in key.pieces(message, data, where):
+                digests.append(hashlib.sha256(piece).digest())
         except PpmfError as error:
             self.invalid = self.invalid or str(error)
-        digests = [
-            hashlib.sha256(data[begin : begin + size]).digest()
-            for begin in range(0, len(data), size)
-        ]
         if isinstance(message, wire.SealedSeeds):
             if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
                 self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
@@ -109,7 +111,3 @@ class Ciphertexts:
             Finding("no ciphertext repeated", not self.repeated, self.repeated or count),
             Finding("sealed seeds forwarded unchanged", same, forwarded),
         ]
-
-
-def _key(data: bytes) -> PublicKey:
-    return PublicKey.parse(data, 8 * len(data))

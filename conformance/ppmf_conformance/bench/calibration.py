@@ -16,6 +16,9 @@ Measure = Callable[[Point, str], Measured]
 
 TOLERANCE = 0.25
 
+SMALL_MEMORY = 1 << 28
+"""Bytes below which the interpreter and its libraries decide how much a server holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -32,8 +35,9 @@ class Checked:
 
     @property
     def memory_error(self) -> float:
-        """Relative error of the estimated memory."""
-        return self.estimate.memory / self.run.memory - 1
+        """Relative error of the estimated memory, to SMALL_MEMORY where it is less."""
+        off = self.estimate.memory - self.run.memory
+        return off / max(self.run.memory, SMALL_MEMORY)
 
     @property
     def bytes_equal(self) -> bool:

@@ -26,7 +26,16 @@ from ppmf_spec.files import read_text, write_atomically
 
 Floats = NDArray[np.float64]
 
-KEYED = ("starts", "setups", "seals", "he_rows", "he_terms", "he_answers")
+KEYED = (
+    "starts",
+    "setups",
+    "seals",
+    "he_rows",
+    "he_tables",
+    "first_products",
+    "he_terms",
+    "he_answers",
+)
 SHIPPED = Path(__file__).with_name("coefficients.toml")
 
 _NEGLIGIBLE = 0.02

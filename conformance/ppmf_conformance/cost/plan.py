@@ -5,20 +5,22 @@ It follows `ppmf_secure.server.train` step by step (PROTOCOL.md, section 5). Tha
 those of real runs, to the last one, is what its tests show; the counts of work are what the model's
 unit costs multiply, and are the same for both servers:
 
-    starts      runs: processes started, keys made
-    setups      set-ups: base transfers done
-    seals       sealed seeds made by users and opened by CSP
-    mask_words  ring elements of the uploads
-    he_rows     bytes of encrypted rows, what `padding_bytes` says included
-    he_terms    bytes of an answer times the terms of its sums: the products themselves
-    he_answers  bytes of answers, made and decrypted
-    mac_words   multiply-adds of ring elements in local products
-    pads        ring elements of bit times vector, by bit
-    batches     array operations of bit times vector, by bit and chunk
-    transfers   extended transfers
-    gates       AND gates garbled and evaluated, by element
-    gate_calls  array operations of circuits, by gate and chunk
-    messages    messages
+    starts          runs: processes started, keys made
+    setups          set-ups: base transfers done
+    seals           sealed seeds made by users and opened by CSP
+    mask_words      ring elements of the uploads
+    he_rows         bytes of encrypted rows, what `padding_bytes` says included
+    he_tables       the same bytes: what products prepare of them once
+    first_products  runs that multiply: what products prepare whatever the size
+    he_terms        bytes of an answer times the terms of its sums: the products
+    he_answers      bytes of answers, made and decrypted
+    mac_words       multiply-adds of ring elements in local products
+    pads            ring elements of bit times vector, by bit
+    batches         array operations of bit times vector, by bit and chunk
+    transfers       extended transfers
+    gates           AND gates garbled and evaluated, by element
+    gate_calls      array operations of circuits, by gate and chunk
+    messages        messages
 
 The phase "memory" counts what a server holds at the same time: starts (1), he_rows, mask_words, and
 word_bits, the bits of the model's words.
@@ -112,6 +114,7 @@ class _Walk:
             self._half_step(half_step)
         bits = self._params.word_bits * self._params.row_rank
         self._tally.send("output", CSP, RECSYS, wire.OutputShare, _bytes(bits * self._size.items))
+        self._tally.do("products", first_products=1)
         self._tally.do(MEMORY, starts=1, word_bits=bits * (self._size.users + self._size.items))
         return self._tally
 
@@ -159,6 +162,7 @@ class _Walk:
         if way[0] == CSP:  # both do it, at the same time
             capacity = length + padding_bytes(self._suite, orientation)
             self._tally.do("set-up", he_rows=capacity * layout.rows)
+            self._tally.do("products", he_tables=capacity * layout.rows)
             self._tally.do(MEMORY, he_rows=capacity * layout.rows)
 
     def _half_step(self, half_step: int) -> None:

@@ -71,12 +71,30 @@ class EncryptedRows(ABC):
         """Enc_Q(X M + rho) for x (r, layout.rows), and P's shares -rho mod 2^64 by block."""
 
 
+class RowIntake(ABC):
+    """Q's rows on their way in: checked and stored as they come, so that none is held twice."""
+
+    @abstractmethod
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Take in the next rows; EncodingError or RangeError names the first bad one."""
+
+    @abstractmethod
+    def finish(self) -> EncryptedRows:
+        """All rows are in; EncodingError when they are not layout.rows."""
+
+
 class PeerKey(ABC):
     """Q's public key in the hands of the peer P."""
 
     @abstractmethod
+    def intake(self, layout: Layout) -> RowIntake:
+        """Where the rows of one encrypted matrix go."""
+
     def rows(self, encrypted: Sequence[bytes], layout: Layout) -> EncryptedRows:
-        """Take in Q's rows; EncodingError or RangeError names the first bad row."""
+        """Take in all of Q's rows at once; see `RowIntake`."""
+        intake = self.intake(layout)
+        intake.add(encrypted)
+        return intake.finish()
 
 
 class Suite(ABC):

@@ -29,6 +29,7 @@ from ppmf_secure.ahe.base import (
     Layout,
     OwnerKey,
     PeerKey,
+    RowIntake,
     Suite,
     Uses,
     Words,
@@ -145,21 +146,36 @@ class PaillierPeer(PeerKey):
         self._public = public
         self._randomisers: dict[int, Randomisers] = {}
 
-    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> PaillierRows:
-        """Check and take in Q's rows."""
-        public = self._public
-        slots = Slots.of(public.bits, layout)
-        if len(encrypted) != layout.rows:
-            raise EncodingError(f"encrypted matrix: {len(encrypted)} rows instead of {layout.rows}")
-        width = len(_matrix_spans(slots, layout))
-        table = [
-            public.read(row, width, f"encrypted row {number}")
-            for number, row in enumerate(encrypted)
-        ]
+    def intake(self, layout: Layout) -> PaillierIntake:
+        """Room for a matrix of Q's."""
         if layout.outputs not in self._randomisers:
-            self._randomisers[layout.outputs] = Randomisers(public, layout.outputs)
-        columns = list(zip(*table, strict=True))
-        return PaillierRows(public, self._randomisers[layout.outputs], layout, columns)
+            self._randomisers[layout.outputs] = Randomisers(self._public, layout.outputs)
+        return PaillierIntake(self._public, self._randomisers[layout.outputs], layout)
+
+
+class PaillierIntake(RowIntake):
+    """Checks Q's rows, ciphertext by ciphertext."""
+
+    def __init__(self, public: PublicKey, randomisers: Randomisers, layout: Layout) -> None:
+        self._public = public
+        self._randomisers = randomisers
+        self._layout = layout
+        self._width = len(_matrix_spans(Slots.of(public.bits, layout), layout))
+        self._table: list[list[mpz]] = []
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Check and keep the next rows."""
+        for row in rows:
+            where = f"encrypted row {len(self._table)}"
+            self._table.append(self._public.read(row, self._width, where))
+
+    def finish(self) -> PaillierRows:
+        """The matrix, column of ciphertexts by column."""
+        count, layout = len(self._table), self._layout
+        if count != layout.rows:
+            raise EncodingError(f"encrypted matrix: {count} rows instead of {layout.rows}")
+        columns = list(zip(*self._table, strict=True))
+        return PaillierRows(self._public, self._randomisers, layout, columns)
 
 
 class PaillierSuite(Suite):

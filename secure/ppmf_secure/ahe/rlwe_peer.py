@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.ahe.base import EncryptedRows, Layout, PeerKey, Uses, Words
+from ppmf_secure.ahe.base import EncryptedRows, Layout, PeerKey, RowIntake, Uses, Words
 from ppmf_secure.ahe.rlwe_layout import (
     ROWS_AT_ONCE,
     Part,
@@ -53,21 +53,47 @@ class RlwePeer(PeerKey):
         self._key = ring.folded.transform(a), ring.folded.transform(b[:, 0])
         self._scratch = Scratch()
 
-    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> RlweRows:
-        """Check and take in Q's rows."""
-        ring, primes = self._ring, self._ring.lattice.primes
+    def intake(self, layout: Layout) -> RlweIntake:
+        """Room for a matrix of Q's."""
+        return RlweIntake(
+            self._ring, layout, RlweRows(self._ring, self._key, layout, self._scratch)
+        )
+
+
+class RlweIntake(RowIntake):
+    """Checks Q's rows and fills them into the matrix of residues."""
+
+    def __init__(self, ring: Ring, layout: Layout, taken: RlweRows) -> None:
+        self._ring = ring
+        self._layout = layout
+        self._taken = taken
+        self._count = 0
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Check and store the next rows."""
+        ring, layout = self._ring, self._layout
         size, columns = ring.row_bytes(layout), sum(layout.blocks)
-        if len(encrypted) != layout.rows:
-            raise EncodingError(f"encrypted matrix: {len(encrypted)} rows instead of {layout.rows}")
-        for number, row in enumerate(encrypted):
-            check_length(row, size, f"encrypted row {number}")
-        taken = RlweRows(ring, self._key, layout, self._scratch)
-        for start in range(0, layout.rows, ROWS_AT_ONCE):
-            part = encrypted[start : start + ROWS_AT_ONCE]
-            names = [f"encrypted row {start + at}" for at in range(len(part))]
-            second = read_residues([row[SEED_BYTES:] for row in part], columns, primes, names)
-            taken.put(slice(start, start + len(part)), [row[:SEED_BYTES] for row in part], second)
-        return taken
+        if self._count + len(rows) > layout.rows:
+            raise EncodingError(f"encrypted matrix: more than {layout.rows} rows")
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[start : start + ROWS_AT_ONCE]
+            names = [f"encrypted row {self._count + at}" for at in range(len(part))]
+            for row, name in zip(part, names, strict=True):
+                check_length(row, size, name)
+            second = read_residues(
+                [row[SEED_BYTES:] for row in part], columns, ring.lattice.primes, names
+            )
+            here = slice(self._count, self._count + len(part))
+            self._taken.put(here, [row[:SEED_BYTES] for row in part], second)
+            self._count += len(part)
+
+    def finish(self) -> RlweRows:
+        """The matrix, once it is full."""
+        if self._count != self._layout.rows:
+            raise EncodingError(
+                f"encrypted matrix: {self._count} rows instead of {self._layout.rows}"
+            )
+        return self._taken
 
 
 class RlweRows(EncryptedRows):
