@@ -25,6 +25,7 @@ from ppmf_conformance import (
     params_command,
     recommend,
     report,
+    resume_command,
     train,
 )
 from ppmf_spec.errors import PpmfError
@@ -39,6 +40,9 @@ Start here: the whole story on real ratings, checked
 Train, three parties on this machine, and look at what they saw
   ppmf train ratings.csv --out run
   ppmf audit run/transcripts
+Go on with a training that was interrupted
+  ppmf train ratings.csv --out run --keep-checkpoints
+  ppmf resume run
 Compare with the same training in the clear
   ppmf oracle ratings.csv --mode fixed --out fixed.json
   cmp fixed.json run/item_profiles.json
@@ -68,6 +72,7 @@ def _add(to: typer.Typer, name: str, command: Callable[..., None]) -> None:
 
 _add(app, "demo", demo.demo)
 _add(app, "train", train.train)
+_add(app, "resume", resume_command.resume)
 _add(app, "oracle", oracle_command.oracle)
 _add(app, "recommend", recommend.recommend)
 _add(app, "similar", recommend.similar)

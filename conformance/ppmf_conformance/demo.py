@@ -23,6 +23,7 @@ from ppmf_conformance import (
 )
 from ppmf_conformance import train as training
 from ppmf_conformance.audit import Finding, audit
+from ppmf_conformance.run_folder import RunFolder
 from ppmf_reference import fixed
 from ppmf_spec import profiles, ratings
 from ppmf_spec.bounds import bounds
@@ -58,7 +59,7 @@ def demo(
     iterations: Annotated[
         int, typer.Option("--iterations", metavar="T", help="Outer iterations.")
     ] = 6,
-    suite: training.SuiteName = training.OFFERED[0],
+    suite: training.SuiteName = training.PAILLIER,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -89,12 +90,13 @@ def demo(
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()
-        result = training.run(train, parameters, chosen, folder)
+        tally = training.predicted(train, parameters, chosen)
+        result = training.run(train, parameters, chosen, tally, transcripts=folder)
         trained = time.monotonic() - started
         findings = audit(folder)
     published = result.profiles
     if out is not None:
-        profiles.write(out / training.PROFILES, published)
+        profiles.write(RunFolder(out).profiles, published)
     with screen.iterations("F_fix", iterations) as done:
         expected = fixed.train(train, parameters, on_iteration=done)
     distance = demo_checks.distance(published, oracle_command.enclose(train, parameters))
@@ -162,8 +164,9 @@ def _announce(
 def _folder(out: Path | None) -> Iterator[Path]:
     """Where transcripts go: kept in `out`, or gone afterwards."""
     if out is not None:
-        training.prepare(out, force=False)
-        yield out / training.TRANSCRIPTS
+        kept = RunFolder(out)
+        kept.prepare(force=False, record=True)
+        yield kept.transcripts
         return
     with tempfile.TemporaryDirectory(prefix="ppmf-demo-") as folder:
         yield Path(folder)

@@ -95,11 +95,16 @@ class Bars:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, name: str, done: int, total: int, phase: str = "") -> None:
+    def show(self, name: str, done: float, total: float, phase: str = "") -> None:
         """`done` of `total` units of `name` are finished, and `phase` is under way."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, phase=phase)
         self._progress.update(self._tasks[name], completed=done, total=total, phase=phase)
+
+    def drop(self, name: str) -> None:
+        """`name` has nothing more to show."""
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
 
 
 @contextmanager

@@ -3,35 +3,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ppmf_conformance import inputs, report, screen
+from ppmf_conformance import inputs, screen
+from ppmf_conformance.cost.plan import Size, plan
+from ppmf_conformance.cost.tally import Tally
+from ppmf_conformance.follow import Forecast, following
+from ppmf_conformance.run_folder import Run, RunFolder
 from ppmf_secure.suites import SuiteChoice
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport import local
-from ppmf_secure.transport.drive import Progress
-from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
-PROFILES, REPORT, TRANSCRIPTS = "item_profiles.json", "report.json", "transcripts"
-OFFERED = ("paillier-3072", "paillier-2048")
+LATTICE, PAILLIER, TRIAL = OFFERED = ("rlwe-8192", "paillier-3072", "paillier-2048")
+
+_RECORDED_UNASKED = 1_000_000_000
+"""Bytes of transcripts that are written without having been asked for."""
 
 SuiteName = Annotated[
     str,
     typer.Option(
         "--suite",
         metavar="SUITE",
-        help="Homomorphic encryption: paillier-3072 (128 bits of security) or paillier-2048 "
-        "(112 bits: for trials).",
+        help="Homomorphic encryption of the products: rlwe-8192 (lattices, 128 bits of security; "
+        "by far the fastest), paillier-3072 (128 bits, on the hardness of factoring) or "
+        "paillier-2048 (the same at 112 bits: for trials).",
     ),
 ]
 InsecureTestKeys = Annotated[
@@ -43,6 +47,13 @@ InsecureTestKeys = Annotated[
 ]
 
 
+class Record(StrEnum):
+    """What of the messages is written down."""
+
+    FULL = "full"
+    NONE = "none"
+
+
 def train(
     ratings: inputs.RatingsFile,
     out: Annotated[
@@ -50,9 +61,25 @@ def train(
         typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False),
     ],
     params: inputs.ParametersFile = None,
-    suite: SuiteName = OFFERED[0],
+    suite: SuiteName = LATTICE,
     catalogue: inputs.CatalogueFile = None,
     user_list: inputs.UserListFile = None,
+    transcripts: Annotated[
+        Record | None,
+        typer.Option(
+            "--transcripts",
+            help="Record every message, or none. [default: full, but none above 1 GB]",
+            show_default=False,
+        ),
+    ] = None,
+    keep_checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--keep-checkpoints",
+            help="While it runs, keep both servers' secret shares in DIR/checkpoints, so that "
+            "`ppmf resume` can go on after an interruption. Removed when the run is finished.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the results of an earlier run in DIR.")
     ] = False,
@@ -67,61 +94,74 @@ def train(
       DIR/item_profiles.json   V, in integers: equal to `ppmf oracle --mode fixed`, bit for bit
       DIR/report.json          parameters, sizes, seconds and bytes by phase and party
       DIR/transcripts/         every message, as users, RecSys and CSP saw it
+      DIR/checkpoints/         only with --keep-checkpoints, only until the run is finished
 
     Examples:
       ppmf train ratings.csv --out run
-      ppmf train ratings.csv --params P.toml --suite paillier-2048 --out run
+      ppmf train ratings.csv --params P.toml --suite paillier-3072 --out run
       ppmf train ratings.csv --catalogue movies.csv --out run --force
+      ppmf train ratings.csv --out run --keep-checkpoints --transcripts none
       ppmf audit run/transcripts
     """
     chosen = checked_suite(suite, insecure_test_keys)
     parameters = inputs.parameters(params)
     training = inputs.training_ratings(ratings, parameters, catalogue, user_list)
-    fit = bounds(parameters, training.n_users, training.n_items)
-    for warning in fit.warnings:
+    for warning in bounds(parameters, training.n_users, training.n_items).warnings:
         screen.note(warning)
-    prepare(out, force)
+    tally = predicted(training, parameters, chosen)
+    record = _recorded(tally, out) if transcripts is None else transcripts is Record.FULL
+    folder = RunFolder(out)
+    folder.prepare(force=force, record=record)
     started = time.monotonic()
-    result = run(training, parameters, chosen, out / TRANSCRIPTS)
-    elapsed = time.monotonic() - started
-    profiles.write(out / PROFILES, result.profiles)
-    report.write_json(
-        out / REPORT,
-        {
-            "format": "ppmf-run-report/1",
-            "suite": chosen.name,
-            "secure": chosen.secure,
-            "users": training.n_users,
-            "items": training.n_items,
-            "bits": round(fit.bits, 3),
-            "seconds": round(elapsed, 3),
-            "measures": report.measures_json(result.measures),
-            "item_profiles_sha256": _sha256(out / PROFILES),
-            "parameters": parameters.as_dict(),
-            "parameters_sha256": parameters.digest().hex(),
-            "versions": report.versions(),
-        },
-    )
-    report.measures_table(result.measures)
-    screen.say()
-    screen.say(
-        f"{training.n_items:,} item profiles of {training.n_users:,} users, {chosen.name}, "
-        f"{screen.seconds(elapsed)}: {out / PROFILES}"
-    )
+    with folder.if_interrupted():
+        result = run(
+            training,
+            parameters,
+            chosen,
+            tally,
+            transcripts=folder.transcripts if record else None,
+            checkpoints=folder.checkpoints if keep_checkpoints else None,
+        )
+    facts = Run(parameters, chosen.name, training.n_users, training.n_items)
+    folder.publish(result, facts, time.monotonic() - started)
+
+
+def predicted(training: Ratings, params: Parameters, suite: SuiteChoice) -> Tally:
+    """What the run will send and do; ParametersError when it could not be correct."""
+    return plan(params, Size.of(training.users, training.n_items), suite)
 
 
 def run(
-    training: Ratings, params: Parameters, suite: SuiteChoice, transcripts: Path
+    training: Ratings,
+    params: Parameters,
+    suite: SuiteChoice,
+    tally: Tally,
+    *,
+    transcripts: Path | None,
+    checkpoints: Path | None = None,
 ) -> local.RunResult:
-    """The three parties on this machine, with progress bars, recorded into `transcripts`."""
-    with screen.bars() as shown:
-
-        def progress(now: Progress) -> None:
-            shown.show(now.party, now.done, now.total, now.phase)
-
+    """The three parties on this machine, with progress bars, recorded where that is asked for."""
+    with following(Forecast.of(tally, suite.name)) as progress:
         return local.train(
-            training, params, suite=suite.name, transcripts=transcripts, progress=progress
+            training,
+            params,
+            suite=suite.name,
+            transcripts=transcripts,
+            checkpoints=checkpoints,
+            progress=progress,
         )
+
+
+def _recorded(tally: Tally, out: Path) -> bool:
+    """Whether transcripts are small enough to be written unasked; says so if not."""
+    written = 2 * tally.sent.total()  # every message by its sender and by its receiver
+    if written <= _RECORDED_UNASKED:
+        return True
+    screen.note(
+        f"no transcripts: they would take {screen.size(written)} in {out} "
+        "(--transcripts full writes them all the same)"
+    )
+    return False
 
 
 def checked_suite(name: str, insecure_test_keys: bool) -> SuiteChoice:
@@ -132,28 +172,7 @@ def checked_suite(name: str, insecure_test_keys: bool) -> SuiteChoice:
             f"suite {name}: its keys can be broken; for tests, add --insecure-test-keys"
         )
     if not chosen.secure:
-        screen.note(f"{name} is for trials: use {OFFERED[0]} for ratings that must stay secret")
+        screen.note(
+            f"{name} is for trials: use {LATTICE} or {PAILLIER} for ratings that must stay secret"
+        )
     return chosen
-
-
-def prepare(out: Path, force: bool) -> None:
-    """Make `out` and its folder of transcripts; only with `force` does it take results with it.
-
-    Nothing but files of these names is ever removed.
-    """
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(20, "Not a directory", str(out))
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise typer.BadParameter(f"{out} is not empty; --force replaces an earlier run in it")
-    folder = out / TRANSCRIPTS
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove([out / PROFILES, out / REPORT, *folder.glob("*.cborseq")])
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

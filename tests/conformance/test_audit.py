@@ -67,7 +67,8 @@ def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
     links: dict[tuple[str, str], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        link = links.setdefault((sender, receiver), wire.Link(session, 0, sender, receiver))
+        fresh = wire.Link(session, 0, sender, receiver)  # each user is a sender of her own
+        link = fresh if sender == "users" else links.setdefault((sender, receiver), fresh)
         out.append((sender, receiver, link.encode(message)))
     return out
 

@@ -44,7 +44,7 @@ def message_lengths(
     lines = []
     beginning = _resumption(held) if epoch else _uploads(sizes, users)
     for sender, receiver, name, fields in (*beginning, *_messages(sizes, done)):
-        number = numbers.get((sender, receiver), 0)
+        number = 0 if sender == "users" else numbers.get((sender, receiver), 0)
         numbers[sender, receiver] = number + 1
         header = 1 + _head(len(name)) + 34 + _head(epoch) + _head(number)
         lines.append((sender, receiver, name, header + len(name) + sum(map(_encoded, fields))))

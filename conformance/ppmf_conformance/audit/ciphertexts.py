@@ -35,6 +35,7 @@ CLASSES = (wire.FieldClass.PK_CIPHERTEXT, wire.FieldClass.HE_CIPHERTEXT)
 class Ciphertexts:
     """Fed every message: all keys first (`learn`), then what is encrypted under them (`add`).
 
+    `seen` are the SHA-256 of the pieces of ciphertexts that must not occur twice, see `keys`.
     `keys` by the field that carried them, their owner and the epoch: each epoch has its own.
     `forwarded` are the users' sealed seeds, which RecSys hands on as they came: the one case of a
     ciphertext that rightly appears twice, and must.
@@ -101,7 +102,7 @@ class Ciphertexts:
         """What was found, once all messages went in."""
         same = self.uploaded == self.forwarded
         forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} sealed seeds as they came"
-        count = f"{len(self.seen):,} ciphertexts"
+        count = f"{len(self.seen):,} pieces"
         return [
             Finding(
                 "ciphertexts of fixed width and valid",

@@ -47,7 +47,10 @@ def _one_session(entries: Sequence[Entry]) -> Finding:
 
 
 def _numbering(entries: Sequence[Entry]) -> Finding:
-    """Each file numbers each direction 0, 1, 2, ... anew in each epoch; epochs do not go back."""
+    """Each file numbers each direction 0, 1, 2, ... anew in each epoch; epochs do not go back.
+
+    Each user is a sender of her own, and sends one message.
+    """
     check = "numbers without gaps or repetitions"
     last: dict[tuple[str, Direction], tuple[int, int]] = {}
     for entry in entries:
@@ -55,7 +58,8 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
             continue
         key = (entry.owner, entry.direction)
         epoch, number = last.get(key, (entry.header.epoch, -1))
-        expected = 0 if entry.header.epoch > epoch else number + 1
+        alone = entry.direction[0] == "users"
+        expected = 0 if alone or entry.header.epoch > epoch else number + 1
         if entry.header.epoch < epoch or entry.header.number != expected:
             sender, receiver = entry.direction
             return Finding(
@@ -94,18 +98,27 @@ def _delivery(entries: Sequence[Entry]) -> Finding:
 
 
 def _one_opening(entries: Sequence[Entry]) -> Finding:
-    """One output share, from CSP to RecSys, and nothing after it."""
+    """One output share, from CSP to RecSys, and nothing after it.
+
+    An epoch that was interrupted has none, or was interrupted after it: the next sends its own.
+    """
     check = "V alone is opened, once, at the end"
+    last = max((entry.header.epoch for entry in entries if entry.header is not None), default=0)
     for party in ("csp", "recsys"):
-        mine = [entry for entry in entries if entry.owner == party]
-        opened = [position for position, entry in enumerate(mine) if _opens(entry)]
-        if len(opened) != 1:
-            return Finding(check, False, f"{party}: {len(opened)} output shares")
-        after = len(mine) - 1 - opened[0]
-        if after:
-            return Finding(check, False, f"{party}: {after} messages after the output share")
-        if mine[-1].direction != ("csp", "recsys"):
-            return Finding(check, False, f"{party}: the output share goes the wrong way")
+        by_epoch: dict[int, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.owner == party:
+                by_epoch[last if entry.header is None else entry.header.epoch].append(entry)
+        for epoch in range(last + 1):
+            mine = by_epoch[epoch]
+            opened = [position for position, entry in enumerate(mine) if _opens(entry)]
+            if len(opened) != 1 and (opened or epoch == last):
+                return Finding(check, False, f"{party}: {len(opened)} output shares")
+            after = len(mine) - 1 - opened[0] if opened else 0
+            if after:
+                return Finding(check, False, f"{party}: {after} messages after the output share")
+            if opened and mine[-1].direction != ("csp", "recsys"):
+                return Finding(check, False, f"{party}: the output share goes the wrong way")
     if any(_opens(entry) for entry in entries if entry.owner == "users"):
         return Finding(check, False, "users: an output share")
     return Finding(check, True, "one output share, csp to recsys")

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 from ppmf_conformance.bench.programme import Point, Programme, is_paillier
 from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.cost.model import Coefficients, Estimate, bytes_sent, fit
+from ppmf_conformance.cost.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
 
 Measure = Callable[[Point, str], Measured]
 
 TOLERANCE = 0.25
-
-SMALL_MEMORY = 1 << 28
-"""Bytes below which the interpreter and its libraries decide how much a server holds."""
 
 
 @dataclass(frozen=True, slots=True)

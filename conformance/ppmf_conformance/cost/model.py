@@ -38,6 +38,9 @@ KEYED = (
 )
 SHIPPED = Path(__file__).with_name("coefficients.toml")
 
+SMALL_MEMORY = 1 << 28
+"""Bytes below which the interpreter and its libraries decide how much a server holds."""
+
 _NEGLIGIBLE = 0.02
 """Of a run: the error of a phase is taken relative to its seconds and this part of the run's."""
 
@@ -154,11 +157,14 @@ def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
 
 def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
     rows = np.zeros((len(samples), len(names)))
+    scale = np.array([1 / max(sample.memory, SMALL_MEMORY) for sample in samples])
     for row, sample in zip(rows, samples, strict=True):
         for (phase, primitive), amount in sample.tally.work.items():
             if phase == MEMORY:
-                row[names.index(_name(primitive, sample.suite))] = amount / sample.memory
-    return _table(names, non_negative_least_squares(rows, np.ones(len(samples))))
+                row[names.index(_name(primitive, sample.suite))] = amount
+    wanted = np.array([sample.memory for sample in samples])
+    found = non_negative_least_squares(rows * scale[:, np.newaxis], wanted * scale)
+    return _table(names, found)
 
 
 def _table(names: Sequence[str], values: Floats) -> dict[str, float]:

@@ -33,7 +33,8 @@ class Tally:
         """One message of epoch 0: the lengths of its byte and text fields, its integer fields."""
         if len(lengths) + len(integers) != len(fields_of(kind)):
             raise ValueError(f"{kind.name} has other fields")
-        number = self._numbers[sender, receiver]
+        # each user is a sender of her own, and sends one message
+        number = 0 if sender == "users" else self._numbers[sender, receiver]
         self._numbers[sender, receiver] += 1
         # an array of fewer than 24 items: the name, the session, the epoch, the number, the fields
         size = 1 + _string(len(kind.name)) + _string(SESSION_BYTES) + _head(0) + _head(number)

@@ -140,8 +140,8 @@ class Target:
 
     def _listen(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while piece := stream.read(1):
-                self._stderr = (self._stderr + piece + stream.read1(4096))[-_STDERR_KEPT:]
+            while piece := os.read(stream.fileno(), _STDERR_KEPT):
+                self._stderr = (self._stderr + piece)[-_STDERR_KEPT:]
 
 
 def _started(work: Any, stream: IO[bytes]) -> threading.Thread:

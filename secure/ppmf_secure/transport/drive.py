@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ppmf_secure.program import Phase, Receive
+from ppmf_secure.program import USERS, Phase, Receive
 from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.store import Store
 from ppmf_spec.wire import Link, Message
@@ -91,6 +91,8 @@ class Party:
 
     def _link(self, sender: str, receiver: str) -> Link:
         key = (sender, receiver)
+        if sender == USERS:  # each of them a party of her own, who sends one message
+            return Link(self._session_id, self._epoch, sender, receiver)
         if key not in self._links:
             self._links[key] = Link(self._session_id, self._epoch, sender, receiver)
         return self._links[key]

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cbor2
 
 from ppmf_secure.checkpoint import Kept
+from ppmf_secure.program import CSP, RECSYS
 from ppmf_secure.session import Session
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
 
 _SESSION = "session.cbor"
+_RATINGS = "ratings.state"
 _FORMAT = "ppmf-session/1"
 
 
@@ -41,10 +44,10 @@ class Store:
     def kept(self) -> Kept:
         """All that is there; StateError when not even the ratings had arrived."""
         folder = self._folder
-        if folder is None or not (folder / "ratings.state").is_file():
+        if folder is None or not (folder / _RATINGS).is_file():
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
         return Kept(
-            (folder / "ratings.state").read_bytes(),
+            (folder / _RATINGS).read_bytes(),
             tuple(path.read_bytes() for path in self._checkpoints()),
         )
 
@@ -81,6 +84,26 @@ def load_session(folder: Path) -> tuple[Session, int]:
             parameters = Parameters.from_toml(toml)
             return Session(parameters, tuple(users), tuple(items), suite, nonce), epoch
     raise EncodingError(f"{path}: not of format {_FORMAT}")
+
+
+def resumable(folder: Path) -> bool:
+    """Whether a run lies in `folder` whose ratings had all arrived: it can be gone on with."""
+    needed = (_SESSION, f"{RECSYS}/{_RATINGS}", f"{CSP}/{_RATINGS}")
+    return all((folder / name).is_file() for name in needed)
+
+
+def discard(folder: Path) -> None:
+    """Remove a run's checkpoints and, once they are empty, their folders; nothing else."""
+    for place, names in (
+        (folder, (_SESSION, "session.partial")),
+        (folder / RECSYS, ("*.state", "*.partial")),
+        (folder / CSP, ("*.state", "*.partial")),
+        (folder, ()),
+    ):
+        for path in [path for name in names for path in place.glob(name)]:
+            path.unlink()
+        with suppress(OSError):  # not there, or not empty
+            place.rmdir()
 
 
 def _write_durably(path: Path, content: bytes) -> None:

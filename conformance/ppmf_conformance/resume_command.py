@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf resume`: go on with a training that was interrupted."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import screen
+from ppmf_conformance.cost.plan import Size, plan
+from ppmf_conformance.follow import Forecast, following
+from ppmf_conformance.run_folder import Run, RunFolder
+from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.transport import local
+
+
+def resume(
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder of the run.", show_default=False),
+    ],
+) -> None:
+    """Go on with an interrupted training.
+
+    DIR is the folder that `ppmf train --keep-checkpoints` was writing to. The servers begin a new
+    epoch, with new keys, at the last iteration that both of them kept; the users are not needed.
+    The result is the one that the run would have had. Transcripts, if the run recorded any, are
+    continued.
+
+    Files, as `ppmf train` writes them:
+      DIR/item_profiles.json   the item profiles V
+      DIR/report.json          seconds and bytes are those of the last epoch
+      DIR/checkpoints/         removed when the run is finished
+
+    Example:
+      ppmf resume run
+    """
+    folder = RunFolder(out)
+    session, last = folder.interrupted()
+    suite = suite_named(session.suite)
+    params, size = session.parameters, Size.of(session.users, len(session.items))
+    run = Run(params, suite.name, size.users, size.items, last + 1)
+    screen.note(f"epoch {run.epoch} of the run in {out}")
+    forecast = Forecast.of(plan(params, size, suite), suite.name)
+    record = any(folder.transcripts.glob("*.cborseq"))
+    started = time.monotonic()
+    with folder.if_interrupted(), following(forecast) as progress:
+        result = local.resume(
+            folder.checkpoints,
+            transcripts=folder.transcripts if record else None,
+            progress=progress,
+        )
+    folder.publish(result, run, time.monotonic() - started)

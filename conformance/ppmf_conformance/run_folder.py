@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a run: its results and, while it runs, the servers' checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from ppmf_conformance import report, screen
+from ppmf_secure.session import Session
+from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.transport.local import RunResult
+from ppmf_secure.transport.store import discard, load_session, resumable
+from ppmf_spec import profiles
+from ppmf_spec.bounds import bounds
+from ppmf_spec.errors import PeerError, StateError
+from ppmf_spec.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """What lies where in `path`."""
+
+    path: Path
+
+    @property
+    def profiles(self) -> Path:
+        """The item profiles."""
+        return self.path / "item_profiles.json"
+
+    @property
+    def report(self) -> Path:
+        """What the run cost and was made with."""
+        return self.path / "report.json"
+
+    @property
+    def transcripts(self) -> Path:
+        """The folder of what each party sent and received."""
+        return self.path / "transcripts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the servers' shares: secret, and gone once the run is finished."""
+        return self.path / "checkpoints"
+
+    def prepare(self, *, force: bool, record: bool) -> None:
+        """Make the folder, with one for transcripts if they are to be recorded.
+
+        Only with `force` does it take an earlier run with it, and then nothing but files of the
+        names that a run writes. Raises typer.BadParameter when there is something to lose.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(20, "Not a directory", str(self.path))
+        if self.path.is_dir() and any(self.path.iterdir()) and not force:
+            if resumable(self.checkpoints):
+                raise typer.BadParameter(
+                    f"{self.path} holds an interrupted run: `ppmf resume {self.path}` goes on with "
+                    f"it, --force discards it"
+                )
+            raise typer.BadParameter(
+                f"{self.path} is not empty; --force replaces an earlier run in it"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        discard(self.checkpoints)
+        for path in (self.profiles, self.report, *self.transcripts.glob("*.cborseq")):
+            path.unlink(missing_ok=True)
+        if record:
+            self.transcripts.mkdir(exist_ok=True)
+
+    def interrupted(self) -> tuple[Session, int]:
+        """The session of the interrupted run in here, and its last epoch; StateError if none."""
+        if not resumable(self.checkpoints):
+            why = (
+                "its run is finished"
+                if self.profiles.is_file()
+                else "it holds no checkpoints (`ppmf train --keep-checkpoints` writes them)"
+            )
+            raise StateError(f"{self.path}: nothing to resume: {why}")
+        return load_session(self.checkpoints)
+
+    @contextmanager
+    def if_interrupted(self) -> Iterator[None]:
+        """Around a run: when it stops early, say how to go on, or leave no shares of no use."""
+        try:
+            yield
+        except BaseException as error:
+            if not resumable(self.checkpoints):
+                discard(self.checkpoints)
+            elif isinstance(error, KeyboardInterrupt | PeerError):
+                screen.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
+            raise
+
+    def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
+        """Write the results, then remove the checkpoints, and say on the screen what it cost."""
+        chosen = suite_named(run.suite)
+        profiles.write(self.profiles, result.profiles)
+        report.write_json(
+            self.report,
+            {
+                "format": "ppmf-run-report/1",
+                "suite": chosen.name,
+                "secure": chosen.secure,
+                "users": run.users,
+                "items": run.items,
+                "bits": round(bounds(run.params, run.users, run.items).bits, 3),
+                "epoch": run.epoch,
+                "seconds": round(elapsed, 3),
+                "measures": report.measures_json(result.measures),
+                "item_profiles_sha256": hashlib.sha256(self.profiles.read_bytes()).hexdigest(),
+                "parameters": run.params.as_dict(),
+                "parameters_sha256": run.params.digest().hex(),
+                "versions": report.versions(),
+            },
+        )
+        discard(self.checkpoints)
+        report.measures_table(result.measures)
+        screen.say()
+        screen.say(
+            f"{run.items:,} item profiles of {run.users:,} users, {run.suite}, "
+            f"{screen.seconds(elapsed)}: {self.profiles}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The public facts of a run; `epoch` counts how often it was resumed."""
+
+    params: Parameters
+    suite: str
+    users: int
+    items: int
+    epoch: int = 0
