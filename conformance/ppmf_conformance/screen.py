@@ -95,6 +95,11 @@ class Bars:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is shown at present."""
+        return tuple(self._tasks)
+
     def show(self, name: str, done: float, total: float, phase: str = "") -> None:
         """`done` of `total` units of `name` are finished, and `phase` is under way."""
         if name not in self._tasks:

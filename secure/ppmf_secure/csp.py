@@ -54,14 +54,8 @@ def _shares(session: Session, suite: SuiteChoice, key: SecretKey, sealed: bytes)
     """CSP's share of the ratings: the users' masks, from their seeds."""
     size = suite.sealed_bytes
     check_length(sealed, size * len(session.users), "sealed seeds")
-    masks = np.stack(
-        [
-            expand_seed(
-                session,
-                user,
-                open_seed(session, user, key, sealed[row * size : (row + 1) * size]),
-            )
-            for row, user in enumerate(session.users)
-        ]
-    )
-    return RatingShares(masks[:, 0].copy(), masks[:, 1].copy())
+    masks = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
+    for row, user in enumerate(session.users):
+        seed = open_seed(session, user, key, sealed[row * size : (row + 1) * size])
+        masks[:, row] = expand_seed(session, user, seed)
+    return RatingShares(*masks)

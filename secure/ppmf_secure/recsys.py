@@ -28,7 +28,8 @@ class Intake:
         self._session = session
         self._key = key
         self._row = {user: row for row, user in enumerate(session.users)}
-        self._taken: dict[str, wire.Upload] = {}
+        self._masked = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
+        self._sealed: dict[str, bytes] = {}
 
     def take(self, upload: wire.Upload) -> None:
         """Accept one upload.
@@ -40,30 +41,27 @@ class Intake:
         if upload.user not in self._row:
             raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
         where = f"upload of user {upload.user}"
-        check_length(upload.masked, 16 * len(self._session.items), f"{where}: masked rows")
         self._key.read(upload.sealed, 1, f"{where}: sealed seed")
-        if self._taken.setdefault(upload.user, upload) != upload:
+        shape = (2, len(self._session.items))
+        masked = words_from_bytes(upload.masked, shape, f"{where}: masked rows")
+        row = self._row[upload.user]
+        if upload.user not in self._sealed:
+            self._masked[:, row], self._sealed[upload.user] = masked, upload.sealed
+        elif self._sealed[upload.user] != upload.sealed or (self._masked[:, row] != masked).any():
             raise StateError(f"{where}: a second upload, and not the bytes of the first")
 
     @property
     def missing(self) -> int:
         """How many users have not uploaded yet."""
-        return len(self._row) - len(self._taken)
+        return len(self._row) - len(self._sealed)
 
     def sealed_seeds(self) -> bytes:
         """The sealed seeds of all users, in the order of the user list."""
-        return b"".join(self._taken[user].sealed for user in self._session.users)
+        return b"".join(self._sealed[user] for user in self._session.users)
 
     def shares(self) -> RatingShares:
         """RecSys' share of the ratings: the masked rows."""
-        shape = (2, len(self._session.items))
-        masked = np.stack(
-            [
-                words_from_bytes(self._taken[user].masked, shape, "masked rows")
-                for user in self._session.users
-            ]
-        )
-        return RatingShares(masked[:, 0].copy(), masked[:, 1].copy())
+        return RatingShares(*self._masked)
 
 
 def recsys(

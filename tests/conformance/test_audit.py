@@ -360,6 +360,20 @@ def test_an_interrupted_epoch_may_lack_its_end_and_has_keys_of_its_own(
     assert DELIVERY in failed(record(folders.new(), first + second, changed))
 
 
+def test_an_epoch_interrupted_after_its_output_share_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = encoded(faultless())
+    new_keys = {name: SecretKey.generate(512, COINS) for name in SECRET}
+    monkeypatch.setattr(sys.modules[__name__], "SECRET", new_keys)
+    again = later_epoch(faultless())
+    folders = Folders(tmp_path)
+    assert failed(record(folders.new(), first + again)) == set()
+    assert failed(record(folders.new(), first + again[:-1])) == {OPENING}
+    twice = [*faultless(), faultless()[-1]]
+    assert OPENING in failed(record(folders.new(), encoded(twice) + again))
+
+
 # -- lengths ---------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_conformance import cli
-from ppmf_reference import exact
+from ppmf_conformance import cli, train
+from ppmf_reference import exact, fixed
+from ppmf_secure.suites import suite
+from ppmf_secure.transcript import read
 from ppmf_secure.transport import local
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import PeerError
@@ -52,7 +54,7 @@ def test_secure_training_equals_the_oracle_byte_for_byte(trained: Run, tmp_path:
 def test_the_report_says_what_it_cost_and_nothing_secret(trained: Run) -> None:
     report = json.loads((trained.out / "report.json").read_text())
     assert report["format"] == "ppmf-run-report/1"
-    assert (report["users"], report["items"]) == (9, 8)
+    assert (report["users"], report["items"], report["epoch"]) == (9, 8, 0)
     assert report["suite"] == TEST_KEYS[1]
     assert report["secure"] is False
     assert report["parameters"] == Parameters(rank=2, iterations=2).as_dict()
@@ -169,6 +171,78 @@ def test_enclosures_contain_the_exact_result(trained: Run, tmp_path: Path) -> No
             assert abs(Fraction(middle) - Fraction(point)) <= Fraction(radius) <= largest
 
 
+# -- what a training is asked for ------------------------------------------------------------------
+
+
+class Asked:
+    """In place of `local.train`: F_fix, and what the secure training was asked for."""
+
+    def __init__(self) -> None:
+        self.by: dict[str, object] = {}
+
+    def __call__(
+        self, training: ratings.Ratings, params: Parameters, **by: object
+    ) -> local.RunResult:
+        self.by = by
+        return local.RunResult(fixed.train(training, params), ())
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    found = Asked()
+    monkeypatch.setattr(local, "train", found)
+    return found
+
+
+def test_the_lattice_suite_is_what_train_takes_and_paillier_the_demo(
+    trained: Run, tmp_path: Path, asked: Asked, capsys: Capture
+) -> None:
+    assert cli.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
+    assert asked.by["suite"] == "rlwe-8192"
+    assert asked.by["checkpoints"] is None
+    for command, default in (("train", "rlwe-8192"), ("demo", "paillier-3072")):
+        capsys.readouterr()
+        cli.main([command, "--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"[default: {default}]" in shown
+        assert all(name in shown for name in ("rlwe-8192", "paillier-3072", "paillier-2048"))
+
+
+def test_small_transcripts_are_recorded_unasked_and_large_ones_are_not(
+    command: list[str],
+    tmp_path: Path,
+    asked: Asked,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "out" / "transcripts"
+    assert cli.main(command) == 0
+    assert asked.by["transcripts"] == folder
+    assert "no transcripts" not in capsys.readouterr().err
+    monkeypatch.setattr(train, "_RECORDED_UNASKED", 1_000_000)
+    (folder / "csp.cborseq").write_bytes(b"of the run before")
+    assert cli.main([*command, "--force"]) == 0
+    assert asked.by["transcripts"] is None
+    assert not list(folder.iterdir())
+    assert "no transcripts: they would take" in capsys.readouterr().err
+    assert cli.main([*command, "--force", "--transcripts", "full"]) == 0
+    assert asked.by["transcripts"] == folder
+    assert cli.main([*command, "--force", "--transcripts", "none"]) == 0
+    assert asked.by["transcripts"] is None
+    assert "no transcripts" not in capsys.readouterr().err
+
+
+def test_the_size_of_transcripts_is_known_before(trained: Run) -> None:
+    """To the byte, but for what each record carries about its message."""
+    params = Parameters.from_toml(trained.params)
+    training = ratings.quantise(ratings.read(trained.ratings), params)
+    sent = train.predicted(training, params, suite(TEST_KEYS[1])).sent.total()
+    files = list((trained.out / "transcripts").iterdir())
+    records = sum(len(list(read(path))) for path in files)
+    written = sum(path.stat().st_size for path in files)
+    assert 2 * sent < written <= 2 * sent + 24 * records
+
+
 # -- params, help, version -------------------------------------------------------------------------
 
 
@@ -179,7 +253,17 @@ def test_params_check_shows_the_bound(capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["demo"], ["train"], ["oracle"], ["recommend"], ["similar"], ["audit"], ["params"]],
+    [
+        [],
+        ["demo"],
+        ["train"],
+        ["resume"],
+        ["oracle"],
+        ["recommend"],
+        ["similar"],
+        ["audit"],
+        ["params"],
+    ],
 )
 def test_help_teaches_by_example(command: list[str], capsys: Capture) -> None:
     assert cli.main([*command, "--help"]) == 0

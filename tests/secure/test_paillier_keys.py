@@ -209,3 +209,12 @@ def test_another_key_does_not_open() -> None:
     for one in sealed:
         with pytest.raises(RangeError):
             unseal(_key("another"), one, 48, "seal of x")
+
+
+@pytest.mark.parametrize("bits", [512, 1024])
+def test_short_plaintexts_decrypt_at_one_prime(bits: int) -> None:
+    """384 bits are below the primes of a key of 1024 bits, and above those of one of 512."""
+    coins = Coins.seeded(f"short {bits}")
+    key = SecretKey.generate(bits, coins)
+    for message in (0, 1, 2**384 - 1, 2**383 + 12345):
+        assert key.decrypt_short(key.public.encrypt(message, coins), 384) == message

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proofs by z3: the one pattern all of them follow, and the code itself run on symbols.
 
-`prove` takes a claim, the assumptions it needs, and a mutant: the claim with one thing wrong.
+`prove` takes a claim, the assumptions it needs, and mutants: the claim with one thing wrong.
 `symbolically` runs an ordinary Python function, such as those of `ppmf_spec.words`, on symbolic
 numbers and returns one term for all its paths, so that what is proved is the code, not a copy.
 """
@@ -9,7 +9,7 @@ numbers and returns one term for all its paths, so that what is proved is the co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import z3
 
@@ -19,24 +19,25 @@ TIMEOUT_MS = 120_000
 _Formulas = Sequence[z3.BoolRef]
 
 
-def prove(
-    claim: z3.BoolRef, *, given: _Formulas = (), mutant: z3.BoolRef, logic: str | None = None
-) -> None:
+def prove(claim: z3.BoolRef, *, given: _Formulas = (), mutants: _Formulas) -> None:
     """The claim holds for all values of its variables that satisfy `given`.
 
-    Nor is that for nothing: some values do satisfy `given`, and the mutant, a claim that differs
-    in one point, has a counterexample under the same assumptions. AssertionError otherwise, with
-    the counterexample; an answer of `unknown` proves nothing and fails too.
+    Nor is that for nothing: some values do satisfy `given`, and every mutant, a claim with one
+    thing wrong, has a counterexample among them. AssertionError otherwise, with the counterexample
+    if there is one; a solver that gives up has proved nothing.
     """
-    assert _satisfiable(given, logic) is not None, "the assumptions contradict each other"
-    counterexample = _satisfiable([*given, z3.Not(claim)], logic)
+    __tracebackhide__ = True  # a failure shows the assertion, not pages of terms
+    assert mutants, "a proof that no mutant tests"
+    assert _model(given) is not None, "no values satisfy the assumptions"
+    counterexample = _model([*given, z3.Not(claim)])
     assert counterexample is None, f"refuted by {counterexample}"
-    assert _satisfiable([*given, z3.Not(mutant)], logic) is not None, "the mutant holds as well"
+    for number, mutant in enumerate(mutants):
+        assert _model([*given, z3.Not(mutant)]) is not None, f"mutant {number} holds as well"
 
 
-def _satisfiable(formulas: Iterable[z3.BoolRef], logic: str | None) -> z3.ModelRef | None:
+def _model(formulas: Iterable[z3.BoolRef]) -> z3.ModelRef | None:
     """Values that satisfy all formulas, or None if there are none."""
-    solver = z3.SolverFor(logic) if logic else z3.Solver()
+    solver = z3.Solver()
     solver.set("timeout", TIMEOUT_MS)
     solver.add(*formulas)
     answer = solver.check()
@@ -64,11 +65,12 @@ class Condition:
 
 
 def symbolically(function: Callable[..., Any], *arguments: Any) -> Any:
-    """function(*arguments) as one term, whatever the branches it takes.
+    """function(*arguments) as one term, whatever branches the function takes.
 
-    The function must be pure. It is run again and again, once for every path through its branches,
-    the results being joined by the conditions that were asked.
+    It is run once for every path through its branches, and the results are joined by the
+    conditions that were asked; so it must be pure.
     """
+    kind = next(type(argument) for argument in arguments if isinstance(argument, Symbol))
 
     def explore(decisions: tuple[bool, ...]) -> Any:
         Condition.path = iter(decisions)
@@ -78,22 +80,44 @@ def symbolically(function: Callable[..., Any], *arguments: Any) -> Any:
             condition = fork.condition
         finally:
             Condition.path = iter(())
-        yes = explore((*decisions, True))
+        yes = kind.of(explore((*decisions, True)))
         return yes.chosen(condition, explore((*decisions, False)))
 
     return explore(())
 
 
-class Number:
+class Symbol:
+    """A symbolic number: what it does not define must not quietly mean something else."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """The value itself if it is such a number, and the constant if it is an int."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise TypeError("two symbols have no truth of being equal: compare their terms")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a symbol is neither true nor false")
+
+
+class Number(Symbol):
     """An integer or a real number of z3, in a function run by `symbolically`.
 
     `//` and `>>` are the floor, and want integers and a positive divisor.
     """
 
-    def __init__(self, term: z3.ArithRef | int) -> None:
-        self.term = z3.IntVal(term) if isinstance(term, int) else term
+    def __init__(self, term: z3.ArithRef) -> None:
+        self.term = term
 
-    def _of(self, other: Number | int) -> z3.ArithRef:
+    @classmethod
+    def of(cls, value: Number | int) -> Number:
+        """A constant."""
+        return value if isinstance(value, Number) else cls(z3.IntVal(value))
+
+    def _of(self, other: Number | int) -> z3.ArithRef | int:
         return other.term if isinstance(other, Number) else other
 
     def chosen(self, condition: z3.BoolRef, other: Number | int) -> Number:
@@ -147,7 +171,7 @@ def _integer(term: z3.ArithRef) -> z3.ArithRef:
     return term
 
 
-class Exact:
+class Exact(Symbol):
     """An unbounded integer in bits: a signed bit vector that every operation widens as it must.
 
     So a function of Python integers run on it means what it means on integers, with no overflow to

@@ -7,7 +7,10 @@ unit costs multiply, and are the same for both servers:
 
     starts          runs: processes started, keys made
     setups          set-ups: base transfers done
-    seals           sealed seeds made by users and opened by CSP
+    opens           sealed seeds opened by CSP
+    seals           sealed seeds made one after the other
+    shared_seals    sealed seeds made by all cores together
+    crowds          runs in which they are
     mask_words      ring elements of the uploads
     he_rows         bytes of encrypted rows, what `padding_bytes` says included
     he_tables       the same bytes: what products prepare of them once
@@ -47,6 +50,7 @@ from ppmf_secure.server import SIDES, orientations
 from ppmf_secure.shares import chunks
 from ppmf_secure.suites import SuiteChoice
 from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.transport.local import MANY_USERS
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 
@@ -129,7 +133,11 @@ class _Walk:
         tally.send("upload", RECSYS, CSP, wire.SealedSeeds, sealed)
         tally.do("start", starts=1)
         words = 2 * size.users * size.items
-        tally.do("upload", seals=size.users, mask_words=words)
+        tally.do("upload", opens=size.users, mask_words=words)
+        if size.users < MANY_USERS:
+            tally.do("upload", seals=size.users)
+        else:
+            tally.do("upload", shared_seals=size.users, crowds=1)
         tally.do(MEMORY, mask_words=words)
 
     def _set_up(self) -> None:

@@ -9,7 +9,7 @@ cases that were left are reported as not run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ppmf_conformance.suite import known as known_failures
@@ -120,6 +120,8 @@ class Conversation:
             except (Crash, Hang, ProtocolFault) as ending:
                 self.close()
                 self.refusal = f"no hello: {ending}"
+                if isinstance(ending, Hang):
+                    return
             else:
                 self._hello = self._hello or hello
                 self.refusal = ""
@@ -133,8 +135,3 @@ def declared(case: Case, hello: Hello) -> bool:
 
 def _one(case: Case, target: Target) -> tuple[Outcome, str]:
     return judge(case, target.run(case.id, case.op, case.given))
-
-
-def in_order(results: Iterable[Result], outcomes: Sequence[str]) -> list[Result]:
-    """The results with one of these verdicts."""
-    return [result for result in results if result.verdict in outcomes]

@@ -30,7 +30,7 @@ def unseal(secret: SecretKey, sealed: bytes, length: int, where: str) -> bytes:
     plaintext that is longer than the payload (as under another key).
     """
     (ciphertext,) = secret.public.read(sealed, 1, where)
-    message = secret.decrypt(ciphertext)
+    message = secret.decrypt_short(ciphertext, 8 * length)
     if message >> (8 * length):
         raise RangeError(f"{where}: the plaintext does not fit in {length} bytes")
     return message.to_bytes(length, "big")

@@ -40,7 +40,9 @@ from ppmf_spec.ratings import Ratings
 from ppmf_spec.wire import Message, Upload
 
 _SERVERS: Mapping[str, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
-_MANY_USERS = 64
+MANY_USERS = 64
+"""From so many users on, they are played by a process a core."""
+
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -208,7 +210,7 @@ class _Run:
                 suite_of(self._session.suite),
                 user_rows(ratings),
                 _coins(self._places.coins_label, USERS),
-                _on_all_cores if ratings.n_users >= _MANY_USERS else one_by_one,
+                _on_all_cores if ratings.n_users >= MANY_USERS else one_by_one,
             )
             try:
                 _drive(party, program, self._data)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A family of vectors in the making, and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ppmf_conformance.suite import jsontext
+from ppmf_conformance.suite.adapters.serve import Operation
+from ppmf_conformance.suite.adapters.values import shown
+from ppmf_spec.errors import PpmfError
+
+VERSION = "1"
+"""Of the generator: raised when a change to it changes a vector."""
+
+
+class Family:
+    """Cases of one file; `add` computes what they expect with `operations`."""
+
+    def __init__(self, name: str, about: str, operations: Mapping[str, Operation]) -> None:
+        self.name = name
+        self.about = about
+        self.cases: list[dict[str, Any]] = []
+        self._operations = operations
+
+    def add(
+        self,
+        name: str,
+        op: str,
+        requirements: str,
+        comment: str,
+        given: Mapping[str, Any],
+        *,
+        flags: str = "positive",
+        seed: str | None = None,
+        steps: Iterable[str] = (),
+        refuse: str | None = None,
+        names: Sequence[str] = (),
+        hides: Sequence[str] = (),
+        level: str = "MUST",
+        expect: Mapping[str, Any] | None = None,
+        shows: Mapping[str, Any] | None = None,
+    ) -> None:
+        """One case of id FAMILY/NAME.
+
+        requirements, flags: separated by blanks; a requirement without its `PPMF-`.
+        steps: members of the answer that are intermediate values; shows: more of those.
+        refuse: the class with which the case must be refused; the operation must do just that.
+        expect: what is expected, where the operation itself cannot say it.
+        """
+        given = shown(given)
+        found = dict(shows or {})
+        if expect is None:
+            expect, computed = self._computed(name, op, given, refuse, names, hides, set(steps))
+            found |= computed
+        self.cases.append(
+            {
+                "id": f"{self.name}/{name}",
+                "op": op,
+                "requirements": [f"PPMF-{short}" for short in requirements.split()],
+                "level": level,
+                "features": [op],
+                "flags": flags.split(),
+                "comment": comment,
+                "in": given,
+                "steps": shown(found),
+                "expect": shown(expect),
+                "source": {
+                    "generator": f"ppmf_conformance.suite.generate.{self.name.replace('-', '_')}",
+                    "version": VERSION,
+                    "seed": seed,
+                },
+            }
+        )
+
+    def _computed(
+        self,
+        name: str,
+        op: str,
+        given: Any,
+        refuse: str | None,
+        names: Sequence[str],
+        hides: Sequence[str],
+        steps: set[str],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            out = self._operations[op](given)
+        except PpmfError as refusal:
+            if refusal.kind != refuse:
+                raise AssertionError(f"{self.name}/{name}: {refusal.kind}: {refusal}") from refusal
+            expect: dict[str, Any] = {"status": "reject", "class": refuse}
+            if names:
+                expect["names"] = names
+            if hides:
+                expect["hides"] = hides
+            return expect, {}
+        if refuse is not None:
+            raise AssertionError(f"{self.name}/{name}: accepted, and not refused ({refuse})")
+        due = {member: value for member, value in out.items() if member not in steps}
+        return {"status": "ok", "out": due}, {
+            member: value for member, value in out.items() if member in steps
+        }
+
+    def text(self) -> str:
+        """The file: a line a case, so that a change shows where it is."""
+        head = {"format": "ppmf-vectors/1", "family": self.name, "about": self.about}
+        lines = [f' "{name}": {jsontext.line(value)},' for name, value in head.items()]
+        cases = ",\n".join(f"  {jsontext.line(case)}" for case in self.cases)
+        return "{\n" + "\n".join(lines) + f'\n "cases": [\n{cases}\n ]\n}}\n'
