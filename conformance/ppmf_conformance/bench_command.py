@@ -77,7 +77,10 @@ def bench(
     only: Annotated[
         list[Part] | None,
         typer.Option(
-            "--only", help="This part alone; may be repeated. [default: all]", show_default=False
+            "--only",
+            metavar="PART",
+            help="This part alone; may be repeated. [default: all]",
+            show_default=False,
         ),
     ] = None,
     spu_python: Annotated[
@@ -106,7 +109,13 @@ def bench(
         typer.Option("--check-estimate", help="Only compare estimates with measured runs."),
     ] = False,
     costs: Annotated[
-        Path, typer.Option("--costs", metavar="FILE", help="The file of unit costs.")
+        Path,
+        typer.Option(
+            "--costs",
+            metavar="FILE",
+            help="The file of unit costs.",
+            show_default="the one that comes with ppmf",
+        ),
     ] = SHIPPED,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")

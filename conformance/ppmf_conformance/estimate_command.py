@@ -51,7 +51,13 @@ def estimate(
         ),
     ] = None,
     costs: Annotated[
-        Path, typer.Option("--costs", metavar="FILE", help="The file of unit costs.")
+        Path,
+        typer.Option(
+            "--costs",
+            metavar="FILE",
+            help="The file of unit costs.",
+            show_default="the one that comes with ppmf",
+        ),
     ] = SHIPPED,
 ) -> None:
     """Estimate the seconds, the memory and the bytes of a training.

@@ -201,7 +201,7 @@ def test_the_shipped_costs_are_sane() -> None:
     for name in shipped.suites:
         small, large = (
             shipped.estimate(plan(Parameters(), Size.numbered(*size), suite(name)), name)
-            for size in ((50, 40), (100, 80))
+            for size in ((100, 80), (200, 160))
         )
         assert 0 < small.total < large.total
         assert 0 < small.memory < large.memory

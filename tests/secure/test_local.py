@@ -106,7 +106,7 @@ def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.req("PPMF-RUN-001")
 def test_many_users_are_played_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_MANY_USERS", 2)
+    monkeypatch.setattr(local, "MANY_USERS", 2)
     assert local.train(RATINGS, PARAMETERS, suite="rlwe-64-insecure").profiles == fixed.train(
         RATINGS, PARAMETERS
     )
