@@ -432,5 +432,16 @@ def measure(request: Request) -> dict[str, Any]:
     }
 
 
+def main() -> None:
+    """Answer the request on standard input."""
+    # SPU's own lines go wherever standard output goes: the result alone belongs there
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    result = measure(Request.read(sys.stdin.read()))
+    with open(answer, "w", encoding="utf-8") as out:
+        json.dump(result, out, indent=1)
+        out.write("\n")
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(Request.read(sys.stdin.read())), indent=1))
+    main()

@@ -156,7 +156,7 @@ def _announce(
     if source.notice and source.kind is not data.Kind.FETCHED:  # those terms were just shown
         screen.say(source.notice)
         screen.say()
-    screen.say("Training with three parties takes minutes; all else takes seconds.")
+    screen.say("Training with three parties takes most of the time.")
     screen.say()
 
 

@@ -173,6 +173,32 @@ def test_spu_is_asked_part_by_part_and_what_takes_too_long_is_stopped() -> None:
         spu.measure(python, Point(5, 4, 22, 2), ["product"], 60)
 
 
+def test_spu_is_installed_once_into_a_place_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = tmp_path / "spu" / "bin" / "python"
+    commands: list[list[str]] = []
+
+    def fails(command: list[str], reason: str = "") -> str:
+        commands.append(command)
+        return reason
+
+    monkeypatch.setattr(spu, "environment", lambda: python)
+    monkeypatch.setattr(spu, "_fails", fails)
+    assert spu.install() == python
+    venv, pip = commands
+    assert venv[1:] == ["-m", "venv", "--clear", str(tmp_path / "spu")]
+    assert (pip[0], pip[-1]) == (str(python), spu.REQUIREMENT)
+    commands.clear()
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert spu.install() == python
+    assert [command[1] for command in commands] == ["-c"]
+    monkeypatch.setattr(spu, "_fails", lambda command: "no such wheel")
+    with pytest.raises(PeerError, match="could not be installed .* no such wheel"):
+        spu.install()
+
+
 def test_without_the_source_tree_there_is_no_comparison(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

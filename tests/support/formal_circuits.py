@@ -46,10 +46,17 @@ def outputs(
 def cut_at(circuit: Circuit, *words: str) -> Cut:
     """Fresh variables for the wires of these output words; what is proved of them holds of any.
 
-    A wire that two words share gets one variable, and constants stay what they are.
+    A wire that two words share gets one variable; inputs and constants stay what they are. A wire
+    that a NOT gate drives is cut before that gate, for others may read it there.
     """
-    wires = {w for word in words for w in circuit.outputs[word] if w >= circuit.input_count}
-    return {wire: z3.Bool(f"wire{wire}") for wire in sorted(wires)}
+    cut: Cut = {}
+    for wire in sorted({wire for word in words for wire in circuit.outputs[word]}):
+        driven = wire - circuit.input_count
+        if driven >= 0 and circuit.gates[driven].kind is Kind.NOT:
+            wire = circuit.gates[driven].left
+        if wire >= circuit.input_count:
+            cut[wire] = z3.Bool(f"wire{wire}")
+    return cut
 
 
 def with_other_gate(circuit: Circuit, number: int) -> Circuit:

@@ -29,6 +29,7 @@ def phases(path: Path, runs: Sequence[Measured]) -> None:
         widths = [100 * run.seconds.get(name, 0.0) / run.wall for run in runs]
         axes.barh(labels, widths, left=left, label=name)
         left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.invert_yaxis()
     axes.set_xlabel("part of the run's seconds, %")
     figure.legend(loc="outside upper center", ncols=len(names), frameon=False)
     _save(figure, path)
@@ -57,6 +58,10 @@ def ratios(path: Path, by_work: Mapping[str, float]) -> None:
     bars = axes.barh(list(by_work), list(by_work.values()))
     axes.bar_label(bars, fmt="%.0f", padding=3)
     axes.set_xscale("log")
+    axes.set_xlim(left=min(1.0, *by_work.values()))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.invert_yaxis()
     axes.set_xlabel("seconds on SPU CHEETAH / seconds here")
     _save(figure, path)
 

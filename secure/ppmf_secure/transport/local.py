@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,20 +23,21 @@ from typing import Any
 
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Receive, Refuse, Send
+from ppmf_secure.program import CSP, RECSYS, USERS, Program
 from ppmf_secure.recsys import recsys
 from ppmf_secure.session import NONCE_BYTES, Session
 from ppmf_secure.suites import suite as suite_of
 from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.pipes import drive
 from ppmf_secure.transport.store import Store, load_session, save_session
 from ppmf_secure.user import Draft, one_by_one, users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
-from ppmf_spec.wire import Message, Upload
+from ppmf_spec.wire import Upload
 
 _SERVERS: Mapping[str, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 MANY_USERS = 64
@@ -213,7 +213,7 @@ class _Run:
                 _on_all_cores if ratings.n_users >= MANY_USERS else one_by_one,
             )
             try:
-                _drive(party, program, self._data)
+                drive(party, program, self._data)
             except PpmfError as failure:
                 failures[USERS] = failure
             except Exception as error:
@@ -249,68 +249,13 @@ def _serve(
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
             )
-            result = _drive(party, program, ends)
+            result = drive(party, program, ends)
         except PpmfError as failure:
             control.send(("failed", (failure.kind, str(failure))))
         except Exception as error:
             control.send(("failed", (PeerError.kind, _crash(name, error))))
         else:
             control.send(("done", (result, party.measures())))
-
-
-def _drive(party: Party, program: Program[Any], ends: Mapping[str, Connection]) -> Any:
-    """Run a program over pipes. Sending never waits: a thread a peer writes what is queued."""
-    writers = {peer: _Writer(end) for peer, end in ends.items()}
-    reply: Message | None = None
-    try:
-        while True:
-            try:
-                effect = program.send(reply)
-            except StopIteration as end:
-                return end.value
-            reply = None
-            match effect:
-                case Send(to, message):
-                    writers[to].put(party.outgoing(to, message))
-                case Receive(sender):
-                    try:
-                        received = ends[sender].recv_bytes()
-                    except (EOFError, OSError) as error:
-                        raise PeerError(f"{party.name}: {sender} disappeared") from error
-                    reply = party.incoming(effect, received)
-                case Phase():
-                    party.enter(effect)
-                case Refuse(_, error):
-                    raise error  # the users are this machine's: nobody would send it again
-                case Keep(name, iteration, data):
-                    party.keep(name, iteration, data)
-    finally:
-        for writer in writers.values():
-            writer.close()
-
-
-class _Writer:
-    """Writes queued messages to a pipe from a thread of its own."""
-
-    def __init__(self, end: Connection) -> None:
-        self._end = end
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def put(self, data: bytes) -> None:
-        self._queue.put(data)
-
-    def close(self) -> None:
-        """Write out what is queued, then hang up."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _write(self) -> None:
-        # a peer that is gone is noticed by whoever waits for its next message
-        with suppress(OSError):
-            while (data := self._queue.get()) is not None:
-                self._end.send_bytes(data)
 
 
 def _on_all_cores(drafts: Iterable[Draft]) -> Iterator[Upload]:

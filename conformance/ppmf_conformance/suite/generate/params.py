@@ -8,6 +8,7 @@ from typing import Any
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
 from ppmf_conformance.suite.generate.draw import Draw
 from ppmf_conformance.suite.generate.family import Family
+from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
@@ -212,8 +213,6 @@ def _random(family: Family) -> None:
 
 
 def _fits(table: dict[str, Any], rows: int) -> bool:
-    from ppmf_spec.errors import ParametersError
-
     given = {"parameters": table, "users": str(rows), "items": "1"}
     try:
         OPERATIONS["params.bound"](given)
@@ -250,9 +249,9 @@ def _bounds(family: Family) -> None:
         ("lipschitz-rank-1", "PAR-016", {"rank": "1", "step_bits": "20"}),
         ("lipschitz-box-0", "PAR-016", {"box_bits": "0", "step_bits": "19"}),
         ("lipschitz-shift", "PAR-016", {"curvature_shift": "-1", "step_bits": "19"}),
-        ("count", "PAR-016", {"step_rule": "count", "curvature_shift": "3", "damping": "32"}),
-        ("count-no-shift", "PAR-016", {"step_rule": "count", "step_bits": "20"}),
-        ("count-no-bias", "PAR-016", {"step_rule": "count", "bias": False, "step_bits": "20"}),
+        ("count", "PAR-016", {"step_rule": "count", "step_bits": "20", "curvature_shift": "1"}),
+        ("count-no-shift", "PAR-016", {"step_rule": "count", "step_bits": "21"}),
+        ("count-no-bias", "PAR-016", {"step_rule": "count", "bias": False, "step_bits": "21"}),
         ("fine-ratings", "PAR-016", {"rating_min": "-100", "rating_max": "100", "step_bits": "17"}),
         ("ring-48", "PAR-016", {"ring_bits": "48", "frac_bits": "8", "step_bits": "12"}),
         ("binary", "PAR-016 PAR-017",

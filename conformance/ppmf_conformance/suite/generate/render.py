@@ -7,9 +7,9 @@ import hashlib
 from pathlib import Path
 
 from ppmf_conformance.suite.cases import DIGESTS
-from ppmf_conformance.suite.generate import params
+from ppmf_conformance.suite.generate import params, ratings, steps, training, user_side, words
 
-MAKERS = (params,)
+MAKERS = (params, ratings, words, steps, training, user_side)
 
 
 def files() -> dict[str, bytes]:
