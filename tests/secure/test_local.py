@@ -98,7 +98,7 @@ def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError("a rating of 4.5")
 
     monkeypatch.setattr(local, "user_rows", lambda ratings: map(broken, ratings.users))
-    broke = "users broke: ZeroDivisionError at test_local.py"
+    broke = "users: stopped on ZeroDivisionError at test_local.py"
     with pytest.raises(PeerError, match=broke) as caught:
         local.train(RATINGS, PARAMETERS, suite=SUITE)
     assert "4.5" not in str(caught.value)

@@ -14,7 +14,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -217,7 +217,7 @@ class _Run:
             except PpmfError as failure:
                 failures[USERS] = failure
             except Exception as error:
-                failures[USERS] = PeerError(_crash(USERS, error))
+                failures[USERS] = _failure(USERS, PeerError.kind, _crash(error))
             finally:
                 # servers that still wait for an upload must see that none will come
                 for end in self._data.values():
@@ -235,8 +235,12 @@ def _serve(
 ) -> None:
     """A server process: run the party's program and report how it ended."""
 
+    def tell(kind: str, content: object) -> None:
+        with suppress(OSError):  # should the calling process be gone, nobody is left to be told
+            control.send((kind, content))
+
     def report(progress: Progress) -> None:
-        control.send(("progress", progress))
+        tell("progress", progress)
 
     store = places.store(name)
     with Recorder(places.transcripts, name, epoch=epoch) as recorder:
@@ -251,11 +255,11 @@ def _serve(
             )
             result = drive(party, program, ends)
         except PpmfError as failure:
-            control.send(("failed", (failure.kind, str(failure))))
+            tell("failed", (failure.kind, str(failure)))
         except Exception as error:
-            control.send(("failed", (PeerError.kind, _crash(name, error))))
+            tell("failed", (PeerError.kind, _crash(error)))
         else:
-            control.send(("done", (result, party.measures())))
+            tell("done", (result, party.measures()))
 
 
 def _on_all_cores(drafts: Iterable[Draft]) -> Iterator[Upload]:
@@ -266,11 +270,11 @@ def _on_all_cores(drafts: Iterable[Draft]) -> Iterator[Upload]:
         yield from pool.imap(Draft.upload, drafts, chunksize=8)
 
 
-def _crash(name: str, error: Exception) -> str:
+def _crash(error: Exception) -> str:
     """Where a party's program broke: a bug. The exception's own text stays untold."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"{name} broke: {type(error).__name__} at {where} (a bug in ppmf)"
+    return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
 
 
 def _failure(name: str, kind: str, text: str) -> PpmfError:
