@@ -12,7 +12,7 @@ from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratin
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import permute_bits
 from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Send, receive
-from ppmf_secure.server import train
+from ppmf_secure.server import check_session, train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import check_length
 from ppmf_secure.suites import SuiteChoice
@@ -27,6 +27,7 @@ def csp(
 
     A later epoch takes up what an earlier one `kept`, under a new key: no user is asked twice.
     """
+    check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)
     key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:

@@ -12,7 +12,7 @@ from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratin
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import colours
 from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Refuse, Send, receive
-from ppmf_secure.server import train
+from ppmf_secure.server import check_session, train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words, check_length, from_bits, words_from_bytes
 from ppmf_secure.suites import SuiteChoice
@@ -71,6 +71,7 @@ def recsys(
 
     A later epoch takes up what an earlier one `kept`; no user is asked twice.
     """
+    check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)
     transfer_key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:

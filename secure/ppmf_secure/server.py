@@ -105,6 +105,13 @@ def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Wor
     return both[:, :users].copy(), both[:, users:].copy()
 
 
+def check_session(session: Session, suite: SuiteChoice) -> None:
+    """ParametersError when a session of this size does not fit the suite's ciphertexts."""
+    sizes = len(session.users), len(session.items)
+    for orientation in orientations(session.parameters, *sizes):
+        suite.products.check(orientation.layout)
+
+
 def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
     """The two public shapes of the encrypted ratings: packing users, packing items."""
     uses = column_uses(params)

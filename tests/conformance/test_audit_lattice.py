@@ -118,3 +118,10 @@ def test_half_a_ciphertext_used_twice_is_found(recorded: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["paillier-512-insecure", "rlwe-8192", "rot13"])
 def test_a_key_of_another_suite_is_found(recorded: Path, tmp_path: Path, name: str) -> None:
     assert VALID in failed(recorded, tmp_path, wire.ServerKey, "suite", lambda _: name)
+
+
+def test_a_key_that_is_none_is_found(recorded: Path, tmp_path: Path) -> None:
+    def beyond(key: bytes) -> bytes:
+        return key[:-8] + b"\xff" * 8
+
+    assert failed(recorded, tmp_path, wire.ServerKey, "product_key", beyond) == {VALID}

@@ -2,7 +2,8 @@
 """The claim of the project: whatever the ratings, parameters and coins, secure V == F_fix's V.
 
 Run over the ideal product (everything else real: uploads, transfers, garbled circuits) for breadth,
-and over small Paillier keys for the whole. The suite of the product cannot change a number.
+and over small Paillier keys and a small lattice for the whole. The suite of the product cannot
+change a number.
 """
 
 from __future__ import annotations
@@ -99,6 +100,16 @@ def test_any_problem_over_paillier(problem: Problem, coins: str) -> None:
     params, n, m, table = problem
     ratings = ratings_of(n, m, table)
     small = suite("paillier-512-insecure")
+    assert run_toy(ratings, params, small, label=coins) == fixed.train(ratings, params)
+
+
+@pytest.mark.req("PPMF-RUN-001", "PPMF-AHE-002")
+@settings(max_examples=8)
+@given(problem=problems(largest=3), coins=st.text("xyz", max_size=6))
+def test_any_problem_over_a_small_lattice(problem: Problem, coins: str) -> None:
+    params, n, m, table = problem
+    ratings = ratings_of(n, m, table)
+    small = suite("rlwe-64-insecure")
     assert run_toy(ratings, params, small, label=coins) == fixed.train(ratings, params)
 
 

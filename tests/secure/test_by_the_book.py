@@ -21,6 +21,7 @@ from ppmf_secure import pair as pair_module
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier import PaillierOwner, PaillierPeer
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.rlwe import RlweSuite
 from ppmf_secure.base_ot import answer, choose
 from ppmf_secure.bitmul import times_vectors
 from ppmf_secure.coins import Coins
@@ -312,7 +313,20 @@ def test_batches_of_runs_have_the_purposes_of_the_table(monkeypatch: pytest.Monk
     assert len(calls) == len(set(calls))
 
 
-def test_suites_offer_what_their_names_say() -> None:
-    assert suite("paillier-3072").transfer_bits == 3072
-    assert suite("paillier-3072").secure
-    assert not suite("paillier-512-insecure").secure
+@pytest.mark.req("PPMF-AHE-001")
+def test_the_suites_are_those_of_the_table() -> None:
+    """Their names, the lengths of their Paillier moduli, and which of them are for use."""
+    text = CHAPTER.read_text(encoding="utf-8")
+    text = text[: text.index(":id: PPMF-AHE-001")]
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d+) \| (\w+)", text, re.M)
+    assert len(rows) == 7
+    for name, kind, bits, purpose in rows:
+        found = suite(name)
+        assert found.transfer_bits == int(bits)
+        assert isinstance(found.products, RlweSuite) == (kind == "lattice")
+        assert found.secure == (purpose == "use")
+        assert name.endswith("-insecure") == (purpose == "tests")
+    with pytest.raises(ParametersError) as refused:
+        suite("paillier-512")
+    names = str(refused.value).split("choose from ")[1].split(", ")
+    assert sorted(names) == sorted(name for name, *_ in rows)

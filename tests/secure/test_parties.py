@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ideal import ideal_suite
-from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, Receive, Refuse, Send
+from ppmf_secure.program import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
 from ppmf_secure.recsys import Intake, recsys
 from ppmf_secure.server import public_start
 from ppmf_secure.session import Session
+from ppmf_secure.suites import SuiteChoice, suite
+from ppmf_secure.transcript import Recorder
+from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.user import expand_seed, open_seed, upload
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
+from ppmf_secure.user import expand_seed, open_seed, upload, users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
@@ -146,27 +153,81 @@ def test_rows_of_users_with_and_without_ratings() -> None:
 
 @pytest.mark.req("PPMF-PRD-001", "PPMF-ERR-006")
 def test_servers_of_different_suites_say_so() -> None:
-    session = _session(users=("1",))
-    program = csp(session, ideal_suite(), Coins.seeded("csp"))
+    program = _csp_that_waits_for_a_key(ideal_suite())
+    other = wire.ServerKey("paillier-3072", b"", b"")
+    with pytest.raises(StateError, match="recsys runs suite paillier-3072, this server ideal"):
+        program.send(other)
+
+
+def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
+    """CSP's program for one user, up to where RecSys' key is due."""
+    session = Session(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
+    program = csp(session, chosen, Coins.seeded("csp"))
     effect = next(program)
     while not (isinstance(effect, Send) and isinstance(effect.message, wire.UserKey)):
         effect = next(program)
-    key = effect.message
+    public = PublicKey.parse(effect.message.modulus, chosen.transfer_bits)
     rows = np.zeros((2, 3), dtype=np.uint64)
-    from ppmf_secure.ahe.paillier_keys import PublicKey
-
-    public = PublicKey.parse(key.modulus, 512)
     sealed = upload(session, "1", rows, public, Coins.seeded("u")).sealed
-    effect = next(program)
-    while not isinstance(effect, Receive):
-        effect = next(program)
+    while not isinstance(next(program), Receive):
+        pass
     effect = program.send(wire.SealedSeeds(sealed))
     while not isinstance(effect, Send):
         effect = next(program)
     next(program)
-    other = wire.ServerKey("paillier-3072", b"", b"")
-    with pytest.raises(StateError, match="recsys runs suite paillier-3072, this server ideal"):
-        program.send(other)
+    return program
+
+
+LATTICE, PAILLIER = suite("rlwe-64-insecure"), suite("paillier-512-insecure")
+LATTICE_KEY = LATTICE.products.generate(Coins.seeded("lattice key")).public
+MODULUS = KEY.public.to_bytes()
+
+
+@pytest.mark.req("PPMF-PRD-001", "PPMF-RLW-013", "PPMF-AHE-004", "PPMF-ERR-002")
+@pytest.mark.parametrize(
+    ("chosen", "keys", "error", "message"),
+    [
+        (LATTICE, (MODULUS, MODULUS), EncodingError, "lattice public key: 64 bytes where 1792"),
+        (LATTICE, (b"\xff" * 1792, MODULUS), RangeError, "lattice public key: a residue is outs"),
+        (LATTICE, (LATTICE_KEY,) * 2, EncodingError, "Paillier public key: 1792 bytes instead of"),
+        (PAILLIER, (LATTICE_KEY, MODULUS), EncodingError, "Paillier public key: 1792 bytes inste"),
+        (PAILLIER, (b"\xff" * 64, MODULUS), RangeError, "Paillier public key: the modulus has a"),
+    ],
+)
+def test_a_key_of_another_suite_is_named(
+    chosen: SuiteChoice, keys: tuple[bytes, bytes], error: type[Exception], message: str
+) -> None:
+    """The name of the suite is right, the key is not."""
+    program = _csp_that_waits_for_a_key(chosen)
+    with pytest.raises(error, match=message):
+        program.send(wire.ServerKey(chosen.name, *keys))
+
+
+@pytest.mark.req("PPMF-PRD-001")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((PAILLIER, LATTICE), "lattice public key: 64 bytes where 1792 are due"),
+        ((LATTICE, PAILLIER), "Paillier public key: 1792 bytes instead of 64"),
+    ],
+)
+def test_a_run_of_servers_with_keys_of_different_suites_says_so(
+    names: tuple[SuiteChoice, SuiteChoice], message: str
+) -> None:
+    """RecSys and CSP agree on the name, and disagree on what it stands for."""
+    ratings = ratings_of(1, 3, {(0, 0): 4})
+    session = Session(Parameters(rank=1), ratings.users, ("1", "2", "3"), "any", bytes(16))
+    programs = {
+        USERS: users(session, LATTICE, user_rows(ratings), Coins.seeded(USERS)),
+        RECSYS: recsys(session, names[0], Coins.seeded(RECSYS)),
+        CSP: csp(session, names[1], Coins.seeded(CSP)),
+    }
+    parties = {
+        name: Party(name, session.id, Recorder(None, name), lambda _: None, Store(None))
+        for name in programs
+    }
+    with pytest.raises(EncodingError, match=message):
+        run_together({name: (parties[name], program) for name, program in programs.items()})
 
 
 @pytest.mark.req("PPMF-UPL-007")
@@ -186,3 +247,14 @@ def test_recsys_waits_for_every_user() -> None:
     effect = program.send(_upload(session, "1", rows))
     assert isinstance(effect, Send)
     assert effect.to == CSP != RECSYS
+
+
+@pytest.mark.req("PPMF-SES-003")
+@pytest.mark.parametrize("server", [csp, recsys])
+def test_a_session_beyond_a_suites_budget_is_refused_before_anything_is_sent(
+    server: Callable[..., Program[object]],
+) -> None:
+    many = tuple(str(number) for number in range(1, 60_001))
+    session = Session(Parameters(), many, ("1",), "rlwe-8192", bytes(16))
+    with pytest.raises(ParametersError, match="flood"):
+        next(server(session, suite("rlwe-8192"), Coins.seeded("x")))

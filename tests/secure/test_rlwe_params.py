@@ -19,6 +19,7 @@ from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, TOY, Budget, Lat
 from ppmf_spec.errors import ParametersError
 
 
+@pytest.mark.req("PPMF-RLW-001")
 def test_the_primes_are_the_largest_of_which_three_fit_a_word() -> None:
     prime = 2_642_300
     found: list[int] = []
@@ -52,6 +53,7 @@ def test_lattices_of_inexact_arithmetic_are_refused(
         change(STANDARD)
 
 
+@pytest.mark.req("PPMF-RLW-007")
 @given(
     rows=st.integers(1, 10**5),
     outputs=st.integers(1, 10**9) | st.integers(0, 30).map(lambda bits: 1 << bits),
@@ -77,6 +79,7 @@ def test_the_budget_in_fractions(rows: int, outputs: int, lattice: Lattice) -> N
     assert noise + flood < Fraction(q, 2**65)
 
 
+@pytest.mark.req("PPMF-RLW-007")
 def test_the_budget_at_the_size_of_movielens() -> None:
     for rows, packed, flood_bits in [(1682, 943, 142), (943, 1682, 141), (6040, 3706, 143)]:
         outputs = 20 * 86 * (943 + 1682)
@@ -84,6 +87,7 @@ def test_the_budget_at_the_size_of_movielens() -> None:
         assert budget.flood_bits == flood_bits
 
 
+@pytest.mark.req("PPMF-RLW-007")
 def test_layouts_out_of_budget_are_refused_with_the_figures() -> None:
     Budget.of(STANDARD, Layout(30_000, (1,), 1 << 25))
     with pytest.raises(ParametersError, match=r"60000 rows .* 2\^83.3 .* flood of 2\^149, over"):

@@ -38,6 +38,7 @@ def _residues(values: list[int], primes: tuple[int, ...]) -> np.ndarray:
     return np.array([[(v + p // 2) % p - p // 2 for v in values] for p in primes], dtype=float)
 
 
+@pytest.mark.req("PPMF-RLW-006")
 @given(messages=words)
 def test_encoding_is_the_nearest_integer(messages: list[int]) -> None:
     limbs = ROUNDING.message_limbs(np.array(messages, dtype=np.uint64))
@@ -55,6 +56,7 @@ def test_all_that_is_added_to_c0_stays_exact() -> None:
         assert total + 8193 * max(PRIMES) <= EXACT - REDUCE_MARGIN
 
 
+@pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")
 @given(messages=words, floods=st.lists(st.integers(0, 2**143 - 1), min_size=1, max_size=4))
 def test_what_is_added_to_c0(messages: list[int], floods: list[int]) -> None:
     count = min(len(messages), len(floods))
@@ -72,6 +74,7 @@ def test_what_is_added_to_c0(messages: list[int], floods: list[int]) -> None:
             assert (int(row[at]) - expected) % prime == 0
 
 
+@pytest.mark.req("PPMF-RLW-008")
 @given(values=words)
 def test_lifting_is_signed(values: list[int]) -> None:
     lifted = ROUNDING.lift(np.array(values, dtype=np.uint64))
@@ -92,6 +95,7 @@ def _near(modulus: int) -> st.SearchStrategy[int]:
     return st.integers(0, modulus - 1) | close
 
 
+@pytest.mark.req("PPMF-RLW-010")
 @given(values=st.lists(_near(Q), min_size=1, max_size=4))
 def test_switching_rounds_to_the_nearest(values: list[int]) -> None:
     out = np.empty((len(KEPT), len(values)), dtype=np.int32)
@@ -114,6 +118,7 @@ def test_switching_more_than_fits_at_once() -> None:
     assert [int(v) % p for v, p in zip(out[:, 0], KEPT, strict=True)] == [nearest % p for p in KEPT]
 
 
+@pytest.mark.req("PPMF-RLW-012")
 @given(data=st.data(), count=st.integers(1, 4))
 def test_decoding_is_exact_up_to_the_room_left(data: st.DataObject, count: int) -> None:
     """Q v / 2^64 with any error below 2^-65 q' but for the room that the budget keeps."""
@@ -128,6 +133,7 @@ def _as_bytes(values: list[int], prime: int) -> bytes:
     return pack(np.array(values, dtype=float), prime).astype("<u8").tobytes()
 
 
+@pytest.mark.req("PPMF-RLW-003")
 @given(
     values=st.lists(st.integers(-(LARGE_PRIMES[0] // 2), LARGE_PRIMES[0] // 2), max_size=10),
 )
@@ -140,6 +146,7 @@ def test_three_residues_travel_in_a_word(values: list[int]) -> None:
     assert read.tolist() == [[values, values]]
 
 
+@pytest.mark.req("PPMF-RLW-003")
 def test_what_reduction_leaves_above_half_travels_too() -> None:
     prime = LARGE_PRIMES[0]
     half = (prime - 1) // 2
@@ -148,7 +155,7 @@ def test_what_reduction_leaves_above_half_travels_too() -> None:
     assert read.tolist() == [[[-half + 2, half - 2, half, -half]]]
 
 
-@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bytes_that_are_no_residues_are_refused() -> None:
     prime = LARGE_PRIMES[0]
     good = _as_bytes([1, 2, 3, 4], prime)

@@ -30,6 +30,7 @@ def _expand(primes: tuple[int, ...], count: int) -> NDArray[np.int32]:
     return out
 
 
+@pytest.mark.req("PPMF-RLW-002")
 @pytest.mark.parametrize("primes", [LARGE_PRIMES[:3], (1_431_655_777, 2_147_483_647, 5)])
 def test_the_expansion_of_a_seed_word_by_word(primes: tuple[int, ...]) -> None:
     """With a modulus a little above 2^32 / 3, a third of the words is drawn anew, and again."""
@@ -60,6 +61,7 @@ def test_uniform_residues_are_uniform() -> None:
         _chi_square(counts, np.diff(edges) / prime)
 
 
+@pytest.mark.req("PPMF-RLW-004", "PPMF-RLW-008")
 def test_ternary_is_uniform_on_three_values() -> None:
     drawn = ternary(Coins.seeded("ternary"), (3, 40_000))
     assert drawn.dtype == np.int8
@@ -67,6 +69,7 @@ def test_ternary_is_uniform_on_three_values() -> None:
         _chi_square(np.bincount(row + 1, minlength=3), np.full(3, 1 / 3))
 
 
+@pytest.mark.req("PPMF-RLW-002")
 def test_what_is_not_below_the_bound_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 255, and at the largest multiple of a prime, and not one below; again and again."""
     stream = bytearray([254, 255, 0, 255, 4, 255, 253, 255, 5])
@@ -87,6 +90,7 @@ def test_what_is_not_below_the_bound_is_drawn_again(monkeypatch: pytest.MonkeyPa
     assert out.tolist() == [[3, 0]]
 
 
+@pytest.mark.req("PPMF-RLW-005")
 def test_errors_are_centred_binomial() -> None:
     drawn = binomial(Coins.seeded("errors"), (2, 200_000)).astype(np.int64)
     assert np.abs(drawn).max() <= 21
@@ -99,6 +103,7 @@ def test_errors_are_centred_binomial() -> None:
         _chi_square(rest, np.array([tails[0], *probabilities[middle], tails[1]]))
 
 
+@pytest.mark.req("PPMF-RLW-005")
 @pytest.mark.parametrize(
     ("word", "error"),
     [
@@ -118,6 +123,7 @@ def test_an_error_counts_the_bits_of_a_word(
     assert binomial(Coins.seeded(""), (3,)).tolist() == [error] * 3
 
 
+@pytest.mark.req("PPMF-RLW-009")
 @pytest.mark.parametrize("bits", [1, 23, 24, 25, 143])
 def test_a_flood_is_uniform_below_its_bound(bits: int) -> None:
     limbs = flood(Coins.seeded(f"flood/{bits}"), bits, 20_000)

@@ -77,14 +77,14 @@ def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
     return x, matrix, Layout(rows, blocks, draw(st.sampled_from([1, 64, 1 << 20]))), uses
 
 
-@pytest.mark.req("PPMF-AHE-002")
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-012")
 @settings(max_examples=100, deadline=None)
 @given(case=_cases())
 def test_shares_add_up_to_the_product(case: tuple[Words, Words, Layout, list[slice]]) -> None:
     _check(SMALL, *case)
 
 
-@pytest.mark.req("PPMF-AHE-002")
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-012")
 @pytest.mark.parametrize("x_value", [0, 2**63 - 1, 2**63, LAST])
 @pytest.mark.parametrize("m_value", [0, 2**63, LAST])
 def test_extreme_values_everywhere(x_value: int, m_value: int) -> None:
@@ -94,7 +94,7 @@ def test_extreme_values_everywhere(x_value: int, m_value: int) -> None:
     _check(FULL, x, matrix, Layout(64, (20, 20), 1 << 22), [slice(0, 2), slice(1, 2)])
 
 
-@pytest.mark.req("PPMF-AHE-002")
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-011")
 def test_rows_of_several_full_size_ciphertexts() -> None:
     """The second ciphertext has columns of both blocks, the last one is short."""
     coins = Coins.seeded("several")
@@ -138,6 +138,7 @@ def test_a_matrix_of_no_columns_and_uses_of_no_rows() -> None:
     assert SMALL.answer_bytes(layout, [slice(1, 1)]) == 0
 
 
+@pytest.mark.req("PPMF-RLW-011")
 def test_lengths_at_the_size_of_movielens() -> None:
     """338 MB of rows, and 31 MB of answers an iteration, for both servers together."""
     uses = (slice(0, 76), slice(0, 10))
@@ -202,6 +203,7 @@ def _answer_errors(chosen: RlweSuite, layout: Layout, label: str) -> list[Fracti
     return _errors(chosen, answer, layout, uses, shares)
 
 
+@pytest.mark.req("PPMF-RLW-009")
 def test_the_noise_is_that_of_the_flood() -> None:
     layout = Layout(4, (20, 10), 1 << 33)
     budget = Budget.of(TOY, layout)
@@ -215,6 +217,7 @@ def test_the_noise_is_that_of_the_flood() -> None:
     assert float(((counts - 30.0) ** 2 / 30).sum()) < 7 + 6 * 14**0.5
 
 
+@pytest.mark.req("PPMF-RLW-007")
 @pytest.mark.parametrize("worst", [False, True])
 def test_the_noise_without_its_flood_is_below_its_bound(
     worst: bool, monkeypatch: pytest.MonkeyPatch
@@ -238,6 +241,7 @@ def test_the_noise_without_its_flood_is_below_its_bound(
     assert largest > budget.noise * Fraction(9, 10) if worst else largest > budget.noise / 50
 
 
+@pytest.mark.req("PPMF-RLW-007")
 @pytest.mark.parametrize("limb", [0.0, 2.0**24 - 1])
 def test_the_largest_flood_at_the_edge_of_the_budget(
     limb: float, monkeypatch: pytest.MonkeyPatch
@@ -258,6 +262,7 @@ def test_the_largest_flood_at_the_edge_of_the_budget(
     _check(SMALL, x, matrix, layout, [slice(0, 10), slice(2, 4)])
 
 
+@pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")
 def test_every_part_of_an_answer_is_fresh() -> None:
     coins, layout = Coins.seeded("fresh"), Layout(3, (40, 41), 64)
     rows, x = _take_in(SMALL, coins.words((3, 81)), layout), coins.words((3, 3))
@@ -274,6 +279,7 @@ def test_every_part_of_an_answer_is_fresh() -> None:
     assert len(set(p_shares)) == len(p_shares) == 2 * 3 * 81
 
 
+@pytest.mark.req("PPMF-RLW-006")
 def test_encrypted_rows_are_fresh() -> None:
     layout, matrix = Layout(10, (3,), 1), np.zeros((10, 3), dtype=np.uint64)
     coins = Coins.seeded("fresh rows")
@@ -282,6 +288,7 @@ def test_encrypted_rows_are_fresh() -> None:
     assert len({row[32:40] for row in encrypted}) == 20
 
 
+@pytest.mark.req("PPMF-RLW-008")
 def test_the_first_component_is_not_that_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a u + e2 adds to c1 differs from row to row, and is not small."""
     layout, coins = Layout(2, (5,), 4), Coins.seeded("u")
@@ -295,6 +302,7 @@ def test_the_first_component_is_not_that_of_the_product(monkeypatch: pytest.Monk
         assert np.abs(prime_residues).mean() == pytest.approx(prime / 4, rel=0.15)
 
 
+@pytest.mark.req("PPMF-RLW-008")
 def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     """For X = 0 and a known u, before the rounding: c1 = a u + e2, c0 = b u + e1 + ..."""
     layout, coins, degree = Layout(2, (64,), 4), Coins.seeded("zero"), TOY.degree
@@ -336,6 +344,7 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
     assert np.array_equal(_owner(SMALL).decrypt(answer, layout, [slice(0, 4)])[0], -shares[0])
 
 
+@pytest.mark.req("PPMF-AHE-001")
 def test_suites_by_name() -> None:
     assert (FULL.name, FULL.secure, FULL.lattice) == ("rlwe-8192", True, STANDARD)
     assert (SMALL.name, SMALL.secure, SMALL.lattice) == ("rlwe-64-insecure", False, TOY)
@@ -344,6 +353,7 @@ def test_suites_by_name() -> None:
             suite(unknown)
 
 
+@pytest.mark.req("PPMF-RLW-007")
 def test_layouts_out_of_budget_are_refused() -> None:
     for layout in (Layout(0, (1,), 1), Layout(60_000, (1,), 1 << 25)):
         with pytest.raises(ParametersError):
@@ -354,7 +364,7 @@ def test_layouts_out_of_budget_are_refused() -> None:
             _owner(FULL).decrypt(b"", layout, [slice(0, 1)])
 
 
-@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_keys_are_named() -> None:
     public = _owner(SMALL).public
     with pytest.raises(EncodingError, match="lattice public key: 1792 bytes where 218512 are due"):
@@ -369,7 +379,7 @@ def _rows_and_layout() -> tuple[list[bytes], Layout]:
     return list(_owner(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
 
 
-@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_rows_are_named() -> None:
     rows, layout = _rows_and_layout()
     peer = SMALL.peer(_owner(SMALL).public)
@@ -382,7 +392,7 @@ def test_bad_rows_are_named() -> None:
         peer.rows([*rows[:8], bad], layout)
 
 
-@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_answers_are_named() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(1, 2)]

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lattice_by_hand
 from ideal import ideal_suite
 from lengths import BOTH, message_lengths
 from ppmf_reference import fixed
@@ -38,7 +39,7 @@ from ppmf_spec.wire import FieldClass
 from toy_runs import ratings_of, run_toy
 
 N_USERS, N_ITEMS = 4, 5
-PAILLIER = "paillier-512-insecure"
+PAILLIER, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"
 CHI_SQUARE_255 = 400.0
 """Exceeded by uniform bytes with probability below 2^-25."""
 
@@ -64,7 +65,9 @@ CASES = {
     ),
 }
 OVER_PAILLIER = ("default", "no bias", "inner steps, binary, count")
-RUNS = [(case, "ideal") for case in CASES] + [(case, PAILLIER) for case in OVER_PAILLIER]
+OVER_LATTICES = ("default", "no bias")
+REAL = [(case, PAILLIER) for case in OVER_PAILLIER] + [(case, LATTICE) for case in OVER_LATTICES]
+RUNS = [(case, "ideal") for case in CASES] + REAL
 
 DATA = {
     "nobody": {},
@@ -155,6 +158,20 @@ def test_messages_and_lengths_are_those_predicted_whatever_the_ratings(
         ] == [(name, length) for *route, name, length in predicted if tuple(route) == way]
 
 
+@pytest.mark.req("PPMF-RUN-004", "PPMF-WIR-008", "PPMF-RLW-006", "PPMF-RLW-011")
+@pytest.mark.parametrize("bias", [True, False])
+def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None:
+    """70 users: 140 columns in three pieces, the second with columns of both blocks."""
+    params = Parameters(rank=1, iterations=2, bias=bias)
+    ratings = ratings_of(70, 2, {(0, 0): 4, (69, 1): -5})
+    with tempfile.TemporaryDirectory() as name:
+        profiles = run_toy(ratings, params, suite(LATTICE), transcripts=Path(name))
+        written = [r.message for r in read(Path(name) / "csp.cborseq") if r.direction == "sent"]
+    assert profiles == fixed.train(ratings, params)
+    predicted = message_lengths(params, ratings.users, ratings.items, LATTICE)
+    assert sorted(map(len, written)) == sorted(size for one, *_, size in predicted if one == CSP)
+
+
 @pytest.mark.parametrize(("case", "suite_name"), RUNS)
 def test_what_one_sent_the_other_received(case: str, suite_name: str) -> None:
     seen = transcripts(case, suite_name, "some")
@@ -227,23 +244,26 @@ def pieces(seen: Transcripts) -> list[bytes]:
     return found
 
 
-@pytest.mark.req("PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-005")
-@pytest.mark.parametrize("case", OVER_PAILLIER)
-def test_nothing_is_ever_repeated(case: str) -> None:
+@pytest.mark.req(
+    "PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-005", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-008"
+)
+@pytest.mark.parametrize(("case", "suite_name"), REAL)
+def test_nothing_is_ever_repeated(case: str, suite_name: str) -> None:
     """Neither within a run, nor in a run with other coins, nor in one on other ratings."""
     runs = [
-        transcripts(case, PAILLIER, "nobody"),
-        transcripts(case, PAILLIER, "nobody", "other coins"),
-        transcripts(case, PAILLIER, "everything", "third coins"),
+        transcripts(case, suite_name, "nobody"),
+        transcripts(case, suite_name, "nobody", "other coins"),
+        transcripts(case, suite_name, "everything", "third coins"),
     ]
     found = [piece for run in runs for piece in pieces(run)]
     assert len(found) > 10_000
     assert len(found) == len(set(found))
 
 
-def test_other_coins_give_other_bytes_of_the_same_lengths() -> None:
-    one = transcripts("default", PAILLIER, "some")
-    other = transcripts("default", PAILLIER, "some", "other coins")
+@pytest.mark.parametrize("suite_name", [PAILLIER, LATTICE])
+def test_other_coins_give_other_bytes_of_the_same_lengths(suite_name: str) -> None:
+    one = transcripts("default", suite_name, "some")
+    other = transcripts("default", suite_name, "some", "other coins")
     assert shape(one) == shape(other)
     classes = set(FieldClass) - {FieldClass.PUBLIC, FieldClass.OUTPUT_SHARE}
     pairs = list(zip(fields(one, *classes), fields(other, *classes), strict=True))
@@ -263,6 +283,34 @@ def test_masked_bytes_look_uniform(data: str, field_class: FieldClass) -> None:
     assert by_message
     for name, value in by_message.items():
         assert chi_square(value) < CHI_SQUARE_255, name
+
+
+@pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-006", "PPMF-RLW-008")
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+def test_lattice_ciphertexts_look_uniform(data: str) -> None:
+    """Seeds by bytes; residues by which 256th of [0, p) they lie in."""
+    seeds, found = b"", {"encrypted-rows": b"", "product-answer": b""}
+    for coins in ("coins", "c2", "c3"):
+        for _, _, message in sent(transcripts("default", LATTICE, data, coins)):
+            if isinstance(message, wire.EncryptedRows):
+                columns = 2 * (N_USERS if message.packing == "users" else N_ITEMS)
+                size = 32 + 80 * -(-columns // 3)
+                for at in range(0, len(message.rows), size):
+                    seeds += message.rows[at : at + 32]
+                    row = message.rows[at + 32 : at + size]
+                    found[message.name] += cells(row, lattice_by_hand.PRIMES)
+            elif isinstance(message, wire.ProductAnswer):
+                found[message.name] += cells(message.answer, lattice_by_hand.KEPT)
+    for value in (seeds, *found.values()):
+        assert chi_square(value) < CHI_SQUARE_255
+
+
+def cells(packed: bytes, primes: tuple[int, ...]) -> bytes:
+    """One byte a residue, of the first two in each word: the third may be a continuation."""
+    words = np.frombuffer(packed, dtype="<u8").reshape(len(primes), -1)
+    modulus = np.array(primes, dtype=np.uint64)[:, None]
+    residues = np.concatenate([words % modulus, words // modulus % modulus], axis=1)
+    return (residues * np.uint64(256) // modulus).astype(np.uint8).tobytes()
 
 
 @pytest.mark.req("PPMF-UPL-003")

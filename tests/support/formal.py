@@ -135,6 +135,9 @@ class Number(Symbol):
     def __neg__(self) -> Number:
         return Number(-self.term)
 
+    def __abs__(self) -> Number:
+        return Number(absolute(self.term))
+
     def __mul__(self, other: Number | int) -> Number:
         return Number(self.term * self._of(other))
 

@@ -99,6 +99,9 @@ class IdealSuite(Suite):
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
 
+    def check(self, layout: Layout) -> None:
+        pass
+
     def row_bytes(self, layout: Layout) -> int:
         return 8 * sum(layout.blocks)
 

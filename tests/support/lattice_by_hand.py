@@ -53,7 +53,7 @@ def _basis(primes: tuple[int, ...]) -> list[int]:
 
 def product(one: Polynomial, other: Polynomial) -> Polynomial:
     """The product mod X^N + 1, over the integers."""
-    degree, width = len(one), 320  # bits: more than twice 213 would not occur, one being short
+    degree, width = len(one), 320  # bits: one factor is below 2^214, the other short
 
     def packed(values: Polynomial) -> gmpy2.mpz:
         low = min(0, *values)
@@ -196,9 +196,8 @@ class Coins:
 class Owner:
     """Q."""
 
-    def __init__(self, degree: int, coins: Coins, secret: Polynomial | None = None) -> None:
-        self.degree, self.coins = degree, coins
-        self.secret = coins.ternary(degree) if secret is None else secret
+    def __init__(self, degree: int, coins: Coins) -> None:
+        self.degree, self.coins, self.secret = degree, coins, coins.ternary(degree)
         seed = coins.random.randbytes(SEED)
         (a,) = expansion(seed, 1, degree)
         b = [e - v for e, v in zip(coins.error(degree), product(a, self.secret), strict=True)]
@@ -223,7 +222,8 @@ class Owner:
         numbers = unpack(answer, sum(map(sum, counts)), KEPT)
         shares = {}
         for piece, (first, second) in enumerate(counts):
-            c1, c0, numbers = numbers[:first], numbers[first : first + second], numbers[sum((first, second)) :]
+            c1, c0 = numbers[:first], numbers[first : first + second]
+            numbers = numbers[first + second :]
             masks = {
                 row: product(c1[at * self.degree : (at + 1) * self.degree], self.secret)
                 for at, row in enumerate(shape.asked(piece))

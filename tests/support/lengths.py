@@ -17,6 +17,8 @@ from spec_code import circuit
 RECSYS, CSP, USERS = "recsys", "csp", "users"
 BOTH = ((RECSYS, CSP), (CSP, RECSYS))
 CHUNK = 4096
+LATTICE = {"rlwe-8192": (8192, 3072), "rlwe-64-insecure": (64, 512)}
+"""The lattice suites: degree, and bits of the moduli of their transfers."""
 
 Line = tuple[str, str, str, int]
 """Sender, receiver, name and length in bytes of a message."""
@@ -72,8 +74,17 @@ class _Sizes:
 
     @property
     def modulus(self) -> int:
-        """Bytes of a modulus; the ideal suite has transfers under 512 bits."""
+        """Bytes of a modulus of transfers; the ideal suite has them under 512 bits."""
+        if self.suite in LATTICE:
+            return LATTICE[self.suite][1] // 8
         return 64 if self.suite == "ideal" else int(self.suite.split("-")[1]) // 8
+
+    @property
+    def product_key(self) -> int:
+        """Bytes of the public key of products."""
+        if self.suite in LATTICE:
+            return 32 + 80 * -(-LATTICE[self.suite][0] // 3)
+        return len("ideal") if self.suite == "ideal" else self.modulus
 
     def rows(self, side: str) -> int:
         return self.users if side == "users" else self.items
@@ -88,11 +99,15 @@ class _Sizes:
     def row_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
             return 16 * self.rows(packing)
+        if self.suite in LATTICE:
+            return 32 + 80 * -(-2 * self.rows(packing) // 3)
         return 2 * self._ciphertexts(packing) * 2 * self.modulus
 
     def answer_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
             return 8 * sum(self.wanted) * self.rows(packing)
+        if self.suite in LATTICE:
+            return 32 * -(-self._lattice_numbers(packing) // 3)
         return sum(self.wanted) * self._ciphertexts(packing) * 2 * self.modulus
 
     def _ciphertexts(self, packing: str) -> int:
@@ -100,6 +115,19 @@ class _Sizes:
         outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
         slot = 169 + (terms - 1).bit_length() + (outputs - 1).bit_length()
         return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
+
+    def _lattice_numbers(self, packing: str) -> int:
+        """Those of an answer: c1 of each piece for the columns its blocks want, and all of c0."""
+        degree, width = LATTICE[self.suite][0], self.rows(packing)
+        over_w, over_r = self.wanted
+        # all columns are wanted by W with biases; without, W's products come after R's factors
+        both = over_w if self.params.bias else over_w + over_r
+        total = (over_w + over_r) * width
+        for first in range(0, 2 * width, degree):
+            last = min(first + degree, 2 * width)
+            rows = over_r if first >= width else over_w if last <= width else both
+            total += rows * degree
+        return total
 
     def step(self, side: str, kind: str) -> tuple[int, int, dict[str, int]]:
         """Input bits, AND gates, output widths of the circuit that makes steps of `side`."""
@@ -161,10 +189,9 @@ def _resumption(held: int) -> Iterator[_Message]:
 def _messages(sizes: _Sizes, done: int) -> Iterator[_Message]:
     params, modulus = sizes.params, sizes.modulus
     ciphertext = 2 * modulus
-    product_key = 5 if sizes.suite == "ideal" else modulus
     seeds = -(-128 // ((8 * modulus - 1) // 128))
     for way in BOTH:
-        yield *way, "server-key", (sizes.suite, bytes(product_key), bytes(modulus))
+        yield *way, "server-key", (sizes.suite, bytes(sizes.product_key), bytes(modulus))
         for packing, total in (("users", sizes.items), ("items", sizes.users)):
             size = sizes.row_bytes(packing)
             step = max(1, (1 << 20) // size)

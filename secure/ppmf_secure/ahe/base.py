@@ -113,6 +113,10 @@ class Suite(ABC):
         """Parse the other server's public key; EncodingError, RangeError."""
 
     @abstractmethod
+    def check(self, layout: Layout) -> None:
+        """ParametersError when a matrix of that shape does not fit the suite's ciphertexts."""
+
+    @abstractmethod
     def row_bytes(self, layout: Layout) -> int:
         """Length of one encrypted row: a function of public sizes alone."""
 

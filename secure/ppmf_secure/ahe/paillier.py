@@ -197,6 +197,10 @@ class PaillierSuite(Suite):
         """Check and take in the other server's modulus."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
+    def check(self, layout: Layout) -> None:
+        """At least one slot must fit below the modulus."""
+        Slots.of(self.bits, layout)
+
     def row_bytes(self, layout: Layout) -> int:
         """Ciphertexts in a row times their length."""
         return len(_matrix_spans(Slots.of(self.bits, layout), layout)) * self._ciphertext_bytes

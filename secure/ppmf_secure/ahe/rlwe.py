@@ -32,7 +32,7 @@ from __future__ import annotations
 from ppmf_secure.ahe.base import Layout, Suite, Uses
 from ppmf_secure.ahe.rlwe_layout import Ring
 from ppmf_secure.ahe.rlwe_owner import RlweOwner
-from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Lattice
+from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Budget, Lattice
 from ppmf_secure.ahe.rlwe_peer import RlwePeer
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import ParametersError
@@ -54,6 +54,10 @@ class RlweSuite(Suite):
     def peer(self, public: bytes) -> RlwePeer:
         """Check and take in the other server's key."""
         return RlwePeer(self._ring, public)
+
+    def check(self, layout: Layout) -> None:
+        """The noise and flooding budget; see `rlwe_params`."""
+        Budget.of(self.lattice, layout)
 
     def row_bytes(self, layout: Layout) -> int:
         """A seed, and the residues of the columns modulo each prime."""

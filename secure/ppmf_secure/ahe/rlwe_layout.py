@@ -66,6 +66,11 @@ class Part:
         """Rows and columns."""
         return length(self.use), self.segment.width
 
+    def within(self, group: slice) -> slice:
+        """Which of its rows, counted from 0, are in a group of the piece's."""
+        ends = (min(max(0, at - self.place), length(self.use)) for at in (group.start, group.stop))
+        return slice(*ends)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -4,11 +4,16 @@
 An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
 of zero, the mask and the flood on c0, the rounding to the kept primes. (`rlwe` says what hides
 what.)
+
+It is made piece by piece, and of a piece by groups of up to 128 rows of X. For a group, the coins
+are drawn in this order: u, then e2, of all its rows; then of each part with rows in the group, in
+the order of the blocks: the masks rho, e1, the flood.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -17,7 +22,6 @@ from numpy.typing import NDArray
 from ppmf_secure.ahe.base import EncryptedRows, Layout, PeerKey, RowIntake, Uses, Words
 from ppmf_secure.ahe.rlwe_layout import (
     ROWS_AT_ONCE,
-    Part,
     Ring,
     Wanted,
     length,
@@ -36,7 +40,7 @@ _LARGE_BYTES = 1 << 30
 """A matrix that would take more, at four bytes a residue, is stored at three."""
 
 _ANSWERS_AT_ONCE = 128
-"""Rows of X multiplied together: 80 MB of residues before the rounding, at N = 8192."""
+"""Rows of X answered together: of each component, 80 MB of residues before the rounding."""
 
 
 class RlwePeer(PeerKey):
@@ -152,60 +156,94 @@ class RlweRows(EncryptedRows):
         lifted = self._ring.rounding.lift(np.ascontiguousarray(x))
         at = 0
         for each in asked:
-            stop = at + len(each.rows) * lattice.degree
-            zeros = self._first_components(lifted, each, coins, sent[:, at:stop])
-            for part, zero in zip(each.parts, zeros, strict=True):
-                at, stop = stop, stop + prod(part.shape)
-                rho = coins.words(part.shape)
-                shares[part.segment.block][:, part.segment.columns] = np.negative(rho)
-                self._second_component(lifted, each.piece, part, zero, rho, coins, sent[:, at:stop])
-            at = stop
+            counts = [len(each.rows) * lattice.degree, *(prod(part.shape) for part in each.parts)]
+            ends = np.cumsum([at, *counts]).tolist()
+            outs = [sent[:, start:stop] for start, stop in pairwise(ends)]
+            for start in range(0, len(each.rows), _ANSWERS_AT_ONCE):
+                group = slice(start, min(start + _ANSWERS_AT_ONCE, len(each.rows)))
+                self._answer(lifted, each, group, coins, outs, shares)
+            at = ends[-1]
         packed = [pack(row, prime) for row, prime in zip(sent, lattice.kept_primes, strict=True)]
         return b"".join(map(words_to_bytes, packed)), shares
 
-    def _first_components(
-        self, lifted: Residues, each: Wanted, coins: Coins, out: NDArray[np.int32]
-    ) -> list[Residues]:
-        """Writes c1 of one piece, rounded, to `out`; returns b u for each of its parts.
+    def _answer(
+        self,
+        lifted: Residues,
+        each: Wanted,
+        group: slice,
+        coins: Coins,
+        outs: list[NDArray[np.int32]],
+        shares: list[Words],
+    ) -> None:
+        """Writes what a group of a piece's rows adds to the piece's c1, to each part and share.
 
-        `out` is (kept, rows N); b u is (primes, rows, columns), not reduced.
+        `outs` are c1 (kept, rows N), then the parts (kept, rows columns).
         """
-        lattice, degree = self._ring.lattice, self._ring.lattice.degree
-        folded, (key_a, key_b) = self._ring.folded, self._key
-        zeros = [np.empty((len(lattice.primes), *part.shape)) for part in each.parts]
-        for start in range(0, len(each.rows), _ANSWERS_AT_ONCE):
-            rows = each.rows[start : start + _ANSWERS_AT_ONCE]
-            stop = start + len(rows)
-            u = folded.transform(ternary(coins, (len(rows), degree)))
-            errors = binomial(coins, (len(rows), degree))
-            values = self._scratch.take("c1", (len(lattice.primes), len(rows), degree))
-            for index, prime in enumerate(lattice.primes):
-                value = values[index]
-                self._first[each.piece].times(lifted[index, rows], index, value, self._scratch)
-                value += folded.product(u, key_a[index])
-                value += errors
-                reduce(value, prime)
-                b_u = folded.product(u, key_b[index])
-                for part, zero in zip(each.parts, zeros, strict=True):
-                    first = max(start, part.place)
-                    last = max(first, min(stop, part.place + part.shape[0]))
-                    here = b_u[first - start : last - start, part.segment.coefficients]
-                    zero[index, first - part.place : last - part.place] = here
-            done = out[:, start * degree : stop * degree]
-            self._ring.rounding.switch(values.reshape(len(values), -1), done)
+        degree = self._ring.lattice.degree
+        first, *seconds = outs
+        out = first[:, group.start * degree : group.stop * degree]
+        zeros = self._first_component(lifted, each, group, coins, out)
+        for part, zero, second in zip(each.parts, zeros, seconds, strict=True):
+            rows, width = part.within(group), part.segment.width
+            if not length(rows):
+                continue
+            rho = coins.words((length(rows), width))
+            shares[part.segment.block][rows, part.segment.columns] = np.negative(rho)
+            used = slice(part.use.start + rows.start, part.use.start + rows.stop)
+            stored = self._second[each.piece, part.segment.block]
+            out = second[:, rows.start * width : rows.stop * width]
+            self._second_component(lifted[:, used], stored, zero, rho, coins, out)
+
+    def _first_component(
+        self,
+        lifted: Residues,
+        each: Wanted,
+        group: slice,
+        coins: Coins,
+        out: NDArray[np.int32],
+    ) -> list[Residues]:
+        """Writes c1 of a group, rounded, to `out` (kept, rows N); returns b u of each part's rows.
+
+        That is (primes, rows, columns), not reduced.
+        """
+        lattice, folded = self._ring.lattice, self._ring.folded
+        key_a, key_b = self._key
+        rows = each.rows[group]
+        shape = len(rows), lattice.degree
+        u = folded.transform(ternary(coins, shape))
+        errors = binomial(coins, shape)
+        values = self._scratch.take("c1", (len(lattice.primes), *shape))
+        places = [part.within(group) for part in each.parts]
+        zeros = [
+            np.empty((len(lattice.primes), length(place), part.segment.width))
+            for part, place in zip(each.parts, places, strict=True)
+        ]
+        for index, prime in enumerate(lattice.primes):
+            value = values[index]
+            self._first[each.piece].times(lifted[index, rows], index, value, self._scratch)
+            value += folded.product(u, key_a[index])
+            value += errors
+            reduce(value, prime)
+            b_u = folded.product(u, key_b[index])
+            for part, place, zero in zip(each.parts, places, zeros, strict=True):
+                start = part.place + place.start - group.start
+                zero[index] = b_u[start : start + length(place), part.segment.coefficients]
+        self._ring.rounding.switch(values.reshape(len(values), -1), out)
         return zeros
 
     def _second_component(
         self,
         lifted: Residues,
-        piece: int,
-        part: Part,
+        stored: ResidueMatrix,
         zero: Residues,
         rho: Words,
         coins: Coins,
         out: NDArray[np.int32],
     ) -> None:
-        """Writes c0 of one part with its mask and flood, rounded, to `out` (kept, rows columns)."""
+        """Writes c0 of some rows, with mask and flood, rounded, to `out` (kept, rows columns).
+
+        `lifted` is those rows of X, (primes, rows, layout.rows).
+        """
         rounding, count = self._ring.rounding, rho.size
         hidden = np.concatenate(
             [
@@ -217,10 +255,9 @@ class RlweRows(EncryptedRows):
         )
         values = self._hiding @ hidden
         values += zero.reshape(values.shape)
-        stored = self._second[piece, part.segment.block]
-        product = self._scratch.take("c0", part.shape)
+        product = self._scratch.take("c0", rho.shape)
         for index, prime in enumerate(self._ring.lattice.primes):
-            stored.times(lifted[index, part.use], index, product, self._scratch)
+            stored.times(lifted[index], index, product, self._scratch)
             values[index] += reduce(product, prime).reshape(count)
             reduce(values[index], prime)
         rounding.switch(values, out)

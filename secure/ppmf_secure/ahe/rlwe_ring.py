@@ -108,7 +108,10 @@ class Folded:
 
 
 class Scratch:
-    """Arrays for passing results, kept from call to call: fresh memory is slow to touch."""
+    """Arrays for passing results, kept from call to call: fresh memory is slow to touch.
+
+    Not thread-safe: of the matrices that share one, only one may be multiplied at a time.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, NDArray[np.uint8]] = {}

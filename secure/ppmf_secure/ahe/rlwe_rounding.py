@@ -10,6 +10,10 @@ y_j = c_j (D / p_j)^-1 mod p_j, and k the computed nearest integer of the sum of
 r = sum of y_j D / p_j - k D is c mod D, and as the sum errs by less than 2^-45,
 |r| <= (1/2 + 2^-45) D. So (c - r) / D is an integer, within 1/2 + 2^-45 of c / D, and modulo a kept
 prime it is c D^-1 - sum of y_j p_j^-1 + k: the table of constants times the residues, below 2^44.
+The sum for k is the one that is rounded on the way; close to a half, its last bit decides what is
+sent. So it is no matrix product, whose order of additions is the library's choice: each y_j times
+the float64 nearest to 1 / p_j, rounded, is added in the order of the primes, rounded. An answer is
+then a function of the coins and the inputs alone.
 With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) < (N + 2) / 2 of
 (c0 + c1 s) / D, for a ternary s.
 
@@ -59,12 +63,12 @@ class Rounding:
         self.lifting: Scales = np.array([[centred(1 << 32, p), 1] for p in primes], float)
         gone = q // lattice.kept_modulus
         self._to_digits = [centred(pow(gone // p, -1, p), p) for p in self._dropped]
-        # rows: the kept primes, then the sum for k; columns: the kept residues, then the digits
-        table = np.zeros((len(kept) + 1, len(primes)))
+        self._inverses = [1 / p for p in self._dropped]
+        # rows: the kept primes; columns: the kept residues, then the digits
+        table = np.zeros((len(kept), len(primes)))
         for i, p in enumerate(kept):
             table[i, i] = centred(pow(gone, -1, p), p)
             table[i, len(kept) :] = [centred(-pow(each, -1, p), p) for each in self._dropped]
-        table[-1, len(kept) :] = [1 / p for p in self._dropped]
         self._switch_table = table
         self._from_kept = [centred(pow(lattice.kept_modulus // p, -1, p), p) for p in self._kept]
 
@@ -103,11 +107,19 @@ class Rounding:
             ):
                 digit *= scale
                 reduce(digit, prime)
-            product = self._switch_table @ part
-            quotient = np.rint(product[-1])
-            for row, residue, prime in zip(out, product[:-1], self._kept, strict=True):
+            quotient = self._quotient(part[kept:])
+            for row, residue, prime in zip(out, self._switch_table @ part, self._kept, strict=True):
                 residue += quotient
                 row[first : first + _SWITCHED_AT_ONCE] = reduce(residue, prime)
+
+    def _quotient(self, digits: Residues) -> Residues:
+        """The number k of each column of digits (dropped primes, n)."""
+        total: Residues = digits[0] * self._inverses[0]
+        term = np.empty_like(total)
+        for digit, inverse in zip(digits[1:], self._inverses[1:], strict=True):
+            np.multiply(digit, inverse, out=term)
+            total += term
+        return np.rint(total, out=total)
 
     def decode(self, residues: Residues) -> Words:
         """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64."""

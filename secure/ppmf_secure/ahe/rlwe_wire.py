@@ -62,14 +62,21 @@ def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDA
 def read_residues(
     rows: Sequence[bytes], count: int, primes: tuple[int, ...], names: Sequence[str]
 ) -> NDArray[np.int32]:
-    """Residues (primes, rows, count) of some rows; EncodingError or RangeError names the first."""
+    """Residues (primes, rows, count) of some rows.
+
+    EncodingError names the first row of a wrong length; RangeError the first that is bad modulo any
+    prime, and the first such prime.
+    """
     shape = (len(primes), words_for(count))
     words = np.stack(
         [words_from_bytes(row, shape, name) for row, name in zip(rows, names, strict=True)], axis=1
     )
     out = np.empty((len(primes), len(rows), count), dtype=np.int32)
+    bad = np.empty((len(primes), len(rows)), dtype=np.bool_)
     for index, prime in enumerate(primes):
-        out[index], bad = unpack(words[index], count, prime)
-        if bad.any():
-            raise RangeError(f"{names[int(bad.argmax())]}: a residue is outside [0, {prime})")
+        out[index], bad[index] = unpack(words[index], count, prime)
+    if bad.any():
+        row = int(bad.any(axis=0).argmax())
+        prime = primes[int(bad[:, row].argmax())]
+        raise RangeError(f"{names[row]}: a residue is outside [0, {prime})")
     return out

@@ -25,6 +25,7 @@ from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
 from ppmf_secure.program import CSP, RECSYS, USERS, Program
 from ppmf_secure.recsys import recsys
+from ppmf_secure.server import check_session
 from ppmf_secure.session import NONCE_BYTES, Session
 from ppmf_secure.suites import suite as suite_of
 from ppmf_secure.transcript import Recorder
@@ -71,9 +72,9 @@ def train(
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     Raises a PpmfError of the party that stopped first.
     """
-    suite_of(suite)  # an unknown name is refused before any process starts
     root = _coins(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
+    check_session(session, suite_of(suite))  # before any process starts
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
     places = Places(transcripts, checkpoints, coins_label)
