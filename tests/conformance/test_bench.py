@@ -222,8 +222,9 @@ def test_ratios_compare_half_step_with_half_step() -> None:
     assert (iteration.seconds, iteration.spu_seconds) == (8.0, 60)
     assert not list(comparison.whole(run, entries))
     whole = [Entry("set-up", 1.0, 3, 0.0, 60), Entry("training", 31.0, 4, 0.0, 60)]
-    (trained,) = comparison.whole(run, whole)
-    assert trained.ratio == 2.0
+    trained, iterated = comparison.whole(run, whole)
+    assert (trained.seconds, trained.ratio) == (16.0, 2.0)
+    assert (iterated.seconds, iterated.spu_seconds) == (16.0, 31.0)
 
 
 @pytest.fixture(scope="module")

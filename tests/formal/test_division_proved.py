@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SIM300 - capitals are the mathematics' symbols here, not constants
 """The non-restoring division of `reciprocal`, at the widest that the domain allows, by induction.
 
 A quotient of 32 bits by a divisor of 64 is too much for one query. The netlist is cut at its own
@@ -6,19 +7,23 @@ words: the divisor D and, for quotient bit j, the adder's word S_j. With P_j = 2
 division has brought down of 2^exponent before bit j, the invariant is
 
     r_j = P_j - 2 Q D for the quotient Q before bit j,  0 <= r_j < 2 D,  r_j <= P_j,
-    r_j = P_j if D > P_(j-1), for then nothing was ever subtracted.
+    r_j = P_j if D > P_(j-1), for then nothing was ever subtracted;
+    S_j = r_j - D modulo 2^(its width).
 
-*The netlist*: if r_j satisfies the invariant and S_j holds r_j - D, as many low bits as it has,
-then bit j of the quotient is [r_j >= D], and S_(j+1) holds r_(j+1) - D with
-r_(j+1) = 2 (r_j - [r_j >= D] D). *Arithmetic*: the invariant goes from r_j to r_(j+1), holds at
-the beginning since D >= minimum, and at the end says that the quotient is floor(2^exponent / D).
-By induction over j, every bit is right for every D, and a D is what the adder of shares makes it
-(`test_reciprocal_proved`, whole, for the sizes of real runs).
+1. *The netlist*: whatever D and S_j are, bit j of the quotient is [D < 2 P_j and S_j >= 0], and
+   S_(j+1) is 2 S_j - D if it is 1, else 2 S_j + D, modulo 2^(its width).
+2. *Width*: under the invariant that bit is [r_j >= D].
+3. *Arithmetic*: then r_(j+1) = 2 (r_j - [r_j >= D] D) satisfies the invariant; r_0 = P_0 does,
+   since D >= minimum; and at the end the invariant says that the quotient is the floor.
+
+By induction over j every bit is right for every D; and D is what the adder of the shares makes it
+(`test_reciprocal_proved`, whole, at the sizes of real runs).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import z3
@@ -84,20 +89,16 @@ def tapped() -> Tapped:
     return Tapped(taps.builder.build())
 
 
-def invariant(r: Exact, D: Exact, brought_down: int) -> list[z3.BoolRef]:
-    """Of r_j, but for its relation with the quotient."""
-    return [
-        (D >= MINIMUM).term,
-        (r >= 0).term,
-        (r < 2 * D).term,
-        (r <= brought_down).term,
-        z3.Implies((D > brought_down >> 1).term, r.equals(brought_down)),
-    ]
-
-
 def test_taps_are_all_the_adders_there_are(tapped: Tapped) -> None:
     assert set(tapped.circuit.outputs) == {"step", "D", *(f"S{j}" for j in range(tapped.bits))}
     assert tapped.bits == 31  # of 2^32 // 3
+    widths = [tapped.circuit.widths[f"S{j}"] for j in range(tapped.bits)]
+    assert all(after <= before + 1 for before, after in pairwise(widths))
+
+
+def is_one(S: z3.BitVecRef, D: Exact, brought_down: int) -> z3.BoolRef:
+    """The netlist's quotient bit: D is not too large for the word, and its sign is plus."""
+    return z3.And((D < 2 * brought_down).term, S >= 0)
 
 
 @pytest.mark.req("PPMF-CIR-003")
@@ -105,47 +106,70 @@ def test_first_word_of_the_netlist(tapped: Tapped) -> None:
     words = tapped.words("D")
     D, S = Exact.unsigned(words["D"]), words["S0"]
     first = tapped.brought_down(0)
-    prove(
-        S == (first - D).low(S.size()),
-        given=invariant(Exact.of(first), D, first),
-        mutants=[S == (first - D - 1).low(S.size())],
-    )
+    prove(S == (first - D).low(S.size()), mutants=[S == (first - D - 1).low(S.size())])
 
 
 @pytest.mark.req("PPMF-CIR-003")
 def test_every_step_of_the_netlist(tapped: Tapped) -> None:
-    """Mutants: the comparison without its equality, and restoring division's next word."""
+    """Mutants: a sign taken the wrong way round, and a divisor always subtracted."""
     for j in range(tapped.bits):
         words = tapped.words("D", f"S{j}")
         D, S = Exact.unsigned(words["D"]), words[f"S{j}"]
-        r = Exact.unsigned(z3.BitVec("r", EXPONENT + 1))  # r_j <= P_j <= 2^exponent
-        fits = r >= D
         bit = tapped.quotient_bit(words, j)
-        right, wrong = bit == fits.term, bit == (r > D).term
+        one = is_one(S, D, tapped.brought_down(j))
+        prove(bit == one, mutants=[bit == z3.Not(one)])
         if j + 1 < tapped.bits:
             following = words[f"S{j + 1}"]
-            subtracted = (2 * (r - D)).chosen(fits.term, 2 * r)
-            right = z3.And(right, following == (subtracted - D).low(following.size()))
-            wrong = z3.Or(wrong, following == (2 * r - D).low(following.size()))
-        given = [*invariant(r, D, tapped.brought_down(j)), S == (r - D).low(S.size())]
-        prove(right, given=given, mutants=[wrong])
+            minus, plus = 2 * Exact(S) - D, 2 * Exact(S) + D
+            prove(
+                following == minus.chosen(bit, plus).low(following.size()),
+                mutants=[following == minus.low(following.size())],
+            )
+
+
+@pytest.mark.req("PPMF-CIR-003")
+def test_word_is_wide_enough_for_its_sign(tapped: Tapped) -> None:
+    """For the widths that the netlist has; a bit less would not do."""
+    words = tapped.words()
+    for j in range(tapped.bits):
+        P, size = tapped.brought_down(j), words[f"S{j}"].size()
+        D = Exact.unsigned(z3.BitVec("D", WIDTH))
+        r = Exact.unsigned(z3.BitVec("r", EXPONENT + 1))  # r_j <= P_j <= 2^exponent
+        fits = (r >= D).term
+        invariant = [
+            (D >= MINIMUM).term,
+            (r < 2 * D).term,
+            (r <= P).term,
+            z3.Implies((D > P >> 1).term, r.equals(P)),
+        ]
+        prove(
+            is_one((r - D).low(size), D, P) == fits,
+            given=invariant,
+            mutants=[is_one((r - D).low(size - 1), D, P) == fits, (r - D).low(size) >= 0],
+        )
 
 
 @pytest.mark.req("PPMF-FIX-024")
 def test_invariant_is_kept() -> None:
-    """In the integers, for any P: from bit j to bit j + 1. The quotient Q of P may be anything."""
-    P, Q, D, r = z3.Ints("P Q D r")
+    """In the integers, for any P, quotient so far and modulus: from bit j to bit j + 1."""
+    P, Q, D, r, S, modulus, wraps = z3.Ints("P Q D r S modulus wraps")
 
     def holds(r: z3.ArithRef, Q: z3.ArithRef, P: z3.ArithRef) -> z3.BoolRef:
         unsubtracted = z3.Implies(2 * D > P, r == P)
         return z3.And(r == P - 2 * Q * D, r >= 0, r < 2 * D, r <= P, unsubtracted)
 
-    def kept(bit: z3.ArithRef) -> z3.BoolRef:
-        return holds(2 * (r - bit * D), 2 * Q + bit, 2 * P)
+    def kept(fits: z3.BoolRef) -> z3.BoolRef:
+        bit = z3.If(fits, z3.IntVal(1), z3.IntVal(0))
+        following = 2 * (r - bit * D)
+        word = z3.If(fits, 2 * S - D, 2 * S + D)
+        congruent = word == following - D + wraps * (2 * modulus)  # S is at most doubled in width
+        return z3.And(holds(following, 2 * Q + bit, 2 * P), congruent)
 
-    bit = z3.If(r >= D, z3.IntVal(1), z3.IntVal(0))
-    late = z3.If(r > D, z3.IntVal(1), z3.IntVal(0))
-    prove(kept(bit), given=[D >= 1, P >= 1, holds(r, Q, P)], mutants=[kept(late)])
+    prove(
+        kept(r >= D),
+        given=[D >= 1, P >= 1, modulus >= 1, holds(r, Q, P), S == r - D + wraps * modulus],
+        mutants=[kept(r > D)],
+    )
 
 
 @pytest.mark.req("PPMF-FIX-024")

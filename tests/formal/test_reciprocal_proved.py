@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SIM300 - capitals are the mathematics' symbols here, not constants
 """The circuit `reciprocal` is the integer words of chapter 2, for every input.
 
 At the sizes of real runs the netlist that is garbled is proved in one piece, for all shares: its
@@ -18,7 +19,7 @@ import pytest
 import z3
 
 from formal import Exact, prove, symbolically
-from formal_circuits import Cut, cut_at, outputs, variables, with_other_gate
+from formal_circuits import cut_at, outputs, variables, with_other_gate
 from ppmf_reference import fixed
 from ppmf_secure import steps
 from ppmf_secure.circuits import reciprocal

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SIM300 - capitals are the mathematics' symbols here, not constants
 """The circuit `update` is the integer words of chapter 2, for every input.
 
 Two proofs make the whole. The *netlist*, as it is garbled, equals saturate(prox(Z)) for all shares
@@ -78,9 +79,7 @@ def unsaturated(params: Parameters, Z: Exact, inputs: dict[str, z3.BitVecRef]) -
 MUTANT = {PLAIN: unsaturated, LASSO: without_dead_zone, BINARY: tie_to_one}
 
 
-@pytest.mark.req(
-    "PPMF-CIR-004", "PPMF-FIX-002", "PPMF-FIX-032", "PPMF-FIX-033", "PPMF-FIX-034"
-)
+@pytest.mark.req("PPMF-CIR-004", "PPMF-FIX-002", "PPMF-FIX-032", "PPMF-FIX-033", "PPMF-FIX-034")
 @pytest.mark.parametrize("width", [WIDTH, 64])
 @pytest.mark.parametrize("params", MUTANT, ids=["no prox", "elastic-net", "binary-elastic-net"])
 def test_netlist_is_prox_and_saturation_of_the_sum(params: Parameters, width: int) -> None:

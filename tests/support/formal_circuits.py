@@ -21,7 +21,9 @@ def variables(circuit: Circuit) -> dict[str, z3.BitVecRef]:
 
 
 def outputs(
-    circuit: Circuit, inputs: Mapping[str, z3.BitVecRef], cut: Mapping[int, z3.BoolRef] | None = None
+    circuit: Circuit,
+    inputs: Mapping[str, z3.BitVecRef],
+    cut: Mapping[int, z3.BoolRef] | None = None,
 ) -> dict[str, z3.BitVecRef]:
     """The output words as terms: one Boolean operation for each gate."""
     cut = cut or {}

@@ -74,14 +74,13 @@ def half_steps(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
 
 
 def whole(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
-    """A whole training with its set-up; here also processes, keys and uploads."""
-    yield from _compared(
-        f"training {run.ratings.n_users} x {run.ratings.n_items}",
-        run.wall,
-        run.bytes_sent,
-        ("set-up", "training"),
-        entries,
-    )
+    """A whole training with its set-up, here also processes, keys and uploads; its iterations."""
+    size = f"{run.ratings.n_users} x {run.ratings.n_items}"
+    for work, seconds, sent, theirs in (
+        (f"training {size}", run.wall, run.bytes_sent, ("set-up", "training")),
+        (f"iterations {size}", run.iterated, run.bytes_iterated, ("training",)),
+    ):
+        yield from _compared(work, seconds, sent, theirs, entries)
 
 
 def _compared(

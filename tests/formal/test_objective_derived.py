@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SIM300 - capitals are the mathematics' symbols here, not constants
+"""The reference's integers are what sympy derives from the one objective, for all their values.
+
+`ppmf_spec.objective` differentiates and minimises; here `ppmf_reference.fixed` and
+`ppmf_spec.words` are run on symbols and held against it: gradient and curvature as polynomials
+(sympy), proxes and steps as real and integer terms (z3). Then descent, which chapter 2 promises
+under `lipschitz`: with d the change of a row, the smooth part changes by exactly
+2 G d + d^T S d, S the half Hessian; the prox of each coordinate sees to it that 2 G d and the
+change of the rest are at most -2 d^2 / h (-d^2 / h for the binary regulariser, which is not
+convex); S is at most 2 diag(curvature) + lambda (`tests/spec/test_objective.py`, by squares); and
+the integer step is short enough for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sympy
+import z3
+from sympy import Expr, Integer, Symbol
+
+import formal_costs
+from formal import Number, absolute, prove, symbolically
+from ppmf_reference import fixed
+from ppmf_spec import objective, words
+from ppmf_spec.objective import KAPPA, LAMBDA, RowProblem
+from ppmf_spec.parameters import Parameters
+
+F = 12
+PARAMS = Parameters(ridge=Fraction(25, 2))
+SHAPES = [(1, 1), (2, 3), (3, 2), (2, 0)]
+
+
+def at_scale(problem: RowProblem, real: Expr) -> Expr:
+    """A real expression of the row, the words that stand for its symbols put in their place."""
+    words_of: dict[Symbol, Expr] = {LAMBDA: sympy.Rational(25, 2)}
+    for symbol in (*problem.unknowns, *sum(problem.counterparts, ()), *problem.offsets):
+        words_of[symbol] = symbol / 2**F
+    for rating in problem.ratings:
+        words_of[rating] = rating / 2**PARAMS.rating_frac_bits
+    return real.subs(words_of, simultaneous=True)
+
+
+@pytest.mark.req("PPMF-FIX-027", "PPMF-FIX-028", "PPMF-FIX-029")
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("rank", "count"), SHAPES)
+def test_integer_gradient_is_half_the_derivative_at_scale_3f(
+    rank: int, count: int, bias: bool
+) -> None:
+    problem = RowProblem.of(rank, count, bias=bias)
+    params = replace(PARAMS, rank=rank, bias=bias)
+    own = [[*y, 2**F] if bias else [*y] for y in problem.counterparts]
+    lift = 2 ** (2 * F - params.rating_frac_bits)
+    targets = [x * lift - b * 2**F for x, b in zip(problem.ratings, problem.offsets, strict=True)]
+    row: Any = list(problem.unknowns)
+    found: Any = fixed.gradient(row, own, targets, params)
+    assert len(found) == rank + bias
+    for k, integer in enumerate(found):
+        derived = at_scale(problem, problem.half_gradient[k]) * 2 ** (3 * F)
+        assert sympy.expand(integer - derived) == 0
+        without_ridge = at_scale(problem, problem.half_gradient[k].subs(LAMBDA, 0)) * 2 ** (3 * F)
+        for mutant in (2 * derived, without_ridge):
+            assert sympy.expand(integer - mutant) != 0
+
+
+@pytest.mark.req("PPMF-FIX-022")
+@pytest.mark.parametrize(("rank", "count"), SHAPES)
+def test_integer_squares_are_the_curvature_at_scale_2f(rank: int, count: int) -> None:
+    problem = RowProblem.of(rank, count, bias=True)
+    params = replace(PARAMS, rank=rank)
+    rows: Any = [[*y, b] for y, b in zip(problem.counterparts, problem.offsets, strict=True)]
+    found = sum((fixed.squared_norm(row, params) for row in rows), Integer(0))
+    assert sympy.expand(found - at_scale(problem, problem.curvatures[0]) * 4**F) == 0
+    assert problem.curvatures[-1] == count
+
+
+def compiled(expression: Expr, *symbols: Symbol) -> Callable[..., Any]:
+    """The expression as a Python function, to be run by `symbolically`."""
+    function: Callable[..., Any] = sympy.lambdify(symbols, expression, modules="math")
+    return function
+
+
+SZ, STAU, STHETA, SP, SH = sympy.symbols("z tau theta p h", real=True)
+Z, TAU, THETA, P, STEP, K, RIDGE, OLD = z3.Reals("Z tau theta p h kappa lambda x")
+NUMBERS = (Number(Z), Number(TAU), Number(THETA))
+DOMAIN = [TAU >= 0, THETA >= 0, 2 * THETA < 1 << F]
+
+
+def scaled(derived: Expr) -> z3.ArithRef:
+    """A derived prox of words: the reals they stand for go in, and a word comes out."""
+    function = compiled(derived, SZ, STAU, STHETA)
+    reals = (Number(n.term / (1 << F)) for n in NUMBERS)
+    return symbolically(function, *reals).term * (1 << F)
+
+
+@pytest.mark.req("PPMF-FIX-032", "PPMF-FIX-033")
+def test_words_of_the_proxes_are_the_derived_minimisers() -> None:
+    """For all real z, tau and theta, so for all words. Mutants: the other one's prox."""
+    elastic = scaled(objective.prox_elastic_net(SZ, STAU))
+    binary = scaled(objective.prox_binary(SZ, STAU, STHETA))
+    found = symbolically(words.prox_elastic_net, *NUMBERS[:2]).term
+    prove(found == elastic, given=DOMAIN, mutants=[found == binary])
+    found = symbolically(words.prox_binary, *NUMBERS, F).term
+    prove(found == binary, given=DOMAIN, mutants=[found == elastic])
+
+
+@pytest.mark.req("PPMF-FIX-032", "PPMF-FIX-033", "PPMF-FIX-060")
+def test_costs_of_the_proxes_are_the_objective_without_its_smooth_part() -> None:
+    """(p - z)^2 / 2 + (h / 2) (R(p) - lambda p^2) is the cost with tau = h kappa / 2 and theta.
+
+    That is h / 2 times the prox-gradient model (p - z)^2 / h + R's part, h G being z's distance.
+    """
+    tau, theta = (compiled(t, SH, KAPPA, LAMBDA) for t in objective.thresholds(SH))
+    step, kappa, ridge = Number(STEP), Number(K), Number(RIDGE)
+    found = [function(step, kappa, ridge).term for function in (tau, theta)]
+    costs = {
+        "elastic-net": formal_costs.elastic_net(P, Z, found[0]),
+        "binary-elastic-net": formal_costs.binary(P, Z, *found),
+    }
+    for kind, cost in costs.items():
+        part = compiled(objective.prox_part(kind, SP), SP, KAPPA, LAMBDA)  # type: ignore[arg-type]
+        model = (P - Z) * (P - Z) / 2 + STEP / 2 * symbolically(part, Number(P), kappa, ridge).term
+        wrong = (P - Z) * (P - Z) / 2 + STEP * symbolically(part, Number(P), kappa, ridge).term
+        given = [STEP > 0, K >= 0, RIDGE >= 0]
+        prove(cost == model, given=given, mutants=[cost == wrong])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("rank", "count"), SHAPES)
+def test_smooth_part_is_its_own_second_order_model(rank: int, count: int, bias: bool) -> None:
+    problem = RowProblem.of(rank, count, bias=bias)
+    change = sympy.Matrix(sympy.symbols(f"d:{len(problem.unknowns)}", real=True))
+    moved = {x: x + d for x, d in zip(problem.unknowns, change, strict=True)}
+    difference = problem.smooth.subs(moved, simultaneous=True) - problem.smooth
+    slope = 2 * sum(g * d for g, d in zip(problem.half_gradient, change, strict=True))
+    model = slope + (change.T * problem.half_hessian * change)[0, 0]
+    assert sympy.expand(difference - model) == 0
+    assert sympy.expand(difference - slope) != 0
+
+
+@pytest.mark.req("PPMF-FIX-032", "PPMF-FIX-034")
+def test_prox_and_saturation_pay_for_the_move() -> None:
+    """G d + d^2 / h + kappa (|p| - |x|) / 2 <= 0, box included; here times h, with h G = x - z.
+
+    The second square is convexity's: the binary regulariser has only the first, that of any
+    minimiser of the cost over the box (`test_prox_proved`), by the identity below.
+    """
+    box = (1 << (F + 1)) - 1
+    new = symbolically(lambda z, t: words.saturate(words.soft(z, t), 1, F), *NUMBERS[:2]).term
+
+    def paid(squares: int) -> z3.BoolRef:
+        d, part = new - OLD, TAU * (absolute(new) - absolute(OLD))
+        return (OLD - Z) * d + squares * d * d + part <= 0
+
+    prove(
+        paid(1),
+        given=[TAU >= 0, OLD >= -box - 1, OLD <= box],
+        mutants=[paid(2)],
+    )
+    d, x = sympy.symbols("d x")
+    any_minimiser = ((x + d - SZ) ** 2 - (x - SZ) ** 2) / 2
+    assert sympy.expand(any_minimiser - ((x - SZ) * d + d**2 / 2)) == 0
+
+
+# The least c0 allowed for this lambda, to the last bit: c0 = lambda / 2 + 2^-g and lambda + 2^-g.
+CONVEX = Parameters(damping=16, ridge=32 - Fraction(2, 16))
+BINARY = replace(
+    CONVEX,
+    ridge=16 - Fraction(1, 16),
+    regulariser="binary-elastic-net",
+    curvature_shift=-1,
+    damping=16,
+)
+
+
+@pytest.mark.req("PPMF-FIX-023", "PPMF-FIX-024")
+@pytest.mark.parametrize(("params", "times"), [(CONVEX, 2), (BINARY, 1)], ids=["convex", "binary"])
+def test_integer_step_is_below_the_majoriser(params: Parameters, times: int) -> None:
+    """2 curvature + lambda <= times 2^q / H, for every sum of squares and every count.
+
+    `times` is 2 where the prox pays with 2 d^2 / h, and 1 where with d^2 / h. The largest q2 is
+    that of 10,000 rows at the edge of the box.
+    """
+    f, q, g = params.frac_bits, params.step_bits, params.step_guard_bits
+    squares, c, H, D = z3.Ints("q2 c H D")
+    given = [squares >= 0, c >= 0, c <= 10_000, squares <= 10_000 * params.rank << 2 * (f + 1)]
+    ridge = int(params.ridge * 4**f)
+    curvature = symbolically(fixed.curvature, 0, Number(squares), params).term
+    of_bias = c * (1 << (g - min(params.curvature_shift, 0)))
+    for found, hessian in (
+        (curvature, 2 * squares + ridge),
+        (of_bias, 2 * c * 4**f + ridge),
+    ):
+        # the denominator covers the Hessian, at scale g and 2f ...
+        prove(
+            times * (found + (params.damping << g)) * 4**f >= hessian * (1 << g),
+            given=given,
+            mutants=[times * (found + (params.damping << g) - 2) * 4**f >= hessian * (1 << g)],
+        )
+    # ... and the step, floored, is no longer than its reciprocal
+    step = symbolically(words.reciprocal, Number(D - (params.damping << g)), q, g, params.damping)
+    longest = 1 << (q + g)
+    exact = z3.And(step.term * D <= longest, longest < (step.term + 1) * D)
+    prove(exact, given=[D >= 1], mutants=[step.term * D < longest])
+    hessian, unit = z3.Ints("hessian unit")  # unit = 2^(2f - g)
+    prove(
+        H * hessian <= times * longest * unit,
+        given=[H >= 0, H * D <= longest, times * D * unit >= hessian, unit >= 1, D >= 1],
+        mutants=[(H + 1) * hessian <= times * longest * unit],
+    )
