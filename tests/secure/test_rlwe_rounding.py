@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
@@ -108,6 +109,32 @@ def test_switching_rounds_to_the_nearest(values: list[int]) -> None:
         assert any(all((int(out[i, at]) - c) % p == 0 for i, p in enumerate(KEPT)) for c in near)
 
 
+def test_what_is_rounded_close_to_a_half_is_added_in_order() -> None:
+    """Halfway, the last bit of the sum for k decides: no matrix product may choose its order."""
+    dropped = PRIMES[len(KEPT) :]
+    gone, random = Q // Q_KEPT, Random(1)
+    values = [
+        random.randrange(Q_KEPT) * gone + gone // 2 + random.randrange(-(2**60), 2**60)
+        for _ in range(4000)
+    ]
+    out = np.empty((len(KEPT), len(values)), dtype=np.int32)
+    ROUNDING.switch(_residues(values, PRIMES), out)
+    rounded_up = 0
+    for at, value in enumerate(values):
+        total, left = 0.0, value
+        for p in dropped:
+            digit = value * pow(gone // p, -1, p) % p
+            digit -= p if digit > p // 2 else 0
+            total += float(digit) * (1 / p)
+            left -= digit * (gone // p)
+        nearest = left // gone + round(total)
+        assert [int(r) % p for r, p in zip(out[:, at], KEPT, strict=True)] == [
+            nearest % p for p in KEPT
+        ]
+        rounded_up += nearest > value // gone
+    assert 1000 < rounded_up < 3000
+
+
 def test_switching_more_than_fits_at_once() -> None:
     count = (1 << 16) + 5
     one = _residues([Q // 3], PRIMES)
@@ -166,6 +193,11 @@ def test_bytes_that_are_no_residues_are_refused() -> None:
         bad = good[:8] + word.to_bytes(8, "little")
         with pytest.raises(RangeError, match=rf"row 1: a residue is outside \[0, {prime}\)"):
             read_residues([good, bad], 4, (prime,), names)
+    # the first bad row is named, though the other is bad modulo an earlier prime
+    both = (prime, LARGE_PRIMES[1])
+    late = [good + b"\xff" * 8 + good[8:], b"\xff" * 8 + good[8:] + good]
+    with pytest.raises(RangeError, match=rf"row 0: a residue is outside \[0, {both[1]}\)"):
+        read_residues(late, 4, both, names)
     # the third of word 1 is padding, and has to be 0
     for value in (prime**2, 5 * prime**2):
         bad = good[:8] + value.to_bytes(8, "little")

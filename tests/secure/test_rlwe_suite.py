@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The homomorphic matrix product over lattices: shares, lengths, noise, freshness, refusals."""
+"""The homomorphic matrix product over lattices: shares, lengths, noise, refusals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
 from math import prod
 
 import numpy as np
@@ -16,19 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from lattice_suites import FULL, SMALL, owner_of, secret_of, take_in
 from ppmf_secure.ahe import rlwe_owner, rlwe_peer
-from ppmf_secure.ahe.base import EncryptedRows, Layout, Uses
+from ppmf_secure.ahe.base import Layout, Uses
 from ppmf_secure.ahe.rlwe import RlweSuite, suite
-from ppmf_secure.ahe.rlwe_owner import RlweOwner
 from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Budget
-from ppmf_secure.ahe.rlwe_rounding import Rounding
-from ppmf_secure.ahe.rlwe_sampling import uniform
 from ppmf_secure.ahe.rlwe_wire import read_residues
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 Words = NDArray[np.uint64]
-FULL, SMALL = suite("rlwe-8192"), suite("rlwe-64-insecure")
 NINE_KEPT = RlweSuite(replace(TOY, kept=9))
 """Drops one prime alone, so that the noise of a product stays visible in an answer."""
 LAST = 2**64 - 1
@@ -36,24 +32,11 @@ LAST = 2**64 - 1
 words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
 
 
-@cache
-def _owner(chosen: RlweSuite, label: str = "Q") -> RlweOwner:
-    return chosen.generate(Coins.seeded(label))
-
-
-def _take_in(
-    chosen: RlweSuite, matrix: Words, layout: Layout, label: str = "rows"
-) -> EncryptedRows:
-    encrypted = list(_owner(chosen).encrypt_rows(matrix, layout, Coins.seeded(label)))
-    assert {len(row) for row in encrypted} == {chosen.row_bytes(layout)}
-    return chosen.peer(_owner(chosen).public).rows(encrypted, layout)
-
-
 def _check(chosen: RlweSuite, x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
-    answer, p_shares = _take_in(chosen, matrix, layout).multiply(x, uses, Coins.seeded("answer"))
+    answer, p_shares = take_in(chosen, matrix, layout).multiply(x, uses, Coins.seeded("answer"))
     assert len(answer) == chosen.answer_bytes(layout, uses)
-    q_shares = _owner(chosen).decrypt(answer, layout, uses)
+    q_shares = owner_of(chosen).decrypt(answer, layout, uses)
     offsets = np.cumsum((0, *layout.blocks))
     for block, use in enumerate(uses):
         wanted = x[use] @ matrix[:, offsets[block] : offsets[block + 1]]
@@ -115,7 +98,7 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
     matrix, x = coins.words((300, 80)), coins.words((3, 300))
     for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
         monkeypatch.setattr(rlwe_peer, "_LARGE_BYTES", large)
-        rows = _take_in(SMALL, matrix, layout)
+        rows = take_in(SMALL, matrix, layout)
         assert isinstance(rows, rlwe_peer.RlweRows)
         assert rows._first[0]._blocks[0].low.itemsize == width
         _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
@@ -150,20 +133,13 @@ def test_lengths_at_the_size_of_movielens() -> None:
     assert (rows, answers) == (338_731_840, 31_379_968)
 
 
-def _secret(chosen: RlweSuite) -> list[int]:
-    owner, degree = _owner(chosen), chosen.lattice.degree
-    one = np.zeros((1, degree), dtype=np.int32)
-    one[0, 0] = 1
-    return [int(value) for value in owner._times_secret(one)[0]]
-
-
 def _errors(
     chosen: RlweSuite, answer: bytes, layout: Layout, uses: Sequence[slice], shares: list[Words]
 ) -> list[Fraction]:
     """The errors of all phases of one-ciphertext answers, in units of q' / q, by big integers."""
     lattice = chosen.lattice
     primes, kept = lattice.kept_primes, lattice.kept_modulus
-    secret, degree = _secret(chosen), lattice.degree
+    secret, degree = secret_of(chosen), lattice.degree
     many = max(use.stop for use in uses)
     counts = [share.size for share in shares]
     count = many * degree + sum(counts)
@@ -198,8 +174,8 @@ def _answer_errors(chosen: RlweSuite, layout: Layout, label: str) -> list[Fracti
     matrix = coins.words((layout.rows, sum(layout.blocks)))
     x = np.full((10, layout.rows), 2**63, dtype=np.uint64)
     uses = [slice(0, 10), slice(0, 4)]
-    answer, _ = _take_in(chosen, matrix, layout).multiply(x, uses, coins)
-    shares = _owner(chosen).decrypt(answer, layout, uses)
+    answer, _ = take_in(chosen, matrix, layout).multiply(x, uses, coins)
+    shares = owner_of(chosen).decrypt(answer, layout, uses)
     return _errors(chosen, answer, layout, uses, shares)
 
 
@@ -262,88 +238,6 @@ def test_the_largest_flood_at_the_edge_of_the_budget(
     _check(SMALL, x, matrix, layout, [slice(0, 10), slice(2, 4)])
 
 
-@pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")
-def test_every_part_of_an_answer_is_fresh() -> None:
-    coins, layout = Coins.seeded("fresh"), Layout(3, (40, 41), 64)
-    rows, x = _take_in(SMALL, coins.words((3, 81)), layout), coins.words((3, 3))
-    x[1] = x[0]
-    uses = [slice(0, 3), slice(0, 3)]
-    count = SMALL.answer_bytes(layout, uses) // 32 * 3
-    sent, p_shares = [], []
-    for _ in range(2):
-        answer, shares = rows.multiply(x, uses, coins)
-        residues = read_residues([answer], count, TOY.kept_primes, ["answer"])[:, 0]
-        sent += [tuple(column) for column in residues[:, : 6 * 64 + 3 * 81].T.tolist()]
-        p_shares += [int(word) for share in shares for word in share.ravel()]
-    assert len(set(sent)) == len(sent) == 2 * (6 * 64 + 3 * 81)
-    assert len(set(p_shares)) == len(p_shares) == 2 * 3 * 81
-
-
-@pytest.mark.req("PPMF-RLW-006")
-def test_encrypted_rows_are_fresh() -> None:
-    layout, matrix = Layout(10, (3,), 1), np.zeros((10, 3), dtype=np.uint64)
-    coins = Coins.seeded("fresh rows")
-    encrypted = [row for _ in range(2) for row in _owner(SMALL).encrypt_rows(matrix, layout, coins)]
-    assert len({row[:32] for row in encrypted}) == 20
-    assert len({row[32:40] for row in encrypted}) == 20
-
-
-@pytest.mark.req("PPMF-RLW-008")
-def test_the_first_component_is_not_that_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a u + e2 adds to c1 differs from row to row, and is not small."""
-    layout, coins = Layout(2, (5,), 4), Coins.seeded("u")
-    rows = _take_in(SMALL, coins.words((2, 5)), layout)
-    x = np.zeros((8, 2), dtype=np.uint64)
-    answer, _ = rows.multiply(x, [slice(0, 8)], coins)
-    residues = read_residues([answer], 8 * 69, TOY.kept_primes, ["answer"])[:, 0]
-    first = residues[:, : 8 * 64].reshape(4, 8, 64)
-    assert len({row.tobytes() for row in first[0]}) == 8
-    for prime_residues, prime in zip(first, TOY.kept_primes, strict=True):
-        assert np.abs(prime_residues).mean() == pytest.approx(prime / 4, rel=0.15)
-
-
-@pytest.mark.req("PPMF-RLW-008")
-def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For X = 0 and a known u, before the rounding: c1 = a u + e2, c0 = b u + e1 + ..."""
-    layout, coins, degree = Layout(2, (64,), 4), Coins.seeded("zero"), TOY.degree
-    rows = _take_in(SMALL, coins.words((2, 64)), layout)
-    given: list[NDArray[np.float64]] = []
-    switch = Rounding.switch
-
-    def spy(self: Rounding, residues: NDArray[np.float64], out: NDArray[np.int32]) -> None:
-        given.append(residues.copy())
-        switch(self, residues, out)
-
-    def no_flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
-        limbs = np.zeros((-(-bits // 24), count))
-        limbs[-1] = 2.0 ** ((bits - 1) % 24)
-        return limbs
-
-    shift = np.zeros((4, degree), dtype=np.int8)
-    shift[:, 1] = 1  # u = X: the product is a shift by one place, the last entry negated
-    monkeypatch.setattr(Rounding, "switch", spy)
-    monkeypatch.setattr(rlwe_peer, "flood", no_flood)
-    monkeypatch.setattr(rlwe_peer, "ternary", lambda coins, shape: shift)
-    answer, shares = rows.multiply(np.zeros((4, 2), np.uint64), [slice(0, 4)], coins)
-    public = _owner(SMALL).public
-    a = np.empty((10, degree), dtype=np.int32)
-    uniform(public[:32], TOY.primes, a)
-    b = read_residues([public[32:]], degree, TOY.primes, ["b"])[:, 0]
-    masks = [-int(share) * TOY.modulus for share in shares[0].ravel()]
-    nearest = [(mask + 2**63) >> 64 for mask in masks]
-    for values, key, added in zip(given, (a, b), ([0] * len(nearest), nearest), strict=True):
-        product = np.concatenate([-key[:, -1:], key[:, :-1]], axis=1)
-        errors = []
-        for row, each, prime in zip(values, product, TOY.primes, strict=True):
-            fresh = row.astype(np.int64) - np.tile(each, 4) - [value % prime for value in added]
-            errors.append((fresh + prime // 2) % prime - prime // 2)
-        assert all(np.array_equal(error, errors[0]) for error in errors)
-        assert np.abs(errors[0]).max() <= 21
-        assert errors[0].var() == pytest.approx(10.5, rel=0.4)
-    assert len(given) == 2
-    assert np.array_equal(_owner(SMALL).decrypt(answer, layout, [slice(0, 4)])[0], -shares[0])
-
-
 @pytest.mark.req("PPMF-AHE-001")
 def test_suites_by_name() -> None:
     assert (FULL.name, FULL.secure, FULL.lattice) == ("rlwe-8192", True, STANDARD)
@@ -361,12 +255,12 @@ def test_layouts_out_of_budget_are_refused() -> None:
         with pytest.raises(ParametersError):
             FULL.answer_bytes(layout, [slice(0, 1)])
         with pytest.raises(ParametersError):
-            _owner(FULL).decrypt(b"", layout, [slice(0, 1)])
+            owner_of(FULL).decrypt(b"", layout, [slice(0, 1)])
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_keys_are_named() -> None:
-    public = _owner(SMALL).public
+    public = owner_of(SMALL).public
     with pytest.raises(EncodingError, match="lattice public key: 1792 bytes where 218512 are due"):
         FULL.peer(public)
     with pytest.raises(RangeError, match=r"lattice public key: a residue is outside \[0, 2642239"):
@@ -376,13 +270,13 @@ def test_bad_keys_are_named() -> None:
 def _rows_and_layout() -> tuple[list[bytes], Layout]:
     layout = Layout(9, (3, 2), 18)
     matrix = Coins.seeded("bad rows").words((9, 5))
-    return list(_owner(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
+    return list(owner_of(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_rows_are_named() -> None:
     rows, layout = _rows_and_layout()
-    peer = SMALL.peer(_owner(SMALL).public)
+    peer = SMALL.peer(owner_of(SMALL).public)
     with pytest.raises(EncodingError, match="8 rows instead of 9"):
         peer.rows(rows[:8], layout)
     with pytest.raises(EncodingError, match="encrypted row 8: 191 bytes where 192 are due"):
@@ -397,13 +291,13 @@ def test_bad_answers_are_named() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(1, 2)]
     x = np.ones((2, 9), dtype=np.uint64)
-    taken = SMALL.peer(_owner(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
     answer, _ = taken.multiply(x, uses, Coins.seeded("bad answers"))
     length = len(answer)
     with pytest.raises(EncodingError, match=f"homomorphic answer: {length - 1} bytes where"):
-        _owner(SMALL).decrypt(answer[:-1], layout, uses)
+        owner_of(SMALL).decrypt(answer[:-1], layout, uses)
     with pytest.raises(RangeError, match="homomorphic answer: a residue is outside"):
-        _owner(SMALL).decrypt(b"\xff" * 8 + answer[8:], layout, uses)
+        owner_of(SMALL).decrypt(b"\xff" * 8 + answer[8:], layout, uses)
 
 
 def test_an_answer_under_another_key_gives_no_product() -> None:
@@ -411,19 +305,19 @@ def test_an_answer_under_another_key_gives_no_product() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(0, 0)]
     x = np.ones((1, 9), dtype=np.uint64)
-    taken = SMALL.peer(_owner(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
     answer, _ = taken.multiply(x, uses, Coins.seeded("wrong key"))
-    right = _owner(SMALL).decrypt(answer, layout, uses)[0]
+    right = owner_of(SMALL).decrypt(answer, layout, uses)[0]
     for label in ("A", "B", "C"):
-        assert not (_owner(SMALL, label).decrypt(answer, layout, uses)[0] == right).any()
+        assert not (owner_of(SMALL, label).decrypt(answer, layout, uses)[0] == right).any()
 
 
 def test_shapes_are_the_callers_duty() -> None:
     rows, layout = _rows_and_layout()
-    encrypted = _owner(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
+    encrypted = owner_of(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
     with pytest.raises(ValueError, match="shape"):
         next(encrypted)
-    taken = SMALL.peer(_owner(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
     uses = [slice(0, 2), slice(0, 0)]
     for shape in ((2, 10), (1, 9)):
         with pytest.raises(ValueError, match="X has not"):
@@ -434,7 +328,7 @@ def test_a_run_is_a_function_of_its_coins() -> None:
     coins, layout = Coins.seeded("repeat"), Layout(3, (4,), 64)
     matrix, x = coins.words((3, 4)), coins.words((2, 3))
     answers = [
-        _take_in(SMALL, matrix, layout).multiply(x, [slice(0, 2)], Coins.seeded(label))[0]
+        take_in(SMALL, matrix, layout).multiply(x, [slice(0, 2)], Coins.seeded(label))[0]
         for label in ("one", "one", "two")
     ]
     assert answers[0] == answers[1] != answers[2]

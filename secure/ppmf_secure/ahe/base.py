@@ -31,7 +31,8 @@ class Layout:
 
     rows: the number s of encrypted rows, the terms of each sum.
     blocks: the number of columns of each block.
-    outputs: the numbers decrypted under this key in the whole run, for the union bound.
+    outputs: the numbers decrypted under this key, in both orientations and in a whole run, for the
+        union bound. A run resumed in a new epoch has new keys, and its own bound.
     """
 
     rows: int

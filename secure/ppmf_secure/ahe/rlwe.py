@@ -16,9 +16,11 @@ roundings) and `rlwe_ring` (the arithmetic). What each side learns:
 - P sees Q's public key and Enc_Q(M): RLWE samples under Q's ternary secret s, pseudorandom by RLWE
   with modulus q (and AES-CTR under a public key standing for a random choice of each a, as usual).
 - Q, who knows s, e and M, sees before the rounding the decryption c0 + c1 s of each wanted
-  coefficient, which by the flood is within 2^-40, for the whole run, of round(q v / 2^64) plus a
-  flood, v uniform, whatever X is, even given u, e1 and e2: statistical. And she sees c1, which a u
-  + e2 makes pseudorandom by RLWE, row by row, with a ternary secret u that she does not know. c0 is
+  coefficient, which by the flood is within 2^-40, for all answers under her key, that is of an
+  epoch, of round(q v / 2^64) plus a flood, v uniform, whatever X is, even given u, e1 and e2:
+  statistical (`rlwe_params`, also on several epochs). And she sees c1, which a u + e2 makes
+  pseudorandom by RLWE with a ternary secret u that she does not know: one fresh u for each row of X
+  and piece, all with the same a, so a hybrid argument over that many samples, one at a time. c0 is
   a function of the two. The coefficients of c0 that are not wanted would carry no flood: they never
   leave P. The rounding to the kept primes comes last, is a function of what was hidden already, and
   so reveals nothing more.

@@ -226,7 +226,7 @@ class RlweRows(EncryptedRows):
             reduce(value, prime)
             b_u = folded.product(u, key_b[index])
             for part, place, zero in zip(each.parts, places, zeros, strict=True):
-                start = part.place + place.start - group.start
+                start = max(0, part.place - group.start)
                 zero[index] = b_u[start : start + length(place), part.segment.coefficients]
         self._ring.rounding.switch(values.reshape(len(values), -1), out)
         return zeros

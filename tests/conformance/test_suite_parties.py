@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs under the suite, our own secure adapter, and what the runner sees in its messages."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from ppmf_conformance.suite import cases, parties, runner
+from ppmf_conformance.suite.adapters.party import House
+from ppmf_conformance.suite.ours import Ours
+from ppmf_conformance.suite.protocol import Answer, ProtocolError
+from ppmf_conformance.suite.results import Outcome
+from ppmf_conformance.suite.tamper import Post, changed, field_changed
+from ppmf_spec import wire
+from ppmf_spec.errors import StateError
+
+SECURE = (sys.executable, "-m", "ppmf_conformance.suite.adapters.secure")
+SUITE = cases.shipped()
+
+
+def case(case_id: str) -> cases.Case:
+    (found,) = SUITE.pick([case_id])
+    return found
+
+
+def failing(*patterns: str) -> list[tuple[str, str]]:
+    summary = runner.run(runner.Plan(SECURE, SUITE.pick(patterns)))
+    assert summary.asked
+    return [(result.case.id, result.detail) for result in summary.results if result.fails]
+
+
+def test_secure_is_right_in_every_block() -> None:
+    blocks = ("session", "shares", "upload", "paillier", "hash", "transfers", "bitmul", "circuits")
+    pure = ("garbling", "init", "prox", "step", "wire", "numbering")
+    assert failing(*(f"{family}/*" for family in (*blocks, *pure))) == []
+
+
+def test_secure_is_right_in_some_runs() -> None:
+    patterns = ("train/*-0", "parties/lipschitz-csp", "parties/count-users-recsys-csp")
+    assert failing(*patterns, "tampered/recsys-upload-extra-masked-cut", "tampered/*-gone") == []
+
+
+@pytest.mark.slow
+def test_secure_is_right_in_all_it_declares() -> None:
+    assert failing() == []
+
+
+def test_every_subset_of_the_parties_is_under_test() -> None:
+    subsets = {
+        tuple(one.given["roles"]) for one in SUITE.cases if one.id.startswith("parties/lipschitz-")
+    }
+    assert len(subsets) == 7
+
+
+class Tampering:
+    """Our own parties, one of whose answers is changed."""
+
+    def __init__(self, op: str, change: Any) -> None:
+        self._ours = Ours()
+        self._op = op
+        self._change = change
+
+    def run(self, case_id: str, op: str, given: Any) -> Answer:
+        answer = self._ours.run(case_id, op, given)
+        return self._change(answer) if op == self._op else answer
+
+
+def outbox(edit: Any) -> Any:
+    """A change of the first message of a turn that has any."""
+
+    def change(answer: Answer) -> Answer:
+        sent = answer.out.get("outbox", [])
+        if sent:
+            sent[0] = edit(sent[0])
+        return answer
+
+    return change
+
+
+def message_edit(edit: str) -> Any:
+    def change(one: dict[str, str]) -> dict[str, str]:
+        return {**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}
+
+    return outbox(change)
+
+
+@pytest.mark.req("PPMF-CON-032")
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (message_edit("cut"), "is not CBOR"),
+        (message_edit("rename"), "bytes, not 112 of user-key"),
+        (outbox(lambda one: {**one, "to": "csp"}), "does not go this way"),
+        (outbox(lambda one: {**one, "to": "users"}), "where nothing more is due"),
+        (
+            outbox(
+                lambda one: {
+                    **one,
+                    "message": field_changed(
+                        bytes.fromhex(one["message"]), "modulus", "more"
+                    ).hex(),
+                }
+            ),
+            "of 113 bytes, not 112 of user-key",
+        ),
+        (message_edit("session"), "our recsys ends with state"),
+    ],
+)
+def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, why: str) -> None:
+    one = case("parties/lipschitz-csp")
+    outcome, detail = parties.play(one, Tampering("party.step", change))
+    assert outcome is Outcome.FAIL
+    assert why in detail
+
+
+@pytest.mark.req("PPMF-CON-030")
+def test_a_party_that_answers_otherwise_is_malformed() -> None:
+    one = case("parties/lipschitz-csp")
+    with pytest.raises(ProtocolError, match="no handle"):
+        parties.play(one, Tampering("party.new", lambda _: Answer("ok", {})))
+    with pytest.raises(ProtocolError, match=r"\$.refused: missing"):
+        parties.play(one, Tampering("party.step", lambda _: Answer("ok", {"outbox": []})))
+
+
+def test_a_party_that_does_nothing_is_noticed() -> None:
+    idle = Answer("ok", {"outbox": [], "refused": [], "done": False, "output": None})
+    found = parties.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
+    assert found == (Outcome.FAIL, "nobody sends what users, recsys, csp wait for")
+
+
+def test_a_wrong_output_is_noticed() -> None:
+    def change(answer: Answer) -> Answer:
+        if answer.out["output"] is not None:
+            answer.out["output"]["factors"][0][0] = "1"
+        return answer
+
+    outcome, detail = parties.play(
+        case("parties/lipschitz-recsys"), Tampering("party.step", change)
+    )
+    assert outcome is Outcome.FAIL
+    assert detail.startswith("factors[0][0]")
+
+
+@pytest.mark.req("PPMF-CON-030", "PPMF-CON-031")
+def test_a_party_that_has_ended_stays_so() -> None:
+    house = House()
+    given = case("parties/lipschitz-recsys").given
+    made = house.new({"role": "recsys", "session": given["session"], "coins": "x"})
+    first = house.step({**made, "inbox": []})
+    assert first == {"outbox": [], "refused": [], "done": False, "output": None}
+    gone = [{"from": "csp", "message": None}]
+    answer = Ours().run("", "party.step", {**made, "inbox": []})
+    assert (answer.status, answer.kind) == ("reject", "state")
+    with pytest.raises(Exception, match="csp is gone"):
+        house.step({**made, "inbox": gone})
+    with pytest.raises(StateError, match="has ended"):
+        house.step({**made, "inbox": []})
+    house.free(made)
+    with pytest.raises(StateError, match="no party"):
+        house.free(made)
+
+
+def a_message(number: int) -> bytes:
+    return wire.encode(wire.Envelope(bytes(range(32)), 0, number, wire.UserKey(b"\x05" * 4)))
+
+
+def arriving(edit: str, **more: str) -> list[bytes | None]:
+    """What arrives of three messages, the middle one of which is edited."""
+    tamper = {"from": "csp", "to": "recsys", "number": "1", "edit": edit, **more}
+    post = Post(tamper)
+    for number in range(3):
+        post.put("csp", "recsys", a_message(number))
+    post.put("csp", "users", a_message(1))
+    assert post.collect("users") == [("csp", a_message(1))]
+    return [message for _, message in post.collect("recsys")]
+
+
+@pytest.mark.req("PPMF-CON-033")
+def test_an_edit_changes_one_message_and_no_other() -> None:
+    one, two, three = map(a_message, range(3))
+    assert arriving("drop") == [one, three]
+    assert arriving("repeat") == [one, two, two, three]
+    assert arriving("swap") == [one, three, two]
+    assert arriving("gone") == [one, None]
+    assert arriving("cut") == [one, two[:-1], three]
+    assert arriving("more") == [one, two + b"\0", three]
+    bad = field_changed(two, "modulus", "zero")
+    assert wire.decode(bad).message == wire.UserKey(bytes(4))
+    assert arriving("field", field="modulus", value="zero") == [one, bad, three]
+    assert arriving("extra", field="modulus", value="zero") == [one, bad, two, three]
+    assert arriving("again", field="modulus", value="zero") == [one, two, bad, three]
+    found = [wire.decode(arriving(edit)[1] or b"") for edit in ("session", "epoch", "number")]
+    assert found[0].session == bytes(range(31, -1, -1))
+    assert (found[1].epoch, found[2].number) == (1, 2)
+    renamed = wire.decode(arriving("rename")[1] or b"")
+    assert renamed.message.name == "output-share"
+    with pytest.raises(ValueError, match="no edit"):
+        arriving("burn")

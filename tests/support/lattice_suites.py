@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lattice suites with an owner each, for the tests of what they send."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.ahe.base import EncryptedRows, Layout
+from ppmf_secure.ahe.rlwe import RlweSuite, suite
+from ppmf_secure.ahe.rlwe_owner import RlweOwner
+from ppmf_secure.coins import Coins
+
+Words = NDArray[np.uint64]
+FULL, SMALL = suite("rlwe-8192"), suite("rlwe-64-insecure")
+
+
+@cache
+def owner_of(chosen: RlweSuite, label: str = "Q") -> RlweOwner:
+    """A key pair, the same for a label."""
+    return chosen.generate(Coins.seeded(label))
+
+
+def take_in(chosen: RlweSuite, matrix: Words, layout: Layout, label: str = "rows") -> EncryptedRows:
+    """The matrix encrypted by that owner, in her peer's hands."""
+    encrypted = list(owner_of(chosen).encrypt_rows(matrix, layout, Coins.seeded(label)))
+    assert {len(row) for row in encrypted} == {chosen.row_bytes(layout)}
+    return chosen.peer(owner_of(chosen).public).rows(encrypted, layout)
+
+
+def secret_of(chosen: RlweSuite) -> list[int]:
+    """Of that owner: the product of 1 and her secret."""
+    owner, degree = owner_of(chosen), chosen.lattice.degree
+    one = np.zeros((1, degree), dtype=np.int32)
+    one[0, 0] = 1
+    return [int(value) for value in owner._times_secret(one)[0]]
