@@ -19,6 +19,7 @@ import typer
 from ppmf_conformance import (
     audit_command,
     bench_command,
+    conformance_command,
     demo,
     estimate_command,
     oracle_command,
@@ -49,6 +50,8 @@ Compare with the same training in the clear
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json
+Hold another implementation, in any language, against the specification
+  ppmf conformance run -- node adapter.mjs
 
 PPMF_DATA names the demo's ratings; PPMF_OFFLINE=1 keeps it off the network; PPMF_DEBUG=1 shows the
 trace of an error.
@@ -81,6 +84,7 @@ _add(app, "estimate", estimate_command.estimate)
 _add(app, "bench", bench_command.bench)
 _add(params_app, "check", params_command.check)
 app.add_typer(params_app, name="params")
+app.add_typer(conformance_command.app, name="conformance")
 
 
 @params_app.callback(invoke_without_command=True)

@@ -296,5 +296,5 @@ def test_an_adapter_itself_is_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ppmf_conformance.conformance_command.HELLO_SECONDS", 1.0)
-    assert cli.main(["conformance", "check", "--deadline", "1", "--", *command]) == status
+    assert cli.main(["conformance", "check", "--deadline", "0.5", "--", *command]) == status
     assert said in capsys.readouterr().out

@@ -119,3 +119,13 @@ def _check_ids(cases: Iterable[Case]) -> None:
         if case.id.partition("/")[0] != case.family:
             raise RangeError(f"{case.id}: in the family {case.family}")
         seen.add(case.id)
+
+
+def files_of_vectors() -> dict[str, bytes]:
+    """Every file one needs to read the vectors without this suite, by name."""
+    here = files(__package__)
+    names = [*digests(here / "vectors"), DIGESTS]
+    found = {name: (here / "vectors" / name).read_bytes() for name in names}
+    for schema_file in ("vectors.schema.json", "protocol.schema.json"):
+        found[schema_file] = (here / "schema" / schema_file).read_bytes()
+    return found

@@ -15,6 +15,10 @@ class Deadlines:
     call: float = 30.0
 
 
+DEADLINES = Deadlines()
+"""Ample for every case on a slow machine: what takes longer hangs."""
+
+
 class Deadline:
     """A moment some seconds from now."""
 

@@ -27,7 +27,9 @@ def refutation(expected: Any, answer: Any, largest: Fraction, at: str) -> str | 
     if isinstance(expected, list):
         if not isinstance(answer, list) or len(answer) != len(expected):
             return f"{at}: not a list of {len(expected)}"
-        pairs = ((f"{at}[{k}]", e, a) for k, (e, a) in enumerate(zip(expected, answer, strict=True)))
+        pairs = (
+            (f"{at}[{k}]", e, a) for k, (e, a) in enumerate(zip(expected, answer, strict=True))
+        )
     elif isinstance(expected, dict):
         if not isinstance(answer, dict) or not set(expected) <= set(answer):
             return f"{at}: without {', '.join(sorted(expected))}"

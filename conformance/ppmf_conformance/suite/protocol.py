@@ -26,7 +26,7 @@ MAX_LINE = 1 << 26
 """Bytes of the longest line: far beyond every case, and a bound for a program gone wild."""
 
 
-class ProtocolFault(Exception):
+class ProtocolError(Exception):
     """A line that the protocol does not allow: the adapter's fault, not the implementation's."""
 
 
@@ -63,7 +63,7 @@ def run_line(seq: int, case_id: str, op: str, given: Mapping[str, Any]) -> str:
 
 
 def parse_hello(line: bytes) -> Hello:
-    """The adapter's first line; ProtocolFault when it is not as it should be."""
+    """The adapter's first line; ProtocolError when it is not as it should be."""
     found = _checked(line, "hello")
     about = found["implementation"]
     return Hello(
@@ -77,10 +77,10 @@ def parse_hello(line: bytes) -> Hello:
 
 
 def parse_answer(line: bytes, seq: int) -> Answer:
-    """The answer to call `seq`; ProtocolFault when it is of another form or to another call."""
+    """The answer to call `seq`; ProtocolError when it is of another form or to another call."""
     found = _checked(line, "answer")
     if found["seq"] != seq:
-        raise ProtocolFault(f"an answer to call {found['seq']} where {seq} was asked")
+        raise ProtocolError(f"an answer to call {found['seq']} where {seq} was asked")
     return Answer(
         found["status"], found.get("out", {}), found.get("class", ""), found.get("message", "")
     )
@@ -90,9 +90,9 @@ def _checked(line: bytes, form: str) -> dict[str, Any]:
     try:
         found = jsontext.loads(line, f"{form} line")
     except EncodingError as error:
-        raise ProtocolFault(f"{error}: {line[:60]!r}") from None
+        raise ProtocolError(f"{error}: {line[:60]!r}") from None
     wrong = schema.faults(found, schema.named("protocol"), form)
     if wrong:
-        raise ProtocolFault(f"{form} line: {wrong[0]}")
+        raise ProtocolError(f"{form} line: {wrong[0]}")
     checked: dict[str, Any] = found
     return checked

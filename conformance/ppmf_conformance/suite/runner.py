@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from ppmf_conformance.suite import known as known_failures
 from ppmf_conformance.suite import parties
 from ppmf_conformance.suite.cases import Case
-from ppmf_conformance.suite.deadline import Deadlines
+from ppmf_conformance.suite.deadline import DEADLINES, Deadlines
 from ppmf_conformance.suite.judge import judge
 from ppmf_conformance.suite.known import KnownFailure
-from ppmf_conformance.suite.protocol import Hello, ProtocolFault
+from ppmf_conformance.suite.protocol import Hello, ProtocolError
 from ppmf_conformance.suite.results import Outcome, Result, Summary
-from ppmf_conformance.suite.target import Crash, Hang, Target
+from ppmf_conformance.suite.target import CrashError, HangError, Target
 
 GIVE_UP = 3
 """So many cases in succession that end the program, or so many vain starts, are enough."""
 
-_ENDINGS = {Crash: Outcome.CRASH, Hang: Outcome.HANG, ProtocolFault: Outcome.MALFORMED}
+_ENDINGS = {CrashError: Outcome.CRASH, HangError: Outcome.HANG, ProtocolError: Outcome.MALFORMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Plan:
     command: tuple[str, ...]
     cases: tuple[Case, ...]
     known: tuple[KnownFailure, ...] = ()
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = DEADLINES
     give_up: int = GIVE_UP
 
 
@@ -96,7 +96,7 @@ class Conversation:
             return Outcome.NOT_RUN, self.refusal
         try:
             verdict = parties.play(case, target) if parties.has(case) else _one(case, target)
-        except (Crash, Hang, ProtocolFault) as ending:
+        except (CrashError, HangError, ProtocolError) as ending:
             self.close()
             self._in_a_row += 1
             if self._in_a_row >= self._plan.give_up:
@@ -117,10 +117,10 @@ class Conversation:
             self._target = Target(self._plan.command, self._plan.deadlines)
             try:
                 hello = self._target.hello()
-            except (Crash, Hang, ProtocolFault) as ending:
+            except (CrashError, HangError, ProtocolError) as ending:
                 self.close()
                 self.refusal = f"no hello: {ending}"
-                if isinstance(ending, Hang):
+                if isinstance(ending, HangError):
                     return
             else:
                 self._hello = self._hello or hello

@@ -99,9 +99,7 @@ def _integer(value: int, rule: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}: out of its range"
 
 
-def _array(
-    value: list[Any], rule: dict[str, Any], root: dict[str, Any], at: str
-) -> Iterator[str]:
+def _array(value: list[Any], rule: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
     if len(value) < rule.get("minItems", 0):
         yield f"{at}: fewer than {rule['minItems']} entries"
     if rule.get("uniqueItems") and len({jsontext.line(entry) for entry in value}) < len(value):

@@ -19,16 +19,16 @@ from typing import IO, Any
 
 from ppmf_conformance.suite import protocol
 from ppmf_conformance.suite.deadline import Deadline, Deadlines
-from ppmf_conformance.suite.protocol import Answer, Hello, ProtocolFault
+from ppmf_conformance.suite.protocol import Answer, Hello, ProtocolError
 
 _STDERR_KEPT = 4096
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process ended, or closed its output, before it answered."""
 
 
-class Hang(Exception):
+class HangError(Exception):
     """No answer within the deadline."""
 
 
@@ -46,7 +46,9 @@ class Target:
             stderr=subprocess.PIPE,
             start_new_session=os.name == "posix",  # so that its children can be ended with it
         )
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._calls: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._stderr = b""
@@ -57,11 +59,11 @@ class Target:
         ]
 
     def hello(self) -> Hello:
-        """Open the conversation; Crash, Hang or ProtocolFault."""
+        """Open the conversation; CrashError, HangError or ProtocolError."""
         return protocol.parse_hello(self._ask(protocol.hello_line(), self._deadlines.hello))
 
     def run(self, case_id: str, op: str, given: Mapping[str, Any]) -> Answer:
-        """The answer to one call; Crash, Hang or ProtocolFault, after which `close` is due."""
+        """The answer to a call. After CrashError, HangError or ProtocolError `close` is due."""
         self._seq += 1
         line = protocol.run_line(self._seq, case_id, op, given)
         return protocol.parse_answer(self._ask(line, self._deadlines.call), self._seq)
@@ -71,26 +73,26 @@ class Target:
         self._calls.put(line.encode("utf-8") + b"\n")
 
     def receive(self, deadline: Deadline) -> bytes:
-        """The next line the adapter wrote, without its end; Crash or Hang."""
+        """The next line the adapter wrote, without its end; CrashError or HangError."""
         try:
             line = self._lines.get(timeout=deadline.left())
         except queue.Empty:
-            raise Hang(f"no answer within {deadline.seconds:g} s") from None
+            raise HangError(f"no answer within {deadline.seconds:g} s") from None
         if not line:
-            raise Crash(self._how_it_ended())
+            raise CrashError(self._how_it_ended())
         if len(line) > protocol.MAX_LINE:
-            raise ProtocolFault(f"a line of more than {protocol.MAX_LINE} bytes")
+            raise ProtocolError(f"a line of more than {protocol.MAX_LINE} bytes")
         if not line.endswith(b"\n"):
-            raise Crash(f"{self._how_it_ended()}, in the middle of a line")
+            raise CrashError(f"{self._how_it_ended()}, in the middle of a line")
         return line[:-1]
 
     def end_input(self, deadline: Deadline) -> int:
-        """Close the adapter's input; the exit status it then ends with. Hang if it stays."""
+        """Close the adapter's input; the exit status it then ends with. HangError if it stays."""
         self._calls.put(None)
         try:
             return self._process.wait(timeout=deadline.left())
         except subprocess.TimeoutExpired:
-            raise Hang(f"still there {deadline.seconds:g} s after its input ended") from None
+            raise HangError(f"still there {deadline.seconds:g} s after its input ended") from None
 
     def close(self) -> None:
         """End the process and its children, whatever they are doing."""
@@ -110,7 +112,7 @@ class Target:
 
     def _ask(self, line: str, seconds: float) -> bytes:
         if not self._lines.empty():
-            raise ProtocolFault("a line that answers no call")
+            raise ProtocolError("a line that answers no call")
         deadline = Deadline(seconds)
         self.send(line)
         return self.receive(deadline)

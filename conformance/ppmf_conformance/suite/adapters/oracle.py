@@ -63,7 +63,9 @@ def prox(given: Given) -> dict[str, Any]:
 def half_step(given: Given) -> dict[str, Any]:
     """`half_step`: the new rows of a side, with all that leads to them."""
     params = values.parameters(given["parameters"])
-    rated = [(values.integers(one["rows"]), values.integers(one["values"])) for one in given["rated"]]
+    rated = [
+        (values.integers(one["rows"]), values.integers(one["values"])) for one in given["rated"]
+    ]
     done = fixed.half_step(
         values.matrix(given["rows"]), rated, values.matrix(given["other"]), params
     )

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ppmf_conformance.report import versions
-from ppmf_conformance.suite import jsontext
+from ppmf_conformance.suite import jsontext, version
 from ppmf_conformance.suite.protocol import PROTOCOL
 from ppmf_spec.errors import PpmfError
 
@@ -19,7 +18,7 @@ Operation = Callable[[Given], Mapping[str, Any]]
 
 def introduction(name: str, features: Iterable[str], roles: Iterable[str] = ()) -> dict[str, Any]:
     """What an adapter of this house answers to `hello`."""
-    about = {"name": name, "version": versions()["ppmf"], "language": "Python", "issues": ""}
+    about = {"name": name, "version": version(), "language": "Python", "issues": ""}
     return {
         "protocol": PROTOCOL,
         "implementation": about,

@@ -99,13 +99,13 @@ def profiles(table: Mapping[str, Any]) -> ItemProfiles:
         items=tuple(table["items"]),
         factors=np.array(matrix(table["factors"]), dtype=np.int64).reshape(-1, rank),
         bias=None if bias is None else np.array(integers(bias), dtype=np.int64),
-        **{
-            name: integer(table[name]) for name in ("frac_bits", "box_bits", "rating_frac_bits")
-        },
-        **{
-            name: parse_decimal(table[name], name)
-            for name in ("rating_offset", "rating_min", "rating_max", "ridge")
-        },
+        frac_bits=integer(table["frac_bits"]),
+        box_bits=integer(table["box_bits"]),
+        rating_frac_bits=integer(table["rating_frac_bits"]),
+        rating_offset=parse_decimal(table["rating_offset"], "rating_offset"),
+        rating_min=parse_decimal(table["rating_min"], "rating_min"),
+        rating_max=parse_decimal(table["rating_max"], "rating_max"),
+        ridge=parse_decimal(table["ridge"], "ridge"),
     )
 
 

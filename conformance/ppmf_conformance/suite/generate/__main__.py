@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the vectors and the list of their SHA-256 into a folder."""
+"""Write the vectors: `python -m ppmf_conformance.suite.generate VECTORS CHAPTERS`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from pathlib import Path
 from ppmf_conformance.suite.generate.render import write
 
 if __name__ == "__main__":
-    (folder,) = sys.argv[1:]
-    for name in write(Path(folder)):
+    folder, chapters = map(Path, sys.argv[1:])
+    for name in write(folder, chapters):
         print(name)

@@ -67,7 +67,7 @@ class Family:
                 "steps": shown(found),
                 "expect": shown(expect),
                 "source": {
-                    "generator": f"ppmf_conformance.suite.generate.{self.name.replace('-', '_')}",
+                    "generator": "ppmf_conformance.suite.generate",
                     "version": VERSION,
                     "seed": seed,
                 },

@@ -34,15 +34,25 @@ def families() -> list[Family]:
     return [params, found]
 
 
-def _valid(family: Family, name: str, requirements: str, comment: str, table: Any, **more: Any) -> None:
+def _valid(
+    family: Family, name: str, requirements: str, comment: str, table: Any, **more: Any
+) -> None:
     family.add(name, "params.validate", requirements, comment, {"parameters": table}, **more)
 
 
-def _refused(family: Family, name: str, requirement: str, comment: str, table: Any, named: str) -> None:
+def _refused(
+    family: Family, name: str, requirement: str, comment: str, table: Any, named: str
+) -> None:
     _valid(
-        family, name, f"{requirement} PAR-024", comment, table,
-        flags="negative", refuse="parameters", names=[named],
-    )  # fmt: skip
+        family,
+        name,
+        f"{requirement} PAR-024",
+        comment,
+        table,
+        flags="negative",
+        refuse="parameters",
+        names=[named],
+    )
 
 
 def _integers(family: Family) -> None:
@@ -58,15 +68,18 @@ def _integers(family: Family) -> None:
         for end, value in (("below", low - 1), ("above", high + 1)):
             slug = f"{name.replace('_', '-')}-{end}"
             _refused(family, slug, "PAR-001", f"{name} just {end} its range", {name: value}, name)
-    for slug, value in (("boolean", True), ("text", "ten"), ("fraction", "1.5"), ("empty", "")):
-        _refused(family, f"rank-{slug}", "PAR-002", f"rank as {slug}", {"rank": value}, "rank")
+    for slug, wrong in (("boolean", True), ("text", "ten"), ("fraction", "1.5"), ("empty", "")):
+        _refused(family, f"rank-{slug}", "PAR-002", f"rank as {slug}", {"rank": wrong}, "rank")
 
 
 def _dyadic(family: Family) -> None:
     base: dict[str, dict[str, Any]] = {
-        "rating_offset": {}, "rating_min": {}, "rating_max": {"rating_min": "-65536"},
-        "ridge": {}, "l1": {},
-    }  # fmt: skip
+        "rating_offset": {},
+        "rating_min": {},
+        "rating_max": {"rating_min": "-65536"},
+        "ridge": {},
+        "l1": {},
+    }
     for name, (low, high) in DYADIC_DOMAIN.items():
         slug = name.replace("_", "-")
         for end, value in (("lowest", low), ("highest", high)):
@@ -78,8 +91,13 @@ def _dyadic(family: Family) -> None:
             _valid(family, f"{slug}-{end}", "PAR-005 PAR-020", f"the {end} {name}", table)
         for end, value in (("below", low - 1), ("above", high + 1)):
             _refused(
-                family, f"{slug}-{end}", "PAR-005", f"{name} just {end} its range", {name: value}, name
-            )  # fmt: skip
+                family,
+                f"{slug}-{end}",
+                "PAR-005",
+                f"{name} just {end} its range",
+                {name: value},
+                name,
+            )
         _refused(family, f"{slug}-tenth", "PAR-004", "a tenth is not dyadic", {name: "0.1"}, name)
         _refused(family, f"{slug}-exponent", "PAR-023", "no exponents", {name: "1e2"}, name)
     fine = "0." + str(5**65).rjust(65, "0")
@@ -88,9 +106,13 @@ def _dyadic(family: Family) -> None:
     _valid(family, "offset-64-bits", "PAR-005 PAR-020", "2^-64", {"rating_offset": fine})
     for slug, text in (("minus-zero", "-0"), ("trailing", "3.500"), ("leading", "003")):
         _valid(
-            family, f"decimal-{slug}", "PAR-020 PAR-023", "read as a number, written canonically",
-            {"rating_offset": text}, flags="positive unlucky",
-        )  # fmt: skip
+            family,
+            f"decimal-{slug}",
+            "PAR-020 PAR-023",
+            "read as a number, written canonically",
+            {"rating_offset": text},
+            flags="positive unlucky",
+        )
 
 
 def _others(family: Family) -> None:
@@ -111,42 +133,100 @@ def _others(family: Family) -> None:
         ("256-bytes", "é" * 128),
     ):
         _valid(
-            family, f"seed-{slug}", "PAR-006 PAR-020 PAR-021", "how a seed is written",
-            {"seed": seed}, flags="positive unlucky",
-        )  # fmt: skip
-    _refused(family, "seed-257-bytes", "PAR-006", "128 characters and a byte",
-             {"seed": "é" * 128 + "x"}, "seed")  # fmt: skip
+            family,
+            f"seed-{slug}",
+            "PAR-006 PAR-020 PAR-021",
+            "how a seed is written",
+            {"seed": seed},
+            flags="positive unlucky",
+        )
+    _refused(
+        family,
+        "seed-257-bytes",
+        "PAR-006",
+        "128 characters and a byte",
+        {"seed": "é" * 128 + "x"},
+        "seed",
+    )
     _refused(family, "seed-boolean", "PAR-006", "not a string", {"seed": True}, "seed")
     _refused(family, "unknown", "PAR-022", "no such parameter", {"ranks": "3"}, "ranks")
 
 
 def _relations(family: Family) -> None:
     edges: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = [
-        ("step-width", "PAR-007", "step_bits", {"step_bits": "28", "step_guard_bits": "4"},
-         {"step_bits": "28", "step_guard_bits": "5"}),
-        ("rating-bits", "PAR-008", "rating_frac_bits", {"frac_bits": "8", "rating_frac_bits": "16"},
-         {"frac_bits": "8", "rating_frac_bits": "17"}),
-        ("scale", "PAR-009", "rating_min", {"rating_min": "1", "rating_max": "1.5"},
-         {"rating_min": "1", "rating_max": "1"}),
-        ("ridge-grid", "PAR-010", "ridge", {"frac_bits": "8", "ridge": "0.0000152587890625"},
-         {"frac_bits": "8", "ridge": "0.00000762939453125"}),
-        ("l1-grid", "PAR-010", "l1", {"frac_bits": "8", "l1": "0.0000152587890625"},
-         {"frac_bits": "8", "l1": "0.00000762939453125"}),
-        ("count-shift", "PAR-011", "curvature_shift", {"step_rule": "count", "curvature_shift": "4"},
-         {"step_rule": "count", "curvature_shift": "5"}),
-        ("lipschitz-shift", "PAR-012", "curvature_shift",
-         {"frac_bits": "8", "step_guard_bits": "4", "curvature_shift": "-12"},
-         {"frac_bits": "8", "step_guard_bits": "4", "curvature_shift": "-13"}),
-        ("binary-box", "PAR-013", "box_bits",
-         {"regulariser": "binary-elastic-net", "damping": "64", "box_bits": "1"},
-         {"regulariser": "binary-elastic-net", "damping": "64", "box_bits": "0"}),
-        ("binary-theta", "PAR-014", "ridge",
-         {"regulariser": "binary-elastic-net", "ridge": "15.99603271484375", "damping": "16"},
-         {"regulariser": "binary-elastic-net", "ridge": "16", "damping": "16"}),
-    ]  # fmt: skip
+        (
+            "step-width",
+            "PAR-007",
+            "step_bits",
+            {"step_bits": "28", "step_guard_bits": "4"},
+            {"step_bits": "28", "step_guard_bits": "5"},
+        ),
+        (
+            "rating-bits",
+            "PAR-008",
+            "rating_frac_bits",
+            {"frac_bits": "8", "rating_frac_bits": "16"},
+            {"frac_bits": "8", "rating_frac_bits": "17"},
+        ),
+        (
+            "scale",
+            "PAR-009",
+            "rating_min",
+            {"rating_min": "1", "rating_max": "1.5"},
+            {"rating_min": "1", "rating_max": "1"},
+        ),
+        (
+            "ridge-grid",
+            "PAR-010",
+            "ridge",
+            {"frac_bits": "8", "ridge": "0.0000152587890625"},
+            {"frac_bits": "8", "ridge": "0.00000762939453125"},
+        ),
+        (
+            "l1-grid",
+            "PAR-010",
+            "l1",
+            {"frac_bits": "8", "l1": "0.0000152587890625"},
+            {"frac_bits": "8", "l1": "0.00000762939453125"},
+        ),
+        (
+            "count-shift",
+            "PAR-011",
+            "curvature_shift",
+            {"step_rule": "count", "curvature_shift": "4"},
+            {"step_rule": "count", "curvature_shift": "5"},
+        ),
+        (
+            "lipschitz-shift",
+            "PAR-012",
+            "curvature_shift",
+            {"frac_bits": "8", "step_guard_bits": "4", "curvature_shift": "-12"},
+            {"frac_bits": "8", "step_guard_bits": "4", "curvature_shift": "-13"},
+        ),
+        (
+            "binary-box",
+            "PAR-013",
+            "box_bits",
+            {"regulariser": "binary-elastic-net", "damping": "64", "box_bits": "1"},
+            {"regulariser": "binary-elastic-net", "damping": "64", "box_bits": "0"},
+        ),
+        (
+            "binary-theta",
+            "PAR-014",
+            "ridge",
+            {"regulariser": "binary-elastic-net", "ridge": "15.99603271484375", "damping": "16"},
+            {"regulariser": "binary-elastic-net", "ridge": "16", "damping": "16"},
+        ),
+    ]
     for slug, requirement, named, inside, outside in edges:
-        _valid(family, f"{slug}-edge", requirement, "the last that is allowed", inside,
-               flags="positive unlucky")  # fmt: skip
+        _valid(
+            family,
+            f"{slug}-edge",
+            requirement,
+            "the last that is allowed",
+            inside,
+            flags="positive unlucky",
+        )
         _refused(family, f"{slug}-beyond", requirement, "the first that is not", outside, named)
 
 
@@ -156,9 +236,15 @@ def _toml(family: Family) -> None:
 
     def bad(slug: str, requirements: str, comment: str, text: str, named: str = "") -> None:
         family.add(
-            f"toml-{slug}", "params.toml", f"{requirements} PAR-024", comment, {"toml": text},
-            flags="negative", refuse="parameters", names=[named] if named else [],
-        )  # fmt: skip
+            f"toml-{slug}",
+            "params.toml",
+            f"{requirements} PAR-024",
+            comment,
+            {"toml": text},
+            flags="negative",
+            refuse="parameters",
+            names=[named] if named else [],
+        )
 
     good("empty", "PAR-022", "every name has its default", "")
     good("comment", "PAR-022", "comments and blank lines", "# a set\n\nrank = 3 # factors\n")
@@ -167,15 +253,32 @@ def _toml(family: Family) -> None:
     good("literal", "PAR-022", "a literal string", "seed = 'a\\b'\n")
     good("escape", "PAR-022", "escapes", 'seed = "\\u00e9\\t\\""\n')
     for slug, text in (
-        ("integer", "3"), ("float", "3.0"), ("string", '"3.00"'), ("half", "0.5"), ("minus", "-2.25")
-    ):  # fmt: skip
+        ("integer", "3"),
+        ("float", "3.0"),
+        ("string", '"3.00"'),
+        ("half", "0.5"),
+        ("minus", "-2.25"),
+    ):
         good(f"dyadic-{slug}", "PAR-023", "as it is written", f"rating_offset = {text}\n")
     for slug, text in (
-        ("tenth", "0.1"), ("exponent", "1e1"), ("inf", "inf"), ("nan", "nan"), ("boolean", "true"),
-        ("text", '"three"'), ("plus", '"+3"'), ("point", '"3."'), ("blank", '" 3"'), ("list", "[3]"),
-    ):  # fmt: skip
-        bad(f"dyadic-{slug}", "PAR-023", "not plain decimal, or not dyadic",
-            f"rating_offset = {text}\n", "rating_offset")  # fmt: skip
+        ("tenth", "0.1"),
+        ("exponent", "1e1"),
+        ("inf", "inf"),
+        ("nan", "nan"),
+        ("boolean", "true"),
+        ("text", '"three"'),
+        ("plus", '"+3"'),
+        ("point", '"3."'),
+        ("blank", '" 3"'),
+        ("list", "[3]"),
+    ):
+        bad(
+            f"dyadic-{slug}",
+            "PAR-023",
+            "not plain decimal, or not dyadic",
+            f"rating_offset = {text}\n",
+            "rating_offset",
+        )
     bad("unknown", "PAR-022", "no such name", "ranks = 2\n", "ranks")
     bad("table", "PAR-022", "a table is no parameter", "[rank]\nvalue = 2\n", "rank")
     bad("repeated", "PAR-022", "a name twice", "rank = 2\nrank = 2\n")
@@ -208,8 +311,15 @@ def _random(family: Family) -> None:
             "damping": draw.between(1, 64),
             "seed": draw.bytes(4).hex(),
         }
-        _valid(family, f"random-{number:02}", "PAR-020 PAR-021", "a set drawn at random", table,
-               flags="positive random", seed=label)  # fmt: skip
+        _valid(
+            family,
+            f"random-{number:02}",
+            "PAR-020 PAR-021",
+            "a set drawn at random",
+            table,
+            flags="positive random",
+            seed=label,
+        )
 
 
 def _fits(table: dict[str, Any], rows: int) -> bool:
@@ -233,8 +343,9 @@ def _last_that_fits(table: dict[str, Any]) -> int:
 
 
 def _bounds(family: Family) -> None:
-    def bound(slug: str, requirements: str, comment: str, table: Any, users: int, items: int,
-              **more: Any) -> None:  # fmt: skip
+    def bound(
+        slug: str, requirements: str, comment: str, table: Any, users: int, items: int, **more: Any
+    ) -> None:
         given = {"parameters": table, "users": users, "items": items}
         family.add(slug, "params.bound", requirements, comment, given, **more)
 
@@ -242,8 +353,16 @@ def _bounds(family: Family) -> None:
     bound("defaults-10000", "PAR-016", "10,000 rows", {}, 10000, 10000)
     bound("smallest", "PAR-015 PAR-016", "one user, one item", {}, 1, 1, flags="positive unlucky")
     for slug, users, items in (("no-users", 0, 1), ("no-items", 1, 0), ("too-many", 2**31, 1)):
-        bound(slug, "PAR-015", "a number of rows outside its range", {}, users, items,
-              flags="negative", refuse="parameters")  # fmt: skip
+        bound(
+            slug,
+            "PAR-015",
+            "a number of rows outside its range",
+            {},
+            users,
+            items,
+            flags="negative",
+            refuse="parameters",
+        )
     sets: list[tuple[str, str, dict[str, Any]]] = [
         ("lipschitz", "PAR-016", {"step_bits": "18"}),
         ("lipschitz-rank-1", "PAR-016", {"rank": "1", "step_bits": "20"}),
@@ -254,22 +373,60 @@ def _bounds(family: Family) -> None:
         ("count-no-bias", "PAR-016", {"step_rule": "count", "bias": False, "step_bits": "21"}),
         ("fine-ratings", "PAR-016", {"rating_min": "-100", "rating_max": "100", "step_bits": "17"}),
         ("ring-48", "PAR-016", {"ring_bits": "48", "frac_bits": "8", "step_bits": "12"}),
-        ("binary", "PAR-016 PAR-017",
-         {"regulariser": "binary-elastic-net", "damping": "32", "step_bits": "17"}),
-        ("after-shift", "PAR-017", {"ring_bits": "56", "l1": "65536", "step_bits": "4", "ridge": "1"}),
-    ]  # fmt: skip
+        (
+            "binary",
+            "PAR-016 PAR-017",
+            {"regulariser": "binary-elastic-net", "damping": "32", "step_bits": "17"},
+        ),
+        (
+            "after-shift",
+            "PAR-017",
+            {"ring_bits": "56", "l1": "65536", "step_bits": "4", "ridge": "1"},
+        ),
+    ]
     for slug, requirements, table in sets:
         last = _last_that_fits(table)
         if last < 2**31 - 1:
-            bound(f"{slug}-edge", requirements, "the last size that fits", table, last, 1,
-                  flags="positive unlucky")  # fmt: skip
-            bound(f"{slug}-beyond", requirements, "the first size that does not fit", table,
-                  last + 1, 1, flags="negative unlucky", refuse="parameters")  # fmt: skip
-    wide = {"ring_bits": "32", "frac_bits": "8", "step_bits": "0", "step_guard_bits": "0", "rank": "1",
-            "box_bits": "0", "ridge": "0", "damping": "65534"}  # fmt: skip
+            bound(
+                f"{slug}-edge",
+                requirements,
+                "the last size that fits",
+                table,
+                last,
+                1,
+                flags="positive unlucky",
+            )
+            bound(
+                f"{slug}-beyond",
+                requirements,
+                "the first size that does not fit",
+                table,
+                last + 1,
+                1,
+                flags="negative unlucky",
+                refuse="parameters",
+            )
+    wide = {
+        "ring_bits": "32",
+        "frac_bits": "8",
+        "step_bits": "0",
+        "step_guard_bits": "0",
+        "rank": "1",
+        "box_bits": "0",
+        "ridge": "0",
+        "damping": "65534",
+    }
     bound("denominator-fits", "PAR-018", "c0 2^(2f) + 2^(2f), just inside 2^32", wide, 1, 1)
-    bound("denominator-beyond", "PAR-018", "the same, 2^32", {**wide, "damping": "65535"}, 1, 1,
-          flags="negative unlucky", refuse="parameters")  # fmt: skip
+    bound(
+        "denominator-beyond",
+        "PAR-018",
+        "the same, 2^32",
+        {**wide, "damping": "65535"},
+        1,
+        1,
+        flags="negative unlucky",
+        refuse="parameters",
+    )
     for slug, table, users in (
         ("moves", {}, 1000),
         ("idle", {"step_bits": "4", "ring_bits": "64"}, 1000),
@@ -277,5 +434,11 @@ def _bounds(family: Family) -> None:
         ("moves-count", {"step_rule": "count", "step_bits": "8"}, 10),
     ):
         given = {"parameters": table, "users": users, "items": 10}
-        family.add(f"warn-{slug}", "params.warn", "PAR-019",
-                   "whether a count leaves a step of 0", given, level="SHOULD")  # fmt: skip
+        family.add(
+            f"warn-{slug}",
+            "params.warn",
+            "PAR-019",
+            "whether a count leaves a step of 0",
+            given,
+            level="SHOULD",
+        )

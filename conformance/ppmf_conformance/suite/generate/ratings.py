@@ -42,46 +42,83 @@ def _orders(family: Family) -> None:
         for side, users, items in (("users", ids, ["1"]), ("items", ["1"], ids)):
             rating = [[users[0], items[-1], "4"]]
             family.add(
-                f"order-{side}-{slug}", "ratings.parse", "FIX-003 FIX-004", comment,
-                _given(users, items, rating), flags="positive unlucky",
-            )  # fmt: skip
+                f"order-{side}-{slug}",
+                "ratings.parse",
+                "FIX-003 FIX-004",
+                comment,
+                _given(users, items, rating),
+                flags="positive unlucky",
+            )
     family.add(
-        "order-apart", "ratings.parse", "FIX-003", "each list has its own order",
+        "order-apart",
+        "ratings.parse",
+        "FIX-003",
+        "each list has its own order",
         _given(["10", "9"], ["10", "9", "x"], [["9", "9", "3"]]),
-    )  # fmt: skip
+    )
 
 
 def _ids(family: Family) -> None:
     for slug, text in (
-        ("empty", ""), ("leading-blank", " a"), ("trailing-blank", "a "), ("tab", "a\tb"),
-        ("newline", "a\n"), ("no-break", "a\u00a0b"), ("zero-width", "a\u200bb"), ("format", "\ufeff1"),
-        ("line-separator", "a\u2028b"), ("private", "\ue000"), ("nul", "\u0000"),
-    ):  # fmt: skip
+        ("empty", ""),
+        ("leading-blank", " a"),
+        ("trailing-blank", "a "),
+        ("tab", "a\tb"),
+        ("newline", "a\n"),
+        ("no-break", "a\u00a0b"),
+        ("zero-width", "a\u200bb"),
+        ("format", "\ufeff1"),
+        ("line-separator", "a\u2028b"),
+        ("private", "\ue000"),
+        ("nul", "\u0000"),
+    ):
         family.add(
-            f"id-{slug}", "ratings.parse", "FIX-005", "a character that no id may have, or none",
-            _given(["1"], [text, "b"], []), flags="negative", refuse="encoding",
-        )  # fmt: skip
+            f"id-{slug}",
+            "ratings.parse",
+            "FIX-005",
+            "a character that no id may have, or none",
+            _given(["1"], [text, "b"], []),
+            flags="negative",
+            refuse="encoding",
+        )
     family.add(
-        "id-twice", "ratings.parse", "FIX-005", "an id twice in its list",
-        _given(["1", "2", "1"], ["1"], []), flags="negative", refuse="range",
-    )  # fmt: skip
+        "id-twice",
+        "ratings.parse",
+        "FIX-005",
+        "an id twice in its list",
+        _given(["1", "2", "1"], ["1"], []),
+        flags="negative",
+        refuse="range",
+    )
     family.add(
-        "id-composed", "ratings.parse", "FIX-003 FIX-005", "two ids that only look alike",
-        _given(["e\u0301", "é"], ["1"], [["é", "1", "5"]]), flags="positive unlucky",
-    )  # fmt: skip
+        "id-composed",
+        "ratings.parse",
+        "FIX-003 FIX-005",
+        "two ids that only look alike",
+        _given(["e\u0301", "é"], ["1"], [["é", "1", "5"]]),
+        flags="positive unlucky",
+    )
     for slug, rating in (("user", ["3", "1", "4"]), ("item", ["1", "3", "4"])):
         family.add(
-            f"unknown-{slug}", "ratings.parse", "FIX-009", f"no such {slug}",
-            _given(["1", "2"], ["1", "2"], [rating]), flags="negative", refuse="range",
-        )  # fmt: skip
+            f"unknown-{slug}",
+            "ratings.parse",
+            "FIX-009",
+            f"no such {slug}",
+            _given(["1", "2"], ["1", "2"], [rating]),
+            flags="negative",
+            refuse="range",
+        )
 
 
 def _values(family: Family) -> None:
     for text in ("0.5", "1", "2.5", "3", "3.0", "5", "5.000"):
         family.add(
-            f"value-{text.replace('.', '-')}", "ratings.parse", "FIX-006 FIX-007",
-            "on the scale and on the grid", _given(["1"], ["1"], [["1", "1", text]]),
-        )  # fmt: skip
+            f"value-{text.replace('.', '-')}",
+            "ratings.parse",
+            "FIX-006 FIX-007",
+            "on the scale and on the grid",
+            _given(["1"], ["1"], [["1", "1", text]]),
+        )
     for slug, text, requirement, parameters in (
         ("below", "0", "FIX-007", {}),
         ("above", "5.5", "FIX-007", {}),
@@ -94,44 +131,79 @@ def _values(family: Family) -> None:
         ("off-grid", "3.5", "FIX-006", {"rating_offset": "3.25"}),
     ):
         family.add(
-            f"value-{slug}", "ratings.parse", f"{requirement} ERR-002", "off the scale or the grid",
+            f"value-{slug}",
+            "ratings.parse",
+            f"{requirement} ERR-002",
+            "off the scale or the grid",
             _given(["1"], ["1"], [["1", "1", text]], **parameters),
-            flags="negative", refuse="range", hides=[text] if len(text) > 2 else [],
-        )  # fmt: skip
+            flags="negative",
+            refuse="range",
+            hides=[text] if len(text) > 2 else [],
+        )
     for slug, text in (("exponent", "3e0"), ("text", "three"), ("comma", "3,5"), ("empty", "")):
         family.add(
-            f"value-{slug}", "ratings.parse", "ERR-001", "not a decimal number",
-            _given(["1"], ["1"], [["1", "1", text]]), flags="negative", refuse="encoding",
-        )  # fmt: skip
+            f"value-{slug}",
+            "ratings.parse",
+            "ERR-001",
+            "not a decimal number",
+            _given(["1"], ["1"], [["1", "1", text]]),
+            flags="negative",
+            refuse="encoding",
+        )
     family.add(
-        "value-fine", "ratings.parse", "FIX-006", "24 fractional bits",
+        "value-fine",
+        "ratings.parse",
+        "FIX-006",
+        "24 fractional bits",
         _given(["1"], ["1"], [["1", "1", "3.000000059604644775390625"]], rating_frac_bits="24"),
-    )  # fmt: skip
+    )
     family.add(
-        "value-offset", "ratings.parse", "FIX-006", "an offset off the ratings' grid of halves",
+        "value-offset",
+        "ratings.parse",
+        "FIX-006",
+        "an offset off the ratings' grid of halves",
         _given(["1"], ["1"], [["1", "1", "3.5"]], rating_offset="3.25", rating_frac_bits="2"),
-    )  # fmt: skip
+    )
 
 
 def _pairs(family: Family) -> None:
     twice = [["1", "2", "4"], ["1", "1", "3"], ["1", "2", "4"]]
     family.add(
-        "pair-equal", "ratings.parse", "FIX-008", "a pair twice, with the same rating",
-        _given(["1"], ["1", "2"], twice), flags="negative", refuse="range",
-    )  # fmt: skip
+        "pair-equal",
+        "ratings.parse",
+        "FIX-008",
+        "a pair twice, with the same rating",
+        _given(["1"], ["1", "2"], twice),
+        flags="negative",
+        refuse="range",
+    )
     family.add(
-        "pair-different", "ratings.parse", "FIX-008", "a pair twice, with two ratings",
-        _given(["1"], ["1", "2"], [*twice[:2], ["1", "2", "5"]]), flags="negative", refuse="range",
-    )  # fmt: skip
+        "pair-different",
+        "ratings.parse",
+        "FIX-008",
+        "a pair twice, with two ratings",
+        _given(["1"], ["1", "2"], [*twice[:2], ["1", "2", "5"]]),
+        flags="negative",
+        refuse="range",
+    )
     family.add(
-        "none", "ratings.parse", "FIX-004", "no ratings at all, and a row for every id",
-        _given(["1", "2"], ["a", "b"], []), flags="positive unlucky",
-    )  # fmt: skip
+        "none",
+        "ratings.parse",
+        "FIX-004",
+        "no ratings at all, and a row for every id",
+        _given(["1", "2"], ["a", "b"], []),
+        flags="positive unlucky",
+    )
     for slug, users, items in (("users", [], ["1"]), ("items", ["1"], [])):
         family.add(
-            f"no-{slug}", "ratings.parse", "FIX-004", "an empty list",
-            _given(users, items, []), flags="negative", refuse="range",
-        )  # fmt: skip
+            f"no-{slug}",
+            "ratings.parse",
+            "FIX-004",
+            "an empty list",
+            _given(users, items, []),
+            flags="negative",
+            refuse="range",
+        )
 
 
 def _random(family: Family) -> None:
@@ -148,10 +220,14 @@ def _random(family: Family) -> None:
         ]
         scaled = [[user, item, text] for user, item, text in ratings if text not in ("0", "0.0")]
         family.add(
-            f"random-{number:02}", "ratings.parse", "FIX-003 FIX-004 FIX-006",
-            "lists and ratings in any order", _given(users, items, scaled),
-            flags="positive random", seed=label,
-        )  # fmt: skip
+            f"random-{number:02}",
+            "ratings.parse",
+            "FIX-003 FIX-004 FIX-006",
+            "lists and ratings in any order",
+            _given(users, items, scaled),
+            flags="positive random",
+            seed=label,
+        )
 
 
 def _names(draw: Draw, count: int, kind: int) -> list[str]:

@@ -4,12 +4,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from ppmf_conformance.suite import titles
 from ppmf_conformance.suite.cases import DIGESTS
-from ppmf_conformance.suite.generate import params, ratings, steps, training, user_side, words
+from ppmf_conformance.suite.generate import (
+    blocks,
+    messages,
+    params,
+    ratings,
+    runs,
+    sharing,
+    steps,
+    training,
+    user_side,
+    words,
+)
 
-MAKERS = (params, ratings, words, steps, training, user_side)
+MAKERS = (params, ratings, words, steps, training, user_side, messages, sharing, blocks, runs)
 
 
 def files() -> dict[str, bytes]:
@@ -23,12 +37,22 @@ def files() -> dict[str, bytes]:
     return {**found, DIGESTS: sums.encode()}
 
 
-def write(folder: Path) -> list[str]:
-    """Write the files, and remove the vectors that are made no more; the names written."""
+def write(folder: Path, chapters: Path) -> list[str]:
+    """Write the files, the requirements' titles beside the folder, and remove what is made no more.
+
+    Returns the names written.
+    """
     made = files()
     for old in folder.glob("*.json"):
         if old.name not in made:
             old.unlink()
     for name, content in made.items():
         (folder / name).write_bytes(content)
-    return list(made)
+    (folder.parent / titles.FILE).write_bytes(titles.render(chapters, named(made)))
+    return [*made, titles.FILE]
+
+
+def named(made: Mapping[str, bytes]) -> set[str]:
+    """The ids of the requirements that the cases name."""
+    tables = [json.loads(content) for name, content in made.items() if name != DIGESTS]
+    return {one for table in tables for case in table["cases"] for one in case["requirements"]}

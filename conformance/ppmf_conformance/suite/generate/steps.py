@@ -39,60 +39,168 @@ def _start(family: Family) -> None:
         ("beyond-a-block", "more bytes than one block of SHAKE-256", {"rank": "16"}, 6, 6),
         ("rank-not-row", "the bias is not drawn", {"rank": "5", "bias": True}, 2, 2),
     ):
-        family.add(slug, "init", "FIX-010 FIX-011", comment,
-                   {"parameters": table, "users": users, "items": items})  # fmt: skip
+        family.add(
+            slug,
+            "init",
+            "FIX-010 FIX-011",
+            comment,
+            {"parameters": table, "users": users, "items": items},
+        )
 
 
-def _add(family: Family, slug: str, requirements: str, comment: str, table: Any, count: int,
-         squares: int = 0, **more: Any) -> None:  # fmt: skip
+def _add(
+    family: Family,
+    slug: str,
+    requirements: str,
+    comment: str,
+    table: Any,
+    count: int,
+    squares: int = 0,
+    **more: Any,
+) -> None:
     given = {"parameters": table, "count": count, "squares": squares}
     family.add(slug, "step", requirements, comment, given, steps=["curvature"], **more)
 
 
 def _curvatures(family: Family) -> None:
-    unlucky = {"flags": "positive unlucky"}
-    _add(family, "empty-row", "FIX-020 FIX-024", "a row without ratings: the longest step", {}, 0, **unlucky)
+    unlucky: dict[str, Any] = {"flags": "positive unlucky"}
+    _add(
+        family,
+        "empty-row",
+        "FIX-020 FIX-024",
+        "a row without ratings: the longest step",
+        {},
+        0,
+        **unlucky,
+    )
     _add(family, "empty-row-count", "FIX-020 FIX-024", "the same under count", COUNT, 0, **unlucky)
     for slug, squares in (("below", (1 << 20) - 1), ("at", 1 << 20), ("above", (1 << 20) + 1)):
-        _add(family, f"lipschitz-{slug}-a-unit", "FIX-023 FIX-024",
-             "q2 is floored at scale g", {}, 1, squares, **unlucky)  # fmt: skip
+        _add(
+            family,
+            f"lipschitz-{slug}-a-unit",
+            "FIX-023 FIX-024",
+            "q2 is floored at scale g",
+            {},
+            1,
+            squares,
+            **unlucky,
+        )
     for s in (-2, -1, 1, 3):
-        _add(family, f"lipschitz-shift-{s}", "FIX-023",
-             "s shifts the factors; the bias only if negative", {"curvature_shift": str(s)}, 5,
-             123456789)  # fmt: skip
+        _add(
+            family,
+            f"lipschitz-shift-{s}",
+            "FIX-023",
+            "s shifts the factors; the bias only if negative",
+            {"curvature_shift": str(s)},
+            5,
+            123456789,
+        )
     for s in (-3, -1, 0, 2, 4):
-        _add(family, f"count-shift-{s}", "FIX-023", "s shifts the factors; the bias only if negative",
-             {**COUNT, "curvature_shift": str(s)}, 37)  # fmt: skip
+        _add(
+            family,
+            f"count-shift-{s}",
+            "FIX-023",
+            "s shifts the factors; the bias only if negative",
+            {**COUNT, "curvature_shift": str(s)},
+            37,
+        )
     for c in (1, 2, 1000, 1 << 20):
         _add(family, f"count-{c}", "FIX-023 FIX-024", "a step from a count", COUNT, c)
         _add(family, f"lipschitz-{c}", "FIX-023 FIX-024", "a step from squares", {}, c, c << 22)
-    _add(family, "exact-division", "FIX-024", "2^(q+g) divides evenly", {**COUNT, "damping": "1"}, 15,
-         **unlucky)  # fmt: skip
-    _add(family, "floored", "FIX-024", "a quotient of .99…: floored, not rounded",
-         {**COUNT, "damping": "1", "step_guard_bits": "0", "step_bits": "16"}, 3 * 7 * 13 - 1, **unlucky)  # fmt: skip
-    _add(family, "zero-step", "FIX-024", "a step of 0", {**COUNT, "step_bits": "4", "step_guard_bits": "0"},
-         100, **unlucky)  # fmt: skip
+    _add(
+        family,
+        "exact-division",
+        "FIX-024",
+        "2^(q+g) divides evenly",
+        {**COUNT, "damping": "1"},
+        15,
+        **unlucky,
+    )
+    _add(
+        family,
+        "floored",
+        "FIX-024",
+        "a quotient of .99…: floored, not rounded",
+        {**COUNT, "damping": "1", "step_guard_bits": "0", "step_bits": "16"},
+        3 * 7 * 13 - 1,
+        **unlucky,
+    )
+    _add(
+        family,
+        "zero-step",
+        "FIX-024",
+        "a step of 0",
+        {**COUNT, "step_bits": "4", "step_guard_bits": "0"},
+        100,
+        **unlucky,
+    )
     _add(family, "no-guard", "FIX-023 FIX-024", "g = 0", {"step_guard_bits": "0"}, 3, 3 << 23)
-    _add(family, "no-bias", "FIX-024", "without biases there is one step", {"bias": False}, 3, 3 << 23)
-    _add(family, "largest-width", "FIX-024", "q + g = 32", {"step_bits": "28", "damping": "1"}, 0, **unlucky)
+    _add(
+        family,
+        "no-bias",
+        "FIX-024",
+        "without biases there is one step",
+        {"bias": False},
+        3,
+        3 << 23,
+    )
+    _add(
+        family,
+        "largest-width",
+        "FIX-024",
+        "q + g = 32",
+        {"step_bits": "28", "damping": "1"},
+        0,
+        **unlucky,
+    )
     _add(family, "zero-squares", "FIX-022 FIX-023", "rated, and all factors 0", {}, 9, 0, **unlucky)
 
 
 def _thresholds(family: Family) -> None:
-    unlucky = {"flags": "positive unlucky"}
-    half = {"frac_bits": "8", "step_bits": "0", "step_guard_bits": "0", "damping": "1", "ridge": "0"}
-    for slug, l1 in (("tie", "0.00390625"), ("below", "0.0038909912109375"), ("odd-tie", "0.01171875")):
-        _add(family, f"tau-{slug}", "FIX-001 FIX-025", "H kappa 2^f / 2 at and beside a tie",
-             {**half, "l1": l1}, 0, **unlucky)  # fmt: skip
+    unlucky: dict[str, Any] = {"flags": "positive unlucky"}
+    half = {
+        "frac_bits": "8",
+        "step_bits": "0",
+        "step_guard_bits": "0",
+        "damping": "1",
+        "ridge": "0",
+    }
+    for slug, l1 in (
+        ("tie", "0.00390625"),
+        ("below", "0.0038909912109375"),
+        ("odd-tie", "0.01171875"),
+    ):
+        _add(
+            family,
+            f"tau-{slug}",
+            "FIX-001 FIX-025",
+            "H kappa 2^f / 2 at and beside a tie",
+            {**half, "l1": l1},
+            0,
+            **unlucky,
+        )
         table = {**half, "ridge": l1, "l1": "0"}
-        _add(family, f"theta-{slug}", "FIX-001 FIX-025", "H lambda 2^f / 2 at and beside a tie",
-             table, 0, **unlucky)  # fmt: skip
+        _add(
+            family,
+            f"theta-{slug}",
+            "FIX-001 FIX-025",
+            "H lambda 2^f / 2 at and beside a tie",
+            table,
+            0,
+            **unlucky,
+        )
     for l1 in ("0", "0.5", "4", "100"):
         slug = l1.replace(".", "-")
         _add(family, f"tau-l1-{slug}", "FIX-025", "a threshold", {"l1": l1}, 4, 77777777)
     _add(family, "theta-large", "FIX-025", "a heavy ridge", {"ridge": "4096"}, 4, 77777777)
-    _add(family, "tau-exact", "FIX-025", "weights finer than 2^-f enter exactly",
-         {"l1": "0.00000005960464477539062500"[:26], "step_bits": "20"}, 0)  # fmt: skip
+    _add(
+        family,
+        "tau-exact",
+        "FIX-025",
+        "weights finer than 2^-f enter exactly",
+        {"l1": "0.00000005960464477539062500"[:26], "step_bits": "20"},
+        0,
+    )
 
 
 def _random(family: Family) -> None:
@@ -114,5 +222,14 @@ def _random(family: Family) -> None:
         }
         count = draw.below(200)
         squares = draw.below((count * 10 << (2 * f)) + 1)
-        _add(family, f"random-{number:02}", "FIX-023 FIX-024 FIX-025", "drawn at random", table, count,
-             squares, flags="positive random", seed=label)  # fmt: skip
+        _add(
+            family,
+            f"random-{number:02}",
+            "FIX-023 FIX-024 FIX-025",
+            "drawn at random",
+            table,
+            count,
+            squares,
+            flags="positive random",
+            seed=label,
+        )

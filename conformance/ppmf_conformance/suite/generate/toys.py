@@ -12,16 +12,26 @@ KINDS: dict[str, dict[str, Any]] = {
     "lipschitz": {},
     "count": {"step_rule": "count", "curvature_shift": "3", "damping": "32"},
     "l1": {"l1": "8"},
-    "binary": {"regulariser": "binary-elastic-net", "l1": "2", "ridge": "4", "damping": "8",
-               "curvature_shift": "-1"},
+    "binary": {
+        "regulariser": "binary-elastic-net",
+        "l1": "2",
+        "ridge": "4",
+        "damping": "8",
+        "curvature_shift": "-1",
+    },
     "no-bias": {"bias": False},
     "inner": {"inner_steps": "3"},
     "coarse": {"frac_bits": "8", "step_bits": "10", "step_guard_bits": "2"},
     "wide-box": {"box_bits": "3", "ridge": "1", "damping": "4"},
-    "binary-count": {"regulariser": "binary-elastic-net", "step_rule": "count", "l1": "1",
-                     "ridge": "3", "damping": "8"},
+    "binary-count": {
+        "regulariser": "binary-elastic-net",
+        "step_rule": "count",
+        "l1": "1",
+        "ridge": "3",
+        "damping": "8",
+    },
     "fine-ratings": {"rating_frac_bits": "4", "rating_offset": "2.75"},
-}  # fmt: skip
+}
 """Every rule and regulariser, named; overrides of the default set."""
 
 STARS = [f"{half // 2}.5" if half % 2 else str(half // 2) for half in range(1, 11)]

@@ -15,7 +15,8 @@ from ppmf_reference import certified, fixed
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (
-    "FIX-020 FIX-021 FIX-022 FIX-023 FIX-024 FIX-026 FIX-027 FIX-028 FIX-030 FIX-031 FIX-034 FIX-035"
+    "FIX-020 FIX-021 FIX-022 FIX-023 FIX-024 FIX-026 FIX-027 FIX-028 FIX-030 FIX-031 FIX-034 "
+    "FIX-035"
 )
 
 
@@ -32,8 +33,16 @@ def families() -> list[Family]:
     return [half, train, real]
 
 
-def _half(family: Family, slug: str, comment: str, table: dict[str, Any], rows: Any, other: Any,
-          found: Any, **more: Any) -> None:  # fmt: skip
+def _half(
+    family: Family,
+    slug: str,
+    comment: str,
+    table: dict[str, Any],
+    rows: Any,
+    other: Any,
+    found: Any,
+    **more: Any,
+) -> None:
     requirements = [more.pop("requirements", _HALF_STEP)]
     if table.get("bias", True):
         requirements.append("FIX-029")
@@ -52,42 +61,116 @@ def _drawn(family: Family) -> None:
             given = {**table, "rank": str(draw.between(1, 3))}
             rows, others = draw.between(1, 4), draw.between(1, 5)
             _half(
-                family, f"{kind}-{number}", "drawn at random, in the whole box", given,
-                side(draw, rows, given), side(draw, others, given),
-                rated(draw, rows, others, given), flags="positive random", seed=label,
-            )  # fmt: skip
+                family,
+                f"{kind}-{number}",
+                "drawn at random, in the whole box",
+                given,
+                side(draw, rows, given),
+                side(draw, others, given),
+                rated(draw, rows, others, given),
+                flags="positive random",
+                seed=label,
+            )
 
 
 def _edges(family: Family) -> None:
     one: dict[str, Any] = {"rank": "1"}
     unlucky = {"flags": "positive unlucky"}
-    nobody = [{"rows": [], "values": []}] * 2
+    nobody: list[Any] = [{"rows": [], "values": []}] * 2
     for kind in ("lipschitz", "count", "l1", "binary"):
         table = {**KINDS[kind], **one}
-        _half(family, f"nobody-{kind}", "rows without a rating shrink all the same", table,
-              [[4000, 100], [-1, -4000]], [[1, 2]], nobody, **unlucky)  # fmt: skip
-        _half(family, f"corner-{kind}", "all numbers at the ends of the box", table,
-              [[8191, -8192], [-8192, 8191]], [[-8192, 8191], [8191, -8192], [8191, 8191]],
-              [{"rows": [0, 1, 2], "values": [4, -5, 4]}, {"rows": [0, 2], "values": [-5, -5]}],
-              **unlucky)  # fmt: skip
-        _half(family, f"zeros-{kind}", "nothing but zeros", table, [[0, 0]], [[0, 0]],
-              [{"rows": [0], "values": [0]}], **unlucky)  # fmt: skip
-    _half(family, "all-at-once", "coordinates that would meet if they moved in turn", {"rank": "3"},
-          [[4096, 4096, 4096, 0]], [[4096, -4096, 4096, 0], [4096, 4096, -4096, 0]],
-          [{"rows": [0, 1], "values": [4, 4]}], **unlucky)  # fmt: skip
-    _half(family, "inner-fixed-step", "the step is that of the half-step's beginning",
-          {**one, "inner_steps": "2"}, [[8000, 0]], [[8191, 0], [8191, 0]],
-          [{"rows": [0, 1], "values": [-5, 4]}], **unlucky)  # fmt: skip
-    _half(family, "bias-not-squared", "a bias does not count among the squares", one, [[0, 0]],
-          [[0, 8191], [0, -8192]], [{"rows": [0, 1], "values": [1, 2]}], **unlucky)  # fmt: skip
-    _half(family, "one-and-one", "one row, one counterpart", {**one, "bias": False}, [[1]], [[1]],
-          [{"rows": [0], "values": [1]}], **unlucky)  # fmt: skip
-    _half(family, "ridge-once", "the ridge enters the gradient once", {**one, "ridge": "32"},
-          [[4096, 4096]], [[0, 0]], [{"rows": [0], "values": [0]}], **unlucky)  # fmt: skip
+        _half(
+            family,
+            f"nobody-{kind}",
+            "rows without a rating shrink all the same",
+            table,
+            [[4000, 100], [-1, -4000]],
+            [[1, 2]],
+            nobody,
+            **unlucky,
+        )
+        _half(
+            family,
+            f"corner-{kind}",
+            "all numbers at the ends of the box",
+            table,
+            [[8191, -8192], [-8192, 8191]],
+            [[-8192, 8191], [8191, -8192], [8191, 8191]],
+            [{"rows": [0, 1, 2], "values": [4, -5, 4]}, {"rows": [0, 2], "values": [-5, -5]}],
+            **unlucky,
+        )
+        _half(
+            family,
+            f"zeros-{kind}",
+            "nothing but zeros",
+            table,
+            [[0, 0]],
+            [[0, 0]],
+            [{"rows": [0], "values": [0]}],
+            **unlucky,
+        )
+    _half(
+        family,
+        "all-at-once",
+        "coordinates that would meet if they moved in turn",
+        {"rank": "3"},
+        [[4096, 4096, 4096, 0]],
+        [[4096, -4096, 4096, 0], [4096, 4096, -4096, 0]],
+        [{"rows": [0, 1], "values": [4, 4]}],
+        **unlucky,
+    )
+    _half(
+        family,
+        "inner-fixed-step",
+        "the step is that of the half-step's beginning",
+        {**one, "inner_steps": "2"},
+        [[8000, 0]],
+        [[8191, 0], [8191, 0]],
+        [{"rows": [0, 1], "values": [-5, 4]}],
+        **unlucky,
+    )
+    _half(
+        family,
+        "bias-not-squared",
+        "a bias does not count among the squares",
+        one,
+        [[0, 0]],
+        [[0, 8191], [0, -8192]],
+        [{"rows": [0, 1], "values": [1, 2]}],
+        **unlucky,
+    )
+    _half(
+        family,
+        "one-and-one",
+        "one row, one counterpart",
+        {**one, "bias": False},
+        [[1]],
+        [[1]],
+        [{"rows": [0], "values": [1]}],
+        **unlucky,
+    )
+    _half(
+        family,
+        "ridge-once",
+        "the ridge enters the gradient once",
+        {**one, "ridge": "32"},
+        [[4096, 4096]],
+        [[0, 0]],
+        [{"rows": [0], "values": [0]}],
+        **unlucky,
+    )
     for fr in ("0", "8", "24"):
         table = {**one, "rating_frac_bits": fr}
-        _half(family, f"rating-bits-{fr}", "the rating's lift by 2f - fr", table, [[100, 5]],
-              [[300, 7]], [{"rows": [0], "values": [1 << int(fr)]}], **unlucky)  # fmt: skip
+        _half(
+            family,
+            f"rating-bits-{fr}",
+            "the rating's lift by 2f - fr",
+            table,
+            [[100, 5]],
+            [[300, 7]],
+            [{"rows": [0], "values": [1 << int(fr)]}],
+            **unlucky,
+        )
 
 
 def _train(family: Family, slug: str, comment: str, given: dict[str, Any], **more: Any) -> None:
@@ -102,8 +185,9 @@ def _train(family: Family, slug: str, comment: str, given: dict[str, Any], **mor
         for state in fixed.iterate(table, params)
     ]
     requirements = more.pop("requirements", "FIX-040 FIX-041 FIX-042 FIX-043 FIX-062")
-    family.add(slug, "train.fixed", requirements, comment, given,
-               shows={"half_steps": half_steps}, **more)  # fmt: skip
+    family.add(
+        slug, "train.fixed", requirements, comment, given, shows={"half_steps": half_steps}, **more
+    )
 
 
 def _runs(family: Family) -> None:
@@ -113,8 +197,14 @@ def _runs(family: Family) -> None:
             draw = Draw(label)
             parameters = {**table, "rank": str(1 + number), "iterations": str(iterations)}
             given = {"parameters": parameters, **ratings(draw, users, items)}
-            _train(family, f"{kind}-{number}", "drawn at random", given,
-                   flags="positive random", seed=label)  # fmt: skip
+            _train(
+                family,
+                f"{kind}-{number}",
+                "drawn at random",
+                given,
+                flags="positive random",
+                seed=label,
+            )
 
 
 def _corners(family: Family) -> None:
@@ -130,47 +220,114 @@ def _corners(family: Family) -> None:
 
     for kind in ("lipschitz", "count", "binary"):
         table = {**KINDS[kind], **two}
-        _train(family, f"single-{kind}", "one user, one item, one rating",
-               {"parameters": table, **lists(1, 1, [["1", "1", "5"]])}, **unlucky)  # fmt: skip
-        _train(family, f"nothing-{kind}", "no rating at all",
-               {"parameters": table, **lists(2, 2, [])}, **unlucky)  # fmt: skip
-        _train(family, f"unrated-{kind}", "an item nobody rated, a user who rated nothing",
-               {"parameters": table, **lists(2, 3, [["1", "1", "5"], ["1", "3", "0.5"]])},
-               **unlucky)  # fmt: skip
-        _train(family, f"single-user-{kind}", "one user, several items",
-               {"parameters": table, **lists(1, 3, [["1", "3", "4"], ["1", "1", "1"]])},
-               **unlucky)  # fmt: skip
-        _train(family, f"single-item-{kind}", "several users, one item",
-               {"parameters": table, **lists(3, 1, [["3", "1", "4"], ["1", "1", "1"]])},
-               **unlucky)  # fmt: skip
+        _train(
+            family,
+            f"single-{kind}",
+            "one user, one item, one rating",
+            {"parameters": table, **lists(1, 1, [["1", "1", "5"]])},
+            **unlucky,
+        )
+        _train(
+            family,
+            f"nothing-{kind}",
+            "no rating at all",
+            {"parameters": table, **lists(2, 2, [])},
+            **unlucky,
+        )
+        _train(
+            family,
+            f"unrated-{kind}",
+            "an item nobody rated, a user who rated nothing",
+            {"parameters": table, **lists(2, 3, [["1", "1", "5"], ["1", "3", "0.5"]])},
+            **unlucky,
+        )
+        _train(
+            family,
+            f"single-user-{kind}",
+            "one user, several items",
+            {"parameters": table, **lists(1, 3, [["1", "3", "4"], ["1", "1", "1"]])},
+            **unlucky,
+        )
+        _train(
+            family,
+            f"single-item-{kind}",
+            "several users, one item",
+            {"parameters": table, **lists(3, 1, [["3", "1", "4"], ["1", "1", "1"]])},
+            **unlucky,
+        )
     full = [[str(i), str(j), "5"] for i in (1, 2, 3) for j in (1, 2, 3)]
-    _train(family, "all-fives", "every pair rated, all at the top of the scale",
-           {"parameters": two, **lists(3, 3, full)}, **unlucky)  # fmt: skip
+    _train(
+        family,
+        "all-fives",
+        "every pair rated, all at the top of the scale",
+        {"parameters": two, **lists(3, 3, full)},
+        **unlucky,
+    )
     lowest = [[user, item, "0.5"] for user, item, _ in full]
     fast = {**two, "ridge": "0", "damping": "1", "box_bits": "0", "iterations": "4"}
-    _train(family, "saturates", "a small box, and steps that run into its walls",
-           {"parameters": fast, **lists(3, 3, lowest)}, **unlucky)  # fmt: skip
+    _train(
+        family,
+        "saturates",
+        "a small box, and steps that run into its walls",
+        {"parameters": fast, **lists(3, 3, lowest)},
+        **unlucky,
+    )
     dead = {**two, "l1": "512"}
-    _train(family, "all-zero", "a threshold that sends every factor to 0",
-           {"parameters": dead, **lists(2, 2, full[:2])}, **unlucky)  # fmt: skip
+    _train(
+        family,
+        "all-zero",
+        "a threshold that sends every factor to 0",
+        {"parameters": dead, **lists(2, 2, full[:2])},
+        **unlucky,
+    )
     stiff = {**two, "step_bits": "2", "step_guard_bits": "0"}
-    _train(family, "stiff", "steps of 0: nothing moves",
-           {"parameters": stiff, **lists(2, 2, [["1", "1", "5"]])}, **unlucky)  # fmt: skip
-    order = {"users": ["10", "9", "2"], "items": ["b", "a", "é"],
-             "ratings": [["9", "é", "4"], ["10", "b", "2"], ["2", "a", "1.5"]]}  # fmt: skip
-    _train(family, "order-of-rows", "rows in the order of ids, not of the lists",
-           {"parameters": two, **order}, requirements="FIX-003 FIX-010 FIX-040 FIX-041 FIX-043",
-           **unlucky)  # fmt: skip
+    _train(
+        family,
+        "stiff",
+        "steps of 0: nothing moves",
+        {"parameters": stiff, **lists(2, 2, [["1", "1", "5"]])},
+        **unlucky,
+    )
+    order: dict[str, Any] = {
+        "users": ["10", "9", "2"],
+        "items": ["b", "a", "é"],
+        "ratings": [["9", "é", "4"], ["10", "b", "2"], ["2", "a", "1.5"]],
+    }
+    _train(
+        family,
+        "order-of-rows",
+        "rows in the order of ids, not of the lists",
+        {"parameters": two, **order},
+        requirements="FIX-003 FIX-010 FIX-040 FIX-041 FIX-043",
+        **unlucky,
+    )
     order["ratings"] = order["ratings"][::-1]
-    _train(family, "order-of-ratings", "the same ratings in another order, and the same output",
-           {"parameters": two, **order}, requirements="FIX-003 FIX-041 FIX-043", **unlucky)  # fmt: skip
+    _train(
+        family,
+        "order-of-ratings",
+        "the same ratings in another order, and the same output",
+        {"parameters": two, **order},
+        requirements="FIX-003 FIX-041 FIX-043",
+        **unlucky,
+    )
     alternate = {"rank": "1", "iterations": "1", "seed": "alternate", "ridge": "0", "damping": "1"}
-    _train(family, "alternation", "the items see the users' new rows",
-           {"parameters": alternate, **lists(2, 2, full[:1] + [["2", "2", "1"]])},
-           requirements="FIX-040 FIX-021", **unlucky)  # fmt: skip
-    family.add("too-large", "train.fixed", "PAR-016", "a set that could leave the ring",
-               {"parameters": {**two, "step_bits": "28"}, **lists(2, 2, full[:1])},
-               flags="negative", refuse="parameters")  # fmt: skip
+    _train(
+        family,
+        "alternation",
+        "the items see the users' new rows",
+        {"parameters": alternate, **lists(2, 2, [full[0], ["2", "2", "1"]])},
+        requirements="FIX-040 FIX-021",
+        **unlucky,
+    )
+    family.add(
+        "too-large",
+        "train.fixed",
+        "PAR-016",
+        "a set that could leave the ring",
+        {"parameters": {**two, "step_bits": "28"}, **lists(2, 2, full[:1])},
+        flags="negative",
+        refuse="parameters",
+    )
 
 
 def _real(family: Family) -> None:
@@ -193,22 +350,34 @@ def _real(family: Family) -> None:
             expect["enclosure"]["bias"] = [row[params.rank] for row in rows]
         else:
             expect["out"] = {"bias": None}
-        family.add(f"train-{kind}", "train.real", "FIX-060", "F_real, enclosed to 2^-64", given,
-                   expect=expect, flags="positive random", seed=label)  # fmt: skip
+        family.add(
+            f"train-{kind}",
+            "train.real",
+            "FIX-060",
+            "F_real, enclosed to 2^-64",
+            given,
+            expect=expect,
+            flags="positive random",
+            seed=label,
+        )
         profiles = fixed.train(table_of, params)
         found = certified.distance(profiles, enclosure)
         output = output_shown(profiles)
         low, high = found.largest - 2 * found.radius, found.largest + Fraction(1, 1 << 40)
         family.add(
-            f"distance-{kind}", "distance", "FIX-061", "an upper bound, and not far above",
+            f"distance-{kind}",
+            "distance",
+            "FIX-061",
+            "an upper bound, and not far above",
             {**given, "factors": output["factors"], "bias": output["bias"]},
             expect={
                 "status": "ok",
                 "enclosure": {"largest": _outwards(low, high)},
                 "radius": Fraction(0),
             },
-            flags="positive random", seed=label,
-        )  # fmt: skip
+            flags="positive random",
+            seed=label,
+        )
 
 
 def _outwards(low: Fraction, high: Fraction) -> dict[str, Fraction]:

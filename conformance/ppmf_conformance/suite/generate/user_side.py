@@ -26,38 +26,86 @@ def families() -> list[Family]:
     return [files, ridge]
 
 
-def _profiles(items: list[str], factors: list[list[int]], bias: list[int] | None, **more: str) -> Any:
+def _profiles(
+    items: list[str], factors: list[list[int]], bias: list[int] | None, **more: str
+) -> Any:
     return {
-        "rank": str(len(factors[0])), "frac_bits": "12", "box_bits": "1", "rating_frac_bits": "1",
-        "rating_offset": "3", "rating_min": "0.5", "rating_max": "5", "ridge": "12",
-        "items": items, "factors": factors, "bias": bias, **more,
-    }  # fmt: skip
+        "rank": str(len(factors[0])),
+        "frac_bits": "12",
+        "box_bits": "1",
+        "rating_frac_bits": "1",
+        "rating_offset": "3",
+        "rating_min": "0.5",
+        "rating_max": "5",
+        "ridge": "12",
+        "items": items,
+        "factors": factors,
+        "bias": bias,
+        **more,
+    }
 
 
 def _written(family: Family) -> None:
     for slug, comment, table in (
-        ("example", "the file of chapter 2", _profiles(["2", "10"], [[1024, -77], [0, 8191]], [-512, 3])),
+        (
+            "example",
+            "the file of chapter 2",
+            _profiles(["2", "10"], [[1024, -77], [0, 8191]], [-512, 3]),
+        ),
         ("no-bias", "without biases", _profiles(["a"], [[1]], None)),
         ("edges", "the ends of the box", _profiles(["1", "2"], [[8191], [-8192]], [-8192, 8191])),
         ("quotes", "two characters are escaped", _profiles(['a"b', "c\\d"], [[1], [2]], [0, 0])),
-        ("unicode", "nothing else is escaped", _profiles(["é/ü", "数", "\U0001f3ac"], [[1], [2], [3]], None)),
+        (
+            "unicode",
+            "nothing else is escaped",
+            _profiles(["é/ü", "数", "\U0001f3ac"], [[1], [2], [3]], None),
+        ),
         ("blank", "blanks inside ids", _profiles(["a b"], [[0]], [0])),
-        ("decimals", "decimal numbers", _profiles(["1"], [[0]], None, rating_offset="-2.75",
-                                                  rating_min="-4", rating_max="0.125", ridge="0")),
-        ("box-3", "another box", _profiles(["1"], [[-2048, 2047]], None, frac_bits="8", box_bits="3")),
-    ):  # fmt: skip
-        family.add(f"write-{slug}", "profiles.write", "FIX-050 FIX-051", comment, {"profiles": table})
+        (
+            "decimals",
+            "decimal numbers",
+            _profiles(
+                ["1"],
+                [[0]],
+                None,
+                rating_offset="-2.75",
+                rating_min="-4",
+                rating_max="0.125",
+                ridge="0",
+            ),
+        ),
+        (
+            "box-3",
+            "another box",
+            _profiles(["1"], [[-2048, 2047]], None, frac_bits="8", box_bits="3"),
+        ),
+    ):
+        family.add(
+            f"write-{slug}", "profiles.write", "FIX-050 FIX-051", comment, {"profiles": table}
+        )
         text = OPERATIONS["profiles.write"]({"profiles": _strings(table)})["text"]
         family.add(f"read-{slug}", "profiles.read", "FIX-050", comment, {"text": text})
     text = OPERATIONS["profiles.write"](
         {"profiles": _strings(_profiles(["2", "10"], [[1024, -77], [0, 8191]], [-512, 3]))}
     )["text"]
     loose = json.dumps(json.loads(text), ensure_ascii=True)
-    family.add("read-one-line", "profiles.read", "FIX-050", "a reader takes any JSON of that form",
-               {"text": loose}, flags="positive unlucky")  # fmt: skip
+    family.add(
+        "read-one-line",
+        "profiles.read",
+        "FIX-050",
+        "a reader takes any JSON of that form",
+        {"text": loose},
+        flags="positive unlucky",
+    )
     turned = json.dumps(dict(reversed(json.loads(text).items())), indent=3)
-    family.add("read-any-order", "profiles.read", "FIX-050", "and fields in any order",
-               {"text": turned}, flags="positive unlucky")  # fmt: skip
+    family.add(
+        "read-any-order",
+        "profiles.read",
+        "FIX-050",
+        "and fields in any order",
+        {"text": turned},
+        flags="positive unlucky",
+    )
 
 
 def _strings(table: Any) -> Any:
@@ -76,8 +124,15 @@ def _refused(family: Family) -> None:
     )
 
     def bad(slug: str, comment: str, kind: str, text: str) -> None:
-        family.add(f"refuse-{slug}", "profiles.read", "FIX-052", comment, {"text": text},
-                   flags="negative", refuse=kind)  # fmt: skip
+        family.add(
+            f"refuse-{slug}",
+            "profiles.read",
+            "FIX-052",
+            comment,
+            {"text": text},
+            flags="negative",
+            refuse=kind,
+        )
 
     for name in good:
         rest = {key: value for key, value in good.items() if key != name}
@@ -91,8 +146,18 @@ def _refused(family: Family) -> None:
         ("decimal-number", "a number for a decimal string", "encoding", {"ridge": 12}),
         ("decimal-long", "not the shortest decimal", "encoding", {"ridge": "12.0"}),
         ("decimal-plus", "a plus sign", "encoding", {"rating_max": "+5"}),
-        ("factor-float", "a float among the factors", "encoding", {"factors": [[1024, -77.5], [0, 8191]]}),
-        ("factor-text", "a text among the factors", "encoding", {"factors": [["1024", -77], [0, 1]]}),
+        (
+            "factor-float",
+            "a float among the factors",
+            "encoding",
+            {"factors": [[1024, -77.5], [0, 8191]]},
+        ),
+        (
+            "factor-text",
+            "a text among the factors",
+            "encoding",
+            {"factors": [["1024", -77], [0, 1]]},
+        ),
         ("row-short", "a row with a factor too few", "encoding", {"factors": [[1024], [0, 8191]]}),
         ("row-missing", "a row too few", "encoding", {"factors": [[1024, -77]]}),
         ("bias-short", "a bias too few", "encoding", {"bias": [-512]}),
@@ -105,7 +170,7 @@ def _refused(family: Family) -> None:
         ("word-below", "a word below the box", "range", {"factors": [[0, -8193], [0, 8191]]}),
         ("bias-above", "a bias above the box", "range", {"bias": [8192, 3]}),
         ("word-huge", "a word beyond 64 bits", "range", {"factors": [[2**64, -77], [0, 8191]]}),
-    ]  # fmt: skip
+    ]
     for slug, comment, kind, change in changes:
         bad(slug, comment, kind, json.dumps({**good, **change}))
     text = json.dumps(good)
@@ -117,8 +182,16 @@ def _refused(family: Family) -> None:
     bad("exponent", "an integer with an exponent", "encoding", text.replace("8191", "8e3"))
 
 
-def _predict(family: Family, slug: str, requirements: str, comment: str, profiles: Any, ratings: Any,
-             count: int = 3, **more: Any) -> None:  # fmt: skip
+def _predict(
+    family: Family,
+    slug: str,
+    requirements: str,
+    comment: str,
+    profiles: Any,
+    ratings: Any,
+    count: int = 3,
+    **more: Any,
+) -> None:
     given = {"profiles": profiles, "ratings": ratings, "items": profiles["items"], "count": count}
     family.add(slug, "predict.ridge", requirements, comment, given, **more)
 
@@ -132,56 +205,150 @@ def _drawn(family: Family) -> None:
         bias = draw.chance(2, 3)
         factors = [[draw.between(-8192, 8191) for _ in range(rank)] for _ in items]
         profiles = _profiles(
-            items, factors, [draw.between(-3000, 3000) for _ in items] if bias else None,
+            items,
+            factors,
+            [draw.between(-3000, 3000) for _ in items] if bias else None,
             ridge=f"{draw.between(0, 12)}.5",
-        )  # fmt: skip
+        )
         ratings = [[item, draw.one_of(STARS)] for item in items if draw.chance(1, 2)]
         requirements = _TOP if bias else _TOP.replace("RDG-001", "RDG-002")
-        _predict(family, f"random-{number:02}", requirements, "drawn at random", profiles, ratings,
-                 draw.between(1, 4), flags="positive random", seed=label)  # fmt: skip
+        _predict(
+            family,
+            f"random-{number:02}",
+            requirements,
+            "drawn at random",
+            profiles,
+            ratings,
+            draw.between(1, 4),
+            flags="positive random",
+            seed=label,
+        )
 
 
 def _corners(family: Family) -> None:
-    unlucky = {"flags": "positive unlucky"}
+    unlucky: dict[str, Any] = {"flags": "positive unlucky"}
     three = _profiles(["1", "2", "3"], [[4096, 0], [0, 4096], [4096, 4096]], [100, -100, 0])
-    _predict(family, "no-ratings", "RDG-001 RDG-005", "nothing rated: the biases alone", three, [],
-             **unlucky)  # fmt: skip
-    _predict(family, "all-rated", "RDG-007", "nothing left to recommend", three,
-             [["1", "5"], ["2", "1"], ["3", "3"]], **unlucky)  # fmt: skip
-    _predict(family, "fewer-left", "RDG-007", "fewer left than asked for", three, [["2", "4.5"]], 9,
-             **unlucky)  # fmt: skip
+    _predict(
+        family,
+        "no-ratings",
+        "RDG-001 RDG-005",
+        "nothing rated: the biases alone",
+        three,
+        [],
+        **unlucky,
+    )
+    _predict(
+        family,
+        "all-rated",
+        "RDG-007",
+        "nothing left to recommend",
+        three,
+        [["1", "5"], ["2", "1"], ["3", "3"]],
+        **unlucky,
+    )
+    _predict(
+        family,
+        "fewer-left",
+        "RDG-007",
+        "fewer left than asked for",
+        three,
+        [["2", "4.5"]],
+        9,
+        **unlucky,
+    )
     ties = _profiles(["a", "b", "c", "d"], [[1000], [2000], [2000], [1000]], None)
-    _predict(family, "ties", "RDG-007 RDG-009", "of equal ones the lower row first", ties, [], 4, **unlucky)
-    _predict(family, "ties-rated", "RDG-007", "ties among what is left", ties, [["c", "5"]], 3, **unlucky)
+    _predict(
+        family,
+        "ties",
+        "RDG-007 RDG-009",
+        "of equal ones the lower row first",
+        ties,
+        [],
+        4,
+        **unlucky,
+    )
+    _predict(
+        family, "ties-rated", "RDG-007", "ties among what is left", ties, [["c", "5"]], 3, **unlucky
+    )
     high = _profiles(["1", "2", "3"], [[8191], [8190], [8191]], [8191, 8191, 8000], ridge="0.125")
-    _predict(family, "beyond-scale", "RDG-006 RDG-007", "ordered before they are clipped", high,
-             [["3", "5"]], 2, **unlucky)  # fmt: skip
+    _predict(
+        family,
+        "beyond-scale",
+        "RDG-006 RDG-007",
+        "ordered before they are clipped",
+        high,
+        [["3", "5"]],
+        2,
+        **unlucky,
+    )
     low = _profiles(["1", "2"], [[8191], [-8192]], [-8192, -8192], ridge="0.125")
-    _predict(family, "below-scale", "RDG-006", "clipped at the lower end", low, [["1", "0.5"]], **unlucky)
+    _predict(
+        family, "below-scale", "RDG-006", "clipped at the lower end", low, [["1", "0.5"]], **unlucky
+    )
     close = _profiles(["1", "2", "3"], [[8191], [8190], [1]], None, rating_max="5")
-    _predict(family, "close", "RDG-007 RDG-009", "predictions that no float tells apart", close,
-             [["3", "3.5"]], 2, **unlucky)  # fmt: skip
+    _predict(
+        family,
+        "close",
+        "RDG-007 RDG-009",
+        "predictions that no float tells apart",
+        close,
+        [["3", "3.5"]],
+        2,
+        **unlucky,
+    )
     free = _profiles(["1", "2"], [[4096], [8000]], None, ridge="0")
-    _predict(family, "no-ridge", "RDG-002 RDG-003", "no ridge, and one profile is best", free,
-             [["1", "4"]], **unlucky)  # fmt: skip
+    _predict(
+        family,
+        "no-ridge",
+        "RDG-002 RDG-003",
+        "no ridge, and one profile is best",
+        free,
+        [["1", "4"]],
+        **unlucky,
+    )
     flat = _profiles(["1", "2"], [[0], [4096]], None, ridge="0")
     for slug, profiles, ratings in (
         ("nothing", free, []),
         ("flat", flat, [["1", "4"]]),
         ("too-few", _profiles(["1", "2"], [[4096], [8000]], [0, 0], ridge="0"), [["1", "4"]]),
     ):
-        _predict(family, f"undetermined-{slug}", "RDG-003", "several profiles are best", profiles,
-                 ratings, flags="negative", refuse="parameters")  # fmt: skip
+        _predict(
+            family,
+            f"undetermined-{slug}",
+            "RDG-003",
+            "several profiles are best",
+            profiles,
+            ratings,
+            flags="negative",
+            refuse="parameters",
+        )
     for slug, ratings, requirement in (
         ("off-scale", [["1", "5.5"]], "FIX-007"),
         ("off-grid", [["1", "4.25"]], "FIX-006"),
         ("unknown", [["9", "4"]], "FIX-009"),
         ("twice", [["1", "4"], ["1", "4"]], "FIX-008"),
     ):
-        _predict(family, f"refuse-{slug}", f"RDG-004 {requirement}", "refused as in a training", three,
-                 ratings, flags="negative", refuse="range")  # fmt: skip
-    _predict(family, "refuse-no-list", "RDG-007", "a list of no items", three, [], 0,
-             flags="negative", refuse="range")  # fmt: skip
+        _predict(
+            family,
+            f"refuse-{slug}",
+            f"RDG-004 {requirement}",
+            "refused as in a training",
+            three,
+            ratings,
+            flags="negative",
+            refuse="range",
+        )
+    _predict(
+        family,
+        "refuse-no-list",
+        "RDG-007",
+        "a list of no items",
+        three,
+        [],
+        0,
+        flags="negative",
+        refuse="range",
+    )
 
 
 def _similar(family: Family) -> None:
@@ -192,16 +359,40 @@ def _similar(family: Family) -> None:
     grid = _profiles(
         ["1", "2", "3", "4", "5"], [[0, 0], [3, 4], [5, 0], [-3, -4], [1, 1]], [0, 500, 0, 0, 0]
     )
-    add("ties", "three at one distance: the lower rows first", grid, "1", 5, flags="positive unlucky")
+    add(
+        "ties",
+        "three at one distance: the lower rows first",
+        grid,
+        "1",
+        5,
+        flags="positive unlucky",
+    )
     add("one", "the nearest alone", grid, "2", 1)
-    add("bias", "biases do not count", _profiles(["1", "2", "3"], [[0], [1], [2]], [0, 8000, 0]), "1", 2,
-        flags="positive unlucky")  # fmt: skip
-    add("same", "at distance 0", _profiles(["a", "b", "c"], [[7], [9], [7]], None), "c", 2,
-        flags="positive unlucky")  # fmt: skip
+    add(
+        "bias",
+        "biases do not count",
+        _profiles(["1", "2", "3"], [[0], [1], [2]], [0, 8000, 0]),
+        "1",
+        2,
+        flags="positive unlucky",
+    )
+    add(
+        "same",
+        "at distance 0",
+        _profiles(["a", "b", "c"], [[7], [9], [7]], None),
+        "c",
+        2,
+        flags="positive unlucky",
+    )
     add("alone", "no other item", _profiles(["1"], [[7]], None), "1", 3, flags="positive unlucky")
-    add("near", "distances that no float tells apart", _profiles(
-        ["1", "2", "3"], [[0, 0], [33554431, 1], [33554431, 0]], None, frac_bits="24"), "1", 2,
-        flags="positive unlucky")  # fmt: skip
+    add(
+        "near",
+        "distances that no float tells apart",
+        _profiles(["1", "2", "3"], [[0, 0], [33554431, 1], [33554431, 0]], None, frac_bits="24"),
+        "1",
+        2,
+        flags="positive unlucky",
+    )
     add("unknown", "no such item", grid, "9", 1, flags="negative", refuse="range")
     add("no-list", "a list of no items", grid, "1", 0, flags="negative", refuse="range")
     for number in range(6):
@@ -209,6 +400,12 @@ def _similar(family: Family) -> None:
         draw = Draw(label)
         items = [str(j) for j in range(1, 9)]
         factors = [[draw.between(-3, 3) for _ in range(2)] for _ in items]
-        add(f"random-{number}", "drawn from few points, so that there are ties",
-            _profiles(items, factors, None), draw.one_of(items), draw.between(1, 8),
-            flags="positive random", seed=label)  # fmt: skip
+        add(
+            f"random-{number}",
+            "drawn from few points, so that there are ties",
+            _profiles(items, factors, None),
+            draw.one_of(items),
+            draw.between(1, 8),
+            flags="positive random",
+            seed=label,
+        )

@@ -40,32 +40,82 @@ def _rounding(family: Family) -> None:
         ("beyond-64", "beyond every machine word", 2**130 + 3, 8),
         ("exact", "an integer stays", -24, 8),
     ):
-        family.add(f"round-{slug}", "words.round", "FIX-001", comment, {"a": a, "b": b},
-                   flags="positive unlucky")  # fmt: skip
+        family.add(
+            f"round-{slug}",
+            "words.round",
+            "FIX-001",
+            comment,
+            {"a": a, "b": b},
+            flags="positive unlucky",
+        )
 
 
 def _descend(family: Family) -> None:
     def add(slug: str, comment: str, x: Any, gradient: Any, steps: Any, **more: Any) -> None:
         parameters = more.pop("parameters", {})
         given = {"parameters": parameters, "x": x, "gradient": gradient, "steps": steps}
-        family.add(f"descend-{slug}", "words.descend", more.pop("requirements", "FIX-030 FIX-002"),
-                   comment, given, **more)  # fmt: skip
+        family.add(
+            f"descend-{slug}",
+            "words.descend",
+            more.pop("requirements", "FIX-030 FIX-002"),
+            comment,
+            given,
+            **more,
+        )
 
     unit = 1 << 40  # 2^(2f + q) of the defaults
     half = unit >> 1
     unlucky = {"flags": "positive unlucky"}
     add("rest", "no gradient, no move", [5, -5, 0], [0, 0, 0], [4096, 4096, 4096])
-    add("tie", "half a unit each way: up", [7, 7, -7, -7], [half, -half, half, -half], [1] * 4, **unlucky)
-    add("beside-tie", "one beside the tie", [7, 7, -7], [half + 1, half - 1, half + 1], [1] * 3, **unlucky)
-    add("zero", "ties around zero", [0, 0, 1, -1], [half, -half, unit + half, -unit + half], [1] * 4,
-        **unlucky)  # fmt: skip
-    add("floor", "the shift of a negative number floors", [0, 0], [unit + 1, 2 * unit - 1], [1, 1],
-        **unlucky)  # fmt: skip
-    add("carry", "a carry through every lower bit", [0, -1], [-(unit - 1) + half, unit - half], [1, 1],
-        **unlucky)  # fmt: skip
+    add(
+        "tie",
+        "half a unit each way: up",
+        [7, 7, -7, -7],
+        [half, -half, half, -half],
+        [1] * 4,
+        **unlucky,
+    )
+    add(
+        "beside-tie",
+        "one beside the tie",
+        [7, 7, -7],
+        [half + 1, half - 1, half + 1],
+        [1] * 3,
+        **unlucky,
+    )
+    add(
+        "zero",
+        "ties around zero",
+        [0, 0, 1, -1],
+        [half, -half, unit + half, -unit + half],
+        [1] * 4,
+        **unlucky,
+    )
+    add(
+        "floor",
+        "the shift of a negative number floors",
+        [0, 0],
+        [unit + 1, 2 * unit - 1],
+        [1, 1],
+        **unlucky,
+    )
+    add(
+        "carry",
+        "a carry through every lower bit",
+        [0, -1],
+        [-(unit - 1) + half, unit - half],
+        [1, 1],
+        **unlucky,
+    )
     add("zero-step", "a row that cannot move", [123, -8192], [2**60, -(2**60)], [0, 0], **unlucky)
-    add("wide", "H G wraps a ring of 64 bits, Z does not", [8191, -8192],
-        [2**66 + 2**40, -(2**66)], [4096, 4096], **unlucky)  # fmt: skip
+    add(
+        "wide",
+        "H G wraps a ring of 64 bits, Z does not",
+        [8191, -8192],
+        [2**66 + 2**40, -(2**66)],
+        [4096, 4096],
+        **unlucky,
+    )
     small = {"frac_bits": "8", "step_bits": "0", "step_guard_bits": "0"}
     add("no-step-bits", "q = 0", [1, 1], [2**15, 2**15 - 1], [1, 1], parameters=small, **unlucky)
     for number in range(8):
@@ -74,13 +124,15 @@ def _descend(family: Family) -> None:
         f, q = draw.between(8, 16), draw.between(4, 20)
         size = draw.between(1, 6)
         add(
-            f"random-{number:02}", "drawn at random",
+            f"random-{number:02}",
+            "drawn at random",
             [draw.between(-(1 << (f + 1)), (1 << (f + 1)) - 1) for _ in range(size)],
             [draw.between(-(1 << (3 * f + 4)), 1 << (3 * f + 4)) for _ in range(size)],
             [draw.between(0, 1 << q) for _ in range(size)],
             parameters={"frac_bits": str(f), "step_bits": str(q)},
-            flags="positive random", seed=label,
-        )  # fmt: skip
+            flags="positive random",
+            seed=label,
+        )
 
 
 def _add(family: Family, slug: str, requirements: str, comment: str, z: Any, **more: Any) -> None:
@@ -97,32 +149,84 @@ def _add(family: Family, slug: str, requirements: str, comment: str, z: Any, **m
 def _elastic(family: Family) -> None:
     for tau in (0, 1, 2, 100, 4095, 8191, 8192, 20000):
         around = sorted({s * (tau + d) for s in (1, -1) for d in (-1, 0, 1)} | {0, 1, -1})
-        _add(family, f"elastic-tau-{tau}", "FIX-032",
-             "the dead zone and its ends", around, tau=tau)  # fmt: skip
+        _add(family, f"elastic-tau-{tau}", "FIX-032", "the dead zone and its ends", around, tau=tau)
     for tau in (1, 64, 4096):
         far = [8191 + tau + d for d in (-1, 0, 1)] + [-8192 - tau + d for d in (1, 0, -1)]
-        _add(family, f"elastic-edge-{tau}", "FIX-032 FIX-034",
-             "thresholded just onto the edge of the box, and beyond", far, tau=tau)  # fmt: skip
+        _add(
+            family,
+            f"elastic-edge-{tau}",
+            "FIX-032 FIX-034",
+            "thresholded just onto the edge of the box, and beyond",
+            far,
+            tau=tau,
+        )
 
 
 def _binary(family: Family) -> None:
     half, one = 2048, 4096
-    for tau, theta in ((0, 0), (1, 0), (0, 1), (5, 7), (100, 1536), (2000, 100), (3000, 1), (0, 2047)):
+    for tau, theta in (
+        (0, 0),
+        (1, 0),
+        (0, 1),
+        (5, 7),
+        (100, 1536),
+        (2000, 100),
+        (3000, 1),
+        (0, 2047),
+    ):
         jump = half - theta
-        _add(family, f"binary-jump-{tau}-{theta}", "FIX-033",
-             "the jump: its tie belongs to the branch of 0", [jump + d for d in (-2, -1, 0, 1, 2)],
-             tau=tau, theta=theta, parameters=BINARY)  # fmt: skip
+        _add(
+            family,
+            f"binary-jump-{tau}-{theta}",
+            "FIX-033",
+            "the jump: its tie belongs to the branch of 0",
+            [jump + d for d in (-2, -1, 0, 1, 2)],
+            tau=tau,
+            theta=theta,
+            parameters=BINARY,
+        )
         around_one = sorted({one - 2 * theta + s * (tau + d) for s in (1, -1) for d in (-1, 0, 1)})
-        _add(family, f"binary-one-{tau}-{theta}", "FIX-033",
-             "the dead zone around 1", around_one, tau=tau, theta=theta, parameters=BINARY)  # fmt: skip
+        _add(
+            family,
+            f"binary-one-{tau}-{theta}",
+            "FIX-033",
+            "the dead zone around 1",
+            around_one,
+            tau=tau,
+            theta=theta,
+            parameters=BINARY,
+        )
     for tau in (0, 1, 300):
-        _add(family, f"binary-zero-{tau}", "FIX-033", "the dead zone around 0",
-             [-tau - 1, -tau, -tau + 1, -1, 0, 1, tau], tau=tau, theta=64, parameters=BINARY)  # fmt: skip
-    _add(family, "binary-edge", "FIX-033 FIX-034", "onto the upper edge of the box",
-         [8191 + d for d in (-200, -129, -128, -127, -100, -1, 0, 1, 99, 100, 101)],
-         tau=100, theta=64, parameters=BINARY)  # fmt: skip
-    _add(family, "binary-lower-edge", "FIX-033 FIX-034", "onto the lower edge of the box",
-         [-8192 - 100 + d for d in (-1, 0, 1)], tau=100, theta=64, parameters=BINARY)  # fmt: skip
+        _add(
+            family,
+            f"binary-zero-{tau}",
+            "FIX-033",
+            "the dead zone around 0",
+            [-tau - 1, -tau, -tau + 1, -1, 0, 1, tau],
+            tau=tau,
+            theta=64,
+            parameters=BINARY,
+        )
+    _add(
+        family,
+        "binary-edge",
+        "FIX-033 FIX-034",
+        "onto the upper edge of the box",
+        [8191 + d for d in (-200, -129, -128, -127, -100, -1, 0, 1, 99, 100, 101)],
+        tau=100,
+        theta=64,
+        parameters=BINARY,
+    )
+    _add(
+        family,
+        "binary-lower-edge",
+        "FIX-033 FIX-034",
+        "onto the lower edge of the box",
+        [-8192 - 100 + d for d in (-1, 0, 1)],
+        tau=100,
+        theta=64,
+        parameters=BINARY,
+    )
 
 
 def _saturation(family: Family) -> None:
@@ -131,13 +235,35 @@ def _saturation(family: Family) -> None:
         z = [top - 2, top - 1, top, top + 1, -top - 1, -top, -top + 1, 0, 2**40, -(2**40)]
         parameters = {"frac_bits": str(f), "box_bits": str(b), "step_bits": "8"}
         for coordinate in ("factor", "bias"):
-            _add(family, f"saturate-{coordinate}-{f}-{b}", "FIX-034",
-                 "the ends of the box, included", z, parameters=parameters,
-                 coordinate=coordinate)  # fmt: skip
-    _add(family, "bias-no-prox", "FIX-034", "no prox applies to a bias", [-50, -1, 0, 1, 50, 9000],
-         coordinate="bias", tau=40)  # fmt: skip
-    _add(family, "bias-no-binary-prox", "FIX-034", "nor the binary one", [-50, 0, 50, 2047, 2048, 2049],
-         coordinate="bias", tau=40, theta=64, parameters=BINARY)  # fmt: skip
+            _add(
+                family,
+                f"saturate-{coordinate}-{f}-{b}",
+                "FIX-034",
+                "the ends of the box, included",
+                z,
+                parameters=parameters,
+                coordinate=coordinate,
+            )
+    _add(
+        family,
+        "bias-no-prox",
+        "FIX-034",
+        "no prox applies to a bias",
+        [-50, -1, 0, 1, 50, 9000],
+        coordinate="bias",
+        tau=40,
+    )
+    _add(
+        family,
+        "bias-no-binary-prox",
+        "FIX-034",
+        "nor the binary one",
+        [-50, 0, 50, 2047, 2048, 2049],
+        coordinate="bias",
+        tau=40,
+        theta=64,
+        parameters=BINARY,
+    )
 
 
 def _random(family: Family) -> None:
@@ -148,8 +274,14 @@ def _random(family: Family) -> None:
         binary = number % 2 == 1
         parameters = {"frac_bits": str(f), "step_bits": "10", "box_bits": str(draw.between(1, 3))}
         _add(
-            family, f"random-{number:02}", "FIX-033 FIX-034" if binary else "FIX-032 FIX-034",
-            "drawn at random", [draw.between(-(4 << f), 4 << f) for _ in range(12)],
-            tau=draw.below(1 << f), theta=draw.below(1 << (f - 1)),
-            parameters=parameters | (BINARY if binary else {}), flags="positive random", seed=label,
-        )  # fmt: skip
+            family,
+            f"random-{number:02}",
+            "FIX-033 FIX-034" if binary else "FIX-032 FIX-034",
+            "drawn at random",
+            [draw.between(-(4 << f), 4 << f) for _ in range(12)],
+            tau=draw.below(1 << f),
+            theta=draw.below(1 << (f - 1)),
+            parameters=parameters | (BINARY if binary else {}),
+            flags="positive random",
+            seed=label,
+        )

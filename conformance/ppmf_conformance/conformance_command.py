@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf conformance`: hold an implementation, in any language, against the specification."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_conformance import screen
+from ppmf_conformance.suite import cases, check, known, runner, titles, version
+from ppmf_conformance.suite.cases import Suite
+from ppmf_conformance.suite.deadline import Deadlines
+from ppmf_conformance.suite.protocol import Hello
+from ppmf_conformance.suite.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.suite.results import Exit, Result, Summary, reproduction
+from ppmf_spec.errors import RangeError
+from ppmf_spec.files import write_atomically
+
+_SHOWN = 20
+"""Failures listed on the screen; the report has all."""
+
+HELLO_SECONDS = 30.0
+"""A runtime may take long to start, however fast it answers afterwards."""
+
+app = typer.Typer(rich_markup_mode=None)
+
+Command = Annotated[
+    list[str],
+    typer.Argument(metavar="-- CMD [ARGS]...", help="The adapter.", show_default=False),
+]
+Only = Annotated[
+    list[str],
+    typer.Option("--only", metavar="GLOB", help="Cases whose id matches; repeatable."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def conformance(context: typer.Context) -> None:
+    """Hold an implementation, in any language, against the specification.
+
+    An adapter is a program that answers JSON lines (chapter 7 of the specification).
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    command: Command,
+    only: Only = [],  # noqa: B006 (typer copies it)
+    known_failures: Annotated[
+        Path | None,
+        typer.Option("--known-failures", metavar="FILE", help="Globs of ids, and reasons."),
+    ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Where to write the reports."),
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
+    ] = 30.0,
+) -> int:
+    r"""Ask an implementation every case that it declares.
+
+    \b
+    Exit status: 0 all as expected; 1 a failure; 2 usage; 4 a pattern that matches nothing;
+    5 nothing ran. The report is a folder: results.ndjson, junit.xml, index.html.
+
+    \b
+    Examples:
+      ppmf conformance run -- node adapter.mjs
+      ppmf conformance run --only 'prox/*' --report out -- ./adapter --fast
+    """
+    suite = cases.shipped()
+    dead = [one for one in only if not suite.pick([one])]
+    if dead:
+        screen.note(f"--only {dead[0]}: no case of that id")
+        return int(Exit.DEAD_PATTERN)
+    plan = runner.Plan(
+        tuple(command),
+        suite.pick(only),
+        known.read(known_failures) if known_failures else (),
+        Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
+    )
+    context = Context(version(), suite.digest, titles.titles())
+    with ExitStack() as stack:
+        on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
+        on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
+        writer = None
+        if report_to is not None:
+            report_to.mkdir(parents=True, exist_ok=True)
+            path = report_to / "results.ndjson"
+            writer = stack.enter_context(ndjson.Writer(path, context, command))
+            on_hello, on_result = writer.hello, writer.result
+        bars = stack.enter_context(screen.bars())
+        done = 0
+
+        def count(result: Result) -> None:
+            nonlocal done
+            done += 1
+            bars.show("cases", done, len(plan.cases), result.case.family)
+            on_result(result)
+
+        summary = runner.run(plan, on_hello=on_hello, on_result=count)
+        if writer is not None:
+            writer.summary(summary)
+    if report_to is not None:
+        found = Report(context, summary)
+        write_atomically(report_to / "junit.xml", junit.render(found))
+        write_atomically(report_to / "index.html", page.render(found))
+    _show(summary, suite, report_to)
+    return int(summary.exit)
+
+
+def _show(summary: Summary, suite: Suite, report_to: Path | None) -> None:
+    """What came of it, on the screen."""
+    if summary.hello is not None:
+        hello = summary.hello
+        typer.echo(f"{hello.name} {hello.version} ({hello.language})")
+    if summary.refusal:
+        typer.echo(f"{shlex.join(summary.command)}: {summary.refusal}")
+    failures = [result for result in summary.results if result.verdict in ("fail", "fixed")]
+    for result in failures[:_SHOWN]:
+        typer.echo(f"{result.outcome.value:9} {result.case.id}: {_why(result)}")
+        typer.echo(f"          {reproduction(result.case.id, summary.command)}")
+    if len(failures) > _SHOWN:
+        typer.echo(f"… and {len(failures) - _SHOWN} more")
+    for pattern in summary.dead_patterns:
+        typer.echo(f"known failure {pattern}: matches no case that was to run")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items())
+    typer.echo(f"{len(summary.results)} cases: {counts}")
+    typer.echo(f"vectors sha256 {suite.digest}")
+    if report_to is not None:
+        typer.echo(f"report: {report_to / 'index.html'}")
+
+
+def _why(result: Result) -> str:
+    return result.detail or f"passes, and is listed as known: {result.known}"
+
+
+@app.command(name="check")
+def check_adapter(
+    command: Command,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
+    ] = 30.0,
+) -> int:
+    r"""Look at an adapter itself: its lines, their order, its end; not at its arithmetic.
+
+    \b
+    Exit status: 0 fit to be asked; 1 not; 2 usage.
+    """
+    deadlines = Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline)
+    failed = False
+    for finding in check.check(command, cases.shipped().cases, deadlines):
+        failed |= bool(finding.fault)
+        typer.echo(f"{'no ' if finding.fault else 'yes'}  {finding.what}")
+        if finding.fault:
+            typer.echo(f"     {finding.fault}")
+    return int(Exit.FAILURE if failed else Exit.AS_EXPECTED)
+
+
+@app.command()
+def vectors(
+    to: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Copy them there, to be read without Python."),
+    ] = None,
+    only: Only = [],  # noqa: B006 (typer copies it)
+) -> None:
+    r"""List the cases, or copy the files of vectors and their schema into a folder.
+
+    \b
+    Examples:
+      ppmf conformance vectors --only 'step/*'
+      ppmf conformance vectors out && cd out && sha256sum -c SHA256SUMS
+    """
+    suite = cases.shipped()
+    if to is None:
+        picked = suite.pick(only)
+        if not picked:
+            raise RangeError(f"--only {' '.join(only)}: no case of that id")
+        screen.table(
+            ["id", "level", "requirements", "what"],
+            [[c.id, c.level, " ".join(c.requirements), c.comment] for c in picked],
+        )
+        return
+    to.mkdir(parents=True, exist_ok=True)
+    for name, content in cases.files_of_vectors().items():
+        write_atomically(to / name, content)
+    typer.echo(f"{len(suite.cases)} cases, sha256 {suite.digest}")

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// An adapter in JavaScript, written from spec/ alone, as an example to copy: node adapter.mjs
+//
+// One JSON object a line each way. Everything a suite of another language has to know stands in
+// chapter 7 of the specification; this file is all of the plug-in protocol that an adapter needs.
+
+import { createInterface } from "node:readline";
+
+import * as blocks from "./blocks.mjs";
+import * as fixed from "./fixed.mjs";
+import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
+import { ratings } from "./ratings.mjs";
+import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
+import * as user from "./user.mjs";
+import * as wire from "./wire.mjs";
+
+const set = (given) => parameters(given.parameters);
+
+const OPERATIONS = {
+  "params.validate": (given) => ({ canonical: canonical(set(given)), digest: digest(set(given)) }),
+  "params.bound": (given) => bound(set(given), size(given.users), size(given.items)),
+  "ratings.parse": (given) => {
+    const { users, items, cells } = ratings(given, set(given));
+    return { users, items, values: cells.map(({ row, column, x }) => [`${row}`, `${column}`, x]) };
+  },
+  init: (given) => fixed.start(set(given), Number(given.users), Number(given.items)),
+  "words.round": (given) => ({ value: roundHalfUp(integer(given.a), integer(given.b)) }),
+  "words.descend": (given) => {
+    const [p, G, H] = [set(given), integers(given.gradient), integers(given.steps)];
+    return { z: integers(given.x).map((x, k) => fixed.descend(x, G[k], H[k], p)) };
+  },
+  prox: (given) => {
+    const p = set(given);
+    const [tau, theta] = [integer(given.tau), integer(given.theta)];
+    const moved = (z) => (given.coordinate === "factor" ? fixed.prox(z, tau, theta, p) : z);
+    return { words: integers(given.z).map((z) => fixed.saturate(moved(z), p)) };
+  },
+  step: (given) => step(integer(given.count), integer(given.squares), set(given)),
+  half_step: (given) => {
+    const rated = given.rated.map((one) => ({ rows: one.rows.map(Number), values: integers(one.values) }));
+    return fixed.halfStep(given.rows.map(integers), given.other.map(integers), rated, set(given));
+  },
+  "train.fixed": (given) => fixed.train(ratings(given, set(given)), set(given)),
+  "profiles.write": (given) => ({ text: user.write(user.profiles(given.profiles)) }),
+  "profiles.read": (given) => ({ profiles: user.profilesShown(user.read(given.text)) }),
+  "predict.ridge": user.predict,
+  "predict.similar": user.similar,
+  "wire.encode": (given) => ({ bytes: wire.encode(given).toString("hex") }),
+  "wire.decode": (given) => wire.decode(given.bytes),
+  "wire.receive": wire.receive,
+  "session.id": (given) => ({ id: blocks.session(given).id.toString("hex") }),
+  "share.expand": blocks.expand,
+  "share.mask": blocks.mask,
+  "share.open": blocks.open,
+  "hash.key": blocks.hashKey,
+  "hash.block": blocks.hashBlock,
+  "hash.pads": blocks.hashPads,
+  "ot.choose": blocks.choose,
+  "ot.send": blocks.send,
+  "bitmul.multiply": blocks.multiply,
+  "circuit.evaluate": blocks.circuit,
+};
+
+const HELLO = {
+  protocol: 1,
+  implementation: { name: "ppmf in JavaScript", version: "1", language: "JavaScript", issues: "" },
+  features: Object.keys(OPERATIONS),
+  roles: [],
+};
+
+const answer = ({ seq, op, in: given }) => {
+  if (!Object.hasOwn(OPERATIONS, op)) return { seq, status: "unsupported" };
+  try {
+    return { seq, status: "ok", out: shown(OPERATIONS[op](given)) };
+  } catch (error) {
+    if (error instanceof Refusal) return { seq, status: "reject", class: error.kind, message: error.message };
+    return { seq, status: "error", message: String(error).replace(/\s+/g, " ") };
+  }
+};
+
+for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+  const call = JSON.parse(line);
+  process.stdout.write(`${JSON.stringify(call.call === "hello" ? HELLO : answer(call))}\n`);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chapter 4: ids of sessions, shares, the hash, transfers. A block is 16 bytes, its first the lowest.
+
+import { createCipheriv, createHash } from "node:crypto";
+
+import { saturate, prox } from "./fixed.mjs";
+import { bound, parameters, rowLength } from "./params.mjs";
+import { Fraction, decimalText, integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
+import { rowOrder } from "./ratings.mjs";
+import { array, item, map } from "./wire.mjs";
+
+const RING = 1n << 64n;
+const SUITES = [3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`);
+
+const u64 = (value) => {
+  const out = Buffer.alloc(8);
+  out.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
+  return out;
+};
+const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
+const aes = (key, block) => {
+  const cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
+  return Buffer.concat([cipher.update(block), cipher.final()]);
+};
+const xor = (a, b) => Buffer.from(a.map((byte, k) => byte ^ b[k]));
+const hex = (text) => Buffer.from(text, "hex");
+
+// PPMF-SES-001 to -003.
+export const session = (given) => {
+  const p = parameters(given.parameters);
+  if (!SUITES.includes(given.suite)) refuse("parameters", `no suite ${given.suite}`);
+  const nonce = hex(given.nonce);
+  if (nonce.length !== 16) refuse("parameters", "nonce: not 16 bytes");
+  for (const ids of [given.users, given.items]) {
+    const order = rowOrder(ids);
+    if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
+      refuse("range", "a list that is empty, repeats an id or is out of order");
+  }
+  bound(p, BigInt(given.users.length), BigInt(given.items.length));
+  // Deterministic encoding: the names of a map in the order of their encodings.
+  const pairs = Object.entries(p).map(([name, value]) => [item("text", name), parameter(value)]);
+  pairs.sort(([a], [b]) => Buffer.compare(a, b));
+  const texts = (list) => array(list.map((text) => item("text", text)));
+  const content = array([map(pairs), texts(given.users), texts(given.items), item("text", given.suite), item("bytes", nonce)]);
+  return { p, id: sha256(Buffer.from("ppmf/v1/session/"), content) };
+};
+
+const parameter = (value) => {
+  if (typeof value === "boolean") return Buffer.from([value ? 0xf5 : 0xf4]);
+  if (value instanceof Fraction) return item("text", decimalText(value));
+  if (typeof value === "string") return item("text", value);
+  if (value >= 0n) return item("uint", value);
+  const negative = item("uint", -1n - value);
+  negative[0] |= 0x20;
+  return negative;
+};
+
+// PPMF-UPL-002: CSP's shares of a user's rows.
+export const expand = (given) => {
+  const count = given.session.items.length;
+  const bytes = createHash("shake256", { outputLength: 16 * count })
+    .update(Buffer.concat([Buffer.from("ppmf/v1/upload/"), session(given.session).id, Buffer.from(given.user), hex(given.seed)]))
+    .digest();
+  const words = Array.from({ length: 2 * count }, (_, k) => bytes.readBigUInt64LE(8 * k));
+  return { rated: words.slice(0, count), rating: words.slice(count) };
+};
+
+// PPMF-UPL-003: RecSys'.
+export const mask = (given) => {
+  const seeds = expand(given);
+  const rows = [...integers(given.rated), ...integers(given.rating)];
+  const pads = [...seeds.rated, ...seeds.rating];
+  return { masked: Buffer.concat(rows.map((x, k) => u64(x - pads[k] + RING))).toString("hex") };
+};
+
+// PPMF-OUT-001, -003.
+export const open = (given) => {
+  const { p } = session(given.session);
+  const [items, D] = [given.session.items.length, rowLength(p)];
+  const width = Number(1n + p.box_bits + p.frac_bits);
+  const size = Math.ceil((width * D * items) / 8);
+  const [csp, recsys] = [hex(given.csp), hex(given.recsys)];
+  if (csp.length !== size) refuse("encoding", `output share: ${csp.length} bytes where ${size} are due`);
+  const bits = xor(csp, recsys);
+  const bit = (at) => BigInt((bits[at >> 3] >> (at & 7)) & 1);
+  const word = (element) => {
+    let value = 0n;
+    for (let t = 0; t < width; t += 1) value |= bit(t * D * items + element) << BigInt(t);
+    return BigInt.asIntN(width, value);
+  };
+  const row = (j) => Array.from({ length: D }, (_, k) => word(k * items + j));
+  const rows = Array.from({ length: items }, (_, j) => row(j));
+  const rank = Number(p.rank);
+  return { factors: rows.map((one) => one.slice(0, rank)), bias: p.bias ? rows.map((one) => one[rank]) : null };
+};
+
+// PPMF-HSH-002.
+const batchKey = (given, indices) => {
+  const purpose = Buffer.from(given.purpose, "ascii");
+  const parts = [u64(32), hex(given.session), u64(integer(given.epoch)), u64(purpose.length), purpose, u64(indices.length)];
+  return sha256(Buffer.from("ppmf/v1/batch-key/"), ...parts, ...indices.map(u64)).subarray(0, 16);
+};
+
+export const hashKey = (given) => ({ key: batchKey(given, integers(given.indices)).toString("hex") });
+
+// PPMF-HSH-001.
+const hash = (key, block, tweak) => {
+  const inner = aes(key, block);
+  return xor(aes(key, xor(inner, Buffer.concat([u64(tweak), u64(0)]))), inner);
+};
+
+export const hashBlock = (given) => ({ hash: hash(hex(given.key), hex(given.block), integer(given.tweak)).toString("hex") });
+
+// PPMF-HSH-005.
+const pads = (key, blocks, length) => {
+  const beta = Math.ceil(length / 2);
+  return blocks.map((block, r) => {
+    const all = Buffer.concat(Array.from({ length: beta }, (_, j) => hash(key, block, BigInt(r * beta + j))));
+    return Array.from({ length }, (_, k) => all.readBigUInt64LE(8 * k));
+  });
+};
+
+export const hashPads = (given) => ({ pads: pads(hex(given.key), given.blocks.map(hex), Number(given.length)) });
+
+// PPMF-OTE-008: a keystream that is read from its beginning on.
+const keystream = (seed, given, i) => {
+  const place = [hex(given.session), u64(integer(given.epoch)), Buffer.from(given.sender), u64(i)];
+  const counter = sha256(Buffer.from("ppmf/v1/ot-counter/"), ...place).subarray(0, 16);
+  const cipher = createCipheriv("aes-128-ctr", hex(seed), counter);
+  return (count) => cipher.update(Buffer.alloc(count));
+};
+
+const bitOf = (bytes, j) => (bytes[j >> 3] >> (j & 7)) & 1;
+const columnBytes = (count) => 16 * Math.ceil(count / 128);
+
+// Key j of 128 columns: its bit i is bit j of column i.
+const keyOf = (columns, j) => {
+  const key = Buffer.alloc(16);
+  columns.forEach((column, i) => (key[i >> 3] |= bitOf(column, j) << (i & 7)));
+  return key.toString("hex");
+};
+
+// PPMF-OTE-004 to -006.
+export const choose = (given) => {
+  const streams = given.seeds.map((pair, i) => pair.map((seed) => keystream(seed, given, i)));
+  return {
+    messages: given.messages.map((choices) => {
+      const size = columnBytes(choices.length);
+      const chosen = Buffer.alloc(size);
+      [...choices].forEach((bit, j) => (chosen[j >> 3] |= Number(bit) << (j & 7)));
+      const zero = streams.map(([one]) => one(size));
+      const columns = streams.map(([, one], i) => xor(xor(zero[i], one(size)), chosen));
+      return {
+        columns: Buffer.concat(columns).toString("hex"),
+        keys: Array.from(choices, (_, j) => keyOf(zero, j)),
+      };
+    }),
+  };
+};
+
+export const send = (given) => {
+  const offset = hex(given.offset);
+  const streams = given.seeds.map((seed, i) => keystream(seed, given, i));
+  return {
+    keys: given.messages.map(([text, count]) => {
+      const [data, size] = [hex(text), columnBytes(Number(count))];
+      if (data.length !== 128 * size) refuse("encoding", `columns: ${data.length} bytes where ${128 * size} are due`);
+      const columns = streams.map((stream, i) => {
+        const own = stream(size);
+        return bitOf(offset, i) ? xor(own, data.subarray(i * size, (i + 1) * size)) : own;
+      });
+      return Array.from({ length: Number(count) }, (_, j) => keyOf(columns, j));
+    }),
+  };
+};
+
+// PPMF-BIT-004 to -006, one chunk.
+export const multiply = (given) => {
+  const words = given.bits.map((text) => [...text].map(BigInt));
+  const [width, length, count] = [words[0].length, given.vectors[0].length, words.length];
+  const vectors = given.vectors.map(integers);
+  const received = hex(given.received);
+  const bytes = (t) => Math.ceil((64 - t) / 8);
+  const due = words[0].reduce((sum, _, t) => sum + bytes(t), 0) * length * count;
+  if (received.length !== due) refuse("encoding", `payload: ${received.length} bytes where ${due} are due`);
+  const weight = (t) => (given.signed && t === width - 1 ? -(1n << BigInt(t)) : 1n << BigInt(t));
+  const share = words.map((bits, e) => {
+    const mine = bits.reduce((sum, bit, t) => sum + weight(t) * bit, 0n);
+    return vectors[e].map((y) => mine * y);
+  });
+  const payload = [];
+  const offset = hex(given.offset);
+  const step = Math.floor((1 << 14) / (2 * Math.ceil(length / 2)));
+  const peer = given.me === "csp" ? "recsys" : "csp";
+  let at = 0;
+  for (let t = 0; t < width; t += 1) {
+    for (let first = 0; first < count; first += step) {
+      const batch = words.slice(first, first + step).map((_, k) => first + k);
+      const keyTo = (chooser) =>
+        batchKey({ ...given, purpose: `${given.purpose}/to-${chooser}` },
+          [...integers(given.indices), BigInt(t), BigInt(first / step)]); // prettier-ignore
+      const sent = batch.map((e) => hex(given.sent[e][t]));
+      const zero = pads(keyTo(peer), sent, length);
+      const one = pads(keyTo(peer), sent.map((key) => xor(key, offset)), length);
+      const chosen = pads(keyTo(given.me), batch.map((e) => hex(given.chosen[e][t])), length);
+      batch.forEach((e, k) =>
+        vectors[e].forEach((y, l) => {
+          const correction = zero[k][l] + (1n - 2n * words[e][t]) * y - one[k][l];
+          payload.push(u64(correction).subarray(0, bytes(t)));
+          const theirs = Buffer.concat([received.subarray(at, at + bytes(t)), Buffer.alloc(8)]).readBigUInt64LE();
+          at += bytes(t);
+          share[e][l] += weight(t) * (chosen[k][l] + words[e][t] * theirs - zero[k][l]);
+        }),
+      );
+    }
+  }
+  return {
+    payload: Buffer.concat(payload).toString("hex"),
+    share: share.map((row) => row.map((value) => BigInt.asUintN(64, value))),
+  };
+};
+
+// PPMF-CIR-003, -004: what the circuits compute.
+export const circuit = (given) => {
+  const { plan, inputs } = given;
+  const [width, drop] = [Number(plan.width), BigInt(plan.drop)];
+  const share1 = integers(inputs.share1);
+  const sums = integers(inputs.share0).map((one, k) => BigInt.asUintN(width, one + share1[k]));
+  if (given.circuit === "reciprocal") {
+    const step = sums.map((total) => (1n << BigInt(plan.exponent)) / (total >> drop));
+    const scaled = Object.entries(plan.weights).map(([name, weight]) => [
+      name,
+      step.map((one) => roundHalfUp(one * BigInt(weight), 1n << BigInt(plan.shift))),
+    ]);
+    return { outputs: { step, ...Object.fromEntries(scaled) } };
+  }
+  const p = { frac_bits: BigInt(plan.frac_bits), box_bits: BigInt(plan.box_bits), regulariser: plan.prox };
+  const [tau, theta] = [inputs.tau ?? [], inputs.theta ?? []];
+  const word = sums.map((total, k) => {
+    const z = BigInt.asIntN(width, total) >> drop;
+    return saturate(plan.prox === null ? z : prox(z, BigInt(tau[k]), BigInt(theta[k] ?? 0), p), p);
+  });
+  return { outputs: { word } };
+};

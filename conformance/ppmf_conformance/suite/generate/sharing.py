@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vectors of chapter 4: sessions, uploads, Paillier, the output."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import gmpy2
+import numpy as np
+
+from ppmf_conformance.suite.adapters.sharing import OPERATIONS
+from ppmf_conformance.suite.generate.draw import Draw
+from ppmf_conformance.suite.generate.family import Family
+from ppmf_secure.ahe.base import Layout
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.slots import Slots
+from ppmf_secure.coins import Coins
+
+SUITE = "paillier-512-insecure"
+BITS = 512
+RUN = {
+    "parameters": {"rank": "1", "iterations": "1"},
+    "users": ["1", "2"],
+    "items": ["7", "8", "9"],
+    "suite": SUITE,
+    "nonce": bytes(range(16)).hex(),
+}
+
+
+def families() -> list[Family]:
+    """The families `session`, `shares`, `upload` and `paillier`."""
+    session = Family("session", "The id of a session, and sessions that are refused.", OPERATIONS)
+    _sessions(session)
+    shares = Family("shares", "A user's rows in two shares; V out of two.", OPERATIONS)
+    _shares(shares)
+    upload = Family("upload", "Sealed seeds, and what RecSys and CSP refuse.", OPERATIONS)
+    _uploads(upload)
+    paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
+    _moduli(paillier)
+    _ciphertexts(paillier)
+    _slots(paillier)
+    _answers(paillier)
+    return [session, shares, upload, paillier]
+
+
+def key(label: str) -> SecretKey:
+    """A short key of its own for a label."""
+    return SecretKey.generate(BITS, Coins.seeded(f"vectors/{label}"))
+
+
+def _primes(secret: SecretKey) -> dict[str, int]:
+    return {"p": int(secret._p), "q": int(secret._q)}
+
+
+def _sessions(family: Family) -> None:
+    def add(slug: str, comment: str, requirements: str = "SES-001", **change: Any) -> None:
+        refuse = change.pop("refuse", None)
+        flags = "negative" if refuse else "positive"
+        given = {**RUN, **change}
+        family.add(slug, "session.id", requirements, comment, given, flags=flags, refuse=refuse)
+
+    add("plain", "two users, three items")
+    add("nonce", "another nonce", nonce=bytes(16).hex())
+    add("suite", "another suite", suite="paillier-3072")
+    add("parameter", "another parameter", parameters={**RUN["parameters"], "ridge": "0.5"})  # type: ignore[dict-item]
+    add("no-bias", "a boolean", parameters={**RUN["parameters"], "bias": False})  # type: ignore[dict-item]
+    add("unicode", "ids and seed in UTF-8", users=["é", "\U0001f600"], parameters={"seed": "数"})
+    add("many", "more than 23 items", items=[str(j) for j in range(30)])
+    add("no-users", "an empty list", "SES-002", users=[], refuse="range")
+    add("no-items", "an empty catalogue", "SES-002", items=[], refuse="range")
+    add("out-of-order", "not in row order", "SES-002", users=["2", "1"], refuse="range")
+    add("text-order", "row order is that of numbers", "SES-002", users=["10", "9"], refuse="range")
+    add("twice", "an id twice", "SES-002", items=["7", "7"], refuse="range")
+    add("nonce-15", "a short nonce", "SES-002", nonce=bytes(15).hex(), refuse="parameters")
+    add("nonce-17", "a long nonce", "SES-002", nonce=bytes(17).hex(), refuse="parameters")
+    add(
+        "too-large",
+        "a set that does not fit the ring",
+        "SES-003 PAR-016",
+        parameters={"step_bits": "28"},
+        refuse="parameters",
+    )
+    add("unknown-suite", "no such suite", "AHE-001", suite="paillier-1", refuse="parameters")
+
+
+def _shares(family: Family) -> None:
+    for slug, user, items in (
+        ("plain", "1", 3),
+        ("unicode", "Zoë", 2),
+        ("one-item", "2", 1),
+        ("long", "1", 20),
+    ):
+        draw = Draw(f"shares/{slug}")
+        run = {**RUN, "users": [user], "items": [str(j) for j in range(items)]}
+        seed = draw.bytes(32)
+        family.add(
+            f"expand-{slug}",
+            "share.expand",
+            "UPL-002",
+            "CSP's shares, from the seed",
+            {"session": run, "user": user, "seed": seed},
+            seed=draw.label,
+        )
+        rated = [draw.below(2) for _ in range(items)]
+        rating = [draw.between(-5, 4) * one for one in rated]
+        family.add(
+            f"mask-{slug}",
+            "share.mask",
+            "UPL-001 UPL-003",
+            "RecSys' shares, as uploaded",
+            {"session": run, "user": user, "seed": seed, "rated": rated, "rating": rating},
+            seed=draw.label,
+        )
+    for slug, rank, bias, items, f in (
+        ("plain", 2, True, 3, 12),
+        ("no-bias", 2, False, 2, 12),
+        ("odd-bits", 1, True, 1, 8),
+    ):
+        draw = Draw(f"shares/open-{slug}")
+        table = {"rank": str(rank), "bias": bias, "frac_bits": str(f), "step_bits": "10"}
+        run = {**RUN, "parameters": table, "items": [str(j) for j in range(items)]}
+        count = (2 + f) * (rank + bias) * items
+        size = (count + 7) // 8
+        unused = 0xFF >> (8 * size - count)
+        recsys = bytearray(draw.bytes(size))
+        recsys[-1] &= unused
+        csp = bytearray(draw.bytes(size))
+        csp[-1] &= unused
+        given = {"session": run, "csp": bytes(csp), "recsys": bytes(recsys)}
+        family.add(
+            f"open-{slug}",
+            "share.open",
+            "OUT-001 OUT-003",
+            "V, the exclusive or of two shares",
+            given,
+            seed=draw.label,
+        )
+        for end, data in (("cut", bytes(csp[:-1])), ("more", bytes(csp) + b"\0")):
+            family.add(
+                f"open-{slug}-{end}",
+                "share.open",
+                "OUT-001 ERR-003",
+                "a share of the wrong length",
+                {**given, "csp": data},
+                flags="negative",
+                refuse="encoding",
+                seed=draw.label,
+            )
+
+
+def _seal(public: PublicKey, text: bytes, label: str) -> bytes:
+    return public.write(
+        [public.encrypt(int.from_bytes(text, "big"), Coins.seeded(f"vectors/{label}"))]
+    )
+
+
+def _binding(run: dict[str, Any], user: str) -> bytes:
+    session = bytes.fromhex(OPERATIONS["session.id"](run)["id"])
+    return hashlib.sha256(b"ppmf/v1/seal/" + session + user.encode()).digest()[:16]
+
+
+def _uploads(family: Family) -> None:
+    secret, other = key("upload/key"), key("upload/other")
+    draw = Draw("upload/seeds")
+    seed = draw.bytes(32)
+    text = seed + _binding(RUN, "1")
+    sealed = _seal(secret.public, text, "upload/1")
+
+    def opening(
+        slug: str, comment: str, requirement: str, data: bytes, user: str = "1", **more: Any
+    ) -> None:
+        given = {"session": RUN, "user": user, **_primes(secret), "sealed": data}
+        flags = "negative" if "refuse" in more else "positive"
+        family.add(
+            f"open-{slug}",
+            "upload.open",
+            requirement,
+            comment,
+            given,
+            flags=flags,
+            seed=draw.label,
+            **more,
+        )
+
+    size = BITS // 4
+    opening("plain", "a sealed seed", "UPL-004", sealed)
+    opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
+    opening(
+        "other-session",
+        "sealed for another session",
+        "UPL-008",
+        _seal(secret.public, seed + _binding({**RUN, "nonce": bytes(16).hex()}, "1"), "upload/2"),
+        refuse="state",
+    )
+    opening(
+        "too-long",
+        "a plaintext of 49 bytes",
+        "UPL-008",
+        _seal(secret.public, b"\x01" + text, "upload/3"),
+        refuse="range",
+    )
+    opening("zero", "the ciphertext 0", "AHE-005", bytes(size), refuse="range")
+    square = int(secret.public.square)
+    opening("beyond", "N^2", "AHE-005", square.to_bytes(size, "big"), refuse="range")
+    opening(
+        "not-prime",
+        "a multiple of p",
+        "AHE-005",
+        _primes(secret)["p"].to_bytes(size, "big"),
+        refuse="range",
+    )
+    opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
+    opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
+    wrong_key = _seal(other.public, text, "upload/4")
+    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="range")
+
+    masked = draw.bytes(16 * 3)
+
+    def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
+        given = {"session": RUN, "modulus": secret.public.to_bytes(), "uploads": uploads}
+        flags = "negative" if "refuse" in more else "positive"
+        family.add(
+            f"take-{slug}",
+            "upload.take",
+            "UPL-006",
+            comment,
+            given,
+            flags=flags,
+            seed=draw.label,
+            **more,
+        )
+
+    one, two = ["1", masked, sealed], ["2", masked[::-1], sealed]
+    taking("both", "both users", [one, two])
+    taking("any-order", "in any order", [two, one])
+    taking("again", "one of them again, byte for byte", [one, one, two])
+    taking("none", "nobody yet", [])
+    taking(
+        "changed",
+        "one of them again, changed",
+        [one, two, ["1", masked[::-1], sealed]],
+        refuse="state",
+    )
+    taking(
+        "resealed",
+        "the same rows, sealed anew",
+        [one, ["1", masked, _seal(secret.public, text, "upload/5")]],
+        refuse="state",
+    )
+    taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")
+    taking("short", "rows cut short", [["1", masked[:-1], sealed]], refuse="encoding")
+    taking(
+        "long", "rows of an item too many", [["1", masked + bytes(16), sealed]], refuse="encoding"
+    )
+    taking("sealed-short", "a seal cut short", [["1", masked, sealed[:-1]]], refuse="encoding")
+    taking("sealed-zero", "a seal outside its group", [["1", masked, bytes(size)]], refuse="range")
+
+
+def _moduli(family: Family) -> None:
+    secret = key("paillier/key")
+    modulus = int(secret.public.modulus)
+    prime = _primes(secret)["p"]
+
+    def add(slug: str, comment: str, data: bytes, **more: Any) -> None:
+        flags = "negative" if "refuse" in more else "positive"
+        family.add(
+            f"modulus-{slug}",
+            "ahe.modulus",
+            "AHE-003 AHE-004",
+            comment,
+            {"bits": BITS, "modulus": data},
+            flags=flags,
+            **more,
+        )
+
+    good = modulus.to_bytes(64, "big")
+    add("plain", "a modulus of 512 bits", good)
+    add("short", "a byte too few", good[1:], refuse="encoding")
+    add("long", "a byte too many", b"\0" + good, refuse="encoding")
+    add("511-bits", "a bit too few", (modulus >> 1 | 1).to_bytes(64, "big"), refuse="range")
+    add("zero", "no bits at all", bytes(64), refuse="range")
+    add("even", "an even number", (modulus - 1).to_bytes(64, "big"), refuse="range")
+    add(
+        "small-factor",
+        "a multiple of 997",
+        ((1 << 511) // 997 * 997 + 997 * 2).to_bytes(64, "big"),
+        refuse="range",
+    )
+    add("square", "a square", (prime * prime).to_bytes(64, "big"), refuse="range")
+    add("prime", "a prime", int(gmpy2.next_prime(modulus)).to_bytes(64, "big"), refuse="range")
+    root = int(gmpy2.next_prime(gmpy2.iroot(gmpy2.mpz(1) << 511, 3)[0] + 10**6))
+    add("cube", "a cube", (root**3).to_bytes(64, "big"), refuse="range")
+
+
+def _ciphertexts(family: Family) -> None:
+    secret = key("paillier/key")
+    public = secret.public
+    size, square = BITS // 4, int(public.square)
+    good = [_seal(public, bytes([n]), f"paillier/{n}") for n in range(3)]
+
+    def add(slug: str, comment: str, data: bytes, count: int, **more: Any) -> None:
+        given = {"bits": BITS, "modulus": public.to_bytes(), "data": data, "count": count}
+        flags = "negative" if "refuse" in more else "positive"
+        family.add(
+            f"ciphertexts-{slug}", "ahe.ciphertexts", "AHE-005", comment, given, flags=flags, **more
+        )
+
+    add("three", "one after the other", b"".join(good), 3)
+    add("none", "none at all", b"", 0)
+    add("largest", "N^2 - 1", (square - 1).to_bytes(size, "big"), 1)
+    add("one", "1: an encryption of 0 without randomness", (1).to_bytes(size, "big"), 1)
+    add("zero", "0", good[0] + bytes(size), 2, refuse="range")
+    add("square", "N^2", square.to_bytes(size, "big"), 1, refuse="range")
+    add("largest-bytes", "nothing but ones", b"\xff" * size, 1, refuse="range")
+    add("modulus", "N itself", int(public.modulus).to_bytes(size, "big"), 1, refuse="range")
+    add(
+        "factor",
+        "a multiple of q",
+        (_primes(secret)["q"] * 3).to_bytes(size, "big"),
+        1,
+        refuse="range",
+    )
+    add("cut", "a byte too few", good[0][:-1], 1, refuse="encoding")
+    add("more", "a ciphertext too many", b"".join(good), 2, refuse="encoding")
+    for number, plaintext in enumerate((0, 1, 2**64 - 1, int(public.modulus) - 1)):
+        sealed = _seal(public, plaintext.to_bytes(64, "big"), f"paillier/decrypt-{number}")
+        family.add(
+            f"decrypt-{number}",
+            "ahe.decrypt",
+            "AHE-003 AHE-005 AHE-006",
+            "an encryption, opened",
+            {**_primes(secret), "ciphertext": sealed},
+        )
+
+
+def _slots(family: Family) -> None:
+    for bits, rows, outputs in (
+        (3072, 943, 4_200_000),
+        (3072, 1, 1),
+        (2048, 2, 2),
+        (512, 3, 100),
+        (512, 4, 128),
+        (512, 5, 129),
+        (1024, 2**31 - 1, 2**40),
+    ):
+        given = {"bits": bits, "rows": rows, "blocks": [3, 3], "outputs": outputs}
+        family.add(
+            f"slots-{bits}-{rows}-{outputs}", "ahe.slots", "AHE-007", "slots of a plaintext", given
+        )
+    given = {"bits": 512, "rows": 2**150, "blocks": [1, 1], "outputs": 2**200}
+    family.add(
+        "slots-none",
+        "ahe.slots",
+        "AHE-007",
+        "not one slot fits",
+        given,
+        flags="negative",
+        refuse="parameters",
+    )
+
+
+def _answers(family: Family) -> None:
+    """Answers made by the formula of PPMF-AHE-009 itself, from all that goes into it."""
+    secret = key("paillier/answers")
+    public = secret.public
+    modulus, square = int(public.modulus), int(public.square)
+    for slug, rows, blocks, uses in (
+        ("plain", 2, (3, 3), ((0, 2), (1, 2))),
+        ("one", 1, (1, 1), ((0, 1), (0, 1))),
+        ("empty-use", 2, (2, 2), ((0, 0), (0, 2))),
+        ("odd", 3, (5, 2), ((1, 2), (0, 2))),
+    ):
+        draw = Draw(f"paillier/answer-{slug}")
+        coins = Coins.seeded(f"vectors/paillier/answer-{slug}")
+        layout = Layout(rows, blocks, 64)
+        slots = Slots.of(BITS, layout)
+        matrices = [[[draw.word() for _ in range(width)] for _ in range(rows)] for width in blocks]
+        x = [[draw.word() for _ in range(rows)] for _ in range(max(end for _, end in uses))]
+        answer = b""
+        kept: list[list[list[int]]] = []
+        for matrix, (first, end) in zip(matrices, uses, strict=True):
+            spans = slots.spans(len(matrix[0]))
+            ciphers = [
+                [public.encrypt(slots.pack(row[span]), coins) for span in spans] for row in matrix
+            ]
+            kept.append([])
+            for factors in x[first:end]:
+                masks = [draw.below(1 << (slots.width - 1)) for _ in matrix[0]]
+                kept[-1].append([-mask % (1 << 64) for mask in masks])
+                for column, span in enumerate(spans):
+                    product = 1 + slots.pack(masks[span]) * modulus
+                    for factor, row in zip(factors, ciphers, strict=True):
+                        product = product * pow(int(row[column]), factor, square) % square
+                    fresh = pow(public.unit(coins), modulus, square)
+                    answer += (product * fresh % square).to_bytes(BITS // 4, "big")
+        given = {
+            **_primes(secret),
+            "rows": rows,
+            "blocks": list(blocks),
+            "outputs": 64,
+            "uses": [list(use) for use in uses],
+            "answer": answer,
+        }
+        family.add(
+            f"answer-{slug}",
+            "ahe.open",
+            "AHE-002 AHE-008 AHE-009 AHE-010",
+            "the owner's shares of a product",
+            given,
+            seed=draw.label,
+        )
+        _check_product(family, matrices, x, uses, kept)
+        for end_slug, data in (("cut", answer[:-1]), ("more", answer + bytes(BITS // 4))):
+            family.add(
+                f"answer-{slug}-{end_slug}",
+                "ahe.open",
+                "AHE-005 ERR-003",
+                "of the wrong length",
+                {**given, "answer": data},
+                flags="negative",
+                refuse="encoding",
+                seed=draw.label,
+            )
+
+
+def _check_product(family: Family, matrices: Any, x: Any, uses: Any, kept: Any) -> None:
+    """The owner's and the peer's shares add up to the product, or the vector is wrong."""
+    shares = family.cases[-1]["expect"]["out"]["shares"]
+    for matrix, (first, end), ours, theirs in zip(matrices, uses, shares, kept, strict=True):
+        product = np.array(x[first:end], dtype=np.uint64).reshape(
+            end - first, len(matrix)
+        ) @ np.array(matrix, dtype=np.uint64)
+        total = [
+            [(int(a) + b) % (1 << 64) for a, b in zip(r, s, strict=True)]
+            for r, s in zip(ours, theirs, strict=True)
+        ]
+        assert product.tolist() == total
