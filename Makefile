@@ -71,6 +71,10 @@ docs: $(VENV)/.dev ## the site, in docs/_build/html
 bench: $(VENV)/.runtime ## what a training costs on this machine: figures to read, nothing asserted
 	$(BIN)/ppmf bench $(ARGS)
 
+.PHONY: vectors
+vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
+	$(BIN)/python -m ppmf_conformance.suite.generate conformance/ppmf_conformance/suite/vectors spec
+
 # Needs uv on the path. The second lock keeps the versions of the first.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --quiet pyproject.toml
