@@ -7,11 +7,10 @@ what and where; 70 a fault of this program; 130 interrupted.
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -29,6 +28,7 @@ from ppmf_conformance import (
     resume_command,
     train,
 )
+from ppmf_conformance.registering import add
 from ppmf_spec.errors import PpmfError
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
@@ -66,23 +66,16 @@ app = typer.Typer(
 params_app = typer.Typer(rich_markup_mode=None)
 
 
-def _add(to: typer.Typer, name: str, command: Callable[..., None]) -> None:
-    """Register a command; its docstring is its help, indented paragraphs kept as they are."""
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    shown = [f"\b\n{text}" if "\n  " in text else text for text in paragraphs]
-    to.command(name, help="\n\n".join(shown))(command)
-
-
-_add(app, "demo", demo.demo)
-_add(app, "train", train.train)
-_add(app, "resume", resume_command.resume)
-_add(app, "oracle", oracle_command.oracle)
-_add(app, "recommend", recommend.recommend)
-_add(app, "similar", recommend.similar)
-_add(app, "audit", audit_command.audit_transcripts)
-_add(app, "estimate", estimate_command.estimate)
-_add(app, "bench", bench_command.bench)
-_add(params_app, "check", params_command.check)
+add(app, "demo", demo.demo)
+add(app, "train", train.train)
+add(app, "resume", resume_command.resume)
+add(app, "oracle", oracle_command.oracle)
+add(app, "recommend", recommend.recommend)
+add(app, "similar", recommend.similar)
+add(app, "audit", audit_command.audit_transcripts)
+add(app, "estimate", estimate_command.estimate)
+add(app, "bench", bench_command.bench)
+add(params_app, "check", params_command.check)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance_command.app, name="conformance")
 

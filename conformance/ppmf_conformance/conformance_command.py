@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ppmf_conformance import screen
+from ppmf_conformance.registering import add
 from ppmf_conformance.suite import cases, check, known, runner, titles, version
 from ppmf_conformance.suite.cases import Suite
 from ppmf_conformance.suite.deadline import Deadlines
@@ -49,7 +50,6 @@ def conformance(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-@app.command()
 def run(
     command: Command,
     only: Only = [],  # noqa: B006 (typer copies it)
@@ -65,13 +65,11 @@ def run(
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
 ) -> int:
-    r"""Ask an implementation every case that it declares.
+    """Ask an implementation every case that it declares.
 
-    \b
     Exit status: 0 all as expected; 1 a failure; 2 usage; 4 a pattern that matches nothing;
     5 nothing ran. The report is a folder: results.ndjson, junit.xml, index.html.
 
-    \b
     Examples:
       ppmf conformance run -- node adapter.mjs
       ppmf conformance run --only 'prox/*' --report out -- ./adapter --fast
@@ -143,16 +141,14 @@ def _why(result: Result) -> str:
     return result.detail or f"passes, and is listed as known: {result.known}"
 
 
-@app.command(name="check")
 def check_adapter(
     command: Command,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
 ) -> int:
-    r"""Look at an adapter itself: its lines, their order, its end; not at its arithmetic.
+    """Look at an adapter itself: its lines, their order, its end; not at its arithmetic.
 
-    \b
     Exit status: 0 fit to be asked; 1 not; 2 usage.
     """
     deadlines = Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline)
@@ -165,7 +161,6 @@ def check_adapter(
     return int(Exit.FAILURE if failed else Exit.AS_EXPECTED)
 
 
-@app.command()
 def vectors(
     to: Annotated[
         Path | None,
@@ -173,9 +168,8 @@ def vectors(
     ] = None,
     only: Only = [],  # noqa: B006 (typer copies it)
 ) -> None:
-    r"""List the cases, or copy the files of vectors and their schema into a folder.
+    """List the cases, or copy the files of vectors and their schema into a folder.
 
-    \b
     Examples:
       ppmf conformance vectors --only 'step/*'
       ppmf conformance vectors out && cd out && sha256sum -c SHA256SUMS
@@ -194,3 +188,8 @@ def vectors(
     for name, content in cases.files_of_vectors().items():
         write_atomically(to / name, content)
     typer.echo(f"{len(suite.cases)} cases, sha256 {suite.digest}")
+
+
+add(app, "run", run)
+add(app, "check", check_adapter)
+add(app, "vectors", vectors)
