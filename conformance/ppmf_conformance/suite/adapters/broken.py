@@ -186,4 +186,6 @@ FAULTS: dict[str, Fault] = {
 HELLO = introduction("broken on purpose", oracle.OPERATIONS)
 
 if __name__ == "__main__":
+    if sys.argv[1:] not in ([name] for name in FAULTS):
+        sys.exit(f"name one fault: {', '.join(FAULTS)}")
     FAULTS[sys.argv[1]].run()
