@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CSP, the crypto-service provider: holds the users' key, garbles, learns nothing (section 5)."""
+"""CSP, the crypto-service provider: opens the users' seals, garbles, learns nothing (section 5)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratin
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import permute_bits
 from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program, Send, receive
+from ppmf_secure.sealing import SealingKey
 from ppmf_secure.server import check_session, train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import check_length
 from ppmf_secure.suites import SuiteChoice
-from ppmf_secure.user import expand_seed, open_seed
+from ppmf_secure.user import SEALED_BYTES, expand_seed, open_seed
 from ppmf_spec import wire
 
 
@@ -29,34 +30,35 @@ def csp(
     """
     check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)
-    key = SecretKey.generate(suite.transfer_bits, coins)
+    transfer_key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:
-        shares = yield from _take_seeds(session, suite, key)
+        shares = yield from _take_seeds(session, SealingKey.generate(coins))
     else:
         shares = read_ratings(session, kept.ratings)
-    labels = yield from train(CSP, session, suite, key, shares, coins, epoch=epoch, kept=kept)
+    labels = yield from train(
+        CSP, session, suite, transfer_key, shares, coins, epoch=epoch, kept=kept
+    )
     yield Phase("output", session.half_steps, session.half_steps)
     bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
     yield Send(RECSYS, wire.OutputShare(bits.tobytes()))
 
 
-def _take_seeds(session: Session, suite: SuiteChoice, key: SecretKey) -> Program[RatingShares]:
+def _take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
     """Give the users a key, and open the seeds that come back through RecSys."""
-    for receiver in (RECSYS, USERS):
-        yield Send(receiver, wire.UserKey(key.public.to_bytes()))
+    yield Send(USERS, wire.UserKey(key.public))
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(RECSYS, wire.SealedSeeds)
-    shares = _shares(session, suite, key, message.sealed)
+    shares = _shares(session, key, message.sealed)
     yield Keep("ratings", None, partial(write_ratings, session, shares))
     return shares
 
 
-def _shares(session: Session, suite: SuiteChoice, key: SecretKey, sealed: bytes) -> RatingShares:
+def _shares(session: Session, key: SealingKey, sealed: bytes) -> RatingShares:
     """CSP's share of the ratings: the users' masks, from their seeds."""
-    size = suite.sealed_bytes
-    check_length(sealed, size * len(session.users), "sealed seeds")
+    check_length(sealed, SEALED_BYTES * len(session.users), "sealed seeds")
     masks = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
     for row, user in enumerate(session.users):
-        seed = open_seed(session, user, key, sealed[row * size : (row + 1) * size])
+        hers = sealed[row * SEALED_BYTES : (row + 1) * SEALED_BYTES]
+        seed = open_seed(session, user, key, hers)
         masks[:, row] = expand_seed(session, user, seed)
     return RatingShares(*masks)

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.checkpoint import Kept, RatingShares, read_ratings, write_ratings
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import colours
@@ -16,6 +16,7 @@ from ppmf_secure.server import check_session, train
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Words, check_length, from_bits, words_from_bytes
 from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.user import check_sealed_seed
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError, RangeError, StateError
 from ppmf_spec.profiles import ItemProfiles
@@ -24,9 +25,8 @@ from ppmf_spec.profiles import ItemProfiles
 class Intake:
     """The uploads as they come: one a user, in any order, a retry allowed if byte-identical."""
 
-    def __init__(self, session: Session, key: PublicKey) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._key = key
         self._row = {user: row for row, user in enumerate(session.users)}
         self._masked = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
         self._sealed: dict[str, bytes] = {}
@@ -41,7 +41,7 @@ class Intake:
         if upload.user not in self._row:
             raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
         where = f"upload of user {upload.user}"
-        self._key.read(upload.sealed, 1, f"{where}: sealed seed")
+        check_sealed_seed(upload.user, upload.sealed)
         shape = (2, len(self._session.items))
         masked = words_from_bytes(upload.masked, shape, f"{where}: masked rows")
         row = self._row[upload.user]
@@ -75,7 +75,7 @@ def recsys(
     yield Phase("keys", 0, session.half_steps)
     transfer_key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:
-        shares = yield from _take_uploads(session, suite)
+        shares = yield from _take_uploads(session)
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(
@@ -86,11 +86,10 @@ def recsys(
     return open_output(session, labels, message.bits)
 
 
-def _take_uploads(session: Session, suite: SuiteChoice) -> Program[RatingShares]:
+def _take_uploads(session: Session) -> Program[RatingShares]:
     """Wait for every user, and pass the sealed seeds on. A bad upload costs nobody else's."""
     yield Phase("upload", 0, session.half_steps)
-    message = yield from receive(CSP, wire.UserKey)
-    intake = Intake(session, PublicKey.parse(message.modulus, suite.transfer_bits))
+    intake = Intake(session)
     while intake.missing:
         upload = yield from receive(USERS, wire.Upload)
         try:

@@ -15,7 +15,7 @@ class SuiteChoice:
     """A suite by its name.
 
     products: the homomorphic matrix product.
-    transfer_bits: the Paillier modulus of users' seeds and of the base transfers.
+    transfer_bits: the Paillier modulus of the base transfers.
     """
 
     products: Suite
@@ -29,11 +29,6 @@ class SuiteChoice:
     def secure(self) -> bool:
         """False for the small keys that only tests may use."""
         return self.products.secure
-
-    @property
-    def sealed_bytes(self) -> int:
-        """Length of one user's sealed seed: one ciphertext."""
-        return 2 * self.transfer_bits // 8
 
 
 def suite(name: str) -> SuiteChoice:

@@ -58,11 +58,11 @@ _SERVERS = (("recsys", "csp"), ("csp", "recsys"))
 
 @dataclass(frozen=True, slots=True)
 class UserKey(Message):
-    """CSP's Paillier modulus, big-endian: users encrypt seeds under it, RecSys checks the seals."""
+    """The public key that users seal their seeds to: CSP's, an X25519 point."""
 
     name = "user-key"
-    routes = (("csp", "users"), ("csp", "recsys"))
-    modulus: bytes = _of(FieldClass.PUBLIC)
+    routes = (("csp", "users"),)
+    key: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)

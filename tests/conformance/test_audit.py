@@ -17,8 +17,8 @@ from ppmf_conformance.audit import audit
 from ppmf_conformance.audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_conformance.audit.ciphertexts import KEYS
 from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.ahe.sealed import seal
 from ppmf_secure.coins import Coins
+from ppmf_secure.sealing import SealingKey, seal
 from ppmf_secure.transcript import Recorder
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
@@ -29,6 +29,7 @@ Wire = list[tuple[str, str, bytes]]
 BOTH = (("recsys", "csp"), ("csp", "recsys"))
 COINS = Coins.seeded("test_audit")
 SECRET = {name: SecretKey.generate(512, COINS) for name in ("recsys", "csp")}
+KEY_FOR_SEALS = SealingKey.generate(COINS).public
 USERS = [f"{number}" for number in range(1, 8)]
 
 
@@ -37,11 +38,14 @@ def ciphertexts(owner: str, count: int) -> bytes:
     return key.public.write(key.encrypt(number, COINS) for number in range(count))
 
 
+def sealed_seed() -> bytes:
+    return seal(KEY_FOR_SEALS, b"", COINS.bytes(32), COINS.bytes(32))
+
+
 def faultless() -> list[Step]:
     """A run's messages in a plausible order, with random bytes where bytes must look random."""
-    csp = SECRET["csp"].public
-    steps: list[Step] = [("csp", "users", wire.UserKey(csp.to_bytes()))]
-    uploads = [wire.Upload(user, COINS.bytes(1600), seal(csp, b"seed", COINS)) for user in USERS]
+    steps: list[Step] = [("csp", "users", wire.UserKey(KEY_FOR_SEALS))]
+    uploads = [wire.Upload(user, COINS.bytes(1600), sealed_seed()) for user in USERS]
     steps += [("users", "recsys", upload) for upload in uploads]
     sealed = b"".join(upload.sealed for upload in uploads)
     steps.append(("recsys", "csp", wire.SealedSeeds(sealed)))
@@ -230,13 +234,13 @@ def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_none_is_found(tmp_path: Path) -> None:
-    steps = spoil(faultless(), wire.UserKey, "modulus", lambda data: bytes(64))
+    steps = spoil(faultless(), wire.UserKey, "key", lambda data: bytes(32))
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 
 def test_a_sealed_seed_altered_on_its_way_is_found(tmp_path: Path) -> None:
-    fresh = seal(SECRET["csp"].public, b"other", COINS)
-    steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[128:])
+    fresh = sealed_seed()
+    steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[80:])
     assert failed(record(tmp_path, encoded(steps))) == {"sealed seeds forwarded unchanged"}
 
 

@@ -68,23 +68,24 @@ class Tampering:
         return self._change(answer) if op == self._op else answer
 
 
-def outbox(edit: Any) -> Any:
-    """A change of the first message of a turn that has any."""
+def outbox(edit: Any, to: str = "users") -> Any:
+    """A change of the first message of a turn that has any to this party."""
 
     def change(answer: Answer) -> Answer:
         sent = answer.out.get("outbox", [])
-        if sent:
-            sent[0] = edit(sent[0])
+        first = next((at for at, one in enumerate(sent) if one["to"] == to), None)
+        if first is not None:
+            sent[first : first + 1] = edit(sent[first])
         return answer
 
     return change
 
 
-def message_edit(edit: str) -> Any:
-    def change(one: dict[str, str]) -> dict[str, str]:
-        return {**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}
+def message_edit(edit: str, to: str = "users") -> Any:
+    def change(one: dict[str, str]) -> list[dict[str, str]]:
+        return [{**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}]
 
-    return outbox(change)
+    return outbox(change, to)
 
 
 @pytest.mark.req("PPMF-CON-032")
@@ -92,21 +93,23 @@ def message_edit(edit: str) -> Any:
     ("change", "why"),
     [
         (message_edit("cut"), "is not CBOR"),
-        (message_edit("rename"), "bytes, not 112 of user-key"),
-        (outbox(lambda one: {**one, "to": "csp"}), "does not go this way"),
-        (outbox(lambda one: {**one, "to": "users"}), "where nothing more is due"),
+        (message_edit("rename", "recsys"), "bytes, not 202 of server-key"),
+        (outbox(lambda one: [{**one, "to": "recsys"}]), "does not go this way"),
+        (outbox(lambda one: [one, one]), "where nothing more is due"),
         (
             outbox(
-                lambda one: {
-                    **one,
-                    "message": field_changed(
-                        bytes.fromhex(one["message"]), "modulus", "more"
-                    ).hex(),
-                }
+                lambda one: [
+                    {
+                        **one,
+                        "message": field_changed(
+                            bytes.fromhex(one["message"]), "key", "more"
+                        ).hex(),
+                    }
+                ]
             ),
-            "of 113 bytes, not 112 of user-key",
+            "of 81 bytes, not 80 of user-key",
         ),
-        (message_edit("session"), "our recsys ends with state"),
+        (message_edit("session"), "our users ends with state"),
     ],
 )
 def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, why: str) -> None:
@@ -151,10 +154,10 @@ def test_a_party_that_has_ended_stays_so() -> None:
     made = house.new({"role": "recsys", "session": given["session"], "coins": "x"})
     first = house.step({**made, "inbox": []})
     assert first == {"outbox": [], "refused": [], "done": False, "output": None}
-    gone = [{"from": "csp", "message": None}]
+    gone = [{"from": "users", "message": None}]
     answer = Ours().run("", "party.step", {**made, "inbox": []})
     assert (answer.status, answer.kind) == ("reject", "state")
-    with pytest.raises(Exception, match="csp is gone"):
+    with pytest.raises(Exception, match="users is gone"):
         house.step({**made, "inbox": gone})
     with pytest.raises(StateError, match="has ended"):
         house.step({**made, "inbox": []})
@@ -187,11 +190,11 @@ def test_an_edit_changes_one_message_and_no_other() -> None:
     assert arriving("gone") == [one, None]
     assert arriving("cut") == [one, two[:-1], three]
     assert arriving("more") == [one, two + b"\0", three]
-    bad = field_changed(two, "modulus", "zero")
+    bad = field_changed(two, "key", "zero")
     assert wire.decode(bad).message == wire.UserKey(bytes(4))
-    assert arriving("field", field="modulus", value="zero") == [one, bad, three]
-    assert arriving("extra", field="modulus", value="zero") == [one, bad, two, three]
-    assert arriving("again", field="modulus", value="zero") == [one, two, bad, three]
+    assert arriving("field", field="key", value="zero") == [one, bad, three]
+    assert arriving("extra", field="key", value="zero") == [one, bad, two, three]
+    assert arriving("again", field="key", value="zero") == [one, two, bad, three]
     found = [wire.decode(arriving(edit)[1] or b"") for edit in ("session", "epoch", "number")]
     assert found[0].session == bytes(range(31, -1, -1))
     assert (found[1].epoch, found[2].number) == (1, 2)

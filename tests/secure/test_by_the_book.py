@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 from collections.abc import Callable
 
 import gmpy2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
@@ -37,7 +40,6 @@ from ppmf_secure.user import upload
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.wire import TransferPayload
-from spec_code import CHAPTER
 from toy_runs import ratings_of, run_toy
 
 P, Q = (
@@ -46,6 +48,7 @@ P, Q = (
 KEY = SecretKey(P, Q)
 N = P * Q
 CIPHERTEXT = 128
+CHAPTER = Path(__file__).parents[2] / "spec" / "04-protocol.md"
 
 
 def u64(value: int) -> bytes:
@@ -107,11 +110,11 @@ def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_upload() -> None:
     one = session()
     rows = np.array([[1, 0, 1], [2**64 - 5, 0, 4]], dtype=np.uint64)
-    sent = upload(one, "é", rows, KEY.public, Coins.seeded("upload"))
-    payload = decrypt(sent.sealed).to_bytes(48, "big")
-    seed, binding = payload[:32], payload[32:]
-    name = "é".encode()
-    assert binding == hashlib.sha256(b"ppmf/v1/seal/" + one.id + name).digest()[:16]
+    key, name = X25519PrivateKey.from_private_bytes(bytes(range(32))), "é".encode()
+    public = key.public_key().public_bytes_raw()
+    sent = upload(one, "é", rows, public, Coins.seeded("upload"))
+    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+    seed = standard.decrypt(sent.sealed, key, b"ppmf/v1/seal/" + one.id + name)
     mask = hashlib.shake_256(b"ppmf/v1/upload/" + one.id + name + seed).digest(48)
     for place, value in enumerate(rows.ravel().tolist()):
         here = slice(8 * place, 8 * place + 8)

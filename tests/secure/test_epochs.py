@@ -45,7 +45,7 @@ def run_epoch(session: Session, folder: Path, epoch: int) -> object:
             coins = Coins.seeded(f"{name}/{epoch}")
             party = Party(name, session.id, recorder, lambda _: None, store, epoch=epoch)
             if name == USERS:
-                programs[name] = (party, users(session, chosen, user_rows(RATINGS), coins))
+                programs[name] = (party, users(session, user_rows(RATINGS), coins))
             else:
                 kept = store.kept() if epoch else None
                 program = SERVERS[name](session, chosen, coins, epoch=epoch, kept=kept)

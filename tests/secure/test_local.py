@@ -102,11 +102,3 @@ def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PeerError, match=broke) as caught:
         local.train(RATINGS, PARAMETERS, suite=SUITE)
     assert "4.5" not in str(caught.value)
-
-
-@pytest.mark.req("PPMF-RUN-001")
-def test_many_users_are_played_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "MANY_USERS", 2)
-    assert local.train(RATINGS, PARAMETERS, suite="rlwe-64-insecure").profiles == fixed.train(
-        RATINGS, PARAMETERS
-    )

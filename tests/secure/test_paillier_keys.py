@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.sealed import MAX_PAYLOAD, seal, unseal
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
@@ -177,44 +176,3 @@ def test_secrets_are_not_printed() -> None:
     key = _key()
     for value in (key._p, key._q):
         assert str(value) not in f"{key!r} {key} {key.public!r}"
-
-
-@settings(max_examples=20)
-@given(payload=st.binary(min_size=48, max_size=48) | st.sampled_from([bytes(48), b"\xff" * 48]))
-def test_sealed_payloads_open(payload: bytes) -> None:
-    key, coins = _key(), Coins.seeded("seal")
-    sealed = seal(key.public, payload, coins)
-    assert len(sealed) == key.public.ciphertext_bytes
-    assert unseal(key, sealed, 48, "seal of x") == payload
-    assert seal(key.public, payload, coins) != sealed
-
-
-def test_what_cannot_be_sealed_or_opened() -> None:
-    key, coins = _key(), Coins.seeded("refusals")
-    assert unseal(key, seal(key.public, b"\xff" * MAX_PAYLOAD, coins), MAX_PAYLOAD, "seal of x")
-    with pytest.raises(RangeError, match="64 bytes, at most 63"):
-        seal(key.public, bytes(64), coins)
-    sealed = seal(key.public, b"\xff" * 48, coins)
-    with pytest.raises(EncodingError, match="127 bytes instead of 128"):
-        unseal(key, sealed[1:], 48, "seal of x")
-    with pytest.raises(RangeError, match="does not fit in 47 bytes"):
-        unseal(key, sealed, 47, "seal of x")
-    with pytest.raises(RangeError, match="outside"):
-        unseal(key, bytes(128), 48, "seal of x")
-
-
-def test_another_key_does_not_open() -> None:
-    """Under a wrong key a ciphertext is out of its group or its plaintext is far too long."""
-    sealed = [seal(_key().public, bytes(48), Coins.seeded(str(n))) for n in range(20)]
-    for one in sealed:
-        with pytest.raises(RangeError):
-            unseal(_key("another"), one, 48, "seal of x")
-
-
-@pytest.mark.parametrize("bits", [512, 1024])
-def test_short_plaintexts_decrypt_at_one_prime(bits: int) -> None:
-    """384 bits are below the primes of a key of 1024 bits, and above those of one of 512."""
-    coins = Coins.seeded(f"short {bits}")
-    key = SecretKey.generate(bits, coins)
-    for message in (0, 1, 2**384 - 1, 2**383 + 12345):
-        assert key.decrypt_short(key.public.encrypt(message, coins), 384) == message

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ideal import ideal_suite
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
 from ppmf_secure.program import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
 from ppmf_secure.recsys import Intake, recsys
+from ppmf_secure.sealing import SealingKey
 from ppmf_secure.server import public_start
 from ppmf_secure.session import Session
 from ppmf_secure.suites import SuiteChoice, suite
@@ -24,14 +25,13 @@ from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import expand_seed, open_seed, upload, users
+from ppmf_secure.user import SEALED_BYTES, expand_seed, open_seed, upload, users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of
 
-KEY = SecretKey.generate(512, Coins.seeded("test key"))
-SEALED = 128
+KEY = SealingKey.generate(Coins.seeded("test key"))
 
 
 def _session(users: tuple[str, ...] = ("1", "2"), nonce: int = 0) -> Session:
@@ -51,14 +51,14 @@ def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins")
 def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: str) -> None:
     session = _session()
     rows = np.array([w, x], dtype=np.int64).astype(np.uint64)
-    intake = Intake(session, KEY.public)
+    intake = Intake(session)
     for user in session.users:
         intake.take(_upload(session, user, rows, coins + user))
     assert intake.missing == 0
     shares = intake.shares()
     sealed = intake.sealed_seeds()
     for row, user in enumerate(session.users):
-        seed = open_seed(session, user, KEY, sealed[row * SEALED : (row + 1) * SEALED])
+        seed = open_seed(session, user, KEY, sealed[row * SEALED_BYTES : (row + 1) * SEALED_BYTES])
         mask = expand_seed(session, user, seed)
         assert (shares.rated[row] + mask[0]).tolist() == w
         assert (shares.rating[row] + mask[1]).astype(np.int64).tolist() == x
@@ -67,7 +67,7 @@ def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: 
 @pytest.mark.req("PPMF-UPL-006")
 def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
     session = _session()
-    intake = Intake(session, KEY.public)
+    intake = Intake(session)
     rows = np.zeros((2, 3), dtype=np.uint64)
     first = _upload(session, "1", rows)
     intake.take(first)
@@ -84,25 +84,25 @@ def test_a_seed_is_bound_to_its_session_and_user() -> None:
     session = _session()
     sealed = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64)).sealed
     open_seed(session, "1", KEY, sealed)
-    with pytest.raises(StateError, match="user 2: it is bound to another"):
+    with pytest.raises(StateError, match="user 2: it was made for another key, session or user"):
         open_seed(session, "2", KEY, sealed)
-    with pytest.raises(StateError, match="user 1: it is bound to another"):
+    with pytest.raises(StateError, match="user 1: it was made for another key, session or user"):
         open_seed(_session(nonce=1), "1", KEY, sealed)
 
 
 @pytest.mark.req("PPMF-UPL-006", "PPMF-ERR-003")
 def test_malformed_uploads_name_the_user() -> None:
     session = _session()
-    intake = Intake(session, KEY.public)
+    intake = Intake(session)
     good = _upload(session, "1", np.zeros((2, 3), dtype=np.uint64))
     with pytest.raises(RangeError, match="'3': not on the user list"):
         intake.take(wire.Upload("3", good.masked, good.sealed))
     with pytest.raises(EncodingError, match="user 1: masked rows: 47 bytes where 48"):
         intake.take(wire.Upload("1", good.masked[:-1], good.sealed))
-    with pytest.raises(EncodingError, match="user 1: sealed seed"):
+    with pytest.raises(EncodingError, match="seed of user 1: 79 bytes instead of 80"):
         intake.take(wire.Upload("1", good.masked, good.sealed[1:]))
-    with pytest.raises(RangeError, match="user 1: sealed seed: ciphertext 0"):
-        intake.take(wire.Upload("1", good.masked, bytes(SEALED)))
+    with pytest.raises(RangeError, match="seed of user 1: a point of small order"):
+        intake.take(wire.Upload("1", good.masked, bytes(SEALED_BYTES)))
     assert intake.missing == 2
 
 
@@ -166,9 +166,8 @@ def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
     effect = next(program)
     while not (isinstance(effect, Send) and isinstance(effect.message, wire.UserKey)):
         effect = next(program)
-    public = PublicKey.parse(effect.message.modulus, chosen.transfer_bits)
     rows = np.zeros((2, 3), dtype=np.uint64)
-    sealed = upload(session, "1", rows, public, Coins.seeded("u")).sealed
+    sealed = upload(session, "1", rows, effect.message.key, Coins.seeded("u")).sealed
     while not isinstance(next(program), Receive):
         pass
     effect = program.send(wire.SealedSeeds(sealed))
@@ -180,7 +179,7 @@ def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
 
 LATTICE, PAILLIER = suite("rlwe-64-insecure"), suite("paillier-512-insecure")
 LATTICE_KEY = LATTICE.products.generate(Coins.seeded("lattice key")).public
-MODULUS = KEY.public.to_bytes()
+MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
 
 @pytest.mark.req("PPMF-PRD-001", "PPMF-RLW-013", "PPMF-AHE-004", "PPMF-ERR-002")
@@ -218,7 +217,7 @@ def test_a_run_of_servers_with_keys_of_different_suites_says_so(
     ratings = ratings_of(1, 3, {(0, 0): 4})
     session = Session(Parameters(rank=1), ratings.users, ("1", "2", "3"), "any", bytes(16))
     programs = {
-        USERS: users(session, LATTICE, user_rows(ratings), Coins.seeded(USERS)),
+        USERS: users(session, user_rows(ratings), Coins.seeded(USERS)),
         RECSYS: recsys(session, names[0], Coins.seeded(RECSYS)),
         CSP: csp(session, names[1], Coins.seeded(CSP)),
     }
@@ -230,13 +229,23 @@ def test_a_run_of_servers_with_keys_of_different_suites_says_so(
         run_together({name: (parties[name], program) for name, program in programs.items()})
 
 
+@pytest.mark.req("PPMF-UPL-009")
+def test_a_user_refuses_what_is_no_key_for_seals() -> None:
+    rows = [("1", np.zeros((2, 3), dtype=np.uint64))]
+    for key, error in ((bytes(31), EncodingError), (bytes(32), RangeError)):
+        program = users(_session(), rows, Coins.seeded("u"))
+        while not isinstance(next(program), Receive):
+            pass
+        with pytest.raises(error, match="CSP's key for seals"):
+            program.send(wire.UserKey(key))
+
+
 @pytest.mark.req("PPMF-UPL-007")
 def test_recsys_waits_for_every_user() -> None:
     session = _session()
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"))
     while not isinstance(next(program), Receive):
         pass
-    program.send(wire.UserKey(KEY.public.to_bytes()))
     rows = np.zeros((2, 3), dtype=np.uint64)
     effect = program.send(_upload(session, "2", rows))
     assert isinstance(effect, Receive)

@@ -72,7 +72,7 @@ def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Se
     save_session(folder, session, epoch=0)
     chosen = _suite(session)
     programs: dict[str, Program[object]] = {
-        USERS: users(session, chosen, user_rows(RATINGS), Coins.seeded("users")),
+        USERS: users(session, user_rows(RATINGS), Coins.seeded("users")),
         RECSYS: recsys(session, chosen, Coins.seeded("recsys")),
         CSP: _cut_at(csp(session, chosen, Coins.seeded("csp")), cut),
     }

@@ -22,11 +22,11 @@ from ideal import ideal_suite
 from lengths import BOTH, message_lengths
 from ppmf_reference import fixed
 from ppmf_secure import recsys as recsys_module
-from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.coins import Coins
 from ppmf_secure.garbling import permute_bits
 from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.sealing import SealingKey
 from ppmf_secure.session import Session
 from ppmf_secure.shares import Bits, Words
 from ppmf_secure.suites import suite
@@ -365,7 +365,7 @@ def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.Monk
 
 @pytest.mark.req("PPMF-UPL-005")
 def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
-    key = SecretKey.generate(512, Coins.seeded("key"))
+    key = SealingKey.generate(Coins.seeded("key"))
     session = Session(Parameters(rank=1), ("1",), ("1", "2"), "ideal", bytes(16))
     coins = Coins.seeded("user")
     rows = np.zeros((2, 2), dtype=np.uint64)

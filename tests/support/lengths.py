@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ppmf_spec import netlists
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
-from spec_code import circuit
 
 RECSYS, CSP, USERS = "recsys", "csp", "users"
 BOTH = ((RECSYS, CSP), (CSP, RECSYS))
@@ -146,8 +146,8 @@ class _Sizes:
         if kind != "bias" and p.regulariser == "binary-elastic-net":
             weights["theta"] = p.ridge_int
         q = p.step_bits
-        made = circuit(
-            "reciprocal", largest.bit_length(), drop, q + g, p.damping << g, weights, f + q + 1
+        made = netlists.reciprocal(
+            largest.bit_length(), drop, q + g, p.damping << g, weights, f + q + 1
         )
         widths = {name: len(word) for name, word in made.outputs.items()}
         return largest.bit_length(), len(made.ands()), widths
@@ -156,8 +156,7 @@ class _Sizes:
         """Input bits and AND gates of the circuit of new words."""
         p = self.params
         width = bounds(p, self.users, self.items).z_bits
-        made = circuit(
-            "update",
+        made = netlists.update(
             width,
             2 * p.frac_bits + p.step_bits,
             p.frac_bits,
@@ -173,12 +172,10 @@ _Message = tuple[str, str, str, tuple[Field, ...]]
 
 
 def _uploads(sizes: _Sizes, users: tuple[str, ...]) -> Iterator[_Message]:
-    ciphertext = 2 * sizes.modulus
-    for receiver in (RECSYS, USERS):
-        yield CSP, receiver, "user-key", (bytes(sizes.modulus),)
+    yield CSP, USERS, "user-key", (bytes(32),)
     for user in users:
-        yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(ciphertext))
-    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * ciphertext),)
+        yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(80))
+    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 80),)
 
 
 def _resumption(held: int) -> Iterator[_Message]:

@@ -40,6 +40,12 @@ def ratings_of(n_users: int, n_items: int, table: Table) -> Ratings:
     )
 
 
+def toy_session(ratings: Ratings, params: Parameters, suite: SuiteChoice, label: str) -> Session:
+    """The public session of a toy run."""
+    nonce = Coins.seeded(f"{label}/session").bytes(16)
+    return Session(params, ratings.users, ratings.items, suite.name, nonce)
+
+
 def run_toy(
     ratings: Ratings,
     params: Parameters,
@@ -47,22 +53,23 @@ def run_toy(
     *,
     label: str = "toy",
     transcripts: Path | None = None,
+    checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ItemProfiles:
     """Train with three parties in this thread; V as RecSys opened it."""
     coins = {name: Coins.seeded(f"{label}/{name}") for name in (RECSYS, CSP, USERS)}
-    nonce = Coins.seeded(f"{label}/session").bytes(16)
-    session = Session(params, ratings.users, ratings.items, suite.name, nonce)
+    session = toy_session(ratings, params, suite, label)
     programs = {
-        USERS: users(session, suite, user_rows(ratings), coins[USERS]),
+        USERS: users(session, user_rows(ratings), coins[USERS]),
         RECSYS: recsys(session, suite, coins[RECSYS]),
         CSP: csp(session, suite, coins[CSP]),
     }
     recorders = {name: Recorder(transcripts, name) for name in programs}
+    stores = {name: Store(checkpoints and checkpoints / name) for name in programs}
     try:
         results = run_together(
             {
-                name: (Party(name, session.id, recorders[name], on_progress, Store(None)), program)
+                name: (Party(name, session.id, recorders[name], on_progress, stores[name]), program)
                 for name, program in programs.items()
             }
         )

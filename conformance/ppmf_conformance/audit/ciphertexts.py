@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.keys import Key, PaillierCiphertexts, Uploaded, product_key
+from ppmf_conformance.audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_conformance.audit.outline import Direction
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
@@ -21,8 +21,8 @@ SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
 # Which public key each field of ciphertexts is under: the field of the message that carries the
 # key, and whose message that is.
 KEYS: dict[tuple[str, str], tuple[str, str]] = {
-    ("upload", "sealed"): ("modulus", USERS),
-    ("sealed-seeds", "sealed"): ("modulus", USERS),
+    ("upload", "sealed"): ("key", USERS),
+    ("sealed-seeds", "sealed"): ("key", USERS),
     ("base-request", "choices"): ("transfer_key", SENDER),
     ("base-answer", "seeds"): ("transfer_key", RECEIVER),
     ("encrypted-rows", "rows"): ("product_key", SENDER),
@@ -54,7 +54,7 @@ class Ciphertexts:
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
             if isinstance(message, wire.UserKey):
-                self.keys["modulus", "users", epoch] = PaillierCiphertexts.of(message.modulus)
+                self.keys["key", "users", epoch] = Seals.of(message.key)
             elif isinstance(message, wire.ServerKey):
                 transfers = PaillierCiphertexts.of(message.transfer_key)
                 self.keys["transfer_key", sender, epoch] = transfers

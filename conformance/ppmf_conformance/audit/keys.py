@@ -16,7 +16,9 @@ from ppmf_secure.ahe.rlwe import RlweSuite
 from ppmf_secure.ahe.rlwe_params import Lattice
 from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
 from ppmf_secure.ahe.rlwe_wire import WORD_BYTES, read_residues, words_for
+from ppmf_secure.sealing import KEY_BYTES, check_key
 from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.user import SEALED_BYTES
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 
@@ -54,6 +56,25 @@ class PaillierCiphertexts:
         size = self.key.ciphertext_bytes
         self.key.read(data, max(1, len(data) // size), where)
         yield from (data[begin : begin + size] for begin in range(0, len(data), size))
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """Sealed seeds, one after the other: each encapsulated key and what is under it is a piece."""
+
+    @classmethod
+    def of(cls, key: bytes) -> Seals:
+        """What is sealed to this key, itself a good one."""
+        check_key(key, "key for seals")
+        return cls()
+
+    def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
+        """Both parts of every seal."""
+        if not data or len(data) % SEALED_BYTES:
+            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {SEALED_BYTES}")
+        for at in range(0, len(data), SEALED_BYTES):
+            encapsulated = data[at : at + KEY_BYTES]
+            yield from (check_key(encapsulated, where), data[at + KEY_BYTES : at + SEALED_BYTES])
 
 
 @dataclass(frozen=True, slots=True)

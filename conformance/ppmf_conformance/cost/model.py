@@ -31,7 +31,6 @@ KEYED = (
     "setups",
     "opens",
     "seals",
-    "shared_seals",
     "he_rows",
     "he_tables",
     "first_products",

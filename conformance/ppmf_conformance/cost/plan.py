@@ -8,9 +8,7 @@ unit costs multiply, and are the same for both servers:
     starts          runs: processes started, keys made
     setups          set-ups: base transfers done
     opens           sealed seeds opened by CSP
-    seals           sealed seeds made one after the other
-    shared_seals    sealed seeds made by all cores together
-    crowds          runs in which they are
+    seals           sealed seeds made by users
     mask_words      ring elements of the uploads
     he_rows         bytes of encrypted rows, what `padding_bytes` says included
     he_tables       the same bytes: what products prepare of them once
@@ -46,11 +44,12 @@ from ppmf_secure.halfstep import proximal
 from ppmf_secure.ot import columns_bytes
 from ppmf_secure.product import BATCH_BYTES, Orientation
 from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.sealing import KEY_BYTES
 from ppmf_secure.server import SIDES, orientations
 from ppmf_secure.shares import chunks
 from ppmf_secure.suites import SuiteChoice
 from ppmf_secure.suites import suite as suite_named
-from ppmf_secure.transport.local import MANY_USERS
+from ppmf_secure.user import SEALED_BYTES
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 
@@ -123,21 +122,16 @@ class _Walk:
         return self._tally
 
     def _uploads(self) -> None:
-        tally, suite, size = self._tally, self._suite, self._size
-        for receiver in (RECSYS, USERS):
-            tally.send("keys", CSP, receiver, wire.UserKey, _bytes(suite.transfer_bits))
+        tally, size = self._tally, self._size
+        tally.send("keys", CSP, USERS, wire.UserKey, KEY_BYTES)
         for length in size.id_bytes:
-            fields = (length, 16 * size.items, suite.sealed_bytes)
+            fields = (length, 16 * size.items, SEALED_BYTES)
             tally.send("upload", USERS, RECSYS, wire.Upload, *fields)
-        sealed = size.users * suite.sealed_bytes
+        sealed = size.users * SEALED_BYTES
         tally.send("upload", RECSYS, CSP, wire.SealedSeeds, sealed)
         tally.do("start", starts=1)
         words = 2 * size.users * size.items
-        tally.do("upload", opens=size.users, mask_words=words)
-        if size.users < MANY_USERS:
-            tally.do("upload", seals=size.users)
-        else:
-            tally.do("upload", shared_seals=size.users, crowds=1)
+        tally.do("upload", seals=size.users, opens=size.users, mask_words=words)
         tally.do(MEMORY, mask_words=words)
 
     def _set_up(self) -> None:

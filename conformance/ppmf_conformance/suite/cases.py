@@ -81,7 +81,7 @@ def shipped() -> Suite:
 
 
 def load(folder: Path | Traversable) -> Suite:
-    """The vectors of a folder.
+    """The vectors of a folder (PPMF-CON-020, -021).
 
     Raises EncodingError for a file that does not fit the schema or its digest, and RangeError for
     an id that occurs twice or is not of its family.

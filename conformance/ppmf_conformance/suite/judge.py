@@ -17,7 +17,7 @@ PASS: Verdict = (Outcome.PASS, "")
 
 
 def judge(case: Case, answer: Answer) -> Verdict:
-    """The outcome of an answer that keeps the protocol."""
+    """The outcome of an answer that keeps the protocol (PPMF-CON-007, -012)."""
     expect = case.expect
     match answer.status:
         case "unsupported":
@@ -71,7 +71,7 @@ def _accepted(case: Case, out: dict[str, Any]) -> Verdict:
 
 
 def difference(expected: Any, found: Any, at: str) -> str:
-    """Where two JSON values first differ, and how."""
+    """Where two JSON values first differ, and how (PPMF-CON-012)."""
     if isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):
             return f"{at}: {len(found)} entries, not {len(expected)}"

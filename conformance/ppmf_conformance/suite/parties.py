@@ -89,7 +89,7 @@ class Seat:
         self._handle = out["handle"]
 
     def step(self, inbox: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
-        """Hand over what has arrived; what the party sends."""
+        """Hand over what has arrived; what the party sends (PPMF-CON-030)."""
         self.started = True
         entries = [
             {"from": sender, "message": None if message is None else message.hex()}
@@ -159,7 +159,9 @@ class _Run:
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:
-        """Form, route, name and length of a message of a party under test (chapter 5)."""
+        """Form, route, name and length of a message of a party under test (chapter 5)
+        (PPMF-CON-032).
+        """
         link = f"{sender}>{receiver}"
         number = self._sent[link]
         self._sent[link] += 1

@@ -58,12 +58,12 @@ def hello_line() -> str:
 
 
 def run_line(seq: int, case_id: str, op: str, given: Mapping[str, Any]) -> str:
-    """The call of one operation."""
+    """The call of one operation (PPMF-CON-002, -006)."""
     return jsontext.line({"call": "run", "seq": seq, "id": case_id, "op": op, "in": given})
 
 
 def parse_hello(line: bytes) -> Hello:
-    """The adapter's first line; ProtocolError when it is not as it should be."""
+    """The adapter's first line; ProtocolError when it is not as it should be (PPMF-CON-004)."""
     found = _checked(line, "hello")
     about = found["implementation"]
     return Hello(
@@ -77,7 +77,9 @@ def parse_hello(line: bytes) -> Hello:
 
 
 def parse_answer(line: bytes, seq: int) -> Answer:
-    """The answer to call `seq`; ProtocolError when it is of another form or to another call."""
+    """The answer to call `seq`; ProtocolError when it is of another form or to another call
+    (PPMF-CON-006).
+    """
     found = _checked(line, "answer")
     if found["seq"] != seq:
         raise ProtocolError(f"an answer to call {found['seq']} where {seq} was asked")

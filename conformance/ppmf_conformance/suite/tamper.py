@@ -17,7 +17,7 @@ Link = tuple[str, str]
 
 
 class Post:
-    """Messages on their way, in order by link, with at most one edit on the way."""
+    """Messages on their way, in order by link, with at most one edit on the way (PPMF-CON-033)."""
 
     def __init__(self, tamper: Mapping[str, str] | None) -> None:
         self._waiting: dict[str, list[tuple[str, bytes | None]]] = defaultdict(list)
@@ -66,7 +66,7 @@ class Post:
 
 
 def changed(message: bytes, edit: str) -> bytes:
-    """The bytes after an edit that needs no value."""
+    """The bytes after an edit that needs no value (PPMF-CON-033)."""
     envelope = wire.decode(message)
     match edit:
         case "cut":
@@ -86,7 +86,7 @@ def changed(message: bytes, edit: str) -> bytes:
 
 
 def field_changed(message: bytes, name: str, value: str) -> bytes:
-    """A field cut, lengthened, zeroed, filled, mirrored, made even, or replaced by a text."""
+    """A field cut, lengthened, zeroed, filled, mirrored, or replaced by a text."""
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}
@@ -97,8 +97,6 @@ def field_changed(message: bytes, name: str, value: str) -> bytes:
             "zero": bytes(len(old)),
             "ones": b"\xff" * len(old),
             "mirrored": old[::-1],
-            "even": old[:-1] + bytes([old[-1] & 0xFE]),
-            "one": bytes(len(old) - 1) + b"\x01",
         }[value]
     else:
         new = int(value) if isinstance(old, int) else value

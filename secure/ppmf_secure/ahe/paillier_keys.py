@@ -30,7 +30,7 @@ from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 MIN_BITS = 512
-"""The smallest modulus: a sealed seed (48 bytes) and two slots of a small product fit into it."""
+"""The smallest modulus: some seeds of base transfers and two slots of a small product fit in."""
 
 _PRIME_ROUNDS = 64  # GMP: Baillie-PSW, then 40 rounds of Miller-Rabin
 _SMALL_PRIMES = gmpy2.primorial(1000)
@@ -52,7 +52,7 @@ class PublicKey:
 
     @classmethod
     def parse(cls, data: bytes, bits: int) -> PublicKey:
-        """The key in `data`: N in bits/8 big-endian bytes.
+        """The key in `data`: N in bits/8 big-endian bytes (PPMF-AHE-003, -004).
 
         Raises EncodingError on another length; RangeError if N has not exactly `bits` bits, is
         even, has a prime factor up to 1000, is a perfect power or is prime. That N is a product of
@@ -95,7 +95,7 @@ class PublicKey:
         return 1 + message * self.modulus
 
     def encrypt(self, message: int, coins: Coins) -> mpz:
-        """A fresh encryption of an integer in [0, N). Hides it under DCR."""
+        """A fresh encryption of an integer in [0, N). Hides it under DCR (PPMF-AHE-006)."""
         self.check_message(message)
         return mpz(self._phe.raw_encrypt(int(message), r_value=self.unit(coins)))
 
@@ -105,14 +105,17 @@ class PublicKey:
             raise RangeError("Paillier plaintext: outside [0, N)")
 
     def write(self, ciphertexts: Iterable[mpz]) -> bytes:
-        """Ciphertexts on the wire: `ciphertext_bytes` big-endian bytes each, one after another."""
+        """Ciphertexts on the wire: `ciphertext_bytes` big-endian bytes each, one after another
+        (PPMF-AHE-005).
+        """
         size = self.ciphertext_bytes
         return b"".join(int(c).to_bytes(size, "big") for c in ciphertexts)
 
     def read(self, data: bytes, count: int, where: str) -> list[mpz]:
         """`count` checked ciphertexts from the wire; `where` names the message in an error.
 
-        Raises EncodingError on a wrong length, RangeError naming the first bad ciphertext.
+        Raises EncodingError on a wrong length, RangeError naming the first bad ciphertext
+        (PPMF-AHE-005).
         """
         size = self.ciphertext_bytes
         if len(data) != count * size:
@@ -126,7 +129,8 @@ class PublicKey:
     def check_ciphertexts(self, ciphertexts: Sequence[mpz], where: str) -> None:
         """Refuse whatever is no element of Z_(N^2)^*: RangeError with the number of the first.
 
-        One gcd for all: a product mod N is a unit exactly when each of its factors is.
+        One gcd for all: a product mod N is a unit exactly when each of its factors is
+        (PPMF-AHE-005).
         """
         modulus, product = self.modulus, mpz(1)
         for number, ciphertext in enumerate(ciphertexts):
@@ -156,7 +160,7 @@ class SecretKey:
         p and q are independent uniform primes among those of bits/2 bits with the two top bits
         set, so that N has `bits` bits, at a distance above 2^(bits/2 - 100) (FIPS 186-5, A.1.3).
         Being of one length they make gcd(N, phi(N)) = 1: p < q < 2p, so p | q - 1 would need
-        q = p + 1.
+        q = p + 1 (PPMF-AHE-003).
         """
         if bits < MIN_BITS or bits % 16:
             raise ParametersError(
@@ -175,7 +179,7 @@ class SecretKey:
         pairs of an N-th residue mod p^2 and one mod q^2. Z_(p^2)^* is cyclic of order p(p-1) and
         gcd(N, p(p-1)) = p, as gcd(N, phi(N)) = 1: its N-th residues are its p-th residues, the
         subgroup of order p - 1. For u in [1, p) the power u^p mod p^2 lies there and is u mod p,
-        so it runs through all p - 1 of them once: u uniform makes u^p uniform.
+        so it runs through all p - 1 of them once: u uniform makes u^p uniform (PPMF-AHE-006).
         """
         public = self.public
         public.check_message(message)
@@ -190,17 +194,6 @@ class SecretKey:
     def decrypt(self, ciphertext: mpz) -> int:
         """The plaintext in [0, N) of a checked ciphertext, by CRT (Paillier 1999, section 7)."""
         return int(self._phe.raw_decrypt(int(ciphertext)))
-
-    def decrypt_short(self, ciphertext: mpz, bits: int) -> int:
-        """The same for a plaintext of at most `bits` bits: at one prime alone if it is below it.
-
-        Half the work. A longer plaintext comes out as something else: the caller must notice.
-        """
-        phe = self._phe
-        if bits >= int(phe.p).bit_length():
-            return self.decrypt(ciphertext)
-        power = gmpy2.powmod(ciphertext, phe.p - 1, phe.psquare)
-        return int(phe.l_function(power, phe.p) * phe.hp % phe.p)
 
     def __repr__(self) -> str:
         return "SecretKey(...)"

@@ -70,7 +70,9 @@ class Party:
         return data
 
     def incoming(self, expected: Receive, data: bytes) -> Message:
-        """The message `data` from the party the program waits for; see `Link.decode`."""
+        """The message `data` from the party the program waits for; see `Link.decode`
+        (PPMF-ERR-006).
+        """
         self._recorder.record("received", expected.sender, data)
         self._entry()[2] += len(data)
         return self._link(expected.sender, self.name).decode(data, expected.kind)

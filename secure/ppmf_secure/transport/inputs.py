@@ -12,7 +12,9 @@ from ppmf_spec.ratings import Ratings
 
 
 def user_rows(ratings: Ratings) -> Iterator[tuple[str, Words]]:
-    """(user id, rows (2, items)) of every user on the list: w, and x mod 2^64 where rated."""
+    """(user id, rows (2, items)) of every user on the list: w, and x mod 2^64 where rated
+    (PPMF-UPL-001).
+    """
     order = np.argsort(ratings.user, kind="stable")
     ends = np.searchsorted(ratings.user[order], np.arange(1, ratings.n_users))
     for user, hers in zip(ratings.users, np.split(order, ends), strict=True):

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -33,17 +33,13 @@ from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.pipes import drive
 from ppmf_secure.transport.store import Store, load_session, save_session
-from ppmf_secure.user import Draft, one_by_one, users
+from ppmf_secure.user import users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
-from ppmf_spec.wire import Upload
 
 _SERVERS: Mapping[str, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
-MANY_USERS = 64
-"""From so many users on, they are played by a process a core."""
-
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -208,10 +204,8 @@ class _Run:
             party = Party(USERS, self._session.id, recorder, self._progress, Store(None))
             program = users(
                 self._session,
-                suite_of(self._session.suite),
                 user_rows(ratings),
                 _coins(self._places.coins_label, USERS),
-                _on_all_cores if ratings.n_users >= MANY_USERS else one_by_one,
             )
             try:
                 drive(party, program, self._data)
@@ -261,14 +255,6 @@ def _serve(
             tell("failed", (PeerError.kind, _crash(error)))
         else:
             tell("done", (result, party.measures()))
-
-
-def _on_all_cores(drafts: Iterable[Draft]) -> Iterator[Upload]:
-    """The users' own machines, played by one process a core: the servers are waiting anyway."""
-    context = multiprocessing.get_context("spawn")
-    ignore_interrupts = (signal.SIGINT, signal.SIG_IGN)
-    with context.Pool(initializer=signal.signal, initargs=ignore_interrupts) as pool:
-        yield from pool.imap(Draft.upload, drafts, chunksize=8)
 
 
 def _crash(error: Exception) -> str:

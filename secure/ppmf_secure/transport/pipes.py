@@ -17,7 +17,9 @@ from ppmf_spec.wire import Message
 
 
 def drive(party: Party, program: Program[Any], ends: Mapping[str, Connection]) -> Any:
-    """Run a program over pipes. Sending never waits: a thread a peer writes what is queued."""
+    """Run a program over pipes. Sending never waits: a thread a peer writes what is queued
+    (PPMF-WIR-005, PPMF-ERR-005).
+    """
     writers = {peer: _Writer(end) for peer, end in ends.items()}
     reply: Message | None = None
     try:

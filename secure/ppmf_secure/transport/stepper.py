@@ -18,7 +18,7 @@ from ppmf_spec.wire import Message
 
 
 def run_together(programs: Mapping[str, tuple[Party, Program[Any]]]) -> dict[str, Any]:
-    """Run all programs to their ends; the results by party.
+    """Run all programs to their ends; the results by party (PPMF-WIR-005, PPMF-ERR-005).
 
     Raises what a party raises, and PeerError when all wait for messages nobody will send.
     """

@@ -30,7 +30,7 @@ class Store:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, name: str, iteration: int | None, data: Callable[[], bytes]) -> None:
-        """Write `data()` durably, then let go of what is too old to be agreed on."""
+        """Write `data()` durably, then let go of what is too old to be agreed on (PPMF-RES-004)."""
         if self._folder is None:
             return
         stem = name if iteration is None else f"{name}-{iteration}"
@@ -42,7 +42,7 @@ class Store:
                 path.unlink()
 
     def kept(self) -> Kept:
-        """All that is there; StateError when not even the ratings had arrived."""
+        """All that is there; StateError when not even the ratings had arrived (PPMF-ERR-004)."""
         folder = self._folder
         if folder is None or not (folder / _RATINGS).is_file():
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
@@ -69,7 +69,7 @@ def save_session(folder: Path, session: Session, *, epoch: int) -> None:
 
 
 def load_session(folder: Path) -> tuple[Session, int]:
-    """The session of a folder and its last epoch; StateError when there is none."""
+    """The session of a folder and its last epoch; StateError when there is none (PPMF-ERR-004)."""
     path = folder / _SESSION
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")

@@ -109,7 +109,7 @@ class House:
             case "users":
                 table = {**given["session"], "ratings": given["ratings"]}
                 rows = user_rows(values.ratings(table, session.parameters))
-                program = users(session, choice, rows, coins)
+                program = users(session, rows, coins)
             case "recsys":
                 program = recsys(session, choice, coins)
             case _:

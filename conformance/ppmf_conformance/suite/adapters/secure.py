@@ -112,7 +112,7 @@ def train_fixed(given: Given) -> dict[str, Any]:
     nonce = Coins.system().bytes(NONCE_BYTES)
     session = Session(params, ratings.users, ratings.items, choice.name, nonce)
     programs = {
-        USERS: users(session, choice, user_rows(ratings), Coins.system()),
+        USERS: users(session, user_rows(ratings), Coins.system()),
         RECSYS: recsys(session, choice, Coins.system()),
         CSP: csp(session, choice, Coins.system()),
     }

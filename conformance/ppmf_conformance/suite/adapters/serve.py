@@ -28,7 +28,7 @@ def introduction(name: str, features: Iterable[str], roles: Iterable[str] = ()) 
 
 
 def answer(call: Mapping[str, Any], operations: Mapping[str, Operation]) -> dict[str, Any]:
-    """The answer to one `run` call."""
+    """The answer to one `run` call (PPMF-CON-007, -008)."""
     seq = call["seq"]
     if call["op"] not in operations:
         return {"seq": seq, "status": "unsupported"}
@@ -43,13 +43,13 @@ def answer(call: Mapping[str, Any], operations: Mapping[str, Operation]) -> dict
 
 
 def write(value: Mapping[str, Any]) -> None:
-    """One line, at once: the suite waits for it."""
+    """One line, at once: the suite waits for it (PPMF-CON-002)."""
     sys.stdout.buffer.write(jsontext.line(value).encode("utf-8", "surrogatepass") + b"\n")
     sys.stdout.buffer.flush()
 
 
 def serve(hello: Mapping[str, Any], operations: Mapping[str, Operation]) -> None:
-    """Answer every line until the input ends."""
+    """Answer every line until the input ends (PPMF-CON-006, -009)."""
     for line in sys.stdin.buffer:
         call = jsontext.loads(line, "call")
         write(hello if call["call"] == "hello" else answer(call, operations))

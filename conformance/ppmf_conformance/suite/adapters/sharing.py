@@ -15,10 +15,11 @@ from ppmf_secure.ahe.paillier import PaillierOwner
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.recsys import Intake, open_output
+from ppmf_secure.sealing import SealingKey, check_key
 from ppmf_secure.session import Session
 from ppmf_secure.shares import words_to_bytes
 from ppmf_secure.suites import suite
-from ppmf_secure.user import expand_seed, open_seed
+from ppmf_secure.user import expand_seed, open_seed, seal_seed
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import Upload
 
@@ -72,14 +73,22 @@ def _secret(given: Given) -> SecretKey:
 def upload_open(given: Given) -> dict[str, Any]:
     """`upload.open`: CSP opens a sealed seed."""
     run, sealed = session(given["session"]), bytes.fromhex(given["sealed"])
-    return {"seed": open_seed(run, given["user"], _secret(given), sealed).hex()}
+    key = SealingKey(bytes.fromhex(given["secret"]))
+    return {"seed": open_seed(run, given["user"], key, sealed).hex()}
+
+
+def upload_seal(given: Given) -> dict[str, Any]:
+    """`upload.seal`: a user seals her seed."""
+    run, seed = session(given["session"]), bytes.fromhex(given["seed"])
+    key = check_key(bytes.fromhex(given["key"]), "key for seals")
+    material = bytes.fromhex(given["material"])
+    return {"sealed": seal_seed(run, given["user"], key, seed, material).hex()}
 
 
 def upload_take(given: Given) -> dict[str, Any]:
     """`upload.take`: RecSys takes uploads one after the other; the first it refuses, if any."""
     run = session(given["session"])
-    key = PublicKey.parse(bytes.fromhex(given["modulus"]), suite(run.suite).transfer_bits)
-    intake = Intake(run, key)
+    intake = Intake(run)
     for user, masked, sealed in given["uploads"]:
         intake.take(Upload(user, bytes.fromhex(masked), bytes.fromhex(sealed)))
     return {"missing": str(intake.missing)}
@@ -137,6 +146,7 @@ OPERATIONS: dict[str, Operation] = {
     "share.mask": mask,
     "share.open": open_share,
     "upload.open": upload_open,
+    "upload.seal": upload_seal,
     "upload.take": upload_take,
     "ahe.modulus": ahe_modulus,
     "ahe.ciphertexts": ahe_ciphertexts,

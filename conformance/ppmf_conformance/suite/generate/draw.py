@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Draw:
-    """The stream of SHAKE-256("ppmf/v1/vectors/" + label)."""
+    """The stream of SHAKE-256("ppmf/v1/vectors/" + label) (PPMF-CON-022)."""
 
     def __init__(self, label: str) -> None:
         self.label = label

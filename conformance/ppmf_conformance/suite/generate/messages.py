@@ -14,9 +14,9 @@ from ppmf_conformance.suite.generate.family import Family
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
-    "user-key": {"modulus": 64},
-    "upload": {"user": "Zoë 1", "masked": 48, "sealed": 128},
-    "sealed-seeds": {"sealed": 256},
+    "user-key": {"key": 32},
+    "upload": {"user": "Zoë 1", "masked": 48, "sealed": 80},
+    "sealed-seeds": {"sealed": 160},
     "resume": {"checkpoints": 40},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64, "transfer_key": 64},
     "base-request": {"choices": 300},

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import gmpy2
@@ -16,6 +15,7 @@ from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.coins import Coins
+from ppmf_secure.sealing import SealingKey
 
 SUITE = "paillier-512-insecure"
 BITS = 512
@@ -26,6 +26,17 @@ RUN = {
     "suite": SUITE,
     "nonce": bytes(range(16)).hex(),
 }
+
+
+SMALL_ORDER = {
+    "0": bytes(32),
+    "1": bytes([1]) + bytes(31),
+    "8": (325606250916557431795983626356110631294008115727848805560023387167927233504).to_bytes(
+        32, "little"
+    ),
+    "minus-1": (2**255 - 20).to_bytes(32, "little"),
+}
+"""The u-coordinates of some points of Curve25519 of order 1, 2, 4 or 8, by name."""
 
 
 def families() -> list[Family]:
@@ -149,28 +160,54 @@ def _shares(family: Family) -> None:
             )
 
 
-def _seal(public: PublicKey, text: bytes, label: str) -> bytes:
+def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
     return public.write(
         [public.encrypt(int.from_bytes(text, "big"), Coins.seeded(f"vectors/{label}"))]
     )
 
 
-def _binding(run: dict[str, Any], user: str) -> bytes:
-    session = bytes.fromhex(OPERATIONS["session.id"](run)["id"])
-    return hashlib.sha256(b"ppmf/v1/seal/" + session + user.encode()).digest()[:16]
-
-
 def _uploads(family: Family) -> None:
-    secret, other = key("upload/key"), key("upload/other")
     draw = Draw("upload/seeds")
-    seed = draw.bytes(32)
-    text = seed + _binding(RUN, "1")
-    sealed = _seal(secret.public, text, "upload/1")
+    seed, secret = draw.bytes(32), draw.bytes(32)
+    public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
+
+    def sealed_as(slug: str, to: bytes = public, user: str = "1", **change: Any) -> bytes:
+        """Her seed, sealed; the ephemeral key is of a label."""
+        given = {
+            "session": {**RUN, **change},
+            "user": user,
+            "key": to.hex(),
+            "material": Draw(f"upload/{slug}").bytes(32).hex(),
+            "seed": seed.hex(),
+        }
+        return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
+
+    sealed = sealed_as("seal")
+
+    def sealing(slug: str, comment: str, requirement: str, to: bytes, **more: Any) -> None:
+        given = {"session": RUN, "user": "1", "key": to, "material": draw.bytes(32), "seed": seed}
+        flags = "negative" if "refuse" in more else "positive"
+        family.add(
+            f"seal-{slug}",
+            "upload.seal",
+            requirement,
+            comment,
+            given,
+            flags=flags,
+            seed=draw.label,
+            **more,
+        )
+
+    sealing("plain", "a seed is sealed", "UPL-004", public)
+    sealing("cut", "a key cut short", "UPL-009", public[:-1], refuse="encoding")
+    sealing("more", "a key of a byte too many", "UPL-009", public + b"\0", refuse="encoding")
+    for name, point in SMALL_ORDER.items():
+        sealing(f"small-{name}", "a point of small order", "UPL-009", point, refuse="range")
 
     def opening(
         slug: str, comment: str, requirement: str, data: bytes, user: str = "1", **more: Any
     ) -> None:
-        given = {"session": RUN, "user": user, **_primes(secret), "sealed": data}
+        given = {"session": RUN, "user": user, "secret": secret, "sealed": data}
         flags = "negative" if "refuse" in more else "positive"
         family.add(
             f"open-{slug}",
@@ -183,42 +220,30 @@ def _uploads(family: Family) -> None:
             **more,
         )
 
-    size = BITS // 4
     opening("plain", "a sealed seed", "UPL-004", sealed)
     opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
     opening(
         "other-session",
         "sealed for another session",
         "UPL-008",
-        _seal(secret.public, seed + _binding({**RUN, "nonce": bytes(16).hex()}, "1"), "upload/2"),
+        sealed_as("other-session", nonce=bytes(16).hex()),
         refuse="state",
     )
-    opening(
-        "too-long",
-        "a plaintext of 49 bytes",
-        "UPL-008",
-        _seal(secret.public, b"\x01" + text, "upload/3"),
-        refuse="range",
-    )
-    opening("zero", "the ciphertext 0", "AHE-005", bytes(size), refuse="range")
-    square = int(secret.public.square)
-    opening("beyond", "N^2", "AHE-005", square.to_bytes(size, "big"), refuse="range")
-    opening(
-        "not-prime",
-        "a multiple of p",
-        "AHE-005",
-        _primes(secret)["p"].to_bytes(size, "big"),
-        refuse="range",
-    )
+    wrong_key = sealed_as("wrong-key", to=other)
+    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="state")
+    for place, where in ((0, "encapsulated key"), (32, "ciphertext"), (79, "tag")):
+        altered = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
+        opening(f"altered-{place}", f"a bit of the {where}", "UPL-008", altered, refuse="state")
+    for name, point in SMALL_ORDER.items():
+        small = point + sealed[32:]
+        opening(f"small-{name}", "a point of small order", "UPL-008", small, refuse="range")
     opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
     opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
-    wrong_key = _seal(other.public, text, "upload/4")
-    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="range")
 
     masked = draw.bytes(16 * 3)
 
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
-        given = {"session": RUN, "modulus": secret.public.to_bytes(), "uploads": uploads}
+        given = {"session": RUN, "uploads": uploads}
         flags = "negative" if "refuse" in more else "positive"
         family.add(
             f"take-{slug}",
@@ -245,7 +270,7 @@ def _uploads(family: Family) -> None:
     taking(
         "resealed",
         "the same rows, sealed anew",
-        [one, ["1", masked, _seal(secret.public, text, "upload/5")]],
+        [one, ["1", masked, sealed_as("anew")]],
         refuse="state",
     )
     taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")
@@ -254,7 +279,8 @@ def _uploads(family: Family) -> None:
         "long", "rows of an item too many", [["1", masked + bytes(16), sealed]], refuse="encoding"
     )
     taking("sealed-short", "a seal cut short", [["1", masked, sealed[:-1]]], refuse="encoding")
-    taking("sealed-zero", "a seal outside its group", [["1", masked, bytes(size)]], refuse="range")
+    zero = bytes(len(sealed))
+    taking("sealed-zero", "a seal of a point of small order", [["1", masked, zero]], refuse="range")
 
 
 def _moduli(family: Family) -> None:
@@ -297,7 +323,7 @@ def _ciphertexts(family: Family) -> None:
     secret = key("paillier/key")
     public = secret.public
     size, square = BITS // 4, int(public.square)
-    good = [_seal(public, bytes([n]), f"paillier/{n}") for n in range(3)]
+    good = [_encrypted(public, bytes([n]), f"paillier/{n}") for n in range(3)]
 
     def add(slug: str, comment: str, data: bytes, count: int, **more: Any) -> None:
         given = {"bits": BITS, "modulus": public.to_bytes(), "data": data, "count": count}
@@ -324,7 +350,7 @@ def _ciphertexts(family: Family) -> None:
     add("cut", "a byte too few", good[0][:-1], 1, refuse="encoding")
     add("more", "a ciphertext too many", b"".join(good), 2, refuse="encoding")
     for number, plaintext in enumerate((0, 1, 2**64 - 1, int(public.modulus) - 1)):
-        sealed = _seal(public, plaintext.to_bytes(64, "big"), f"paillier/decrypt-{number}")
+        sealed = _encrypted(public, plaintext.to_bytes(64, "big"), f"paillier/decrypt-{number}")
         family.add(
             f"decrypt-{number}",
             "ahe.decrypt",

@@ -27,7 +27,7 @@ class Writer:
         self._command = list(command)
 
     def hello(self, hello: Hello | None) -> None:
-        """The line of the run."""
+        """The line of the run (PPMF-CON-001)."""
         about: dict[str, Any] = {
             "record": "run",
             "suite": self._context.version,

@@ -5,7 +5,7 @@ import { integer, refuse } from "./refusal.mjs";
 
 const B = "bytes";
 const FIELDS = {
-  "user-key": { modulus: B },
+  "user-key": { key: B },
   upload: { user: "text", masked: B, sealed: B },
   "sealed-seeds": { sealed: B },
   resume: { checkpoints: B },
