@@ -5,8 +5,8 @@
     Z = x 2^(2f+q) - H G + half      bit times vector over the bits of H
     x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
 
-Every row takes part, rated or not, and the number of messages, their order and their lengths depend
-on public sizes alone. (PROTOCOL.md, section 2.3 and section 5, step 4.)
+Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
+lengths depend on public sizes alone. (PROTOCOL.md, section 2.3 and section 5, step 4.)
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def inner_step(
     bias_steps: Steps | None,
     site: Site,
 ) -> Program[Words]:
-    """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)."""
+    """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)
+    (PPMF-FIX-030, -031).
+    """
     gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
     moved = yield from _moves(server, gradient, factor_steps, bias_steps, site)
     params = server.session.parameters
@@ -45,14 +47,16 @@ def inner_step(
 
 
 def shared_side(server: Server, name: str, rows: int, labels: Words, site: Site) -> Program[Side]:
-    """The side whose words have these labels: XOR shares, transfers, and arithmetic shares."""
+    """The side whose words have these labels: XOR shares, transfers, and arithmetic shares
+    (PPMF-HST-005).
+    """
     words = yield from share_outputs(server.pair, labels)
     share = yield from to_arithmetic(server.pair, words, Site("to-arithmetic", site.indices))
     return Side(name, share.reshape(-1, rows), words, None)
 
 
 def _gradient(server: Server, side: Side, problem: Problem, site: Site) -> Program[Words]:
-    """Shares of G (D, n) at scale 3f."""
+    """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
         curved = (problem.gram * side.public).sum(axis=1, dtype=np.uint64)
@@ -70,7 +74,7 @@ def _gradient(server: Server, side: Side, problem: Problem, site: Site) -> Progr
 def _moves(
     server: Server, gradient: Words, factor_steps: Steps, bias_steps: Steps | None, site: Site
 ) -> Program[Words]:
-    """Shares of H G (D, n) at scale 3f + q."""
+    """Shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
     rank = server.session.parameters.rank
     here = Site("factor-moves", site.indices)
     factors = yield from times_vectors(
@@ -86,13 +90,15 @@ def _moves(
 
 
 def _update(server: Server, z: Words, thresholds: Labels, site: Site) -> Program[Words]:
-    """Labels of the new words from shares of Z before its shift (D, n)."""
+    """Labels of the new words from shares of Z before its shift (D, n)
+    (PPMF-HST-004, PPMF-STP-004).
+    """
     params, pair = server.session.parameters, server.pair
     width, rank = server.session.bounds.z_bits, params.rank
     prox = proximal(params)
     bits = {name: int(word.shape[0]) for name, word in thresholds.items()}
     here = Site("update", site.indices)
-    circuit = _circuit(params, width, prox, bits.get("tau", 0), bits.get("theta", 0))
+    circuit = update_circuit(params, width, prox, bits.get("tau", 0), bits.get("theta", 0))
     if prox is None:
         labels = yield from run_circuit(pair, circuit, z.ravel(), {}, here)
         return labels["word"]
@@ -101,7 +107,7 @@ def _update(server: Server, z: Words, thresholds: Labels, site: Site) -> Program
     labels = yield from run_circuit(pair, circuit, z[:rank].ravel(), tiled, here)
     if not params.bias:
         return labels["word"]
-    plain = _circuit(params, width, None, 0, 0)
+    plain = update_circuit(params, width, None, 0, 0)
     here = Site("update-bias", site.indices)
     bias_labels = yield from run_circuit(pair, plain, z[rank], {}, here)
     return np.concatenate([labels["word"], bias_labels["word"]], axis=1)
@@ -115,9 +121,10 @@ def proximal(params: Parameters) -> Regulariser | None:
 
 
 @cache
-def _circuit(
+def update_circuit(
     params: Parameters, width: int, prox: Regulariser | None, tau_bits: int, theta_bits: int
 ) -> Circuit:
+    """The circuit of a new word from shares of Z, `width` bits each, and the prox's thresholds."""
     return update(
         width=width,
         drop=2 * params.frac_bits + params.step_bits,

@@ -23,33 +23,50 @@ from ppmf_spec.parameters import Parameters
 
 
 def lipschitz_steps(server: Server, squares: Words, terms: int, site: Site) -> Program[Steps]:
-    """Steps and thresholds of n rows from shares of q2 (n,), each over at most `terms` ratings."""
+    """Steps and thresholds of n rows from shares of q2 (n,), each over at most `terms` ratings
+    (PPMF-STP-001, -002, PPMF-FIX-023).
+    """
     params = server.session.parameters
-    f, s = params.frac_bits, params.curvature_shift
-    damped = squares + server.of_csp(params.damping << (2 * f + s))
-    largest = terms * params.rank << (2 * (params.box_bits + f))
-    drop = 2 * f - params.step_guard_bits + s
-    circuit = _reciprocal(
-        params, largest + (params.damping << (2 * f + s)), drop, _thresholds(params)
-    )
-    return (yield from _run(server, circuit, damped, site))
+    damping = params.damping << (2 * params.frac_bits + params.curvature_shift)
+    damped = squares + server.of_csp(damping)
+    return (yield from _run(server, lipschitz_circuit(params, terms), damped, site))
 
 
 def count_steps(
     server: Server, counts: Words, terms: int, site: Site, *, factors: bool
 ) -> Program[Steps]:
-    """Steps of n rows from shares of their counts (n,): of the factors (rule `count`) or biases."""
+    """Steps of n rows from shares of their counts (n,): of the factors (rule `count`) or biases
+    (PPMF-STP-001, -002, PPMF-FIX-023).
+    """
     params = server.session.parameters
-    g, s = params.step_guard_bits, params.curvature_shift
-    shift = g - s if factors else g - min(s, 0)
-    damped = (counts << np.uint64(shift)) + server.of_csp(params.damping << g)
-    largest = (terms << shift) + (params.damping << g)
-    circuit = _reciprocal(params, largest, 0, _thresholds(params) if factors else ())
-    return (yield from _run(server, circuit, damped, site))
+    shift = _count_shift(params, factors)
+    damping = params.damping << params.step_guard_bits
+    damped = (counts << np.uint64(shift)) + server.of_csp(damping)
+    return (yield from _run(server, count_circuit(params, terms, factors=factors), damped, site))
+
+
+def lipschitz_circuit(params: Parameters, terms: int) -> Circuit:
+    """The circuit of a row's steps from its damped q2 over at most `terms` ratings."""
+    f, s = params.frac_bits, params.curvature_shift
+    largest = terms * params.rank << (2 * (params.box_bits + f))
+    largest += params.damping << (2 * f + s)
+    return _reciprocal(params, largest, 2 * f - params.step_guard_bits + s, _thresholds(params))
+
+
+def count_circuit(params: Parameters, terms: int, *, factors: bool) -> Circuit:
+    """The circuit of a row's steps from its damped count of at most `terms` ratings."""
+    largest = (terms << _count_shift(params, factors)) + (params.damping << params.step_guard_bits)
+    return _reciprocal(params, largest, 0, _thresholds(params) if factors else ())
+
+
+def _count_shift(params: Parameters, factors: bool) -> int:
+    """By how many bits a count is lifted to the scale of a curvature."""
+    s = params.curvature_shift if factors else min(params.curvature_shift, 0)
+    return params.step_guard_bits - s
 
 
 def _thresholds(params: Parameters) -> tuple[str, ...]:
-    """The thresholds the factors' prox asks for."""
+    """The thresholds the factors' prox asks for (PPMF-STP-002)."""
     if params.regulariser == "binary-elastic-net":
         return ("tau", "theta")
     return ("tau",) if params.l1 else ()

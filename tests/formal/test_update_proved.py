@@ -37,7 +37,7 @@ DROP = 2 * PLAIN.frac_bits + PLAIN.step_bits
 def circuit_of(params: Parameters, width: int) -> Circuit:
     """The run's own circuit of the factors."""
     tau, theta = params.max_tau.bit_length(), params.max_theta.bit_length()
-    return halfstep._circuit(params, width, halfstep.proximal(params), tau, theta)
+    return halfstep.update_circuit(params, width, halfstep.proximal(params), tau, theta)
 
 
 def new_word(params: Parameters, Z: Exact, inputs: dict[str, z3.BitVecRef]) -> Exact:

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from ppmf_secure import circuits
 from ppmf_secure.garbled import EVALUATOR_INPUT
-from ppmf_secure.halfstep import proximal
+from ppmf_secure.halfstep import proximal, update_circuit
+from ppmf_secure.netlist import Circuit
+from ppmf_secure.steps import count_circuit, lipschitz_circuit
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 
@@ -31,7 +32,7 @@ class Shape:
         return self.widths.get("tau", 0), self.widths.get("theta", 0)
 
     @classmethod
-    def of(cls, circuit: circuits.Circuit) -> Shape:
+    def of(cls, circuit: Circuit) -> Shape:
         """The shape of a netlist."""
         widths = {name: len(wires) for name, wires in circuit.outputs.items()}
         return cls(circuit.inputs[EVALUATOR_INPUT], circuit.and_count, widths)
@@ -42,43 +43,17 @@ def steps(params: Parameters, terms: int, *, counts: bool, factors: bool) -> Sha
     """The reciprocal of a row over at most `terms` ratings.
 
     counts: from the number of ratings (rule `count`, and the biases), else from q2. factors: with
-    the thresholds of the factors' prox, if it has any.
+    the thresholds of the factors' prox, if it has any; from q2 always so.
     """
-    f, g, s = params.frac_bits, params.step_guard_bits, params.curvature_shift
     if counts:
-        drop, shift = 0, g - s if factors else g - min(s, 0)
-        largest = (terms << shift) + (params.damping << g)
-    else:
-        drop = 2 * f - g + s
-        largest = (terms * params.rank << 2 * (params.box_bits + f)) + (
-            params.damping << (2 * f + s)
-        )
-    prox = proximal(params) if factors else None
-    circuit = circuits.reciprocal(
-        width=largest.bit_length(),
-        drop=drop,
-        numerator_bits=params.step_bits + g,
-        minimum=params.damping << g,
-        l1_int=params.l1_int,
-        ridge_int=params.ridge_int,
-        threshold_shift=f + params.step_bits + 1,
-        tau=prox is not None,
-        theta=prox == "binary-elastic-net",
-    )
-    return Shape.of(circuit)
+        return Shape.of(count_circuit(params, terms, factors=factors))
+    return Shape.of(lipschitz_circuit(params, terms))
 
 
 @cache
 def update(params: Parameters, users: int, items: int, thresholds: tuple[int, int] | None) -> Shape:
     """The new word of an element; thresholds: the widths of tau and theta, None without a prox."""
     tau_bits, theta_bits = thresholds or (0, 0)
-    circuit = circuits.update(
-        width=bounds(params, users, items).z_bits,
-        drop=2 * params.frac_bits + params.step_bits,
-        frac_bits=params.frac_bits,
-        box_bits=params.box_bits,
-        prox=None if thresholds is None else proximal(params),
-        tau_bits=tau_bits,
-        theta_bits=theta_bits,
-    )
-    return Shape.of(circuit)
+    width = bounds(params, users, items).z_bits
+    prox = None if thresholds is None else proximal(params)
+    return Shape.of(update_circuit(params, width, prox, tau_bits, theta_bits))
