@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import data, report, screen
+from ppmf_conformance import data, inputs, report, screen
 from ppmf_conformance import train as training
 from ppmf_conformance.bench import calibration, spu, tables
 from ppmf_conformance.bench.programme import FULL, QUICK
@@ -108,15 +108,7 @@ def bench(
         bool,
         typer.Option("--check-estimate", help="Only compare estimates with measured runs."),
     ] = False,
-    costs: Annotated[
-        Path,
-        typer.Option(
-            "--costs",
-            metavar="FILE",
-            help="The file of unit costs.",
-            show_default="the one that comes with ppmf",
-        ),
-    ] = SHIPPED,
+    costs: inputs.CostsFile = SHIPPED,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")
     ] = Path("bench-results"),

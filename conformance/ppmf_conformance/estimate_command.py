@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,15 +49,7 @@ def estimate(
             show_default=False,
         ),
     ] = None,
-    costs: Annotated[
-        Path,
-        typer.Option(
-            "--costs",
-            metavar="FILE",
-            help="The file of unit costs.",
-            show_default="the one that comes with ppmf",
-        ),
-    ] = SHIPPED,
+    costs: inputs.CostsFile = SHIPPED,
 ) -> None:
     """Estimate the seconds, the memory and the bytes of a training.
 

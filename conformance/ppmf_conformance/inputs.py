@@ -48,6 +48,15 @@ CatalogueFile = Annotated[
         show_default=False,
     ),
 ]
+CostsFile = Annotated[
+    Path,
+    typer.Option(
+        "--costs",
+        metavar="FILE",
+        help="The file of unit costs.",
+        show_default="the one that comes with ppmf",
+    ),
+]
 UserListFile = Annotated[
     Path | None,
     typer.Option(
@@ -67,7 +76,9 @@ def parameters(path: Path | None) -> Parameters:
 def training_ratings(
     path: Path, params: Parameters, catalogue: Path | None, user_list: Path | None
 ) -> Ratings:
-    """The ratings of a run over its public lists; says so when the lists come from the ratings."""
+    """The ratings of a run over its public lists; says so when the lists come from the ratings
+    (PPMF-FIX-004).
+    """
     items = None if catalogue is None else id_list(catalogue, "item")
     users = None if user_list is None else id_list(user_list, "user")
     file = data.ratings_file(path)
