@@ -14,10 +14,10 @@ implies the weaker one that turns correlated into independent oblivious transfer
 Why a key of its own for every batch. What is left of the offset's 128 bits falls with the number of
 calls made under one key: a guess at the offset is tested against all of them at once. A run makes
 2^28 calls and more under one offset, so one fixed key would leave 100 bits or less; in a batch of
-at most `MAX_CALLS` = 2^14 calls, under a key that no other batch has, 114 remain (the argument for
-re-keying of Guo, Katz, Wang, Weng and Yu, "Better concrete security for half-gates garbling (in the
-multi-instance setting)", CRYPTO 2020). Batch keys are derived from public numbers alone: they need
-not be secret, only distinct.
+at most `MAX_CALLS` = 2^14 calls, under a key that no other batch has, 114 remain, and 113 of CSP's
+offset, whose lowest bit is known (the argument for re-keying of Guo, Katz, Wang, Weng and Yu,
+"Better concrete security for half-gates garbling (in the multi-instance setting)", CRYPTO 2020).
+Batch keys are derived from public numbers alone: they need not be secret, only distinct.
 
 A block is a row of two uint64 words, low word first, little-endian; a tweak goes into the low word.
 """
@@ -48,7 +48,7 @@ class BatchKeys:
         self._prefix = b"ppmf/v1/batch-key/" + _field(session) + _number(epoch)
 
     def key(self, purpose: str, *indices: int) -> bytes:
-        """The 16 bytes of a batch's key: SHA-256 of all that names the batch, cut.
+        """The 16 bytes of a batch's key: SHA-256 of all that names the batch, cut (PPMF-HSH-002).
 
         Every field is preceded by its length and the indices by their number, so two batches of
         different purposes or different indices never hash the same text. Indices are in [0, 2^64).
@@ -65,7 +65,7 @@ class TweakedHash:
     """H over a fixed list of tweaks, in place, in buffers that are reused from call to call.
 
     tweaks: (n,) the tweak of each block. Write the blocks to `blocks` (n, 2), then call: that same
-    array then holds their hashes.
+    array then holds their hashes (PPMF-HSH-001).
     """
 
     def __init__(self, tweaks: Words) -> None:
@@ -87,7 +87,7 @@ def tccr(cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = 
     """H of the rows of x (n, 2), row r under the tweak first_tweak + r; n <= MAX_CALLS.
 
     Who calls twice under one key sees to it that the tweaks differ and that the calls of both
-    together are at most MAX_CALLS.
+    together are at most MAX_CALLS (PPMF-HSH-001).
     """
     tweaked = TweakedHash(np.arange(first_tweak, first_tweak + len(x), dtype=np.uint64))
     tweaked.blocks[:] = x
@@ -101,7 +101,8 @@ def tccr(cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = 
 def expand(cipher: CipherContext, x: Words, blocks: int) -> Words:
     """`blocks` hashes of each row of x (n, 2), as (n, blocks, 2); n blocks <= MAX_CALLS.
 
-    Block j of row r is H(x_r, r blocks + j). The inner pi(x_r) is computed once a row.
+    Block j of row r is H(x_r, r blocks + j). The inner pi(x_r) is computed once a row
+    (PPMF-HSH-005).
     """
     count = len(x) * blocks
     check_calls(count)
@@ -116,7 +117,9 @@ def expand(cipher: CipherContext, x: Words, blocks: int) -> Words:
 
 
 def check_calls(count: int) -> None:
-    """Stop a batch that is too large for one key: a mistake of the calling code, never of input."""
+    """Stop a batch that is too large for one key: a mistake of the calling code, never of input
+    (PPMF-HSH-003).
+    """
     if count > MAX_CALLS:
         raise ValueError(f"{count} calls of the hash under one key: at most {MAX_CALLS}")
 

@@ -11,6 +11,7 @@ import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
+import * as seals from "./seals.mjs";
 import * as user from "./user.mjs";
 import * as wire from "./wire.mjs";
 
@@ -52,6 +53,8 @@ const OPERATIONS = {
   "share.expand": blocks.expand,
   "share.mask": blocks.mask,
   "share.open": blocks.open,
+  "upload.seal": seals.seal,
+  "upload.open": seals.open,
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,
