@@ -57,6 +57,16 @@ def _measures_are_the_transcripts(result: local.RunResult, folder: Path) -> None
 
 
 @pytest.mark.req("PPMF-ERR-004")
+def test_a_run_that_goes_on_is_not_resumed_beside_itself(tmp_path: Path) -> None:
+    def resume_too(_: Progress) -> None:
+        with pytest.raises(StateError, match="the run that keeps its checkpoints here goes on"):
+            local.resume(tmp_path)
+
+    found = local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=resume_too)
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-ERR-004")
 def test_nothing_to_resume_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="nothing to resume from"):
         local.resume(tmp_path)

@@ -32,7 +32,7 @@ from ppmf_secure.transcript import Recorder
 from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.pipes import drive
-from ppmf_secure.transport.store import Store, load_session, save_session
+from ppmf_secure.transport.store import Store, in_use, load_session, save_session
 from ppmf_secure.user import users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
@@ -74,7 +74,8 @@ def train(
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
     places = Places(transcripts, checkpoints, coins_label)
-    return _Run(session, 0, places, progress or (lambda _: None)).finish(ratings)
+    with in_use(checkpoints):
+        return _Run(session, 0, places, progress or (lambda _: None)).finish(ratings)
 
 
 def resume(
@@ -86,13 +87,14 @@ def resume(
 ) -> RunResult:
     """Go on with an interrupted run, in a new epoch; no user is needed.
 
-    Raises StateError when there is nothing to go on from, else as `train`.
+    Raises StateError when there is nothing to go on from or the run still goes on, else as `train`.
     """
-    session, last = load_session(checkpoints)
-    save_session(checkpoints, session, epoch=last + 1)
-    label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
-    places = Places(transcripts, checkpoints, label)
-    return _Run(session, last + 1, places, progress or (lambda _: None)).finish(None)
+    with in_use(checkpoints):
+        session, last = load_session(checkpoints)
+        save_session(checkpoints, session, epoch=last + 1)
+        label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
+        places = Places(transcripts, checkpoints, label)
+        return _Run(session, last + 1, places, progress or (lambda _: None)).finish(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cbor2
@@ -16,6 +17,7 @@ from ppmf_secure.session import Session
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
 
+_LOCK = "in-use"
 _SESSION = "session.cbor"
 _RATINGS = "ratings.state"
 _FORMAT = "ppmf-session/1"
@@ -53,6 +55,24 @@ class Store:
 
     def _checkpoints(self) -> list[Path]:
         return [] if self._folder is None else sorted(self._folder.glob("model-*.state"))
+
+
+@contextmanager
+def in_use(folder: Path | None) -> Iterator[None]:
+    """Around a run that keeps checkpoints in `folder`: StateError if another one still does.
+
+    Two live epochs would overwrite each other's checkpoints. The lock ends with the process,
+    however that ends: an interrupted run never has to be unlocked.
+    """
+    if folder is None or not folder.is_dir():
+        yield
+        return
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(f"{folder}: the run that keeps its checkpoints here goes on") from None
+        yield
 
 
 def save_session(folder: Path, session: Session, *, epoch: int) -> None:
@@ -95,7 +115,7 @@ def resumable(folder: Path) -> bool:
 def discard(folder: Path) -> None:
     """Remove a run's checkpoints and, once they are empty, their folders; nothing else."""
     for place, names in (
-        (folder, (_SESSION, "session.partial")),
+        (folder, (_SESSION, "session.partial", _LOCK)),
         (folder / RECSYS, ("*.state", "*.partial")),
         (folder / CSP, ("*.state", "*.partial")),
         (folder, ()),
