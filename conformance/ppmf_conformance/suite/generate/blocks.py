@@ -113,7 +113,6 @@ def _transfers(family: Family) -> None:
                 "OTE-006 ERR-003",
                 "columns cut short",
                 short,
-                flags="negative",
                 refuse="encoding",
                 seed=draw.label,
             )
@@ -166,7 +165,6 @@ def _bitmul(family: Family) -> None:
                         "ERR-003",
                         "a payload of the wrong length",
                         {**given, "received": data},
-                        flags="negative",
                         refuse="encoding",
                         seed=draw.label,
                     )

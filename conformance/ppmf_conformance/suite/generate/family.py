@@ -32,7 +32,7 @@ class Family:
         comment: str,
         given: Mapping[str, Any],
         *,
-        flags: str = "positive",
+        flags: str | None = None,
         seed: str | None = None,
         steps: Iterable[str] = (),
         refuse: str | None = None,
@@ -44,7 +44,8 @@ class Family:
     ) -> None:
         """One case of id FAMILY/NAME.
 
-        requirements, flags: separated by blanks; a requirement without its `PPMF-`.
+        requirements, flags: separated by blanks; a requirement without its `PPMF-`. The flags are
+        `negative` where something is refused, and else `positive`, unless others are given.
         steps: members of the answer that are intermediate values; shows: more of those.
         refuse: the class with which the case must be refused; the operation must do just that.
         expect: what is expected, where the operation itself cannot say it.
@@ -61,7 +62,7 @@ class Family:
                 "requirements": [f"PPMF-{short}" for short in requirements.split()],
                 "level": level,
                 "features": [op],
-                "flags": flags.split(),
+                "flags": (flags or ("negative" if refuse else "positive")).split(),
                 "comment": comment,
                 "in": given,
                 "steps": shown(found),

@@ -144,7 +144,6 @@ def _refused(family: Family) -> None:
             f"WIR-003 {requirement}",
             comment,
             {"bytes": data},
-            flags="negative",
             refuse="encoding",
         )
 
@@ -252,6 +251,5 @@ def _turns(family: Family) -> None:
         [good[0], good[1][:-2]],
         kinds[:2],
         requirements="WIR-003",
-        flags="negative",
         refuse="encoding",
     )

@@ -49,7 +49,6 @@ def _refused(
         f"{requirement} PAR-024",
         comment,
         table,
-        flags="negative",
         refuse="parameters",
         names=[named],
     )
@@ -241,7 +240,6 @@ def _toml(family: Family) -> None:
             f"{requirements} PAR-024",
             comment,
             {"toml": text},
-            flags="negative",
             refuse="parameters",
             names=[named] if named else [],
         )
@@ -360,7 +358,6 @@ def _bounds(family: Family) -> None:
             {},
             users,
             items,
-            flags="negative",
             refuse="parameters",
         )
     sets: list[tuple[str, str, dict[str, Any]]] = [

@@ -78,7 +78,6 @@ def _ids(family: Family) -> None:
             "FIX-005",
             "a character that no id may have, or none",
             _given(["1"], [text, "b"], []),
-            flags="negative",
             refuse="encoding",
         )
     family.add(
@@ -87,7 +86,6 @@ def _ids(family: Family) -> None:
         "FIX-005",
         "an id twice in its list",
         _given(["1", "2", "1"], ["1"], []),
-        flags="negative",
         refuse="range",
     )
     family.add(
@@ -105,7 +103,6 @@ def _ids(family: Family) -> None:
             "FIX-009",
             f"no such {slug}",
             _given(["1", "2"], ["1", "2"], [rating]),
-            flags="negative",
             refuse="range",
         )
 
@@ -136,7 +133,6 @@ def _values(family: Family) -> None:
             f"{requirement} ERR-002",
             "off the scale or the grid",
             _given(["1"], ["1"], [["1", "1", text]], **parameters),
-            flags="negative",
             refuse="range",
             hides=[text] if len(text) > 2 else [],
         )
@@ -147,7 +143,6 @@ def _values(family: Family) -> None:
             "ERR-001",
             "not a decimal number",
             _given(["1"], ["1"], [["1", "1", text]]),
-            flags="negative",
             refuse="encoding",
         )
     family.add(
@@ -174,7 +169,6 @@ def _pairs(family: Family) -> None:
         "FIX-008",
         "a pair twice, with the same rating",
         _given(["1"], ["1", "2"], twice),
-        flags="negative",
         refuse="range",
     )
     family.add(
@@ -183,7 +177,6 @@ def _pairs(family: Family) -> None:
         "FIX-008",
         "a pair twice, with two ratings",
         _given(["1"], ["1", "2"], [*twice[:2], ["1", "2", "5"]]),
-        flags="negative",
         refuse="range",
     )
     family.add(
@@ -201,7 +194,6 @@ def _pairs(family: Family) -> None:
             "FIX-004",
             "an empty list",
             _given(users, items, []),
-            flags="negative",
             refuse="range",
         )
 

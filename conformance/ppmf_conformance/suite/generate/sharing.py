@@ -67,9 +67,8 @@ def _primes(secret: SecretKey) -> dict[str, int]:
 def _sessions(family: Family) -> None:
     def add(slug: str, comment: str, requirements: str = "SES-001", **change: Any) -> None:
         refuse = change.pop("refuse", None)
-        flags = "negative" if refuse else "positive"
         given = {**RUN, **change}
-        family.add(slug, "session.id", requirements, comment, given, flags=flags, refuse=refuse)
+        family.add(slug, "session.id", requirements, comment, given, refuse=refuse)
 
     add("plain", "two users, three items")
     add("nonce", "another nonce", nonce=bytes(16).hex())
@@ -154,7 +153,6 @@ def _shares(family: Family) -> None:
                 "OUT-001 ERR-003",
                 "a share of the wrong length",
                 {**given, "csp": data},
-                flags="negative",
                 refuse="encoding",
                 seed=draw.label,
             )
@@ -186,17 +184,8 @@ def _uploads(family: Family) -> None:
 
     def sealing(slug: str, comment: str, requirement: str, to: bytes, **more: Any) -> None:
         given = {"session": RUN, "user": "1", "key": to, "material": draw.bytes(32), "seed": seed}
-        flags = "negative" if "refuse" in more else "positive"
-        family.add(
-            f"seal-{slug}",
-            "upload.seal",
-            requirement,
-            comment,
-            given,
-            flags=flags,
-            seed=draw.label,
-            **more,
-        )
+        op = "upload.seal"
+        family.add(f"seal-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
     sealing("plain", "a seed is sealed", "UPL-004", public)
     sealing("cut", "a key cut short", "UPL-009", public[:-1], refuse="encoding")
@@ -208,17 +197,8 @@ def _uploads(family: Family) -> None:
         slug: str, comment: str, requirement: str, data: bytes, user: str = "1", **more: Any
     ) -> None:
         given = {"session": RUN, "user": user, "secret": secret, "sealed": data}
-        flags = "negative" if "refuse" in more else "positive"
-        family.add(
-            f"open-{slug}",
-            "upload.open",
-            requirement,
-            comment,
-            given,
-            flags=flags,
-            seed=draw.label,
-            **more,
-        )
+        op = "upload.open"
+        family.add(f"open-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
     opening("plain", "a sealed seed", "UPL-004", sealed)
     opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
@@ -244,17 +224,8 @@ def _uploads(family: Family) -> None:
 
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
         given = {"session": RUN, "uploads": uploads}
-        flags = "negative" if "refuse" in more else "positive"
-        family.add(
-            f"take-{slug}",
-            "upload.take",
-            "UPL-006",
-            comment,
-            given,
-            flags=flags,
-            seed=draw.label,
-            **more,
-        )
+        op = "upload.take"
+        family.add(f"take-{slug}", op, "UPL-006", comment, given, seed=draw.label, **more)
 
     one, two = ["1", masked, sealed], ["2", masked[::-1], sealed]
     taking("both", "both users", [one, two])
@@ -289,14 +260,12 @@ def _moduli(family: Family) -> None:
     prime = _primes(secret)["p"]
 
     def add(slug: str, comment: str, data: bytes, **more: Any) -> None:
-        flags = "negative" if "refuse" in more else "positive"
         family.add(
             f"modulus-{slug}",
             "ahe.modulus",
             "AHE-003 AHE-004",
             comment,
             {"bits": BITS, "modulus": data},
-            flags=flags,
             **more,
         )
 
@@ -327,10 +296,7 @@ def _ciphertexts(family: Family) -> None:
 
     def add(slug: str, comment: str, data: bytes, count: int, **more: Any) -> None:
         given = {"bits": BITS, "modulus": public.to_bytes(), "data": data, "count": count}
-        flags = "negative" if "refuse" in more else "positive"
-        family.add(
-            f"ciphertexts-{slug}", "ahe.ciphertexts", "AHE-005", comment, given, flags=flags, **more
-        )
+        family.add(f"ciphertexts-{slug}", "ahe.ciphertexts", "AHE-005", comment, given, **more)
 
     add("three", "one after the other", b"".join(good), 3)
     add("none", "none at all", b"", 0)
@@ -381,7 +347,6 @@ def _slots(family: Family) -> None:
         "AHE-007",
         "not one slot fits",
         given,
-        flags="negative",
         refuse="parameters",
     )
 
@@ -444,7 +409,6 @@ def _answers(family: Family) -> None:
                 "AHE-005 ERR-003",
                 "of the wrong length",
                 {**given, "answer": data},
-                flags="negative",
                 refuse="encoding",
                 seed=draw.label,
             )

@@ -325,7 +325,6 @@ def _corners(family: Family) -> None:
         "PAR-016",
         "a set that could leave the ring",
         {"parameters": {**two, "step_bits": "28"}, **lists(2, 2, full[:1])},
-        flags="negative",
         refuse="parameters",
     )
 

@@ -130,7 +130,6 @@ def _refused(family: Family) -> None:
             "FIX-052",
             comment,
             {"text": text},
-            flags="negative",
             refuse=kind,
         )
 
@@ -319,7 +318,6 @@ def _corners(family: Family) -> None:
             "several profiles are best",
             profiles,
             ratings,
-            flags="negative",
             refuse="parameters",
         )
     for slug, ratings, requirement in (
@@ -335,7 +333,6 @@ def _corners(family: Family) -> None:
             "refused as in a training",
             three,
             ratings,
-            flags="negative",
             refuse="range",
         )
     _predict(
@@ -346,7 +343,6 @@ def _corners(family: Family) -> None:
         three,
         [],
         0,
-        flags="negative",
         refuse="range",
     )
 
@@ -393,8 +389,8 @@ def _similar(family: Family) -> None:
         2,
         flags="positive unlucky",
     )
-    add("unknown", "no such item", grid, "9", 1, flags="negative", refuse="range")
-    add("no-list", "a list of no items", grid, "1", 0, flags="negative", refuse="range")
+    add("unknown", "no such item", grid, "9", 1, refuse="range")
+    add("no-list", "a list of no items", grid, "1", 0, refuse="range")
     for number in range(6):
         label = f"ridge/similar-{number}"
         draw = Draw(label)
