@@ -4,25 +4,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from ppmf_spec.errors import EncodingError, RangeError
 
+# Control, format, surrogate and private characters, separators. What is unassigned (Cn) may pass:
+# which code points are depends on the version of Unicode.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"))
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
 
 def check_id(text: str, where: str) -> None:
     """Refuse an id that is empty, padded with blanks, or holds a character one cannot see.
 
-    `where` begins the message; the id itself is not shown, for which items a user rated is secret.
+    `where` begins the message; the id itself is not shown, for which items a user rated is secret
+    (PPMF-FIX-005).
     """
-    # A lone surrogate is not printable either, so every id that passes has a UTF-8 form.
-    if not text or not text.isprintable() or text != text.strip():
+    # A lone surrogate is unseen too, so every id that passes has a UTF-8 form.
+    unseen = any(mark != " " and unicodedata.category(mark) in _UNSEEN for mark in text)
+    if not text or unseen or text != text.strip(" "):
         raise EncodingError(f"{where} is empty, padded with blanks, or has unprintable characters")
 
 
 def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids in row order, each once.
+    """The ids in row order, each once (PPMF-FIX-003).
 
     Ascending as integers if every id is a canonical decimal integer (no leading zero, no plus
     sign, no minus zero), else ascending by UTF-8 bytes. Repeated ids are merged.
@@ -39,7 +45,7 @@ def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_catalogue(ids: Iterable[str], what: str) -> tuple[str, ...]:
-    """A public list of ids in row order; `what` is "user" or "item".
+    """A public list of ids in row order; `what` is "user" or "item" (PPMF-FIX-003, -005).
 
     Raises EncodingError for an id that `check_id` refuses, RangeError for one listed twice.
     """

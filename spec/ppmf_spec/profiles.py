@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Item profiles: the matrix V, the only output of a run, and all a user needs for predictions.
 
-The file is JSON, format "ppmf-item-profiles/1" (PPMF-FIX-050 to 052). Every number is an integer
+The file is JSON, format "ppmf-item-profiles/1" (PPMF-FIX-050 to -052). Every number is an integer
 or a decimal string, so nothing passes through a float, and equal profiles make equal files, byte
 for byte.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_spec.decimals import decimal_text, parse_decimal
-from ppmf_spec.errors import EncodingError, RangeError
+from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from ppmf_spec.files import read_text, write_atomically
 from ppmf_spec.ids import check_catalogue
 from ppmf_spec.parameters import Parameters
@@ -31,7 +31,7 @@ _FIELDS = ("format", *_INTEGERS, *_DECIMALS, "items", "factors", "bias")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ItemProfiles:
-    """V in the integers of F_fix, with the public numbers a prediction needs.
+    """V in the integers of F_fix, with the public numbers a prediction needs (PPMF-FIX-050).
 
     `items` (m) are ids in canonical order; row j of `factors`, int64 (m, rank), and entry j of
     `bias`, int64 (m,) or None, are those of `items[j]`, at scale 2^frac_bits, within the signed
@@ -52,13 +52,13 @@ class ItemProfiles:
     box_bits: int = 1
 
     def __post_init__(self) -> None:
-        self._check_numbers()
         if not self.items:
             raise RangeError("items: no ids")
         if check_catalogue(self.items, "item") != self.items:
             raise RangeError("items: not in canonical order")
         if self.factors.ndim != 2 or self.factors.shape[1] < 1:
             raise RangeError("factors: not a table of at least one column")
+        self._check_numbers()
         self._freeze("factors", self.factors)
         if self.bias is not None:
             if self.bias.ndim != 1:
@@ -66,20 +66,11 @@ class ItemProfiles:
             self._freeze("bias", self.bias)
 
     def _check_numbers(self) -> None:
-        for name, low, high in (
-            ("frac_bits", 8, 62),
-            ("box_bits", 0, 62 - self.frac_bits),
-            ("rating_frac_bits", 0, 2 * self.frac_bits),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise RangeError(f"{name}: {value} is outside {low} to {high}")
-        for name in ("rating_offset", "rating_min", "rating_max", "ridge"):
-            decimal_text(getattr(self, name), name)
-        if self.rating_min > self.rating_max:
-            raise RangeError("rating_min: above rating_max")
-        if self.ridge < 0:
-            raise RangeError("ridge: negative")
+        """They must be those of some parameter set (PPMF-FIX-052)."""
+        try:
+            Parameters(**{name: getattr(self, name) for name in (*_INTEGERS, *_DECIMALS)})
+        except ParametersError as error:
+            raise RangeError(str(error)) from error
 
     def _freeze(self, name: str, table: NDArray[np.int64]) -> None:
         """Check rows, type and range of an array, and keep a read-only copy of it."""
@@ -149,7 +140,9 @@ class ItemProfiles:
 
 
 def dumps(profiles: ItemProfiles) -> str:
-    """The text of the file: fields in a fixed order, a line for each field and each item's row."""
+    """The text of the file: fields in a fixed order, a line for each field and each item's row
+    (PPMF-FIX-051).
+    """
     fields = {"format": json.dumps(FORMAT)}
     fields |= {name: str(getattr(profiles, name)) for name in _INTEGERS}
     fields |= {name: f'"{decimal_text(getattr(profiles, name), name)}"' for name in _DECIMALS}
@@ -180,7 +173,9 @@ def read(path: str | Path) -> ItemProfiles:
 
 
 def loads(text: str) -> ItemProfiles:
-    """The profiles of the text of a file; errors as `read`, without the file's name."""
+    """The profiles of the text of a file; errors as `read`, without the file's name
+    (PPMF-FIX-052).
+    """
     try:
         fields = json.loads(
             text, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float

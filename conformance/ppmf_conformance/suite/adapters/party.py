@@ -46,7 +46,7 @@ class Turns:
             self._inbox[sender].append(message)
 
     def turn(self) -> tuple[list[tuple[str, bytes]], list[tuple[str, PpmfError]]]:
-        """What the party sends, and what it refuses and goes on without.
+        """What the party sends, and what it refuses and goes on without (PPMF-CON-031).
 
         Raises the refusal that ends it, in this turn and in every later one (PPMF-ERR-007).
         """
@@ -100,7 +100,7 @@ class House:
         return {"party.new": self.new, "party.step": self.step, "party.free": self.free}
 
     def new(self, given: Given) -> dict[str, Any]:
-        """`party.new`: a party of a session; only users get ratings."""
+        """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
         session = sharing.session(given["session"])
         choice = suite(session.suite)
         coins = Coins.seeded(given["coins"])
@@ -120,7 +120,7 @@ class House:
         return {"handle": handle}
 
     def step(self, given: Given) -> dict[str, Any]:
-        """`party.step`: take what has arrived, go on as far as possible."""
+        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030)."""
         party = self._at(given["handle"])
         for entry in given["inbox"]:
             message = entry["message"]

@@ -17,7 +17,7 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.rating_files import RawRatings
 from ppmf_spec.ratings import Ratings, quantise
 
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,3999})").fullmatch
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,3999}").fullmatch
 _NAMES = [*Parameters.__dataclass_fields__]
 
 

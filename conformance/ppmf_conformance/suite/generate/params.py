@@ -284,7 +284,11 @@ def _toml(family: Family) -> None:
     bad("boolean", "PAR-002", "a boolean is no integer", "rank = true\n", "rank")
     bad("text", "PAR-002", "a text is no integer", 'rank = "2"\n', "rank")
     bad("float", "PAR-002", "a float is no integer", "rank = 2.0\n", "rank")
+    good("longest", "PAR-022", "65,536 bytes", "#" * 65535 + "\n")
     bad("long", "PAR-022", "65,537 bytes", "#" * 65536 + "\n")
+    longest = "0." + "0" * 300
+    good("dyadic-longest", "PAR-023", "300 digits", f"l1 = '{longest}'\n")
+    bad("dyadic-long", "PAR-023", "301 digits", f"l1 = '{longest}0'\n", "l1")
 
 
 def _random(family: Family) -> None:

@@ -29,6 +29,7 @@ def _orders(family: Family) -> None:
     for slug, comment, ids in (
         ("integers", "numbers, not text", ["10", "9", "2", "100"]),
         ("negative", "minus signs are numbers too", ["1", "-2", "0", "-10"]),
+        ("negatives", "the larger number is not the larger text", ["-2", "-3"]),
         ("long", "more digits than any word holds", ["9" * 40, "1" + "0" * 40, "8"]),
         ("one-is-text", "one id that is no number makes all of them text", ["10", "9", "a"]),
         ("leading-zero", "007 is no canonical integer", ["10", "9", "007"]),
@@ -38,6 +39,8 @@ def _orders(family: Family) -> None:
         ("utf8", "bytes of UTF-8, not units of UTF-16", ["\U0001f600", "\uffee", "é", "z"]),
         ("prefix", "a prefix comes first", ["ab", "a", "abc", "B"]),
         ("blank", "a blank inside an id counts", ["a b", "a", "ab"]),
+        ("blanks", "two of them too", ["a  b", "a b"]),
+        ("unassigned", "a code point that is not assigned", ["a\u0378", "a"]),
     ):
         for side, users, items in (("users", ids, ["1"]), ("items", ["1"], ids)):
             rating = [[users[0], items[-1], "4"]]

@@ -168,6 +168,13 @@ def _refused(family: Family) -> None:
         ("word-above", "a word above the box", "range", {"factors": [[8192, -77], [0, 8191]]}),
         ("word-below", "a word below the box", "range", {"factors": [[0, -8193], [0, 8191]]}),
         ("bias-above", "a bias above the box", "range", {"bias": [8192, 3]}),
+        ("scale", "words at a scale beyond chapter 3", "range", {"frac_bits": 25}),
+        ("box", "a box beyond chapter 3", "range", {"box_bits": 17}),
+        ("rating-bits", "a grid of ratings beyond chapter 3", "range", {"rating_frac_bits": 25}),
+        ("one-rating", "a scale of one rating", "range", {"rating_min": "5"}),
+        ("ridge-negative", "a negative weight", "range", {"ridge": "-1"}),
+        ("ridge-tenth", "a weight that is not dyadic", "range", {"ridge": "0.1"}),
+        ("no-items", "no items", "range", {"items": [], "factors": [], "bias": []}),
         ("word-huge", "a word beyond 64 bits", "range", {"factors": [[2**64, -77], [0, 8191]]}),
     ]
     for slug, comment, kind, change in changes:
@@ -269,7 +276,7 @@ def _corners(family: Family) -> None:
     _predict(
         family, "ties-rated", "RDG-007", "ties among what is left", ties, [["c", "5"]], 3, **unlucky
     )
-    high = _profiles(["1", "2", "3"], [[8191], [8190], [8191]], [8191, 8191, 8000], ridge="0.125")
+    high = _profiles(["1", "2", "3"], [[8190], [8191], [8191]], [8191, 8191, 8000], ridge="0.125")
     _predict(
         family,
         "beyond-scale",
@@ -280,9 +287,15 @@ def _corners(family: Family) -> None:
         2,
         **unlucky,
     )
-    low = _profiles(["1", "2"], [[8191], [-8192]], [-8192, -8192], ridge="0.125")
+    low = _profiles(["1", "2", "3"], [[8191], [8190], [8191]], [-8192, -8192, -8000], ridge="0.125")
     _predict(
-        family, "below-scale", "RDG-006", "clipped at the lower end", low, [["1", "0.5"]], **unlucky
+        family,
+        "below-scale",
+        "RDG-006 RDG-007",
+        "clipped at the lower end, after they are ordered",
+        low,
+        [["3", "0.5"]],
+        **unlucky,
     )
     close = _profiles(["1", "2", "3"], [[8191], [8190], [1]], None, rating_max="5")
     _predict(

@@ -6,7 +6,7 @@ import { decimal, refuse, whole } from "./refusal.mjs";
 export const checkId = (id, where) => {
   if (
     typeof id !== "string" || id === "" || !id.isWellFormed() || id.startsWith(" ") || id.endsWith(" ") ||
-    /[\p{C}\p{Z}]/u.test(id.replaceAll(" ", ""))
+    /[\p{Cc}\p{Cf}\p{Co}\p{Z}]/u.test(id.replaceAll(" ", ""))
   ) refuse("encoding", `${where}: no id`); // prettier-ignore
 };
 

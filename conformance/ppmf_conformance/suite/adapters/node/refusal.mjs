@@ -14,7 +14,7 @@ export const refuse = (kind, message) => {
 
 // A decimal integer in a string, as a BigInt.
 export const integer = (text, where = "integer") =>
-  typeof text === "string" && /^-?(0|[1-9][0-9]*)$/.test(text)
+  typeof text === "string" && /^(0|-?[1-9][0-9]*)$/.test(text)
     ? BigInt(text)
     : refuse("encoding", `${where}: not a decimal integer in a string`);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 2: the file of item profiles, and the user's side in exact fractions.
 
-import { Fraction, decimal, decimalText, integer, integers, refuse, whole } from "./refusal.mjs";
+import { Fraction, Refusal, decimal, decimalText, integer, integers, refuse, whole } from "./refusal.mjs";
 import { parse } from "./json.mjs";
+import { parameters } from "./params.mjs";
 import { catalogue, scaledRating } from "./ratings.mjs";
 
 const INTEGERS = ["rank", "frac_bits", "box_bits", "rating_frac_bits"];
@@ -43,6 +44,18 @@ export const write = (found) => {
   return `{\n${fields.map(([name, text]) => ` "${name}": ${text}`).join(",\n")}\n}\n`;
 };
 
+// The numbers must be those of some parameter set.
+const fits = (found) => {
+  const names = [...INTEGERS, ...DECIMALS];
+  const text = (value) => (typeof value === "bigint" ? `${value}` : decimalText(value));
+  try {
+    parameters(Object.fromEntries(names.map((name) => [name, text(found[name])])));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    refuse("range", error.message);
+  }
+};
+
 // PPMF-FIX-050, -052.
 export const read = (text) => {
   const bad = (where) => refuse("encoding", `${where}: not as it should be`);
@@ -67,6 +80,7 @@ export const read = (text) => {
   if (found.factors.length !== found.items.length) bad("factors");
   if (found.factors.some((row) => BigInt(row.length) !== found.rank)) bad("factors");
   if (found.bias && found.bias.length !== found.items.length) bad("bias");
+  fits(found);
   const edge = 1n << (found.box_bits + found.frac_bits);
   if ([...found.factors.flat(), ...(found.bias ?? [])].some((word) => word < -edge || word >= edge))
     refuse("range", "a word outside the box");
