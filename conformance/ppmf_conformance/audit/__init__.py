@@ -3,11 +3,13 @@
 
 `audit` reads what users, RecSys and CSP recorded and says, check by check, whether it keeps what
 PROTOCOL.md, section 6, promises: nothing outside the known classes, what was sent was received,
-ciphertexts valid and fresh, masks that look uniform, V the only value opened. It needs no key and
-no secret. That a transcript *can be simulated* is for the simulator's tests to say.
+ciphertexts valid and fresh, masks that look uniform and do not come again, V the only value opened.
+It needs no key and no secret. What more can be asked of one party's transcript with her keys, and
+with a simulated one to compare it with, is the battery's: see `view`.
 
-How strict: every check but those of uniformity is exact. The tests of uniformity together raise a
-false alarm with probability at most 2^-30 an audit (`uniformity` says why).
+How strict: every check but those of uniformity and repetition is exact. The tests of uniformity
+together raise a false alarm with probability at most 2^-30 an audit, those of repetition less often
+(`uniformity` and `repetition` say why).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ppmf_conformance.audit.ciphertexts import Ciphertexts
 from ppmf_conformance.audit.finding import Finding
 from ppmf_conformance.audit.masks import Masks
 from ppmf_conformance.audit.outline import contents, outline
+from ppmf_conformance.audit.repetition import Repetition
 
 __all__ = ["Finding", "audit"]
 
@@ -29,11 +32,13 @@ def audit(directory: Path) -> list[Finding]:
     Raises EncodingError when a transcript is missing or is not a sequence of records.
     """
     findings = order.check(outline(directory))
-    ciphertexts, masks = Ciphertexts(), Masks()
+    ciphertexts, masks, repetition = Ciphertexts(), Masks(), Repetition()
     # Keys first: files are read one after the other, and a key may stand in a later one.
     for direction, envelope in contents(directory):
         ciphertexts.learn(direction, envelope)
     for direction, envelope in contents(directory):
         ciphertexts.add(direction, envelope)
         masks.add(direction, envelope.message)
-    return [*findings[:-1], *ciphertexts.findings(), *masks.findings(), findings[-1]]
+        repetition.add(direction, envelope.message)
+    found = [*ciphertexts.findings(), *masks.findings(), *repetition.findings()]
+    return [*findings[:-1], *found, findings[-1]]

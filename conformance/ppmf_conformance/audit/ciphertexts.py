@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ppmf_conformance.audit.finding import Finding
 from ppmf_conformance.audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_conformance.audit.outline import Direction
+from ppmf_secure.suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 
@@ -38,7 +39,8 @@ class Ciphertexts:
     `seen` are the SHA-256 of the pieces of ciphertexts that must not occur twice, see `keys`.
     `keys` by the field that carried them, their owner and the epoch: each epoch has its own.
     `forwarded` are the users' sealed seeds, which RecSys hands on as they came: the one case of a
-    ciphertext that rightly appears twice, and must.
+    ciphertext that rightly appears twice, and must. `suite`: the run's, where it is known better
+    than by its name.
     """
 
     keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Ciphertexts:
     forwarded: set[bytes] = field(default_factory=set)
     invalid: str = ""
     repeated: str = ""
+    suite: SuiteChoice | None = None
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
         """Take in the public keys of a message, and the size that an upload shows."""
@@ -58,7 +61,9 @@ class Ciphertexts:
             elif isinstance(message, wire.ServerKey):
                 transfers = PaillierCiphertexts.of(message.transfer_key)
                 self.keys["transfer_key", sender, epoch] = transfers
-                self.keys["product_key", sender, epoch] = product_key(message, self.size)
+                self.keys["product_key", sender, epoch] = product_key(
+                    message, self.size, self.suite
+                )
             elif isinstance(message, wire.Upload):
                 self.size.users += 1
                 self.size.items = len(message.masked) // 16

@@ -17,6 +17,7 @@ from ppmf_secure.ahe.rlwe_params import Lattice
 from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
 from ppmf_secure.ahe.rlwe_wire import WORD_BYTES, read_residues, words_for
 from ppmf_secure.sealing import KEY_BYTES, check_key
+from ppmf_secure.suites import SuiteChoice
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.user import SEALED_BYTES
 from ppmf_spec import wire
@@ -123,9 +124,12 @@ class LatticeCiphertexts:
             yield residues[:, start:stop].tobytes()
 
 
-def product_key(message: wire.ServerKey, size: Uploaded) -> Key:
-    """A server's key for products; a PpmfError when it is not one of the suite it names."""
-    chosen = suite_named(message.suite)
+def product_key(message: wire.ServerKey, size: Uploaded, chosen: SuiteChoice | None = None) -> Key:
+    """A server's key for products; a PpmfError when it is not one of the suite it names.
+
+    `chosen` is the suite, where it is known better than by its name.
+    """
+    chosen = suite_named(message.suite) if chosen is None else chosen
     chosen.products.peer(message.product_key)  # whatever the suite demands of its keys
     if isinstance(chosen.products, RlweSuite):
         return LatticeCiphertexts(chosen.products.lattice, size)

@@ -25,6 +25,12 @@ def check(entries: Sequence[Entry]) -> list[Finding]:
     ]
 
 
+def check_view(party: str, entries: Sequence[Entry]) -> list[Finding]:
+    """Those checks that one party's transcript alone allows."""
+    checks = [_known(entries), _one_session(entries), _numbering(entries)]
+    return checks if party == "users" else [*checks, _one_opening(entries, (party,))]
+
+
 def _known(entries: Sequence[Entry]) -> Finding:
     """Known types on their routes, so that every field has a class that may be on the wire."""
     check = "known messages and classes, on their routes"
@@ -97,14 +103,14 @@ def _delivery(entries: Sequence[Entry]) -> Finding:
     return Finding(check, True, f"{count:,} messages, {total:,} bytes")
 
 
-def _one_opening(entries: Sequence[Entry]) -> Finding:
+def _one_opening(entries: Sequence[Entry], parties: tuple[str, ...] = ("csp", "recsys")) -> Finding:
     """One output share, from CSP to RecSys, and nothing after it.
 
     An epoch that was interrupted has none, or was interrupted after it: the next sends its own.
     """
     check = "V alone is opened, once, at the end"
     last = max((entry.header.epoch for entry in entries if entry.header is not None), default=0)
-    for party in ("csp", "recsys"):
+    for party in parties:
         by_epoch: dict[int, list[Entry]] = defaultdict(list)
         for entry in entries:
             if entry.owner == party:

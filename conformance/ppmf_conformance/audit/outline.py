@@ -7,7 +7,7 @@ Contents may be gigabytes: they are read again, one message at a time, by whoeve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +71,16 @@ def files(directory: Path) -> dict[str, Path]:
 def outline(directory: Path) -> list[Entry]:
     """Every record of every transcript, in the order of each file."""
     return [
-        _entry(party, index, record)
+        entry
         for party, path in files(directory).items()
-        for index, record in enumerate(transcript.read(path))
+        for entry in entries(party, transcript.read(path))
     ]
+
+
+def entries(party: str, records: Iterable[transcript.Record]) -> Iterator[Entry]:
+    """The records of one party's transcript."""
+    for index, record in enumerate(records):
+        yield _entry(party, index, record)
 
 
 def contents(directory: Path) -> Iterator[tuple[Direction, wire.Envelope]]:
@@ -88,8 +94,12 @@ def contents(directory: Path) -> Iterator[tuple[Direction, wire.Envelope]]:
                     continue  # reported by the outline
 
 
+def direction_of(party: str, record: transcript.Record) -> Direction:
+    """From whom to whom a record of that party's transcript went."""
+    return (party, record.peer) if record.direction == "sent" else (record.peer, party)
+
+
 def _entry(party: str, index: int, record: transcript.Record) -> Entry:
-    direction = (party, record.peer) if record.direction == "sent" else (record.peer, party)
     header, problem = None, ""
     try:
         envelope = wire.decode(record.message)
@@ -97,4 +107,5 @@ def _entry(party: str, index: int, record: transcript.Record) -> Entry:
     except EncodingError as error:
         problem = str(error)
     digest = hashlib.sha256(record.message).digest()
+    direction = direction_of(party, record)
     return Entry(party, index, direction, len(record.message), digest, header, problem)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Homomorphic answers as their receiver, who owns the key, could make them for herself.
+
+A real answer hides X, the peer's matrix, behind masks (`paillier`, `rlwe`). Here there is no X:
+
+- Paillier: (1 + rho N) r^N, rho packed from masks uniform in [0, 2^(width - 1)), r uniform. A real
+  answer has rho + v instead, v < 2^-41 of the masks' range in all slots of a run together, and a
+  randomness within 2^-41 of uniform for the run: statistical, no assumption.
+- Lattice: c1 uniform mod q, c0 = -c1 s + e + <v> + flood, v uniform mod 2^64, rounded to the kept
+  primes. A real answer's c1 contains a u + e2, which RLWE makes look uniform; of c0 + c1 s its
+  owner sees <v> plus a flood shifted by less than 2^-40 of its range, in all numbers of a run
+  together: statistical. Here it is shifted by e, at most 21. The rounding comes last, in both.
+  Uniform c1 with c0 to match is what the owner's encryption of rows makes, so it makes these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ppmf_secure.ahe.base import Layout, OwnerKey, Suite, Uses
+from ppmf_secure.ahe.paillier_keys import PublicKey
+from ppmf_secure.ahe.rlwe import RlweSuite
+from ppmf_secure.ahe.rlwe_layout import Ring, wanted
+from ppmf_secure.ahe.rlwe_params import Budget
+from ppmf_secure.ahe.rlwe_ring import Residues, reduce
+from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES, flood
+from ppmf_secure.ahe.rlwe_wire import pack, read_residues
+from ppmf_secure.ahe.slots import Slots
+from ppmf_secure.coins import Coins
+from ppmf_secure.shares import words_to_bytes
+
+
+def answer(suite: Suite, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:
+    """An answer to the rows of that layout, under the owner's key, to no question."""
+    if isinstance(suite, RlweSuite):
+        return _lattice(Ring(suite.lattice), owner, layout, uses, coins)
+    bits = 8 * len(owner.public)
+    return _paillier(PublicKey.parse(owner.public, bits), layout, uses, coins)
+
+
+def _paillier(public: PublicKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:
+    slots = Slots.of(public.bits, layout)
+
+    def fresh(columns: slice) -> int:
+        masks = [slots.mask(coins) for _ in range(columns.stop - columns.start)]
+        return int(public.plain(slots.pack(masks)) * public.residue(coins) % public.square)
+
+    return public.write(
+        fresh(columns)
+        for width, use in zip(layout.blocks, uses, strict=True)
+        for _ in range(use.stop - use.start)
+        for columns in slots.spans(width)
+    )
+
+
+def _lattice(ring: Ring, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:
+    primes, kept = ring.lattice.primes, ring.lattice.kept_primes
+    found, width = ring.pieces(layout), sum(layout.blocks)
+    count = max(use.stop for use in uses)
+    words, one = coins.words((count, 1, width)), replace(layout, rows=1)
+    rows = [row for word in words for row in owner.encrypt_rows(word, one, coins)]
+    first = ring.expand([row[:SEED_BYTES] for row in rows], len(found)).astype(np.float64)
+    places = [f"imagined row {number}" for number in range(count)]
+    second = read_residues([row[SEED_BYTES:] for row in rows], width, primes, places)
+    flooded = second + _floods(ring, layout, count * width, coins).reshape(second.shape)
+    starts = np.cumsum([0, *layout.blocks])
+    numbers = []
+    for each in wanted(found, uses):
+        numbers.append(first[:, each.rows, each.piece])
+        for part in each.parts:
+            start, columns = starts[part.segment.block], part.segment.columns
+            numbers.append(flooded[:, part.use, start + columns.start : start + columns.stop])
+    values = np.concatenate([part.reshape(len(primes), -1) for part in numbers], axis=1)
+    for residues, prime in zip(values, primes, strict=True):
+        reduce(residues, prime)
+    sent = np.empty((len(kept), values.shape[1]), dtype=np.int32)
+    ring.rounding.switch(values, sent)
+    return b"".join(words_to_bytes(pack(row, p)) for row, p in zip(sent, kept, strict=True))
+
+
+def _floods(ring: Ring, layout: Layout, count: int, coins: Coins) -> Residues:
+    """Residues (primes, count) of floods uniform in [-2^t, 2^t)."""
+    bits = Budget.of(ring.lattice, layout).flood_bits + 1
+    offset_and_limbs = ring.rounding.hiding(bits)[:, 3:]
+    drawn = offset_and_limbs @ np.concatenate([np.ones((1, count)), flood(coins, bits, count)])
+    return np.stack([reduce(row, p) for row, p in zip(drawn, ring.lattice.primes, strict=True)])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The battery has teeth: whatever is broken in the protocol is found, by the right check."""
+
+from __future__ import annotations
+
+import pytest
+
+from leaks import LEAKS, OVER_LATTICE, OVER_PAILLIER, RESUMED, WITH_THRESHOLDS, Leak
+from ppmf_secure.program import CSP, RECSYS
+from recorded_views import Case, Run, examine, failed, record, simulate
+
+CASES = (OVER_PAILLIER, OVER_LATTICE, WITH_THRESHOLDS, RESUMED)
+
+
+@pytest.fixture(scope="module")
+def faultless() -> dict[int, tuple[Run, Run]]:
+    """By the place in CASES: the unbroken run, and what is simulated from its leakage."""
+    found = {}
+    for number, case in enumerate(CASES):
+        real = record(case)
+        found[number] = real, simulate(real.leakage, real.output)
+    return found
+
+
+def place(case: Case) -> int:
+    """Where a case stands in CASES; cases are compared as objects, for ratings do not hash."""
+    return next(number for number, each in enumerate(CASES) if each is case)
+
+
+def test_there_are_leaks_of_every_kind_that_is_promised() -> None:
+    promised = {
+        "one mask for all users",
+        "a mask used twice",
+        "a short mask",
+        "an unflooded lattice ciphertext",
+        "an un-rerandomised Paillier product",
+        "a plaintext field",
+        "a length that depends on a count",
+        "a repeated tweak",
+        "a repeated batch key",
+        "permute bits sent",
+        "an early opening of V",
+        "a biased coin",
+    }
+    assert promised <= {leak.name for leak in LEAKS}
+
+
+@pytest.mark.req("PPMF-SEC-003")
+@pytest.mark.parametrize("number", range(len(CASES)))
+@pytest.mark.parametrize("party", [RECSYS, CSP])
+def test_a_faultless_run_is_not_accused(
+    faultless: dict[int, tuple[Run, Run]], number: int, party: str
+) -> None:
+    real, imagined = faultless[number]
+    assert failed(examine(real, party, imagined)) == set()
+
+
+@pytest.mark.req("PPMF-SEC-003")
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
+def test_a_leak_is_found_by_the_check_that_is_there_for_it(
+    faultless: dict[int, tuple[Run, Run]], leak: Leak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, imagined = faultless[place(leak.case)]
+    with monkeypatch.context() as patch:
+        leak.apply(patch)
+        broken = record(leak.case)
+    assert broken.output == real.output, "a leak changes what is seen, not what is computed"
+    found = failed(examine(broken, leak.seen_by, imagined))
+    assert leak.check in found
+    assert found <= {leak.check, *leak.beside}

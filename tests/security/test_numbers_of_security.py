@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of chapter 6 that follow from others are computed anew."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import log2
+from pathlib import Path
+
+import pytest
+
+from leaks import LEAKS
+from ppmf_conformance.cost.plan import Size, plan
+from ppmf_secure.ahe.rlwe_layout import pieces, wanted
+from ppmf_secure.ahe.rlwe_params import STANDARD, Budget
+from ppmf_secure.ahe.slots import STATISTICAL_BITS, Slots
+from ppmf_secure.base_ot import TRANSFERS
+from ppmf_secure.hashing import MAX_CALLS
+from ppmf_secure.server import SIDES, orientations
+from ppmf_secure.suites import suite
+from ppmf_spec.parameters import Parameters
+
+CHAPTER = Path(__file__).resolve().parents[2] / "spec" / "06-security.md"
+MOVIELENS = 943, 1682
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return re.sub(r"\s+", " ", CHAPTER.read_text(encoding="utf-8"))
+
+
+def fresh_secrets() -> int:
+    """A: of a run with the defaults at the size of MovieLens-100K, for one server."""
+    params = Parameters()
+    by_side = dict(zip(SIDES, orientations(params, *MOVIELENS), strict=True))
+    return sum(
+        len(each.rows)
+        for half_step in range(1, 2 * params.iterations)
+        for orientation in [by_side[SIDES[half_step % 2]]]
+        for each in wanted(pieces(orientation.layout, STANDARD.degree), orientation.uses)
+    )
+
+
+def test_the_number_of_hops_in_a_lattice_suite(text: str) -> None:
+    assert f"under `rlwe-8192` it is {fresh_secrets():,} for a server" in text
+
+
+def test_the_terms_of_the_sum_add_up_to_what_is_said(text: str) -> None:
+    """In units of 2^t: two hops of RLWE and of DCR, one of AES; HPKE at 125 bits."""
+    others = (fresh_secrets() + 2 + 2 + 1) * 2.0**-128 + 2.0**-125
+    total = 2.0**-113 + others + MOVIELENS[0] * 2.0**-256
+    assert total < 1.1 * 2.0**-113
+    assert total > 1.09 * 2.0**-113
+    assert r"less than $1.1 \cdot 2^{t - 113}$ an epoch" in text
+
+
+def test_the_bits_that_the_hash_leaves(text: str) -> None:
+    """2 lambda 2^t / 2^beta: of the calls under a key half are of what a server lacks."""
+    bound = MAX_CALLS // 2
+    assert f"$\\lambda = 2^{{{int(log2(bound))}}}$" in text
+    for unknown, bits in ((128, 114), (127, 113)):
+        assert unknown - 1 - log2(bound) == bits
+        assert f"2^{{t - {bits}}}" in text
+
+
+def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
+    """Four labels a gate; both keys of a transfer for every two words of pads."""
+    work: Counter[str] = Counter()
+    tally = plan(Parameters(), Size.numbered(*MOVIELENS), suite("rlwe-8192"))
+    for (_, primitive), amount in tally.work.items():
+        work[primitive] += amount
+    calls = 4 * work["gates"] + work["pads"]
+    assert 2**28 < calls < 2**30
+    assert "for the $2^{28}$ to $2^{30}$ calls of a run" in text
+    assert calls / MAX_CALLS * MAX_CALLS**2 / 2**128 < 2.0**-80
+    assert "Collisions of blocks within batches add less than $2^{-80}$" in text
+    blocks = work["transfers"] / TRANSFERS  # of each keystream of columns
+    assert TRANSFERS * blocks**2 / 2**129 < 2.0**-84
+    assert "less than $2^{-84}$ for a run" in text
+
+
+def test_the_distances_of_the_budget() -> None:
+    """Masks over sums, floods over noise: a shift by v of a range r is v / r away."""
+    for orientation in orientations(Parameters(), *MOVIELENS):
+        layout = orientation.layout
+        width = Slots.of(3072, layout).width
+        sums = layout.rows * (2**64 - 1) ** 2
+        assert layout.outputs * sums / 2 ** (width - 1) <= 2.0**-STATISTICAL_BITS
+        budget = Budget.of(STANDARD, layout)
+        assert layout.outputs * budget.noise / 2 ** (budget.flood_bits + 1) <= 2.0**-41
+
+
+def test_there_are_two_dozen_leaks(text: str) -> None:
+    assert len(LEAKS) == 24
+    assert "in two dozen places" in text
+
+
+def test_every_leak_that_the_chapter_names_is_tried(text: str) -> None:
+    table = text.split("| a leak it finds |")[1].split("Two of these")[0]
+    rows = re.findall(r"\| ([^|]+) \| ([^|]+) \| ([^|]+) \|", table.split("|---|---|---|")[1])
+    named = {name.strip() for *_, names in rows for name in names.replace("`", "").split(";")}
+    assert len(rows) == 12
+    assert named <= {leak.name for leak in LEAKS}

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated view has the shape of the real one and passes the same battery (PPMF-SEC-002)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppmf_conformance.audit.opened import Secrets
+from ppmf_conformance.audit.view import battery, shape
+from ppmf_reference import fixed
+from ppmf_secure.coins import Coins
+from ppmf_secure.program import CSP, RECSYS, USERS, Receive, Send
+from ppmf_secure.recsys import recsys
+from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.user import users
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from recorded_views import (
+    FINE_LATTICE,
+    LATTICE,
+    PAILLIER,
+    Case,
+    Run,
+    examine,
+    failed,
+    record,
+    simulate,
+)
+from toy_runs import Table, ratings_of
+
+N_USERS, N_ITEMS = 7, 4
+SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}
+SOME: Table = {(0, 0): 4, (0, 3): -5, (2, 1): 1, (4, 3): -2}
+EVERYTHING: Table = {(i, j): (4, -5)[(i + j) % 2] for i in range(7) for j in range(4)}
+
+SETS = {
+    "default": Parameters(rank=2, iterations=2),
+    "no bias": Parameters(rank=2, iterations=1, bias=False),
+    "l1": Parameters(rank=2, iterations=1, l1=Fraction(3, 4)),
+    "count": Parameters(rank=1, iterations=2, step_rule="count", curvature_shift=3, damping=32),
+    "count, l1, no bias": Parameters(
+        rank=1, iterations=1, step_rule="count", bias=False, l1=Fraction(1, 2)
+    ),
+    "binary, inner steps": Parameters(
+        rank=1,
+        iterations=1,
+        inner_steps=2,
+        regulariser="binary-elastic-net",
+        ridge=Fraction(2),
+        l1=Fraction(1, 2),
+    ),
+    "binary, count": Parameters(
+        rank=1,
+        iterations=1,
+        step_rule="count",
+        regulariser="binary-elastic-net",
+        ridge=Fraction(2),
+    ),
+}
+
+RUNS = [(name, suite) for name in SETS for suite in ("paillier", "lattice")]
+RUNS.append(("default", "fine lattice"))
+
+
+@cache
+def both(name: str, suite: str, cuts: tuple[int, ...] = (), forgetful: str = "") -> tuple[Run, Run]:
+    real = record(Case(SETS[name], N_USERS, N_ITEMS, SUITES[suite], SOME, cuts, forgetful))
+    return real, simulate(real.leakage, real.output)
+
+
+@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RUN-004")
+@pytest.mark.parametrize("party", [RECSYS, CSP])
+@pytest.mark.parametrize(("name", "suite"), RUNS)
+def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
+    name: str, suite: str, party: str
+) -> None:
+    real, imagined = both(name, suite)
+    assert shape(real.views[party]) == shape(imagined.views[party])
+    assert failed(examine(real, party, imagined)) == set()
+    assert failed(examine(imagined, party, imagined)) == set()
+
+
+@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RES-005")
+@pytest.mark.parametrize("suite", ["paillier", "lattice"])
+@pytest.mark.parametrize("cuts", [(1,), (0, 3, 3)])
+def test_so_have_those_of_runs_that_were_interrupted(suite: str, cuts: tuple[int, ...]) -> None:
+    real, imagined = both("default", suite, cuts)
+    ratings = ratings_of(N_USERS, N_ITEMS, SOME)
+    assert real.output == fixed.train(ratings, SETS["default"])
+    assert len(real.leakage.interruptions) == len(cuts)
+    for party in (RECSYS, CSP):
+        assert shape(real.views[party]) == shape(imagined.views[party])
+        for run in (real, imagined):
+            assert failed(examine(run, party, imagined)) == set()
+
+
+@pytest.mark.req("PPMF-SEC-001", "PPMF-RES-003")
+@pytest.mark.parametrize("forgetful", [RECSYS, CSP])
+def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
+    """One server has lost the only one: the run begins again, and the names show who has it."""
+    real, imagined = both("default", "paillier", (3,), forgetful)
+    held = real.leakage.interruptions[0].held
+    assert {server: len(names) for server, names in held.items()} == {
+        server: int(server != forgetful) for server in (RECSYS, CSP)
+    }
+    for party in (RECSYS, CSP):
+        assert shape(real.views[party]) == shape(imagined.views[party])
+        assert failed(examine(imagined, party, imagined)) == set()
+
+
+@pytest.mark.req("PPMF-SEC-001", "PPMF-RUN-004")
+@pytest.mark.parametrize("table", [{}, EVERYTHING])
+@pytest.mark.parametrize("party", [RECSYS, CSP])
+def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party: str) -> None:
+    _, imagined = both("default", "paillier")
+    other = record(Case(SETS["default"], N_USERS, N_ITEMS, PAILLIER, table), "other coins")
+    assert shape(other.views[party]) == shape(imagined.views[party])
+
+
+@pytest.mark.req("PPMF-SEC-001")
+def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
+    real, imagined = both("default", "paillier")
+    order = real.leakage.session.users[::-1]
+    told = replace(real.leakage, uploads=order)
+    other = simulate(told, real.output)
+    assert [shape(run.views[CSP]) for run in (other, imagined)] == [shape(real.views[CSP])] * 2
+    uploads = [wire.decode(record.message).message for record in other.views[RECSYS][: len(order)]]
+    assert [upload.user for upload in uploads if isinstance(upload, wire.Upload)] == list(order)
+
+
+@pytest.mark.req("PPMF-SEC-001")
+def test_the_simulators_get_the_leakage_and_what_is_the_partys_own() -> None:
+    given = {
+        simulate: set(inspect.signature(simulate).parameters)
+        for simulate in (simulate_user, simulate_recsys, simulate_csp)
+    }
+    assert given == {
+        simulate_user: {"leakage", "user", "rows", "coins"},
+        simulate_recsys: {"leakage", "output", "coins"},
+        simulate_csp: {"leakage", "coins"},
+    }
+    assert [field.name for field in fields(Leakage)] == [
+        "session",
+        "suite",
+        "interruptions",
+        "uploads",
+    ]
+
+
+def lowest(profiles: ItemProfiles) -> ItemProfiles:
+    """A V that no training gives: the lowest and the highest word in turn."""
+    bound = 1 << (profiles.box_bits + profiles.frac_bits)
+    factors = np.where(np.indices(profiles.factors.shape).sum(axis=0) % 2, -bound, bound - 1)
+    bias = None if profiles.bias is None else np.full_like(profiles.bias, -bound)
+    return replace(profiles, factors=factors, bias=bias)
+
+
+def replayed(program: Any, received: Iterator[wire.Message]) -> tuple[list[wire.Message], Any]:
+    """What a program sends, and returns, when these messages come in."""
+    sent: list[wire.Message] = []
+    reply = None
+    try:
+        while True:
+            effect = program.send(reply)
+            reply = next(received) if isinstance(effect, Receive) else None
+            if isinstance(effect, Send):
+                sent.append(effect.message)
+    except StopIteration as end:
+        return sent, end.value
+
+
+@pytest.mark.req("PPMF-SEC-002", "PPMF-OUT-003")
+@pytest.mark.parametrize("name", ["default", "no bias"])
+def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str) -> None:
+    """Fed with what it received, under the same coins, the program sends the same and opens V."""
+    real, _ = both(name, "paillier")
+    output, coins = lowest(real.output), Coins.seeded("any V")
+    view = simulate_recsys(real.leakage, output, coins)
+    session, suite = real.leakage.session, real.leakage.suite
+    program: Any = recsys(session, suite, Coins(coins.child("recsys/0").bytes(32)))
+    received = (wire.decode(r.message).message for r in view if r.direction == "received")
+    sent = [wire.decode(r.message).message for r in view if r.direction == "sent"]
+    again, opened = replayed(program, received)
+    assert opened == output
+    assert again == sent
+    assert list(received) == []
+
+
+@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
+def test_the_view_of_a_user_is_a_key_and_her_upload() -> None:
+    real, _ = both("default", "paillier")
+    key, *uploads = real.views[USERS]
+    rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))
+    for user, upload in zip(real.leakage.session.users, uploads, strict=True):
+        imagined = simulate_user(real.leakage, user, rows[user], Coins.seeded(f"user {user}"))
+        assert shape(imagined) == shape([key, upload])
+        for view in ([key, upload], imagined):
+            assert failed(battery(USERS, view, real.leakage, Secrets(), imagined)) == set()
+
+
+def test_a_simulated_user_runs_the_users_program_on_the_key_that_came() -> None:
+    real, _ = both("default", "paillier")
+    rows, coins = np.ones((2, N_ITEMS), dtype=np.uint64), Coins.seeded("user")
+    key, upload = simulate_user(real.leakage, "2", rows, coins)
+    program = users(real.leakage.session, [("2", rows)], coins.child("user"))
+    next(program)
+    next(program)
+    sent = program.send(wire.decode(key.message).message)
+    assert isinstance(sent, Send)
+    assert sent.message == wire.decode(upload.message).message
+
+
+@pytest.mark.req("PPMF-SEC-002")
+def test_simulated_views_under_other_coins_have_nothing_in_common() -> None:
+    real, one = both("default", "lattice")
+    other = simulate(real.leakage, real.output, "other coins")
+    for party in (RECSYS, CSP):
+        messages = [
+            {r.message for r in run.views[party] if r.direction == "received"}
+            for run in (one, other, real)
+        ]
+        assert not messages[0] & messages[1]
+        assert not messages[0] & messages[2]

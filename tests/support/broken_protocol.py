@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocol broken in one place: patches under which a toy run still ends in the right V.
+
+Nothing but what is sent changes. Each is a leak of `leaks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import CipherContext
+from gmpy2 import mpz
+
+import recorded_views
+from ppmf_secure import (
+    base_ot,
+    bitmul,
+    csp,
+    garbled,
+    garbling,
+    halfstep,
+    hashing,
+    ot,
+    pair,
+    recsys,
+    sealing,
+    server,
+)
+from ppmf_secure import user as user_module
+from ppmf_secure.ahe import rlwe_peer, rlwe_sampling
+from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
+from ppmf_secure.ahe.randomisers import Randomisers
+from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
+from ppmf_secure.ahe.slots import Slots
+from ppmf_secure.coins import Coins
+from ppmf_secure.garbling import permute_bits
+from ppmf_secure.pair import Pair
+from ppmf_secure.program import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.session import Session
+from ppmf_secure.shares import SharedWords, Words, words_from_bytes
+from ppmf_secure.state import Server, Side
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_spec import wire
+
+Patch = pytest.MonkeyPatch
+
+# -- uploads ---------------------------------------------------------------------------------------
+
+
+def _masks(patch: Patch, mask: Callable[[Session, str, bytes], Words]) -> None:
+    for module in (user_module, csp):
+        patch.setattr(module, "expand_seed", mask)
+
+
+def one_mask_for_all_users(patch: Patch) -> None:
+    expand = user_module.expand_seed
+    _masks(patch, lambda session, user, seed: expand(session, "", bytes(32)))
+
+
+def rows_in_the_clear(patch: Patch) -> None:
+    _masks(patch, lambda session, user, seed: np.zeros((2, len(session.items)), np.uint64))
+
+
+def one_seed_for_all_users(patch: Patch) -> None:
+    def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
+        seed = bytes(range(32))
+        masked = rows - user_module.expand_seed(session, user, seed)
+        sealed = user_module.seal_seed(session, user, key, seed, coins.bytes(32))
+        return wire.Upload(user, masked.tobytes(), sealed)
+
+    patch.setattr(user_module, "upload", upload)
+
+
+def one_ephemeral_key_for_all_seals(patch: Patch) -> None:
+    seal = sealing.seal
+    patch.setattr(user_module, "seal", lambda key, info, seed, _: seal(key, info, seed, bytes(32)))
+
+
+def upload_as_long_as_its_ratings(patch: Patch) -> None:
+    upload = user_module.upload
+
+    def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
+        made = upload(session, user, rows, key, coins)
+        return replace(made, masked=made.masked + coins.bytes(int(rows[0].sum())))
+
+    def cut(data: bytes, shape: tuple[int, ...], what: str) -> Words:
+        return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
+
+    patch.setattr(user_module, "upload", longer)
+    patch.setattr(recsys, "words_from_bytes", cut)
+
+
+def who_rated_most_uploads_first(patch: Patch) -> None:
+    rows_of = user_rows
+
+    def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Words]]:
+        return sorted(rows_of(*ratings), key=lambda hers: -int(hers[1][0].sum()))
+
+    patch.setattr(recorded_views, "user_rows", sorted_rows)
+
+
+# -- homomorphic answers ---------------------------------------------------------------------------
+
+
+def mask_used_twice(patch: Patch) -> None:
+    draw, kept = Slots.mask, list[int]()
+
+    def mask(self: Slots, coins: Coins) -> int:
+        if kept:
+            return kept.pop()
+        kept.append(draw(self, coins))
+        return kept[0]
+
+    patch.setattr(Slots, "mask", mask)
+
+
+def short_mask(patch: Patch) -> None:
+    patch.setattr(Slots, "mask", lambda self, coins: coins.below(1 << (self.width - 3)))
+
+
+def mask_of_64_bits(patch: Patch) -> None:
+    patch.setattr(Slots, "mask", lambda self, coins: coins.below(1 << 64))
+
+
+def product_without_randomiser(patch: Patch) -> None:
+    patch.setattr(Randomisers, "draw", lambda self, coins: mpz(1))
+
+
+def one_randomiser_for_all_answers(patch: Patch) -> None:
+    first: dict[PublicKey, mpz] = {}
+
+    def draw(self: Randomisers, coins: Coins) -> mpz:
+        return first.setdefault(self._public, self._public.residue(coins))
+
+    patch.setattr(Randomisers, "draw", draw)
+
+
+def no_flood(patch: Patch) -> None:
+    def middle(coins: Coins, bits: int, count: int) -> np.ndarray[Any, Any]:
+        limbs = [
+            (1 << (bits - 1)) >> at & ((1 << FLOOD_LIMB_BITS) - 1)
+            for at in range(0, bits, FLOOD_LIMB_BITS)
+        ]
+        return np.repeat(np.array(limbs, dtype=np.float64)[:, None], count, axis=1)
+
+    patch.setattr(rlwe_peer, "flood", middle)
+
+
+def flood_used_twice(patch: Patch) -> None:
+    draw = rlwe_sampling.flood
+
+    def half(coins: Coins, bits: int, count: int) -> np.ndarray[Any, Any]:
+        drawn = draw(coins, bits, -(-count // 2))
+        return np.concatenate([drawn, drawn], axis=1)[:, :count]
+
+    patch.setattr(rlwe_peer, "flood", half)
+
+
+def lattice_product_without_fresh_zero(patch: Patch) -> None:
+    patch.setattr(rlwe_peer, "ternary", lambda coins, shape: np.zeros(shape, dtype=np.int8))
+    patch.setattr(rlwe_peer, "binomial", lambda coins, shape: np.zeros(shape))
+
+
+# -- transfers -------------------------------------------------------------------------------------
+
+
+def choices_in_the_clear(patch: Patch) -> None:
+    """Both seeds of a base transfer are one, so columns are G xor G xor the choices."""
+
+    class Twins(Coins):
+        def bytes(self, count: int) -> bytes:
+            drawn = super().bytes(count)
+            if count != 128 * 2 * base_ot.SEED_BYTES:
+                return drawn
+            seeds = np.frombuffer(drawn, dtype=np.uint8).reshape(128, 2, -1)
+            return np.repeat(seeds[:, :1], 2, axis=1).tobytes()
+
+    def answer(public: PublicKey, request: bytes, coins: Coins) -> Any:
+        return base_ot.answer(public, request, Twins(coins.bytes(32)))
+
+    patch.setattr(pair, "answer", answer)
+
+
+def keystreams_begin_again(patch: Patch) -> None:
+    begin, next_words = ot._Streams.__init__, ot._Streams.next
+
+    def keep(self: Any, seeds: Any, context: bytes) -> None:
+        self._beginning = seeds, context
+        begin(self, seeds, context)
+
+    def again(self: Any, words: int) -> Words:
+        begin(self, *self._beginning)
+        return next_words(self, words)
+
+    patch.setattr(ot._Streams, "__init__", keep)
+    patch.setattr(ot._Streams, "next", again)
+
+
+def request_without_randomness(patch: Patch) -> None:
+    def choose(secret: SecretKey, choices: Any, coins: Coins) -> bytes:
+        return secret.public.write(secret.public.plain(int(bit)) for bit in choices)
+
+    patch.setattr(pair, "choose", choose)
+
+
+def corrections_without_pads(patch: Patch) -> None:
+    def none(cipher: CipherContext, keys: Words, length: int) -> Words:
+        return np.zeros((len(keys), length), dtype=np.uint64)
+
+    patch.setattr(bitmul, "_pads", none)
+
+
+# -- garbling --------------------------------------------------------------------------------------
+
+
+def one_tweak_for_all_elements(patch: Patch) -> None:
+    make = hashing.TweakedHash
+    patch.setattr(garbling, "TweakedHash", lambda tweaks: make(tweaks % np.uint64(2)))
+
+
+def one_batch_key_for_all_half_steps(patch: Patch) -> None:
+    derive = hashing.BatchKeys.key
+
+    def key(self: hashing.BatchKeys, purpose: str, *indices: int) -> bytes:
+        return derive(self, purpose, *indices[1:])
+
+    patch.setattr(hashing.BatchKeys, "key", key)
+
+
+def permute_bits_sent(patch: Patch) -> None:
+    share = garbled.share_outputs
+
+    def telling(here: Pair, labels: Words) -> Program[SharedWords]:
+        if here.garbles:
+            bits = np.packbits(permute_bits(labels))
+            yield Send(RECSYS, wire.TransferPayload(bits.tobytes()))
+        else:
+            yield from receive(CSP, wire.TransferPayload)
+        return (yield from share(here, labels))
+
+    patch.setattr(halfstep, "share_outputs", telling)
+
+
+# -- the run ---------------------------------------------------------------------------------------
+
+
+def v_opened_early(patch: Patch) -> None:
+    shared_side = halfstep.shared_side
+
+    def opening(here: Server, name: str, rows: int, labels: Words, *rest: Any) -> Program[Side]:
+        side = yield from shared_side(here, name, rows, labels, *rest)
+        if name == "items" and here.pair.garbles:
+            bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
+            yield Send(RECSYS, wire.OutputShare(bits.tobytes()))
+        elif name == "items":
+            yield from receive(CSP, wire.OutputShare)
+        return side
+
+    patch.setattr(server, "shared_side", opening)
+
+
+def biased_coins(patch: Patch) -> None:
+    """The highest bit of every byte is 1 three times out of four."""
+    draw = Coins._draw
+
+    def biased(self: Coins, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        first, second = draw(self, count), draw(self, count)
+        return first | (second & np.uint8(0x80))
+
+    patch.setattr(Coins, "_draw", biased)
+
+
+def coins_of_an_old_epoch(patch: Patch) -> None:
+    fresh = recorded_views.server_coins
+    patch.setattr(recorded_views, "server_coins", lambda label, name, epoch: fresh(label, name, 0))

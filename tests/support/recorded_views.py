@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views to be examined: recorded in toy runs, or simulated, with the secrets of their owners."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppmf_conformance.audit.finding import Finding
+from ppmf_conformance.audit.opened import Secrets
+from ppmf_conformance.audit.view import battery
+from ppmf_secure import pair as pair_module
+from ppmf_secure import server as server_module
+from ppmf_secure.ahe.paillier_keys import SecretKey
+from ppmf_secure.ahe.rlwe import RlweSuite
+from ppmf_secure.ahe.rlwe_owner import RlweOwner
+from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, Lattice
+from ppmf_secure.coins import Coins
+from ppmf_secure.csp import csp
+from ppmf_secure.hashing import BatchKeys
+from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program
+from ppmf_secure.recsys import recsys
+from ppmf_secure.sealing import SealingKey
+from ppmf_secure.session import Session
+from ppmf_secure.simulator import Interruption, Leakage, simulate_csp, simulate_recsys
+from ppmf_secure.suites import SuiteChoice, suite
+from ppmf_secure.transcript import Record, Recorder, read
+from ppmf_secure.transport.drive import Party
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
+from ppmf_secure.user import users
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from toy_runs import ratings_of
+
+PAILLIER = suite("paillier-512-insecure")
+LATTICE = suite("rlwe-64-insecure")
+FINE_LATTICE = SuiteChoice(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
+"""The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
+what is before it can be seen."""
+
+SERVERS = {RECSYS: recsys, CSP: csp}
+Views = dict[str, list[Record]]
+"""By party, of whom all users are one."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A toy run: its public session, the ratings, and in which half-steps CSP loses power.
+
+    forgetful: the server that then loses its newest checkpoint too.
+    """
+
+    parameters: Parameters
+    users: int
+    items: int
+    suite: SuiteChoice
+    ratings: Mapping[tuple[int, int], int]
+    cuts: tuple[int, ...] = ()
+    forgetful: str = ""
+
+    @property
+    def session(self) -> Session:
+        numbered = ratings_of(self.users, self.items, {})
+        nonce = hashlib.sha256(b"views").digest()[:16]  # whatever is wrong with the coins
+        return Session(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
+
+
+@dataclass
+class Run:
+    """What a run left: V, the views, and each server's secrets."""
+
+    output: ItemProfiles
+    views: Views
+    secrets: dict[str, Secrets]
+    leakage: Leakage
+
+
+class PowerCutError(Exception):
+    """The machine stops here."""
+
+
+def record(case: Case, coins: str = "real") -> Run:
+    """Run the protocol as it now is (it may be broken), in an epoch more than there are cuts."""
+    session, ratings = case.session, ratings_of(case.users, case.items, case.ratings)
+    with tempfile.TemporaryDirectory() as name, taps() as secrets:
+        folder = Path(name)
+
+        def epoch(number: int, cut: int | None) -> Any:
+            programs: dict[str, Program[Any]] = {}
+            if number == 0:
+                seeded = Coins.seeded(f"{coins}/{USERS}")
+                programs[USERS] = users(session, user_rows(ratings), seeded)
+            for server, program in SERVERS.items():
+                kept = Store(folder / server).kept() if number else None
+                seeded = server_coins(coins, server, number)
+                programs[server] = program(session, case.suite, seeded, epoch=number, kept=kept)
+            programs[CSP] = _cut_at(programs[CSP], cut)
+            with ExitStack() as stack:
+                parties = {}
+                for party in programs:
+                    store = Store(None if party == USERS else folder / party)
+                    recorder = stack.enter_context(Recorder(folder, party, epoch=number))
+                    parties[party] = Party(
+                        party, session.id, recorder, lambda _: None, store, epoch=number
+                    )
+                return run_together({p: (parties[p], programs[p]) for p in programs})[RECSYS]
+
+        kept_by = _Checkpoints(folder)
+        interruptions = []
+        for number, cut in enumerate(case.cuts):
+            with pytest.raises(PowerCutError):
+                epoch(number, cut)
+            if case.forgetful:
+                sorted((folder / case.forgetful).glob("model-*.state"))[-1].unlink()
+            interruptions.append(Interruption(_exchanged(folder, number), kept_by.after(number)))
+        output = epoch(len(interruptions), None)
+        views = {party: list(read(folder / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)}
+    return Run(output, views, secrets, Leakage(session, case.suite, tuple(interruptions)))
+
+
+def server_coins(label: str, server: str, epoch: int) -> Coins:
+    """The coins of a server in an epoch: a leak may give them out twice."""
+    return Coins.seeded(f"{label}/{server}/{epoch}")
+
+
+def simulate(leakage: Leakage, output: ItemProfiles, coins: str = "simulated") -> Run:
+    """The servers' views from what they may know."""
+    with taps() as secrets:
+        views = {
+            RECSYS: simulate_recsys(leakage, output, Coins.seeded(f"{coins}/{RECSYS}")),
+            CSP: simulate_csp(leakage, Coins.seeded(f"{coins}/{CSP}")),
+        }
+    return Run(output, views, secrets, leakage)
+
+
+def examine(run: Run, party: str, imagined: Run) -> list[Finding]:
+    """The battery's findings on a server's view."""
+    view, secrets = run.views[party], run.secrets[party]
+    return battery(party, view, run.leakage, secrets, imagined.views[party])
+
+
+def failed(findings: list[Finding]) -> set[str]:
+    return {one.check for one in findings if not one.ok}
+
+
+@dataclass
+class _Taps:
+    """The keys of everybody, by public key; batch keys by the object that derives them."""
+
+    primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
+    seals: dict[bytes, SealingKey] = field(default_factory=dict)
+    batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    pairs: list[pair_module.Pair] = field(default_factory=list)
+
+
+@contextmanager
+def taps() -> Iterator[dict[str, Secrets]]:
+    """Within, every key that is made is noted; filled in at the end, for both servers."""
+    secrets: dict[str, Secrets] = {}
+    noted = _Taps()
+    make_paillier, make_lattice = SecretKey.generate, RlweSuite.generate
+    make_sealing, derive, open_pair = SealingKey.generate, BatchKeys.key, pair_module.open_pair
+
+    def paillier(bits: int, coins: Coins) -> SecretKey:
+        made = make_paillier(bits, coins)
+        noted.primes[made.public.to_bytes()] = int(made._p), int(made._q)
+        return made
+
+    def lattice(self: RlweSuite, coins: Coins) -> RlweOwner:
+        made = make_lattice(self, coins)
+        one = np.zeros((1, self.lattice.degree), dtype=np.int32)
+        one[0, 0] = 1
+        noted.polynomials[made.public] = made._times_secret(one)[0].astype(np.int64)
+        return made
+
+    def sealing(coins: Coins) -> SealingKey:
+        made = make_sealing(coins)
+        noted.seals[made.public] = made
+        return made
+
+    def key(self: BatchKeys, purpose: str, *indices: int) -> bytes:
+        made = derive(self, purpose, *indices)
+        noted.batches[id(self)].append(made)
+        return made
+
+    def pair(*arguments: Any) -> Program[pair_module.Pair]:
+        made = yield from open_pair(*arguments)
+        noted.pairs.append(made)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SecretKey, "generate", paillier)
+        patch.setattr(RlweSuite, "generate", lattice)
+        patch.setattr(SealingKey, "generate", sealing)
+        patch.setattr(BatchKeys, "key", key)
+        patch.setattr(server_module, "open_pair", pair)
+        yield secrets
+    for party in SERVERS:
+        mine = [each for each in noted.pairs if each.me == party]
+        batches = [name for each in mine for name in noted.batches[id(each.keys)]]
+        secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
+
+
+def _cut_at(program: Program[Any], half_step: int | None) -> Program[Any]:
+    """The same program, on a machine that loses power when that half-step begins."""
+    reply: wire.Message | None = None
+    while True:
+        try:
+            effect = program.send(reply)
+        except StopIteration as end:
+            return end.value
+        if isinstance(effect, Phase) and effect.name == "updates" and effect.done == half_step:
+            raise PowerCutError
+        reply = yield effect
+
+
+def _exchanged(folder: Path, epoch: int) -> dict[str, int]:
+    """How many messages each server's transcript has of that epoch."""
+    return {
+        server: sum(
+            wire.decode(record.message).epoch == epoch
+            for record in read(folder / f"{server}.cborseq")
+        )
+        for server in SERVERS
+    }
+
+
+class _Checkpoints:
+    """Which checkpoints lie in the servers' folders, and in which epoch each was made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[bytes, int] = {}
+
+    def after(self, epoch: int) -> dict[str, frozenset[tuple[int, int]]]:
+        return {server: frozenset(self._held(server, epoch)) for server in SERVERS}
+
+    def _held(self, server: str, epoch: int) -> Iterator[tuple[int, int]]:
+        for path in (self._folder / server).glob("model-*.state"):
+            made = self._made.setdefault(path.read_bytes(), epoch)
+            yield int(path.stem.removeprefix("model-")), made
