@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 from collections.abc import Callable
+from pathlib import Path
 
 import gmpy2
 import numpy as np
@@ -137,7 +137,7 @@ def test_rows_and_answers_of_the_product() -> None:
     owner = PaillierOwner(KEY)
     matrix = Coins.seeded("matrix").words((3, 5))
     rows = list(owner.encrypt_rows(matrix, layout, Coins.seeded("rows")))
-    bits = 169 + 2 + 2
+    bits = 170 + 2 + 2
     for row, data in zip(matrix.tolist(), rows, strict=True):
         packed = [row[0] + (row[1] << bits), row[2], row[3] + (row[4] << bits)]
         assert [decrypt(c) for c in ciphertexts(data)] == packed

@@ -178,14 +178,22 @@ def test_the_budget_of_a_slot(bits: int, rows: int, outputs: int) -> None:
     mask = 1 << (slots.width - 1)
     largest = rows * LAST**2
     assert largest + mask - 1 < 1 << slots.width
-    assert outputs * largest << 40 <= mask < 4 * outputs * rows << (168)
+    assert outputs * largest << 41 <= mask < 4 * outputs * rows << 169
     assert slots.count * slots.width <= bits - 1 < (slots.count + 1) * slots.width
 
 
 @pytest.mark.req("PPMF-AHE-007")
 def test_slots_at_the_size_of_movielens() -> None:
-    assert Slots.of(3072, Layout(943, (1682, 1682), 3_000_000)) == Slots(201, 15)
-    assert Slots.of(2048, Layout(943, (1682, 1682), 3_000_000)) == Slots(201, 10)
+    assert Slots.of(3072, Layout(943, (1682, 1682), 3_000_000)) == Slots(202, 15)
+    assert Slots.of(2048, Layout(943, (1682, 1682), 3_000_000)) == Slots(202, 10)
+
+
+@pytest.mark.req("PPMF-AHE-007")
+def test_slots_at_the_edges() -> None:
+    """One slot of all bits but one is room enough; a matrix of no blocks has slots all the same."""
+    assert Slots.of(512, Layout(1, (1,), 1 << 341)) == Slots(511, 1)
+    assert Slots.of(512, Layout(1 << 2, (1,), 1 << 339)) == Slots(511, 1)
+    assert Slots.of(512, Layout(1, (), 1)) == Slots.of(512, Layout(1, (0,), 1)) == Slots(170, 3)
 
 
 @pytest.mark.req("PPMF-AHE-008")
@@ -200,7 +208,7 @@ def test_slots_hold_what_was_packed(values: list[int]) -> None:
 @pytest.mark.req("PPMF-AHE-007")
 def test_layouts_that_do_not_fit() -> None:
     with pytest.raises(ParametersError, match="512 bits hold no slot of 513 bits"):
-        Slots.of(512, Layout(1, (1,), 1 << 344))
+        Slots.of(512, Layout(1, (1,), 1 << 343))
     for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
         with pytest.raises(ParametersError, match="matrix layout"):
             SUITE.row_bytes(layout)

@@ -2,7 +2,7 @@
 """Every message of a run and its length, predicted from public sizes by chapters 4 and 5.
 
 Nothing of the protocol's code is asked: sizes come from the parameters, numbers of AND gates from
-the netlists that chapter 4 prints. The one thing taken from the session is its public content.
+the netlists that chapter 4 shows. The one thing taken from the session is its public content.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def message_lengths(
     In a later epoch each server holds the names of `held` checkpoints, and the run goes on after
     `done` iterations.
     """
-    sizes = _Sizes(params, len(users), len(items), suite)
+    sizes = Sizes(params, len(users), len(items), suite)
     numbers: dict[tuple[str, str], int] = {}
     lines = []
-    beginning = _resumption(held) if epoch else _uploads(sizes, users)
-    for sender, receiver, name, fields in (*beginning, *_messages(sizes, done)):
+    beginning = resumption(held) if epoch else uploads(sizes, users)
+    for sender, receiver, name, fields in (*beginning, *messages(sizes, done)):
         number = 0 if sender == "users" else numbers.get((sender, receiver), 0)
         numbers[sender, receiver] = number + 1
         header = 1 + _head(len(name)) + 34 + _head(epoch) + _head(number)
@@ -66,7 +66,9 @@ def _encoded(value: Field) -> int:
 
 
 @dataclass(frozen=True)
-class _Sizes:
+class Sizes:
+    """The public sizes of a run, and what follows from them."""
+
     params: Parameters
     users: int
     items: int
@@ -93,30 +95,30 @@ class _Sizes:
     def wanted(self) -> tuple[int, int]:
         """The columns used against W, and against R."""
         d, D = self.params.rank, self.params.row_rank
-        products = sum(D - k for k in range(d))
-        return products + (D if self.params.bias else 0), d
+        pairs = sum(D - k for k in range(d))
+        return pairs + (D if self.params.bias else 0), d
 
     def row_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
             return 16 * self.rows(packing)
         if self.suite in LATTICE:
             return 32 + 80 * -(-2 * self.rows(packing) // 3)
-        return 2 * self._ciphertexts(packing) * 2 * self.modulus
+        return 2 * self.ciphertexts(packing) * 2 * self.modulus
 
     def answer_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
             return 8 * sum(self.wanted) * self.rows(packing)
         if self.suite in LATTICE:
-            return 32 * -(-self._lattice_numbers(packing) // 3)
-        return sum(self.wanted) * self._ciphertexts(packing) * 2 * self.modulus
+            return 32 * -(-self.lattice_numbers(packing) // 3)
+        return sum(self.wanted) * self.ciphertexts(packing) * 2 * self.modulus
 
-    def _ciphertexts(self, packing: str) -> int:
+    def ciphertexts(self, packing: str) -> int:
         terms = self.items if packing == "users" else self.users
         outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
-        slot = 169 + (terms - 1).bit_length() + (outputs - 1).bit_length()
+        slot = 170 + (terms - 1).bit_length() + (outputs - 1).bit_length()
         return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
 
-    def _lattice_numbers(self, packing: str) -> int:
+    def lattice_numbers(self, packing: str) -> int:
         """Those of an answer: c1 of each piece for the columns its blocks want, and all of c0."""
         degree, width = LATTICE[self.suite][0], self.rows(packing)
         over_w, over_r = self.wanted
@@ -168,22 +170,25 @@ class _Sizes:
         return width, len(made.ands())
 
 
-_Message = tuple[str, str, str, tuple[Field, ...]]
+Message = tuple[str, str, str, tuple[Field, ...]]
 
 
-def _uploads(sizes: _Sizes, users: tuple[str, ...]) -> Iterator[_Message]:
+def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
+    """What is sent before the servers are alone."""
     yield CSP, USERS, "user-key", (bytes(32),)
     for user in users:
         yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(80))
     yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 80),)
 
 
-def _resumption(held: int) -> Iterator[_Message]:
+def resumption(held: int) -> Iterator[Message]:
+    """What a later epoch begins with."""
     for way in BOTH:
         yield *way, "resume", (bytes(40 * held),)
 
 
-def _messages(sizes: _Sizes, done: int) -> Iterator[_Message]:
+def messages(sizes: Sizes, done: int) -> Iterator[Message]:
+    """All that the servers send from their keys on."""
     params, modulus = sizes.params, sizes.modulus
     ciphertext = 2 * modulus
     seeds = -(-128 // ((8 * modulus - 1) // 128))
@@ -199,26 +204,27 @@ def _messages(sizes: _Sizes, done: int) -> Iterator[_Message]:
         yield *way, "base-answer", (bytes(seeds * ciphertext),)
         for side in ("users", "items") if done else ():
             transfers = params.word_bits * params.row_rank * sizes.rows(side)
-            yield *way, "transfer-columns", (_columns(transfers),)
+            yield *way, "transfer-columns", (columns(transfers),)
     for side in ("users", "items"):
         if params.step_rule == "count":
             yield from _steps(sizes, side, "count")
         if params.bias:
             yield from _steps(sizes, side, "bias")
-    for half_step in range(2 * done, 2 * params.iterations):
-        yield from _half_step(sizes, half_step)
+    for number in range(2 * done, 2 * params.iterations):
+        yield from half_step(sizes, number)
     bits = params.word_bits * params.row_rank * sizes.items
     yield CSP, RECSYS, "output-share", (bytes((bits + 7) // 8),)
 
 
-def _half_step(sizes: _Sizes, half_step: int) -> Iterator[_Message]:
+def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
+    """What a half-step of that number takes."""
     params = sizes.params
     d, D, w = params.rank, params.row_rank, params.word_bits
-    side, fixed = ("users", "items") if half_step % 2 == 0 else ("items", "users")
+    side, fixed = ("users", "items") if number % 2 == 0 else ("items", "users")
     rows = sizes.rows(side)
-    if half_step:
+    if number:
         for k in range(d):
-            yield from _products(sizes.rows(fixed), D - k, w)
+            yield from products(sizes.rows(fixed), D - k, w)
         for way in BOTH:
             yield *way, "product-answer", (bytes(sizes.answer_bytes(side)),)
     if params.step_rule == "lipschitz":
@@ -226,38 +232,40 @@ def _half_step(sizes: _Sizes, half_step: int) -> Iterator[_Message]:
     _, _, widths = sizes.step(side, params.step_rule)
     prox = params.regulariser == "binary-elastic-net" or params.l1 > 0
     for inner in range(params.inner_steps):
-        if half_step > 1 or inner:
-            yield from _products(D * rows, D, w)
-        yield from _products(rows, d, widths["step"])
+        if number > 1 or inner:
+            yield from products(D * rows, D, w)
+        yield from products(rows, d, widths["step"])
         if params.bias:
-            yield from _products(rows, 1, sizes.step(side, "bias")[2]["step"])
+            yield from products(rows, 1, sizes.step(side, "bias")[2]["step"])
         if prox:
-            yield from _garbled(d * rows, *sizes.update(widths, prox=True))
+            yield from garbled(d * rows, *sizes.update(widths, prox=True))
         if params.bias or not prox:
             elements = rows if prox else D * rows
-            yield from _garbled(elements, *sizes.update({}, prox=False))
-        if half_step < 2 * params.iterations - 1 or inner < params.inner_steps - 1:
-            yield CSP, RECSYS, "transfer-columns", (_columns(w * D * rows),)
-            yield from _products(D * rows, 1, w, ways=BOTH[1:])
+            yield from garbled(elements, *sizes.update({}, prox=False))
+        if number < 2 * params.iterations - 1 or inner < params.inner_steps - 1:
+            yield CSP, RECSYS, "transfer-columns", (columns(w * D * rows),)
+            yield from products(D * rows, 1, w, ways=BOTH[1:])
 
 
-def _steps(sizes: _Sizes, side: str, kind: str) -> Iterator[_Message]:
+def _steps(sizes: Sizes, side: str, kind: str) -> Iterator[Message]:
     width, ands, widths = sizes.step(side, kind)
     rows = sizes.rows(side)
-    yield from _garbled(rows, width, ands)
-    yield CSP, RECSYS, "transfer-columns", (_columns(widths["step"] * rows),)
+    yield from garbled(rows, width, ands)
+    yield CSP, RECSYS, "transfer-columns", (columns(widths["step"] * rows),)
 
 
-def _garbled(elements: int, width: int, ands: int) -> Iterator[_Message]:
+def garbled(elements: int, width: int, ands: int) -> Iterator[Message]:
+    """A circuit for so many elements."""
     for first in range(0, elements, CHUNK):
         some = min(CHUNK, elements - first)
-        yield RECSYS, CSP, "transfer-columns", (_columns(width * some),)
+        yield RECSYS, CSP, "transfer-columns", (columns(width * some),)
         yield CSP, RECSYS, "garbled-tables", (bytes(32 * ands * some),)
 
 
-def _products(
+def products(
     elements: int, length: int, width: int, *, ways: tuple[tuple[str, str], ...] = BOTH
-) -> Iterator[_Message]:
+) -> Iterator[Message]:
+    """Bit times vector for so many elements."""
     for first in range(0, elements, CHUNK):
         some = min(CHUNK, elements - first)
         payload = some * length * sum((64 - bit + 7) // 8 for bit in range(width))
@@ -265,5 +273,6 @@ def _products(
             yield *way, "transfer-payload", (bytes(payload),)
 
 
-def _columns(transfers: int) -> bytes:
+def columns(transfers: int) -> bytes:
+    """The columns of so many transfers."""
     return bytes(2048 * -(-transfers // 128))

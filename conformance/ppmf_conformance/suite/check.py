@@ -26,7 +26,7 @@ class Finding:
 
 
 def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -> Iterator[Finding]:
-    """The findings, in order; nothing more after a hello that fails.
+    """The findings, in order; nothing more after a hello that fails (PPMF-CON-019).
 
     Raises OSError when there is no such program.
     """

@@ -4,8 +4,8 @@
 The owner Q of a key publishes Enc_Q(M), row by row, of *its own share* M of the masked ratings.
 The peer P holds an integer matrix X (its share of the other side's columns), computes Enc_Q(X M),
 adds a fresh encryption of a random mask rho, and sends that. Q decrypts (X M + rho) mod 2^64: its
-share; P keeps -rho mod 2^64: the other share. Q knows M, its key and the randomness of Enc_Q(M);
-what must stay hidden from Q is X, from P it is M. (PROTOCOL.md, section 5 A.)
+share; P keeps -rho mod 2^64: the other share (PPMF-AHE-002). Q knows M, its key and the randomness
+of Enc_Q(M); what must stay hidden from Q is X, from P it is M. (PROTOCOL.md, section 5 A.)
 
 The columns of M come in blocks ([W | R]: which items were rated, and the ratings), and not every
 row of X is wanted against every block.

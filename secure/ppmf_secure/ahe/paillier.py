@@ -9,8 +9,8 @@ x of X and a ciphertext column c_1..c_s, P answers
 rho the packed fresh masks, z a fresh uniform N-th residue. What each side learns:
 
 - P sees M only under Q's key: DCR.
-- Q decrypts the integers v + rho: within 2^-40 of rho for the whole run (`slots`). The randomness
-  of c is prod_j r_j^x_j times that of z: as z is within 2^-40 of uniform in the group of N-th
+- Q decrypts the integers v + rho: within 2^-41 of rho for the whole run (`slots`). The randomness
+  of c is prod_j r_j^x_j times that of z: as z is within 2^-41 of uniform in the group of N-th
   residues for the whole run (`randomisers`), so is it, whatever x. Both are statistical and need no
   assumption. So an answer is to Q a fresh encryption of a mask.
 
@@ -59,7 +59,7 @@ class PaillierOwner(OwnerKey):
         return self._secret.public.to_bytes()
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Each row of the matrix as fresh ciphertexts, block after block."""
+        """Each row of the matrix as fresh ciphertexts, block after block (PPMF-AHE-008)."""
         if matrix.shape != (layout.rows, sum(layout.blocks)):
             raise ValueError("the matrix has not the layout's shape")
         secret, slots = self._secret, Slots.of(self._secret.public.bits, layout)
@@ -70,7 +70,7 @@ class PaillierOwner(OwnerKey):
             )
 
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
-        """Q's shares, by block."""
+        """Q's shares, by block (PPMF-AHE-010)."""
         secret, slots = self._secret, Slots.of(self._secret.public.bits, layout)
         count = _answer_ciphertexts(slots, layout, uses)
         ciphertexts = iter(secret.public.read(answer, count, "homomorphic answer"))
@@ -104,7 +104,9 @@ class PaillierRows(EncryptedRows):
         self._keep = stored * public.ciphertext_bytes <= _KEPT_BYTES
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """The answer, row-major in each block, and P's shares -rho mod 2^64."""
+        """The answer, row-major in each block, and P's shares -rho mod 2^64
+        (PPMF-AHE-009, -010).
+        """
         if x.ndim != 2 or x.shape[1] != self._layout.rows:
             raise ValueError("X has not as many columns as the encrypted matrix has rows")
         answer: list[bytes] = []

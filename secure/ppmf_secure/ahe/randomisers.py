@@ -71,7 +71,7 @@ class PoolShape:
 
 
 def pool_shape(modulus_bits: int, draws: int) -> PoolShape:
-    """The fewest bases and windows that keep `draws` products within 2^-40 in all.
+    """The fewest bases and windows that keep `draws` products within 2^-41 in all (PPMF-AHE-011).
 
     The draws have independent exponents: given the bases their distances add up.
     """
@@ -87,7 +87,7 @@ def pool_shape(modulus_bits: int, draws: int) -> PoolShape:
 
 
 class Randomisers:
-    """The randomisers of one run under one public key, drawn with `draw`.
+    """The randomisers of one run under one public key, drawn with `draw` (PPMF-AHE-011).
 
     `draws` bounds how many will be asked for: it enters the statistical distance alone. The tables
     (t k/8 * 256 residues; 78 MB at 3072 bits) are built when the first t are used up, so a run that

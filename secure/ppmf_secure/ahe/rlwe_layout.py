@@ -108,7 +108,9 @@ class Ring:
         return WORD_BYTES * self.lattice.kept * words_for(count)
 
     def expand(self, seeds: list[bytes], count: int) -> NDArray[np.int32]:
-        """The uniform c1 of rows of `count` ciphertexts: (primes, rows, count, N)."""
+        """The uniform c1 of rows of `count` ciphertexts: (primes, rows, count, N)
+        (PPMF-RLW-002).
+        """
         primes, degree = self.lattice.primes, self.lattice.degree
         out = np.empty((len(primes), len(seeds), count * degree), dtype=np.int32)
         for row, seed in enumerate(seeds):
@@ -120,7 +122,7 @@ class Ring:
 
 
 def pieces(layout: Layout, degree: int) -> list[Piece]:
-    """The ciphertexts of a row; none for a matrix of no columns."""
+    """The ciphertexts of a row; none for a matrix of no columns (PPMF-RLW-006)."""
     ends = np.cumsum((0, *layout.blocks)).tolist()
     found = []
     for start in range(0, ends[-1], degree):
@@ -136,7 +138,9 @@ def pieces(layout: Layout, degree: int) -> list[Piece]:
 
 
 def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
-    """What an answer holds, piece by piece; pieces of which nothing is wanted are left out."""
+    """What an answer holds, piece by piece; pieces of which nothing is wanted are left out
+    (PPMF-RLW-008, -011).
+    """
     answer = []
     for number, piece in enumerate(found):
         segments = [segment for segment in piece.segments if length(uses[segment.block])]

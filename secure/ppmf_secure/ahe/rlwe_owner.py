@@ -44,11 +44,13 @@ class RlweOwner(OwnerKey):
 
     @property
     def public(self) -> bytes:
-        """The seed of a, then b = -a s + e modulo each prime."""
+        """The seed of a, then b = -a s + e modulo each prime (PPMF-RLW-004)."""
         return self._public
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Each row as its seed and the used coefficients of its c0, modulo each prime."""
+        """Each row as its seed and the used coefficients of its c0, modulo each prime
+        (PPMF-RLW-006).
+        """
         if matrix.shape != (layout.rows, sum(layout.blocks)):
             raise ValueError("the matrix has not the layout's shape")
         found = self._ring.pieces(layout)
@@ -59,7 +61,7 @@ class RlweOwner(OwnerKey):
                 yield seed + words_to_bytes(words)
 
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
-        """Q's shares, by block."""
+        """Q's shares, by block (PPMF-RLW-012)."""
         ring, degree, kept = self._ring, self._ring.lattice.degree, self._ring.lattice.kept_primes
         asked = wanted(ring.pieces(layout), uses)
         count = residues(asked, degree)

@@ -81,7 +81,7 @@ LARGE_PRIMES = (
     2642141,
     2642137,
 )
-"""The ten largest with p^3 < 2^64, so that three residues fill a word on the wire.
+"""The ten largest with p^3 < 2^64, so that three residues fill a word on the wire (PPMF-RLW-001).
 
 One more, and q would be too large for N = 8192: see *Security*.
 """
@@ -140,7 +140,7 @@ class Lattice:
 
 
 STANDARD = Lattice(8192, LARGE_PRIMES, kept=4, terms=5120)
-"""128 bits of security; see above."""
+"""128 bits of security; see above (PPMF-RLW-001)."""
 
 TOY = Lattice(64, LARGE_PRIMES, kept=4, terms=8)
 """The same arithmetic at a degree without security, for tests."""
@@ -155,7 +155,7 @@ class Budget:
 
     @classmethod
     def of(cls, lattice: Lattice, layout: Layout) -> Budget:
-        """The budget of one matrix: a function of public sizes alone.
+        """The budget of one matrix: a function of public sizes alone (PPMF-RLW-007).
 
         Raises ParametersError on a layout without rows or outputs, and when some decryption could
         fail.

@@ -138,7 +138,7 @@ class RlweRows(EncryptedRows):
                 self._second[number, segment.block].put(rows, here[:, :, segment.coefficients])
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """The answer, and P's shares -rho mod 2^64.
+        """The answer, and P's shares -rho mod 2^64 (PPMF-RLW-008, -009, -011).
 
         For each kept prime the residues of: for each piece, c1 of its rows, then c0 of its parts.
         """
@@ -204,7 +204,7 @@ class RlweRows(EncryptedRows):
     ) -> list[Residues]:
         """Writes c1 of a group, rounded, to `out` (kept, rows N); returns b u of each part's rows.
 
-        That is (primes, rows, columns), not reduced.
+        That is (primes, rows, columns), not reduced (PPMF-RLW-008).
         """
         lattice, folded = self._ring.lattice, self._ring.folded
         key_a, key_b = self._key
@@ -242,7 +242,7 @@ class RlweRows(EncryptedRows):
     ) -> None:
         """Writes c0 of some rows, with mask and flood, rounded, to `out` (kept, rows columns).
 
-        `lifted` is those rows of X, (primes, rows, layout.rows).
+        `lifted` is those rows of X, (primes, rows, layout.rows) (PPMF-RLW-008, -009).
         """
         rounding, count = self._ring.rounding, rho.size
         hidden = np.concatenate(

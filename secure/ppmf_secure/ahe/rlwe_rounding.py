@@ -73,7 +73,7 @@ class Rounding:
         self._from_kept = [centred(pow(lattice.kept_modulus // p, -1, p), p) for p in self._kept]
 
     def message_limbs(self, words: Words) -> Residues:
-        """Limbs (2, ...) that `encoding` makes the residues of round(q m / 2^64)."""
+        """Limbs (2, ...) that `encoding` makes the residues of round(q m / 2^64) (PPMF-RLW-006)."""
         return halves(words * self._low_modulus)
 
     def hiding(self, flood_bits: int) -> Scales:
@@ -98,7 +98,9 @@ class Rounding:
         )
 
     def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
-        """From residues (primes, n) of c, overwritten, those of c q' / q rounded: out (kept, n)."""
+        """From residues (primes, n) of c, overwritten, those of c q' / q rounded: out (kept, n)
+        (PPMF-RLW-010).
+        """
         kept = len(self._kept)
         for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
             part = residues[:, first : first + _SWITCHED_AT_ONCE]
@@ -122,7 +124,7 @@ class Rounding:
         return np.rint(total, out=total)
 
     def decode(self, residues: Residues) -> Words:
-        """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64."""
+        """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64 (PPMF-RLW-012)."""
         words = np.zeros(residues.shape[1:], dtype=np.uint64)
         fractions = np.zeros(residues.shape[1:])
         for digit, scale, prime in zip(residues, self._from_kept, self._kept, strict=True):

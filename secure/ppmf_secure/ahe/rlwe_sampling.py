@@ -32,7 +32,7 @@ def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> Non
 
     The stream of AES-256-CTR under the seed as little-endian 32-bit words: `count` for each prime,
     then, in order, as often as needed, one for each that was not below the largest multiple of its
-    prime. A word w gives w mod p - (p - 1) / 2.
+    prime. A word w gives w mod p - (p - 1) / 2 (PPMF-RLW-002).
     """
     coins = Coins(seed)
     limits = np.array([[(1 << 32) // p * p] for p in primes], dtype=np.uint32)
@@ -46,7 +46,7 @@ def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> Non
 
 
 def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """Uniform on {-1, 0, 1}."""
+    """Uniform on {-1, 0, 1} (PPMF-RLW-004)."""
     limit = np.array(255, dtype=np.uint8)
     drawn = _below(limit, shape, lambda n: np.frombuffer(coins.bytes(n), dtype=np.uint8))
     drawn -= drawn // np.uint8(3) * np.uint8(3)
@@ -54,7 +54,9 @@ def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Errors: the sum of 21 bits less the sum of 21 others, by counting bits within words."""
+    """Errors: the sum of 21 bits less the sum of 21 others, by counting bits within words
+    (PPMF-RLW-005).
+    """
     w = coins.words(shape)
     w &= _PAIRS
     w -= (w >> np.uint64(1)) & np.uint64(0x5555555555555555)
@@ -68,7 +70,7 @@ def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
-    """Uniform on [0, 2^bits): limbs (ceil(bits / 24), count), the lowest first."""
+    """Uniform on [0, 2^bits): limbs (ceil(bits / 24), count), the lowest first (PPMF-RLW-009)."""
     limbs = -(-bits // FLOOD_LIMB_BITS)
     words = np.frombuffer(coins.bytes(4 * limbs * count), dtype="<u4").reshape(limbs, count)
     widths = [min(FLOOD_LIMB_BITS, bits - at) for at in range(0, bits, FLOOD_LIMB_BITS)]

@@ -26,7 +26,7 @@ def words_for(count: int) -> int:
 
 
 def pack(residues: Residues | NDArray[np.int32], prime: int) -> Words:
-    """Residues (..., count) of one prime in words (..., words_for(count))."""
+    """Residues (..., count) of one prime in words (..., words_for(count)) (PPMF-RLW-003)."""
     count, words = residues.shape[-1], words_for(residues.shape[-1])
     planes = np.zeros((*residues.shape[:-1], 3 * words), dtype=np.int64)
     values = planes[..., :count]
@@ -62,7 +62,7 @@ def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDA
 def read_residues(
     rows: Sequence[bytes], count: int, primes: tuple[int, ...], names: Sequence[str]
 ) -> NDArray[np.int32]:
-    """Residues (primes, rows, count) of some rows.
+    """Residues (primes, rows, count) of some rows (PPMF-RLW-013).
 
     EncodingError names the first row of a wrong length; RangeError the first that is bad modulo any
     prime, and the first such prime.

@@ -6,10 +6,10 @@ slot of an answer holds v + rho, where v = sum of s products x_j M_j over the in
 P's mask. With a = ceil(log2 s) and o = ceil(log2 outputs):
 
 - v <= s (2^64 - 1)^2 < 2^(128 + a).
-- rho is uniform in [0, 2^(128 + a + 40 + o)): whatever v, v + rho is within v / 2^(...) < 2^-(40+o)
-  of rho (statistical distance), and all answers of the run together are within 2^-40 of masks
+- rho is uniform in [0, 2^(128 + a + 41 + o)): whatever v, v + rho is within v / 2^(...) < 2^-(41+o)
+  of rho (statistical distance), and all answers of the run together are within 2^-41 of masks
   alone. No assumption: what Q decrypts says nothing of X beyond that.
-- v + rho < 2^(128 + a) + 2^(168 + a + o) < 2^(169 + a + o) = 2^width: no slot runs into the next.
+- v + rho < 2^(128 + a) + 2^(169 + a + o) < 2^(170 + a + o) = 2^width: no slot runs into the next.
 - count * width < bits of N: the packed plaintext is below 2^(bits - 1) <= N and never wraps.
 
 As 64 divides the mask's range, rho mod 2^64 is uniform: Q's share (v + rho) mod 2^64 is as well.
@@ -25,8 +25,8 @@ from ppmf_secure.coins import Coins
 from ppmf_spec.errors import ParametersError
 
 WORD_BITS = 64
-STATISTICAL_BITS = 40
-"""Masks, and apart from them randomisers, of a whole run are each within 2^-40 of ideal ones."""
+STATISTICAL_BITS = 41
+"""Masks and randomisers of a whole run are each within 2^-41 of ideal ones: 2^-40 together."""
 
 _WORD = (1 << WORD_BITS) - 1
 
@@ -40,7 +40,7 @@ class Slots:
 
     @classmethod
     def of(cls, modulus_bits: int, layout: Layout) -> Slots:
-        """The slots for one matrix: a function of public sizes alone.
+        """The slots for one matrix: a function of public sizes alone (PPMF-AHE-007).
 
         Raises ParametersError on a layout without rows or outputs, and when not one slot fits.
         """
@@ -62,14 +62,14 @@ class Slots:
         return cls(mask_bits + 1, count)
 
     def spans(self, columns: int) -> list[slice]:
-        """The columns of each ciphertext of a block; the last may be short."""
+        """The columns of each ciphertext of a block; the last may be short (PPMF-AHE-008)."""
         return [
             slice(start, min(start + self.count, columns))
             for start in range(0, columns, self.count)
         ]
 
     def mask(self, coins: Coins) -> int:
-        """A mask rho, uniform in [0, 2^(width - 1))."""
+        """A mask rho, uniform in [0, 2^(width - 1)) (PPMF-AHE-010)."""
         return coins.below(1 << (self.width - 1))
 
     def pack(self, values: Iterable[int]) -> int:

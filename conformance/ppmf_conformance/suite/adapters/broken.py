@@ -2,7 +2,7 @@
 """Adapters that are wrong on purpose, one fault each: the proof that the suite would see it.
 
 `python -m ppmf_conformance.suite.adapters.broken NAME`. Each is the oracle but for its fault, and
-`FAULTS` names the case that shows it.
+`FAULTS` names the case that shows it (PPMF-CON-018).
 """
 
 from __future__ import annotations

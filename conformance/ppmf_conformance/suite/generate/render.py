@@ -27,7 +27,7 @@ MAKERS = (params, ratings, words, steps, training, user_side, messages, sharing,
 
 
 def files() -> dict[str, bytes]:
-    """Content by file name, DIGESTS last."""
+    """Content by file name, DIGESTS last (PPMF-CON-022, -023)."""
     found = {
         f"{family.name}.json": family.text().encode("utf-8")
         for maker in MAKERS

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers that the prose derives from others are computed anew, and looked for in the text.
+
+A claim is a snippet of a chapter in which every `#` is a number that follows from something else,
+with the function that computes these. A text or a program that changes fails here. The last test
+goes the other way: in the chapters it reads, every larger number is claimed, or known to be none
+that follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, log2, sqrt
+from pathlib import Path
+
+import pytest
+
+import derived_numbers as derived
+from ppmf_conformance.suite.cases import shipped
+from ppmf_conformance.train import LATTICE, PAILLIER
+from ppmf_secure.ahe.base import Layout
+from ppmf_secure.ahe.rlwe_params import ERROR_BOUND, STANDARD
+from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
+from ppmf_secure.ahe.slots import STATISTICAL_BITS, WORD_BITS, Slots
+from ppmf_secure.checkpoint import LINEAGE_BYTES
+from ppmf_secure.garbling import MAX_ELEMENTS
+from ppmf_secure.hashing import MAX_CALLS
+from ppmf_secure.ot import columns_bytes
+from ppmf_secure.sealing import KEY_BYTES
+from ppmf_secure.suites import suite
+from ppmf_secure.user import SEALED_BYTES
+from ppmf_spec import profiles
+from text_of_the_spec import CHAPTERS, prose
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = shipped().cases
+FUNCTION, PARAMETERS, PROTOCOL, WIRE, SECURITY = (
+    f"spec/{chapter.name}" for chapter in CHAPTERS[1:6]
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`values` gives the numbers of the snippet, as they are written, from left to right."""
+
+    file: str
+    snippet: str
+    values: Callable[[], Sequence[object]]
+
+    @property
+    def text(self) -> str:
+        parts = self.snippet.split("#")
+        found = [str(value) for value in self.values()]
+        assert len(found) == len(parts) - 1, "a number for every #"
+        return "".join(a + b for a, b in zip(parts, [*found, ""], strict=True))
+
+
+def read(file: str) -> str:
+    return re.sub(r"\s+", " ", (ROOT / file).read_text(encoding="utf-8"))
+
+
+CLAIMS = [
+    Claim(
+        FUNCTION,
+        "($L$ is about $2^{#}$ with the defaults at 1,682 rows)",
+        lambda: [derived.amplification()],
+    ),
+    Claim(
+        PARAMETERS,
+        "With the defaults and a scale from 1 to 5, 1,682 rows need # bits and 10,000 need #; "
+        "up to about # rows fit.",
+        lambda: [derived.bits(1682), derived.bits(10_000), derived.most_rows()],
+    ),
+    Claim(
+        PROTOCOL,
+        "a round and a half: # bytes to the users, $16 m + #$ bytes from each, $# n$ bytes from",
+        lambda: [KEY_BYTES, SEALED_BYTES, SEALED_BYTES],
+    ),
+    Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
+    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
+    Claim(
+        PROTOCOL,
+        r"$\sigma = # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
+        lambda: [Slots.of(3072, Layout(1, (1,), 1)).width],
+    ),
+    Claim(
+        PROTOCOL,
+        r"about $t = 2\, (# + \log_2 O)$; the last decides on the bits of all exponents together, "
+        r"$k t$, about $L + 2\, (# + \log_2 O)$",
+        lambda: [
+            derived.least_bases(3072, 2**13) // 2 - 13,
+            derived.margin_of_exponents(2**13) // 2 - 13,
+        ],
+    ),
+    Claim(
+        PROTOCOL,
+        "For $L = 3072$ and $O = 2^{13}$, say, $t = #$ bases with exponents of # bits, # bits in "
+        "all, will do; # bases are enough for no number of answers.",
+        derived.pool,
+    ),
+    Claim(
+        PROTOCOL,
+        r"a sum of $s$ products is below $2^{# + \lceil \log_2 s \rceil}$, the mask below "
+        r"$2^{\sigma - 1}$, which is $2^{#}\, O$ times as much or more. So the mask hides the sum "
+        r"up to a distance of $2^{-#} / O$ an output.",
+        lambda: [2 * WORD_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
+    ),
+    Claim(
+        PROTOCOL,
+        r"$\log_2 q < #$, and the errors below have standard deviation $\sqrt{#/2} = #$",
+        lambda: [
+            ceil(100 * log2(STANDARD.modulus)) / 100,
+            ERROR_BOUND,
+            f"{sqrt(ERROR_BOUND / 2):.2f}",
+        ],
+    ),
+    Claim(
+        PROTOCOL,
+        r"one more prime of this size, $\log_2 q = #$,",
+        lambda: [derived.one_prime_more()],
+    ),
+    Claim(
+        PROTOCOL,
+        r"$B = #\, s\, 2^{#} + #\, (2N + 1) + 1$",
+        lambda: [2 * ERROR_BOUND + 1, WORD_BITS - 2, ERROR_BOUND],
+    ),
+    Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
+    Claim(
+        PROTOCOL,
+        r"shifted by at most $B \le 2^{\tau - #} / O$",
+        lambda: [derived.flood_over_noise()],
+    ),
+    Claim(
+        PROTOCOL,
+        "which is within $2^{-#} / O$ of the flood",
+        lambda: [derived.flood_over_noise() + 1],
+    ),
+    Claim(
+        PROTOCOL,
+        r"A public key has $# + # \lceil N / 3 \rceil$ bytes, a row $# + # \lceil v / 3 \rceil$, "
+        r"an answer $# \lceil A / 3 \rceil$.",
+        lambda: [SEED_BYTES, derived.packed_residues()] * 2 + [8 * STANDARD.kept],
+    ),
+    Claim(
+        PROTOCOL,
+        r"One message of $# \lceil v / 128 \rceil$ bytes from chooser to sender",
+        lambda: [columns_bytes(128)],
+    ),
+    Claim(PROTOCOL, "how many bits are left: about #.", lambda: [derived.bits_of_the_hash()]),
+    Claim(
+        PROTOCOL,
+        r"server: $# \lceil \ell E / 128 \rceil$ bytes from RecSys to CSP and $# A E$ back, by "
+        r"chunks, in one round; then $# \lceil \ell' E / 128 \rceil$ bytes",
+        lambda: [columns_bytes(128), 2 * 16, columns_bytes(128)],
+    ),
+    Claim(PROTOCOL, "Elements MUST be taken in chunks of #,", lambda: [MAX_ELEMENTS]),
+    Claim(
+        PROTOCOL,
+        "a word has $w = #$ bits, $a_W + a_R = # + #$ columns are wanted, and $h = h' = #$. "
+        "`reciprocal` has # AND gates for a user's factors, # for an item's; `update` has # "
+        r"without a prox, # with that of the elastic net at $\kappa = 1$, # with that of the "
+        "binary one.",
+        derived.example,
+    ),
+    Claim(
+        PROTOCOL, "An iteration after the first then takes # rounds,", lambda: [derived.rounds()]
+    ),
+    Claim(
+        PROTOCOL,
+        "in the suite `rlwe-8192` # MB from RecSys to CSP and # MB back, in `paillier-3072` # MB "
+        "and # MB.",
+        lambda: [*derived.traffic("rlwe-8192"), *derived.traffic("paillier-3072")],
+    ),
+    Claim(
+        PROTOCOL,
+        "The encrypted rows of the set-up have # MB each way in the one, # MB in the other.",
+        lambda: [derived.set_up("rlwe-8192"), derived.set_up("paillier-3072")],
+    ),
+    Claim(
+        PROTOCOL,
+        r"# bytes a checkpoint each way, one round; a new epoch's keys, rows and base transfers; "
+        r"and, from a checkpoint, $# \lceil w D n / 128 \rceil + # \lceil w D m / 128 \rceil$",
+        lambda: [8 + LINEAGE_BYTES, columns_bytes(128), columns_bytes(128)],
+    ),
+    Claim(
+        SECURITY,
+        r"at most $\lambda = 2^{#}$, half of the $2^{#}$ calls of PPMF-HSH-003",
+        lambda: [int(log2(MAX_CALLS)) - 1, int(log2(MAX_CALLS))],
+    ),
+    Claim(
+        SECURITY,
+        "known: $2^{t - #}$ and $2^{t - #}$.",
+        lambda: [derived.bits_of_the_hash() + 1, derived.bits_of_the_hash()],
+    ),
+    Claim(
+        SECURITY,
+        "| hash of garbled circuits, CSP's offset | about # | the bound below | "
+        "| hash of transfers, RecSys' offset | about # |",
+        lambda: [derived.bits_of_the_hash(), derived.bits_of_the_hash() + 1],
+    ),
+    Claim(
+        SECURITY,
+        "keys of each element's gate alone, as in that paper, gain # bits",
+        lambda: [int(log2(MAX_ELEMENTS))],
+    ),
+    Claim(SECURITY, "it is # for a server", lambda: [f"{derived.rows_of_columns():,}"]),
+    Claim(
+        SECURITY,
+        r"less than $# \cdot 2^{t - 113}$ an epoch",
+        lambda: [ceil(10 * (1 + derived.rows_of_columns() / 2 ** (128 - 113))) / 10],
+    ),
+    Claim(
+        SECURITY,
+        "| Paillier: together | at most $2^{-#}$ | the sum of both | "
+        "| lattice: floods of all answers under its key | at most $2^{-#}$ |",
+        lambda: [STATISTICAL_BITS - 1, derived.flood_over_noise() + 1],
+    ),
+    Claim(
+        "README.md", "with Paillier keys of # bits", lambda: [f"{suite(PAILLIER).transfer_bits:,}"]
+    ),
+    Claim(
+        "README.md",
+        "Paillier at # bits for the base transfers",
+        lambda: [f"{suite(LATTICE).transfer_bits:,}"],
+    ),
+    Claim("docs/validate.md", "puts some # cases", lambda: [int(float(f"{len(CASES):.1g}"))]),
+    Claim(
+        "secure/ppmf_secure/base_ot.py",
+        "as N has room for 128-bit slots: # at 3072 bits",
+        lambda: [(3072 - 1) // 128],
+    ),
+    Claim(
+        "secure/ppmf_secure/ahe/rlwe_params.py",
+        "Here log2 q = #, rounded up: an eleventh prime, which makes it #,",
+        lambda: [ceil(100 * log2(STANDARD.modulus)) / 100, derived.one_prime_more()],
+    ),
+    Claim(WIRE, "the length of the name, # bytes of session,", lambda: [derived.head(32) + 32]),
+    Claim(WIRE, "1 byte each below #, 2 below #, 3 below #, 5 below $2^{32}$", derived.limits),
+]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.snippet[:40])
+def test_a_derived_number_is_what_it_follows_to(claim: Claim) -> None:
+    assert claim.text in read(claim.file)
+
+
+def test_a_run_of_the_size_of_movielens_is_what_chapter_6_takes_it_for() -> None:
+    """Inequalities of its prose: calls of the hash, and collisions of blocks, at 128 bits."""
+    text, calls, blocks = read(SECURITY), derived.hash_calls(), derived.keystream_blocks()
+    assert "for the $2^{28}$ to $2^{30}$ calls of a run would leave less than 100 bits" in text
+    assert 2**28 <= calls <= 2**30
+    assert 128 - 1 - log2(calls) < 100
+    assert "add less than $2^{-80}$ for a run of that size" in text
+    assert calls * MAX_CALLS / 2**129 < 2**-80
+    assert "less than $2^{-84}$ for a run of the size of MovieLens-100K" in text
+    assert 128 * blocks**2 / 2**129 < 2**-84
+
+
+def test_the_file_that_chapter_2_shows_is_the_file_of_its_profiles() -> None:
+    shown = re.search(r"```json\n(.*?)```", (ROOT / FUNCTION).read_text(encoding="utf-8"), re.S)
+    assert shown is not None
+    assert profiles.dumps(profiles.loads(shown[1])) == shown[1]
+
+
+NOT_DERIVED = (
+    r"Apache-2\.0|(?:SHAKE|SHA|AES)-?\d+|HKDF-SHA256|X25519|Curve25519|Poly1305|SHA256",
+    r"`?(?:rlwe|paillier)-\d+(?:-insecure)?`?|[Dd]egree 8192",
+    # sources, and what is quoted from them
+    r"(?:RFC|SP|NeurIPS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
+    r"Mathematical Programming 146, 2014",
+    r"section [\d.]+|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
+    r"\\log_2 q \\le 21[48]\$|21[48] (?:is quoted )?from",
+    r"128 bits (?:of security against classical attacks|for `rlwe-8192`)|[^.]112 bits of security",
+    # measured
+    r"36 ms|0\.1 ms",
+    # given: the size of an example, the ring, lengths of keys and blocks, numbers of transfers
+    r"1,682 (?:rows|items)|10,000 need|943 users|3,072 bits|\$O = 2\^\{13\}|\$L = 3072",
+    r"2\^\{6[34]\}|2\^\{32\}|block\* is 16 bytes|16 m \+|\^\{16\}|16\^\{t-3\}|offset's 128 bits",
+    r"128 transfers of 16-byte seeds|128 bits;|(?:128|its 128) (?:pairs|choices)|2\^\{128 i",
+    # formulas that the tables' tests evaluate
+    r"128\\, L / 4|\\lceil 128 / \\lfloor \(L - 1\) / 128 \\rfloor|/ 128 \\rceil|\(64 - t\)",
+    r"C\(v\) = 2048|\$O \\delta \\le 2\^\{-41\}",
+    r"\$32 (?:\\lceil A_n|A n|A D n)",
+    # rows of the tables of parameters, which tests/spec checks, and of suites
+    r"\| `[a-z0-9_-]+` \|[^|]*\|[^|]*\|[^|]*\|",
+)
+"""In chapters 1 to 5: numbers that are defined or quoted where they stand."""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda path: path.stem)
+def test_every_number_that_follows_is_claimed(chapter: Path) -> None:
+    """Of numbers from 13 up and of decimals, outside requirements and programs."""
+    text = re.sub(r"\s+", " ", re.sub(r"PPMF-[A-Z]+-\d+", "", prose(chapter)))
+    claimed = [re.escape(claim.text) for claim in CLAIMS if ROOT / claim.file == chapter]
+    known = [m.span() for known in (*claimed, *NOT_DERIVED) for m in re.finditer(known, text)]
+    loose = []
+    for number in re.finditer(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?", text):
+        large = "." in number[0] or int(number[0].replace(",", "")) >= 13
+        if large and not any(a <= number.start() and number.end() <= b for a, b in known):
+            loose.append(text[max(0, number.start() - 40) : number.end() + 20])
+    assert "\n".join(loose) == ""

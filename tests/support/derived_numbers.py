@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers that the prose of the specification derives from others, each computed anew.
+
+They are as the text writes them: rounded to its digits, with its separators of thousands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count
+from math import log2
+from typing import Any
+
+import cbor2
+import gmpy2
+
+from lengths import CSP, RECSYS, Sizes, half_step
+from ppmf_secure.ahe.base import Layout
+from ppmf_secure.ahe.randomisers import distance_squared, pool_shape
+from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, Budget
+from ppmf_secure.hashing import MAX_CALLS
+from ppmf_spec.bounds import bounds
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters
+
+MOVIELENS = 943, 1682
+DEFAULTS = Parameters()
+WHOLE_STARS = replace(DEFAULTS, rating_min=Fraction(1))
+
+
+def bits(rows: int) -> str:
+    return f"{bounds(WHOLE_STARS, rows, rows).bits:.1f}"
+
+
+def too_many(rows: int) -> bool:
+    try:
+        bounds(WHOLE_STARS, rows, rows)
+    except ParametersError:
+        return True
+    return False
+
+
+def most_rows() -> str:
+    """The most rows that fit, to the thousand below."""
+    return f"{(first(too_many, 1, 1 << 20) - 1) // 1000 * 1000:,}"
+
+
+def amplification() -> int:
+    """L of chapter 2, its logarithm rounded, with the defaults at 1,682 rows."""
+    p, rows = WHOLE_STARS, 1682
+    box = 2**p.box_bits
+    error = p.rank * box**2 + 2 * box + p.xmax
+    largest = rows * box * error + p.ridge * box
+    linear = (p.ridge + rows * (2 * p.rank * box**2 + 2 * box + error)) / p.damping
+    steps = Fraction(2 * rows * p.rank * box, p.damping**2) * (largest + p.l1 / 2)
+    return round(log2(1 + linear + steps))
+
+
+def first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The least number in [low, high] for which that holds which goes on holding."""
+    return bisect_left(range(low, high), True, key=holds) + low
+
+
+def close_enough(modulus: int, bases: int, exponent: int, answers: int) -> bool:
+    """Whether the randomisers of so many answers are within 2^-41 of uniform."""
+    return distance_squared(modulus, bases, exponent) <= Fraction(1, (answers << 41) ** 2)
+
+
+def least_bases(modulus: int, answers: int) -> int:
+    """The fewest bases that do with exponents that are long enough."""
+    return first(lambda bases: close_enough(modulus, bases, 256, answers), 13, 256)
+
+
+def margin_of_exponents(answers: int) -> int:
+    """By how much all exponents together are longer than the modulus, with plenty of bases."""
+    bases, exponent = 256, 16
+    total = bases * exponent
+    return first(lambda more: close_enough(total - more, bases, exponent, answers), 0, total)
+
+
+def pool() -> list[int]:
+    shape = pool_shape(3072, 2**13)
+    exponent = 8 * shape.exponent_bytes
+    return [shape.bases, exponent, shape.bases * exponent, least_bases(3072, 1) - 1]
+
+
+def one_prime_more() -> str:
+    """log2 of q and the next smaller prime."""
+    prime = next(p for p in count(min(LARGE_PRIMES) - 1, -1) if gmpy2.is_prime(p))
+    return f"{log2(STANDARD.modulus * prime):.1f}"
+
+
+def flood_over_noise() -> int:
+    """The k with noise times outputs at most 2^-k of the flood, whatever the layout."""
+    found = []
+    for layout in (
+        Layout(rows, (1,), outputs) for rows in (1, 7, 943) for outputs in (1, 2, 86_000)
+    ):
+        budget = Budget.of(STANDARD, layout)
+        found.append(budget.flood_bits - log2(budget.noise) - log2(layout.outputs))
+    return int(min(found))
+
+
+def bits_of_the_hash() -> int:
+    """What a batch leaves of CSP's offset, of which a bit is known; the bound is in chapter 6."""
+    return 128 - 1 - int(log2(MAX_CALLS))
+
+
+def hash_calls() -> int:
+    """Hashes under CSP's offset in a run on MovieLens-100K, all half-steps taken as full ones."""
+    d, D, w = DEFAULTS.rank, DEFAULTS.row_rank, DEFAULTS.word_bits
+    calls = 0
+    for side, other in (("users", "items"), ("items", "users")):
+        size = sizes()
+        n, m = size.rows(side), size.rows(other)
+        _, ands, widths = size.step(side, "lipschitz")
+        (h, of_bias), updates = (widths["step"], size.step(side, "bias")[2]["step"]), size.update
+        calls += 4 * (ands * n + updates({}, prox=False)[1] * D * n)  # both labels of two wires
+        lengths = [(m * w, D - k) for k in range(d)]
+        lengths += [(D * n * w, D), (n * h, d), (n * of_bias, 1), (D * n * w, 1)]
+        calls += sum(2 * bits * -(-length // 2) for bits, length in lengths)  # both keys of a bit
+    return DEFAULTS.iterations * calls
+
+
+def keystream_blocks() -> int:
+    """AES blocks that one keystream of RecSys' columns takes in that run, half-steps as above."""
+    columns = sum(
+        len(field)
+        for number in (2, 3)
+        for sender, _, name, fields in half_step(sizes(), number)
+        if (sender, name) == (RECSYS, "transfer-columns")
+        for field in fields
+        if isinstance(field, bytes)
+    )
+    return DEFAULTS.iterations * columns // (128 * 16)
+
+
+def rows_of_columns() -> int:
+    """A of chapter 6: rows of X in the answers of a server, each block of a row in one piece."""
+    answers = 2 * DEFAULTS.iterations - 1
+    return answers * max(sizes().wanted)
+
+
+def packed_residues() -> int:
+    """Bytes in which three columns of a row lie: a word for each prime."""
+    return 8 * len(STANDARD.primes)
+
+
+def sizes(suite: str = "rlwe-8192", **change: Any) -> Sizes:
+    return Sizes(replace(DEFAULTS, **change), *MOVIELENS, suite)
+
+
+def ands_of_updates() -> list[int]:
+    """Of the update without a prox, with that of the elastic net, with the binary one."""
+    found = [sizes().update({}, prox=False)[1]]
+    for regulariser in ("elastic-net", "binary-elastic-net"):
+        size = sizes(l1=Fraction(1), regulariser=regulariser)
+        found.append(size.update(size.step("users", "lipschitz")[2], prox=True)[1])
+    return found
+
+
+def traffic(suite: str) -> list[str]:
+    """Megabytes of an iteration after the first, from RecSys to CSP and back."""
+    sent = {RECSYS: 0, CSP: 0}
+    for number in (2, 3):
+        for sender, _, _, fields in half_step(sizes(suite), number):
+            sent[sender] += sum(len(field) for field in fields if isinstance(field, bytes))
+    return [f"{sent[sender] / 1e6:.1f}" for sender in (RECSYS, CSP)]
+
+
+def set_up(suite: str) -> str:
+    users, items = MOVIELENS
+    size = sizes(suite)
+    return f"{(items * size.row_bytes('users') + users * size.row_bytes('items')) / 1e6:.1f}"
+
+
+def example() -> list[object]:
+    size = sizes()
+    steps = [size.step(side, "lipschitz") for side in ("users", "items")]
+    widths = {step[2]["step"] for step in steps}
+    widths |= {size.step(side, "bias")[2]["step"] for side in ("users", "items")}
+    (width,) = widths
+    ands = [step[1] for step in steps]
+    return [DEFAULTS.word_bits, *size.wanted, width, *ands, *ands_of_updates()]
+
+
+def rounds() -> int:
+    """Of an iteration: see tests/secure/test_rounds.py, which counts them in runs."""
+    d, inner_step = DEFAULTS.rank, 1 + 2 + 1
+    return 2 * (d + 1 + 1 + DEFAULTS.inner_steps * inner_step)
+
+
+def head(length: int) -> int:
+    """Bytes in front of a CBOR byte string."""
+    return len(cbor2.dumps(bytes(length))) - length
+
+
+def limits() -> list[str]:
+    """The least numbers for which CBOR takes 2, 3 and 5 bytes."""
+    found = []
+    for size in (2, 3, 5):
+        power = next(2**n for n in range(33) if len(cbor2.dumps(2**n)) >= size)
+        at_least = range(power // 2 + 1, power + 1)
+        found.append(next(n for n in at_least if len(cbor2.dumps(n)) >= size))
+    return [f"{limit:,}" for limit in found]
