@@ -9,28 +9,39 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests" / "support")]
 
 from sphinx.application import Sphinx  # noqa: E402
 from sphinx_needs.api import add_dynamic_function  # noqa: E402
-
-from requirement_marks import places  # noqa: E402
 
 project = "ppmf"
 author = "The ppmf contributors"
 project_copyright = "The ppmf contributors"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
-extensions = ["myst_parser", "sphinx_needs"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_needs",
+    "ppmf_docs.computed",
+    "ppmf_docs.docstrings",
+    "ppmf_docs.mathml",
+]
 # docs/spec points at the specification itself: one text, read here and in the repository.
 exclude_patterns = ["_build", "spec/ppmf_spec", "**/__pycache__"]
 source_suffix = {".md": "markdown"}
 nitpicky = True
+# Types of other libraries stand in signatures; the site links nowhere outside.
+nitpick_ignore_regex = [("py:.*", r"(?!ppmf_).*"), ("py:class", r".*\.(M|X|SparseMatrix)")]
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
 
-myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-TESTS = places(ROOT)
+TRACE: dict[str, dict[str, Any]] = json.loads((ROOT / "spec" / "trace.json").read_text())
 CASES: dict[str, list[str]] = {}
 for family in sorted(ROOT.glob("conformance/ppmf_conformance/suite/vectors/*.json")):
     for case in json.loads(family.read_text())["cases"]:
@@ -38,10 +49,21 @@ for family in sorted(ROOT.glob("conformance/ppmf_conformance/suite/vectors/*.jso
             CASES.setdefault(requirement, []).append(case["id"])
 
 
+def files_of(need: dict[str, Any] | None, what: str) -> dict[Path, None]:
+    """The files of one column of the trace of the requirement shown, each once, in order."""
+    places = TRACE.get(need["id"], {}).get(what, ()) if need else ()
+    return dict.fromkeys(Path(place.partition("::")[0]) for place in places)
+
+
 def tests_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
     """The test files that name the requirement shown (a dynamic function of sphinx-needs)."""
-    files = (place.rpartition(":")[0] for place in TESTS.get(need["id"] if need else "", ()))
-    return ", ".join(dict.fromkeys(Path(file).name for file in files)) or "none"
+    return ", ".join(file.name for file in files_of(need, "tests")) or "none"
+
+
+def code_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
+    """The modules that say that they meet the requirement."""
+    modules = (".".join(file.with_suffix("").parts[1:]) for file in files_of(need, "code"))
+    return ", ".join(modules) or "none"
 
 
 def cases_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
@@ -65,14 +87,32 @@ needs_id_regex = r"^PPMF-[A-Z]{2,5}-[0-9]{3}$"
 needs_fields = {
     "level": {"description": "MUST or SHOULD", "default": "MUST"},
     "tests": {"description": "the tests that name it", "default": "[[tests_of()]]"},
+    "code": {"description": "the modules that meet it", "default": "[[code_of()]]"},
     "cases": {"description": "the conformance cases", "default": "[[cases_of()]]"},
 }
 
+# The sentence first; below it, small, what is known of it.
+needs_layouts = {
+    "requirement": {
+        "grid": "simple_footer",
+        "layout": {
+            "head": ["**<<meta('title')>>** <<meta_id()>> <<meta('level')>>"],
+            "meta": [],
+            "footer": [f"<<meta('{name}', prefix='{name}: ')>>" for name in needs_fields][1:],
+        },
+    }
+}
+needs_default_layout = "requirement"
+
 html_theme = "furo"
 html_title = "ppmf"
+html_static_path = ["_static"]
+html_css_files = ["ppmf.css"]
+html_math_renderer = "mathml"  # formulas without a script or font from elsewhere
 
 
 def setup(app: Sphinx) -> None:
-    """Make the requirements' trace to tests and conformance cases known to sphinx-needs."""
+    """Make the requirements' trace to tests, code and conformance cases known to sphinx-needs."""
     add_dynamic_function(app, tests_of)
+    add_dynamic_function(app, code_of)
     add_dynamic_function(app, cases_of)

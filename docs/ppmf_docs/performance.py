@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page "What it costs": tables from the files that `ppmf bench` writes.
+
+Whatever lies in `benchmarks/results/*.json` is shown; of a part that no file has, the page says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ppmf_conformance.cost.model import Coefficients, bytes_sent
+from ppmf_conformance.cost.plan import Size, plan
+from ppmf_docs.tables import count, quantity, seconds, table
+from ppmf_secure.suites import suite
+from ppmf_spec.parameters import Parameters
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+FORMAT = "ppmf-bench/1"
+PLOTS = {
+    "phases.svg": "Bars: which part of a training's seconds each phase takes",
+    "ratios.svg": "Bars: seconds on SPU CHEETAH divided by seconds here, by piece of work",
+    "scaling.svg": "Lines: seconds and bytes of the iterations against users, items, rank and T",
+}
+SIZES = ((610, 9724), (943, 1682), (6040, 3706))
+"""Users and items of MovieLens latest-small, 100K and 1M."""
+
+Result = dict[str, Any]
+
+
+@cache
+def results() -> dict[str, Result]:
+    """The results by the names of their files."""
+    found = {path.name: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    wrong = [name for name, result in found.items() if result.get("format") != FORMAT]
+    if wrong:
+        raise ValueError(f"not of format {FORMAT}: {', '.join(wrong)}")
+    return found
+
+
+def parts(name: str) -> list[tuple[str, Any]]:
+    """A part of the results, from each file that has it."""
+    return [(file, result[name]) for file, result in results().items() if name in result]
+
+
+def measured_on() -> str:
+    """Where and with what each file was made."""
+    rows = []
+    for file, result in results().items():
+        versions = result["versions"]
+        tools = ", ".join(f"{name} {versions[name]}" for name in ("python", "numpy", "gmpy2"))
+        data = re.sub(r": \S+ \(", " (", result["data"])  # without the path
+        rows.append([f"`{file}`", result["machine"], tools, data])
+    return table(["file", "machine", "with", "ratings at hand"], rows)
+
+
+def trainings() -> str:
+    """Every measured training, a column each."""
+    runs = [run for _, part in parts("training") for run in part]
+    runs += [part["here"] for _, part in parts("paper")]
+    if not runs:
+        return _missing("training")
+    lines = [
+        ("users × items", [f"{count(run['users'])} × {count(run['items'])}" for run in runs]),
+        ("ratings", [count(run["ratings"]) for run in runs]),
+        ("rank, T", [f"{run['rank']}, {run['iterations']}" for run in runs]),
+        ("seconds", [seconds(run["seconds"]) for run in runs]),
+        ("of that an iteration", [seconds(_iterated(run)) for run in runs]),
+        ("sent by all", [quantity(run["bytes_sent"]) for run in runs]),
+        ("memory of a server", [quantity(run["memory_of_a_server"]) for run in runs]),
+        ("F_fix in the clear", [seconds(run["plain_seconds"]) for run in runs]),
+        ("equal to F_fix", ["yes, every bit" if run["equal"] else "**NO**" for run in runs]),
+    ]
+    if any("extrapolated_seconds" in run for run in runs):
+        lines.append(("extrapolated, not measured", [_extrapolated(run) for run in runs]))
+    headings = ["", *(f"`{run['suite']}`" for run in runs)]
+    return table(headings, ([what, *values] for what, values in lines), right=range(1, 9))
+
+
+def phases() -> str:
+    """Seconds and bytes of the measured trainings by phase."""
+    runs = [run for _, part in parts("training") for run in part]
+    if not runs:
+        return _missing("training")
+    names = list(dict.fromkeys(name for run in runs for name in run["seconds_by_phase"]))
+    rows = []
+    for name in names:
+        row = [name]
+        for run in runs:
+            sent = run["bytes_sent_by_phase"]
+            # the servers' phase "keys" is part of "start"
+            bytes_of = sent.get(name, 0) + (sent.get("keys", 0) if name == "start" else 0)
+            row += [seconds(run["seconds_by_phase"].get(name, 0)), quantity(bytes_of)]
+        rows.append(row)
+    headings = ["phase", *(text for run in runs for text in (f"`{run['suite']}`", "sent"))]
+    return table(headings, rows, right=range(1, 1 + 2 * len(runs)))
+
+
+def compared() -> str:
+    """The same work here and on SPU."""
+    rows = []
+    for _, part in parts("compared"):
+        for one in part:
+            over = "over " if one["at_least"] else ""
+            rows.append(
+                [
+                    one["work"],
+                    seconds(one["seconds"]),
+                    quantity(one["bytes_sent"]),
+                    over + seconds(one["spu_seconds"]),
+                    "" if one["at_least"] else quantity(one["spu_bytes_sent"]),
+                    over + f"{one['ratio']:.0f}",
+                ]
+            )
+    if not rows:
+        return _missing("comparison with SPU")
+    headings = ["work", "here", "sent", "SPU CHEETAH", "SPU sent", "ratio of seconds"]
+    return table(headings, rows, right=range(1, 6))
+
+
+def spu_about() -> str:
+    """Which SPU, and how far its results were from float64."""
+    found = parts("spu")
+    if not found:
+        return _missing("SPU")
+    about = found[-1][1]
+    worst = max(part["largest_difference"] or 0 for part in about["parts"])
+    return (
+        f"SPU {about['spu']}, protocol {about['protocol']}, field {about['field']}; its results "
+        f"were within {worst:.1e} of float64"
+    )
+
+
+def paper() -> str:
+    """The founding paper's size, here and as reported."""
+    found = parts("paper")
+    if not found:
+        return _missing("the founding paper's size")
+    part = found[-1][1]
+    here, reported = part["here"], part["reported"]
+    rows = [
+        ["here", seconds(here["seconds"]), quantity(here["bytes_sent"]), "2 cores, all parties"],
+        *(
+            [
+                f"SPU CHEETAH, {entry['part']}",
+                seconds(entry["seconds"]),
+                quantity(entry["bytes_sent"]),
+                "the same machine",
+            ]
+            for entry in part["spu"]
+            if entry["seconds"] is not None
+        ),
+        [
+            "the founding paper, as reported by Nudge (USENIX Security 2026)",
+            f"{reported['hours']} hours",
+            f"{count(reported['gigabytes'])} GB",
+            f"{reported['cores']} cores",
+        ],
+    ]
+    return table(["", "time", "sent", "on"], rows, right=(1, 2))
+
+
+def slopes() -> str:
+    """Cost against size: the slopes on logarithmic axes."""
+    found = parts("scaling")
+    if not found:
+        return _missing("scaling")
+    series = found[-1][1]["series"]
+    names = list(series[0]["slopes"])
+    rows = [[name, *(f"{each['slopes'][name]:.2f}" for each in series)] for name in names]
+    headings = ["slope of", *(each["dimension"] for each in series)]
+    return table(headings, rows, right=range(1, len(headings)))
+
+
+def scaling_base() -> str:
+    """Of which training the slopes are."""
+    found = parts("scaling")
+    return f"{found[-1][1]['suite']}, {found[-1][1]['base']}" if found else _missing("scaling")
+
+
+def plots() -> str:
+    """The plots that are there."""
+    names = [path.name for path in sorted(RESULTS.glob("*.svg"))]
+    return "\n".join(
+        f":::{{container}} scrolls\n```{{image}} ../benchmarks/results/{name}\n"
+        f":alt: {PLOTS.get(name, 'Plot')}\n:class: plot\n```\n:::\n"
+        for name in names
+    )
+
+
+def estimates() -> str:
+    """What `ppmf estimate` says of MovieLens' sizes at the default parameters."""
+    costs = Coefficients.read()
+    name, params = "rlwe-8192", replace(Parameters(), iterations=20)
+    rows = []
+    for users, items in SIZES:
+        tally = plan(params, Size.numbered(users, items), suite(name))
+        estimate = costs.estimate(tally, name)
+        sent = sum(bytes_sent(tally).values())
+        rows.append(
+            [
+                f"{count(users)} × {count(items)}",
+                f"{estimate.total / 60:.1f} min",
+                quantity(estimate.memory),
+                quantity(sent),
+            ]
+        )
+    headings = ["users × items", "estimated time", "estimated memory of a server", "bytes sent"]
+    return table(headings, rows, right=range(1, 4))
+
+
+def estimated_on() -> str:
+    """The machine whose unit costs the estimates use."""
+    return Coefficients.read().machine
+
+
+def _iterated(run: Result) -> float:
+    spent = run["seconds_by_phase"]
+    total = sum(spent.get(name, 0.0) for name in ("products", "steps", "updates"))
+    return float(total / run["iterations"])
+
+
+def _extrapolated(run: Result) -> str:
+    if "extrapolated_seconds" not in run:
+        return ""
+    return f"{run['extrapolated_to']}: {run['extrapolated_seconds'] / 3600:.1f} h"
+
+
+def _missing(what: str) -> str:
+    return f"({what}: in none of the results at hand)"

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real training of toy size, recorded when the site is built: what diagrams and examples show.
+
+Three users, three items, all three parties in one thread, keys far too short for use, and coins
+from a label, so that every build records the same bytes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ppmf_conformance.audit import Finding, audit
+from ppmf_reference import ratings_from
+from ppmf_secure.checkpoint import Checkpoint, RatingShares, read_checkpoint, read_ratings
+from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.suites import suite
+from ppmf_secure.transcript import Record, read
+from ppmf_secure.transport.drive import Progress
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from toy_runs import run_toy, toy_session
+
+SUITE = "rlwe-64-insecure"
+LABEL = "docs"
+PARTIES = (CSP, USERS, RECSYS)
+
+PARAMETERS = Parameters(
+    rank=2,
+    iterations=2,
+    ridge=Fraction("0.5"),
+    l1=Fraction("0.125"),
+    damping=1,
+    box_bits=0,
+    seed="example",
+)
+STARS = np.array([[5, 4.5, np.nan], [4, np.nan, 1.5], [np.nan, 2, 3.5]])
+RATINGS = ratings_from(
+    STARS, PARAMETERS, users=("ann", "bob", "cyd"), items=("alien", "brazil", "casablanca")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message as it was sent: in which phase and half-step of its sender, and its bytes.
+
+    fields: name, class and length in bytes of every field; an integer field has length 0.
+    number: how many messages went this way before; seen: how many came the other way.
+    """
+
+    sender: str
+    receiver: str
+    phase: str
+    half_step: int
+    data: bytes
+    name: str
+    fields: tuple[tuple[str, str, int], ...]
+    number: int
+    seen: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a recorded training left behind.
+
+    ratings: each server's shares of the ratings. models: each server's last checkpoints.
+    findings: what `ppmf audit` says of its transcripts.
+    """
+
+    parameters: Parameters
+    sent: tuple[Sent, ...]
+    profiles: ItemProfiles
+    ratings: Mapping[str, RatingShares]
+    models: Mapping[str, Mapping[int, Checkpoint]]
+    findings: tuple[Finding, ...]
+
+
+@cache
+def recorded(iterations: int) -> Training:
+    """The toy training with that many iterations."""
+    params = Parameters.from_toml(
+        PARAMETERS.to_toml().replace("iterations = 2\n", f"iterations = {iterations}\n")
+    )
+    chosen = suite(SUITE)
+    marks: dict[str, list[tuple[int, str, int]]] = {party: [] for party in PARTIES}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def transcript(party: str) -> list[Record]:
+            return list(read(folder / f"{party}.cborseq"))
+
+        def mark(now: Progress) -> None:
+            marks[now.party].append((len(transcript(now.party)), now.phase, now.done))
+
+        profiles = run_toy(
+            RATINGS,
+            params,
+            chosen,
+            label=LABEL,
+            transcripts=folder,
+            checkpoints=folder,
+            on_progress=mark,
+        )
+        session = toy_session(RATINGS, params, chosen, LABEL)
+        ratings, models = {}, {}
+        for party in (RECSYS, CSP):
+            kept = (folder / party / "ratings.state").read_bytes()
+            ratings[party] = read_ratings(session, kept)
+            states = (path.read_bytes() for path in (folder / party).glob("model-*.state"))
+            saved = (read_checkpoint(session, state) for state in states)
+            models[party] = {checkpoint.iteration: checkpoint for checkpoint in saved}
+        sent = tuple(merged({party: transcript(party) for party in PARTIES}, marks))
+        findings = tuple(audit(folder))
+    return Training(params, sent, profiles, ratings, models, findings)
+
+
+def merged(
+    transcripts: Mapping[str, Sequence[Record]],
+    marks: Mapping[str, Sequence[tuple[int, str, int]]],
+) -> Iterator[Sent]:
+    """All messages of a run in an order in which they can have been sent.
+
+    Each party goes on as far as it can: a message is received only after it was sent, and must be
+    the one that was sent. marks: by party, before which record a phase and half-step began.
+    """
+    next_record = dict.fromkeys(transcripts, 0)
+    ways = [(sender, receiver) for sender in transcripts for receiver in transcripts]
+    under_way: dict[tuple[str, str], deque[bytes]] = {way: deque() for way in ways}
+    sent, received = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
+    moved = True
+    while moved:
+        moved = False
+        for party, records in transcripts.items():
+            while next_record[party] < len(records):
+                number = next_record[party]
+                record = records[number]
+                way, back = (party, record.peer), (record.peer, party)
+                if record.direction == "sent":
+                    begun = [mark for mark in marks[party] if mark[0] <= number]
+                    yield _sent(party, record, begun[-1], sent[way], received[back])
+                    under_way[way].append(record.message)
+                    sent[way] += 1
+                else:
+                    if not under_way[back]:
+                        break
+                    if under_way[back].popleft() != record.message:
+                        raise ValueError(f"{party} received what {record.peer} did not send")
+                    received[back] += 1
+                next_record[party] += 1
+                moved = True
+    if any(under_way.values()) or any(next_record[p] < len(r) for p, r in transcripts.items()):
+        raise ValueError("the transcripts are not of one run")
+
+
+def _sent(sender: str, record: Record, mark: tuple[int, str, int], number: int, seen: int) -> Sent:
+    message = wire.decode(record.message).message
+    fields = tuple(
+        (name, str(field_class), len(value) if isinstance(value, bytes | str) else 0)
+        for name, field_class, value in message.fields_with_class()
+    )
+    _, phase, half_step = mark
+    return Sent(
+        sender, record.peer, phase, half_step, record.message, message.name, fields, number, seen
+    )
