@@ -142,7 +142,7 @@ def counterparts() -> str:
             row.counterparts, row.others, row.targets, row.residuals, strict=True
         )
     ]
-    headings = ["rated", *COORDINATES, "$x_p$", "$e_p$"]
+    headings = ["rated", *COORDINATES, "$\\rho_p$", "$e_p$"]
     return table(headings, rows, right=range(1, len(headings)))
 
 

@@ -106,7 +106,7 @@ class Ciphertexts:
     def findings(self) -> list[Finding]:
         """What was found, once all messages went in."""
         same = self.uploaded == self.forwarded
-        forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} sealed seeds as they came"
+        forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} pieces of seals as they came"
         count = f"{len(self.seen):,} pieces"
         return [
             Finding(
