@@ -48,6 +48,13 @@ test: $(VENV)/.dev ## the tests, but for the slow ones
 test-all: $(VENV)/.dev ## every test, the slow ones too
 	$(PYTEST) $(COV) $(ARGS)
 
+MUTATED := spec reference primitives core
+.PHONY: mutation
+mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the protocol core (hours)
+	for target in $(MUTATED); do \
+	  nice $(BIN)/python tests/mutation/mutants.py run $$target $(ARGS) || failed=1; done; \
+	  exit $${failed:-0}
+
 .PHONY: check
 check: $(VENV)/.dev ## before a commit: format, lint, types, walls, licences, a quicker run of the tests
 	$(BIN)/ruff format --check
@@ -74,6 +81,10 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 .PHONY: vectors
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
 	$(BIN)/python -m ppmf_conformance.suite.generate conformance/ppmf_conformance/suite/vectors spec
+
+.PHONY: trace
+trace: $(VENV)/.runtime ## make the table of requirements, their tests and their code anew
+	$(BIN)/python tests/support/traceability.py
 
 # Needs uv on the path. The second lock keeps the versions of the first.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \

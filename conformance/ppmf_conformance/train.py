@@ -24,6 +24,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
 LATTICE, PAILLIER, TRIAL = OFFERED = ("rlwe-8192", "paillier-3072", "paillier-2048")
+"""The suites of a command; a training that is told none takes the first (PPMF-AHE-012)."""
 
 _RECORDED_UNASKED = 1_000_000_000
 """Bytes of transcripts that are written without having been asked for."""

@@ -51,7 +51,7 @@ def ratings_from(
     users: Sequence[str] | None = None,
     items: Sequence[str] | None = None,
 ) -> Ratings:
-    """The ratings of an n x m matrix of stars, rows users and columns items.
+    """The ratings of an n x m matrix of stars, rows users and columns items (PPMF-FIX-004).
 
     A dense array holds NaN where nothing is rated. In a sparse one every stored entry is a rating,
     a stored 0 too. `users[i]` and `items[j]` are the ids of row i and column j, "0", "1", .. if not

@@ -155,7 +155,7 @@ def train(
     radius_bits: int = 60,
     on_iteration: Callable[[int], None] | None = None,
 ) -> Enclosure:
-    """An enclosure of F_real with every radius below 2^-radius_bits.
+    """An enclosure of F_real with every radius below 2^-radius_bits (PPMF-FIX-060).
 
     When twice the precision leaves the same factors undecided, they lie on the jump for all that
     any precision can tell; the enclosure is then returned as it is, with them in `undecided`.

@@ -65,7 +65,9 @@ def half_step(
 
 
 def train(ratings: Ratings, params: Parameters) -> Matrix:
-    """F_real: V, as m x row_rank rationals (factors, then with `bias = true` the bias)."""
+    """F_real: V, as m x row_rank rationals (factors, then with `bias = true` the bias)
+    (PPMF-FIX-060).
+    """
     items: Matrix = []
     for state in iterate(ratings, params):
         items = state.items

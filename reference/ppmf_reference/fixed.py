@@ -149,7 +149,7 @@ def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Param
     """One half-step on a side, for every row, those without a rating included.
 
     `rows` the side (size x row_rank), `rated` its rated counterparts row by row, `other` the other
-    side, fixed throughout.
+    side, fixed throughout (PPMF-FIX-020, -021, -026, -031, -035).
     """
     f, d = params.frac_bits, params.rank
     norms = [squared_norm(y, params) for y in other]
@@ -192,7 +192,7 @@ def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
 
 
 def profiles(rows: Matrix, ratings: Ratings, params: Parameters) -> ItemProfiles:
-    """The published item profiles of V's final rows (m x row_rank, scale f)."""
+    """The published item profiles of V's final rows (m x row_rank, scale f) (PPMF-FIX-041)."""
     values = np.array(rows, dtype=np.int64).reshape(ratings.n_items, params.row_rank)
     bias = values[:, params.rank] if params.bias else None
     return ItemProfiles.of(ratings.items, values[:, : params.rank], bias, params)
@@ -204,7 +204,7 @@ def train(
     """F_fix: item profiles from ratings and public parameters; U is never output.
 
     `on_iteration` is called with 1, 2, .. T. Raises `ParametersError` when an intermediate could
-    leave the ring for so many users and items.
+    leave the ring for so many users and items (PPMF-FIX-042, -043, -062).
     """
     bounds(params, ratings.n_users, ratings.n_items)
     items: Matrix = []

@@ -6,7 +6,8 @@ Her profile (u, a) minimises, over her own ratings r_j of items j,
     sum of (r_j - r0 - <u, v_j> - a - b_j)^2 + lambda (|u|^2 + a^2)
 
 (spec, chapter 2, "The user's side"); without biases a = b_j = 0. It differs from her row of U,
-which nobody sees. Predictions follow; `similar` needs V alone.
+which nobody sees. Predictions follow; `similar` needs V alone. Nothing is rounded anywhere
+(PPMF-RDG-009).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def item(profiles: ItemProfiles, row: int) -> tuple[list[Fraction], Fraction]:
 
 
 def check_rating(profiles: ItemProfiles, row: int, rating: Fraction) -> None:
-    """Refuse a rating off the public scale, or finer than its grid."""
+    """Refuse a rating off the public scale, or finer than its grid (PPMF-RDG-004)."""
     if not profiles.rating_min <= rating <= profiles.rating_max:
         raise RangeError(
             f"item row {row}: the rating is off the scale "
@@ -71,7 +72,7 @@ def profile(ratings: Mapping[int, Fraction], profiles: ItemProfiles) -> UserProf
 
     A row of Y is v_j, then with biases 1; an entry of t is r_j - r0 - b_j. Without ratings the
     profile is 0. Raises `RangeError` for a row or a rating that does not exist, `ParametersError`
-    when lambda is 0 and her ratings do not determine a profile.
+    when lambda is 0 and her ratings do not determine a profile (PPMF-RDG-001 to -003).
     """
     constant = [] if profiles.bias is None else [Fraction(1)]
     size = profiles.rank + len(constant)
@@ -101,21 +102,25 @@ def matrix(rows: int, columns: int, entries: Sequence[Fraction]) -> fmpq_mat:
 
 
 def predict(user: UserProfile, profiles: ItemProfiles, row: int) -> Fraction:
-    """The predicted rating r0 + <u, v_j> + a + b_j of an item, not clipped."""
+    """The predicted rating r0 + <u, v_j> + a + b_j of an item, not clipped (PPMF-RDG-005)."""
     v, b = item(profiles, row)
     inner = sum((x * y for x, y in zip(user.factors, v, strict=True)), Fraction(0))
     return profiles.rating_offset + inner + user.bias + b
 
 
 def clip(rating: Fraction, profiles: ItemProfiles) -> Fraction:
-    """A prediction held in the public scale: for errors and display only, never for ranking."""
+    """A prediction held in the public scale: for errors and display only, never for ranking
+    (PPMF-RDG-006).
+    """
     return min(max(rating, profiles.rating_min), profiles.rating_max)
 
 
 def top_n(
     user: UserProfile, profiles: ItemProfiles, rated: Collection[int], n: int
 ) -> list[Prediction]:
-    """The n items of highest unclipped prediction among those not `rated`; ties by row."""
+    """The n items of highest unclipped prediction among those not `rated`; ties by row
+    (PPMF-RDG-006, -007).
+    """
     check_count(n)
     known = set(rated)
     unrated = (row for row in range(len(profiles.items)) if row not in known)
@@ -124,7 +129,9 @@ def top_n(
 
 
 def similar(profiles: ItemProfiles, row: int, n: int) -> list[Neighbour]:
-    """The n items nearest to the item at `row`, by distance of factors; ties by row."""
+    """The n items nearest to the item at `row`, by distance of factors; ties by row
+    (PPMF-RDG-008).
+    """
     check_count(n)
     item(profiles, row)
     rows = profiles.factors.tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public start, before any scaling (spec, PPMF-FIX-010)."""
+"""The public start, before any scaling (PPMF-FIX-010)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def answer_bytes(public: PublicKey) -> int:
 
 
 def choose(secret: SecretKey, choices: Bits, coins: Coins) -> bytes:
-    """The receiver's request for choice bits (128,)."""
+    """The receiver's request for choice bits (128,) (PPMF-OTE-002)."""
     return secret.public.write(secret.encrypt(int(bit), coins) for bit in choices)
 
 
@@ -65,7 +65,7 @@ def answer(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, Byte
     """The sender's answer under the receiver's key, and the seeds (128, 2, 16) it drew.
 
     Raises EncodingError on a request of the wrong length, RangeError on a ciphertext outside its
-    group.
+    group (PPMF-OTE-003).
     """
     chosen = public.read(request, TRANSFERS, "base OT request")
     drawn = np.frombuffer(coins.bytes(TRANSFERS * 2 * SEED_BYTES), dtype=np.uint8)
@@ -78,7 +78,7 @@ def answer(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, Byte
 
 
 def reveal(secret: SecretKey, answered: bytes) -> Bytes:
-    """The receiver's seeds (128, 16) from the answer to its request.
+    """The receiver's seeds (128, 16) from the answer to its request (PPMF-OTE-003).
 
     Raises EncodingError on an answer of the wrong length, RangeError on a ciphertext outside its
     group or on a plaintext that is no row of seeds (as under another key).

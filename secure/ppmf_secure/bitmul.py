@@ -38,7 +38,7 @@ from ppmf_spec.wire import TransferPayload
 def times_vectors(
     pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> Program[Words]:
-    """This server's share of word times vector, for each of n words.
+    """This server's share of word times vector, for each of n words (PPMF-BIT-001).
 
     vectors (n, length): its share of the vectors. Returns (n, length) mod 2^64.
     """
@@ -58,7 +58,7 @@ def times_vectors(
 def to_arithmetic(pair: Pair, words: SharedWords, site: Site) -> Program[Words]:
     """Arithmetic shares (n,) of XOR-shared signed words: a product with the public number 1.
 
-    With y_CSP = 1 and y_RecSys = 0 only CSP's transfers are needed.
+    With y_CSP = 1 and y_RecSys = 0 only CSP's transfers are needed (PPMF-BIT-002).
     """
     share = np.zeros((words.count, 1), dtype=np.uint64)
     for number, part in enumerate(chunks(words.count)):
@@ -78,7 +78,9 @@ def to_arithmetic(pair: Pair, words: SharedWords, site: Site) -> Program[Words]:
 def _offer(
     pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> tuple[bytes, Words]:
-    """As the sender: the corrections, and this server's share of the second term."""
+    """As the sender: the corrections, and this server's share of the second term
+    (PPMF-BIT-004, -005).
+    """
     corrections = []
     share = np.zeros_like(vectors)
     for bit, weight in enumerate(weights(words.width, signed=signed)):
@@ -97,7 +99,7 @@ def _offer(
 def _accept(
     pair: Pair, words: SharedWords, length: int, payload: bytes, site: Site, *, signed: bool
 ) -> Words:
-    """As the chooser: this server's share of the second term."""
+    """As the chooser: this server's share of the second term (PPMF-BIT-004, -005)."""
     shape = (words.count, length)
     sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
     check_length(payload, sum(sizes), "transfer payload")
@@ -116,7 +118,9 @@ def _accept(
 def _batches(
     pair: Pair, site: Site, chooser: str, bit: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[CipherContext, slice]]:
-    """Batch keys and the rows hashed under each: both keys of a transfer, `length` words a key."""
+    """Batch keys and the rows hashed under each: both keys of a transfer, `length` words a key
+    (PPMF-BIT-003, -006).
+    """
     rows, length = shape
     step = MAX_CALLS // (2 * _blocks(length))
     for batch, first in enumerate(range(0, rows, step)):
@@ -135,7 +139,9 @@ def _pads(cipher: CipherContext, keys: Words, length: int) -> Words:
 
 
 def _byte_width(bit: int) -> int:
-    """Bytes of a correction for bit `bit`: it counts 2^bit, so 64 - bit of its bits matter."""
+    """Bytes of a correction for bit `bit`: it counts 2^bit, so 64 - bit of its bits matter
+    (PPMF-BIT-005).
+    """
     return (64 - bit + 7) // 8
 
 

@@ -3,7 +3,8 @@
 
 Kept are shares alone: those of the ratings, once, and those of the model, at each end of an
 iteration. Keys, transfers, labels and masks are never kept: a new epoch makes them anew from fresh
-coins, so nothing that was sent is ever computed a second time from the same randomness.
+coins, so nothing that was sent is ever computed a second time from the same randomness
+(PPMF-RES-002, -004).
 
 A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
 keys: two epochs may both reach iteration t, but the shares they leave there do not fit together.
@@ -67,7 +68,7 @@ class Checkpoint:
 
 
 def lineage(session: Session, messages: Mapping[str, ServerKey]) -> bytes:
-    """What names an epoch for good: its servers' key messages, by sender."""
+    """What names an epoch for good: its servers' key messages, by sender (PPMF-RES-006)."""
     digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
     for sender in (CSP, RECSYS):
         message = messages[sender]
@@ -77,7 +78,9 @@ def lineage(session: Session, messages: Mapping[str, ServerKey]) -> bytes:
 
 
 def agree(me: str, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
-    """The highest checkpoint both servers hold, of one lineage; None for the public start."""
+    """The highest checkpoint both servers hold, of one lineage; None for the public start
+    (PPMF-RES-003).
+    """
     peer = RECSYS if me == CSP else CSP
     mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
     names = sorted(mine, key=_iteration)
@@ -108,7 +111,9 @@ def write_ratings(session: Session, shares: RatingShares) -> bytes:
 
 
 def read_ratings(session: Session, data: bytes) -> RatingShares:
-    """The inverse; EncodingError, or StateError when it belongs to another session."""
+    """The inverse; EncodingError, or StateError when it belongs to another session
+    (PPMF-ERR-004).
+    """
     rated, rating = _parts(session, data, "ratings", 2)
     shape = (len(session.users), len(session.items))
     return RatingShares(
@@ -126,7 +131,9 @@ def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
 
 
 def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
-    """The inverse; EncodingError, or StateError when it belongs to another session."""
+    """The inverse; EncodingError, or StateError when it belongs to another session
+    (PPMF-ERR-004).
+    """
     iteration, written_by, *sides = _parts(session, data, "model", 6)
     if (len(iteration), len(written_by)) != (8, LINEAGE_BYTES):
         raise EncodingError("checkpoint of the model: its name is not of its length")

@@ -32,7 +32,7 @@ def reciprocal(
     tau: bool,
     theta: bool,
 ) -> Circuit:
-    """The step of a row, and its thresholds (section 2, step 3).
+    """The step of a row, and its thresholds (PPMF-CIR-003, PPMF-FIX-024, -025).
 
     Inputs "share0", "share1" (width): D = ((share0 + share1) mod 2^width) >> drop, of which the
     caller promises D >= minimum >= 1.
@@ -64,7 +64,7 @@ def update(
     tau_bits: int,
     theta_bits: int,
 ) -> Circuit:
-    """The new coordinate (section 2, step 3, its last line but one).
+    """The new coordinate (PPMF-CIR-004, PPMF-FIX-032 to -034).
 
     Inputs "share0", "share1" (width), then "tau" (tau_bits) if there is a prox, then "theta"
     (theta_bits) for "binary-elastic-net"; the thresholds are unsigned.

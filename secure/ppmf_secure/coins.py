@@ -35,7 +35,9 @@ class Coins:
 
     @classmethod
     def system(cls) -> Self:
-        """Coins from the operating system's entropy: the only choice in production."""
+        """Coins from the operating system's entropy: the only choice in production
+        (PPMF-SES-005).
+        """
         return cls(os.urandom(32))
 
     @classmethod

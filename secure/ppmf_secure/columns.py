@@ -38,12 +38,14 @@ class Problem:
 
 
 def pairs(params: Parameters) -> list[tuple[int, int]]:
-    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns."""
+    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns
+    (PPMF-PRD-004).
+    """
     return [(k, l) for k in range(params.rank) for l in range(k, params.row_rank)]
 
 
 def column_uses(params: Parameters) -> tuple[slice, slice]:
-    """Which columns are wanted against W, and which against R.
+    """Which columns are wanted against W, and which against R (PPMF-PRD-004).
 
     The columns are y_1..y_d, the bias, then `pairs`. R takes the factors. W takes all, but none of
     the linear ones when no bias is trained: they belong to the constant.
@@ -53,7 +55,7 @@ def column_uses(params: Parameters) -> tuple[slice, slice]:
 
 
 def problem(server: Server, fixed: Side, updated: str, site: Site) -> Program[Problem]:
-    """The sub-problem of side `updated`, from the fixed side."""
+    """The sub-problem of side `updated`, from the fixed side (PPMF-FIX-021)."""
     params = server.session.parameters
     product = server.products[updated]
     if fixed.public is not None:
@@ -66,7 +68,7 @@ def problem(server: Server, fixed: Side, updated: str, site: Site) -> Program[Pr
 
 
 def _shared_products(server: Server, side: Side, site: Site) -> Program[list[Words]]:
-    """Shares of the columns of `pairs`, a block (D - k, n) for each factor k."""
+    """Shares of the columns of `pairs`, a block (D - k, n) for each factor k (PPMF-PRD-005)."""
     assert side.words is not None, "a side is public or shared"
     blocks = []
     for k in range(server.session.parameters.rank):
@@ -78,7 +80,7 @@ def _shared_products(server: Server, side: Side, site: Site) -> Program[list[Wor
 
 
 def _assemble(server: Server, updated: str, over_w: Words, over_r: Words) -> Problem:
-    """Put the products in their places, and add what is local."""
+    """Put the products in their places, and add what is local (PPMF-HST-001, PPMF-FIX-022)."""
     params = server.session.parameters
     rank, size, rows = params.rank, params.row_rank, over_r.shape[1]
     one = np.uint64(params.frac_bits)

@@ -26,7 +26,8 @@ def csp(
 ) -> Program[None]:
     """CSP's whole program. It ends with the only opening: its XOR share of V, to RecSys.
 
-    A later epoch takes up what an earlier one `kept`, under a new key: no user is asked twice.
+    A later epoch takes up what an earlier one `kept`, under a new key: no user is asked twice
+    (PPMF-OUT-001, -002).
     """
     check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)
@@ -44,7 +45,7 @@ def csp(
 
 
 def _take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
-    """Give the users a key, and open the seeds that come back through RecSys."""
+    """Give the users a key, and open the seeds that come back through RecSys (PPMF-UPL-009)."""
     yield Send(USERS, wire.UserKey(key.public))
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(RECSYS, wire.SealedSeeds)

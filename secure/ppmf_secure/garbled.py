@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two arithmetic shares go into a garbled circuit, XOR-shared words come out.
+"""Two arithmetic shares go into a garbled circuit, XOR-shared words come out (PPMF-GCB-005, -006).
 
 The circuit adds the shares first, so what leaves the arithmetic world is never opened. Chunks of
 `shares.CHUNK` elements stream: the evaluator's transfers go out, tables come back, and neither side
@@ -38,7 +38,7 @@ Labels = Mapping[str, Words]
 def run_circuit(
     pair: Pair, circuit: Circuit, share: Words, labels: Labels, site: Site
 ) -> Program[Labels]:
-    """Run `circuit` on n elements at once.
+    """Run `circuit` on n elements at once (PPMF-GCB-007).
 
     share (n,): this server's arithmetic share, reduced to the circuit's input width.
     labels: input words that are labels already (thresholds from another circuit), (width, n, 2).
@@ -55,7 +55,8 @@ def share_outputs(pair: Pair, labels: Words) -> Program[SharedWords]:
     """The XOR sharing that output labels (width, n, 2) are, with both directions' transfers.
 
     The garbler's bits are the permute bits, the evaluator's the colours. From garbler to evaluator
-    the label itself is the transfer (the colour the choice); the other way an extension makes one.
+    the label itself is the transfer (the colour the choice); the other way an extension makes one
+    (PPMF-GCB-008, -009).
     """
     if pair.garbles:
         bits = permute_bits(labels)

@@ -65,7 +65,8 @@ class Garbler:
         zero: the zero labels (width, n, 2) of each input word. cipher_of_gate: the hash key of the
         j-th AND gate; no two calls of a run, with or without the same offset, may share one.
         Returns tables (and_count, n, 2, 2): of each gate and element T_G, T_E; and the outputs'
-        labels. A constant output has the active label 0, hence the zero label 0 or delta.
+        labels. A constant output has the active label 0, hence the zero label 0 or delta
+        (PPMF-GCB-001, -003).
         """
         n = _elements(self._circuit, zero)
         if self._scratch is None or self._scratch.elements != n:
@@ -101,7 +102,7 @@ class Evaluator:
         """The active labels of the outputs, from those of the inputs and the garbler's tables.
 
         Shapes and keys are those of `Garbler.garble`. Wrong tables give wrong labels, unnoticed:
-        the parties are honest.
+        the parties are honest (PPMF-GCB-001).
         """
         n = _elements(self._circuit, active)
         if tables.shape != (self._circuit.and_count, n, 2, 2):
@@ -136,7 +137,9 @@ class _GarblerScratch:
         self._mask_a, self._mask_b, self._table = np.empty((3, elements, 2), dtype=np.uint64)
 
     def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
-        """T_G, T_E to tables (n, 2, 2), the zero label to out (n, 2); the module's formulas."""
+        """T_G, T_E to tables (n, 2, 2), the zero label to out (n, 2); the module's formulas
+        (PPMF-GCB-002).
+        """
         blocks = self._hash.blocks.reshape(4, self.elements, 2)
         blocks[0], blocks[2] = a, b
         np.bitwise_xor(a, self.delta, out=blocks[1])
@@ -172,7 +175,9 @@ class _EvaluatorScratch:
         self._mask, self._table = np.empty((2, elements, 2), dtype=np.uint64)
 
     def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
-        """The active label to out (n, 2), from active labels a, b and tables (n, 2, 2)."""
+        """The active label to out (n, 2), from active labels a, b and tables (n, 2, 2)
+        (PPMF-GCB-002).
+        """
         blocks = self._hash.blocks.reshape(2, self.elements, 2)
         blocks[0], blocks[1] = a, b
         hash_a, hash_b = self._hash(cipher).reshape(2, self.elements, 2)
@@ -195,7 +200,8 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
     """Active labels (width, n, 2) that both parties make for themselves, for the garbler's inputs.
 
     AES in counter mode under a public batch key of a purpose of its own, used for nothing else.
-    Known to the evaluator, as active labels are, and independent of delta and of the values.
+    Known to the evaluator, as active labels are, and independent of delta and of the values
+    (PPMF-GCB-004).
     """
     counters = np.zeros((width, elements, 2), dtype="<u8")
     counters[..., 0] = np.arange(width * elements, dtype="<u8").reshape(width, elements)
@@ -206,7 +212,8 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
 def public_inputs(cipher: CipherContext, bits: NDArray[np.uint8], delta: Words) -> Words:
     """The garbler's zero labels (width, n, 2) for its own input bits (width, n): no message.
 
-    The active label is `public_labels`, whatever the bit; the zero label makes it so.
+    The active label is `public_labels`, whatever the bit; the zero label makes it so
+    (PPMF-GCB-004).
     """
     labels = public_labels(cipher, *bits.shape)
     return labels ^ _times(bits, delta)
@@ -223,7 +230,7 @@ def colours(active: Words) -> NDArray[np.uint8]:
 
 
 def choice_keys(zero: Words, delta: Words) -> Words:
-    """The labels of colour 0: L0 ^ lsb(L0) delta, shape (width, n, 2).
+    """The labels of colour 0: L0 ^ lsb(L0) delta, shape (width, n, 2) (PPMF-GCB-008).
 
     The evaluator's active label is this ^ colour delta: a correlated oblivious transfer of offset
     delta with the evaluator's colour as the choice, already done (section 5 B).

@@ -157,7 +157,7 @@ class Builder:
         return self._gate(Kind.XOR, a, b) ^ inverted
 
     def and_(self, a: Literal, b: Literal) -> Literal:
-        """A & b: the one gate that costs."""
+        """A & b: the one gate that costs (PPMF-CIR-002)."""
         a, b = sorted((a, b))
         if a == ZERO or a ^ b == 1:  # 0 & b, or x & ~x
             return ZERO
@@ -191,7 +191,9 @@ class Builder:
         return self._known[node]
 
     def build(self) -> Circuit:
-        """The circuit of the named outputs, without gates that none of them needs."""
+        """The circuit of the named outputs, without gates that none of them needs
+        (PPMF-CIR-001, -002).
+        """
         live = self._live_nodes()
         count = sum(self._inputs.values())
         wires: dict[Literal, int] = {2 * node: node - 1 for node in range(1, count + 1)}

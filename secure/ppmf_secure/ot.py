@@ -68,7 +68,9 @@ def columns_bytes(count: int) -> int:
 
 
 def fresh_delta(coins: Coins, *, odd: bool) -> Words:
-    """A random offset (2,); with `odd` its lowest bit is 1, as point-and-permute needs."""
+    """A random offset (2,); with `odd` its lowest bit is 1, as point-and-permute needs
+    (PPMF-OTE-001).
+    """
     delta = coins.words(2)
     if odd:
         delta[0] |= np.uint64(1)
@@ -94,7 +96,8 @@ class ExtensionSender:
     def extend(self, columns: bytes, count: int) -> Words:
         """The keys (count, 2) of the next `count` transfers, from the receiver's message.
 
-        A message of the wrong length is an EncodingError, and uses up nothing of the streams.
+        A message of the wrong length is an EncodingError, and uses up nothing of the streams
+        (PPMF-OTE-005, -006).
         """
         if len(columns) != columns_bytes(count):
             raise EncodingError(
@@ -126,7 +129,8 @@ class ExtensionReceiver:
         """The message, `columns_bytes(count)` long, and the keys (count, 2) for choices (count,).
 
         The message is the columns u_0, ..., u_127 one after the other, each of one bit a transfer,
-        lowest first, padded by choices of 0 to a whole number of 128-bit blocks.
+        lowest first, padded by choices of 0 to a whole number of 128-bit blocks
+        (PPMF-OTE-004, -005).
         """
         count = len(choices)
         width = _column_bytes(count) // 8
@@ -145,7 +149,7 @@ class ExtensionReceiver:
 
 
 class _Streams:
-    """G of 128 seeds: as many keystreams of AES-128-CTR, read side by side."""
+    """G of 128 seeds: as many keystreams of AES-128-CTR, read side by side (PPMF-OTE-006, -008)."""
 
     def __init__(self, seeds: Bytes, context: bytes) -> None:
         self._ciphers = [
@@ -166,7 +170,9 @@ class _Streams:
 
 
 def _first_counter(context: bytes, column: int) -> bytes:
-    """Where a keystream begins: in a place of its own, so that no guess serves two columns."""
+    """Where a keystream begins: in a place of its own, so that no guess serves two columns
+    (PPMF-OTE-008).
+    """
     text = b"ppmf/v1/ot-counter/" + context + column.to_bytes(8, "little")
     return hashlib.sha256(text).digest()[:16]
 

@@ -22,7 +22,9 @@ from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where in the run a batch of hashes stands: no two batches share a site, so none a key."""
+    """Where in the run a batch of hashes stands: no two batches share a site, so none a key
+    (PPMF-HSH-004, PPMF-BIT-003).
+    """
 
     purpose: str
     indices: tuple[int, ...] = ()
@@ -57,7 +59,9 @@ class Pair:
 def open_pair(
     me: str, session_id: bytes, epoch: int, own: SecretKey, theirs: PublicKey, coins: Coins
 ) -> Program[Pair]:
-    """128 base transfers each way, and the extensions they seed. Fresh coins for each epoch."""
+    """128 base transfers each way, and the extensions they seed. Fresh coins for each epoch
+    (PPMF-OTE-001 to -003).
+    """
     peer = RECSYS if me == CSP else CSP
     offset = fresh_delta(coins, odd=me == CSP)
     yield Send(peer, BaseRequest(choose(own, delta_bits(offset), coins)))
@@ -77,7 +81,7 @@ def open_pair(
 
 
 def _context(session_id: bytes, epoch: int, *, sender: str) -> bytes:
-    """What the keystreams of one direction's extension are bound to."""
+    """What the keystreams of one direction's extension are bound to (PPMF-OTE-008)."""
     return session_id + epoch.to_bytes(8, "little") + sender.encode()
 
 
@@ -88,14 +92,18 @@ def send_transfers(pair: Pair, width: int, count: int) -> Program[Words]:
 
 
 def choose_transfers(pair: Pair, bits: Bits) -> Program[Words]:
-    """As the receiver with choice bits (width, count): the chosen keys, (width, count, 2)."""
+    """As the receiver with choice bits (width, count): the chosen keys, (width, count, 2)
+    (PPMF-OTE-007).
+    """
     columns, keys = pair.receiver.extend(bits.ravel())
     yield Send(pair.peer, TransferColumns(columns))
     return keys.reshape(*bits.shape, 2)
 
 
 def share_words(pair: Pair, bits: Bits) -> Program[SharedWords]:
-    """Give XOR-shared bits (width, count) their transfers, both ways, from the extension."""
+    """Give XOR-shared bits (width, count) their transfers, both ways, from the extension
+    (PPMF-RES-005).
+    """
     chosen = yield from choose_transfers(pair, bits)
     sent = yield from send_transfers(pair, *bits.shape)
     return SharedWords(bits, sent, chosen, pair.offset)

@@ -51,7 +51,9 @@ class Product:
     coins: Coins
 
     def of_shares(self, columns: Words) -> Program[tuple[Words, Words]]:
-        """Shares of (Phi W, Phi R) for shared columns (c, rows): each (its uses, width)."""
+        """Shares of (Phi W, Phi R) for shared columns (c, rows): each (its uses, width)
+        (PPMF-PRD-006).
+        """
         peer = RECSYS if self.me == CSP else CSP
         layout, uses = self.orientation.layout, self.orientation.uses
         answer, kept = self.theirs.multiply(columns, uses, self.coins)
@@ -65,7 +67,9 @@ class Product:
         return over_w, over_r
 
     def of_public(self, columns: Words) -> tuple[Words, Words]:
-        """The same for columns both servers know (the public start): no message at all."""
+        """The same for columns both servers know (the public start): no message at all
+        (PPMF-PRD-007).
+        """
         over_w, over_r = (
             columns[use] @ part for use, part in zip(self.orientation.uses, self.mine, strict=True)
         )
@@ -82,7 +86,8 @@ def set_up(
 ) -> Program[list[Product]]:
     """Hand over the encryptions of one's own share, in each orientation; take in the peer's.
 
-    Batch by batch in turn, so that neither server has more than a batch of the other's waiting.
+    Batch by batch in turn, so that neither server has more than a batch of the other's waiting
+    (PPMF-PRD-003).
     """
     peer = RECSYS if me == CSP else CSP
     products = []

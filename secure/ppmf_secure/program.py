@@ -42,7 +42,9 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From here on the work belongs to `name`; `done` of `total` half-steps are finished."""
+    """From here on the work belongs to `name`; `done` of `total` half-steps are finished
+    (PPMF-RUN-005).
+    """
 
     name: str
     done: int
@@ -63,7 +65,9 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Tell the party named `to` that its last message was refused, and go on without it."""
+    """Tell the party named `to` that its last message was refused, and go on without it
+    (PPMF-ERR-007).
+    """
 
     to: str
     error: PpmfError

@@ -32,7 +32,7 @@ class Intake:
         self._sealed: dict[str, bytes] = {}
 
     def take(self, upload: wire.Upload) -> None:
-        """Accept one upload.
+        """Accept one upload (PPMF-UPL-006).
 
         Raises RangeError for an unknown user or a seal outside its group, EncodingError for a
         wrong length, StateError for a second, different upload of the same user. What was taken
@@ -56,7 +56,7 @@ class Intake:
         return len(self._row) - len(self._sealed)
 
     def sealed_seeds(self) -> bytes:
-        """The sealed seeds of all users, in the order of the user list."""
+        """The sealed seeds of all users, in the order of the user list (PPMF-UPL-007)."""
         return b"".join(self._sealed[user] for user in self._session.users)
 
     def shares(self) -> RatingShares:
@@ -87,7 +87,9 @@ def recsys(
 
 
 def _take_uploads(session: Session) -> Program[RatingShares]:
-    """Wait for every user, and pass the sealed seeds on. A bad upload costs nobody else's."""
+    """Wait for every user, and pass the sealed seeds on. A bad upload costs nobody else's
+    (PPMF-UPL-007, PPMF-ERR-007).
+    """
     yield Phase("upload", 0, session.half_steps)
     intake = Intake(session)
     while intake.missing:
@@ -103,7 +105,9 @@ def _take_uploads(session: Session) -> Program[RatingShares]:
 
 
 def open_output(session: Session, labels: Words, packed: bytes) -> ItemProfiles:
-    """V from RecSys' active labels and CSP's packed share: the one opening of the run."""
+    """V from RecSys' active labels and CSP's packed share: the one opening of the run
+    (PPMF-OUT-003, PPMF-FIX-041, -042).
+    """
     mine = colours(labels)
     check_length(packed, (mine.size + 7) // 8, "output share")
     theirs = np.unpackbits(

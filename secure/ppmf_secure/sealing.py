@@ -47,11 +47,11 @@ class SealingKey:
 
     @classmethod
     def generate(cls, coins: Coins) -> SealingKey:
-        """A fresh pair."""
+        """A fresh pair (PPMF-UPL-009)."""
         return cls(_derived_secret(coins.bytes(KEY_BYTES)))
 
     def open(self, sealed: bytes, info: bytes, payload: int, where: str) -> bytes:
-        """The payload, of so many bytes; `where` names the seal in errors.
+        """The payload, of so many bytes; `where` names the seal in errors (PPMF-UPL-008).
 
         Raises what `check_seal` raises, and StateError for a seal that was made for another key or
         another `info`, or was altered: these look alike.
@@ -73,7 +73,8 @@ class SealingKey:
 def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
     """SealBase of the RFC: the encapsulated key, then the ciphertext; no additional data.
 
-    material: 32 uniform bytes for this seal alone, from which comes the ephemeral key.
+    material: 32 uniform bytes for this seal alone, from which comes the ephemeral key
+    (PPMF-UPL-004).
     """
     ephemeral = X25519PrivateKey.from_private_bytes(_derived_secret(material))
     encapsulated = ephemeral.public_key().public_bytes_raw()
@@ -93,9 +94,10 @@ def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
 
 
 def check_key(public: bytes, where: str) -> bytes:
-    """The key itself; EncodingError on another length, RangeError for a point of small order.
+    """The key itself (PPMF-UPL-009).
 
-    Such a point has one shared secret with everybody: zero (RFC 7748, section 6.1).
+    Raises EncodingError on another length, RangeError for a point of small order. Such a point has
+    one shared secret with everybody: zero (RFC 7748, section 6.1).
     """
     if len(public) != KEY_BYTES:
         raise EncodingError(f"{where}: {len(public)} bytes instead of {KEY_BYTES}")

@@ -2,7 +2,9 @@
 """The training both servers run, each from its own shares: keys, set-up, half-steps.
 
 RecSys and CSP follow the same program; they differ in who garbles (CSP), in how they came by their
-shares of the ratings (recsys.py, csp.py), and in the last message. (PROTOCOL.md, section 5.)
+shares of the ratings (recsys.py, csp.py), and in the last message. (PROTOCOL.md, section 5.) Its
+order is that of the messages, and nothing in it but public sizes decides what is sent
+(PPMF-RUN-003, -004).
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def train(
     """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
 
     They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
-    earlier epoch left behind: the run goes on from the last iteration both servers hold.
+    earlier epoch left behind: the run goes on from the last iteration both servers hold
+    (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
     found: Checkpoint | None = None
     if kept is not None:
@@ -95,7 +98,9 @@ def train(
 
 
 def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Words]:
-    """The start both servers know: (D, users) and (D, items) at scale f, as ring elements."""
+    """The start both servers know: (D, users) and (D, items) at scale f, as ring elements
+    (PPMF-FIX-010, -011).
+    """
     count = (users + items) * params.rank
     seed = b"ppmf/v1/init/" + params.seed.encode()
     drawn = np.frombuffer(hashlib.shake_256(seed).digest(count), dtype=np.uint8)
@@ -106,14 +111,18 @@ def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Wor
 
 
 def check_session(session: Session, suite: SuiteChoice) -> None:
-    """ParametersError when a session of this size does not fit the suite's ciphertexts."""
+    """ParametersError when a session of this size does not fit the suite's ciphertexts
+    (PPMF-SES-003).
+    """
     sizes = len(session.users), len(session.items)
     for orientation in orientations(session.parameters, *sizes):
         suite.products.check(orientation.layout)
 
 
 def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
-    """The two public shapes of the encrypted ratings: packing users, packing items."""
+    """The two public shapes of the encrypted ratings: packing users, packing items
+    (PPMF-PRD-002).
+    """
     uses = column_uses(params)
     columns = sum(use.stop - use.start for use in uses)
     outputs = params.iterations * columns * (users + items)
@@ -132,7 +141,7 @@ def _set_up(
     coins: Coins,
     epoch: int,
 ) -> Program[Server]:
-    """Exchange keys, encrypted rows and base transfers."""
+    """Exchange keys, encrypted rows and base transfers (PPMF-PRD-001)."""
     peer = RECSYS if me == CSP else CSP
     product_key = suite.products.generate(coins)
     ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
@@ -187,7 +196,7 @@ def _save(server: Server, iteration: int, sides: dict[str, Side]) -> bytes:
 
 
 def _restore(server: Server, checkpoint: Checkpoint) -> Program[dict[str, Side]]:
-    """The model of a checkpoint, with new transfers for its bits."""
+    """The model of a checkpoint, with new transfers for its bits (PPMF-RES-005)."""
     sides = {}
     for name, saved in zip(SIDES, (checkpoint.users, checkpoint.items), strict=True):
         words = yield from share_words(server.pair, saved.bits)
@@ -196,7 +205,9 @@ def _restore(server: Server, checkpoint: Checkpoint) -> Program[dict[str, Side]]
 
 
 def _steps_from_counts(server: Server) -> Program[dict[str, tuple[Steps | None, Steps | None]]]:
-    """By side, the steps that depend on counts alone: (the factors', the biases'), where so."""
+    """By side, the steps that depend on counts alone: (the factors', the biases'), where so
+    (PPMF-STP-003).
+    """
     params = server.session.parameters
     made: dict[str, tuple[Steps | None, Steps | None]] = {}
     for name, terms in (

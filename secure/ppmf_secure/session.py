@@ -22,7 +22,7 @@ class Session:
     """One run: the parameter set, the user list, the item catalogue, the suite, and a nonce.
 
     users, items: ids in canonical order. `nonce` makes the id of a run its own; all else may recur.
-    Raises ParametersError or RangeError when the run could not be correct.
+    Raises ParametersError or RangeError when the run could not be correct (PPMF-SES-001 to -003).
     """
 
     parameters: Parameters

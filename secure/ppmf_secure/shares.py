@@ -25,7 +25,9 @@ CHUNK = 4096
 
 
 def chunks(count: int) -> Iterator[slice]:
-    """The slices of at most CHUNK elements that cover `count` of them."""
+    """The slices of at most CHUNK elements that cover `count` of them
+    (PPMF-GCB-006, PPMF-BIT-005).
+    """
     for first in range(0, count, CHUNK):
         yield slice(first, min(first + CHUNK, count))
 
@@ -103,6 +105,8 @@ def words_from_bytes(data: bytes, shape: tuple[int, ...], what: str) -> Words:
 
 
 def check_length(data: bytes, expected: int, what: str) -> None:
-    """EncodingError unless `data` has exactly the expected number of bytes."""
+    """EncodingError unless `data` has exactly the expected number of bytes
+    (PPMF-ERR-003, PPMF-WIR-008).
+    """
     if len(data) != expected:
         raise EncodingError(f"{what}: {len(data)} bytes where {expected} are due")

@@ -32,7 +32,9 @@ class SuiteChoice:
 
 
 def suite(name: str) -> SuiteChoice:
-    """The suite of that name; ParametersError for any other, naming those there are."""
+    """The suite of that name; ParametersError for any other, naming those there are
+    (PPMF-AHE-001).
+    """
     if name not in _SUITES:
         raise ParametersError(f"no suite {name!r}: choose from {', '.join(_SUITES)}")
     return _SUITES[name]

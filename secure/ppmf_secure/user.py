@@ -41,7 +41,7 @@ def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -
     """The message of `user`; rows (2, items): w in {0,1}, and x at scale fr mod 2^64.
 
     `key` is CSP's, checked. A retry must send these very bytes again; changed ratings need a call
-    of their own.
+    of their own (PPMF-UPL-003, -005).
     """
     seed = coins.bytes(SEED_BYTES)
     masked = rows - expand_seed(session, user, seed)
@@ -50,7 +50,7 @@ def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -
 
 
 def expand_seed(session: Session, user: str, seed: bytes) -> Words:
-    """The mask (2, items) of a user's rows: CSP's share of them."""
+    """The mask (2, items) of a user's rows: CSP's share of them (PPMF-UPL-002)."""
     text = b"ppmf/v1/upload/" + session.id + user.encode() + seed
     count = 2 * len(session.items)
     drawn = np.frombuffer(hashlib.shake_256(text).digest(8 * count), dtype="<u8")
@@ -58,17 +58,21 @@ def expand_seed(session: Session, user: str, seed: bytes) -> Words:
 
 
 def seal_seed(session: Session, user: str, key: bytes, seed: bytes, material: bytes) -> bytes:
-    """The seed, sealed to CSP for this session and user; `material` as in `sealing.seal`."""
+    """The seed, sealed to CSP for this session and user; `material` as in `sealing.seal`
+    (PPMF-UPL-004).
+    """
     return seal(key, _binding(session, user), seed, material)
 
 
 def check_sealed_seed(user: str, sealed: bytes) -> None:
-    """RecSys' side of the sealed seed: refuse what cannot be one, at its door."""
+    """RecSys' side of the sealed seed: refuse what cannot be one, at its door (PPMF-UPL-006)."""
     check_seal(sealed, SEED_BYTES, _place(user))
 
 
 def open_seed(session: Session, user: str, key: SealingKey, sealed: bytes) -> bytes:
-    """CSP's side of the sealed seed; StateError when it belongs to another session or user."""
+    """CSP's side of the sealed seed; StateError when it belongs to another session or user
+    (PPMF-UPL-008).
+    """
     return key.open(sealed, _binding(session, user), SEED_BYTES, _place(user))
 
 

@@ -106,7 +106,9 @@ def _check_ring(params: Parameters, rows: int, bound: Fraction, after_shift: int
 
 
 def largest_move(params: Parameters, rows: int) -> Fraction:
-    """The maximum over c and Q of H(c, Q) (|G|(c, Q) + lambda B), with H the integer at scale q."""
+    """The maximum over c and Q of H(c, Q) (|G|(c, Q) + lambda B), with H the integer at scale q
+    (PPMF-PAR-016).
+    """
     box = 1 << params.box_bits
     error = params.rank * box**2 + 2 * box + params.xmax
     pull = params.ridge * box
@@ -178,7 +180,8 @@ def _bias_shift(params: Parameters) -> int:
 def largest_denominator(params: Parameters, rows: int) -> int:
     """The largest integer that the step's reciprocal is taken of, before any bits are dropped.
 
-    `lipschitz`: q2 + c0 2^(2f+s), at scale 2f + s; the counts': c 2^shift + c0 2^g, at scale g.
+    `lipschitz`: q2 + c0 2^(2f+s), at scale 2f + s; the counts': c 2^shift + c0 2^g, at scale g
+    (PPMF-PAR-018).
     """
     f, g, s = params.frac_bits, params.step_guard_bits, params.curvature_shift
     damping = params.damping << g
@@ -195,7 +198,8 @@ def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
     """A line for the factors, and one for the bias, if some count makes their step 0.
 
     Under `lipschitz` a count alone does not give the step: the line then speaks of the largest
-    squares that the start can hold, c d / 4, since every factor starts in [-1/2, 1/2).
+    squares that the start can hold, c d / 4, since every factor starts in [-1/2, 1/2)
+    (PPMF-PAR-019).
     """
     found: list[str] = []
     if params.bias:

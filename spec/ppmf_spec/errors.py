@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closed list of failures (PROTOCOL.md, section 8).
+"""The closed list of failures (PPMF-ERR-001, -002).
 
 Every refusal of bad input, in the oracle, in the protocol and in the suite, is one of these five
 classes; its message is one line that says what was wrong and where, and never contains a secret.

@@ -122,7 +122,9 @@ class Parameters:
             self._check_binary()
 
     def _check_binary(self) -> None:
-        """The box must hold 1, and the jump of the binary prox must lie above 0."""
+        """The box must hold 1, and the jump of the binary prox must lie above 0
+        (PPMF-PAR-013, -014).
+        """
         if self.box_bits < 1:
             _refuse("box_bits", self.box_bits, "must be at least 1 for binary-elastic-net")
         half = 1 << (self.frac_bits - 1)
@@ -176,7 +178,7 @@ class Parameters:
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Self:
-        """A parameter set from TOML text (`str`) or from a TOML file (`Path`).
+        """A parameter set from TOML text (`str`) or from a TOML file (`Path`) (PPMF-PAR-022, -024).
 
         Names left out take their defaults; an unknown name is refused. The dyadic parameters may
         be integers, floats or strings in plain decimal notation, and must be dyadic as written:
@@ -302,7 +304,9 @@ def _check_seed(value: object) -> None:
 
 
 def _parse_dyadic(name: str, value: object) -> Fraction:
-    """An integer, or a float or string as written in plain decimals, as an exact fraction."""
+    """An integer, or a float or string as written in plain decimals, as an exact fraction
+    (PPMF-PAR-023).
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
     if not isinstance(value, str):

@@ -84,7 +84,7 @@ def read(path: str | Path) -> RawRatings:
     text = read_text(source).rstrip("\r\n")
     if not text:
         raise EncodingError(f"{source}: no ratings, the file is empty")
-    first = text.split("\n", 1)[0].rstrip("\r")
+    first = text.split("\n", 1)[0]
     if first.removeprefix('"').startswith(_CSV_COLUMNS) and "," in first:
         return _columns(source, _csv_rows(source, text), _CSV_COLUMNS)
     if "\t" in first and "user_id:" in first:

@@ -138,7 +138,7 @@ def quantise(
     Raises RangeError, beginning with FILE:LINE, for the first rating of an unknown user or item,
     off the scale [rating_min, rating_max], with (r - r0) 2^fr no integer, or of a pair rated
     before; and for no ratings at all when a list is missing. A bad catalogue is refused as by
-    `check_catalogue`.
+    `check_catalogue` (PPMF-FIX-004, -006 to -009).
     """
     user_list = _catalogue(raw, raw.users, users, "user")
     item_list = _catalogue(raw, raw.items, items, "item")
@@ -184,7 +184,9 @@ def _catalogue(
 
 
 def _quantised(stars: Fraction, params: Parameters, where: str) -> int:
-    """(stars - r0) 2^fr, an integer; the message gives the rule and the place, not the rating."""
+    """(stars - r0) 2^fr, an integer; the message gives the rule and the place, not the rating
+    (PPMF-FIX-006, -007).
+    """
     if not params.rating_min <= stars <= params.rating_max:
         low = decimal_text(params.rating_min, "rating_min")
         high = decimal_text(params.rating_max, "rating_max")

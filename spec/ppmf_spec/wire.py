@@ -23,7 +23,7 @@ SESSION_BYTES = 32
 
 
 class FieldClass(StrEnum):
-    """Why a field may be on the wire at all."""
+    """Why a field may be on the wire at all (PPMF-WIR-006)."""
 
     PUBLIC = "public"
     PK_CIPHERTEXT = "pk-ciphertext"
@@ -41,7 +41,7 @@ def _of(field_class: FieldClass) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The base of all messages; `name` stands first on the wire."""
+    """The base of all messages; `name` stands first on the wire (PPMF-WIR-001, -006, -007)."""
 
     name: ClassVar[str]
     routes: ClassVar[tuple[tuple[str, str], ...]]
@@ -222,7 +222,7 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The canonical bytes of a message."""
+    """The canonical bytes of a message (PPMF-WIR-001, -002)."""
     message = envelope.message
     values = [getattr(message, item.name) for item in fields(message)]
     header = [message.name, envelope.session, envelope.epoch, envelope.number]
@@ -230,7 +230,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(data: bytes) -> Envelope:
-    """Parse a message, strictly.
+    """Parse a message, strictly (PPMF-WIR-002, -003).
 
     Raises EncodingError when the bytes are truncated, not canonical, or not one of MESSAGES.
     """
@@ -266,7 +266,9 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """One direction between two parties within an epoch: numbers what goes, checks what comes."""
+    """One direction between two parties within an epoch: numbers what goes, checks what comes
+    (PPMF-WIR-004).
+    """
 
     def __init__(self, session: bytes, epoch: int, sender: str, receiver: str) -> None:
         self._session = session
@@ -281,7 +283,7 @@ class Link:
         return data
 
     def decode(self, data: bytes, kind: type[M]) -> M:
-        """The next message, which must be of type `kind`.
+        """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006).
 
         Raises EncodingError (see `decode`), and StateError for another session or epoch, a number
         out of turn, or another type than the protocol expects here.

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The integer words of F_fix: rounding, steps, thresholds, prox, saturation (spec, chapter 2).
 
-Plain Python integers throughout, so nothing overflows and every function is the formula. Scales: a
-"word at scale s" stands for the real number word / 2^s. `frac_bits` is f, `step_bits` is q and
-`guard_bits` is g of the specification.
+Plain Python integers throughout, so nothing overflows and every function is the formula
+(PPMF-FIX-002). Scales: a "word at scale s" stands for the real number word / 2^s. `frac_bits` is f,
+`step_bits` is q and `guard_bits` is g of the specification.
 """
 
 from __future__ import annotations
 
 
 def round_half_up(a: int, b: int) -> int:
-    """The integer nearest to a / b (b > 0), ties upwards: floor((2a + b) / (2b))."""
+    """The integer nearest to a / b (b > 0), ties upwards: floor((2a + b) / (2b)) (PPMF-FIX-001)."""
     return (2 * a + b) // (2 * b)
 
 
@@ -26,7 +26,9 @@ def saturate(z: int, box_bits: int, frac_bits: int) -> int:
 
 
 def soft(z: int, t: int) -> int:
-    """The soft threshold sign(z) max(|z| - t, 0), for t >= 0: the prox of t |.|."""
+    """The soft threshold sign(z) max(|z| - t, 0), for t >= 0: the prox of t |.|
+    (PPMF-FIX-032, -033).
+    """
     if z > t:
         return z - t
     if z < -t:

@@ -71,7 +71,7 @@ def test_the_oracle_is_right_in_all_it_declares(oracle: Summary) -> None:
     assert undeclared == {case.op for case in SUITE.cases} - oracle.hello.features
 
 
-@pytest.mark.req("PPMF-CON-010", "PPMF-CON-011", "PPMF-CON-012")
+@pytest.mark.req("PPMF-CON-010", "PPMF-CON-011", "PPMF-CON-012", "PPMF-CON-018")
 @pytest.mark.parametrize("name", [name for name in FAULTS if name != "mute"])
 def test_a_broken_adapter_fails_in_the_case_named_for_it(name: str) -> None:
     fault = FAULTS[name]
@@ -288,7 +288,7 @@ def test_the_command_lists_and_copies_the_vectors(
     assert (tmp_path / "v" / "vectors.schema.json").is_file()
 
 
-@pytest.mark.req("PPMF-CON-002", "PPMF-CON-006", "PPMF-CON-008", "PPMF-CON-009")
+@pytest.mark.req("PPMF-CON-002", "PPMF-CON-006", "PPMF-CON-008", "PPMF-CON-009", "PPMF-CON-019")
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [

@@ -44,6 +44,7 @@ def test_random_numbers_are_those_of_the_label() -> None:
     assert Draw("other").bytes(20) != stream
 
 
+@pytest.mark.req("PPMF-CON-023")
 def test_there_are_enough_of_every_kind() -> None:
     flags = Counter(flag for case in SUITE.cases for flag in case.flags)
     assert len(SUITE.cases) >= 600
@@ -51,6 +52,7 @@ def test_there_are_enough_of_every_kind() -> None:
     assert min(flags[flag] for flag in ("positive", "negative", "unlucky", "tampered")) >= 50
 
 
+@pytest.mark.req("PPMF-CON-023")
 @pytest.mark.parametrize("chapter", ["02-functionality", "03-parameters", "05-wire"])
 def test_every_must_is_shown_by_a_case(chapter: str) -> None:
     found = collect([ROOT / "spec" / f"{chapter}.md"])

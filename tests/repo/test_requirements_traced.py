@@ -1,47 +1,100 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every MUST of the function and of the protocol is named by a test, or excused with a reason."""
+"""Every requirement leads to tests and to code, and the table that says so is the one committed."""
 
 from __future__ import annotations
 
 import ast
+import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ppmf_spec.requirements import collect, in_folder
-from requirement_marks import marks, places
+from ppmf_spec.requirements import in_folder
+from traceability import COMMAND, ROOT, TABLE, done_by, marks, table, verified_by
 
-ROOT = Path(__file__).resolve().parents[2]
-TRACED = ("02-*.md", "04-*.md")
-EXCUSED = Path(__file__).with_name("untested.toml")
+EXCUSES = Path(__file__).with_name("untraced.toml")
 
+DUE = {
+    "02-functionality.md": ("spec", "reference"),
+    "03-parameters.md": ("spec",),
+    "04-protocol.md": ("spec", "secure"),
+    "05-wire.md": ("spec", "secure"),
+    "06-security.md": ("secure", "conformance"),
+    "07-conformance.md": ("conformance",),
+}
+"""By chapter where each MUST is met: in one at least of these folders. A SHOULD is, in any."""
 
-def excused() -> dict[str, str]:
-    return tomllib.loads(EXCUSED.read_text())
-
-
-def traced() -> set[str]:
-    """The ids that must be tested: every MUST of the traced chapters."""
-    chapters = [path for like in TRACED for path in sorted((ROOT / "spec").glob(like))]
-    assert len(chapters) == len(TRACED)
-    return {name for name, found in collect(chapters).items() if found.level == "MUST"}
-
-
-def test_every_must_is_tested_or_excused() -> None:
-    assert sorted(traced() - set(places(ROOT)) - set(excused())) == []
+TWO_READINGS = ("PPMF-FIX-010", "PPMF-FIX-043")
+"""From the first to the second both implementations meet each on their own."""
 
 
-def test_every_mark_names_a_requirement() -> None:
-    known = set(in_folder(ROOT / "spec"))
-    assert {name: at for name, at in places(ROOT).items() if name not in known} == {}
+@pytest.fixture(scope="module")
+def fresh() -> str:
+    return table(ROOT)
 
 
-def test_an_excuse_is_needed_and_gives_its_reason() -> None:
-    excuses = excused()
-    assert sorted(set(excuses) - traced()) == [], "no such requirement"
-    assert sorted(set(excuses) & set(places(ROOT))) == [], "tested after all"
-    assert [name for name, reason in excuses.items() if len(str(reason).split()) < 4] == []
+@pytest.fixture(scope="module")
+def rows(fresh: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(fresh)
+    return found
+
+
+def excused(what: str) -> dict[str, str]:
+    excuses: dict[str, dict[str, str]] = tomllib.loads(EXCUSES.read_text())
+    return excuses[what]
+
+
+def folders(row: dict[str, Any]) -> set[str]:
+    return {place.partition("/")[0] for place in row["code"]}
+
+
+def test_the_committed_table_is_current(fresh: str) -> None:
+    current = (ROOT / TABLE).read_text(encoding="utf-8") == fresh
+    assert current, f"{TABLE} is stale; mend it by: {COMMAND}"
+
+
+def test_every_chapter_with_requirements_is_traced(rows: dict[str, dict[str, Any]]) -> None:
+    assert {row["chapter"] for row in rows.values()} == set(DUE)
+
+
+def test_every_requirement_is_tested_or_excused(rows: dict[str, dict[str, Any]]) -> None:
+    untested = {name for name, row in rows.items() if not row["tests"]}
+    assert sorted(untested - set(excused("tests"))) == []
+
+
+def test_every_requirement_is_met_where_it_is_due(rows: dict[str, dict[str, Any]]) -> None:
+    unmet = {
+        name
+        for name, row in rows.items()
+        if not folders(row) & (set(DUE[row["chapter"]]) if row["level"] == "MUST" else folders(row))
+    }
+    assert sorted(unmet - set(excused("code"))) == []
+
+
+def test_the_function_is_read_twice(rows: dict[str, dict[str, Any]]) -> None:
+    first, last = TWO_READINGS
+    twice = [name for name in rows if name.startswith("PPMF-FIX-") and first <= name <= last]
+    assert len(twice) == 22
+    for folder in ("reference", "secure"):
+        assert [name for name in twice if folder not in folders(rows[name])] == [], folder
+
+
+def test_every_place_names_a_requirement() -> None:
+    known = list(in_folder(ROOT / "spec"))
+    for places in (verified_by(ROOT), done_by(ROOT, known)):
+        assert {name: at for name, at in places.items() if name not in known} == {}
+
+
+@pytest.mark.parametrize("what", ["tests", "code"])
+def test_an_excuse_is_needed_and_gives_its_reason(
+    rows: dict[str, dict[str, Any]], what: str
+) -> None:
+    excuses = excused(what)
+    assert sorted(set(excuses) - set(rows)) == [], "no such requirement"
+    assert [name for name in excuses if rows[name][what]] == [], "traced after all"
+    assert [name for name, reason in excuses.items() if len(reason.split()) < 4] == []
 
 
 def test_marks_are_found_on_functions_modules_and_parameters() -> None:
@@ -55,8 +108,64 @@ def test_it(x): ...
     assert {ast.literal_eval(argument) for _, argument in marks(source)} == {"A", "B", "C", "D"}
 
 
+def test_a_test_is_named_by_file_and_function(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text(
+        "import pytest\n"
+        'pytestmark = pytest.mark.req("A")\n'
+        "@pytest.mark.parametrize('x', [1])\n"
+        '@pytest.mark.req("B", "A")\n'
+        "def test_b(x): ...\n"
+    )
+    file = "tests/test_it.py"
+    assert verified_by(tmp_path) == {"A": [file, f"{file}::test_b"], "B": [f"{file}::test_b"]}
+
+
 def test_a_mark_that_hides_its_id_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text("pytestmark = pytest.mark.req(NAME)\n")
     with pytest.raises(ValueError, match=r"tests/test_it.py:1"):
-        places(tmp_path)
+        verified_by(tmp_path)
+
+
+KNOWN = [f"PPMF-{family}-{number:03}" for family in ("FIX", "PAR") for number in range(1, 6)]
+
+MODULE = '''"""Module (PPMF-FIX-001). PPMF-FIX-005 says more; so does "(see PPMF-FIX-005)"."""
+
+EDGE = 1
+"""A constant (PPMF-FIX-002)."""
+
+class Thing:
+    """A class (PPMF-FIX-003 to -005,
+    PPMF-PAR-001)."""
+
+    @property
+    def part(self):
+        # in a comment (PPMF-PAR-002,
+        # -004)
+        return 1
+'''
+
+
+def source_tree(root: Path, text: str) -> Path:
+    folder = root / "spec" / "ppmf_spec"
+    folder.mkdir(parents=True)
+    (folder / "module.py").write_text(text)
+    return root
+
+
+def test_code_is_found_by_definition(tmp_path: Path) -> None:
+    module = "spec/ppmf_spec/module.py"
+    assert done_by(source_tree(tmp_path, MODULE), KNOWN) == {
+        "PPMF-FIX-001": [module],
+        "PPMF-FIX-002": [f"{module}::EDGE"],
+        **{f"PPMF-FIX-{number:03}": [f"{module}::Thing"] for number in (3, 4, 5)},
+        "PPMF-PAR-001": [f"{module}::Thing"],
+        **{f"PPMF-PAR-{number:03}": [f"{module}::Thing.part"] for number in (2, 4)},
+    }
+
+
+@pytest.mark.parametrize("text", ["(PPMF-FIX-001 to 003)", "(PPMF-FIX-001,-002)", "(PPMF-FIX-001"])
+def test_a_list_of_ids_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"spec/ppmf_spec/module.py:2: no list"):
+        done_by(source_tree(tmp_path, f"\n# {text} and more\n"), KNOWN)

@@ -42,6 +42,7 @@ def _run(choices: Bits, key: SecretKey, label: str = "run") -> tuple[bytes, byte
 def test_the_receiver_gets_the_seeds_it_chose(choices: Bits, label: str) -> None:
     _, _, pairs, seeds = _run(choices, _key(), label)
     assert pairs.shape == (128, 2, 16)
+    assert pairs.dtype == seeds.dtype == np.uint8
     assert np.array_equal(seeds, pairs[np.arange(128), choices])
     assert not (seeds == pairs[np.arange(128), 1 - choices]).all(axis=1).any()
 
@@ -76,11 +77,11 @@ def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.req("PPMF-OTE-003")
-@pytest.mark.parametrize(("bits", "ciphertexts"), [(512, 43), (2048, 9), (3072, 6)])
+@pytest.mark.parametrize(("bits", "ciphertexts"), [(512, 43), (641, 26), (2048, 9), (3072, 6)])
 def test_an_answer_packs_the_seeds_that_fit_below_the_modulus(bits: int, ciphertexts: int) -> None:
     modulus = (1 << bits) - 1  # only the length of a key matters here
     public = PublicKey(modulus)
-    assert base_ot.answer_bytes(public) == ciphertexts * bits // 4
+    assert base_ot.answer_bytes(public) == ciphertexts * 2 * (bits // 8)
 
 
 @pytest.mark.req("PPMF-OTE-003")

@@ -163,6 +163,26 @@ def test_outputs_are_exactly_wide_enough(minimum: int, numerator_bits: int, weig
     }
 
 
+@pytest.mark.req("PPMF-CIR-003")
+def test_a_threshold_of_one_dropped_bit() -> None:
+    circuit = reciprocal(
+        width=9,
+        drop=0,
+        numerator_bits=8,
+        minimum=1,
+        l1_int=3,
+        ridge_int=1,
+        threshold_shift=1,
+        tau=True,
+        theta=True,
+    )
+    divisors = [1, 2, 3, 5, 100, 255, 256, 257, 511]
+    out = circuit.evaluate(shares(divisors, 9, "one bit"))
+    steps = [256 // divisor for divisor in divisors]
+    assert decode(out["tau"], signed=False) == [(3 * step + 1) // 2 for step in steps]
+    assert decode(out["theta"], signed=False) == [(step + 1) // 2 for step in steps]
+
+
 def test_a_row_that_cannot_move_has_a_constant_step() -> None:
     circuit = Row(divisor_bits=26, damping=2**17).circuit()
     assert circuit.and_count == 0
@@ -333,13 +353,47 @@ def test_and_gates_at_the_default_parameters_are_within_the_designs_budget() -> 
     assert step.and_count <= 327
 
 
+@pytest.mark.req("PPMF-CIR-002")
+@pytest.mark.parametrize(
+    ("element", "gates"),
+    [
+        (Element(None), 80),
+        (Element("elastic-net"), 97),
+        (Element("binary-elastic-net"), 161),
+        (Element(None, z_bits=9, drop=3, f=6, b=2), 11),
+        (Element("elastic-net", z_bits=9, drop=3, f=6, b=2), 34),
+        (Element("binary-elastic-net", z_bits=9, drop=3, f=6, b=2, theta_bits=3), 60),
+        (Element(None, z_bits=30, drop=0, f=4, b=3), 58),
+        (Element("elastic-net", z_bits=30, drop=0, f=4, b=3, tau_bits=3), 69),
+        (Element("binary-elastic-net", z_bits=30, drop=0, f=4, b=3, tau_bits=3, theta_bits=2), 137),
+    ],
+)
+def test_and_gates_of_an_update(element: Element, gates: int) -> None:
+    """Both parties count them: each has a table in the message and a key of its own."""
+    assert element.circuit.and_count == gates
+
+
+@pytest.mark.req("PPMF-CIR-002")
+@pytest.mark.parametrize(
+    ("row", "gates"),
+    [
+        (Row(), 298),
+        (Row(divisor_bits=11, drop=3, q=10, g=2, damping=1), 140),
+        (Row(divisor_bits=26, drop=5, q=8, g=0, damping=7, l1=12345, ridge=777), 89),
+        (Row(divisor_bits=9, drop=0, q=16, g=3, damping=5, l1=(2**12 - 1) << 16), 181),
+    ],
+)
+def test_and_gates_of_a_reciprocal(row: Row, gates: int) -> None:
+    assert row.circuit().and_count == gates
+
+
 def test_a_threshold_takes_an_adder_a_signed_digit_not_a_bit() -> None:
     two_digits, twelve_bits = Row(l1=(2**12 + 1) << 16), Row(l1=(2**12 - 1) << 16)
     assert twelve_bits.circuit().and_count <= two_digits.circuit().and_count + 13
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"drop": 21}, {"drop": -1}, {"minimum": 0}, {"threshold_shift": 0}]
+    "wrong", [{"drop": 21}, {"drop": 20}, {"drop": -1}, {"minimum": 0}, {"threshold_shift": 0}]
 )
 def test_reciprocal_refuses_what_it_cannot_build(wrong: dict[str, int]) -> None:
     right: dict[str, Any] = {

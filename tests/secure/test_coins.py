@@ -102,6 +102,39 @@ def test_bits_are_the_stream_lowest_bit_first(shape: int | tuple[int, ...]) -> N
     assert bits.ravel().tolist() == [stream >> place & 1 for place in range(size)]
 
 
+@given(sizes=st.lists(st.integers(0, 40), max_size=5))
+@example(sizes=[8, 1, 16])
+def test_a_draw_of_bits_takes_whole_bytes_and_none_in_vain(sizes: list[int]) -> None:
+    coins, stream = Coins.seeded("whole bytes"), Coins.seeded("whole bytes")
+    for size in sizes:
+        drawn = sum(int(bit) << place for place, bit in enumerate(coins.bits(size)))
+        whole = int.from_bytes(stream.bytes(-(-size // 8)), "little")
+        assert drawn == whole % 2**size
+    assert coins.bytes(4) == stream.bytes(4)
+
+
+@given(bound=st.one_of(st.integers(1, 300), st.integers(1, 1 << 200)), label=labels)
+@example(bound=1, label="")
+@example(bound=1 << 8, label="")
+@example(bound=(1 << 8) + 1, label="")
+@example(bound=(1 << 16) - 1, label="")
+@example(bound=2, label="")
+@example(bound=3, label="")
+@example(bound=3, label="a")
+@example(bound=5, label="")
+def test_below_takes_the_top_bits_of_whole_bytes(bound: int, label: str) -> None:
+    """As few bits as bound - 1 has, of as few bytes as hold them, until they are below it."""
+    coins, stream = Coins.seeded(label), Coins.seeded(label)
+    bits = len(f"{bound - 1:b}") if bound > 1 else 0
+    size = -(-bits // 8)
+    for _ in range(3):
+        found = bound
+        while found >= bound:
+            found = int.from_bytes(stream.bytes(size), "little") // 2 ** (8 * size - bits)
+        assert coins.below(bound) == found
+    assert coins.bytes(4) == stream.bytes(4)
+
+
 @given(bound=st.one_of(st.integers(1, 300), st.integers(1, 1 << 3072)), label=labels)
 @example(bound=1, label="")
 @example(bound=1 << 8, label="")
@@ -146,6 +179,14 @@ def test_a_child_does_not_depend_on_what_was_drawn_nor_disturb_it(
     child = parent.child(label).bytes(48)
     assert child == Coins.seeded("parent").child(label).bytes(48)
     assert untouched.bytes(drawn_before + 48)[drawn_before:] == parent.bytes(48)
+
+
+def test_a_childs_key_is_a_hash_of_its_parents() -> None:
+    """By hand, as the stream above: vectors depend on it."""
+    key = bytes(range(32))
+    text = b"ppmf/v1/coins-child/" + key + "naïve".encode()
+    expected = Coins(hashlib.sha256(text).digest()).bytes(48)
+    assert Coins(key).child("naïve").bytes(48) == expected
 
 
 @given(names=st.lists(labels.map("x".__add__), min_size=2, max_size=6, unique=True))
@@ -202,5 +243,5 @@ def test_a_key_of_another_size_is_refused(size: int) -> None:
 def test_coins_print_the_same_whatever_their_key_and_state(key: bytes, drawn: int) -> None:
     coins, reference = Coins(key), Coins(bytes(32))
     coins.bytes(drawn)
-    assert repr(coins) == str(coins) == f"{coins}" == repr(reference)
+    assert repr(coins) == str(coins) == f"{coins}" == repr(reference) == "Coins(...)"
     assert repr(coins.child("label")) == repr(reference)

@@ -168,6 +168,19 @@ def test_two_circuits_in_a_row_pass_labels_on() -> None:
     assert np.array_equal(permute_bits(zero_out["word"]) ^ colours(active_out["word"]), word)
 
 
+def test_a_circuit_of_one_wire() -> None:
+    b = Builder()
+    (x,) = b.input("x", 1)
+    b.output("out", [x])
+    check(b.build(), {"x": np.array([[0, 1, 1]], dtype=np.uint8)}, "one wire")
+
+
+@pytest.mark.req("PPMF-GCB-002")
+def test_a_colour_is_the_lowest_bit_of_the_first_word() -> None:
+    labels = np.array([[[0, 1], [1, 0], [2, 3], [2**64 - 1, 2]]], dtype=np.uint64)
+    assert permute_bits(labels).tolist() == colours(labels).tolist() == [[0, 1, 0, 1]]
+
+
 def test_buffers_are_used_again_without_a_trace() -> None:
     circuit = update(width=12, drop=4, frac_bits=4, box_bits=1, prox=None, tau_bits=0, theta_bits=0)
     garbler, evaluator = Garbler(circuit, DELTA), Evaluator(circuit)

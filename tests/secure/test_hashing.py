@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import combinations
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_a_tweaked_hash_can_be_used_again() -> None:
             assert tuple(hashed[row].tolist()) == expected
 
 
+def test_the_hashes_stand_where_the_blocks_did() -> None:
+    x = Coins.seeded("in place").words((3, 2))
+    hashing = TweakedHash(np.arange(3, dtype=np.uint64))
+    hashing.blocks[:] = x
+    assert hashing(KEYS.cipher("in place")) is hashing.blocks
+    assert np.array_equal(hashing.blocks, tccr(KEYS.cipher("in place"), x, 0))
+
+
 @pytest.mark.req("PPMF-HSH-003")
 def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
     x = np.zeros((MAX_CALLS, 2), dtype=np.uint64)
@@ -114,6 +123,21 @@ def test_batches_that_differ_in_anything_have_different_keys() -> None:
     ]
     assert all(a != b for a, b in combinations(keys, 2))
     assert all(len(key) == 16 for key in keys)
+
+
+@pytest.mark.req("PPMF-HSH-002")
+@pytest.mark.parametrize("indices", [(), (7,), (7, 2**64 - 1, 0)])
+def test_a_key_is_the_hash_of_what_names_its_batch(indices: tuple[int, ...]) -> None:
+    """Bytes by hand: fields after their lengths, all numbers as eight little-endian bytes."""
+
+    def number(value: int) -> bytes:
+        return bytes(value >> 8 * place & 255 for place in range(8))
+
+    text = b"ppmf/v1/batch-key/" + number(7) + b"session" + number(259)
+    text += number(5) + "été".encode() + number(len(indices))
+    for index in indices:
+        text += number(index)
+    assert BatchKeys(b"session", 259).key("été", *indices) == hashlib.sha256(text).digest()[:16]
 
 
 def test_a_batch_key_is_the_same_for_both_parties() -> None:

@@ -76,6 +76,29 @@ def test_folding_of_equal_inverted_and_constant_inputs() -> None:
     assert b.all([]) == ONE
 
 
+@pytest.mark.parametrize("width", range(1, 5))
+def test_any_and_all_of_a_word(width: int) -> None:
+    b = Builder()
+    word = b.input("x", width)
+    b.output("any", [b.any(word)])
+    b.output("all", [b.all(word)])
+    circuit = b.build()
+    assert circuit.and_count == 2 * (width - 1)
+    values = np.arange(2**width, dtype=np.uint8)
+    bits = (values >> np.arange(width, dtype=np.uint8)[:, None] & 1).astype(np.uint8)
+    out = circuit.evaluate({"x": bits})
+    assert out["any"].tolist() == [(values > 0).tolist()]
+    assert out["all"].tolist() == [(values == 2**width - 1).tolist()]
+
+
+def test_a_circuit_of_one_wire() -> None:
+    b = Builder()
+    (x,) = b.input("x", 1)
+    b.output("out", [ONE, x, ZERO])
+    out = b.build().evaluate({"x": np.array([[0, 1]], dtype=np.uint8)})["out"]
+    assert out.tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
 def test_equal_gates_are_one_gate_whatever_the_order() -> None:
     b, x, y = two_bits()
     assert b.and_(x, y) == b.and_(y, x)
@@ -110,9 +133,10 @@ def test_input_words_take_the_first_wires_in_order() -> None:
     b = Builder()
     b.input("low", 2)
     b.input("high", 3)
+    b.input("top", 1)
     circuit = b.build()
-    assert circuit.input_wires() == {"low": range(2), "high": range(2, 5)}
-    assert circuit.input_count == 5
+    assert circuit.input_wires() == {"low": range(2), "high": range(2, 5), "top": range(5, 6)}
+    assert circuit.input_count == 6
 
 
 def test_names_are_given_once_and_inputs_come_first() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netlists that chapter 4 prints are those of the code, as far as bytes depend on them.
+"""The netlists that chapter 4 shows are those of the code, as far as bytes depend on them.
 
 Labels, tables and batch keys see of a netlist the order of its AND gates, which operand is the left
 one, and the outputs, each as an exclusive or of input bits, AND gates and a constant. Where two
@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from ppmf_secure import circuits
 from ppmf_secure.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
-from ppmf_spec import words
-from spec_code import circuit
+from ppmf_spec import netlists, words
 
 Form = tuple[frozenset[int], int]
 """An exclusive or: of wires (input bits, then AND gates, both by their number) and a constant."""
@@ -52,7 +51,9 @@ def forms_of_the_code(made: Circuit) -> tuple[list[tuple[Form, Form]], dict[str,
     return ands, outputs
 
 
-def forms_of_the_spec(net: Any) -> tuple[list[tuple[Form, Form]], dict[str, list[Form]]]:
+def forms_of_the_spec(
+    net: netlists.Netlist,
+) -> tuple[list[tuple[Form, Form]], dict[str, list[Form]]]:
     """The same of a netlist of chapter 4."""
     inputs = sum(net.inputs.values())
     numbered = {node: inputs + number for number, node in enumerate(net.ands())}
@@ -62,17 +63,22 @@ def forms_of_the_spec(net: Any) -> tuple[list[tuple[Form, Form]], dict[str, list
     def form(literal: int) -> Form:
         return _xor(forms[literal >> 1], (frozenset(), literal & 1))
 
-    for node, gate in enumerate(net.nodes[inputs + 1 :], start=inputs + 1):
-        if gate[0] == "xor":
-            forms.append(_xor(form(gate[1]), form(gate[2])))
+    operands: dict[int, tuple[Form, Form]] = {}
+    for node, gate in enumerate(net.nodes):
+        if gate is None:
+            continue
+        kind, left, right = gate
+        operands[node] = form(left), form(right)
+        if kind == "xor":
+            forms.append(_xor(*operands[node]))
         else:
             forms.append((frozenset({numbered.get(node, -node)}), 0))
-    ands = [(form(net.nodes[node][1]), form(net.nodes[node][2])) for node in numbered]
+    ands = [operands[node] for node in numbered]
     return ands, {name: [form(bit) for bit in word] for name, word in net.outputs.items()}
 
 
 def _reciprocals(width: int, drop: int, bits: int, minimum: int, weights: dict[str, int]) -> None:
-    spec = circuit("reciprocal", width, drop, bits, minimum, weights, 20)
+    spec = netlists.reciprocal(width, drop, bits, minimum, weights, 20)
     code = circuits.reciprocal(
         width=width,
         drop=drop,
@@ -125,7 +131,7 @@ def test_updates_are_gate_for_gate_the_specifications(
     drop, theta_bits = min(drop, width - 1), min(theta_bits, f - 1)
     if prox is None:
         tau_bits = theta_bits = 0
-    spec = circuit("update", width, drop, f, b, prox, tau_bits, theta_bits)
+    spec = netlists.update(width, drop, f, b, prox, tau_bits, theta_bits)
     code = circuits.update(
         width=width,
         drop=drop,
@@ -139,14 +145,15 @@ def test_updates_are_gate_for_gate_the_specifications(
     assert spec.inputs == code.inputs
 
 
-def evaluate(net: Any, **inputs: int) -> dict[str, int]:
+def evaluate(net: netlists.Netlist, **inputs: int) -> dict[str, int]:
     """A netlist of chapter 4 on unsigned integers."""
     values = [0] + [
         inputs[name] >> i & 1 for name, width in net.inputs.items() for i in range(width)
     ]
-    for kind, left, right in net.nodes[len(values) :]:
-        a, b = (values[literal >> 1] ^ literal & 1 for literal in (left, right))
-        values.append(a ^ b if kind == "xor" else a & b)
+    for gate in net.nodes:
+        if gate is not None:
+            a, b = (values[literal >> 1] ^ literal & 1 for literal in gate[1:])
+            values.append(a ^ b if gate[0] == "xor" else a & b)
     return {
         name: sum((values[bit >> 1] ^ bit & 1) << i for i, bit in enumerate(word))
         for name, word in net.outputs.items()
@@ -161,14 +168,14 @@ def evaluate(net: Any, **inputs: int) -> dict[str, int]:
     minimum=st.integers(1, 999),
     data=st.data(),
 )
-def test_the_printed_reciprocal_divides(
+def test_the_reciprocal_divides(
     width: int, drop: int, bits: int, minimum: int, data: st.DataObject
 ) -> None:
     divisor = data.draw(st.integers(minimum, min(1 << 40, (1 << width - drop) - 1)))
     share = data.draw(st.integers(0, (1 << width) - 1))
     weight = data.draw(st.integers(0, 1 << 20))
     other = ((divisor << drop) - share) % (1 << width)
-    net = circuit("reciprocal", width, drop, bits, minimum, {"tau": weight}, 13)
+    net = netlists.reciprocal(width, drop, bits, minimum, {"tau": weight}, 13)
     step = (1 << bits) // divisor
     expected = {"step": step, "tau": (step * weight + (1 << 12)) >> 13}
     assert evaluate(net, share0=share, share1=other) == expected
@@ -185,11 +192,11 @@ def test_the_printed_reciprocal_divides(
     theta=st.integers(0, 127),
     share=st.integers(0, (1 << 20) - 1),
 )
-def test_the_printed_update_is_prox_and_saturation(
+def test_the_update_is_prox_and_saturation(
     prox: Any, Z: int, low: int, tau: int, theta: int, share: int
 ) -> None:
     f, b, width = 8, 1, 20
-    net = circuit("update", width, 4, f, b, prox, 9 if prox else 0, 7)
+    net = netlists.update(width, 4, f, b, prox, 9 if prox else 0, 7)
     other = (16 * Z + low - share) % (1 << width)
     inputs = {"share0": share, "share1": other, "tau": tau, "theta": theta}
     if prox == "elastic-net":

@@ -61,7 +61,7 @@ def train(
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Train with three parties; the result equals F_fix bit for bit.
+    """Train with three parties; the result equals F_fix bit for bit (PPMF-SES-004).
 
     coins_label: reproducible coins, for tests alone; by default each party draws its own.
     transcripts: an existing folder for the three transcript files.
