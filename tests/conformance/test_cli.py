@@ -85,7 +85,7 @@ def test_a_spoiled_transcript_gives_status_1(trained: Run, tmp_path: Path, capsy
     assert cli.main(["audit", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out
-    assert "1 of 16 checks FAILED" in out
+    assert "1 of 19 checks FAILED" in out
 
 
 def test_a_folder_in_use_is_kept_unless_forced(
