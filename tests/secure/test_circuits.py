@@ -363,6 +363,7 @@ def test_and_gates_at_the_default_parameters_are_within_the_designs_budget() -> 
         (Element(None, z_bits=9, drop=3, f=6, b=2), 11),
         (Element("elastic-net", z_bits=9, drop=3, f=6, b=2), 34),
         (Element("binary-elastic-net", z_bits=9, drop=3, f=6, b=2, theta_bits=3), 60),
+        (Element("binary-elastic-net", z_bits=4, drop=3, f=6, b=2, theta_bits=3), 51),
         (Element(None, z_bits=30, drop=0, f=4, b=3), 58),
         (Element("elastic-net", z_bits=30, drop=0, f=4, b=3, tau_bits=3), 69),
         (Element("binary-elastic-net", z_bits=30, drop=0, f=4, b=3, tau_bits=3, theta_bits=2), 137),

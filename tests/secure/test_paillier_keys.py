@@ -6,12 +6,15 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 from math import gcd
+from typing import ClassVar
 
 import gmpy2
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ppmf_secure.ahe import paillier_keys
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
@@ -69,6 +72,18 @@ def test_both_encryptions_decrypt(part: Fraction, label: str) -> None:
     assert key.decrypt(key.public.plain(message)) == message
 
 
+@pytest.mark.req("PPMF-AHE-006")
+def test_anyone_encrypts_with_a_unit_of_the_coins() -> None:
+    """(1 + m N) r^N, r the next number of the coins that is prime to N; no other randomness."""
+    public, stream = _key().public, Coins.seeded("a unit")
+    modulus, square = int(public.modulus), int(public.square)
+    unit = stream.below(modulus)
+    assert gcd(unit, modulus) == 1
+    expected = (1 + 5 * modulus) * pow(unit, modulus, square) % square
+    assert public.encrypt(5, Coins.seeded("a unit")) == expected
+    assert public.residue(Coins.seeded("a unit")) == pow(unit, modulus, square)
+
+
 def test_messages_outside_the_plaintexts_are_refused_unnamed() -> None:
     key, coins = _key(), Coins.seeded("outside")
     for message in (-1, int(key.public.modulus)):
@@ -102,6 +117,64 @@ def test_the_owner_encrypts_with_a_residue() -> None:
         assert gmpy2.powmod(residue, order, square) == 1
         seen.add(int(residue % square))
     assert len(seen) == 3
+
+
+@pytest.mark.req("PPMF-AHE-003")
+def test_primes_are_the_first_of_the_coins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of big-endian numbers with the two top bits and the lowest one set; tested in 64 rounds."""
+    stream = Coins.seeded("first primes")
+    found: list[int] = []
+    rounds: set[int] = set()
+    while len(found) < 2:
+        number = int.from_bytes(stream.bytes(32), "big") | 2**255 | 2**254 | 1
+        if sympy.isprime(number):
+            found.append(number)
+    is_prime = gmpy2.is_prime
+
+    def counting(number: int, count: int = 25) -> bool:
+        rounds.add(count)
+        return bool(is_prime(number, count))
+
+    monkeypatch.setattr(gmpy2, "is_prime", counting)
+    key = SecretKey.generate(BITS, Coins.seeded("first primes"))
+    assert [int(key._p), int(key._q)] == found
+    assert rounds == {64}
+
+
+@pytest.mark.req("PPMF-AHE-003")
+def test_primes_that_are_too_close_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a distance of 2^156 at 512 bits; a q below p is no closer than one above."""
+    p = _prime(256) + 2**200
+    for sign in (1, -1):
+        far = p + sign * 2**156
+        drawn = iter([p, p, p + 2**156 - 1, p - 2**156 + 1, far])
+        monkeypatch.setattr(paillier_keys, "_prime", lambda bits, coins, drawn=drawn: next(drawn))
+        key = SecretKey.generate(BITS, Coins.seeded("unused"))
+        assert (key._p, key._q) == (p, far)
+
+
+@pytest.mark.req("PPMF-AHE-006")
+def test_the_owner_draws_from_all_units_modulo_each_prime() -> None:
+    """The smallest, 1, and the largest, p - 1 and q - 1; and the residues they make by CRT."""
+    key = _key()
+    p, q, square = int(key._p), int(key._q), int(key.public.square)
+
+    class Extreme(Coins):
+        largest = False
+        bounds: ClassVar[list[int]] = []
+
+        def below(self, bound: int) -> int:
+            self.bounds.append(bound)
+            return bound - 1 if self.largest else 0
+
+    coins = Extreme.seeded("extreme")
+    assert key.encrypt(0, coins) == 1
+    assert coins.bounds == [p - 1, q - 1]
+    coins.largest = True
+    residue = int(key.encrypt(0, coins))
+    assert residue < square
+    assert residue % p**2 == pow(p - 1, p, p**2)
+    assert residue % q**2 == pow(q - 1, q, q**2)
 
 
 @pytest.mark.req("PPMF-AHE-003")
@@ -176,3 +249,4 @@ def test_secrets_are_not_printed() -> None:
     key = _key()
     for value in (key._p, key._q):
         assert str(value) not in f"{key!r} {key} {key.public!r}"
+    assert repr(key) == "SecretKey(...)"

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ppmf_secure.ahe import paillier
 from ppmf_secure.ahe.base import Layout, Uses
-from ppmf_secure.ahe.paillier import PaillierOwner, PaillierPeer, PaillierRows, suite
+from ppmf_secure.ahe.multiexp import best_window, levels
+from ppmf_secure.ahe.paillier import PaillierOwner, PaillierPeer, PaillierRows, PaillierSuite, suite
 from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
@@ -111,7 +112,12 @@ def test_powers_that_do_not_fit_are_made_anew(monkeypatch: pytest.MonkeyPatch) -
     kept = _take_in(matrix, layout)
     monkeypatch.setattr(paillier, "_KEPT_BYTES", 0)
     dropped = _take_in(matrix, layout)
-    for rows, stored in ((kept, True), (dropped, False)):
+    size = 2 * 3 * levels(best_window(3)) * 128
+    monkeypatch.setattr(paillier, "_KEPT_BYTES", size)
+    just = _take_in(matrix, layout)
+    monkeypatch.setattr(paillier, "_KEPT_BYTES", size - 1)
+    not_quite = _take_in(matrix, layout)
+    for rows, stored in ((kept, True), (dropped, False), (just, True), (not_quite, False)):
         rows.multiply(x, [slice(0, 2)], coins)
         assert [bool(bases._stored) for bases in rows._columns] == [stored, stored]
     _check(x, matrix, layout, [slice(0, 2)])
@@ -225,6 +231,8 @@ def test_suites_by_name() -> None:
     ]:
         found = suite(name)
         assert (found.name, found.bits, found.secure) == (name, bits, secure)
+        again = PaillierSuite(bits)
+        assert (again.name, again.bits, again.secure) == (name, bits, secure)
     for unknown in ("paillier-512", "paillier", "rlwe-8192", ""):
         with pytest.raises(ParametersError, match="paillier-3072"):
             suite(unknown)

@@ -66,6 +66,7 @@ def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
     [
         (512, 1, 83, 1),
         (2048, 5, 89, 3),
+        (3072, 528, 133, 3),
         (3072, 1 << 10, 133, 3),
         (3072, 3_000_000, 134, 3),
         (4096, 1, 88, 6),
@@ -74,6 +75,19 @@ def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
 def test_the_pools_of_some_runs(bits: int, draws: int, bases: int, exponent_bytes: int) -> None:
     """What is drawn from the coins depends on them: 133 bases of 3 bytes, not 100 of 4."""
     assert pool_shape(bits, draws) == PoolShape(bases, exponent_bytes)
+
+
+@pytest.mark.req("PPMF-AHE-011")
+@pytest.mark.parametrize(
+    ("bits", "t", "k"), [(6, 4, 2), (5, 5, 1), (512, 81, 8), (3072, 133, 24), (3072, 20, 8)]
+)
+def test_the_bound_is_that_of_chapter_4(bits: int, t: int, k: int) -> None:
+    """Its three terms over one denominator, (16!)^t 16^(t-3) (t-3) 2^(kt)."""
+    whole = prod(range(2, 17))
+    common = [whole**t, 16 ** (t - 3) * (t - 3), 2 ** (k * t)]
+    scaled = sum((v**2 - 1) * (2**k + v) ** t * (whole // v) ** t * common[1] for v in range(2, 17))
+    scaled += 2**t * common[0] * common[2] + 2**bits * common[0] * common[1]
+    assert distance_squared(bits, t, k) == Fraction(scaled, 4 * prod(common))
 
 
 def test_two_exponents_collide_as_often_as_their_differences_have_powers() -> None:

@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lattice_suites import SMALL, owner_of, secret_of, take_in
-from ppmf_secure.ahe import rlwe_peer
+from ppmf_secure.ahe import rlwe_owner, rlwe_peer
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.rlwe_params import TOY
 from ppmf_secure.ahe.rlwe_rounding import Rounding
-from ppmf_secure.ahe.rlwe_sampling import ternary, uniform
+from ppmf_secure.ahe.rlwe_sampling import binomial, ternary, uniform
 from ppmf_secure.ahe.rlwe_wire import read_residues
 from ppmf_secure.coins import Coins
 
@@ -83,11 +83,18 @@ def _all_differ(rows: list[NDArray[np.int64]]) -> bool:
 
 
 @pytest.mark.req("PPMF-RLW-006")
-def test_encrypted_rows_hold_fresh_errors() -> None:
+def test_encrypted_rows_hold_fresh_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of M = 0, with the secret: e = c0 + c1 s, other errors in every row and piece."""
     layout, degree, count = Layout(10, (60, 40), 1), TOY.degree, 10
-    matrix = np.zeros((count, 100), dtype=np.uint64)
-    encrypted = list(owner_of(SMALL).encrypt_rows(matrix, layout, Coins.seeded("errors")))
+    matrix, owner = np.zeros((count, 100), dtype=np.uint64), owner_of(SMALL)
+    drawn: list[NDArray[np.float64]] = []
+
+    def recorded(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        drawn.append(binomial(coins, shape))
+        return drawn[-1]
+
+    monkeypatch.setattr(rlwe_owner, "binomial", recorded)
+    encrypted = list(owner.encrypt_rows(matrix, layout, Coins.seeded("errors")))
     secret = _negacyclic(np.array(secret_of(SMALL), dtype=np.int32))
     names = [f"row {number}" for number in range(count)]
     c0 = read_residues([row[32:] for row in encrypted], 100, TOY.primes, names)
@@ -97,6 +104,7 @@ def test_encrypted_rows_hold_fresh_errors() -> None:
     product = c1.reshape(10, count, 2, degree) @ secret
     errors = _small(c0 + product.reshape(10, count, 2 * degree)[:, :, :100])
     assert _all_differ([piece[:36] for row in errors for piece in (row[:degree], row[degree:])])
+    assert np.array_equal(errors, np.concatenate(drawn))
 
 
 @pytest.mark.req("PPMF-RLW-008")
@@ -109,6 +117,7 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
     rows = take_in(SMALL, coins.words((2, 100)), layout)
     given: list[NDArray[np.float64]] = []
     drawn: list[NDArray[np.int8]] = []
+    made: list[NDArray[np.float64]] = []
     switch = Rounding.switch
 
     def spy(self: Rounding, residues: NDArray[np.float64], out: NDArray[np.int32]) -> None:
@@ -119,12 +128,17 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
         drawn.append(ternary(coins, shape))
         return drawn[-1]
 
+    def recorded_errors(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        made.append(binomial(coins, shape))
+        return made[-1]
+
     def no_flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
         limbs = np.zeros((-(-bits // 24), count))
         limbs[-1] = 2.0 ** ((bits - 1) % 24)
         return limbs
 
     monkeypatch.setattr(Rounding, "switch", spy)
+    monkeypatch.setattr(rlwe_peer, "binomial", recorded_errors)
     monkeypatch.setattr(rlwe_peer, "flood", no_flood)
     monkeypatch.setattr(rlwe_peer, "ternary", recorded)
     monkeypatch.setattr(rlwe_peer, "_ANSWERS_AT_ONCE", 3)
@@ -149,6 +163,10 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
         second.append(c0 - (u @ times_b)[:, :, :width])
     e2 = _small(np.concatenate(first, axis=1))
     e1 = [_small(np.concatenate(second[at : at + 2], axis=1)) for at in (0, 2)]
+    assert np.array_equal(e2, np.concatenate(made[::2]))
+    for errors, at in zip(e1, (1, 5), strict=True):
+        expected = [made[at].reshape(3, -1), made[at + 2].reshape(1, -1)]
+        assert np.array_equal(errors, np.concatenate(expected))
     assert _all_differ([row for u in drawn for row in u.astype(np.int64)])
     assert _all_differ([*e2, *e1[0]])
     assert _all_differ([row[:36] for errors in e1 for row in errors])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from math import ceil, log2
+from math import ceil, log2, prod
 
 import pytest
 import sympy
@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, TOY, Budget, Lattice
+from ppmf_secure.ahe.rlwe_params import (
+    EXACT,
+    LARGE_PRIMES,
+    REDUCE_MARGIN,
+    STANDARD,
+    TOY,
+    Budget,
+    Lattice,
+)
 from ppmf_spec.errors import ParametersError
 
 
@@ -51,6 +59,38 @@ def test_lattices_of_inexact_arithmetic_are_refused(
 ) -> None:
     with pytest.raises(ParametersError, match=message):
         change(STANDARD)
+
+
+def test_lattices_at_the_edge_of_exact_arithmetic() -> None:
+    """One term more, or the next prime, and a sum or a folded product may err."""
+    assert Lattice(4, (2_433_689, 1_048_583), kept=1, terms=1).kept_modulus == 2_433_689
+    sums = Lattice(16, (2_433_689, 1_048_583), kept=1, terms=6082)
+    assert sums._largest_sum <= EXACT - REDUCE_MARGIN
+    with pytest.raises(ParametersError, match="sums of 6083 products"):
+        replace(sums, terms=6083)
+    assert EXACT - REDUCE_MARGIN < sums._largest_sum + 1_216_847**2 <= EXACT
+    products = Lattice(1 << 15, (2_329_147, 1_048_583), kept=1, terms=8)
+    with pytest.raises(ParametersError, match="products of degree 32768"):
+        replace(products, primes=(2_329_189, 1_048_583))
+
+
+@pytest.mark.req("PPMF-RLW-007")
+def test_a_budget_at_its_edge() -> None:
+    """All terms of the inequality count here: 66 / 2 q' is a thousandth of what may be used up."""
+    small = (1048583, 1048589, 1048601, 1048609, 1048613, 1048627, 1048633, 1048661, 1048681)
+    layout = Layout(1, (), 1 << 28)
+    fits = Lattice(64, (*small, 2_098_441), kept=4, terms=8)
+    assert Budget.of(fits, layout).flood_bits == 136
+    assert Budget.of(fits, replace(layout, blocks=(1, 0))).flood_bits == 136
+    with pytest.raises(ParametersError, match=r"a flood of 2\^136"):
+        Budget.of(replace(fits, primes=(*small, 2_098_427)), layout)
+    # below one, but by less than the 2^-40 that is left for decoding in floats
+    close = (*small[:6], 1_048_897, 1_048_991, 1_085_801, 2_025_553)
+    error = 2 * (Budget.of(fits, layout).noise + 2**136) * prod(close[:4]) + 66 * prod(close)
+    left = 1 - Fraction(error << 64, prod(close) * prod(close[:4]))
+    assert Fraction(1, 2**41) < left < Fraction(1, 2**40)
+    with pytest.raises(ParametersError, match=r"a flood of 2\^136"):
+        Budget.of(replace(fits, primes=close), layout)
 
 
 @pytest.mark.req("PPMF-RLW-007")

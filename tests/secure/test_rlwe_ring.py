@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ def test_reduction_in_place_needs_a_contiguous_array() -> None:
 
 
 @given(value=st.integers(-(2**200), 2**200), prime=st.sampled_from(LARGE_PRIMES))
+@example(value=HALF, prime=PRIME)
+@example(value=-HALF, prime=PRIME)
+@example(value=HALF + 1, prime=PRIME)
+@example(value=-HALF - 1, prime=PRIME)
 def test_centred(value: int, prime: int) -> None:
     found = centred(value, prime)
     assert (found - value) % prime == 0
@@ -58,7 +62,7 @@ def test_centred(value: int, prime: int) -> None:
 
 def test_combine() -> None:
     limbs = np.arange(12, dtype=float).reshape(3, 4)
-    assert combine(np.array([1.0, 10.0, 100.0]), limbs).tolist() == [840, 951, 1062, 1173]
+    assert combine(np.array([2.0, 10.0, 100.0]), limbs).tolist() == [840, 952, 1064, 1176]
 
 
 def _schoolbook(one: list[int], other: list[int]) -> list[int]:
@@ -90,6 +94,15 @@ def test_folded_products(one: NDArray[np.int32], other: NDArray[np.int8]) -> Non
     folded = Folded(64)
     product = folded.product(folded.transform(one[None]), folded.transform(other))
     assert product[0].tolist() == _schoolbook(one.tolist(), other.tolist())
+
+
+def test_folded_products_of_more_rows_than_fit_at_once() -> None:
+    coins, degree = Coins.seeded("rows"), 8
+    rows = (coins.words((53, degree)) % np.uint64(2 * PRIME + 1)).astype(np.int32) - PRIME
+    other = coins.bits((degree,)).astype(np.int8) - coins.bits((degree,)).astype(np.int8)
+    folded = Folded(degree)
+    product = folded.product(folded.transform(rows), folded.transform(other))
+    assert product.tolist() == [_schoolbook(row, other.tolist()) for row in rows.tolist()]
 
 
 @pytest.mark.parametrize("kind", ["largest", "aligned", "alternating", "random"])
@@ -165,9 +178,12 @@ def test_matrix_products_by_prime(
 
 
 @pytest.mark.parametrize("compact", [False, True])
-@pytest.mark.parametrize("rows", [5120, 5121, 10_300])
+@pytest.mark.parametrize("rows", [300, 5120, 5121, 10_300])
 def test_the_longest_sums_of_the_largest_residues(rows: int, compact: bool) -> None:
-    """One more than fits, and three matrix products; more columns than a block has."""
+    """One more than fits, and three matrix products; more columns than a block has.
+
+    And 300 rows: of a compact matrix 256 are joined at once, then the rest.
+    """
     lattice = replace(STANDARD, primes=STANDARD.primes[:2], kept=1)
     stored = np.full((2, rows, 515), HALF, dtype=np.int32)
     stored[:, :, -1] = -HALF
@@ -185,5 +201,8 @@ def test_scratch_is_kept() -> None:
     first = scratch.take("a", (4, 5))
     assert np.shares_memory(first, scratch.take("a", (2, 3)))
     assert not np.shares_memory(first, scratch.take("b", (2, 3)))
+    assert np.shares_memory(first, scratch.take("a", (5, 4)))
     assert scratch.take("a", (5, 5)).shape == (5, 5)
+    one = scratch.take_integers("c", (3,))
+    assert not np.shares_memory(one, scratch.take_integers("d", (3,)))
     assert scratch.take_integers("a", (5, 3)).dtype == np.int32

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from random import Random
 
 import numpy as np
@@ -11,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.ahe.rlwe_params import EXACT, LARGE_PRIMES, REDUCE_MARGIN, STANDARD
+from ppmf_secure.ahe.rlwe_params import EXACT, LARGE_PRIMES, REDUCE_MARGIN, STANDARD, TOY, Lattice
 from ppmf_secure.ahe.rlwe_ring import combine
 from ppmf_secure.ahe.rlwe_rounding import Rounding
 from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
-from ppmf_secure.ahe.rlwe_wire import pack, read_residues, words_for
+from ppmf_secure.ahe.rlwe_wire import pack, read_residues, unpack, words_for
 from ppmf_spec.errors import EncodingError, RangeError
 
 ROUNDING = Rounding(STANDARD)
@@ -46,6 +48,40 @@ def test_encoding_is_the_nearest_integer(messages: list[int]) -> None:
     for scales, prime in zip(ROUNDING.encoding, PRIMES, strict=True):
         for value, message in zip(combine(scales, limbs).tolist(), messages, strict=True):
             assert (int(value) - _round_half_up(Fraction(Q * message, 2**64))) % prime == 0
+
+
+@pytest.mark.parametrize("lattice", [TOY, replace(STANDARD, primes=PRIMES[:5], kept=2)])
+def test_the_constants_of_a_lattice(lattice: Lattice) -> None:
+    """All centred, and the residues that the module's text says they are."""
+    rounding, primes, kept = Rounding(lattice), lattice.primes, lattice.kept
+    q, low = prod(primes), prod(primes[:kept])
+    gone = q // low
+    assert rounding.message_limbs(np.array([1], dtype=np.uint64)).tolist() == [
+        [q % 2**64 >> 32 if q >> 63 & 1 == 0 else (q % 2**64 >> 32) - 2**32],
+        [q % 2**32],
+    ]
+    table = np.array(rounding._switch_table)
+    assert table.shape == (kept, len(primes))
+    for i, p in enumerate(primes):
+        high, low_part = (int(constant) for constant in rounding.encoding[i])
+        assert [high * 2**32 % p, low_part * 2**64 % p] == [p - 1, p - 1]
+        assert (int(rounding.lifting[i, 0]) - 2**32) % p == 0
+        assert rounding.lifting[i, 1] == 1
+        if i < kept:
+            assert rounding._from_kept[i] * (low // p) % p == 1
+            assert int(table[i, i]) * gone % p == 1
+            assert np.count_nonzero(table[i, :kept]) == 1
+            found = [int(c) * d % p for c, d in zip(table[i, kept:], primes[kept:], strict=True)]
+            assert found == [p - 1] * (len(primes) - kept)
+        else:
+            assert rounding._to_digits[i - kept] * (gone // p) % p == 1
+            assert rounding._inverses[i - kept] == 1 / p
+    both = [rounding.encoding, rounding.lifting]
+    assert [scales.dtype for scales in both] == [np.float64] * 2
+    assert all(np.abs(scales).max() <= max(primes) // 2 for scales in [*both, table])
+    assert max(map(abs, [*rounding._to_digits, *rounding._from_kept])) <= max(primes) // 2
+    words = np.array([[0, 1, LAST], [2**63, 5 << 40, q % 2**64]], dtype=np.uint64)
+    assert rounding.lift(words).shape == (len(primes), 2, 3)
 
 
 def test_all_that_is_added_to_c0_stays_exact() -> None:
@@ -171,6 +207,26 @@ def test_three_residues_travel_in_a_word(values: list[int]) -> None:
     read = read_residues([data, data], len(values), (prime,), ["a", "b"])
     assert read.dtype == np.int32
     assert read.tolist() == [[values, values]]
+
+
+@pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-013")
+def test_words_of_an_encoding_and_others() -> None:
+    """Word i is v_i + p (v_(n+i) + p v_(2n+i)); after five residues a 0 is padding."""
+    prime, values = 1_048_583, [1, -1, 524_291, -524_291, 0]
+    v = [value % prime for value in [*values, 0]]
+    fine = [v[i] + prime * (v[2 + i] + prime * v[4 + i]) for i in (0, 1)]
+    assert pack(np.array([values], dtype=np.int32), prime).tolist() == [fine]
+    over = [fine[0] + prime**3, fine[1]]
+    top = [fine[0] + (prime - 1) * prime**2, fine[1]]
+    padded = [fine[0], fine[1] + prime**2]
+    last = [2**64 - 1, fine[1]]
+    rows = np.array([fine, over, padded, fine, last, top], dtype=np.uint64)
+    found, bad = unpack(rows, 5, prime)
+    assert found.dtype == np.int32
+    assert bad.dtype == np.bool_
+    assert bad.tolist() == [False, True, True, False, True, False]
+    assert found[[0, 3]].tolist() == [values, values]
+    assert found[5].tolist() == [*values[:4], -1]
 
 
 @pytest.mark.req("PPMF-RLW-003")

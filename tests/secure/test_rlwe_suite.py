@@ -100,7 +100,8 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
         monkeypatch.setattr(rlwe_peer, "_LARGE_BYTES", large)
         rows = take_in(SMALL, matrix, layout)
         assert isinstance(rows, rlwe_peer.RlweRows)
-        assert rows._first[0]._blocks[0].low.itemsize == width
+        for stored in (*rows._first, *rows._second.values()):
+            assert stored._blocks[0].low.itemsize == width
         _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
 
 
@@ -242,6 +243,12 @@ def test_the_largest_flood_at_the_edge_of_the_budget(
 def test_suites_by_name() -> None:
     assert (FULL.name, FULL.secure, FULL.lattice) == ("rlwe-8192", True, STANDARD)
     assert (SMALL.name, SMALL.secure, SMALL.lattice) == ("rlwe-64-insecure", False, TOY)
+    again = RlweSuite(STANDARD), RlweSuite(TOY)
+    assert [each.name for each in again] == [FULL.name, SMALL.name]
+    assert [each.secure for each in again] == [True, False]
+    assert [each.lattice for each in again] == [STANDARD, TOY]
+    layout = Layout(3, (60, 10), 1)
+    assert [each.row_bytes(layout) for each in again] == [32 + 80 * 24] * 2
     for unknown in ("rlwe-64", "rlwe", "paillier-3072", ""):
         with pytest.raises(ParametersError, match="rlwe-8192"):
             suite(unknown)
