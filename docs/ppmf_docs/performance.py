@@ -213,6 +213,27 @@ def estimates() -> str:
     return table(headings, rows, right=range(1, 4))
 
 
+def checked() -> str:
+    """Measured runs beside their estimates, made in one go with the unit costs."""
+    runs = [run for _, part in parts("estimates") for run in part]
+    if not runs:
+        return _missing("estimates")
+    rows = [
+        [
+            f"{count(run['users'])} × {count(run['items'])}, {run['rank']}, {run['iterations']}",
+            f"`{run['suite']}`",
+            seconds(run["seconds"]),
+            *(
+                f"{run[f'estimated_{name}'] / run[name] - 1:+.0%}"
+                for name in ("seconds", "memory_of_a_server", "bytes_sent")
+            ),
+        ]
+        for run in runs
+    ]
+    headings = ["users × items, rank, T", "suite", "measured", "estimate", "of memory", "of bytes"]
+    return table(headings, rows, right=range(2, 6))
+
+
 def estimated_on() -> str:
     """The machine whose unit costs the estimates use."""
     return Coefficients.read().machine

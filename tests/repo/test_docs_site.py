@@ -124,7 +124,10 @@ def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.Mo
         "bytes_sent_by_phase": {"keys": 800, "products": 2000}, "memory_of_a_server": 3e9,
         "plain_seconds": 0.25, "equal": False,
     }  # fmt: skip
+    estimated = {"estimated_seconds": 27.0, "estimated_memory_of_a_server": 3.3e9}
+    run |= {**estimated, "estimated_bytes_sent": 5_000_000}
     found = {"format": performance.FORMAT, "machine": "m", "versions": {}, "training": [run]}
+    found["estimates"] = [run]
     (tmp_path / "a.json").write_text(json.dumps(found))
     monkeypatch.setattr(performance, "RESULTS", tmp_path)
     monkeypatch.setattr(performance, "results", performance.results.__wrapped__)
@@ -132,6 +135,8 @@ def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.Mo
     for figure in ("1,234 × 7", "31.5 s", "6.00 s", "5.0 MB", "3.0 GB", "0.25 s", "**NO**"):
         assert figure in shown, figure
     assert "800" in performance.phases()
+    checked = performance.checked()
+    assert all(off in checked for off in ("-14%", "+10%", "+0%"))
     assert "in none of the results" in performance.slopes()
     (tmp_path / "b.json").write_text('{"format": "other"}')
     with pytest.raises(ValueError, match=r"b\.json"):
