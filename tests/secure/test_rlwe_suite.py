@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from lattice_suites import FULL, SMALL, owner_of, secret_of, take_in
-from ppmf_secure.ahe import rlwe_owner, rlwe_peer
+from ppmf_secure.ahe import rlwe_layout, rlwe_owner, rlwe_peer
 from ppmf_secure.ahe.base import Layout, Uses
 from ppmf_secure.ahe.rlwe import RlweSuite, suite
 from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Budget
@@ -97,7 +97,7 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
     coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
     matrix, x = coins.words((300, 80)), coins.words((3, 300))
     for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
-        monkeypatch.setattr(rlwe_peer, "_LARGE_BYTES", large)
+        monkeypatch.setattr(rlwe_layout, "LARGE_BYTES", large)
         rows = take_in(SMALL, matrix, layout)
         assert isinstance(rows, rlwe_peer.RlweRows)
         for stored in (*rows._first, *rows._second.values()):

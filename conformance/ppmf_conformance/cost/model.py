@@ -32,9 +32,11 @@ KEYED = (
     "opens",
     "seals",
     "he_rows",
+    "compact_rows",
     "he_tables",
     "first_products",
     "he_terms",
+    "compact_terms",
     "he_answers",
 )
 SHIPPED = Path(__file__).with_name("coefficients.toml")

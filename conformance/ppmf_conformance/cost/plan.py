@@ -11,9 +11,11 @@ unit costs multiply, and are the same for both servers:
     seals           sealed seeds made by users
     mask_words      ring elements of the uploads
     he_rows         bytes of encrypted rows, what `padding_bytes` says included
+    compact_rows    the same bytes, of a matrix that is kept compactly: what that costs besides
     he_tables       the same bytes: what products prepare of them once
     first_products  runs that multiply: what products prepare whatever the size
     he_terms        bytes of an answer times the terms of its sums: the products
+    compact_terms   the same, with a matrix that is kept compactly: what that costs besides
     he_answers      bytes of answers, made and decrypted
     mac_words       multiply-adds of ring elements in local products
     pads            ring elements of bit times vector, by bit
@@ -36,7 +38,9 @@ from functools import cache
 from ppmf_conformance.cost import circuits
 from ppmf_conformance.cost.circuits import Shape
 from ppmf_conformance.cost.tally import Tally
+from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.rlwe import RlweSuite
+from ppmf_secure.ahe.rlwe_layout import kept_compact
 from ppmf_secure.base_ot import SEED_BYTES, TRANSFERS
 from ppmf_secure.coins import Coins
 from ppmf_secure.columns import pairs
@@ -163,9 +167,16 @@ class _Walk:
             self._tally.send("set-up", *way, wire.EncryptedRows, *lengths, integers=(first,))
         if way[0] == CSP:  # both do it, at the same time
             capacity = length + padding_bytes(self._suite, orientation)
-            self._tally.do("set-up", he_rows=capacity * layout.rows)
-            self._tally.do("products", he_tables=capacity * layout.rows)
-            self._tally.do(MEMORY, he_rows=capacity * layout.rows)
+            size = capacity * layout.rows
+            compact = self._compact(layout)
+            self._tally.do("set-up", he_rows=size, compact_rows=size if compact else 0)
+            self._tally.do("products", he_tables=size)
+            self._tally.do(MEMORY, he_rows=size * 3 // 4 if compact else size)
+
+    def _compact(self, layout: Layout) -> bool:
+        """Whether a matrix is kept at three bytes a residue instead of four."""
+        products = self._suite.products
+        return isinstance(products, RlweSuite) and kept_compact(products.lattice, layout)
 
     def _half_step(self, half_step: int) -> None:
         params = self._params
@@ -194,7 +205,9 @@ class _Walk:
         answer = self._suite.products.answer_bytes(layout, uses)
         for way in _BOTH:
             tally.send("products", *way, wire.ProductAnswer, answer)
-        tally.do("products", he_terms=answer * layout.rows, he_answers=answer)
+        terms = answer * layout.rows
+        compact_terms = terms if self._compact(layout) else 0
+        tally.do("products", he_terms=terms, compact_terms=compact_terms, he_answers=answer)
 
     def _inner_step(self, side: str, *, public: bool, last: bool) -> None:
         params, rows = self._params, self._rows[side]

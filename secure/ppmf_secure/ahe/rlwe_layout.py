@@ -22,6 +22,9 @@ from ppmf_secure.ahe.rlwe_rounding import Rounding
 from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES, uniform
 from ppmf_secure.ahe.rlwe_wire import WORD_BYTES, words_for
 
+LARGE_BYTES = 1 << 30
+"""A matrix that would take more, at four bytes a residue, is kept at three."""
+
 ROWS_AT_ONCE = 8
 """Rows encrypted or taken in together: what keeps their polynomials in the cache."""
 
@@ -119,6 +122,13 @@ class Ring:
 
     def _seeded_bytes(self, count: int) -> int:
         return SEED_BYTES + WORD_BYTES * len(self.lattice.primes) * words_for(count)
+
+
+def kept_compact(lattice: Lattice, layout: Layout) -> bool:
+    """Whether the peer keeps such a matrix at three bytes a residue: if four were over 1 GiB."""
+    columns = sum(layout.blocks)
+    stored = -(-columns // lattice.degree) * lattice.degree + columns
+    return stored * layout.rows * len(lattice.primes) * 4 > LARGE_BYTES
 
 
 def pieces(layout: Layout, degree: int) -> list[Piece]:

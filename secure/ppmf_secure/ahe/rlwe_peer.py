@@ -24,6 +24,7 @@ from ppmf_secure.ahe.rlwe_layout import (
     ROWS_AT_ONCE,
     Ring,
     Wanted,
+    kept_compact,
     length,
     residues,
     wanted,
@@ -35,9 +36,6 @@ from ppmf_secure.ahe.rlwe_wire import pack, read_residues
 from ppmf_secure.coins import Coins
 from ppmf_secure.shares import check_length, words_to_bytes
 from ppmf_spec.errors import EncodingError
-
-_LARGE_BYTES = 1 << 30
-"""A matrix that would take more, at four bytes a residue, is stored at three."""
 
 _ANSWERS_AT_ONCE = 128
 """Rows of X answered together: of each component, 80 MB of residues before the rounding."""
@@ -114,8 +112,7 @@ class RlweRows(EncryptedRows):
         self._pieces = ring.pieces(layout)
         self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
         self._hiding = ring.rounding.hiding(self._flood_bits)
-        stored = len(self._pieces) * lattice.degree + sum(layout.blocks)
-        compact = stored * layout.rows * len(lattice.primes) * 4 > _LARGE_BYTES
+        compact = kept_compact(lattice, layout)
         self._first = [
             ResidueMatrix(lattice, layout.rows, lattice.degree, compact=compact)
             for _ in self._pieces
