@@ -11,11 +11,12 @@ import cbor2
 import pytest
 
 from ideal import ideal_suite
+from power_cuts import PowerCutError, cut_at
 from ppmf_reference import fixed
 from ppmf_secure.checkpoint import agree, read_ratings
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Phase, Program
+from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Program
 from ppmf_secure.recsys import recsys
 from ppmf_secure.session import Session
 from ppmf_secure.suites import SuiteChoice, suite
@@ -33,23 +34,6 @@ from toy_runs import ratings_of
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=4)
 PROGRAMS = {RECSYS: recsys, CSP: csp}
-
-
-class PowerCutError(Exception):
-    """The machine stops here."""
-
-
-def _cut_at(program: Program[object], half_step: int | None) -> Program[object]:
-    """The same program, on a machine that loses power when that half-step begins."""
-    reply: wire.Message | None = None
-    while True:
-        try:
-            effect = program.send(reply)
-        except StopIteration as end:
-            return end.value
-        if isinstance(effect, Phase) and effect.name == "updates" and effect.done == half_step:
-            raise PowerCutError
-        reply = yield effect
 
 
 @contextmanager
@@ -74,7 +58,7 @@ def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Se
     programs: dict[str, Program[object]] = {
         USERS: users(session, user_rows(RATINGS), Coins.seeded("users")),
         RECSYS: recsys(session, chosen, Coins.seeded("recsys")),
-        CSP: _cut_at(csp(session, chosen, Coins.seeded("csp")), cut),
+        CSP: cut_at(csp(session, chosen, Coins.seeded("csp")), cut),
     }
     with _parties(session, folder, 0) as parties, pytest.raises(PowerCutError):
         run_together({name: (parties[name], program) for name, program in programs.items()})
@@ -91,7 +75,7 @@ def _next_epoch(folder: Path, epoch: int, cut: int | None = None) -> object:
             kept = Store(folder / name).kept()
             coins = Coins.seeded(f"{name}/{epoch}")
             program = server(session, _suite(session), coins, epoch=epoch, kept=kept)
-            programs[name] = (parties[name], _cut_at(program, cut if name == CSP else None))
+            programs[name] = (parties[name], cut_at(program, cut if name == CSP else None))
         return run_together(programs)[RECSYS]
 
 

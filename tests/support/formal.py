@@ -8,6 +8,7 @@ numbers and returns one term for all its paths, so that what is proved is the co
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -86,15 +87,15 @@ def symbolically(function: Callable[..., Any], *arguments: Any) -> Any:
     return explore(())
 
 
-class Symbol:
+class Symbol(ABC):
     """A symbolic number: what it does not define must not quietly mean something else."""
 
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
+    @abstractmethod
     def of(cls, value: Any) -> Any:
         """The value itself if it is such a number, and the constant if it is an int."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> NoReturn:
         raise TypeError("two symbols have no truth of being equal: compare their terms")

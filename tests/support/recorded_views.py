@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from power_cuts import PowerCutError, cut_at
 from ppmf_conformance.audit.finding import Finding
 from ppmf_conformance.audit.opened import Secrets
 from ppmf_conformance.audit.view import battery
@@ -27,7 +28,7 @@ from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, Lattice
 from ppmf_secure.coins import Coins
 from ppmf_secure.csp import csp
 from ppmf_secure.hashing import BatchKeys
-from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program
+from ppmf_secure.program import CSP, RECSYS, USERS, Program
 from ppmf_secure.recsys import recsys
 from ppmf_secure.sealing import SealingKey
 from ppmf_secure.session import Session
@@ -87,10 +88,6 @@ class Run:
     leakage: Leakage
 
 
-class PowerCutError(Exception):
-    """The machine stops here."""
-
-
 def record(case: Case, coins: str = "real") -> Run:
     """Run the protocol as it now is (it may be broken), in an epoch more than there are cuts."""
     session, ratings = case.session, ratings_of(case.users, case.items, case.ratings)
@@ -106,7 +103,7 @@ def record(case: Case, coins: str = "real") -> Run:
                 kept = Store(folder / server).kept() if number else None
                 seeded = server_coins(coins, server, number)
                 programs[server] = program(session, case.suite, seeded, epoch=number, kept=kept)
-            programs[CSP] = _cut_at(programs[CSP], cut)
+            programs[CSP] = cut_at(programs[CSP], cut)
             with ExitStack() as stack:
                 parties = {}
                 for party in programs:
@@ -212,19 +209,6 @@ def taps() -> Iterator[dict[str, Secrets]]:
         mine = [each for each in noted.pairs if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
-
-
-def _cut_at(program: Program[Any], half_step: int | None) -> Program[Any]:
-    """The same program, on a machine that loses power when that half-step begins."""
-    reply: wire.Message | None = None
-    while True:
-        try:
-            effect = program.send(reply)
-        except StopIteration as end:
-            return end.value
-        if isinstance(effect, Phase) and effect.name == "updates" and effect.done == half_step:
-            raise PowerCutError
-        reply = yield effect
 
 
 def _exchanged(folder: Path, epoch: int) -> dict[str, int]:
