@@ -19,8 +19,13 @@ SUITABLE   := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(shell for p in $(CANDIDATES); do \
 	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
 
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
-LOCKED := $(PIP) install --require-hashes
+# Errors only: a machine's index settings make pip warn of every location that lacks a package.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+# The locks are complete, so pip resolves nothing; no release that comes later can matter.
+LOCKED := $(PIP) install --no-deps --require-hashes
+# Silent when every requirement of what is installed is met; otherwise its lines, and an error.
+AGREED := @found=$$($(BIN)/python -m pip --disable-pip-version-check check) \
+	|| { echo "$$found" >&2; exit 1; }
 QUICK  := -m "not slow"
 # The test workers share the cores; no library may take them all for itself.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -55,13 +60,16 @@ mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the proto
 	  nice $(BIN)/python tests/mutation/mutants.py run $$target $(ARGS) || failed=1; done; \
 	  exit $${failed:-0}
 
-.PHONY: check
-check: $(VENV)/.dev ## before a commit: format, lint, types, walls, licences, a quicker run of the tests
+.PHONY: lint
+lint: $(VENV)/.dev ## the checks that run nothing: format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
 	$(BIN)/reuse lint --quiet
+
+.PHONY: check
+check: lint ## before a commit: the lint, and a quicker run of the tests
 	$(PYTEST) $(QUICK) --hypothesis-profile=quick -x -q $(ARGS)
 
 .PHONY: format
@@ -111,9 +119,11 @@ $(VENV)/.runtime: $(VENV)/.created requirements.lock pyproject.toml
 	@echo "installing what the program needs (requirements.lock)"
 	@$(LOCKED) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	$(AGREED)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "installing what tests, checks and docs need (requirements-dev.lock)"
 	@$(LOCKED) -r requirements-dev.lock
+	$(AGREED)
 	@touch $@

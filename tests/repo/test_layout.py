@@ -66,9 +66,9 @@ def test_a_room_holds_one_typed_package_of_its_name(room: str) -> None:
     assert (ROOT / room / f"ppmf_{room}" / "py.typed").is_file()
 
 
-def test_ci_runs_the_readmes_test_command() -> None:
+def test_ci_runs_the_lint_and_then_the_readmes_test_command() -> None:
     script = ROOT / ".ci" / "run"
-    assert re.search(r"^make test$", script.read_text(), re.MULTILINE)
+    assert re.findall(r"^make .*$", script.read_text(), re.MULTILINE) == ["make lint", "make test"]
     assert script.stat().st_mode & stat.S_IXUSR
     assert "make test" in text(Path("README.md"))
     assert "make demo" in text(Path("README.md"))

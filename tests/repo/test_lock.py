@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
-from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+from locks import LOCKS, ROOT, entries, group, project
+
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?=\s|$)")
 
 Pins = dict[str, set[Version]]
@@ -24,33 +21,19 @@ Pins = dict[str, set[Version]]
 def pins(lock: str) -> Pins:
     """The versions a lock pins, by package: more than one where Python versions differ."""
     found: Pins = defaultdict(set)
-    for entry in (ROOT / lock).read_text().replace("\\\n", " ").splitlines():
-        if entry and not entry.startswith("#"):
-            pinned = Requirement(entry.split(" --hash", 1)[0])
-            (specifier,) = pinned.specifier
-            assert specifier.operator == "==", entry
-            found[canonicalize_name(pinned.name)].add(Version(specifier.version))
-    return found
-
-
-def project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())
-
-
-def group(name: str) -> list[Requirement]:
-    """The requirements of a dependency group, the groups that it includes among them."""
-    found: list[Requirement] = []
-    for entry in project()["dependency-groups"][name]:
-        found += group(entry["include-group"]) if isinstance(entry, dict) else [Requirement(entry)]
+    for pinned in entries(lock):
+        (specifier,) = pinned.specifier
+        assert specifier.operator == "==", pinned
+        found[canonicalize_name(pinned.name)].add(Version(specifier.version))
     return found
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_pin_carries_hashes(lock: str) -> None:
-    entries = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
-    entries = [entry for entry in entries if entry and not entry.startswith("#")]
-    assert len(entries) > 20
-    for entry in entries:
+    lines = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
+    lines = [line for line in lines if line and not line.startswith("#")]
+    assert len(lines) > 20
+    for entry in lines:
         assert 0 < len(HASH.findall(entry)) == entry.count("--hash"), entry[:60]
 
 
