@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ppmf_audit import Finding, audit
 from ppmf_conformance import screen
-from ppmf_conformance.audit import Finding, audit
 
 _OUTCOME = {True: "ok", False: "FAILED"}
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ppmf_audit import Finding, audit
 from ppmf_conformance import (
     audit_command,
     data,
@@ -22,7 +23,6 @@ from ppmf_conformance import (
     screen,
 )
 from ppmf_conformance import train as training
-from ppmf_conformance.audit import Finding, audit
 from ppmf_conformance.run_folder import RunFolder
 from ppmf_reference import fixed
 from ppmf_spec import profiles, ratings

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from ppmf_audit import Finding
 from ppmf_conformance import screen
-from ppmf_conformance.audit import Finding
 from ppmf_conformance.baseline import baselines, rmse
 from ppmf_reference import certified, ridge
 from ppmf_spec.parameters import Parameters

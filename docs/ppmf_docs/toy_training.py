@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppmf_conformance.audit import Finding, audit
+from ppmf_audit import Finding, audit
 from ppmf_reference import ratings_from
 from ppmf_secure.checkpoint import Checkpoint, RatingShares, read_checkpoint, read_ratings
 from ppmf_secure.program import CSP, RECSYS, USERS

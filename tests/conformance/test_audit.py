@@ -13,9 +13,9 @@ import cbor2
 import numpy as np
 import pytest
 
-from ppmf_conformance.audit import audit
-from ppmf_conformance.audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
-from ppmf_conformance.audit.ciphertexts import KEYS
+from ppmf_audit import audit
+from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
+from ppmf_audit.ciphertexts import KEYS
 from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.coins import Coins
 from ppmf_secure.sealing import SealingKey, seal

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppmf_conformance.audit import audit
+from ppmf_audit import audit
 from ppmf_secure.ahe.rlwe_params import TOY
 from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
 from ppmf_secure.ahe.rlwe_wire import words_for

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from ppmf_conformance.audit.opened import unfair_bits
-from ppmf_conformance.audit.repetition import Repetition
+from ppmf_audit.opened import unfair_bits
+from ppmf_audit.repetition import Repetition
 from ppmf_secure.coins import Coins
 from ppmf_spec import wire
 

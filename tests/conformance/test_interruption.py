@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ppmf_audit import audit
 from ppmf_conformance import cli, train
-from ppmf_conformance.audit import audit
 from ppmf_secure.transcript import read
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire

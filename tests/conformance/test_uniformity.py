@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_conformance.audit.uniformity import (
+from ppmf_audit.uniformity import (
     LAGS,
     MIN_BYTES,
     TESTS,

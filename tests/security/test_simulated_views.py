@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppmf_conformance.audit.opened import Secrets
-from ppmf_conformance.audit.view import battery, shape
+from ppmf_audit.opened import Secrets
+from ppmf_audit.view import battery, shape
 from ppmf_reference import fixed
 from ppmf_secure.coins import Coins
 from ppmf_secure.program import CSP, RECSYS, USERS, Receive, Send

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from power_cuts import PowerCutError, cut_at
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.opened import Secrets
-from ppmf_conformance.audit.view import battery
+from ppmf_audit.finding import Finding
+from ppmf_audit.opened import Secrets
+from ppmf_audit.view import battery
 from ppmf_secure import pair as pair_module
 from ppmf_secure import server as server_module
 from ppmf_secure.ahe.paillier_keys import SecretKey

@@ -13,7 +13,7 @@ real function of its coins and of what it received; and what it keeps for a late
 
 That no efficient test tells a real view from a simulated one is the hybrid argument of chapter 6.
 What can be tested are its preconditions in this code: that both have one shape, and that both pass
-one battery of tests (`ppmf_conformance.audit`).
+one battery of tests (`ppmf_audit`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from math import log, prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_conformance.audit.finding import Finding
+from ppmf_audit.finding import Finding
 from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.ahe.rlwe_layout import pieces, residues, wanted
 from ppmf_secure.ahe.rlwe_params import Budget, Lattice

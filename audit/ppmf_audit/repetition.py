@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.outline import Direction
+from ppmf_audit.finding import Finding
+from ppmf_audit.outline import Direction
 from ppmf_spec import wire
 
 BLOCK = 16

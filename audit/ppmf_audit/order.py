@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.outline import Direction, Entry
+from ppmf_audit.finding import Finding
+from ppmf_audit.outline import Direction, Entry
 from ppmf_spec import wire
 
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ppmf_conformance.audit import order
-from ppmf_conformance.audit.ciphertexts import Ciphertexts
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.masks import Masks
-from ppmf_conformance.audit.outline import contents, outline
-from ppmf_conformance.audit.repetition import Repetition
+from ppmf_audit import order
+from ppmf_audit.ciphertexts import Ciphertexts
+from ppmf_audit.finding import Finding
+from ppmf_audit.masks import Masks
+from ppmf_audit.outline import contents, outline
+from ppmf_audit.repetition import Repetition
 
 __all__ = ["Finding", "audit"]
 

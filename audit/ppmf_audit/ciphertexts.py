@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
-from ppmf_conformance.audit.outline import Direction
+from ppmf_audit.finding import Finding
+from ppmf_audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
+from ppmf_audit.outline import Direction
 from ppmf_secure.suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError

@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_conformance.audit import uniformity
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.outline import Direction
+from ppmf_audit import uniformity
+from ppmf_audit.finding import Finding
+from ppmf_audit.outline import Direction
 from ppmf_spec import wire
 
 CLASSES = (

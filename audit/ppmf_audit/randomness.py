@@ -30,8 +30,8 @@ import gmpy2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.opened import join
+from ppmf_audit.finding import Finding
+from ppmf_audit.opened import join
 from ppmf_secure.ahe.paillier_keys import PublicKey
 from ppmf_secure.ahe.rlwe_layout import Ring, wanted
 from ppmf_secure.ahe.rlwe_params import Lattice

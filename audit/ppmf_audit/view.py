@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from ppmf_conformance.audit import opened, order
-from ppmf_conformance.audit.ciphertexts import Ciphertexts
-from ppmf_conformance.audit.finding import Finding
-from ppmf_conformance.audit.keys import Seals
-from ppmf_conformance.audit.masks import Masks
-from ppmf_conformance.audit.opened import Secrets, Values
-from ppmf_conformance.audit.outline import Direction, direction_of, entries
-from ppmf_conformance.audit.randomness import Characters, Combinations
-from ppmf_conformance.audit.repetition import Repetition
+from ppmf_audit import opened, order
+from ppmf_audit.ciphertexts import Ciphertexts
+from ppmf_audit.finding import Finding
+from ppmf_audit.keys import Seals
+from ppmf_audit.masks import Masks
+from ppmf_audit.opened import Secrets, Values
+from ppmf_audit.outline import Direction, direction_of, entries
+from ppmf_audit.randomness import Characters, Combinations
+from ppmf_audit.repetition import Repetition
 from ppmf_secure.ahe.paillier_keys import SecretKey
 from ppmf_secure.ahe.rlwe import RlweSuite
 from ppmf_secure.product import Orientation
