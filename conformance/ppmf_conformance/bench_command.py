@@ -14,7 +14,7 @@ from ppmf_conformance import train as training
 from ppmf_conformance.bench import calibration, spu, tables
 from ppmf_conformance.bench.programme import FULL, QUICK
 from ppmf_conformance.bench.session import RESULTS, Session
-from ppmf_conformance.cost.model import SHIPPED, Coefficients
+from ppmf_costs.model import SHIPPED, Coefficients
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 

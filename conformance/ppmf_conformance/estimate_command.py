@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from ppmf_conformance import inputs, screen
-from ppmf_conformance.cost.model import SHIPPED, Coefficients, Estimate, bytes_sent
-from ppmf_conformance.cost.plan import PHASES, Size, plan
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
+from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.tally import Tally
 from ppmf_secure.program import CSP, RECSYS
 from ppmf_secure.suites import suite as suite_named
 from ppmf_spec.bounds import bounds

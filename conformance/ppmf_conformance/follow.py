@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ppmf_conformance import screen
-from ppmf_conformance.cost.model import Coefficients
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs.model import Coefficients
+from ppmf_costs.tally import Tally
 from ppmf_secure.program import USERS
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec.errors import PpmfError

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from ppmf_conformance import screen
-from ppmf_conformance.cost.plan import Size, plan
 from ppmf_conformance.follow import Forecast, following
 from ppmf_conformance.run_folder import Run, RunFolder
+from ppmf_costs.plan import Size, plan
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport import local
 

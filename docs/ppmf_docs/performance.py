@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ppmf_conformance.cost.model import Coefficients, bytes_sent
-from ppmf_conformance.cost.plan import Size, plan
+from ppmf_costs.model import Coefficients, bytes_sent
+from ppmf_costs.plan import Size, plan
 from ppmf_docs.tables import count, quantity, seconds, table
 from ppmf_secure.suites import suite
 from ppmf_spec.parameters import Parameters

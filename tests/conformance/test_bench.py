@@ -20,8 +20,8 @@ from ppmf_conformance.bench import comparison, plots, runs, scaling, spu
 from ppmf_conformance.bench.programme import FULL, QUICK, Point
 from ppmf_conformance.bench.runs import Measured
 from ppmf_conformance.bench.spu import Entry
-from ppmf_conformance.cost.model import KEYED, Coefficients
-from ppmf_conformance.cost.plan import PHASES, Size, plan
+from ppmf_costs.model import KEYED, Coefficients
+from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_reference import fixed
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport.drive import Measure, Progress

@@ -17,16 +17,9 @@ from hypothesis import strategies as st
 
 from lengths import message_lengths
 from ppmf_conformance import cli
-from ppmf_conformance.cost.model import (
-    KEYED,
-    SHIPPED,
-    Coefficients,
-    Sample,
-    fit,
-    non_negative_least_squares,
-)
-from ppmf_conformance.cost.plan import PHASES, Size, plan
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
+from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.tally import Tally
 from ppmf_secure.suites import suite
 from ppmf_secure.transcript import read
 from ppmf_spec.errors import ParametersError

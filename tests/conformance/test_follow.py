@@ -10,9 +10,9 @@ import pytest
 from rich.progress import Progress as RichProgress
 
 from ppmf_conformance import screen
-from ppmf_conformance.cost.model import Coefficients
-from ppmf_conformance.cost.plan import Size, plan
 from ppmf_conformance.follow import Forecast, following
+from ppmf_costs.model import Coefficients
+from ppmf_costs.plan import Size, plan
 from ppmf_secure.suites import suite
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec.errors import EncodingError

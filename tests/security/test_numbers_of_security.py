@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leaks import LEAKS
-from ppmf_conformance.cost.plan import Size, plan
+from ppmf_costs.plan import Size, plan
 from ppmf_secure.ahe.rlwe_layout import pieces, wanted
 from ppmf_secure.ahe.rlwe_params import STANDARD, Budget
 from ppmf_secure.ahe.slots import STATISTICAL_BITS, Slots

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ppmf_conformance.bench.programme import Point, Programme, is_paillier
 from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.cost.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
+from ppmf_costs.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
 
 Measure = Callable[[Point, str], Measured]
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from ppmf_conformance import synthetic
-from ppmf_conformance.cost import plan as planning
-from ppmf_conformance.cost.model import Sample
-from ppmf_conformance.cost.plan import Size
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs import plan as planning
+from ppmf_costs.model import Sample
+from ppmf_costs.plan import Size
+from ppmf_costs.tally import Tally
 from ppmf_secure.program import CSP, RECSYS
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport import local

@@ -21,9 +21,9 @@ from ppmf_conformance.bench.programme import (
     is_paillier,
 )
 from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.cost.model import Coefficients
-from ppmf_conformance.cost.plan import Size, plan
 from ppmf_conformance.data import Source
+from ppmf_costs.model import Coefficients
+from ppmf_costs.plan import Size, plan
 from ppmf_reference import fixed
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport.drive import Progress

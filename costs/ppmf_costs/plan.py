@@ -35,9 +35,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from ppmf_conformance.cost import circuits
-from ppmf_conformance.cost.circuits import Shape
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs import circuits
+from ppmf_costs.circuits import Shape
+from ppmf_costs.tally import Tally
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.rlwe import RlweSuite
 from ppmf_secure.ahe.rlwe_layout import kept_compact

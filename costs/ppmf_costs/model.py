@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_conformance.cost.plan import MEMORY, PHASES
-from ppmf_conformance.cost.tally import Tally
+from ppmf_costs.plan import MEMORY, PHASES
+from ppmf_costs.tally import Tally
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.files import read_text, write_atomically
 
