@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from ppmf_conformance import cli, synthetic
+from ppmf import main
+from ppmf.data import synthetic
 from ppmf_spec import ratings
 from trained_run import TEST_KEYS, Run
 
@@ -23,5 +24,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     run.params.write_text(PARAMETERS)
     command = ["train", str(run.ratings), "--params", str(run.params), "--out", str(run.out)]
-    assert cli.main([*command, *TEST_KEYS]) == 0
+    assert main.main([*command, *TEST_KEYS]) == 0
     return run

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ppmf_conformance import baseline, synthetic
+from ppmf.data import synthetic
+from ppmf.demo import baseline
 from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings, RawRatings, quantise, split_holdout

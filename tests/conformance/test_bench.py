@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppmf_conformance import cli
-from ppmf_conformance.bench import comparison, plots, runs, scaling, spu
-from ppmf_conformance.bench.programme import FULL, QUICK, Point
-from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.bench.spu import Entry
+from ppmf import main
+from ppmf.bench import comparison, plots, runs, scaling, spu
+from ppmf.bench.programme import FULL, QUICK, Point
+from ppmf.bench.runs import Measured
+from ppmf.bench.spu import Entry
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_reference import fixed
@@ -281,7 +281,7 @@ def test_a_bad_request_is_refused(script: ModuleType) -> None:
 @pytest.mark.usefixtures("no_training", "fake_script")
 def test_everything_in_one_command(tmp_path: Path, capsys: Capture) -> None:
     arguments = command(tmp_path, "--rank", "1", "--iterations", "3", "--spu", sys.executable)
-    assert cli.main([*arguments, "--only", "training", "--only", "spu"]) == 0
+    assert main.main([*arguments, "--only", "training", "--only", "spu"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "equals it bit for bit" in shown
     assert "not extrapolated" in shown or "EXTRAPOLATED" in shown
@@ -301,7 +301,7 @@ def test_everything_in_one_command(tmp_path: Path, capsys: Capture) -> None:
 
 @pytest.mark.usefixtures("no_training")
 def test_scaling_and_the_papers_size(tmp_path: Path, capsys: Capture) -> None:
-    assert cli.main(command(tmp_path, "--only", "scaling", "--only", "paper")) == 0
+    assert main.main(command(tmp_path, "--only", "scaling", "--only", "paper")) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     assert [one["dimension"] for one in results["scaling"]["series"]] == [
         "users",
@@ -324,7 +324,7 @@ def test_a_wrong_result_fails(
         return replace(run, profiles=spoilt)
 
     monkeypatch.setattr(runs, "measure", wrong)
-    assert cli.main(command(tmp_path, "--only", "training")) == 1
+    assert main.main(command(tmp_path, "--only", "training")) == 1
     assert "DIFFERS" in capsys.readouterr().out
 
 
@@ -332,16 +332,16 @@ def test_a_wrong_result_fails(
 def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> None:
     costs = tmp_path / "costs.toml"
     calibrate = command(tmp_path, "--calibrate", "--check-estimate", "--costs", str(costs))
-    assert cli.main(calibrate) in (0, 1)  # two toy runs do not determine a model
+    assert main.main(calibrate) in (0, 1)  # two toy runs do not determine a model
     found = Coefficients.read(costs)
     assert found.suites == (SUITE,)
     exact = dict.fromkeys(all_names(), UNIT_COST)
     Coefficients("here", exact, dict.fromkeys(exact, 1.0)).write(costs)
     check = command(tmp_path, "--check-estimate", "--costs", str(costs))
-    assert cli.main(check) == 0
+    assert main.main(check) == 0
     assert "All estimates hold" in capsys.readouterr().out
     Coefficients("here", dict.fromkeys(exact, 2e-6), dict.fromkeys(exact, 1.0)).write(costs)
-    assert cli.main(check) == 1
+    assert main.main(check) == 1
     assert "off by more than a quarter" in capsys.readouterr().out
     estimates = json.loads((tmp_path / "results.json").read_text())["estimates"]
     assert [one["holds"] for one in estimates] == [False]

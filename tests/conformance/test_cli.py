@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_conformance import cli, train
+from ppmf import main
+from ppmf.commands import train
 from ppmf_reference import exact, fixed
 from ppmf_secure.suites import suite
 from ppmf_secure.transcript import read
@@ -28,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 def refused(capsys: Capture, arguments: list[str], status: int = 2) -> str:
     """The one line that a failing command says."""
     capsys.readouterr()
-    assert cli.main(arguments) == status
+    assert main.main(arguments) == status
     said = capsys.readouterr()
     lines = [line for line in said.err.splitlines() if "public" not in line]
     assert len(lines) == 1, said.err
@@ -43,7 +44,7 @@ def refused(capsys: Capture, arguments: list[str], status: int = 2) -> str:
 def test_secure_training_equals_the_oracle_byte_for_byte(trained: Run, tmp_path: Path) -> None:
     out = tmp_path / "fixed.json"
     assert (
-        cli.main(
+        main.main(
             ["oracle", str(trained.ratings), "--params", str(trained.params), "--out", str(out)]
         )
         == 0
@@ -69,7 +70,7 @@ def test_the_report_says_what_it_cost_and_nothing_secret(trained: Run) -> None:
 
 @pytest.mark.req("PPMF-OUT-002")
 def test_transcripts_of_a_real_run_pass_the_audit(trained: Run, capsys: Capture) -> None:
-    assert cli.main(["audit", str(trained.out / "transcripts")]) == 0
+    assert main.main(["audit", str(trained.out / "transcripts")]) == 0
     out = capsys.readouterr().out
     assert "all 19 checks held" in out
     assert "FAILED" not in out
@@ -82,7 +83,7 @@ def test_a_spoiled_transcript_gives_status_1(trained: Run, tmp_path: Path, capsy
     data = bytearray(csp.read_bytes())
     data[-1] ^= 1  # the last bit of the output share, as CSP says it sent it
     csp.write_bytes(data)
-    assert cli.main(["audit", str(tmp_path)]) == 1
+    assert main.main(["audit", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out
     assert "1 of 19 checks FAILED" in out
@@ -119,7 +120,7 @@ def test_the_catalogue_may_be_a_table_and_adds_items(trained: Run, tmp_path: Pat
     command = ["oracle", str(trained.ratings), "--params", str(trained.params)]
     command += ["--catalogue", str(trained.ratings.with_name("movies.csv"))]
     command += ["--user-list", str(users), "--out", str(tmp_path / "all.json")]
-    assert cli.main(command) == 0
+    assert main.main(command) == 0
     assert profiles.read(tmp_path / "all.json").items == tuple(map(str, range(1, 41)))
 
 
@@ -127,7 +128,7 @@ def test_ids_taken_from_the_ratings_are_announced(
     trained: Run, tmp_path: Path, capsys: Capture
 ) -> None:
     command = ["oracle", str(trained.ratings), "--params", str(trained.params)]
-    assert cli.main([*command, "--out", str(tmp_path / "V.json")]) == 0
+    assert main.main([*command, "--out", str(tmp_path / "V.json")]) == 0
     said = capsys.readouterr().err
     assert "the public user list is the 9 ids in" in said
     assert "the public item catalogue is the 8 ids in" in said
@@ -138,7 +139,7 @@ def test_exact_rationals_are_written_as_fractions(trained: Run, tmp_path: Path) 
     params.write_text('rank = 1\niterations = 1\nstep_rule = "count"\n')
     out = tmp_path / "exact.json"
     command = ["oracle", str(trained.ratings), "--params", str(params), "--mode", "exact"]
-    assert cli.main([*command, "--out", str(out)]) == 0
+    assert main.main([*command, "--out", str(out)]) == 0
     written = json.loads(out.read_text())
     assert written["format"] == "ppmf-item-exact/1"
     parameters = Parameters.from_toml(params)
@@ -155,7 +156,7 @@ def test_enclosures_contain_the_exact_result(trained: Run, tmp_path: Path) -> No
     for mode in ("exact", "certified"):
         out = tmp_path / f"{mode}.json"
         command = ["oracle", str(trained.ratings), "--params", str(trained.params)]
-        assert cli.main([*command, "--mode", mode, "--out", str(out)]) == 0
+        assert main.main([*command, "--mode", mode, "--out", str(out)]) == 0
         written[mode] = json.loads(out.read_text())
     enclosure = written["certified"]
     assert enclosure["format"] == "ppmf-item-enclosure/1"
@@ -198,12 +199,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 def test_the_lattice_suite_is_what_train_takes_and_paillier_the_demo(
     trained: Run, tmp_path: Path, asked: Asked, capsys: Capture
 ) -> None:
-    assert cli.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
+    assert main.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
     assert asked.by["suite"] == "rlwe-8192"
     assert asked.by["checkpoints"] is None
     for command, default in (("train", "rlwe-8192"), ("demo", "paillier-3072")):
         capsys.readouterr()
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
         shown = " ".join(capsys.readouterr().out.split())
         assert f"[default: {default}]" in shown
         assert all(name in shown for name in ("rlwe-8192", "paillier-3072", "paillier-2048"))
@@ -217,18 +218,18 @@ def test_small_transcripts_are_recorded_unasked_and_large_ones_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "out" / "transcripts"
-    assert cli.main(command) == 0
+    assert main.main(command) == 0
     assert asked.by["transcripts"] == folder
     assert "no transcripts" not in capsys.readouterr().err
     monkeypatch.setattr(train, "_RECORDED_UNASKED", 1_000_000)
     (folder / "csp.cborseq").write_bytes(b"of the run before")
-    assert cli.main([*command, "--force"]) == 0
+    assert main.main([*command, "--force"]) == 0
     assert asked.by["transcripts"] is None
     assert not list(folder.iterdir())
     assert "no transcripts: they would take" in capsys.readouterr().err
-    assert cli.main([*command, "--force", "--transcripts", "full"]) == 0
+    assert main.main([*command, "--force", "--transcripts", "full"]) == 0
     assert asked.by["transcripts"] == folder
-    assert cli.main([*command, "--force", "--transcripts", "none"]) == 0
+    assert main.main([*command, "--force", "--transcripts", "none"]) == 0
     assert asked.by["transcripts"] is None
     assert "no transcripts" not in capsys.readouterr().err
 
@@ -248,7 +249,7 @@ def test_the_size_of_transcripts_is_known_before(trained: Run) -> None:
 
 
 def test_params_check_shows_the_bound(capsys: Capture) -> None:
-    assert cli.main(["params", "check", "--users", "943", "--items", "1682"]) == 0
+    assert main.main(["params", "check", "--users", "943", "--items", "1682"]) == 0
     assert "60.9 of 64 bits" in capsys.readouterr().out
 
 
@@ -267,19 +268,19 @@ def test_params_check_shows_the_bound(capsys: Capture) -> None:
     ],
 )
 def test_help_teaches_by_example(command: list[str], capsys: Capture) -> None:
-    assert cli.main([*command, "--help"]) == 0
+    assert main.main([*command, "--help"]) == 0
     out = capsys.readouterr().out
     assert command == ["params"] or " ".join(["\n    ppmf", *command]) in out
     assert max(map(len, out.splitlines())) <= 100
 
 
 def test_no_command_is_a_question_for_help(capsys: Capture) -> None:
-    assert cli.main([]) == 0
+    assert main.main([]) == 0
     assert "ppmf demo" in capsys.readouterr().out
 
 
 def test_version(capsys: Capture) -> None:
-    assert cli.main(["--version"]) == 0
+    assert main.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("ppmf ")
 
 
@@ -431,7 +432,7 @@ def test_the_trace_can_be_seen(
 ) -> None:
     monkeypatch.setenv("PPMF_DEBUG", "1")
     monkeypatch.setattr(local, "train", failing_with(KeyError("recsys")))
-    assert cli.main(command) == 70
+    assert main.main(command) == 70
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -460,7 +461,7 @@ def test_interruptions_and_the_machine(
 
 
 def test_a_reader_that_leaves_early_gets_no_trace() -> None:
-    command = [sys.executable, "-m", "ppmf_conformance.cli", "params", "check"]
+    command = [sys.executable, "-m", "ppmf.main", "params", "check"]
     with subprocess.Popen(
         [*command, "--users", "9", "--items", "9"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

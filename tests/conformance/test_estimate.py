@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lengths import message_lengths
-from ppmf_conformance import cli
+from ppmf import main
 from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
@@ -211,7 +211,7 @@ def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
     unit_costs().write(path)
     command = ["estimate", "--users", "30", "--items", "20", "--rank", "2", "--iterations", "3"]
     command += ["--costs", str(path), "--suite", SUITE, "--suite", "paillier-2048"]
-    assert cli.main(command) == 0
+    assert main.main(command) == 0
     shown = capsys.readouterr().out
     for name in (SUITE, "paillier-2048"):
         sent = by_party(plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), suite(name)))
@@ -221,7 +221,7 @@ def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
 
 
 def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
-    assert cli.main(["estimate", "--users", "1000000", "--items", "10"]) == 2
+    assert main.main(["estimate", "--users", "1000000", "--items", "10"]) == 2
     assert "ring" in capsys.readouterr().err
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from rich.progress import Progress as RichProgress
 
-from ppmf_conformance import screen
-from ppmf_conformance.follow import Forecast, following
+from ppmf import console
+from ppmf.progress import Forecast, following
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.suites import suite
@@ -73,13 +73,13 @@ def test_measured_costs_give_set_up_its_share(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_users_are_shown_until_they_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = screen.Bars(RichProgress(disable=True))
+    shown = console.Bars(RichProgress(disable=True))
 
     @contextmanager
-    def bars() -> Iterator[screen.Bars]:
+    def bars() -> Iterator[console.Bars]:
         yield shown
 
-    monkeypatch.setattr(screen, "bars", bars)
+    monkeypatch.setattr(console, "bars", bars)
     with following(Forecast(WEIGHTS)) as show:
         show(Progress("users", "upload", 0, 4))
         show(Progress("csp", "upload", 0, 4))

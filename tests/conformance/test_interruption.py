@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ppmf import main
+from ppmf.commands import train
 from ppmf_audit import audit
-from ppmf_conformance import cli, train
 from ppmf_secure.transcript import read
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire
@@ -48,7 +49,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kill, list[str]], int]:
 
         with monkeypatch.context() as patch:
             patch.setattr(train, "following", following)
-            return cli.main(command)
+            return main.main(command)
 
     return run
 
@@ -82,10 +83,10 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     assert f"`ppmf resume {out}` goes on from the last checkpoint" in said
     assert f"error (peer): {kill.party} stopped" in said
     assert not (out / "item_profiles.json").exists()
-    assert cli.main(command) == 2
+    assert main.main(command) == 2
     assert f"an interrupted run: `ppmf resume {out}` goes on with it" in capsys.readouterr().err
 
-    assert cli.main(["resume", str(out)]) == 0
+    assert main.main(["resume", str(out)]) == 0
     expected = (trained.out / "item_profiles.json").read_bytes()
     assert (out / "item_profiles.json").read_bytes() == expected
     assert not (out / "checkpoints").exists()
@@ -95,7 +96,7 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     assert epochs == {0, 1}
     assert [one for one in audit(out / "transcripts") if not one.ok] == []
     capsys.readouterr()
-    assert cli.main(["resume", str(out)]) == 2
+    assert main.main(["resume", str(out)]) == 2
     assert capsys.readouterr().err == (
         f"ppmf: error (state): {out}: nothing to resume: its run is finished\n"
     )
@@ -107,7 +108,7 @@ def test_a_run_that_records_nothing_is_resumed_without_transcripts(
     out = tmp_path / "run"
     command = training(trained, out, "rlwe-64-insecure", "--transcripts", "none")
     assert killed(Kill("csp", "updates", 2), [*command, "--keep-checkpoints"]) == 2
-    assert cli.main(["resume", str(out)]) == 0
+    assert main.main(["resume", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["item_profiles.json", "report.json"]
 
 
@@ -120,7 +121,7 @@ def test_a_run_killed_before_the_ratings_arrived_leaves_nothing_to_resume(
     assert killed(Kill("csp", "keys", 0), command) == 2
     assert "resume" not in capsys.readouterr().err
     assert not (out / "checkpoints").exists()
-    assert cli.main(["resume", str(out)]) == 2
+    assert main.main(["resume", str(out)]) == 2
     said = capsys.readouterr().err
     assert said.startswith(
         f"ppmf: error (state): {out}: nothing to resume: it holds no checkpoints"
@@ -138,10 +139,10 @@ def test_an_interrupted_run_may_be_discarded_but_nothing_else(
         (kept / name).parent.mkdir(parents=True, exist_ok=True)
         (kept / name).write_bytes(b"x")
     command = training(trained, out, "rlwe-64-insecure", "--transcripts", "none")
-    assert cli.main(command) == 2
+    assert main.main(command) == 2
     assert "--force discards it" in capsys.readouterr().err
     assert all((kept / name).exists() for name in names)
-    assert cli.main([*command, "--force"]) == 0
+    assert main.main([*command, "--force"]) == 0
     assert [path.name for path in kept.rglob("*") if path.is_file()] == ["mine.bin"]
 
 
@@ -150,7 +151,7 @@ def test_a_damaged_session_is_one_line(tmp_path: Path, capsys: Capture) -> None:
         path = tmp_path / "checkpoints" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"\xff")
-    assert cli.main(["resume", str(tmp_path)]) == 2
+    assert main.main(["resume", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("ppmf: error (encoding): ")
     assert "session.cbor: not CBOR" in said

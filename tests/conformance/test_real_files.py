@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_conformance.real_files import decimal_ball, decimal_places, fixed_point
+from ppmf.oracle_files import decimal_ball, decimal_places, fixed_point
 
 numbers = st.fractions(min_value=-2, max_value=2)
 radii = st.integers(min_value=40, max_value=400).map(lambda bits: Fraction(1, 1 << bits))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_conformance import cli
+from ppmf import main
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.profiles import ItemProfiles
@@ -45,7 +45,7 @@ def test_recommendations_are_the_oracles(
 ) -> None:
     first, second = published.items[2], published.items[5]
     own = mine(tmp_path, f"me,{first},4.5", f"me,{second},1")
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own, "--top", "3"]) == 0
+    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--top", "3"]) == 0
     fitted = ridge.profile({2: Fraction(9, 2), 5: Fraction(1)}, published)
     expected = [
         [str(place), published.items[one.row], f"{float(ridge.clip(one.rating, published)):.2f}"]
@@ -60,7 +60,7 @@ def test_titles_are_shown_as_they_are(
     """A bracket is no markup, a word between colons no picture."""
     user = ratings.read(trained.ratings).users[0]
     command = ["recommend", "--profiles", file, "--ratings", str(trained.ratings)]
-    assert cli.main([*command, "--user", user]) == 0
+    assert main.main([*command, "--user", user]) == 0
     shown = rows(capsys)
     assert shown
     assert all(row[2:-1] == ["[bold]", row[1], ":smile:"] for row in shown)
@@ -70,7 +70,7 @@ def test_a_user_who_rated_all_is_told_so(
     published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
     own = mine(tmp_path, *(f"me,{item},3" for item in published.items))
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own]) == 0
+    assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 0
     assert "every item with a profile is rated already" in capsys.readouterr().out
 
 
@@ -79,9 +79,9 @@ def test_ratings_of_unknown_items_may_be_left_out(
 ) -> None:
     own = mine(tmp_path, f"me,{published.items[0]},4", "me,999,5")
     command = ["recommend", "--profiles", file, "--ratings", own]
-    assert cli.main(command) == 2
+    assert main.main(command) == 2
     assert "mine.csv:3: the item has no profile" in capsys.readouterr().err
-    assert cli.main([*command, "--ignore-unknown"]) == 0
+    assert main.main([*command, "--ignore-unknown"]) == 0
     assert "1 of 2 ratings are of unknown items" in capsys.readouterr().err
 
 
@@ -94,7 +94,7 @@ def test_a_bad_rating_names_its_line_and_not_its_value(
     stars: str, what: str, published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
     own = mine(tmp_path, f"me,{published.items[0]},4", f"me,{published.items[1]},{stars}")
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own]) == 2
+    assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("ppmf: error (range): ")
     assert f"mine.csv:3: the rating is {what}" in line
@@ -105,12 +105,12 @@ def test_a_rating_given_twice_and_a_file_of_many_users(
 ) -> None:
     item = published.items[0]
     own = mine(tmp_path, f"me,{item},4", f"me,{item},4")
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own]) == 2
+    assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     assert "mine.csv:3: the item is rated twice" in capsys.readouterr().err
     own = mine(tmp_path, f"me,{item},4", f"you,{item},4")
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own]) == 2
+    assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     assert "ratings of 2 users; name one by --user" in capsys.readouterr().err
-    assert cli.main(["recommend", "--profiles", file, "--ratings", own, "--user", "she"]) == 2
+    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--user", "she"]) == 2
     assert "no ratings of user 'she'" in capsys.readouterr().err
 
 
@@ -120,12 +120,12 @@ def test_similar_items_are_the_oracles(
 ) -> None:
     titles = str(trained.ratings.with_name("movies.csv"))
     item = published.items[3]
-    assert cli.main(["similar", item, "--profiles", file, "--titles", titles, "--top", "4"]) == 0
+    assert main.main(["similar", item, "--profiles", file, "--titles", titles, "--top", "4"]) == 0
     expected = [published.items[one.row] for one in ridge.similar(published, 3, 4)]
     assert [row[1] for row in rows(capsys)] == expected
 
 
 def test_an_unknown_item_is_one_line(file: str, capsys: Capture) -> None:
-    assert cli.main(["similar", "nothing", "--profiles", file]) == 2
+    assert main.main(["similar", "nothing", "--profiles", file]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("item_profiles.json: no item 'nothing'")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ppmf_conformance.cli import app
+from ppmf.main import app
 from ppmf_conformance.suite import schema
 from ppmf_conformance.suite.adapters import oracle, secure
 from ppmf_conformance.suite.adapters.broken import FAULTS

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ppmf_conformance import cli
+from ppmf import main
 from ppmf_conformance.suite import cases, known, runner, titles
 from ppmf_conformance.suite.adapters.broken import FAULTS
 from ppmf_conformance.suite.deadline import DEADLINES, Deadline, Deadlines
@@ -260,7 +260,7 @@ def test_the_command_ends_with_the_status_of_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def status(*arguments: str) -> int:
-        return cli.main(["conformance", "run", *arguments])
+        return main.main(["conformance", "run", *arguments])
 
     assert status("--only", "init/*", "--report", str(tmp_path / "r"), "--", *ORACLE) == 0
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
@@ -280,10 +280,10 @@ def test_the_command_ends_with_the_status_of_the_run(
 def test_the_command_lists_and_copies_the_vectors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["conformance", "vectors", "--only", "init/seed-*"]) == 0
+    assert main.main(["conformance", "vectors", "--only", "init/seed-*"]) == 0
     assert "init/seed-utf8" in capsys.readouterr().out
-    assert cli.main(["conformance", "vectors", "--only", "none"]) == 2
-    assert cli.main(["conformance", "vectors", str(tmp_path / "v")]) == 0
+    assert main.main(["conformance", "vectors", "--only", "none"]) == 2
+    assert main.main(["conformance", "vectors", str(tmp_path / "v")]) == 0
     assert cases.load(tmp_path / "v").digest == SUITE.digest
     assert (tmp_path / "v" / "vectors.schema.json").is_file()
 
@@ -307,6 +307,6 @@ def test_an_adapter_itself_is_checked(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ppmf_conformance.conformance_command.HELLO_SECONDS", 1.0)
-    assert cli.main(["conformance", "check", "--deadline", "0.5", "--", *command]) == status
+    monkeypatch.setattr("ppmf.commands.conformance.HELLO_SECONDS", 1.0)
+    assert main.main(["conformance", "check", "--deadline", "0.5", "--", *command]) == status
     assert said in capsys.readouterr().out

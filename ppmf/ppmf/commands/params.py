@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import inputs, screen
+from ppmf import console, options
 from ppmf_spec.bounds import bounds
 
 
@@ -36,14 +36,14 @@ def check(
       ppmf params check P.toml --users 943 --items 1682
       ppmf params check --users 100000 --items 20000
     """
-    parameters = inputs.parameters(params)
+    parameters = options.parameters(params)
     fit = bounds(parameters, users, items)
     unit = 1 << parameters.frac_bits
-    screen.table(
+    console.table(
         ["parameter", "value"], [[name, str(value)] for name, value in parameters.as_dict().items()]
     )
-    screen.say()
-    screen.table(
+    console.say()
+    console.table(
         ["for any ratings of this size", ""],
         [
             ["users x items", f"{users:,} x {items:,}"],
@@ -53,7 +53,7 @@ def check(
             ["largest thresholds", f"tau {fit.max_tau / unit:g}, theta {fit.max_theta / unit:g}"],
         ],
     )
-    screen.say()
-    screen.say(f"sha256 {parameters.digest().hex()}")
+    console.say()
+    console.say(f"sha256 {parameters.digest().hex()}")
     for warning in fit.warnings:
-        screen.note(warning)
+        console.note(warning)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.bench.spu import Entry
+from ppmf.bench.runs import Measured
+from ppmf.bench.spu import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,20 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import (
-    audit_command,
-    bench_command,
-    conformance_command,
-    demo,
-    estimate_command,
-    oracle_command,
-    params_command,
+from ppmf import run_report
+from ppmf.commands import (
+    audit,
+    bench,
+    conformance,
+    estimate,
+    oracle,
+    params,
     recommend,
-    report,
-    resume_command,
+    resume,
     train,
 )
-from ppmf_conformance.registering import add
+from ppmf.demo import run
+from ppmf.docstring_help import add
 from ppmf_spec.errors import PpmfError
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
@@ -66,29 +66,29 @@ app = typer.Typer(
 params_app = typer.Typer(rich_markup_mode=None)
 
 
-add(app, "demo", demo.demo)
+add(app, "demo", run.demo)
 add(app, "train", train.train)
-add(app, "resume", resume_command.resume)
-add(app, "oracle", oracle_command.oracle)
+add(app, "resume", resume.resume)
+add(app, "oracle", oracle.oracle)
 add(app, "recommend", recommend.recommend)
 add(app, "similar", recommend.similar)
-add(app, "audit", audit_command.audit_transcripts)
-add(app, "estimate", estimate_command.estimate)
-add(app, "bench", bench_command.bench)
-add(params_app, "check", params_command.check)
+add(app, "audit", audit.audit_transcripts)
+add(app, "estimate", estimate.estimate)
+add(app, "bench", bench.bench)
+add(params_app, "check", params.check)
 app.add_typer(params_app, name="params")
-app.add_typer(conformance_command.app, name="conformance")
+app.add_typer(conformance.app, name="conformance")
 
 
 @params_app.callback(invoke_without_command=True)
-def params(context: typer.Context) -> None:
+def look_at_parameters(context: typer.Context) -> None:
     """Look at public parameter sets."""
     _help_if_alone(context)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ppmf {report.versions()['ppmf']}")
+        typer.echo(f"ppmf {run_report.versions()['ppmf']}")
         raise typer.Exit
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ppmf_conformance import screen
-from ppmf_conformance.bench.calibration import Checked
-from ppmf_conformance.bench.comparison import Compared
-from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.bench.scaling import QUANTITIES, Series
-from ppmf_conformance.bench.spu import Entry
+from ppmf import console
+from ppmf.bench.calibration import Checked
+from ppmf.bench.comparison import Compared
+from ppmf.bench.runs import Measured
+from ppmf.bench.scaling import QUANTITIES, Series
+from ppmf.bench.spu import Entry
 
 
 def run(measured: Measured) -> None:
@@ -20,20 +20,20 @@ def run(measured: Measured) -> None:
         name = "start" if phase == "keys" else phase
         sent[name] = sent.get(name, 0) + count
     rows = [
-        [phase, screen.seconds(spent), screen.size(sent.get(phase, 0))]
+        [phase, console.seconds(spent), console.size(sent.get(phase, 0))]
         for phase, spent in measured.seconds.items()
     ]
     iterations = measured.params.iterations
     rows += [
-        ["all", screen.seconds(measured.wall), screen.size(measured.bytes_sent)],
+        ["all", console.seconds(measured.wall), console.size(measured.bytes_sent)],
         [
             "an iteration",
-            screen.seconds(measured.iterated / iterations),
-            screen.size(round(measured.bytes_iterated / iterations)),
+            console.seconds(measured.iterated / iterations),
+            console.size(round(measured.bytes_iterated / iterations)),
         ],
     ]
-    screen.table(["phase", "seconds", "sent"], rows, right="seconds,sent")
-    screen.say(f"memory of a server: {screen.size(measured.memory)}")
+    console.table(["phase", "seconds", "sent"], rows, right="seconds,sent")
+    console.say(f"memory of a server: {console.size(measured.memory)}")
 
 
 def scaling(series: Sequence[Series]) -> None:
@@ -42,7 +42,7 @@ def scaling(series: Sequence[Series]) -> None:
     rows = [
         [quantity, *(f"{each.slope(quantity):.2f}" for each in series)] for quantity in QUANTITIES
     ]
-    screen.table(["slope of", *names], rows, right=",".join(names))
+    console.table(["slope of", *names], rows, right=",".join(names))
 
 
 def spu(entries: Iterable[Entry]) -> None:
@@ -50,12 +50,12 @@ def spu(entries: Iterable[Entry]) -> None:
     rows = []
     for entry in entries:
         if entry.seconds is None:
-            rows.append([entry.part, f"over {screen.seconds(entry.limit)}", "", "stopped"])
+            rows.append([entry.part, f"over {console.seconds(entry.limit)}", "", "stopped"])
         else:
             difference = f"{entry.difference:.1e}"
-            sent = screen.size(entry.bytes_sent or 0)
-            rows.append([entry.part, screen.seconds(entry.seconds), sent, difference])
-    screen.table(["on SPU", "seconds", "sent", "off by"], rows, right="seconds,sent,off by")
+            sent = console.size(entry.bytes_sent or 0)
+            rows.append([entry.part, console.seconds(entry.seconds), sent, difference])
+    console.table(["on SPU", "seconds", "sent", "off by"], rows, right="seconds,sent,off by")
 
 
 def compared(rows: Iterable[Compared]) -> None:
@@ -63,16 +63,16 @@ def compared(rows: Iterable[Compared]) -> None:
     shown = [
         [
             one.work,
-            screen.seconds(one.seconds),
-            screen.size(round(one.bytes_sent)),
-            (">" if one.at_least else "") + screen.seconds(one.spu_seconds),
-            "" if one.at_least else screen.size(round(one.spu_bytes)),
+            console.seconds(one.seconds),
+            console.size(round(one.bytes_sent)),
+            (">" if one.at_least else "") + console.seconds(one.spu_seconds),
+            "" if one.at_least else console.size(round(one.spu_bytes)),
             (">" if one.at_least else "") + f"{one.ratio:.1f}",
         ]
         for one in rows
     ]
     headings = ["work", "here", "sent", "SPU CHEETAH", "SPU sent", "ratio"]
-    screen.table(headings, shown, right=",".join(headings[1:]))
+    console.table(headings, shown, right=",".join(headings[1:]))
 
 
 def checked(rows: Iterable[Checked]) -> None:
@@ -81,13 +81,13 @@ def checked(rows: Iterable[Checked]) -> None:
     shown = [
         [
             f"{one.run.suite}, {one.point}",
-            screen.seconds(one.run.wall),
-            screen.seconds(one.estimate.total),
+            console.seconds(one.run.wall),
+            console.seconds(one.estimate.total),
             f"{one.time_error:+.0%}",
-            screen.size(one.run.memory),
+            console.size(one.run.memory),
             f"{one.memory_error:+.0%}",
             "exact" if one.bytes_equal else "DIFFER",
         ]
         for one in rows
     ]
-    screen.table(headings, shown, right="seconds,estimated,error,memory,memory error")
+    console.table(headings, shown, right="seconds,estimated,error,memory,memory error")

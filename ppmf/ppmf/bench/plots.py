@@ -11,8 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.bench.scaling import Series
+from ppmf.bench.runs import Measured
+from ppmf.bench.scaling import Series
 
 # the same bytes for the same figures, and text that stays text
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}

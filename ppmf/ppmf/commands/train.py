@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import inputs, screen
-from ppmf_conformance.follow import Forecast, following
-from ppmf_conformance.run_folder import Run, RunFolder
+from ppmf import console, options
+from ppmf.progress import Forecast, following
+from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
 from ppmf_costs.tally import Tally
 from ppmf_secure.suites import SuiteChoice
@@ -56,15 +56,15 @@ class Record(StrEnum):
 
 
 def train(
-    ratings: inputs.RatingsFile,
+    ratings: options.RatingsFile,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False),
     ],
-    params: inputs.ParametersFile = None,
+    params: options.ParametersFile = None,
     suite: SuiteName = LATTICE,
-    catalogue: inputs.CatalogueFile = None,
-    user_list: inputs.UserListFile = None,
+    catalogue: options.CatalogueFile = None,
+    user_list: options.UserListFile = None,
     transcripts: Annotated[
         Record | None,
         typer.Option(
@@ -105,10 +105,10 @@ def train(
       ppmf audit run/transcripts
     """
     chosen = checked_suite(suite, insecure_test_keys)
-    parameters = inputs.parameters(params)
-    training = inputs.training_ratings(ratings, parameters, catalogue, user_list)
+    parameters = options.parameters(params)
+    training = options.training_ratings(ratings, parameters, catalogue, user_list)
     for warning in bounds(parameters, training.n_users, training.n_items).warnings:
-        screen.note(warning)
+        console.note(warning)
     tally = predicted(training, parameters, chosen)
     record = _recorded(tally, out) if transcripts is None else transcripts is Record.FULL
     folder = RunFolder(out)
@@ -158,8 +158,8 @@ def _recorded(tally: Tally, out: Path) -> bool:
     written = 2 * tally.sent.total()  # every message by its sender and by its receiver
     if written <= _RECORDED_UNASKED:
         return True
-    screen.note(
-        f"no transcripts: they would take {screen.size(written)} in {out} "
+    console.note(
+        f"no transcripts: they would take {console.size(written)} in {out} "
         "(--transcripts full writes them all the same)"
     )
     return False
@@ -173,7 +173,7 @@ def checked_suite(name: str, insecure_test_keys: bool) -> SuiteChoice:
             f"suite {name}: its keys can be broken; for tests, add --insecure-test-keys"
         )
     if not chosen.secure:
-        screen.note(
+        console.note(
             f"{name} is for trials: use {LATTICE} or {PAILLIER} for ratings that must stay secret"
         )
     return chosen

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from ppmf_conformance import report, screen
+from ppmf import console, run_report
 from ppmf_secure.session import Session
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport.local import RunResult
@@ -92,14 +92,14 @@ class RunFolder:
             if not resumable(self.checkpoints):
                 discard(self.checkpoints)
             elif isinstance(error, KeyboardInterrupt | PeerError):
-                screen.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
+                console.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
             raise
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
         """Write the results, then remove the checkpoints, and say on the screen what it cost."""
         chosen = suite_named(run.suite)
         profiles.write(self.profiles, result.profiles)
-        report.write_json(
+        run_report.write_json(
             self.report,
             {
                 "format": "ppmf-run-report/1",
@@ -110,19 +110,19 @@ class RunFolder:
                 "bits": round(bounds(run.params, run.users, run.items).bits, 3),
                 "epoch": run.epoch,
                 "seconds": round(elapsed, 3),
-                "measures": report.measures_json(result.measures),
+                "measures": run_report.measures_json(result.measures),
                 "item_profiles_sha256": hashlib.sha256(self.profiles.read_bytes()).hexdigest(),
                 "parameters": run.params.as_dict(),
                 "parameters_sha256": run.params.digest().hex(),
-                "versions": report.versions(),
+                "versions": run_report.versions(),
             },
         )
         discard(self.checkpoints)
-        report.measures_table(result.measures)
-        screen.say()
-        screen.say(
+        run_report.measures_table(result.measures)
+        console.say()
+        console.say(
             f"{run.items:,} item profiles of {run.users:,} users, {run.suite}, "
-            f"{screen.seconds(elapsed)}: {self.profiles}"
+            f"{console.seconds(elapsed)}: {self.profiles}"
         )
 
 

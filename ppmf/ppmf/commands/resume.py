@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import screen
-from ppmf_conformance.follow import Forecast, following
-from ppmf_conformance.run_folder import Run, RunFolder
+from ppmf import console
+from ppmf.progress import Forecast, following
+from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.suites import suite as suite_named
 from ppmf_secure.transport import local
@@ -43,7 +43,7 @@ def resume(
     suite = suite_named(session.suite)
     params, size = session.parameters, Size.of(session.users, len(session.items))
     run = Run(params, suite.name, size.users, size.items, last + 1)
-    screen.note(f"epoch {run.epoch} of the run in {out}")
+    console.note(f"epoch {run.epoch} of the run in {out}")
     forecast = Forecast.of(plan(params, size, suite), suite.name)
     record = any(folder.transcripts.glob("*.cborseq"))
     started = time.monotonic()

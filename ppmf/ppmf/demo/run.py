@@ -12,18 +12,14 @@ from typing import Annotated
 
 import typer
 
+from ppmf import console, run_report
+from ppmf.commands import audit as audit_command
+from ppmf.commands import oracle, recommend
+from ppmf.commands import train as training
+from ppmf.data import sources
+from ppmf.demo import checks
+from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
-from ppmf_conformance import (
-    audit_command,
-    data,
-    demo_checks,
-    oracle_command,
-    recommend,
-    report,
-    screen,
-)
-from ppmf_conformance import train as training
-from ppmf_conformance.run_folder import RunFolder
 from ppmf_reference import fixed
 from ppmf_spec import profiles, ratings
 from ppmf_spec.bounds import bounds
@@ -85,7 +81,7 @@ def demo(
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
     parameters = Parameters(rank=rank, iterations=iterations)
-    source = data.find(data_path, announce=screen.say)
+    source = sources.find(data_path, announce=console.say)
     train, test = _split(source, users, items, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
@@ -97,33 +93,33 @@ def demo(
     published = result.profiles
     if out is not None:
         profiles.write(RunFolder(out).profiles, published)
-    with screen.iterations("F_fix", iterations) as done:
+    with console.iterations("F_fix", iterations) as done:
         expected = fixed.train(train, parameters, on_iteration=done)
-    distance = demo_checks.distance(published, oracle_command.enclose(train, parameters))
-    errors = demo_checks.held_out_errors(published, train, test, parameters)
+    distance = checks.distance(published, oracle.enclose(train, parameters))
+    errors = checks.held_out_errors(published, train, test, parameters)
 
-    screen.say(f"Trained in {screen.seconds(trained)}: time and bytes by phase and party")
-    report.measures_table(result.measures)
-    screen.say()
-    screen.say("What the transcripts contain")
+    console.say(f"Trained in {console.seconds(trained)}: time and bytes by phase and party")
+    run_report.measures_table(result.measures)
+    console.say()
+    console.say("What the transcripts contain")
     audit_command.show(findings)
-    screen.say()
+    console.say()
     _show_errors(errors, len(test))
     _show_user(published, train, source.titles)
-    checks = [
-        demo_checks.equality(published, expected),
+    found = [
+        checks.equality(published, expected),
         distance,
-        demo_checks.audited(findings),
-        demo_checks.useful(errors, len(test)),
+        checks.audited(findings),
+        checks.useful(errors, len(test)),
     ]
-    screen.say("Checks")
-    audit_command.show(checks)
-    screen.say()
-    _verdict(checks, time.monotonic() - started)
+    console.say("Checks")
+    audit_command.show(found)
+    console.say()
+    _verdict(found, time.monotonic() - started)
 
 
 def _split(
-    source: data.Source, users: int, items: int, params: Parameters
+    source: sources.Source, users: int, items: int, params: Parameters
 ) -> tuple[Ratings, Ratings]:
     """The slice of most active users and most rated items: (to train on, to test with)."""
     dense = ratings.quantise(ratings.most_active(source.raw, users, items), params)
@@ -134,12 +130,12 @@ def _split(
 
 
 def _announce(
-    source: data.Source, train: Ratings, test: Ratings, params: Parameters, suite: str
+    source: sources.Source, train: Ratings, test: Ratings, params: Parameters, suite: str
 ) -> None:
     fit = bounds(params, train.n_users, train.n_items)
-    screen.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
-    screen.say()
-    screen.facts(
+    console.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
+    console.say()
+    console.facts(
         [
             ("data", source.description),
             (
@@ -152,12 +148,12 @@ def _announce(
             ("suite", suite),
         ]
     )
-    screen.say()
-    if source.notice and source.kind is not data.Kind.FETCHED:  # those terms were just shown
-        screen.say(source.notice)
-        screen.say()
-    screen.say("Training with three parties takes most of the time.")
-    screen.say()
+    console.say()
+    if source.notice and source.kind is not sources.Kind.FETCHED:  # those terms were just shown
+        console.say(source.notice)
+        console.say()
+    console.say("Training with three parties takes most of the time.")
+    console.say()
 
 
 @contextmanager
@@ -172,9 +168,9 @@ def _folder(out: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _show_errors(errors: demo_checks.Errors, held_out: int) -> None:
-    screen.say(f"Error on the {held_out:,} ratings held out, in stars")
-    screen.table(
+def _show_errors(errors: checks.Errors, held_out: int) -> None:
+    console.say(f"Error on the {held_out:,} ratings held out, in stars")
+    console.table(
         ["predictor", "RMSE", "sees"],
         [
             [
@@ -187,24 +183,26 @@ def _show_errors(errors: demo_checks.Errors, held_out: int) -> None:
         ],
         right="RMSE",
     )
-    screen.say()
+    console.say()
 
 
 def _show_user(published: ItemProfiles, train: Ratings, titles: dict[str, str]) -> None:
     """The recommendations of a user of median activity, beside what she rated highest."""
-    row, hers = demo_checks.typical_user(train, published)
+    row, hers = checks.typical_user(train, published)
     loved = sorted(hers, key=lambda item: (-hers[item], item))[:_TOP]
     names = [titles.get(published.items[item], published.items[item]) for item in loved]
-    screen.say(f"User {train.users[row]} rated highest: {'; '.join(names)}.")
-    screen.say(f"On her own machine, from V and her {len(hers):,} ratings, she finds:")
+    console.say(f"User {train.users[row]} rated highest: {'; '.join(names)}.")
+    console.say(f"On her own machine, from V and her {len(hers):,} ratings, she finds:")
     recommend.show_recommendations(published, hers, _TOP, titles)
-    screen.say()
+    console.say()
 
 
 def _verdict(checks: list[Finding], elapsed: float) -> None:
     """The last line, and the exit status."""
     failed = sum(not one.ok for one in checks)
     if failed:
-        screen.say(f"{failed} of {len(checks)} checks FAILED", style="bold red")
+        console.say(f"{failed} of {len(checks)} checks FAILED", style="bold red")
         raise typer.Exit(1)
-    screen.say(f"All {len(checks)} checks held, in {screen.seconds(elapsed)}.", style="bold green")
+    console.say(
+        f"All {len(checks)} checks held, in {console.seconds(elapsed)}.", style="bold green"
+    )

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import data, screen, titles
+from ppmf import console
+from ppmf.data import item_titles, sources
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import RangeError
@@ -72,12 +73,12 @@ def recommend(
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
     """
     published = profiles.read(profiles_file)
-    file = data.ratings_file(ratings_file)
+    file = sources.ratings_file(ratings_file)
     mine = own_ratings(ratings.read(file), user)
     rated = rated_rows(mine, published, ignore_unknown)
     if ignore_unknown and len(rated) < len(mine):
-        screen.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
-    known = titles.beside(file) if titles_file is None else titles.read(titles_file)
+        console.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
+    known = item_titles.beside(file) if titles_file is None else item_titles.read(titles_file)
     show_recommendations(published, rated, top, known)
 
 
@@ -100,11 +101,11 @@ def similar(
     published = profiles.read(profiles_file)
     if item not in published.items:
         raise RangeError(f"{profiles_file}: no item {item[:40]!a}")
-    known = {} if titles_file is None else titles.read(titles_file)
+    known = {} if titles_file is None else item_titles.read(titles_file)
     near = ridge.similar(published, published.items.index(item), top)
     unit = 1 << published.frac_bits
-    screen.say(f"nearest to {item} {known.get(item, '')}".rstrip())
-    screen.table(
+    console.say(f"nearest to {item} {known.get(item, '')}".rstrip())
+    console.table(
         ["", "item", "title", "distance"],
         [
             [
@@ -166,9 +167,9 @@ def show_recommendations(
     own = ridge.profile(rated, published)
     best = ridge.top_n(own, published, rated, top)
     if not best:
-        screen.say("every item with a profile is rated already")
+        console.say("every item with a profile is rated already")
         return
-    screen.table(
+    console.table(
         ["", "item", "title", "predicted"],
         [
             [

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import data, inputs, report, screen
-from ppmf_conformance import train as training
-from ppmf_conformance.bench import calibration, spu, tables
-from ppmf_conformance.bench.programme import FULL, QUICK
-from ppmf_conformance.bench.session import RESULTS, Session
+from ppmf import console, options, run_report
+from ppmf.bench import calibration, spu, tables
+from ppmf.bench.programme import FULL, QUICK
+from ppmf.bench.session import RESULTS, Session
+from ppmf.commands import train as training
+from ppmf.data import sources
 from ppmf_costs.model import SHIPPED, Coefficients
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
@@ -108,7 +109,7 @@ def bench(
         bool,
         typer.Option("--check-estimate", help="Only compare estimates with measured runs."),
     ] = False,
-    costs: inputs.CostsFile = SHIPPED,
+    costs: options.CostsFile = SHIPPED,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")
     ] = Path("bench-results"),
@@ -147,13 +148,13 @@ def bench(
     out.mkdir(parents=True, exist_ok=True)
     measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = data.find(data_path, announce=screen.say)
+    source = sources.find(data_path, announce=console.say)
     session = Session(programme, suites, source, out, measured, python, limit)
     session.begin()
     if calibrate:
         found = calibration.calibrate(programme, suites, session.run)
         found.write(costs)
-        screen.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
+        console.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
     if check_estimate:
         _check(session, costs)
     if calibrate or check_estimate:
@@ -163,7 +164,7 @@ def bench(
             getattr(session, part.value)()
     session.finish()
     if not session.equal:
-        screen.say("A secure result DIFFERS from F_fix", style="bold red")
+        console.say("A secure result DIFFERS from F_fix", style="bold red")
         raise typer.Exit(1)
 
 
@@ -174,8 +175,8 @@ def _check(session: Session, costs: Path) -> None:
     )
     tables.checked(rows)
     session.results["estimates"] = [one.json() for one in rows]
-    report.write_json(session.out / RESULTS, session.results)
+    run_report.write_json(session.out / RESULTS, session.results)
     if not all(one.holds for one in rows):
-        screen.say("An estimate is off by more than a quarter", style="bold red")
+        console.say("An estimate is off by more than a quarter", style="bold red")
         raise typer.Exit(1)
-    screen.say("All estimates hold within a quarter, bytes exactly.", style="bold green")
+    console.say("All estimates hold within a quarter, bytes exactly.", style="bold green")

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from ppmf_conformance import synthetic
+from ppmf.data import synthetic
 from ppmf_costs import plan as planning
 from ppmf_costs.model import Sample
 from ppmf_costs.plan import Size

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flint import fmpq
 
-from ppmf_conformance import report
+from ppmf import run_report
 from ppmf_reference.certified import Enclosure
 from ppmf_spec.parameters import Parameters
 
@@ -27,7 +27,7 @@ def write_exact(
 ) -> None:
     """Write V as rationals; rows (m, row_rank)."""
     text = [[str(number) for number in row] for row in rows]
-    report.write_json(
+    run_report.write_json(
         path,
         {
             "format": "ppmf-item-exact/1",
@@ -45,7 +45,7 @@ def write_enclosure(path: Path, enclosure: Enclosure, params: Parameters) -> Non
     balls = [decimal_ball(low, high, places) for low, high in enclosure.endpoints()]
     width = params.row_rank
     rows = [balls[at : at + width] for at in range(0, len(balls), width)]
-    report.write_json(
+    run_report.write_json(
         path,
         {
             "format": "ppmf-item-enclosure/1",

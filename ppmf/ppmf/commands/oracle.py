@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import inputs, real_files, screen
+from ppmf import console, options, oracle_files
 from ppmf_reference import certified, exact, fixed
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
@@ -29,15 +29,15 @@ class Mode(StrEnum):
 
 
 def oracle(
-    ratings: inputs.RatingsFile,
+    ratings: options.RatingsFile,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="FILE", help="The result, JSON.", show_default=False),
     ],
     mode: Annotated[Mode, typer.Option("--mode", help="What to compute, see above.")] = Mode.FIXED,
-    params: inputs.ParametersFile = None,
-    catalogue: inputs.CatalogueFile = None,
-    user_list: inputs.UserListFile = None,
+    params: options.ParametersFile = None,
+    catalogue: options.CatalogueFile = None,
+    user_list: options.UserListFile = None,
 ) -> None:
     """Train in the clear: what the secure training must equal.
 
@@ -51,25 +51,25 @@ def oracle(
       ppmf oracle ratings.csv --params P.toml --mode certified --out real.json
       cmp fixed.json run/item_profiles.json
     """
-    parameters = inputs.parameters(params)
-    training = inputs.training_ratings(ratings, parameters, catalogue, user_list)
+    parameters = options.parameters(params)
+    training = options.training_ratings(ratings, parameters, catalogue, user_list)
     for warning in bounds(parameters, training.n_users, training.n_items).warnings:
-        screen.note(warning)
+        console.note(warning)
     size = f"{training.n_items:,} items, {training.n_users:,} users"
     if mode is Mode.FIXED:
-        with screen.iterations("F_fix", parameters.iterations) as done:
+        with console.iterations("F_fix", parameters.iterations) as done:
             profiles.write(out, fixed.train(training, parameters, on_iteration=done))
-        screen.say(f"F_fix of {size}: {out}")
+        console.say(f"F_fix of {size}: {out}")
     elif mode is Mode.EXACT:
         _exact(training, parameters, out)
-        screen.say(f"F_real of {size}, in exact rationals: {out}")
+        console.say(f"F_real of {size}, in exact rationals: {out}")
     else:
         enclosure = enclose(training, parameters)
-        real_files.write_enclosure(out, enclosure, parameters)
-        radius = screen.power_of_two(enclosure.radius)
-        screen.say(f"F_real of {size}, every number within {radius}: {out}")
+        oracle_files.write_enclosure(out, enclosure, parameters)
+        radius = console.power_of_two(enclosure.radius)
+        console.say(f"F_real of {size}, every number within {radius}: {out}")
         if enclosure.undecided:
-            screen.say(
+            console.say(
                 f"{len(enclosure.undecided):,} factors lie on the jump of the binary prox for all "
                 "that can be told: their enclosures hold both branches"
             )
@@ -77,20 +77,20 @@ def oracle(
 
 def enclose(training: Ratings, params: Parameters) -> certified.Enclosure:
     """A rigorous enclosure of F_real, with a progress bar."""
-    with screen.iterations("F_real", params.iterations) as done:
+    with console.iterations("F_real", params.iterations) as done:
         return certified.train(training, params, on_iteration=done)
 
 
 def _exact(training: Ratings, params: Parameters, out: Path) -> None:
     usual = _EXACT_ITERATIONS[params.step_rule]
     if params.iterations * params.inner_steps > usual:
-        screen.note(
+        console.note(
             f"exact rationals grow about six-fold an iteration: more than {usual} under the step "
             f"rule {params.step_rule} may take for ever; --mode certified does not"
         )
     rows: exact.Matrix = []
-    with screen.iterations("F_real", params.iterations) as done:
+    with console.iterations("F_real", params.iterations) as done:
         for state in exact.iterate(training, params):
             rows = state.items
             done(state.iteration if state.side == "items" else state.iteration - 1)
-    real_files.write_exact(out, training.items, rows, params)
+    oracle_files.write_exact(out, training.items, rows, params)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ppmf_conformance import screen
+from ppmf import console
 from ppmf_costs.model import Coefficients
 from ppmf_costs.tally import Tally
 from ppmf_secure.program import USERS
@@ -64,7 +64,7 @@ class Forecast:
 @contextmanager
 def following(forecast: Forecast) -> Iterator[Callable[[Progress], None]]:
     """Progress bars of the parties, for as long as the block runs."""
-    with screen.bars() as shown:
+    with console.bars() as shown:
 
         def show(now: Progress) -> None:
             if now.party != USERS and now.phase not in ("keys", "upload"):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ppmf_conformance import report, screen
-from ppmf_conformance.bench import comparison, plots, runs, scaling, spu, tables
-from ppmf_conformance.bench.calibration import machine
-from ppmf_conformance.bench.comparison import Compared
-from ppmf_conformance.bench.programme import (
+from ppmf import console, run_report
+from ppmf.bench import comparison, plots, runs, scaling, spu, tables
+from ppmf.bench.calibration import machine
+from ppmf.bench.comparison import Compared
+from ppmf.bench.programme import (
     REPORTED_CORES,
     REPORTED_GIGABYTES,
     REPORTED_HOURS,
@@ -20,8 +20,8 @@ from ppmf_conformance.bench.programme import (
     Programme,
     is_paillier,
 )
-from ppmf_conformance.bench.runs import Measured
-from ppmf_conformance.data import Source
+from ppmf.bench.runs import Measured
+from ppmf.data.sources import Source
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_reference import fixed
@@ -57,24 +57,24 @@ class Session:
         self.results = {
             "format": "ppmf-bench/1",
             "machine": machine(),
-            "versions": report.versions(),
+            "versions": run_report.versions(),
             "data": self.source.description,
         }
-        screen.facts([("machine", machine()), ("data", self.source.description)])
+        console.facts([("machine", machine()), ("data", self.source.description)])
         if self.source.notice:
-            screen.say(self.source.notice)
+            console.say(self.source.notice)
 
     def run(self, point: Point, suite: str, ratings: Ratings | None = None) -> Measured:
         """A measured training at a size, on made-up ratings unless others are given."""
         params = point.params
         used = runs.made_up(point.users, point.items, params) if ratings is None else ratings
-        with screen.bars() as shown:
+        with console.bars() as shown:
 
             def progress(now: Progress) -> None:
                 shown.show(f"{suite}, {point}: {now.party}", now.done, now.total, now.phase)
 
             measured = runs.measure(used, params, suite, progress)
-        screen.note(f"{suite}, {point}: {screen.seconds(measured.wall)}")
+        console.note(f"{suite}, {point}: {console.seconds(measured.wall)}")
         return measured
 
     def training(self) -> None:
@@ -99,7 +99,7 @@ class Session:
         measured = self.run(point, self.suites[0])
         self._title(f"The founding paper's size, {measured.suite}: {point}")
         tables.run(measured)
-        screen.say(
+        console.say(
             f"the founding paper, as reported: {REPORTED_HOURS} hours, {REPORTED_GIGABYTES:,} GB, "
             f"{REPORTED_CORES} cores"
         )
@@ -120,7 +120,7 @@ class Session:
     def spu(self) -> None:
         """The half-step's work and the iteration on SPU, next to the first suite's training."""
         if self.spu_python is None:
-            screen.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
+            console.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
             return
         first = self._trainings[0] if self._trainings else None
         point = self.programme.of(self.suites[0])
@@ -128,7 +128,7 @@ class Session:
         about, entries = spu.measure(self.spu_python, point, spu.PARTS, self.limit)
         tables.spu(entries)
         if first is None:
-            screen.note("no ratios: they need the part training in the same run")
+            console.note("no ratios: they need the part training in the same run")
         else:
             self._compared[:0] = comparison.half_steps(first, entries)
         self._keep("spu", {**about, "parts": [entry.json() for entry in entries]})
@@ -150,8 +150,8 @@ class Session:
             tables.compared(self._compared)
             plots.ratios(self.out / "ratios.svg", {c.work: c.ratio for c in self._compared})
             self._keep("compared", [one.json() for one in self._compared])
-        screen.say()
-        screen.say(f"Results: {self.out / RESULTS}")
+        console.say()
+        console.say(f"Results: {self.out / RESULTS}")
 
     def _real(self, point: Point) -> Ratings:
         """Of the data, the most active users and most rated items, as many as the point has."""
@@ -162,13 +162,13 @@ class Session:
         """F_fix on the same ratings: its seconds, and whether the secure result is equal."""
         params = measured.params
         started = time.perf_counter()
-        with screen.iterations("F_fix", params.iterations) as done:
+        with console.iterations("F_fix", params.iterations) as done:
             expected = fixed.train(measured.ratings, params, on_iteration=done)
         spent = time.perf_counter() - started
         equal = expected == measured.profiles
         self.equal &= equal
-        screen.say(
-            f"F_fix in the clear, plain Python: {screen.seconds(spent)}; "
+        console.say(
+            f"F_fix in the clear, plain Python: {console.seconds(spent)}; "
             f"the secure result {'equals it bit for bit' if equal else 'DIFFERS'}"
         )
         return {"plain_seconds": round(spent, 3), "equal": equal}
@@ -177,22 +177,22 @@ class Session:
         """A measured small run taken to the full size by the ratio of the two estimates."""
         point, suite = self.programme.training, measured.suite
         if self.costs is None or suite not in self.costs.suites:
-            screen.say(f"not extrapolated: the unit costs of {suite} were not measured")
+            console.say(f"not extrapolated: the unit costs of {suite} were not measured")
             return {}
         size = Size.numbered(point.users, point.items)
         full = self.costs.estimate(plan(point.params, size, suite_named(suite)), suite)
         small = self.costs.estimate(measured.tally, suite)
         seconds = measured.wall * full.total / small.total
-        screen.say(
+        console.say(
             f"EXTRAPOLATED, not measured: {point} would take {seconds / 3600:.1f} h (the measured "
             "seconds times the ratio of the cost model's estimates)"
         )
         return {"extrapolated_to": str(point), "extrapolated_seconds": round(seconds)}
 
     def _title(self, line: str) -> None:
-        screen.say()
-        screen.say(line, style="bold")
+        console.say()
+        console.say(line, style="bold")
 
     def _keep(self, name: str, content: object) -> None:
         self.results[name] = content
-        report.write_json(self.out / RESULTS, self.results)
+        run_report.write_json(self.out / RESULTS, self.results)

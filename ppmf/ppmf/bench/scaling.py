@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_conformance.bench.programme import DIMENSIONS, Point
-from ppmf_conformance.bench.runs import Measured
+from ppmf.bench.programme import DIMENSIONS, Point
+from ppmf.bench.runs import Measured
 
 Measure = Callable[[Point], Measured]
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ppmf import console
 from ppmf_audit import Finding, audit
-from ppmf_conformance import screen
 
 _OUTCOME = {True: "ok", False: "FAILED"}
 
@@ -38,15 +38,15 @@ def audit_transcripts(
     findings = audit(folder)
     show(findings)
     failed = [one for one in findings if not one.ok]
-    screen.say()
+    console.say()
     if failed:
-        screen.say(f"{len(failed)} of {len(findings)} checks FAILED", style="bold red")
+        console.say(f"{len(failed)} of {len(findings)} checks FAILED", style="bold red")
         raise typer.Exit(1)
-    screen.say(f"all {len(findings)} checks held")
+    console.say(f"all {len(findings)} checks held")
 
 
 def show(findings: Sequence[Finding]) -> None:
     """The findings as a table."""
-    screen.table(
+    console.table(
         ["", "check", "seen"], [[_OUTCOME[one.ok], one.check, one.detail] for one in findings]
     )

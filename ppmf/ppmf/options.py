@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ppmf_conformance import data, screen
+from ppmf import console
+from ppmf.data import sources
 from ppmf_spec import ratings
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.files import read_text
@@ -81,14 +82,14 @@ def training_ratings(
     """
     items = None if catalogue is None else id_list(catalogue, "item")
     users = None if user_list is None else id_list(user_list, "user")
-    file = data.ratings_file(path)
+    file = sources.ratings_file(path)
     found = ratings.quantise(ratings.read(file), params, users=users, items=items)
     for what, given, option, count in (
         ("user list", users, "--user-list", found.n_users),
         ("item catalogue", items, "--catalogue", found.n_items),
     ):
         if given is None:
-            screen.note(
+            console.note(
                 f"the public {what} is the {count:,} ids in {file} ({option} gives another)"
             )
     return found
