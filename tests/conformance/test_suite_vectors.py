@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.vectors import render
+from tools.vectors.draw import Draw
 
 from ppmf_conformance.suite import cases, titles
-from ppmf_conformance.suite.generate import render
-from ppmf_conformance.suite.generate.draw import Draw
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.requirements import collect
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the vectors: `python -m ppmf_conformance.suite.generate VECTORS CHAPTERS`."""
+"""Write the vectors: `python -m tools.vectors VECTORS CHAPTERS`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from ppmf_conformance.suite.generate.render import write
+from tools.vectors.render import write
 
 if __name__ == "__main__":
     folder, chapters = map(Path, sys.argv[1:])

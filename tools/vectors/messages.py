@@ -9,8 +9,8 @@ import cbor2
 
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
 from ppmf_conformance.suite.adapters.values import shown
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
 _COMPANIONS: dict[tuple[str, int], dict[str, Any]] = {

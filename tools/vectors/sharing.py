@@ -9,13 +9,13 @@ import gmpy2
 import numpy as np
 
 from ppmf_conformance.suite.adapters.sharing import OPERATIONS
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.ahe.slots import Slots
 from ppmf_secure.coins import Coins
 from ppmf_secure.sealing import SealingKey
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
 
 SUITE = "paillier-512-insecure"
 BITS = 512

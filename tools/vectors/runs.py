@@ -9,13 +9,13 @@ from typing import Any
 
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
 from ppmf_conformance.suite.adapters.values import shown
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
-from ppmf_conformance.suite.generate.toys import KINDS
 from ppmf_conformance.suite.ours import Ours
 from ppmf_conformance.suite.protocol import ROLES
 from ppmf_conformance.suite.tamper import Post
 from ppmf_spec import wire
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
+from tools.vectors.toys import KINDS
 
 _ALL = (
     "RUN-001 RUN-002 RUN-003 RUN-004 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "

@@ -8,10 +8,10 @@ from typing import Any
 
 from ppmf_conformance.suite.adapters import values
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS, output_shown
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
-from ppmf_conformance.suite.generate.toys import KINDS, rated, ratings, side
 from ppmf_reference import certified, fixed
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
+from tools.vectors.toys import KINDS, rated, ratings, side
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.suite.adapters import values
-from ppmf_conformance.suite.generate.draw import Draw
+from tools.vectors.draw import Draw
 
 KINDS: dict[str, dict[str, Any]] = {
     "lipschitz": {},

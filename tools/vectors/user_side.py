@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
-from ppmf_conformance.suite.generate.toys import STARS
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
+from tools.vectors.toys import STARS
 
 _TOP = "RDG-001 RDG-004 RDG-005 RDG-006 RDG-007 RDG-009"
 

@@ -11,6 +11,9 @@ from ppmf_conformance.suite.adapters.serve import Operation
 from ppmf_conformance.suite.adapters.values import shown
 from ppmf_spec.errors import PpmfError
 
+GENERATOR = "ppmf_conformance.suite.generate"
+"""The generator's name in the vectors. It was once a module of that name; vectors do not change."""
+
 VERSION = "1"
 """Of the generator: raised when a change to it changes a vector."""
 
@@ -68,7 +71,7 @@ class Family:
                 "steps": shown(found),
                 "expect": shown(expect),
                 "source": {
-                    "generator": "ppmf_conformance.suite.generate",
+                    "generator": GENERATOR,
                     "version": VERSION,
                     "seed": seed,
                 },

@@ -7,9 +7,9 @@ from typing import Any
 
 from ppmf_conformance.suite.adapters.blocks import OPERATIONS
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS as INTEGERS
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
-from ppmf_conformance.suite.generate.messages import SESSION
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
+from tools.vectors.messages import SESSION
 
 WORD = 1 << 64
 

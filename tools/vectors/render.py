@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ppmf_conformance.suite import titles
 from ppmf_conformance.suite.cases import DIGESTS
-from ppmf_conformance.suite.generate import (
+from tools.vectors import (
     blocks,
     messages,
     params,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.suite.adapters.oracle import OPERATIONS
-from ppmf_conformance.suite.generate.draw import Draw
-from ppmf_conformance.suite.generate.family import Family
+from tools.vectors.draw import Draw
+from tools.vectors.family import Family
 
 
 def families() -> list[Family]:
