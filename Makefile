@@ -88,7 +88,7 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 
 .PHONY: vectors
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
-	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/suite/vectors spec
+	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/vectors spec
 
 .PHONY: trace
 trace: $(VENV)/.runtime ## make the table of requirements, their tests and their code anew

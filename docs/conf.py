@@ -43,7 +43,7 @@ myst_heading_anchors = 3
 
 TRACE: dict[str, dict[str, Any]] = json.loads((ROOT / "spec" / "trace.json").read_text())
 CASES: dict[str, list[str]] = {}
-for family in sorted(ROOT.glob("conformance/ppmf_conformance/suite/vectors/*.json")):
+for family in sorted(ROOT.glob("conformance/ppmf_conformance/vectors/*.json")):
     for case in json.loads(family.read_text())["cases"]:
         for requirement in case["requirements"]:
             CASES.setdefault(requirement, []).append(case["id"])

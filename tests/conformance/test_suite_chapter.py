@@ -11,11 +11,11 @@ import pytest
 import typer
 
 from ppmf.main import app
-from ppmf_conformance.suite import schema
-from ppmf_conformance.suite.adapters import oracle, secure
-from ppmf_conformance.suite.adapters.broken import FAULTS
-from ppmf_conformance.suite.cases import Case, shipped
-from ppmf_conformance.suite.results import Exit
+from ppmf_conformance import schema
+from ppmf_conformance.adapters import oracle, secure
+from ppmf_conformance.adapters.broken import FAULTS
+from ppmf_conformance.cases import Case, shipped
+from ppmf_conformance.results import Exit
 from ppmf_spec.requirements import collect
 
 CHAPTER = Path(__file__).parents[2] / "spec" / "07-conformance.md"

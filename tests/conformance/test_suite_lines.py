@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ppmf_conformance.suite import cases, enclosures, jsontext, protocol, schema
-from ppmf_conformance.suite.adapters import values
-from ppmf_conformance.suite.judge import judge
-from ppmf_conformance.suite.protocol import Answer, ProtocolError
-from ppmf_conformance.suite.results import Outcome
+from ppmf_conformance import cases, enclosures, json_text, line_protocol, schema
+from ppmf_conformance.adapters import values
+from ppmf_conformance.judge import judge
+from ppmf_conformance.line_protocol import Answer, ProtocolError
+from ppmf_conformance.results import Outcome
 from ppmf_spec.errors import EncodingError, ParametersError
 
 HELLO = (
@@ -29,7 +29,7 @@ def case(case_id: str) -> cases.Case:
 
 @pytest.mark.req("PPMF-CON-004")
 def test_hello_is_read() -> None:
-    found = protocol.parse_hello(HELLO)
+    found = line_protocol.parse_hello(HELLO)
     assert (found.name, found.version, found.language) == ("x", "1", "C")
     assert found.features == {"init", "words.round"}
     assert found.roles == ("users", "csp")
@@ -55,18 +55,20 @@ def test_hello_is_read() -> None:
 )
 def test_a_hello_that_is_not_as_it_should_be_is_refused(line: bytes, why: str) -> None:
     with pytest.raises(ProtocolError, match=why):
-        protocol.parse_hello(line)
+        line_protocol.parse_hello(line)
 
 
 @pytest.mark.req("PPMF-CON-006", "PPMF-CON-007")
 def test_the_four_answers_are_read() -> None:
-    ok = protocol.parse_answer(b'{"seq":7,"status":"ok","out":{"a":["1",null,true]}}', 7)
+    ok = line_protocol.parse_answer(b'{"seq":7,"status":"ok","out":{"a":["1",null,true]}}', 7)
     assert ok == Answer("ok", {"a": ["1", None, True]})
     reject = b'{"seq":7,"status":"reject","class":"range","message":"too large"}'
-    assert protocol.parse_answer(reject, 7) == Answer("reject", {}, "range", "too large")
-    assert protocol.parse_answer(b'{"seq":7,"status":"unsupported"}', 7).status == "unsupported"
+    assert line_protocol.parse_answer(reject, 7) == Answer("reject", {}, "range", "too large")
+    assert (
+        line_protocol.parse_answer(b'{"seq":7,"status":"unsupported"}', 7).status == "unsupported"
+    )
     error = b'{"seq":7,"status":"error","message":"stack"}'
-    assert protocol.parse_answer(error, 7).message == "stack"
+    assert line_protocol.parse_answer(error, 7).message == "stack"
 
 
 @pytest.mark.req("PPMF-CON-003", "PPMF-CON-006", "PPMF-CON-007")
@@ -88,15 +90,15 @@ def test_the_four_answers_are_read() -> None:
 )
 def test_any_other_answer_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
-        protocol.parse_answer(line, 7)
+        line_protocol.parse_answer(line, 7)
 
 
 def test_calls_are_of_their_schema() -> None:
     lines = schema.named("protocol")
-    hello = jsontext.loads(protocol.hello_line(), "call")
+    hello = json_text.loads(line_protocol.hello_line(), "call")
     assert schema.faults(hello, lines, "hello-request") == []
     for one in cases.shipped().cases:
-        call = jsontext.loads(protocol.run_line(1, one.id, one.op, one.given), one.id)
+        call = json_text.loads(line_protocol.run_line(1, one.id, one.op, one.given), one.id)
         assert schema.faults(call, lines, "run-request") == []
 
 

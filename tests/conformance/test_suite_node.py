@@ -7,8 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-import ppmf_conformance.suite.adapters as adapters
-from ppmf_conformance.suite import cases, runner
+import ppmf_conformance.adapters as adapters
+from ppmf_conformance import cases, runner
 
 FOLDER = Path(adapters.__path__[0]) / "node"
 SUITE = cases.shipped()

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from ppmf_conformance.suite import cases, parties, runner
-from ppmf_conformance.suite.adapters.party import House
-from ppmf_conformance.suite.ours import Ours
-from ppmf_conformance.suite.protocol import Answer, ProtocolError
-from ppmf_conformance.suite.results import Outcome
-from ppmf_conformance.suite.tamper import Post, changed, field_changed
+from ppmf_conformance import cases, party_runs, runner
+from ppmf_conformance.adapters.party import House
+from ppmf_conformance.line_protocol import Answer, ProtocolError
+from ppmf_conformance.our_parties import Ours
+from ppmf_conformance.results import Outcome
+from ppmf_conformance.tamper import Post, changed, field_changed
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
 
-SECURE = (sys.executable, "-m", "ppmf_conformance.suite.adapters.secure")
+SECURE = (sys.executable, "-m", "ppmf_conformance.adapters.secure")
 SUITE = cases.shipped()
 
 
@@ -114,7 +114,7 @@ def message_edit(edit: str, to: str = "users") -> Any:
 )
 def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, why: str) -> None:
     one = case("parties/lipschitz-csp")
-    outcome, detail = parties.play(one, Tampering("party.step", change))
+    outcome, detail = party_runs.play(one, Tampering("party.step", change))
     assert outcome is Outcome.FAIL
     assert why in detail
 
@@ -123,14 +123,14 @@ def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, wh
 def test_a_party_that_answers_otherwise_is_malformed() -> None:
     one = case("parties/lipschitz-csp")
     with pytest.raises(ProtocolError, match="no handle"):
-        parties.play(one, Tampering("party.new", lambda _: Answer("ok", {})))
+        party_runs.play(one, Tampering("party.new", lambda _: Answer("ok", {})))
     with pytest.raises(ProtocolError, match=r"\$.refused: missing"):
-        parties.play(one, Tampering("party.step", lambda _: Answer("ok", {"outbox": []})))
+        party_runs.play(one, Tampering("party.step", lambda _: Answer("ok", {"outbox": []})))
 
 
 def test_a_party_that_does_nothing_is_noticed() -> None:
     idle = Answer("ok", {"outbox": [], "refused": [], "done": False, "output": None})
-    found = parties.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
+    found = party_runs.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
     assert found == (Outcome.FAIL, "nobody sends what users, recsys, csp wait for")
 
 
@@ -140,7 +140,7 @@ def test_a_wrong_output_is_noticed() -> None:
             answer.out["output"]["factors"][0][0] = "1"
         return answer
 
-    outcome, detail = parties.play(
+    outcome, detail = party_runs.play(
         case("parties/lipschitz-recsys"), Tampering("party.step", change)
     )
     assert outcome is Outcome.FAIL

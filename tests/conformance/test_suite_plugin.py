@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-BROKEN = "ppmf_conformance.suite.adapters.broken"
+BROKEN = "ppmf_conformance.adapters.broken"
 
 
 def run(folder: Path, *options: str, fault: str = "ridge-doubled") -> tuple[int, str]:
     target = shlex.join([sys.executable, "-m", BROKEN, fault])
-    command = ["-p", "ppmf_conformance.suite.pytest_plugin", "-q", "-rsx", "--ppmf-target", target]
+    command = ["-p", "ppmf_conformance.pytest_plugin", "-q", "-rsx", "--ppmf-target", target]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command, *options],
         cwd=folder,

@@ -13,24 +13,24 @@ from xml.etree import ElementTree
 import pytest
 
 from ppmf import main
-from ppmf_conformance.suite import cases, known, runner, titles
-from ppmf_conformance.suite.adapters.broken import FAULTS
-from ppmf_conformance.suite.deadline import DEADLINES, Deadline, Deadlines
-from ppmf_conformance.suite.known import KnownFailure
-from ppmf_conformance.suite.reports import Context, Report, junit, ndjson, page
-from ppmf_conformance.suite.results import Exit, Outcome, Summary
-from ppmf_conformance.suite.target import CrashError, HangError, Target
+from ppmf_conformance import cases, known_failures, requirement_titles, runner
+from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.adapters.broken import FAULTS
+from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
+from ppmf_conformance.known_failures import KnownFailure
+from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.results import Exit, Outcome, Summary
 from ppmf_spec.errors import EncodingError
 
 ADAPTERS = (sys.executable, "-m")
-ORACLE = (*ADAPTERS, "ppmf_conformance.suite.adapters.oracle")
+ORACLE = (*ADAPTERS, "ppmf_conformance.adapters.oracle")
 SHORT = Deadlines(hello=30, call=1.0)
 """For adapters that are meant to run into it; all others get the ample default."""
 SUITE = cases.shipped()
 
 
 def broken(name: str) -> tuple[str, ...]:
-    return (*ADAPTERS, "ppmf_conformance.suite.adapters.broken", name)
+    return (*ADAPTERS, "ppmf_conformance.adapters.broken", name)
 
 
 def ask(
@@ -168,16 +168,16 @@ def test_known_failures_are_strict() -> None:
 def test_the_list_of_known_failures_is_read(tmp_path: Path) -> None:
     path = tmp_path / "known"
     path.write_text("# ours\n\nprox/*  issue 7: ties\nstep/zero-step issue 8\n")
-    found = known.read(path)
+    found = known_failures.read(path)
     assert found == (
         KnownFailure("prox/*", "issue 7: ties"),
         KnownFailure("step/zero-step", "issue 8"),
     )
-    assert known.reason("prox/x/y", found) == "issue 7: ties"
-    assert known.reason("step/zero", found) is None
+    assert known_failures.reason("prox/x/y", found) == "issue 7: ties"
+    assert known_failures.reason("step/zero", found) is None
     path.write_text("prox/*\n")
     with pytest.raises(EncodingError, match=r"known:1: .* reason"):
-        known.read(path)
+        known_failures.read(path)
 
 
 @pytest.mark.req("PPMF-CON-015")
@@ -197,7 +197,7 @@ def test_advice_that_is_not_followed_does_not_fail_a_run() -> None:
 
 def report(folder: Path, name: str, *patterns: str) -> tuple[Report, Path]:
     """A run of a broken adapter, and its NDJSON."""
-    context = Context("1", SUITE.digest, titles.titles())
+    context = Context("1", SUITE.digest, requirement_titles.titles())
     path = folder / f"{name}.ndjson"
     plan = runner.Plan(broken(name), SUITE.pick(patterns))
     with ndjson.Writer(path, context, plan.command) as writer:

@@ -13,7 +13,7 @@ import pytest
 from tools.vectors import render
 from tools.vectors.draw import Draw
 
-from ppmf_conformance.suite import cases, titles
+from ppmf_conformance import cases, requirement_titles
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.requirements import collect
 
@@ -31,8 +31,8 @@ def test_they_are_made_again_byte_for_byte() -> None:
     assert sorted(made) == sorted(path.name for path in FOLDER.iterdir()), "make vectors"
     for name, content in made.items():
         assert (FOLDER / name).read_bytes() == content, f"{name} differs: make vectors"
-    again = titles.render(ROOT / "spec", render.named(made))
-    assert (FOLDER.parent / titles.FILE).read_bytes() == again, "make vectors"
+    again = requirement_titles.render(ROOT / "spec", render.named(made))
+    assert (FOLDER.parent / requirement_titles.FILE).read_bytes() == again, "make vectors"
 
 
 @pytest.mark.req("PPMF-CON-022")

@@ -19,7 +19,7 @@ import pytest
 
 import derived_numbers as derived
 from ppmf.commands.train import LATTICE, PAILLIER
-from ppmf_conformance.suite.cases import shipped
+from ppmf_conformance.cases import shipped
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.rlwe_params import ERROR_BOUND, STANDARD
 from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.suite.adapters.blocks import OPERATIONS
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS as INTEGERS
+from ppmf_conformance.adapters.blocks import OPERATIONS
+from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family
 from tools.vectors.messages import SESSION

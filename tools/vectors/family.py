@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ppmf_conformance.suite import jsontext
-from ppmf_conformance.suite.adapters.serve import Operation
-from ppmf_conformance.suite.adapters.values import shown
+from ppmf_conformance import json_text
+from ppmf_conformance.adapters.serve import Operation
+from ppmf_conformance.adapters.values import shown
 from ppmf_spec.errors import PpmfError
 
-GENERATOR = "ppmf_conformance.suite.generate"
+GENERATOR = "ppmf_conformance.generate"
 """The generator's name in the vectors. It was once a module of that name; vectors do not change."""
 
 VERSION = "1"
@@ -109,6 +109,6 @@ class Family:
     def text(self) -> str:
         """The file: a line a case, so that a change shows where it is."""
         head = {"format": "ppmf-vectors/1", "family": self.name, "about": self.about}
-        lines = [f' "{name}": {jsontext.line(value)},' for name, value in head.items()]
-        cases = ",\n".join(f"  {jsontext.line(case)}" for case in self.cases)
+        lines = [f' "{name}": {json_text.line(value)},' for name, value in head.items()]
+        cases = ",\n".join(f"  {json_text.line(case)}" for case in self.cases)
         return "{\n" + "\n".join(lines) + f'\n "cases": [\n{cases}\n ]\n}}\n'

@@ -7,8 +7,8 @@ from typing import Any
 
 import cbor2
 
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS
-from ppmf_conformance.suite.adapters.values import shown
+from ppmf_conformance.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.values import shown
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family
 

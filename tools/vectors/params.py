@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
 from tools.vectors.draw import Draw

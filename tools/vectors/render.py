@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppmf_conformance.suite import titles
-from ppmf_conformance.suite.cases import DIGESTS
+from ppmf_conformance import requirement_titles
+from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     blocks,
     messages,
@@ -48,8 +48,10 @@ def write(folder: Path, chapters: Path) -> list[str]:
             old.unlink()
     for name, content in made.items():
         (folder / name).write_bytes(content)
-    (folder.parent / titles.FILE).write_bytes(titles.render(chapters, named(made)))
-    return [*made, titles.FILE]
+    (folder.parent / requirement_titles.FILE).write_bytes(
+        requirement_titles.render(chapters, named(made))
+    )
+    return [*made, requirement_titles.FILE]
 
 
 def named(made: Mapping[str, bytes]) -> set[str]:

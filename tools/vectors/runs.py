@@ -7,11 +7,11 @@ from collections import defaultdict
 from itertools import combinations
 from typing import Any
 
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS
-from ppmf_conformance.suite.adapters.values import shown
-from ppmf_conformance.suite.ours import Ours
-from ppmf_conformance.suite.protocol import ROLES
-from ppmf_conformance.suite.tamper import Post
+from ppmf_conformance.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.values import shown
+from ppmf_conformance.line_protocol import ROLES
+from ppmf_conformance.our_parties import Ours
+from ppmf_conformance.tamper import Post
 from ppmf_spec import wire
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family

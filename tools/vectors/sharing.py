@@ -8,7 +8,7 @@ from typing import Any
 import gmpy2
 import numpy as np
 
-from ppmf_conformance.suite.adapters.sharing import OPERATIONS
+from ppmf_conformance.adapters.sharing import OPERATIONS
 from ppmf_secure.ahe.base import Layout
 from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
 from ppmf_secure.ahe.slots import Slots

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.suite.adapters import values
+from ppmf_conformance.adapters import values
 from tools.vectors.draw import Draw
 
 KINDS: dict[str, dict[str, Any]] = {

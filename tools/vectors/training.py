@@ -6,8 +6,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from ppmf_conformance.suite.adapters import values
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS, output_shown
+from ppmf_conformance.adapters import values
+from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family

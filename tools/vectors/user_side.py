@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ppmf_conformance.suite.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family
 from tools.vectors.toys import STARS

@@ -13,12 +13,19 @@ import typer
 
 from ppmf import console
 from ppmf.docstring_help import add
-from ppmf_conformance.suite import cases, check, known, runner, titles, version
-from ppmf_conformance.suite.cases import Suite
-from ppmf_conformance.suite.deadline import Deadlines
-from ppmf_conformance.suite.protocol import Hello
-from ppmf_conformance.suite.reports import Context, Report, junit, ndjson, page
-from ppmf_conformance.suite.results import Exit, Result, Summary, reproduction
+from ppmf_conformance import (
+    adapter_check,
+    cases,
+    requirement_titles,
+    runner,
+    version,
+)
+from ppmf_conformance.cases import Suite
+from ppmf_conformance.deadline import Deadlines
+from ppmf_conformance.known_failures import read as read_known_failures
+from ppmf_conformance.line_protocol import Hello
+from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.results import Exit, Result, Summary, reproduction
 from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
 
@@ -82,10 +89,10 @@ def run(
     plan = runner.Plan(
         tuple(command),
         suite.pick(only),
-        known.read(known_failures) if known_failures else (),
+        read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
     )
-    context = Context(version(), suite.digest, titles.titles())
+    context = Context(version(), suite.digest, requirement_titles.titles())
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
         on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
@@ -153,7 +160,7 @@ def check_adapter(
     """
     deadlines = Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline)
     failed = False
-    for finding in check.check(command, cases.shipped().cases, deadlines):
+    for finding in adapter_check.check(command, cases.shipped().cases, deadlines):
         failed |= bool(finding.fault)
         typer.echo(f"{'no ' if finding.fault else 'yes'}  {finding.what}")
         if finding.fault:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is an adapter fit to be asked? Its lines, its order, its flushing, its end; no arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ppmf_conformance import line_protocol
+from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.cases import Case
+from ppmf_conformance.deadline import Deadline, Deadlines
+from ppmf_conformance.line_protocol import Hello, ProtocolError
+
+UNKNOWN = "no_such.operation"
+IN_FLIGHT = 8
+"""Calls that are sent before an answer is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `fault` is empty when it is as it should be."""
+
+    what: str
+    fault: str
+
+
+def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -> Iterator[Finding]:
+    """The findings, in order; nothing more after a hello that fails (PPMF-CON-019).
+
+    Raises OSError when there is no such program.
+    """
+    asked = _Asked(command, deadlines)
+    hello: list[Hello] = []
+    finding = asked.about("introduces itself", lambda _, found: hello.append(found))
+    yield finding
+    if finding.fault:
+        return
+    some = _one_of_each(hello[0], cases)
+    yield asked.about("declares what the suite knows", lambda _, found: _known(found, cases))
+    yield asked.about("answers the unknown with unsupported", lambda target, _: _unknown(target))
+    yield asked.about("answers one of each operation", lambda target, _: _each(target, some))
+    yield asked.about(
+        "answers calls in their order", lambda target, _: _in_order(target, some, deadlines)
+    )
+    yield asked.about("ends when its input ends", lambda target, _: _ends(target, deadlines))
+
+
+class _Asked:
+    """The adapter, started anew for every question: one fault is not to hide another."""
+
+    def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:
+        self._command = command
+        self._deadlines = deadlines
+
+    def about(self, what: str, look: Callable[[Target, Hello], None]) -> Finding:
+        target = Target(self._command, self._deadlines)
+        try:
+            look(target, target.hello())
+        except (CrashError, HangError, ProtocolError) as fault:
+            return Finding(what, str(fault))
+        finally:
+            target.close()
+        return Finding(what, "")
+
+
+def _known(hello: Hello, cases: Sequence[Case]) -> None:
+    known = {feature for case in cases for feature in case.features}
+    strange = hello.features - known
+    if strange:
+        raise ProtocolError(f"no case asks for the feature {min(strange)}")
+    if not hello.features & known and not hello.roles:
+        raise ProtocolError("declares no feature and no role: there is nothing to ask")
+
+
+def _unknown(target: Target) -> None:
+    answer = target.run("check/unknown", UNKNOWN, {})
+    if answer.status != "unsupported":
+        raise ProtocolError(f"{UNKNOWN} was answered with {answer.status}")
+
+
+def _one_of_each(hello: Hello, cases: Sequence[Case]) -> list[Case]:
+    """The first case of each operation that is declared and is one call."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        if case.op in case.features and case.features <= hello.features:
+            first.setdefault(case.op, case)
+    return list(first.values())
+
+
+def _each(target: Target, cases: Sequence[Case]) -> None:
+    for case in cases:
+        answer = target.run(case.id, case.op, case.given)
+        if answer.status in ("unsupported", "error"):
+            raise ProtocolError(f"{case.id}: {answer.status} {answer.message}".rstrip())
+
+
+def _in_order(target: Target, cases: Sequence[Case], deadlines: Deadlines) -> None:
+    """Several calls in the pipe at once: answers come one for one, in order."""
+    some = [cases[k % len(cases)] for k in range(IN_FLIGHT)] if cases else []
+    for seq, case in enumerate(some, start=10_000):
+        target.send(line_protocol.run_line(seq, case.id, case.op, case.given))
+    for seq, _ in enumerate(some, start=10_000):
+        line_protocol.parse_answer(target.receive(Deadline(deadlines.call)), seq)
+
+
+def _ends(target: Target, deadlines: Deadlines) -> None:
+    status = target.end_input(Deadline(deadlines.call))
+    if status:
+        raise ProtocolError(f"exit status {status} where 0 is due")

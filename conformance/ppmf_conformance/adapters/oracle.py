@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle under its own suite: every pure operation of chapters 2, 3 and 5, by the reference."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ppmf_conformance.adapters import common, values
+from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
+from ppmf_reference import certified, fixed, ridge
+from ppmf_spec import words
+from ppmf_spec.decimals import parse_decimal
+from ppmf_spec.errors import RangeError
+from ppmf_spec.profiles import ItemProfiles
+
+
+def init(given: Given) -> dict[str, Any]:
+    """`init`: the start of both sides."""
+    params = values.parameters(given["parameters"])
+    users, items = fixed.start(
+        params, values.integer(given["users"]), values.integer(given["items"])
+    )
+    return {"users": values.shown(users), "items": values.shown(items)}
+
+
+def step(given: Given) -> dict[str, Any]:
+    """`step`: steps and thresholds of a row."""
+    params = values.parameters(given["parameters"])
+    count, squares = values.integer(given["count"]), values.integer(given["squares"])
+    found = fixed.step(count, squares, params)
+    return {
+        "curvature": str(fixed.curvature(count, squares, params)),
+        "factors": str(found.factors),
+        "bias": None if found.bias is None else str(found.bias),
+        "tau": str(found.tau),
+        "theta": str(found.theta),
+    }
+
+
+def descend(given: Given) -> dict[str, Any]:
+    """`words.descend`: Z of each coordinate."""
+    params = values.parameters(given["parameters"])
+    x, slope, steps = (values.integers(given[name]) for name in ("x", "gradient", "steps"))
+    return {"z": values.shown(fixed.descend(x, slope, steps, params))}
+
+
+def prox(given: Given) -> dict[str, Any]:
+    """`prox`: prox and saturation of factors' Z, or the saturation of biases'."""
+    params = values.parameters(given["parameters"])
+    f, b = params.frac_bits, params.box_bits
+    tau, theta = values.integer(given["tau"]), values.integer(given["theta"])
+    found = values.integers(given["z"])
+    if given["coordinate"] == "factor" and params.regulariser == "elastic-net":
+        found = [words.prox_elastic_net(z, tau) for z in found]
+    elif given["coordinate"] == "factor":
+        found = [words.prox_binary(z, tau, theta, f) for z in found]
+    return {"words": values.shown(words.saturate(z, b, f) for z in found)}
+
+
+def half_step(given: Given) -> dict[str, Any]:
+    """`half_step`: the new rows of a side, with all that leads to them."""
+    params = values.parameters(given["parameters"])
+    rated = [
+        (values.integers(one["rows"]), values.integers(one["values"])) for one in given["rated"]
+    ]
+    done = fixed.half_step(
+        values.matrix(given["rows"]), rated, values.matrix(given["other"]), params
+    )
+    return {"rows": values.shown(done.rows), **steps_shown(done)}
+
+
+def steps_shown(done: fixed.HalfStep) -> dict[str, Any]:
+    """The intermediate values of a half-step, a list over its rows each; z by inner step."""
+    return {
+        "counts": values.shown(step.count for step in done.steps),
+        "squares": values.shown(step.squares for step in done.steps),
+        "factor_steps": values.shown(step.factors for step in done.steps),
+        "bias_steps": values.shown(step.bias for step in done.steps),
+        "taus": values.shown(step.tau for step in done.steps),
+        "thetas": values.shown(step.theta for step in done.steps),
+        "z": values.shown(done.z),
+    }
+
+
+def train_fixed(given: Given) -> dict[str, Any]:
+    """`train.fixed`: F_fix."""
+    params = values.parameters(given["parameters"])
+    found = fixed.train(values.ratings(given, params), params)
+    return output_shown(found)
+
+
+def output_shown(found: ItemProfiles) -> dict[str, Any]:
+    """V as `train.fixed` answers it."""
+    return {
+        "items": list(found.items),
+        "factors": values.shown(found.factors.tolist()),
+        "bias": None if found.bias is None else values.shown(found.bias.tolist()),
+    }
+
+
+def train_real(given: Given) -> dict[str, Any]:
+    """`train.real`: F_real, each number as a midpoint and a radius."""
+    params = values.parameters(given["parameters"])
+    found = certified.train(values.ratings(given, params), params)
+    claims = [_claim(low, high) for low, high in found.endpoints()]
+    width = params.row_rank
+    rows = [claims[at : at + width] for at in range(0, len(claims), width)]
+    return {
+        "factors": [row[: params.rank] for row in rows],
+        "bias": [row[params.rank] for row in rows] if params.bias else None,
+    }
+
+
+def _claim(low: Fraction, high: Fraction) -> dict[str, str]:
+    return {"mid": str((low + high) / 2), "rad": str((high - low) / 2)}
+
+
+def distance(given: Given) -> dict[str, Any]:
+    """`distance`: an upper bound of how far given profiles are from F_real."""
+    params = values.parameters(given["parameters"])
+    ratings = values.ratings(given, params)
+    rows = np.array(values.matrix(given["factors"]), dtype=np.int64)
+    bias = None if given["bias"] is None else np.array(values.integers(given["bias"]))
+    found = ItemProfiles.of(ratings.items, rows, bias, params)
+    return {"largest": str(certified.distance(found, certified.train(ratings, params)).largest)}
+
+
+def predict_ridge(given: Given) -> dict[str, Any]:
+    """`predict.ridge`: a user's profile, predictions, and the best of what is left."""
+    found = values.profiles(given["profiles"])
+    row_of = {item: row for row, item in enumerate(found.items)}
+    rated: dict[int, Fraction] = {}
+    for number, (item, text) in enumerate(given["ratings"], start=1):
+        row = _row(row_of, item, f"rating number {number}")
+        if row in rated:
+            raise RangeError(f"rating number {number}: the item is rated twice")
+        rated[row] = parse_decimal(text, f"rating number {number}")
+    user = ridge.profile(rated, found)
+    predictions = [
+        ridge.predict(user, found, _row(row_of, item, "prediction")) for item in given["items"]
+    ]
+    top = ridge.top_n(user, found, rated, values.integer(given["count"]))
+    return {
+        "factors": values.shown(user.factors),
+        "bias": str(user.bias),
+        "predictions": values.shown(predictions),
+        "clipped": values.shown(ridge.clip(rating, found) for rating in predictions),
+        "top": [found.items[one.row] for one in top],
+    }
+
+
+def predict_similar(given: Given) -> dict[str, Any]:
+    """`predict.similar`: the items nearest to one."""
+    found = values.profiles(given["profiles"])
+    row_of = {item: row for row, item in enumerate(found.items)}
+    row = _row(row_of, given["item"], "similar items")
+    near = ridge.similar(found, row, values.integer(given["count"]))
+    return {"items": [found.items[one.row] for one in near]}
+
+
+def _row(row_of: dict[str, int], item: str, where: str) -> int:
+    if item not in row_of:
+        raise RangeError(f"{where}: no such item")
+    return row_of[item]
+
+
+def circuit_evaluate(given: Given) -> dict[str, Any]:
+    """`circuit.evaluate`: the integers that a circuit of chapter 4 stands for."""
+    plan, shares = given["plan"], given["inputs"]
+    width, drop = values.integer(plan["width"]), values.integer(plan["drop"])
+    sums = [
+        (one + other) % (1 << width)
+        for one, other in zip(
+            values.integers(shares["share0"]), values.integers(shares["share1"]), strict=True
+        )
+    ]
+    if given["circuit"] == "reciprocal":
+        return {"outputs": _reciprocals(plan, [total >> drop for total in sums])}
+    signed = [(total - (total >> (width - 1) << width)) >> drop for total in sums]
+    return {"outputs": {"word": _updates(plan, shares, signed)}}
+
+
+def _reciprocals(plan: Given, divisors: list[int]) -> dict[str, list[str]]:
+    exponent, shift = values.integer(plan["exponent"]), values.integer(plan["shift"])
+    steps = [(1 << exponent) // divisor for divisor in divisors]
+    found = {"step": values.shown(steps)}
+    for name, weight in plan["weights"].items():
+        scaled = (step * values.integer(weight) for step in steps)
+        found[name] = values.shown(words.round_half_up(one, 1 << shift) for one in scaled)
+    return found
+
+
+def _updates(plan: Given, shares: Given, z: list[int]) -> list[str]:
+    f, b = values.integer(plan["frac_bits"]), values.integer(plan["box_bits"])
+    if plan["prox"] == "elastic-net":
+        z = [words.soft(one, t) for one, t in zip(z, values.integers(shares["tau"]), strict=True)]
+    elif plan["prox"] is not None:
+        thresholds = zip(
+            z, values.integers(shares["tau"]), values.integers(shares["theta"]), strict=True
+        )
+        z = [words.prox_binary(one, tau, theta, f) for one, tau, theta in thresholds]
+    found: list[str] = values.shown(words.saturate(one, b, f) for one in z)
+    return found
+
+
+OPERATIONS: dict[str, Operation] = {
+    **common.OPERATIONS,
+    "init": init,
+    "step": step,
+    "words.descend": descend,
+    "prox": prox,
+    "half_step": half_step,
+    "train.fixed": train_fixed,
+    "train.real": train_real,
+    "distance": distance,
+    "predict.ridge": predict_ridge,
+    "predict.similar": predict_similar,
+    "circuit.evaluate": circuit_evaluate,
+}
+
+
+if __name__ == "__main__":
+    serve(introduction("ppmf oracle", OPERATIONS), OPERATIONS)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vectors: read, checked against their schema, picked out, named by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from ppmf_conformance import json_text, schema
+from ppmf_spec.errors import EncodingError, RangeError
+
+DIGESTS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One vector. `given` is its `in`; all numbers in it are strings (PPMF-CON-003)."""
+
+    id: str
+    family: str
+    op: str
+    requirements: tuple[str, ...]
+    level: str
+    features: frozenset[str]
+    flags: tuple[str, ...]
+    comment: str
+    given: dict[str, Any]
+    steps: dict[str, Any]
+    expect: dict[str, Any]
+    source: dict[str, Any]
+
+    @classmethod
+    def of(cls, family: str, table: dict[str, Any]) -> Case:
+        """A case from its JSON object, which fits the schema."""
+        return cls(
+            id=table["id"],
+            family=family,
+            op=table["op"],
+            requirements=tuple(table["requirements"]),
+            level=table["level"],
+            features=frozenset(table["features"]),
+            flags=tuple(table["flags"]),
+            comment=table["comment"],
+            given=table["in"],
+            steps=table["steps"],
+            expect=table["expect"],
+            source=table["source"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """All cases in order, and `digest`, SHA-256 of the list of the files' own (PPMF-CON-021)."""
+
+    cases: tuple[Case, ...]
+    digest: str
+
+    def pick(self, patterns: Sequence[str]) -> tuple[Case, ...]:
+        """The cases whose id matches one of the globs; all of them without globs."""
+        if not patterns:
+            return self.cases
+        return tuple(case for case in self.cases if any(matches(case.id, p) for p in patterns))
+
+
+def matches(case_id: str, pattern: str) -> bool:
+    """Whether a glob (`*`, `?`, `[…]`, case counts, `*` crosses `/`) is the whole id."""
+    return fnmatchcase(case_id, pattern)
+
+
+@cache
+def shipped() -> Suite:
+    """The suite's own vectors, wherever it is installed."""
+    return load(files(__package__) / "vectors")
+
+
+def load(folder: Path | Traversable) -> Suite:
+    """The vectors of a folder (PPMF-CON-020, -021).
+
+    Raises EncodingError for a file that does not fit the schema or its digest, and RangeError for
+    an id that occurs twice or is not of its family.
+    """
+    listed = digests(folder)
+    cases: list[Case] = []
+    for name, digest in listed.items():
+        content = (folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise EncodingError(f"{name}: not the vectors that {DIGESTS} lists")
+        table = json_text.loads(content, name)
+        wrong = schema.faults(table, schema.named("vectors"))
+        if wrong:
+            raise EncodingError(f"{name}: {wrong[0]}")
+        cases += (Case.of(table["family"], case) for case in table["cases"])
+    _check_ids(cases)
+    text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
+    return Suite(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
+
+
+def digests(folder: Path | Traversable) -> dict[str, str]:
+    """The files of vectors and their SHA-256, as `sha256sum -c` reads them."""
+    try:
+        lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise EncodingError(f"{folder}: no vectors here ({error.strerror})") from None
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _check_ids(cases: Iterable[Case]) -> None:
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise RangeError(f"{case.id}: two cases of this id")
+        if case.id.partition("/")[0] != case.family:
+            raise RangeError(f"{case.id}: in the family {case.family}")
+        seen.add(case.id)
+
+
+def files_of_vectors() -> dict[str, bytes]:
+    """Every file one needs to read the vectors without this suite, by name."""
+    here = files(__package__)
+    names = [*digests(here / "vectors"), DIGESTS]
+    found = {name: (here / "vectors" / name).read_bytes() for name in names}
+    for schema_file in ("vectors.schema.json", "protocol.schema.json"):
+        found[schema_file] = (here / "schemas" / schema_file).read_bytes()
+    return found

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own parties, who take the seats that an implementation under test leaves free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppmf_conformance.adapters.party import House
+from ppmf_conformance.adapters.serve import answer
+from ppmf_conformance.line_protocol import Answer
+
+
+class Ours:
+    """Answers the calls of a run in this process."""
+
+    def __init__(self) -> None:
+        self._house = House()
+
+    def run(self, case_id: str, op: str, given: Any) -> Answer:
+        """The answer to a call."""
+        found = answer({"seq": 0, "id": case_id, "op": op, "in": given}, self._house.operations)
+        return Answer(
+            found["status"], found.get("out", {}), found.get("class", ""), found.get("message", "")
+        )

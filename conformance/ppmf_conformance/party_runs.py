@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs, in which any of the parties is the implementation under test and the rest are ours.
+
+The suite carries the messages from one party to the next, so it sees every byte, and may change
+some (`tamper`). What a party under test sends is held against chapter 5 and against the names and
+lengths that the case lists.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Protocol
+
+from ppmf_conformance import schema
+from ppmf_conformance.cases import Case
+from ppmf_conformance.judge import judge
+from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
+from ppmf_conformance.results import Outcome
+from ppmf_conformance.tamper import Post
+from ppmf_spec import wire
+from ppmf_spec.errors import PpmfError
+
+OP = "party.run"
+"""Of cases that are a whole run; no adapter is asked it in one call."""
+
+
+class Calls(Protocol):
+    """Whoever answers calls: a process, or this one."""
+
+    def run(self, case_id: str, op: str, given: Any) -> Answer:
+        """The answer to a call."""
+        ...
+
+
+def has(case: Case) -> bool:
+    """Whether a case is a whole run."""
+    return case.op == OP
+
+
+def roles(case: Case) -> frozenset[str]:
+    """The roles that the implementation under test plays."""
+    return frozenset(case.given["roles"]) if has(case) else frozenset()
+
+
+def play(case: Case, target: Calls) -> tuple[Outcome, str]:
+    """Play a case to its end, or to the first refusal."""
+    # Imported when needed: who only runs pure operations does not load the protocol.
+    from ppmf_conformance.our_parties import Ours
+
+    ours = Ours()
+    seats = {role: Seat(role, target if role in roles(case) else ours, case) for role in ROLES}
+    verdict = _Run(case, seats).play()
+    for seat in seats.values():
+        seat.free()
+    return verdict
+
+
+class StopError(Exception):
+    """The run ends here, with this verdict."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.verdict = (outcome, detail)
+
+
+class Seat:
+    """One party of a run, wherever it is."""
+
+    def __init__(self, role: str, calls: Calls, case: Case) -> None:
+        self.role = role
+        self.under_test = role in roles(case)
+        self._calls = calls
+        self._case = case
+        self._handle: str | None = None
+        self.started = False
+        self.done = False
+        self.output: Any = None
+        self.refused: list[str] = []
+
+    def new(self) -> None:
+        """Seat the party."""
+        session = self._case.given["session"]
+        given = {"role": self.role, "session": session, "coins": self._coins()}
+        if self.role == "users":
+            given["ratings"] = self._case.given["ratings"]
+        out = self._ask("party.new", given)
+        if not isinstance(out.get("handle"), str):
+            raise ProtocolError("party.new: no handle")
+        self._handle = out["handle"]
+
+    def step(self, inbox: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+        """Hand over what has arrived; what the party sends (PPMF-CON-030)."""
+        self.started = True
+        entries = [
+            {"from": sender, "message": None if message is None else message.hex()}
+            for sender, message in inbox
+        ]
+        out = self._ask("party.step", {"handle": self._handle, "inbox": entries})
+        wrong = schema.faults(out, schema.named("protocol"), "party-step")
+        if wrong:
+            raise ProtocolError(f"party.step: {wrong[0]}")
+        self.done, self.output = out["done"], out["output"]
+        self.refused += [refusal["class"] for refusal in out["refused"]]
+        return [(one["to"], bytes.fromhex(one["message"])) for one in out["outbox"]]
+
+    def free(self) -> None:
+        """Let the party go."""
+        if self._handle is not None:
+            self._calls.run(self._case.id, "party.free", {"handle": self._handle})
+
+    def _coins(self) -> str:
+        return f"{self._case.given['coins']}/{self.role}"
+
+    def _ask(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
+        answer = self._calls.run(self._case.id, op, given)
+        if answer.status == "ok":
+            return answer.out
+        if self.under_test:
+            raise StopError(*judge(self._case, answer))
+        what = f"{answer.kind or answer.status}: {answer.message}"
+        raise StopError(Outcome.FAIL, f"our {self.role} ends with {what}")
+
+
+class _Run:
+    """The parties in turn, until all are done."""
+
+    def __init__(self, case: Case, seats: dict[str, Seat]) -> None:
+        self._case = case
+        self._seats = seats
+        self._post = Post(case.given.get("tamper"))
+        self._sent: dict[str, int] = defaultdict(int)
+
+    def play(self) -> tuple[Outcome, str]:
+        try:
+            for seat in self._seats.values():
+                seat.new()
+            while not all(seat.done for seat in self._seats.values()):
+                moved = [self._turn(seat) for seat in self._seats.values()]
+                if not any(moved):
+                    waiting = [role for role, seat in self._seats.items() if not seat.done]
+                    raise StopError(
+                        Outcome.FAIL, f"nobody sends what {', '.join(waiting)} wait for"
+                    )
+        except StopError as stop:
+            return stop.verdict
+        recsys = self._seats["recsys"]
+        out = {**(recsys.output or {}), "refused": recsys.refused}
+        return judge(self._case, Answer("ok", out))
+
+    def _turn(self, seat: Seat) -> bool:
+        """Whether the party had anything to do."""
+        inbox = self._post.collect(seat.role)
+        if seat.done or (seat.started and not inbox):
+            return False
+        for to, message in seat.step(inbox):
+            if seat.under_test:
+                self._check(seat.role, to, message)
+            self._post.put(seat.role, to, message)
+        return True
+
+    def _check(self, sender: str, receiver: str, message: bytes) -> None:
+        """Form, route, name and length of a message of a party under test (chapter 5)
+        (PPMF-CON-032).
+        """
+        link = f"{sender}>{receiver}"
+        number = self._sent[link]
+        self._sent[link] += 1
+        where = f"message {number} from {sender} to {receiver}"
+        try:
+            envelope = wire.decode(message)
+        except PpmfError as error:
+            raise StopError(Outcome.FAIL, f"{where}: {error}") from None
+        name = envelope.message.name
+        if (sender, receiver) not in envelope.message.routes:
+            raise StopError(Outcome.FAIL, f"{where}: {name} does not go this way")
+        due = self._case.steps["messages"].get(link, [])
+        if number >= len(due):
+            raise StopError(Outcome.FAIL, f"{where}: {name}, where nothing more is due")
+        if [name, str(len(message))] != due[number]:
+            wanted = " of ".join(reversed(due[number]))
+            raise StopError(Outcome.FAIL, f"{where}: {name} of {len(message)} bytes, not {wanted}")

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask an implementation every case it declares, and keep what is known whatever happens.
+
+A case that kills or hangs the program costs that case alone: the program is started anew and asked
+the next one (PPMF-CON-011). When it fails so several times in succession it is given up, and the
+cases that were left are reported as not run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ppmf_conformance import known_failures, party_runs
+from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.cases import Case
+from ppmf_conformance.deadline import DEADLINES, Deadlines
+from ppmf_conformance.judge import judge
+from ppmf_conformance.known_failures import KnownFailure
+from ppmf_conformance.line_protocol import Hello, ProtocolError
+from ppmf_conformance.results import Outcome, Result, Summary
+
+GIVE_UP = 3
+"""So many cases in succession that end the program, or so many vain starts, are enough."""
+
+_ENDINGS = {CrashError: Outcome.CRASH, HangError: Outcome.HANG, ProtocolError: Outcome.MALFORMED}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: the cases, in order, and how."""
+
+    command: tuple[str, ...]
+    cases: tuple[Case, ...]
+    known: tuple[KnownFailure, ...] = ()
+    deadlines: Deadlines = DEADLINES
+    give_up: int = GIVE_UP
+
+
+def run(
+    plan: Plan,
+    *,
+    on_hello: Callable[[Hello], None] = lambda _: None,
+    on_result: Callable[[Result], None] = lambda _: None,
+) -> Summary:
+    """Run a plan to its end; `on_result` sees every result as soon as it is there.
+
+    Raises OSError when there is no such program.
+    """
+    summary = Summary(plan.command, dead_patterns=known_failures.dead(plan.known, plan.cases))
+    asked = Conversation(plan)
+    try:
+        summary.hello = asked.open()
+        if summary.hello is not None:
+            on_hello(summary.hello)
+        for case in plan.cases:
+            started = time.monotonic()
+            outcome, detail = asked.ask(case)
+            spent = round(1000 * (time.monotonic() - started))
+            excuse = known_failures.reason(case.id, plan.known)
+            result = Result(case, outcome, detail, spent, excuse)
+            summary.results.append(result)
+            on_result(result)
+    finally:
+        asked.close()
+    summary.refusal = asked.refusal
+    return summary
+
+
+class Conversation:
+    """The program under test across all its starts."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._target: Target | None = None
+        self._hello: Hello | None = None
+        self._in_a_row = 0
+        self.refusal = ""
+
+    def open(self) -> Hello | None:
+        """Start the program and let it introduce itself; None when it does not manage to."""
+        self._start()
+        return self._hello
+
+    def ask(self, case: Case) -> tuple[Outcome, str]:
+        """The outcome of one case."""
+        hello = self._hello
+        if hello is not None and not declared(case, hello):
+            return Outcome.UNDECLARED, ""
+        if not self.refusal and self._target is None:
+            self._start()
+        target = self._target
+        if self.refusal or target is None or hello is None:
+            return Outcome.NOT_RUN, self.refusal
+        try:
+            verdict = party_runs.play(case, target) if party_runs.has(case) else _one(case, target)
+        except (CrashError, HangError, ProtocolError) as ending:
+            self.close()
+            self._in_a_row += 1
+            if self._in_a_row >= self._plan.give_up:
+                self.refusal = f"given up after {self._in_a_row} such cases in succession"
+            return _ENDINGS[type(ending)], str(ending)
+        self._in_a_row = 0
+        return verdict
+
+    def close(self) -> None:
+        """End the program, if it runs."""
+        if self._target is not None:
+            self._target.close()
+            self._target = None
+
+    def _start(self) -> None:
+        """Start the program, several times if need be; sets `refusal` if it cannot be had."""
+        for _ in range(self._plan.give_up):
+            self._target = Target(self._plan.command, self._plan.deadlines)
+            try:
+                hello = self._target.hello()
+            except (CrashError, HangError, ProtocolError) as ending:
+                self.close()
+                self.refusal = f"no hello: {ending}"
+                if isinstance(ending, HangError):
+                    return
+            else:
+                self._hello = self._hello or hello
+                self.refusal = ""
+                return
+
+
+def declared(case: Case, hello: Hello) -> bool:
+    """Whether an implementation declares all that a case needs (PPMF-CON-005)."""
+    return case.features <= hello.features and party_runs.roles(case) <= set(hello.roles)
+
+
+def _one(case: Case, target: Target) -> tuple[Outcome, str]:
+    return judge(case, target.run(case.id, case.op, case.given))
