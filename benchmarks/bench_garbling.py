@@ -15,10 +15,10 @@ from time import perf_counter
 
 import numpy as np
 
-from ppmf_secure.circuits import Circuit, reciprocal, update
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import MAX_ELEMENTS, Evaluator, Garbler
-from ppmf_secure.hashing import BatchKeys
+from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS, Evaluator, Garbler
+from ppmf_secure.primitives.circuits.training_circuits import Circuit, reciprocal, update
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_spec.parameters import Regulariser
 
 DELTA = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], dtype=np.uint64)

@@ -14,9 +14,9 @@ from time import perf_counter
 
 import numpy as np
 
-from ppmf_secure import base_ot, ot
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives import base_transfers, transfer_extension
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 
 
 def main() -> None:
@@ -30,22 +30,22 @@ def main() -> None:
     count = options.elements * options.bits
 
     coins = Coins.seeded("bench_ot")
-    delta = ot.fresh_delta(coins, odd=True)
+    delta = transfer_extension.fresh_delta(coins, odd=True)
     key = SecretKey.generate(options.key_bits, coins)
     started = perf_counter()
-    request = base_ot.choose(key, ot.delta_bits(delta), coins)
+    request = base_transfers.choose(key, transfer_extension.delta_bits(delta), coins)
     chosen = perf_counter()
-    answer, pairs = base_ot.answer(key.public, request, coins)
+    answer, pairs = base_transfers.answer(key.public, request, coins)
     answered = perf_counter()
-    seeds = base_ot.reveal(key, answer)
+    seeds = base_transfers.reveal(key, answer)
     revealed = perf_counter()
     print(f"128 base transfers, {len(request):,} + {len(answer):,} bytes")
     print(f"choose    {chosen - started:6.3f} s")
     print(f"answer    {answered - chosen:6.3f} s")
     print(f"reveal    {revealed - answered:6.3f} s")
 
-    sender = ot.ExtensionSender(delta, seeds, b"bench")
-    receiver = ot.ExtensionReceiver(pairs, b"bench")
+    sender = transfer_extension.ExtensionSender(delta, seeds, b"bench")
+    receiver = transfer_extension.ExtensionReceiver(pairs, b"bench")
     choices = coins.bits(count)
 
     receiving, sending = [], []
@@ -59,7 +59,7 @@ def main() -> None:
         if not np.array_equal(keys ^ held, choices[:, np.newaxis] * delta):
             raise SystemExit("the keys do not differ by choice times delta")
 
-    print(f"{count:,} transfers, {ot.columns_bytes(count) / 1e6:.1f} MB of columns")
+    print(f"{count:,} transfers, {transfer_extension.columns_bytes(count) / 1e6:.1f} MB of columns")
     print(f"receiver  {min(receiving):6.3f} s  {count / min(receiving) / 1e6:6.1f} M transfers/s")
     print(f"sender    {min(sending):6.3f} s  {count / min(sending) / 1e6:6.1f} M transfers/s")
 

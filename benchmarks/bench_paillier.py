@@ -17,12 +17,12 @@ from time import process_time
 import numpy as np
 from gmpy2 import mpz, powmod
 
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.multiexp import FixedBases, digits
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.randomisers import Randomisers, pool_shape
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.multiexp import FixedBases, digits
+from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers, pool_shape
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
 
 OUTPUTS = 1 << 20
 

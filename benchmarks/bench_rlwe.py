@@ -20,10 +20,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe import suite
-from ppmf_secure.ahe.rlwe_params import Budget
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.params import Budget
+from ppmf_secure.primitives.encryption.lattice.scheme import suite
 
 Result = TypeVar("Result")
 SUITE = suite("rlwe-8192")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ppmf_audit.finding import Finding
 from ppmf_audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_audit.outline import Direction
-from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ppmf_secure.ahe.paillier_keys import PublicKey
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.ahe.rlwe_params import Lattice
-from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
-from ppmf_secure.ahe.rlwe_wire import WORD_BYTES, read_residues, words_for
-from ppmf_secure.sealing import KEY_BYTES, check_key
-from ppmf_secure.suites import SuiteChoice
-from ppmf_secure.suites import suite as suite_named
-from ppmf_secure.user import SEALED_BYTES
+from ppmf_secure.parties.users import SEALED_BYTES
+from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 

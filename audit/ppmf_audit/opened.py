@@ -27,13 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.ahe.rlwe_layout import pieces, residues, wanted
-from ppmf_secure.ahe.rlwe_params import Budget, Lattice
-from ppmf_secure.ahe.rlwe_wire import read_residues
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.product import Orientation
-from ppmf_secure.sealing import SealingKey
+from ppmf_secure.primitives.encryption.lattice.layout import pieces, residues, wanted
+from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
+from ppmf_secure.primitives.encryption.lattice.wire import read_residues
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.ratings_product import Orientation
 
 ALPHA = 2.0**-40
 """How likely, at most, fair bits of one kind are found unfair."""

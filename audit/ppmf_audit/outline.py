@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppmf_secure import transcript
+from ppmf_secure.session import transcript
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 

@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened import join
-from ppmf_secure.ahe.paillier_keys import PublicKey
-from ppmf_secure.ahe.rlwe_layout import Ring, wanted
-from ppmf_secure.ahe.rlwe_params import Lattice
-from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
-from ppmf_secure.ahe.rlwe_wire import read_residues
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.product import Orientation
+from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
+from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.wire import read_residues
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.protocols.ratings_product import Orientation
 
 CERTAIN = 40
 SOLVABLE = 6

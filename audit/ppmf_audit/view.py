@@ -22,13 +22,13 @@ from ppmf_audit.opened import Secrets, Values
 from ppmf_audit.outline import Direction, direction_of, entries
 from ppmf_audit.randomness import Characters, Combinations
 from ppmf_audit.repetition import Repetition
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.product import Orientation
-from ppmf_secure.server import SIDES, orientations
+from ppmf_secure.parties.training import SIDES, orientations
+from ppmf_secure.parties.users import SEALED_BYTES, open_seed
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.protocols.ratings_product import Orientation
+from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
-from ppmf_secure.transcript import Record
-from ppmf_secure.user import SEALED_BYTES, open_seed
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PpmfError
 

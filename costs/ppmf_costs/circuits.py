@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from ppmf_secure.garbled import EVALUATOR_INPUT
-from ppmf_secure.halfstep import proximal, update_circuit
-from ppmf_secure.netlist import Circuit
-from ppmf_secure.steps import count_circuit, lipschitz_circuit
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.protocols.half_step import proximal, update_circuit
+from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
+from ppmf_secure.protocols.step_sizes import count_circuit, lipschitz_circuit
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 

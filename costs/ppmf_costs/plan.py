@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A walk through a run with public sizes alone: every message, and the work next to it.
 
-It follows `ppmf_secure.server.train` step by step (PROTOCOL.md, section 5). That the bytes are
-those of real runs, to the last one, is what its tests show; the counts of work are what the model's
+It follows `ppmf_secure.parties.training.train` step by step. That the bytes are those of real runs, to the last one, is what its tests show; the counts of work are what the model's
 unit costs multiply, and are the same for both servers:
 
     starts          runs: processes started, keys made
@@ -38,22 +37,22 @@ from functools import cache
 from ppmf_costs import circuits
 from ppmf_costs.circuits import Shape
 from ppmf_costs.tally import Tally
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.ahe.rlwe_layout import kept_compact
-from ppmf_secure.base_ot import SEED_BYTES, TRANSFERS
-from ppmf_secure.coins import Coins
-from ppmf_secure.columns import pairs
-from ppmf_secure.halfstep import proximal
-from ppmf_secure.ot import columns_bytes
-from ppmf_secure.product import BATCH_BYTES, Orientation
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.sealing import KEY_BYTES
-from ppmf_secure.server import SIDES, orientations
-from ppmf_secure.shares import chunks
-from ppmf_secure.suites import SuiteChoice
-from ppmf_secure.suites import suite as suite_named
-from ppmf_secure.user import SEALED_BYTES
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.parties.training import SIDES, orientations
+from ppmf_secure.parties.users import SEALED_BYTES
+from ppmf_secure.primitives.base_transfers import SEED_BYTES, TRANSFERS
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.layout import kept_compact
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols.half_step import proximal
+from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation
+from ppmf_secure.protocols.sub_problem import pairs
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ppmf_docs.folding import Arrow, Loop
-from ppmf_secure.program import CSP, RECSYS, USERS
+from ppmf_secure.effects import CSP, RECSYS, USERS
 
 WIDTH = 360
 LANES = {USERS: 34, RECSYS: 122, CSP: 326}

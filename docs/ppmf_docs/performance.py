@@ -16,7 +16,7 @@ from typing import Any
 from ppmf_costs.model import Coefficients, bytes_sent
 from ppmf_costs.plan import Size, plan
 from ppmf_docs.tables import count, quantity, seconds, table
-from ppmf_secure.suites import suite
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.parameters import Parameters
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"

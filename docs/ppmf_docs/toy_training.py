@@ -19,10 +19,15 @@ import numpy as np
 
 from ppmf_audit import Finding, audit
 from ppmf_reference import ratings_from
-from ppmf_secure.checkpoint import Checkpoint, RatingShares, read_checkpoint, read_ratings
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import Record, read
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.session.checkpoint import (
+    Checkpoint,
+    RatingShares,
+    read_checkpoint,
+    read_ratings,
+)
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import Record, read
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ppmf import console
 from ppmf_costs.model import Coefficients
 from ppmf_costs.tally import Tally
-from ppmf_secure.program import USERS
+from ppmf_secure.effects import USERS
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec.errors import PpmfError
 

@@ -16,10 +16,10 @@ import pytest
 from ppmf_audit import audit
 from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_audit.ciphertexts import KEYS
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.coins import Coins
-from ppmf_secure.sealing import SealingKey, seal
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.sealing import SealingKey, seal
+from ppmf_secure.session.transcript import Recorder
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from ppmf_audit import audit
-from ppmf_secure.ahe.rlwe_params import TOY
-from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
-from ppmf_secure.ahe.rlwe_wire import words_for
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import Recorder, read
+from ppmf_secure.primitives.encryption.lattice.params import TOY
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.wire import words_for
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import Recorder, read
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of, run_toy

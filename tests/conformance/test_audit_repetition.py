@@ -10,7 +10,7 @@ import pytest
 
 from ppmf_audit.opened import unfair_bits
 from ppmf_audit.repetition import Repetition
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
 from ppmf_spec import wire
 
 BLOCKS = "no block repeated within a message"

@@ -23,7 +23,7 @@ from ppmf.bench.spu import Entry
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_reference import fixed
-from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_secure.transport.drive import Measure, Progress
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError
 from ppmf_spec.parameters import Parameters

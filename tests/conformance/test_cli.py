@@ -15,8 +15,8 @@ import pytest
 from ppmf import main
 from ppmf.commands import train
 from ppmf_reference import exact, fixed
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import read
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport import local
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import PeerError

@@ -20,8 +20,8 @@ from ppmf import main
 from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import read
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import read
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.wire import OutputShare

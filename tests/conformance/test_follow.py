@@ -13,7 +13,7 @@ from ppmf import console
 from ppmf.progress import Forecast, following
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.suites import suite
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters

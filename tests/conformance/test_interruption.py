@@ -15,7 +15,7 @@ import pytest
 from ppmf import main
 from ppmf.commands import train
 from ppmf_audit import audit
-from ppmf_secure.transcript import read
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire
 from trained_run import Run

@@ -30,8 +30,8 @@ import z3
 
 from formal import Exact, prove
 from formal_circuits import cut_at, outputs, variables
-from ppmf_secure import circuits
-from ppmf_secure.netlist import Builder, Circuit, Literal, Word
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.netlist import Builder, Circuit, Literal, Word
 
 WIDTH, EXPONENT = 64, 32  # ring_bits, and MAX_STEP_WIDTH of step_bits + step_guard_bits
 MINIMUM = 3  # c0 2^g
@@ -69,7 +69,7 @@ class _Taps:
 
     def add(self, b: Builder, x: Word, y: Word, carry: Literal = 0) -> Word:
         self.builder = b
-        self.words.append(circuits._add_with_carry(b, x, y, carry)[0])
+        self.words.append(training_circuits._add_with_carry(b, x, y, carry)[0])
         return self.words[-1]
 
 
@@ -78,10 +78,10 @@ def tapped() -> Tapped:
     sizes = {"width": WIDTH, "drop": 0, "numerator_bits": EXPONENT, "minimum": MINIMUM}
     thresholds = {"l1_int": 0, "ridge_int": 0, "threshold_shift": 1}
     taps = _Taps()
-    plain = circuits.reciprocal(**sizes, **thresholds, tau=False, theta=False)
+    plain = training_circuits.reciprocal(**sizes, **thresholds, tau=False, theta=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(circuits, "_add", taps.add)
-        same = circuits.reciprocal(**sizes, **thresholds, tau=False, theta=False)
+        patch.setattr(training_circuits, "_add", taps.add)
+        same = training_circuits.reciprocal(**sizes, **thresholds, tau=False, theta=False)
     assert same == plain
     assert taps.builder is not None
     for name, word in zip(["D", *(f"S{j}" for j in range(64))], taps.words, strict=False):

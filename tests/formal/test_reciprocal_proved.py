@@ -21,9 +21,9 @@ import z3
 from formal import Exact, prove, symbolically
 from formal_circuits import cut_at, outputs, variables, with_other_gate
 from ppmf_reference import fixed
-from ppmf_secure import steps
-from ppmf_secure.circuits import reciprocal
-from ppmf_secure.netlist import Circuit
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.circuits.training_circuits import reciprocal
+from ppmf_secure.protocols import step_sizes
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds, largest_denominator
 from ppmf_spec.parameters import Parameters
@@ -45,13 +45,13 @@ def factors_circuit(params: Parameters, rows: int) -> Circuit:
     if not lipschitz:
         shift = params.step_guard_bits - params.curvature_shift
         largest = (rows << shift) + (params.damping << params.step_guard_bits)
-    return steps._reciprocal(params, largest, dropped(params), steps._thresholds(params))
+    return step_sizes._reciprocal(params, largest, dropped(params), step_sizes._thresholds(params))
 
 
 def bias_circuit(params: Parameters, rows: int) -> Circuit:
     """The run's own circuit of the biases' steps."""
     largest = (rows + params.damping) << params.step_guard_bits
-    return steps._reciprocal(params, largest, 0, ())
+    return step_sizes._reciprocal(params, largest, 0, ())
 
 
 def dropped(params: Parameters) -> int:

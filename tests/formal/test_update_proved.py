@@ -21,8 +21,8 @@ import z3
 from formal import Exact, prove, symbolically
 from formal_circuits import outputs, variables, with_other_gate
 from ppmf_reference import fixed
-from ppmf_secure import halfstep
-from ppmf_secure.netlist import Circuit
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.protocols import half_step
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
@@ -37,7 +37,7 @@ DROP = 2 * PLAIN.frac_bits + PLAIN.step_bits
 def circuit_of(params: Parameters, width: int) -> Circuit:
     """The run's own circuit of the factors."""
     tau, theta = params.max_tau.bit_length(), params.max_theta.bit_length()
-    return halfstep.update_circuit(params, width, halfstep.proximal(params), tau, theta)
+    return half_step.update_circuit(params, width, half_step.proximal(params), tau, theta)
 
 
 def new_word(params: Parameters, Z: Exact, inputs: dict[str, z3.BitVecRef]) -> Exact:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ideal import ideal_suite
 from ppmf_reference import fixed
-from ppmf_secure.suites import suite
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters, Regulariser, StepRule

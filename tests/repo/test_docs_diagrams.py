@@ -16,8 +16,8 @@ from ppmf_docs import messages
 from ppmf_docs.computed import Svg
 from ppmf_docs.folding import Arrow, Loop, folded, shape
 from ppmf_docs.toy_training import Sent, merged, recorded
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.transcript import Record
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.session.transcript import Record
 from ppmf_spec import wire
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"

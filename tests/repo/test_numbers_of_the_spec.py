@@ -20,17 +20,17 @@ import pytest
 import derived_numbers as derived
 from ppmf.commands.train import LATTICE, PAILLIER
 from ppmf_conformance.cases import shipped
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe_params import ERROR_BOUND, STANDARD
-from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES
-from ppmf_secure.ahe.slots import STATISTICAL_BITS, WORD_BITS, Slots
-from ppmf_secure.checkpoint import LINEAGE_BYTES
-from ppmf_secure.garbling import MAX_ELEMENTS
-from ppmf_secure.hashing import MAX_CALLS
-from ppmf_secure.ot import columns_bytes
-from ppmf_secure.sealing import KEY_BYTES
-from ppmf_secure.suites import suite
-from ppmf_secure.user import SEALED_BYTES
+from ppmf_secure.parties.users import SEALED_BYTES
+from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, WORD_BITS, Slots
+from ppmf_secure.primitives.hashing import MAX_CALLS
+from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.session.checkpoint import LINEAGE_BYTES
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec import profiles
 from text_of_the_spec import CHAPTERS, prose
 
@@ -227,12 +227,12 @@ CLAIMS = [
     ),
     Claim("docs/validate.md", "puts some # cases", lambda: [int(float(f"{len(CASES):.1g}"))]),
     Claim(
-        "secure/ppmf_secure/base_ot.py",
+        "secure/ppmf_secure/primitives/base_transfers.py",
         "as N has room for 128-bit slots: # at 3072 bits",
         lambda: [(3072 - 1) // 128],
     ),
     Claim(
-        "secure/ppmf_secure/ahe/rlwe_params.py",
+        "secure/ppmf_secure/primitives/encryption/lattice/params.py",
         "Here log2 q = #, rounded up: an eleventh prime, which makes it #,",
         lambda: [ceil(100 * log2(STANDARD.modulus)) / 100, derived.one_prime_more()],
     ),

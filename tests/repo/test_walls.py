@@ -19,10 +19,10 @@ LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports
 
 # contract id -> a module, and what that module must not import
 BREACHES = {
-    "two-readings": ("ppmf_reference.fixed", "ppmf_secure.coins"),
+    "two-readings": ("ppmf_reference.fixed", "ppmf_secure.primitives.coins"),
     "house": ("ppmf_spec.words", "ppmf_reference.fixed"),
-    "rooms": ("ppmf_secure.shares", "ppmf_secure.transport"),
-    "sans-io": ("ppmf_secure.shares", "time"),
+    "rooms": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
+    "sans-io": ("ppmf_secure.primitives.shares", "time"),
     "oracle-without-cryptography": ("ppmf_reference.fixed", "phe"),
 }
 

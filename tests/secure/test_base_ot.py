@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure import base_ot
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives import base_transfers
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_spec.errors import EncodingError, RangeError
 
 Bits = NDArray[np.uint8]
@@ -31,9 +31,9 @@ def _key(bits: int = SMALL, label: str = "receiver's key") -> SecretKey:
 
 def _run(choices: Bits, key: SecretKey, label: str = "run") -> tuple[bytes, bytes, Bits, Bits]:
     """Request, answer, the sender's seed pairs and the receiver's seeds."""
-    request = base_ot.choose(key, choices, Coins.seeded(f"{label}, receiver"))
-    answer, pairs = base_ot.answer(key.public, request, Coins.seeded(f"{label}, sender"))
-    return request, answer, pairs, base_ot.reveal(key, answer)
+    request = base_transfers.choose(key, choices, Coins.seeded(f"{label}, receiver"))
+    answer, pairs = base_transfers.answer(key.public, request, Coins.seeded(f"{label}, sender"))
+    return request, answer, pairs, base_transfers.reveal(key, answer)
 
 
 @pytest.mark.req("PPMF-OTE-002", "PPMF-OTE-003")
@@ -52,8 +52,8 @@ def test_any_size_of_key_will_do(bits: int) -> None:
     choices = Coins.seeded("sizes").bits(128)
     request, answer, pairs, seeds = _run(choices, _key(bits))
     assert np.array_equal(seeds, pairs[np.arange(128), choices])
-    assert len(request) == base_ot.request_bytes(_key(bits).public) == 128 * bits // 4
-    assert len(answer) == base_ot.answer_bytes(_key(bits).public)
+    assert len(request) == base_transfers.request_bytes(_key(bits).public) == 128 * bits // 4
+    assert len(answer) == base_transfers.answer_bytes(_key(bits).public)
 
 
 @pytest.mark.req("PPMF-OTE-003")
@@ -70,10 +70,10 @@ def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -
 
     for kind in (np.zeros, np.ones):
         choices = kind(128, dtype=np.uint8)
-        request = base_ot.choose(key, choices, Coins.seeded("extreme"))
-        answer, pairs = base_ot.answer(key.public, request, Extreme.seeded("extreme"))
+        request = base_transfers.choose(key, choices, Coins.seeded("extreme"))
+        answer, pairs = base_transfers.answer(key.public, request, Extreme.seeded("extreme"))
         assert np.array_equal(pairs, extreme)
-        assert np.array_equal(base_ot.reveal(key, answer), extreme[np.arange(128), choices])
+        assert np.array_equal(base_transfers.reveal(key, answer), extreme[np.arange(128), choices])
 
 
 @pytest.mark.req("PPMF-OTE-003")
@@ -81,14 +81,14 @@ def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -
 def test_an_answer_packs_the_seeds_that_fit_below_the_modulus(bits: int, ciphertexts: int) -> None:
     modulus = (1 << bits) - 1  # only the length of a key matters here
     public = PublicKey(modulus)
-    assert base_ot.answer_bytes(public) == ciphertexts * 2 * (bits // 8)
+    assert base_transfers.answer_bytes(public) == ciphertexts * 2 * (bits // 8)
 
 
 @pytest.mark.req("PPMF-OTE-003")
 def test_seeds_are_fresh_and_look_random() -> None:
     key, sender = _key(), Coins.seeded("fresh seeds")
-    request = base_ot.choose(key, np.zeros(128, dtype=np.uint8), Coins.seeded("request"))
-    drawn = [base_ot.answer(key.public, request, sender)[1] for _ in range(4)]
+    request = base_transfers.choose(key, np.zeros(128, dtype=np.uint8), Coins.seeded("request"))
+    drawn = [base_transfers.answer(key.public, request, sender)[1] for _ in range(4)]
     seeds = np.concatenate(drawn).reshape(-1, 16)
     assert len(np.unique(seeds, axis=0)) == len(seeds) == 1024
     bits = np.unpackbits(seeds)
@@ -100,7 +100,7 @@ def test_a_request_never_repeats_a_ciphertext() -> None:
     """128 equal bits, twice: an encryption without a fresh randomiser would show."""
     key, coins = _key(), Coins.seeded("requests")
     choices = np.ones(128, dtype=np.uint8)
-    sent = base_ot.choose(key, choices, coins) + base_ot.choose(key, choices, coins)
+    sent = base_transfers.choose(key, choices, coins) + base_transfers.choose(key, choices, coins)
     size = key.public.ciphertext_bytes
     assert len({sent[at : at + size] for at in range(0, len(sent), size)}) == 256
 
@@ -108,7 +108,7 @@ def test_a_request_never_repeats_a_ciphertext() -> None:
 def test_an_answer_is_re_randomised() -> None:
     """Same request, same seeds: were the randomiser left out, the answers would be equal."""
     key, choices = _key(), np.zeros(128, dtype=np.uint8)
-    request = base_ot.choose(key, choices, Coins.seeded("request"))
+    request = base_transfers.choose(key, choices, Coins.seeded("request"))
     seeds = Coins.seeded("seeds").bytes(4096)
 
     class SameSeeds(Coins):
@@ -116,12 +116,15 @@ def test_an_answer_is_re_randomised() -> None:
             return seeds if count == 4096 else super().bytes(count)
 
     answers = [
-        base_ot.answer(key.public, request, SameSeeds.seeded(label))[0] for label in ("a", "b")
+        base_transfers.answer(key.public, request, SameSeeds.seeded(label))[0]
+        for label in ("a", "b")
     ]
     size = key.public.ciphertext_bytes
     cut = [{sent[at : at + size] for at in range(0, len(sent), size)} for sent in answers]
     assert cut[0].isdisjoint(cut[1])
-    assert np.array_equal(base_ot.reveal(key, answers[0]), base_ot.reveal(key, answers[1]))
+    assert np.array_equal(
+        base_transfers.reveal(key, answers[0]), base_transfers.reveal(key, answers[1])
+    )
 
 
 @pytest.mark.req("PPMF-OTE-003")
@@ -134,7 +137,7 @@ def test_every_ciphertext_of_an_answer_has_a_randomiser_of_its_own() -> None:
             return bytes([7]) * count if count == 4096 else super().bytes(count)
 
     trivial = key.public.write(key.public.plain(0) for _ in range(128))
-    answer, _ = base_ot.answer(key.public, trivial, Constant.seeded("own"))
+    answer, _ = base_transfers.answer(key.public, trivial, Constant.seeded("own"))
     size = key.public.ciphertext_bytes
     ciphertexts = [answer[at : at + size] for at in range(0, len(answer), size)]
     assert len(set(ciphertexts)) == len(ciphertexts) == 43
@@ -147,11 +150,11 @@ def test_messages_of_a_wrong_length_are_refused(change: int) -> None:
     key = _key()
     request, answer, _, _ = _run(np.zeros(128, dtype=np.uint8), key)
     with pytest.raises(EncodingError, match="base OT request"):
-        base_ot.answer(
+        base_transfers.answer(
             key.public, (request + bytes(128))[: len(request) + change], Coins.seeded("unused")
         )
     with pytest.raises(EncodingError, match="base OT answer"):
-        base_ot.reveal(key, (answer + bytes(128))[: len(answer) + change])
+        base_transfers.reveal(key, (answer + bytes(128))[: len(answer) + change])
 
 
 @pytest.mark.req("PPMF-AHE-005")
@@ -163,11 +166,11 @@ def test_ciphertexts_outside_their_group_are_refused(bad: str) -> None:
     request, answer, _, _ = _run(np.zeros(128, dtype=np.uint8), key)
     at = 5 * len(forged)
     with pytest.raises(RangeError, match="base OT request: ciphertext 5 "):
-        base_ot.answer(
+        base_transfers.answer(
             key.public, request[:at] + forged + request[at + len(forged) :], Coins.seeded("unused")
         )
     with pytest.raises(RangeError, match="base OT answer: ciphertext 5 "):
-        base_ot.reveal(key, answer[:at] + forged + answer[at + len(forged) :])
+        base_transfers.reveal(key, answer[:at] + forged + answer[at + len(forged) :])
 
 
 @pytest.mark.req("PPMF-OTE-003")
@@ -181,4 +184,4 @@ def test_an_answer_under_another_key_is_refused() -> None:
         for at in range(0, len(answer), size)
     )
     with pytest.raises(RangeError, match="base OT answer: the plaintext of ciphertext 0 is too"):
-        base_ot.reveal(key, reduced)
+        base_transfers.reveal(key, reduced)

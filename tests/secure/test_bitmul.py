@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairs import dealt_pairs, dealt_words, run_both
-from ppmf_secure import hashing
-from ppmf_secure.bitmul import times_vectors, to_arithmetic
-from ppmf_secure.coins import Coins
-from ppmf_secure.pair import Pair, Site
-from ppmf_secure.shares import SharedWords, to_bits
+from ppmf_secure.primitives import hashing
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import SharedWords, to_bits
+from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
+from ppmf_secure.protocols.transfers import Pair, Site
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import TransferPayload
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 
 from pairs import dealt_pairs
-from ppmf_secure.bitmul import _batches, _blocks
-from ppmf_secure.hashing import MAX_CALLS
-from ppmf_secure.pair import Site
-from ppmf_secure.program import CSP
+from ppmf_secure.effects import CSP
+from ppmf_secure.primitives.hashing import MAX_CALLS
+from ppmf_secure.protocols.bit_products import _batches, _blocks
+from ppmf_secure.protocols.transfers import Site
 
 
 @pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-006")

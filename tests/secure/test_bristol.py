@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ppmf_secure.bristol import from_bristol, to_bristol
-from ppmf_secure.circuits import reciprocal, update
-from ppmf_secure.netlist import ONE, ZERO, Builder, Circuit
+from ppmf_secure.primitives.circuits.bristol import from_bristol, to_bristol
+from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
+from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
 from ppmf_spec.errors import EncodingError
 from random_circuits import Drawn, circuits
 

@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from cbor_by_hand import by_hand
 from ideal import ideal_suite
 from pairs import dealt_pairs, dealt_words, run_both
-from ppmf_secure import hashing
-from ppmf_secure import pair as pair_module
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.paillier import PaillierOwner, PaillierPeer
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.base_ot import answer, choose
-from ppmf_secure.bitmul import times_vectors
-from ppmf_secure.coins import Coins
-from ppmf_secure.hashing import BatchKeys
-from ppmf_secure.ot import delta_bits
-from ppmf_secure.pair import Site, open_pair
-from ppmf_secure.program import CSP, RECSYS, Send
-from ppmf_secure.session import Session
-from ppmf_secure.shares import to_bits
-from ppmf_secure.suites import suite
+from ppmf_secure.effects import CSP, RECSYS, Send
+from ppmf_secure.parties.users import upload
+from ppmf_secure.primitives import hashing
+from ppmf_secure.primitives.base_transfers import answer, choose
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
+from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.primitives.transfer_extension import delta_bits
+from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.transfers import Site, open_pair
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
 from ppmf_secure.transport import local
-from ppmf_secure.user import upload
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.wire import TransferPayload

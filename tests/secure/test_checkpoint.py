@@ -11,7 +11,9 @@ import cbor2
 import numpy as np
 import pytest
 
-from ppmf_secure.checkpoint import (
+from ppmf_secure.effects import CSP, RECSYS, Receive, Send
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.checkpoint import (
     Checkpoint,
     RatingShares,
     SavedSide,
@@ -22,9 +24,7 @@ from ppmf_secure.checkpoint import (
     write_checkpoint,
     write_ratings,
 )
-from ppmf_secure.coins import Coins
-from ppmf_secure.program import CSP, RECSYS, Receive, Send
-from ppmf_secure.session import Session
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters

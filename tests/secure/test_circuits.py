@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure.circuits import Circuit, reciprocal, update
-from ppmf_secure.coins import Coins
-from ppmf_secure.shares import from_bits, to_bits
+from ppmf_secure.primitives.circuits.training_circuits import Circuit, reciprocal, update
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import from_bits, to_bits
 from ppmf_spec import words
 from ppmf_spec.parameters import Regulariser
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
 
 CHUNK = 1 << 16
 """Bytes the keystream is read in: draws must not show where one ends."""

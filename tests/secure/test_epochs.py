@@ -13,18 +13,18 @@ import pytest
 from ideal import ideal_suite
 from lengths import BOTH, message_lengths
 from ppmf_reference import fixed
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Program
-from ppmf_secure.recsys import recsys
-from ppmf_secure.session import Session
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import Recorder, read
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, read
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters

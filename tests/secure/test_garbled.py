@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairs import dealt_pairs, run_both
-from ppmf_secure.circuits import update
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbled import run_circuit, share_outputs
-from ppmf_secure.pair import Site, share_words
-from ppmf_secure.shares import from_bits, to_bits
+from ppmf_secure.primitives.circuits.training_circuits import update
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import from_bits, to_bits
+from ppmf_secure.protocols.shared_circuits import run_circuit, share_outputs
+from ppmf_secure.protocols.transfers import Site, share_words
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import GarbledTables, TransferColumns
 

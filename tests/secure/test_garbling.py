@@ -12,10 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure import garbling
-from ppmf_secure.circuits import reciprocal, update
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import (
+from ppmf_secure.primitives.circuits import half_gates
+from ppmf_secure.primitives.circuits.half_gates import (
     MAX_ELEMENTS,
     Evaluator,
     Garbler,
@@ -25,9 +23,11 @@ from ppmf_secure.garbling import (
     public_inputs,
     public_labels,
 )
-from ppmf_secure.hashing import MAX_CALLS, BatchKeys, TweakedHash, tccr
-from ppmf_secure.netlist import ONE, ZERO, Builder, Circuit
-from ppmf_secure.ot import fresh_delta
+from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
+from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, tccr
+from ppmf_secure.primitives.transfer_extension import fresh_delta
 from ppmf_spec.parameters import Regulariser
 from random_circuits import Drawn, circuits
 
@@ -252,7 +252,7 @@ def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> Non
         asked.append(gate)
         return key_of()(gate)
 
-    monkeypatch.setattr(garbling, "TweakedHash", Recorded)
+    monkeypatch.setattr(half_gates, "TweakedHash", Recorded)
     zero = labels(circuit, MAX_ELEMENTS, "tweaks")
     gates = list(range(circuit.and_count))
     tables, _ = Garbler(circuit, DELTA).garble(zero, recording)

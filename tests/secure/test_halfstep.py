@@ -14,11 +14,12 @@ import pytest
 
 from ideal import ideal_suite
 from ppmf_reference import fixed
-from ppmf_secure import halfstep, server
-from ppmf_secure.pair import Site
-from ppmf_secure.program import Program
-from ppmf_secure.shares import Words, from_bits
-from ppmf_secure.state import Steps
+from ppmf_secure.effects import Program
+from ppmf_secure.parties import training
+from ppmf_secure.primitives.shares import Words, from_bits
+from ppmf_secure.protocols import half_step
+from ppmf_secure.protocols.server_state import Steps
+from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of, run_toy
 
@@ -87,11 +88,11 @@ def opened(halves: list[Steps]) -> tuple[list[int], dict[str, list[int]]]:
 def test_every_intermediate_is_the_oracles(
     params: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problems = watch(monkeypatch, server, "problem")
-    lipschitz = watch(monkeypatch, server, "lipschitz_steps")
-    counted = watch(monkeypatch, server, "count_steps")
-    gradients = watch(monkeypatch, halfstep, "_gradient")
-    moves = watch(monkeypatch, halfstep, "_moves")
+    problems = watch(monkeypatch, training, "problem")
+    lipschitz = watch(monkeypatch, training, "lipschitz_steps")
+    counted = watch(monkeypatch, training, "count_steps")
+    gradients = watch(monkeypatch, half_step, "_gradient")
+    moves = watch(monkeypatch, half_step, "_moves")
     run_toy(RATINGS, params, ideal_suite())
 
     d = params.rank

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.hashing import MAX_CALLS, BatchKeys, TweakedHash, expand, tccr
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, expand, tccr
 
 KEYS = BatchKeys(b"session", 3)
 

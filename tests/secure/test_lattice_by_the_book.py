@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 import lattice_by_hand as book
 from lattice_by_hand import Polynomial, Shape
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe import RlweSuite, suite
-from ppmf_secure.ahe.rlwe_owner import RlweOwner
-from ppmf_secure.ahe.rlwe_params import STANDARD, TOY
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
 from ppmf_spec.errors import EncodingError, RangeError
 
 Words = NDArray[np.uint64]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.transcript import read
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport import local
 from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire

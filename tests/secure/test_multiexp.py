@@ -12,8 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ppmf_secure.ahe.multiexp import FixedBases, best_window, digits, levels
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.multiexp import (
+    FixedBases,
+    best_window,
+    digits,
+    levels,
+)
 
 MODULUS = mpz(2**127 - 1) * mpz(2**89 - 1)
 LAST = 2**64 - 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ppmf_secure.netlist import (
+from ppmf_secure.primitives.circuits.netlist import (
     CONSTANT_ONE,
     CONSTANT_ZERO,
     ONE,

@@ -18,15 +18,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from ideal import ideal_suite
 from pairs import dealt_pairs, run_both
 from ppmf_reference import fixed
-from ppmf_secure import circuits, columns, garbled, product
-from ppmf_secure.bitmul import times_vectors
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import colours, permute_bits
-from ppmf_secure.ot import ExtensionReceiver
-from ppmf_secure.pair import Pair, Site, choose_transfers
-from ppmf_secure.program import CSP, RECSYS, Program
-from ppmf_secure.shares import Bits, SharedWords, Words, from_bits, words_to_bytes
-from ppmf_secure.transcript import read
+from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import Bits, SharedWords, Words, from_bits, words_to_bytes
+from ppmf_secure.primitives.transfer_extension import ExtensionReceiver
+from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.transfers import Pair, Site, choose_transfers
+from ppmf_secure.session.transcript import read
 from ppmf_spec import netlists, wire, words
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of, run_toy
@@ -48,9 +49,9 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
     """Of the half-step on the items: the fixed side is U after the first half-step."""
     handed: list[Words] = []
     multiplied: dict[int, list[tuple[Bits, Words]]] = defaultdict(list)
-    of_shares = product.Product.of_shares
+    of_shares = ratings_product.Product.of_shares
 
-    def watched_product(self: product.Product, phi: Words) -> Program[Any]:
+    def watched_product(self: ratings_product.Product, phi: Words) -> Program[Any]:
         handed.append(phi)
         return of_shares(self, phi)
 
@@ -61,8 +62,8 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
         multiplied[site.indices[-1]].append((words.bits, vectors))
         return times_vectors(pair, words, vectors, site, signed=signed)
 
-    monkeypatch.setattr(product.Product, "of_shares", watched_product)
-    monkeypatch.setattr(columns, "times_vectors", watched_multiplication)
+    monkeypatch.setattr(ratings_product.Product, "of_shares", watched_product)
+    monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
     run_toy(RATINGS, params, ideal_suite())
 
     d, D = params.rank, params.row_rank
@@ -165,15 +166,15 @@ def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
         keys.append(chosen)
         return chosen
 
-    monkeypatch.setattr(garbled, "words_to_bytes", watched_tables)
-    monkeypatch.setattr(garbled, "choose_transfers", watched_choice)
-    made = circuits.update(
+    monkeypatch.setattr(shared_circuits, "words_to_bytes", watched_tables)
+    monkeypatch.setattr(shared_circuits, "choose_transfers", watched_choice)
+    made = training_circuits.update(
         width=width, drop=drop, frac_bits=f, box_bits=b, prox=None, tau_bits=0, theta_bits=0
     )
     site = Site("update", (7, 0))
     zero, active = run_both(
         *(
-            garbled.run_circuit(half, made, share, {}, site)
+            shared_circuits.run_circuit(half, made, share, {}, site)
             for half, share in zip((csp, recsys), shares, strict=True)
         )
     )

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure import ot
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives import transfer_extension
+from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError
 
 Bits = NDArray[np.uint8]
@@ -24,13 +24,19 @@ CHI_SQUARE_255 = 377.1
 """A chi-square variable of 255 degrees of freedom is larger with probability 1e-6."""
 
 
-def _parties(label: str) -> tuple[Words, ot.ExtensionSender, ot.ExtensionReceiver]:
+def _parties(
+    label: str,
+) -> tuple[Words, transfer_extension.ExtensionSender, transfer_extension.ExtensionReceiver]:
     """Both ends after ideal base transfers: the sender's offset, the sender, the receiver."""
     coins = Coins.seeded(label)
-    delta = ot.fresh_delta(coins, odd=True)
+    delta = transfer_extension.fresh_delta(coins, odd=True)
     pairs = np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
-    chosen = pairs[np.arange(128), ot.delta_bits(delta)]
-    return delta, ot.ExtensionSender(delta, chosen, b"test"), ot.ExtensionReceiver(pairs, b"test")
+    chosen = pairs[np.arange(128), transfer_extension.delta_bits(delta)]
+    return (
+        delta,
+        transfer_extension.ExtensionSender(delta, chosen, b"test"),
+        transfer_extension.ExtensionReceiver(pairs, b"test"),
+    )
 
 
 def _chi_square(data: bytes) -> float:
@@ -101,7 +107,7 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     _, sender, receiver = _parties("chunks")
     columns, held = receiver.extend(choices)
     keys = sender.extend(columns, 1000)
-    monkeypatch.setattr(ot, "_CHUNK", 128)
+    monkeypatch.setattr(transfer_extension, "_CHUNK", 128)
     _, sender, receiver = _parties("chunks")
     small_columns, small_held = receiver.extend(choices)
     assert small_columns == columns
@@ -147,7 +153,7 @@ def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
 def test_the_length_of_the_message_depends_on_the_count_alone(count: int) -> None:
     _, _, receiver = _parties("length")
     columns, _ = receiver.extend(_choices("random", count))
-    assert len(columns) == ot.columns_bytes(count) == 2048 * ((count + 127) // 128)
+    assert len(columns) == transfer_extension.columns_bytes(count) == 2048 * ((count + 127) // 128)
 
 
 @pytest.mark.req("PPMF-OTE-006", "PPMF-ERR-003")
@@ -168,7 +174,7 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
     pairs = np.frombuffer(
         b"".join(hashlib.sha256(bytes([i])).digest() for i in range(128)), dtype=np.uint8
     ).reshape(128, 2, 16)
-    receiver = ot.ExtensionReceiver(pairs, b"test")
+    receiver = transfer_extension.ExtensionReceiver(pairs, b"test")
 
     def stream(seed: NDArray[np.uint8], column: int) -> int:
         cipher = Cipher(algorithms.AES(seed.tobytes()), modes.ECB()).encryptor()
@@ -192,8 +198,8 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
 @pytest.mark.parametrize("odd", [False, True])
 def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
     coins = Coins.seeded("offset")
-    deltas = np.stack([ot.fresh_delta(coins, odd=odd) for _ in range(400)])
-    ones = np.stack([ot.delta_bits(delta) for delta in deltas]).sum(axis=0)
+    deltas = np.stack([transfer_extension.fresh_delta(coins, odd=odd) for _ in range(400)])
+    ones = np.stack([transfer_extension.delta_bits(delta) for delta in deltas]).sum(axis=0)
     assert (ones[0] == 400) == odd
     rest = ones[1:] if odd else ones
     assert ((rest > 130) & (rest < 270)).all()  # 7 standard deviations
@@ -202,7 +208,7 @@ def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
 @pytest.mark.req("PPMF-OTE-002")
 def test_bits_of_an_offset_are_lowest_first() -> None:
     delta = np.array([1 << 0 | 1 << 63, 1 << 2], dtype=np.uint64)
-    assert np.flatnonzero(ot.delta_bits(delta)).tolist() == [0, 63, 66]
+    assert np.flatnonzero(transfer_extension.delta_bits(delta)).tolist() == [0, 63, 66]
 
 
 def test_objects_print_nothing_of_their_secrets() -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppmf_secure.recsys import open_output
-from ppmf_secure.session import Session
-from ppmf_secure.shares import to_bits
+from ppmf_secure.parties.recsys import open_output
+from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 

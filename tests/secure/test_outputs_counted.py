@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ideal import IdealOwner, ideal_suite
-from ppmf_secure.ahe.base import Layout, Uses, Words
+from ppmf_secure.primitives.encryption.interface import Layout, Uses, Words
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of, run_toy
 

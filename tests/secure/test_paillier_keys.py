@@ -14,9 +14,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppmf_secure.ahe import paillier_keys
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier import keys
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 BITS = 512
@@ -148,7 +148,7 @@ def test_primes_that_are_too_close_are_drawn_again(monkeypatch: pytest.MonkeyPat
     for sign in (1, -1):
         far = p + sign * 2**156
         drawn = iter([p, p, p + 2**156 - 1, p - 2**156 + 1, far])
-        monkeypatch.setattr(paillier_keys, "_prime", lambda bits, coins, drawn=drawn: next(drawn))
+        monkeypatch.setattr(keys, "_prime", lambda bits, coins, drawn=drawn: next(drawn))
         key = SecretKey.generate(BITS, Coins.seeded("unused"))
         assert (key._p, key._q) == (p, far)
 

@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ideal import ideal_suite
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
-from ppmf_secure.recsys import Intake, recsys
-from ppmf_secure.sealing import SealingKey
-from ppmf_secure.server import public_start
-from ppmf_secure.session import Session
-from ppmf_secure.suites import SuiteChoice, suite
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import Intake, recsys
+from ppmf_secure.parties.training import public_start
+from ppmf_secure.parties.users import SEALED_BYTES, expand_seed, open_seed, upload, users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import SEALED_BYTES, expand_seed, open_seed, upload, users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
 from ppmf_spec.parameters import Parameters

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ppmf_secure.program import CSP, RECSYS, Program, Send, receive
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.pipes import drive
 from ppmf_secure.transport.store import Store

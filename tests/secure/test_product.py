@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ideal import ideal_suite
 from pairs import Words, run_both
-from ppmf_secure.ahe.base import Layout, Suite
-from ppmf_secure.coins import Coins
-from ppmf_secure.product import BATCH_BYTES, Orientation, Product, set_up
-from ppmf_secure.program import CSP, RECSYS, Program
-from ppmf_secure.suites import suite
+from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, Suite
+from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.wire import EncryptedRows
 

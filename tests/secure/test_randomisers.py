@@ -11,9 +11,14 @@ from math import gcd, log2, prod
 import gmpy2
 import pytest
 
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.ahe.randomisers import PoolShape, Randomisers, distance_squared, pool_shape
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.encryption.paillier.randomisers import (
+    PoolShape,
+    Randomisers,
+    distance_squared,
+    pool_shape,
+)
 
 SIZES = [512, 768, 1024, 2048, 3072, 4096]
 

@@ -13,20 +13,20 @@ import pytest
 
 from ideal import ideal_suite
 from ppmf_reference import fixed
-from ppmf_secure import product
-from ppmf_secure.checkpoint import Kept, RatingShares, write_ratings
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Phase, Program, Receive, Send
-from ppmf_secure.recsys import Intake, recsys
-from ppmf_secure.sealing import SealingKey
-from ppmf_secure.server import orientations
-from ppmf_secure.session import Session
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS, Phase, Program, Receive, Send
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import Intake, recsys
+from ppmf_secure.parties.training import orientations
+from ppmf_secure.parties.users import upload, users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols import ratings_product
+from ppmf_secure.session.checkpoint import Kept, RatingShares, write_ratings
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import upload, users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
@@ -112,9 +112,9 @@ def test_a_second_upload_may_differ_in_neither_part(changed: str) -> None:
 
 @pytest.mark.req("PPMF-PRD-003")
 def test_rows_longer_than_a_batch_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "BATCH_BYTES", 1)
+    monkeypatch.setattr(ratings_product, "BATCH_BYTES", 1)
     (users_packed, _) = orientations(PARAMS, 2, 3)
-    batches = list(product._batches(ideal_suite().products, users_packed.layout))
+    batches = list(ratings_product._batches(ideal_suite().products, users_packed.layout))
     assert batches == [range(0, 1), range(1, 2), range(2, 3)]
 
 

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 
 from lattice_suites import SMALL, owner_of, take_in
-from ppmf_secure import base_ot, circuits, hashing, ot, sealing, shares
-from ppmf_secure.ahe import paillier, rlwe
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, Budget
-from ppmf_secure.ahe.rlwe_ring import reduce
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import Evaluator, Garbler
-from ppmf_secure.netlist import Builder, Circuit
+from ppmf_secure.primitives import base_transfers, hashing, sealing, shares, transfer_extension
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
+from ppmf_secure.primitives.circuits.netlist import Builder, Circuit
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice import scheme as rlwe
+from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, Budget
+from ppmf_secure.primitives.encryption.lattice.ring import reduce
+from ppmf_secure.primitives.encryption.paillier import scheme as paillier
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, RangeError, StateError
 
 PAILLIER = paillier.suite("paillier-512-insecure")
@@ -111,17 +113,23 @@ UPDATE: dict[str, Any] = {
             "input words of widths {'x': 2}, not {'x': 1, 'y': 1}",
         ),
         (
-            lambda: circuits.reciprocal(**RECIPROCAL | {"minimum": 0}),
+            lambda: training_circuits.reciprocal(**RECIPROCAL | {"minimum": 0}),
             "reciprocal: a shift or the minimum is out of range",
         ),
-        (lambda: circuits.update(**UPDATE | {"drop": 20}), "update: cannot drop 20 of 20 bits"),
-        (lambda: circuits.update(**UPDATE | {"drop": -1}), "update: cannot drop -1 of 20 bits"),
         (
-            lambda: circuits.update(**UPDATE | {"theta_bits": 8}),
+            lambda: training_circuits.update(**UPDATE | {"drop": 20}),
+            "update: cannot drop 20 of 20 bits",
+        ),
+        (
+            lambda: training_circuits.update(**UPDATE | {"drop": -1}),
+            "update: cannot drop -1 of 20 bits",
+        ),
+        (
+            lambda: training_circuits.update(**UPDATE | {"theta_bits": 8}),
             "update: the binary prox needs box_bits >= 1 and theta_bits < frac_bits",
         ),
         (
-            lambda: circuits.update(**UPDATE | {"box_bits": 0}),
+            lambda: training_circuits.update(**UPDATE | {"box_bits": 0}),
             "update: the binary prox needs box_bits >= 1 and theta_bits < frac_bits",
         ),
         (lambda: Coins(bytes(31)), "a Coins key has 32 bytes"),
@@ -281,22 +289,24 @@ def forged(at: int, value: int) -> bytes:
             "the seal: it was made for another key, session or user, or altered",
         ),
         (
-            lambda: ot.ExtensionSender(ODD, np.zeros((128, 16), np.uint8), b"").extend(b"", 300),
+            lambda: transfer_extension.ExtensionSender(
+                ODD, np.zeros((128, 16), np.uint8), b""
+            ).extend(b"", 300),
             EncodingError,
             "OT columns for 300 transfers: 6144 bytes expected, 0 received",
         ),
         (
-            lambda: base_ot.answer(secret().public, b"", Coins.seeded("")),
+            lambda: base_transfers.answer(secret().public, b"", Coins.seeded("")),
             EncodingError,
             "base OT request: 0 bytes instead of 16384",
         ),
         (
-            lambda: base_ot.reveal(secret(), b""),
+            lambda: base_transfers.reveal(secret(), b""),
             EncodingError,
             "base OT answer: 0 bytes instead of 5504",
         ),
         (
-            lambda: base_ot.reveal(
+            lambda: base_transfers.reveal(
                 secret(), secret().public.write([secret().public.plain(1 << 384)] * 43)
             ),
             RangeError,

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from pairs import dealt_pairs, dealt_words
-from ppmf_secure import checkpoint, columns, pair, product, shares, state
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives import shares
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.protocols import ratings_product, server_state, sub_problem, transfers
+from ppmf_secure.session import checkpoint
 
-PUBLIC = {pair.Site, product.Orientation}
+PUBLIC = {transfers.Site, ratings_product.Orientation}
 """The only records of these modules that may be printed: names and public shapes."""
 
 SECRET = [
     record
-    for module in (checkpoint, columns, pair, product, shares, state)
+    for module in (checkpoint, sub_problem, transfers, ratings_product, shares, server_state)
     for record in vars(module).values()
     if isinstance(record, type)
     and is_dataclass(record)

@@ -13,19 +13,19 @@ import pytest
 from ideal import ideal_suite
 from power_cuts import PowerCutError, cut_at
 from ppmf_reference import fixed
-from ppmf_secure.checkpoint import agree, read_ratings
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Program
-from ppmf_secure.recsys import recsys
-from ppmf_secure.session import Session
-from ppmf_secure.suites import SuiteChoice, suite
-from ppmf_secure.transcript import Recorder, read
+from ppmf_secure.effects import CSP, RECSYS, USERS, Keep, Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.checkpoint import agree, read_ratings
+from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, read
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store, load_session, save_session
-from ppmf_secure.user import users
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters

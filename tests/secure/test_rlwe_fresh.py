@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from lattice_suites import SMALL, owner_of, secret_of, take_in
-from ppmf_secure.ahe import rlwe_owner, rlwe_peer
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe_params import TOY
-from ppmf_secure.ahe.rlwe_rounding import Rounding
-from ppmf_secure.ahe.rlwe_sampling import binomial, ternary, uniform
-from ppmf_secure.ahe.rlwe_wire import read_residues
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice import peer
+from ppmf_secure.primitives.encryption.lattice.params import TOY
+from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
+from ppmf_secure.primitives.encryption.lattice.sampling import binomial, ternary, uniform
+from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 
 
 @pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")
@@ -93,7 +93,7 @@ def test_encrypted_rows_hold_fresh_errors(monkeypatch: pytest.MonkeyPatch) -> No
         drawn.append(binomial(coins, shape))
         return drawn[-1]
 
-    monkeypatch.setattr(rlwe_owner, "binomial", recorded)
+    monkeypatch.setattr(owner, "binomial", recorded)
     encrypted = list(owner.encrypt_rows(matrix, layout, Coins.seeded("errors")))
     secret = _negacyclic(np.array(secret_of(SMALL), dtype=np.int32))
     names = [f"row {number}" for number in range(count)]
@@ -138,10 +138,10 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
         return limbs
 
     monkeypatch.setattr(Rounding, "switch", spy)
-    monkeypatch.setattr(rlwe_peer, "binomial", recorded_errors)
-    monkeypatch.setattr(rlwe_peer, "flood", no_flood)
-    monkeypatch.setattr(rlwe_peer, "ternary", recorded)
-    monkeypatch.setattr(rlwe_peer, "_ANSWERS_AT_ONCE", 3)
+    monkeypatch.setattr(peer, "binomial", recorded_errors)
+    monkeypatch.setattr(peer, "flood", no_flood)
+    monkeypatch.setattr(peer, "ternary", recorded)
+    monkeypatch.setattr(peer, "_ANSWERS_AT_ONCE", 3)
     answer, shares = rows.multiply(np.zeros((4, 2), np.uint64), [slice(0, 4)], coins)
     public = owner_of(SMALL).public
     a = np.empty((10, degree), dtype=np.int32)

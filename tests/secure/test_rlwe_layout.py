@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lattice_suites import FULL, SMALL
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe_layout import (
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
     Part,
     Piece,
@@ -19,7 +19,7 @@ from ppmf_secure.ahe.rlwe_layout import (
     residues,
     wanted,
 )
-from ppmf_secure.ahe.rlwe_params import TOY
+from ppmf_secure.primitives.encryption.lattice.params import TOY
 
 FOURTEEN = Layout(3, (5, 0, 9), 1)
 FIRST = Segment(0, slice(0, 5), slice(0, 5))

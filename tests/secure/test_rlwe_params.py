@@ -14,8 +14,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.rlwe_params import (
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.params import (
     EXACT,
     LARGE_PRIMES,
     REDUCE_MARGIN,

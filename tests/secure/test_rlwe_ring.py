@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, TOY, Lattice
-from ppmf_secure.ahe.rlwe_ring import Folded, ResidueMatrix, Scratch, centred, combine, reduce
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, TOY, Lattice
+from ppmf_secure.primitives.encryption.lattice.ring import (
+    Folded,
+    ResidueMatrix,
+    Scratch,
+    centred,
+    combine,
+    reduce,
+)
 
 LARGEST = 2**53 - 2**23
 PRIME = LARGE_PRIMES[0]

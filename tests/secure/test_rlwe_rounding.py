@@ -13,11 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.ahe.rlwe_params import EXACT, LARGE_PRIMES, REDUCE_MARGIN, STANDARD, TOY, Lattice
-from ppmf_secure.ahe.rlwe_ring import combine
-from ppmf_secure.ahe.rlwe_rounding import Rounding
-from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
-from ppmf_secure.ahe.rlwe_wire import pack, read_residues, unpack, words_for
+from ppmf_secure.primitives.encryption.lattice.params import (
+    EXACT,
+    LARGE_PRIMES,
+    REDUCE_MARGIN,
+    STANDARD,
+    TOY,
+    Lattice,
+)
+from ppmf_secure.primitives.encryption.lattice.ring import combine
+from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
+from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
+from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues, unpack, words_for
 from ppmf_spec.errors import EncodingError, RangeError
 
 ROUNDING = Rounding(STANDARD)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES
-from ppmf_secure.ahe.rlwe_sampling import binomial, flood, ternary, uniform
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES
+from ppmf_secure.primitives.encryption.lattice.sampling import binomial, flood, ternary, uniform
 
 SEED = bytes(range(32))
 

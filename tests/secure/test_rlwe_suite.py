@@ -16,12 +16,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from lattice_suites import FULL, SMALL, owner_of, secret_of, take_in
-from ppmf_secure.ahe import rlwe_layout, rlwe_owner, rlwe_peer
-from ppmf_secure.ahe.base import Layout, Uses
-from ppmf_secure.ahe.rlwe import RlweSuite, suite
-from ppmf_secure.ahe.rlwe_params import STANDARD, TOY, Budget
-from ppmf_secure.ahe.rlwe_wire import read_residues
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, Uses
+from ppmf_secure.primitives.encryption.lattice import owner, peer
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
+from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 Words = NDArray[np.uint64]
@@ -97,9 +97,9 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
     coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
     matrix, x = coins.words((300, 80)), coins.words((3, 300))
     for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
-        monkeypatch.setattr(rlwe_layout, "LARGE_BYTES", large)
+        monkeypatch.setattr(layout, "LARGE_BYTES", large)
         rows = take_in(SMALL, matrix, layout)
-        assert isinstance(rows, rlwe_peer.RlweRows)
+        assert isinstance(rows, peer.RlweRows)
         for stored in (*rows._first, *rows._second.values()):
             assert stored._blocks[0].low.itemsize == width
         _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
@@ -109,7 +109,7 @@ def test_many_rows_are_multiplied_in_groups(monkeypatch: pytest.MonkeyPatch) -> 
     coins, layout = Coins.seeded("groups"), Layout(3, (40, 40, 5), 1 << 10)
     matrix, x = coins.words((3, 85)), coins.words((9, 3))
     uses = [slice(0, 8), slice(3, 5), slice(7, 9)]
-    monkeypatch.setattr(rlwe_peer, "_ANSWERS_AT_ONCE", 3)
+    monkeypatch.setattr(peer, "_ANSWERS_AT_ONCE", 3)
     _check(SMALL, x, matrix, layout, uses)
 
 
@@ -208,9 +208,9 @@ def test_the_noise_without_its_flood_is_below_its_bound(
         limbs[-1] = 2.0 ** ((bits - 1) % 24)
         return limbs
 
-    monkeypatch.setattr(rlwe_peer, "flood", middle)
+    monkeypatch.setattr(peer, "flood", middle)
     if worst:
-        for module in (rlwe_peer, rlwe_owner):
+        for module in (peer, owner):
             monkeypatch.setattr(module, "binomial", lambda coins, shape: np.full(shape, 21.0))
     largest = max(map(abs, _answer_errors(NINE_KEPT, layout, "bare")))
     switching = Fraction((TOY.degree + 2) * TOY.primes[-1], 2)
@@ -233,7 +233,7 @@ def test_the_largest_flood_at_the_edge_of_the_budget(
         limbs[-1] = min(limb, 2.0 ** ((bits - 1) % 24 + 1) - 1)
         return limbs
 
-    monkeypatch.setattr(rlwe_peer, "flood", edge)
+    monkeypatch.setattr(peer, "flood", edge)
     coins = Coins.seeded("edge")
     matrix, x = coins.words((4, 30)), coins.words((10, 4))
     _check(SMALL, x, matrix, layout, [slice(0, 10), slice(2, 4)])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ideal import ideal_suite
-from ppmf_secure.program import CSP
-from ppmf_secure.transcript import read
+from ppmf_secure.effects import CSP
+from ppmf_secure.session.transcript import read
 from ppmf_spec.parameters import Parameters
 from toy_runs import ratings_of, run_toy
 

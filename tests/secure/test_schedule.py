@@ -6,9 +6,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from ppmf_secure.circuits import update
-from ppmf_secure.netlist import CONSTANT_ONE, CONSTANT_ZERO, Builder, Circuit, Gate, Kind
-from ppmf_secure.schedule import Step, schedule
+from ppmf_secure.primitives.circuits.label_slots import Step, schedule
+from ppmf_secure.primitives.circuits.netlist import (
+    CONSTANT_ONE,
+    CONSTANT_ZERO,
+    Builder,
+    Circuit,
+    Gate,
+    Kind,
+)
+from ppmf_secure.primitives.circuits.training_circuits import update
 from ppmf_spec.parameters import Regulariser
 from random_circuits import Drawn, circuits
 

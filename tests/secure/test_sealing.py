@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.sealing import KEY_BYTES, SealingKey, check_key, seal, sealed_bytes
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, check_key, seal, sealed_bytes
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 
 STANDARD = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.shares import (
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import (
     CHUNK,
     SharedWords,
     check_length,

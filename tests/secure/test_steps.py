@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 
 from pairs import dealt_pairs, run_both
-from ppmf_secure.netlist import Circuit
-from ppmf_secure.pair import Pair, Site
-from ppmf_secure.session import Session
-from ppmf_secure.shares import from_bits
-from ppmf_secure.state import Server
-from ppmf_secure.steps import count_circuit, count_steps, lipschitz_circuit, lipschitz_steps
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.shares import from_bits
+from ppmf_secure.protocols.server_state import Server
+from ppmf_secure.protocols.step_sizes import (
+    count_circuit,
+    count_steps,
+    lipschitz_circuit,
+    lipschitz_steps,
+)
+from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_secure.session.session import Session
 from ppmf_spec import words
 from ppmf_spec.bounds import largest_denominator
 from ppmf_spec.parameters import Parameters

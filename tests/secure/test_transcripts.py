@@ -21,18 +21,18 @@ import lattice_by_hand
 from ideal import ideal_suite
 from lengths import BOTH, message_lengths
 from ppmf_reference import fixed
-from ppmf_secure import recsys as recsys_module
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import permute_bits
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.sealing import SealingKey
-from ppmf_secure.session import Session
-from ppmf_secure.shares import Bits, Words
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import read
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.parties import recsys as recsys_module
+from ppmf_secure.parties.users import upload
+from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.shares import Bits, Words
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.drive import Progress
-from ppmf_secure.user import upload
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.wire import FieldClass

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.transpose import row_buffer, transpose
+from ppmf_secure.primitives.bit_transpose import row_buffer, transpose
+from ppmf_secure.primitives.coins import Coins
 
 Words = NDArray[np.uint64]
 

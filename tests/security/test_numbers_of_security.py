@@ -12,13 +12,13 @@ import pytest
 
 from leaks import LEAKS
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.ahe.rlwe_layout import pieces, wanted
-from ppmf_secure.ahe.rlwe_params import STANDARD, Budget
-from ppmf_secure.ahe.slots import STATISTICAL_BITS, Slots
-from ppmf_secure.base_ot import TRANSFERS
-from ppmf_secure.hashing import MAX_CALLS
-from ppmf_secure.server import SIDES, orientations
-from ppmf_secure.suites import suite
+from ppmf_secure.parties.training import SIDES, orientations
+from ppmf_secure.primitives.base_transfers import TRANSFERS
+from ppmf_secure.primitives.encryption.lattice.layout import pieces, wanted
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
+from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
+from ppmf_secure.primitives.hashing import MAX_CALLS
+from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.parameters import Parameters
 
 CHAPTER = Path(__file__).resolve().parents[2] / "spec" / "06-security.md"

@@ -16,12 +16,12 @@ import pytest
 from ppmf_audit.opened import Secrets
 from ppmf_audit.view import battery, shape
 from ppmf_reference import fixed
-from ppmf_secure.coins import Coins
-from ppmf_secure.program import CSP, RECSYS, USERS, Receive, Send
-from ppmf_secure.recsys import recsys
+from ppmf_secure.effects import CSP, RECSYS, USERS, Receive, Send
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
 from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.user import users
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles

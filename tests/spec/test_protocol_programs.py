@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure import circuits
-from ppmf_secure.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_spec import netlists, words
 
 Form = tuple[frozenset[int], int]
@@ -79,7 +79,7 @@ def forms_of_the_spec(
 
 def _reciprocals(width: int, drop: int, bits: int, minimum: int, weights: dict[str, int]) -> None:
     spec = netlists.reciprocal(width, drop, bits, minimum, weights, 20)
-    code = circuits.reciprocal(
+    code = training_circuits.reciprocal(
         width=width,
         drop=drop,
         numerator_bits=bits,
@@ -132,7 +132,7 @@ def test_updates_are_gate_for_gate_the_specifications(
     if prox is None:
         tau_bits = theta_bits = 0
     spec = netlists.update(width, drop, f, b, prox, tau_bits, theta_bits)
-    code = circuits.update(
+    code = training_circuits.update(
         width=width,
         drop=drop,
         frac_bits=f,

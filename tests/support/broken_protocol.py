@@ -16,33 +16,23 @@ from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
 import recorded_views
-from ppmf_secure import (
-    base_ot,
-    bitmul,
-    csp,
-    garbled,
-    garbling,
-    halfstep,
-    hashing,
-    ot,
-    pair,
-    recsys,
-    sealing,
-    server,
-)
-from ppmf_secure import user as user_module
-from ppmf_secure.ahe import rlwe_peer, rlwe_sampling
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.randomisers import Randomisers
-from ppmf_secure.ahe.rlwe_sampling import FLOOD_LIMB_BITS
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
-from ppmf_secure.garbling import permute_bits
-from ppmf_secure.pair import Pair
-from ppmf_secure.program import CSP, RECSYS, Program, Send, receive
-from ppmf_secure.session import Session
-from ppmf_secure.shares import SharedWords, Words, words_from_bytes
-from ppmf_secure.state import Server, Side
+from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.parties import csp, recsys, training
+from ppmf_secure.parties import users as user_module
+from ppmf_secure.primitives import base_transfers, hashing, sealing, transfer_extension
+from ppmf_secure.primitives.circuits import half_gates
+from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.lattice import peer, sampling
+from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.shares import SharedWords, Words, words_from_bytes
+from ppmf_secure.protocols import bit_products, half_step, shared_circuits, transfers
+from ppmf_secure.protocols.server_state import Server, Side
+from ppmf_secure.protocols.transfers import Pair
+from ppmf_secure.session.session import Session
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_spec import wire
 
@@ -147,22 +137,22 @@ def no_flood(patch: Patch) -> None:
         ]
         return np.repeat(np.array(limbs, dtype=np.float64)[:, None], count, axis=1)
 
-    patch.setattr(rlwe_peer, "flood", middle)
+    patch.setattr(peer, "flood", middle)
 
 
 def flood_used_twice(patch: Patch) -> None:
-    draw = rlwe_sampling.flood
+    draw = sampling.flood
 
     def half(coins: Coins, bits: int, count: int) -> np.ndarray[Any, Any]:
         drawn = draw(coins, bits, -(-count // 2))
         return np.concatenate([drawn, drawn], axis=1)[:, :count]
 
-    patch.setattr(rlwe_peer, "flood", half)
+    patch.setattr(peer, "flood", half)
 
 
 def lattice_product_without_fresh_zero(patch: Patch) -> None:
-    patch.setattr(rlwe_peer, "ternary", lambda coins, shape: np.zeros(shape, dtype=np.int8))
-    patch.setattr(rlwe_peer, "binomial", lambda coins, shape: np.zeros(shape))
+    patch.setattr(peer, "ternary", lambda coins, shape: np.zeros(shape, dtype=np.int8))
+    patch.setattr(peer, "binomial", lambda coins, shape: np.zeros(shape))
 
 
 # -- transfers -------------------------------------------------------------------------------------
@@ -174,19 +164,19 @@ def choices_in_the_clear(patch: Patch) -> None:
     class Twins(Coins):
         def bytes(self, count: int) -> bytes:
             drawn = super().bytes(count)
-            if count != 128 * 2 * base_ot.SEED_BYTES:
+            if count != 128 * 2 * base_transfers.SEED_BYTES:
                 return drawn
             seeds = np.frombuffer(drawn, dtype=np.uint8).reshape(128, 2, -1)
             return np.repeat(seeds[:, :1], 2, axis=1).tobytes()
 
     def answer(public: PublicKey, request: bytes, coins: Coins) -> Any:
-        return base_ot.answer(public, request, Twins(coins.bytes(32)))
+        return base_transfers.answer(public, request, Twins(coins.bytes(32)))
 
-    patch.setattr(pair, "answer", answer)
+    patch.setattr(transfers, "answer", answer)
 
 
 def keystreams_begin_again(patch: Patch) -> None:
-    begin, next_words = ot._Streams.__init__, ot._Streams.next
+    begin, next_words = transfer_extension._Streams.__init__, transfer_extension._Streams.next
 
     def keep(self: Any, seeds: Any, context: bytes) -> None:
         self._beginning = seeds, context
@@ -196,22 +186,22 @@ def keystreams_begin_again(patch: Patch) -> None:
         begin(self, *self._beginning)
         return next_words(self, words)
 
-    patch.setattr(ot._Streams, "__init__", keep)
-    patch.setattr(ot._Streams, "next", again)
+    patch.setattr(transfer_extension._Streams, "__init__", keep)
+    patch.setattr(transfer_extension._Streams, "next", again)
 
 
 def request_without_randomness(patch: Patch) -> None:
     def choose(secret: SecretKey, choices: Any, coins: Coins) -> bytes:
         return secret.public.write(secret.public.plain(int(bit)) for bit in choices)
 
-    patch.setattr(pair, "choose", choose)
+    patch.setattr(transfers, "choose", choose)
 
 
 def corrections_without_pads(patch: Patch) -> None:
     def none(cipher: CipherContext, keys: Words, length: int) -> Words:
         return np.zeros((len(keys), length), dtype=np.uint64)
 
-    patch.setattr(bitmul, "_pads", none)
+    patch.setattr(bit_products, "_pads", none)
 
 
 # -- garbling --------------------------------------------------------------------------------------
@@ -219,7 +209,7 @@ def corrections_without_pads(patch: Patch) -> None:
 
 def one_tweak_for_all_elements(patch: Patch) -> None:
     make = hashing.TweakedHash
-    patch.setattr(garbling, "TweakedHash", lambda tweaks: make(tweaks % np.uint64(2)))
+    patch.setattr(half_gates, "TweakedHash", lambda tweaks: make(tweaks % np.uint64(2)))
 
 
 def one_batch_key_for_all_half_steps(patch: Patch) -> None:
@@ -232,7 +222,7 @@ def one_batch_key_for_all_half_steps(patch: Patch) -> None:
 
 
 def permute_bits_sent(patch: Patch) -> None:
-    share = garbled.share_outputs
+    share = shared_circuits.share_outputs
 
     def telling(here: Pair, labels: Words) -> Program[SharedWords]:
         if here.garbles:
@@ -242,14 +232,14 @@ def permute_bits_sent(patch: Patch) -> None:
             yield from receive(CSP, wire.TransferPayload)
         return (yield from share(here, labels))
 
-    patch.setattr(halfstep, "share_outputs", telling)
+    patch.setattr(half_step, "share_outputs", telling)
 
 
 # -- the run ---------------------------------------------------------------------------------------
 
 
 def v_opened_early(patch: Patch) -> None:
-    shared_side = halfstep.shared_side
+    shared_side = half_step.shared_side
 
     def opening(here: Server, name: str, rows: int, labels: Words, *rest: Any) -> Program[Side]:
         side = yield from shared_side(here, name, rows, labels, *rest)
@@ -260,7 +250,7 @@ def v_opened_early(patch: Patch) -> None:
             yield from receive(CSP, wire.OutputShare)
         return side
 
-    patch.setattr(server, "shared_side", opening)
+    patch.setattr(training, "shared_side", opening)
 
 
 def biased_coins(patch: Patch) -> None:

@@ -18,10 +18,10 @@ import cbor2
 import gmpy2
 
 from lengths import CSP, RECSYS, Sizes, half_step
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.randomisers import distance_squared, pool_shape
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, STANDARD, Budget
-from ppmf_secure.hashing import MAX_CALLS
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, Budget
+from ppmf_secure.primitives.encryption.paillier.randomisers import distance_squared, pool_shape
+from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters

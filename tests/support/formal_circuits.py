@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import z3
 
-from ppmf_secure.netlist import Circuit, Gate, Kind
+from ppmf_secure.primitives.circuits.netlist import Circuit, Gate, Kind
 
 Cut: TypeAlias = dict[int, z3.BoolRef]
 """Wires that take any value, instead of the one their gate gives them."""

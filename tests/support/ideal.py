@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ppmf_secure.ahe.base import (
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
     Layout,
     OwnerKey,
@@ -21,9 +22,8 @@ from ppmf_secure.ahe.base import (
     Uses,
     Words,
 )
-from ppmf_secure.coins import Coins
-from ppmf_secure.shares import words_from_bytes, words_to_bytes
-from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
+from ppmf_secure.session.cipher_suites import SuiteChoice
 
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:

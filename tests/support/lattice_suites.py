@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.ahe.base import EncryptedRows, Layout
-from ppmf_secure.ahe.rlwe import RlweSuite, suite
-from ppmf_secure.ahe.rlwe_owner import RlweOwner
-from ppmf_secure.coins import Coins
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import EncryptedRows, Layout
+from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
 
 Words = NDArray[np.uint64]
 FULL, SMALL = suite("rlwe-8192"), suite("rlwe-64-insecure")

@@ -35,7 +35,7 @@ from broken_protocol import (
     v_opened_early,
     who_rated_most_uploads_first,
 )
-from ppmf_secure.program import CSP, RECSYS
+from ppmf_secure.effects import CSP, RECSYS
 from ppmf_spec.parameters import Parameters
 from recorded_views import FINE_LATTICE, PAILLIER, Case
 

@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.hashing import BatchKeys
-from ppmf_secure.ot import ExtensionReceiver, ExtensionSender, delta_bits, fresh_delta
-from ppmf_secure.pair import Pair
-from ppmf_secure.program import CSP, RECSYS, Program, Receive, Send
-from ppmf_secure.shares import SharedWords
+from ppmf_secure.effects import CSP, RECSYS, Program, Receive, Send
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.shares import SharedWords
+from ppmf_secure.primitives.transfer_extension import (
+    ExtensionReceiver,
+    ExtensionSender,
+    delta_bits,
+    fresh_delta,
+)
+from ppmf_secure.protocols.transfers import Pair
 from ppmf_spec.wire import Message
 
 Words = NDArray[np.uint64]

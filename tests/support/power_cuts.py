@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_secure.program import Phase, Program
+from ppmf_secure.effects import Phase, Program
 from ppmf_spec import wire
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure.netlist import ONE, ZERO, Builder, Circuit
+from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
 
 Bits = NDArray[np.uint8]
 WIDTHS = {"x": 3, "y": 2}

@@ -19,27 +19,27 @@ from power_cuts import PowerCutError, cut_at
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened import Secrets
 from ppmf_audit.view import battery
-from ppmf_secure import pair as pair_module
-from ppmf_secure import server as server_module
-from ppmf_secure.ahe.paillier_keys import SecretKey
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.ahe.rlwe_owner import RlweOwner
-from ppmf_secure.ahe.rlwe_params import LARGE_PRIMES, Lattice
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.hashing import BatchKeys
-from ppmf_secure.program import CSP, RECSYS, USERS, Program
-from ppmf_secure.recsys import recsys
-from ppmf_secure.sealing import SealingKey
-from ppmf_secure.session import Session
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.parties import training as server_module
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
+from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Record, Recorder, read
 from ppmf_secure.simulator import Interruption, Leakage, simulate_csp, simulate_recsys
-from ppmf_secure.suites import SuiteChoice, suite
-from ppmf_secure.transcript import Record, Recorder, read
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import users
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles

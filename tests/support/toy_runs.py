@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.recsys import recsys
-from ppmf_secure.session import Session
-from ppmf_secure.suites import SuiteChoice
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import users
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings

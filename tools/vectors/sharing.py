@@ -9,11 +9,11 @@ import gmpy2
 import numpy as np
 
 from ppmf_conformance.adapters.sharing import OPERATIONS
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
-from ppmf_secure.sealing import SealingKey
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey
 from tools.vectors.draw import Draw
 from tools.vectors.family import Family
 

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.serve import Given, Operation
-from ppmf_secure import circuits
-from ppmf_secure.bitmul import times_vectors
-from ppmf_secure.garbling import Evaluator, Garbler
-from ppmf_secure.hashing import BatchKeys, expand, tccr
-from ppmf_secure.netlist import Circuit
-from ppmf_secure.ot import ExtensionReceiver, ExtensionSender
-from ppmf_secure.pair import Pair, Site
-from ppmf_secure.program import Send
-from ppmf_secure.shares import SharedWords, from_bits, to_bits, words_to_bytes
+from ppmf_secure.effects import Send
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.hashing import BatchKeys, expand, tccr
+from ppmf_secure.primitives.shares import SharedWords, from_bits, to_bits, words_to_bytes
+from ppmf_secure.primitives.transfer_extension import ExtensionReceiver, ExtensionSender
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.transfers import Pair, Site
 from ppmf_spec.wire import TransferPayload
 
 Words = NDArray[np.uint64]
@@ -151,7 +151,7 @@ def circuit(given: Given) -> Circuit:
     plan = given["plan"]
     if given["circuit"] == "reciprocal":
         weights = {name: values.integer(weight) for name, weight in plan["weights"].items()}
-        return circuits.reciprocal(
+        return training_circuits.reciprocal(
             width=values.integer(plan["width"]),
             drop=values.integer(plan["drop"]),
             numerator_bits=values.integer(plan["exponent"]),
@@ -163,7 +163,9 @@ def circuit(given: Given) -> Circuit:
             theta="theta" in weights,
         )
     names = ("width", "drop", "frac_bits", "box_bits", "tau_bits", "theta_bits")
-    return circuits.update(prox=plan["prox"], **{n: values.integer(plan[n]) for n in names})
+    return training_circuits.update(
+        prox=plan["prox"], **{n: values.integer(plan[n]) for n in names}
+    )
 
 
 def evaluate_in_clear(made: Circuit, inputs: Given) -> dict[str, list[int]]:

@@ -10,16 +10,16 @@ from typing import Any
 from ppmf_conformance.adapters import sharing, values
 from ppmf_conformance.adapters.oracle import output_shown
 from ppmf_conformance.adapters.serve import Given, Operation
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
-from ppmf_secure.recsys import recsys
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import users
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
 

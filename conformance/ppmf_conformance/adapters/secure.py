@@ -14,21 +14,21 @@ import numpy as np
 from ppmf_conformance.adapters import blocks, common, party, sharing, values
 from ppmf_conformance.adapters.oracle import output_shown
 from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
-from ppmf_secure import circuits
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.netlist import Circuit
-from ppmf_secure.program import CSP, RECSYS, USERS
-from ppmf_secure.recsys import recsys
-from ppmf_secure.server import public_start
-from ppmf_secure.session import NONCE_BYTES, Session
-from ppmf_secure.suites import suite
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.training import public_start
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Party
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
-from ppmf_secure.user import users
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 
@@ -70,7 +70,7 @@ def step(given: Given) -> dict[str, Any]:
 
 
 def _reciprocal(params: Parameters, denominator: int, drop: int) -> dict[str, list[int]]:
-    made = circuits.reciprocal(
+    made = training_circuits.reciprocal(
         width=max(denominator.bit_length(), drop + 1),
         drop=drop,
         numerator_bits=params.step_bits + params.step_guard_bits,
@@ -90,7 +90,7 @@ def prox(given: Given) -> dict[str, Any]:
     tau, theta = values.integer(given["tau"]), values.integer(given["theta"])
     regulariser = params.regulariser if given["coordinate"] == "factor" else None
     labels = {"tau": tau, "theta": theta}
-    made = circuits.update(
+    made = training_circuits.update(
         width=48,
         drop=0,
         frac_bits=params.frac_bits,

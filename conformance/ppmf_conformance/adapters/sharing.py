@@ -10,16 +10,16 @@ import numpy as np
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.blocks import words_of
 from ppmf_conformance.adapters.serve import Given, Operation
-from ppmf_secure.ahe.base import Layout
-from ppmf_secure.ahe.paillier import PaillierOwner
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.recsys import Intake, open_output
-from ppmf_secure.sealing import SealingKey, check_key
-from ppmf_secure.session import Session
-from ppmf_secure.shares import words_to_bytes
-from ppmf_secure.suites import suite
-from ppmf_secure.user import expand_seed, open_seed, seal_seed
+from ppmf_secure.parties.recsys import Intake, open_output
+from ppmf_secure.parties.users import expand_seed, open_seed, seal_seed
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey, check_key
+from ppmf_secure.primitives.shares import words_to_bytes
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import Upload
 

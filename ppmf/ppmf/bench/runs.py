@@ -22,8 +22,8 @@ from ppmf_costs import plan as planning
 from ppmf_costs.model import Sample
 from ppmf_costs.plan import Size
 from ppmf_costs.tally import Tally
-from ppmf_secure.program import CSP, RECSYS
-from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.effects import CSP, RECSYS
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_secure.transport import local
 from ppmf_secure.transport.drive import Measure, Progress
 from ppmf_spec import ratings as rating_lists

@@ -12,8 +12,8 @@ from ppmf import console, options
 from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
-from ppmf_secure.program import CSP, RECSYS
-from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.effects import CSP, RECSYS
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_spec.bounds import bounds
 
 

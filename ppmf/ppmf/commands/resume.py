@@ -13,7 +13,7 @@ from ppmf import console
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_secure.transport import local
 
 

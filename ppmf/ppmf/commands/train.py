@@ -15,8 +15,8 @@ from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
 from ppmf_costs.tally import Tally
-from ppmf_secure.suites import SuiteChoice
-from ppmf_secure.suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_secure.transport import local
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError

@@ -19,17 +19,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from ppmf_secure.ahe.base import Layout, OwnerKey, Suite, Uses
-from ppmf_secure.ahe.paillier_keys import PublicKey
-from ppmf_secure.ahe.rlwe import RlweSuite
-from ppmf_secure.ahe.rlwe_layout import Ring, wanted
-from ppmf_secure.ahe.rlwe_params import Budget
-from ppmf_secure.ahe.rlwe_ring import Residues, reduce
-from ppmf_secure.ahe.rlwe_sampling import SEED_BYTES, flood
-from ppmf_secure.ahe.rlwe_wire import pack, read_residues
-from ppmf_secure.ahe.slots import Slots
-from ppmf_secure.coins import Coins
-from ppmf_secure.shares import words_to_bytes
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Suite, Uses
+from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
+from ppmf_secure.primitives.encryption.lattice.params import Budget
+from ppmf_secure.primitives.encryption.lattice.ring import Residues, reduce
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, flood
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.shares import words_to_bytes
 
 
 def answer(suite: Suite, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:

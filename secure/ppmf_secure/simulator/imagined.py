@@ -30,23 +30,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ppmf_secure.ahe.base import OwnerKey
-from ppmf_secure.ahe.paillier_keys import PublicKey, SecretKey
-from ppmf_secure.base_ot import SEED_BYTES, TRANSFERS, choose
-from ppmf_secure.coins import Coins
-from ppmf_secure.halfstep import proximal, update_circuit
-from ppmf_secure.netlist import Circuit
-from ppmf_secure.ot import columns_bytes
-from ppmf_secure.product import BATCH_BYTES
-from ppmf_secure.program import CSP, RECSYS
-from ppmf_secure.sealing import KEY_BYTES, SealingKey
-from ppmf_secure.server import SIDES, orientations
-from ppmf_secure.shares import chunks
+from ppmf_secure.effects import CSP, RECSYS
+from ppmf_secure.parties.training import SIDES, orientations
+from ppmf_secure.parties.users import SEED_BYTES as SEALED_SEED_BYTES
+from ppmf_secure.parties.users import seal_seed
+from ppmf_secure.primitives.base_transfers import SEED_BYTES, TRANSFERS, choose
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import OwnerKey
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
+from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols.half_step import proximal, update_circuit
+from ppmf_secure.protocols.ratings_product import BATCH_BYTES
+from ppmf_secure.protocols.step_sizes import count_circuit, lipschitz_circuit
 from ppmf_secure.simulator.answers import answer
 from ppmf_secure.simulator.leakage import Leakage
-from ppmf_secure.steps import count_circuit, lipschitz_circuit
-from ppmf_secure.user import SEED_BYTES as SEALED_SEED_BYTES
-from ppmf_secure.user import seal_seed
 from ppmf_spec import wire
 
 Messages = Iterator[wire.Message]

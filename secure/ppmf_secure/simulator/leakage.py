@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ppmf_secure.program import CSP, RECSYS
-from ppmf_secure.session import Session
-from ppmf_secure.suites import SuiteChoice
+from ppmf_secure.effects import CSP, RECSYS
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.session import Session
 
 Held = frozenset[tuple[int, int]]
 """Checkpoints, each as (iterations finished, epoch in which it was made)."""

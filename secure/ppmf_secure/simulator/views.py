@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ppmf_secure.ahe.base import Layout, OwnerKey, PeerKey, Suite, Uses
-from ppmf_secure.checkpoint import Kept, lineage
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Keep, Program, Receive, Send
-from ppmf_secure.recsys import recsys
-from ppmf_secure.sealing import SealingKey
-from ppmf_secure.shares import Bits, Words, to_bits
+from ppmf_secure.effects import CSP, RECSYS, USERS, Keep, Program, Receive, Send
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, PeerKey, Suite, Uses
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.shares import Bits, Words, to_bits
+from ppmf_secure.session.checkpoint import Kept, lineage
+from ppmf_secure.session.transcript import Direction, Record
 from ppmf_secure.simulator.imagined import Imagined
 from ppmf_secure.simulator.leakage import Leakage
-from ppmf_secure.transcript import Direction, Record
-from ppmf_secure.user import users
 from ppmf_spec import wire
 from ppmf_spec.profiles import ItemProfiles
 

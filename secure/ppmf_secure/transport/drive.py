@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ppmf_secure.program import USERS, Phase, Receive
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import USERS, Phase, Receive
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.store import Store
 from ppmf_spec.wire import Link, Message
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ppmf_secure.shares import Words
+from ppmf_secure.primitives.shares import Words
 from ppmf_spec.ratings import Ratings
 
 

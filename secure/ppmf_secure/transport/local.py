@@ -21,19 +21,19 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from ppmf_secure.coins import Coins
-from ppmf_secure.csp import csp
-from ppmf_secure.program import CSP, RECSYS, USERS, Program
-from ppmf_secure.recsys import recsys
-from ppmf_secure.server import check_session
-from ppmf_secure.session import NONCE_BYTES, Session
-from ppmf_secure.suites import suite as suite_of
-from ppmf_secure.transcript import Recorder
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.training import check_session
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import suite as suite_of
+from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.drive import Measure, Party, Progress
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.pipes import drive
 from ppmf_secure.transport.store import Store, in_use, load_session, save_session
-from ppmf_secure.user import users
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles

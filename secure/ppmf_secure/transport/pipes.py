@@ -10,7 +10,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ppmf_secure.program import Keep, Phase, Program, Receive, Refuse, Send
+from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_secure.transport.drive import Party
 from ppmf_spec.errors import PeerError
 from ppmf_spec.wire import Message

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_secure.program import Keep, Phase, Program, Receive, Refuse, Send
+from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_secure.transport.drive import Party
 from ppmf_spec.errors import PeerError
 from ppmf_spec.wire import Message

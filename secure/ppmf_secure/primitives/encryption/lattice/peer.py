@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lattice encryption in the hands of the peer: taking in rows, multiplying, hiding what did it.
+
+An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
+of zero, the mask and the flood on c0, the rounding to the kept primes. (`rlwe` says what hides
+what.)
+
+It is made piece by piece, and of a piece by groups of up to 128 rows of X. For a group, the coins
+are drawn in this order: u, then e2, of all its rows; then of each part with rows in the group, in
+the order of the blocks: the masks rho, e1, the flood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import (
+    EncryptedRows,
+    Layout,
+    PeerKey,
+    RowIntake,
+    Uses,
+    Words,
+)
+from ppmf_secure.primitives.encryption.lattice.layout import (
+    ROWS_AT_ONCE,
+    Ring,
+    Wanted,
+    kept_compact,
+    length,
+    residues,
+    wanted,
+)
+from ppmf_secure.primitives.encryption.lattice.params import Budget
+from ppmf_secure.primitives.encryption.lattice.ring import (
+    ResidueMatrix,
+    Residues,
+    Scratch,
+    Spectrum,
+    reduce,
+)
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
+from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
+from ppmf_secure.primitives.shares import check_length, words_to_bytes
+from ppmf_spec.errors import EncodingError
+
+_ANSWERS_AT_ONCE = 128
+"""Rows of X answered together: of each component, 80 MB of residues before the rounding."""
+
+
+class RlwePeer(PeerKey):
+    """Q's public key in the hands of P: a and b as transforms modulo each prime."""
+
+    def __init__(self, ring: Ring, public: bytes) -> None:
+        lattice = ring.lattice
+        check_length(public, ring.public_bytes(), "lattice public key")
+        a = ring.expand([public[:SEED_BYTES]], 1)[:, 0, 0]
+        b = read_residues(
+            [public[SEED_BYTES:]], lattice.degree, lattice.primes, ["lattice public key"]
+        )
+        self._ring = ring
+        self._key = ring.folded.transform(a), ring.folded.transform(b[:, 0])
+        self._scratch = Scratch()
+
+    def intake(self, layout: Layout) -> RlweIntake:
+        """Room for a matrix of Q's."""
+        return RlweIntake(
+            self._ring, layout, RlweRows(self._ring, self._key, layout, self._scratch)
+        )
+
+
+class RlweIntake(RowIntake):
+    """Checks Q's rows and fills them into the matrix of residues."""
+
+    def __init__(self, ring: Ring, layout: Layout, taken: RlweRows) -> None:
+        self._ring = ring
+        self._layout = layout
+        self._taken = taken
+        self._count = 0
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Check and store the next rows."""
+        ring, layout = self._ring, self._layout
+        size, columns = ring.row_bytes(layout), sum(layout.blocks)
+        if self._count + len(rows) > layout.rows:
+            raise EncodingError(f"encrypted matrix: more than {layout.rows} rows")
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[start : start + ROWS_AT_ONCE]
+            names = [f"encrypted row {self._count + at}" for at in range(len(part))]
+            for row, name in zip(part, names, strict=True):
+                check_length(row, size, name)
+            second = read_residues(
+                [row[SEED_BYTES:] for row in part], columns, ring.lattice.primes, names
+            )
+            here = slice(self._count, self._count + len(part))
+            self._taken.put(here, [row[:SEED_BYTES] for row in part], second)
+            self._count += len(part)
+
+    def finish(self) -> RlweRows:
+        """The matrix, once it is full."""
+        if self._count != self._layout.rows:
+            raise EncodingError(
+                f"encrypted matrix: {self._count} rows instead of {self._layout.rows}"
+            )
+        return self._taken
+
+
+class RlweRows(EncryptedRows):
+    """Enc_Q(M) in P's hands: a matrix of residues for each piece's c1 and each segment's c0."""
+
+    def __init__(
+        self, ring: Ring, key: tuple[Spectrum, Spectrum], layout: Layout, scratch: Scratch
+    ) -> None:
+        lattice = ring.lattice
+        self._ring = ring
+        self._key = key
+        self._layout = layout
+        self._scratch = scratch
+        self._pieces = ring.pieces(layout)
+        self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
+        self._hiding = ring.rounding.hiding(self._flood_bits)
+        compact = kept_compact(lattice, layout)
+        self._first = [
+            ResidueMatrix(lattice, layout.rows, lattice.degree, compact=compact)
+            for _ in self._pieces
+        ]
+        self._second = {
+            (number, segment.block): ResidueMatrix(
+                lattice, layout.rows, segment.width, compact=compact
+            )
+            for number, piece in enumerate(self._pieces)
+            for segment in piece.segments
+        }
+
+    def put(self, rows: slice, seeds: list[bytes], second: NDArray[np.int32]) -> None:
+        """Fill in some rows: the seeds of their c1, and c0 (primes, rows, columns)."""
+        first = self._ring.expand(seeds, len(self._pieces))
+        for number, piece in enumerate(self._pieces):
+            self._first[number].put(rows, first[:, :, number])
+            here = second[:, :, piece.columns]
+            for segment in piece.segments:
+                self._second[number, segment.block].put(rows, here[:, :, segment.coefficients])
+
+    def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
+        """The answer, and P's shares -rho mod 2^64 (PPMF-RLW-008, -009, -011).
+
+        For each kept prime the residues of: for each piece, c1 of its rows, then c0 of its parts.
+        """
+        if x.ndim != 2 or x.shape[1] != self._layout.rows:
+            raise ValueError("X has not as many columns as the encrypted matrix has rows")
+        if any(length(use) and not 0 <= use.start < use.stop <= len(x) for use in uses):
+            raise ValueError("X has not all the rows wanted")
+        lattice = self._ring.lattice
+        asked = wanted(self._pieces, uses)
+        sent = np.empty((lattice.kept, residues(asked, lattice.degree)), dtype=np.int32)
+        shares = [
+            np.empty((length(use), columns), dtype=np.uint64)
+            for use, columns in zip(uses, self._layout.blocks, strict=True)
+        ]
+        lifted = self._ring.rounding.lift(np.ascontiguousarray(x))
+        at = 0
+        for each in asked:
+            counts = [len(each.rows) * lattice.degree, *(prod(part.shape) for part in each.parts)]
+            ends = np.cumsum([at, *counts]).tolist()
+            outs = [sent[:, start:stop] for start, stop in pairwise(ends)]
+            for start in range(0, len(each.rows), _ANSWERS_AT_ONCE):
+                group = slice(start, min(start + _ANSWERS_AT_ONCE, len(each.rows)))
+                self._answer(lifted, each, group, coins, outs, shares)
+            at = ends[-1]
+        packed = [pack(row, prime) for row, prime in zip(sent, lattice.kept_primes, strict=True)]
+        return b"".join(map(words_to_bytes, packed)), shares
+
+    def _answer(
+        self,
+        lifted: Residues,
+        each: Wanted,
+        group: slice,
+        coins: Coins,
+        outs: list[NDArray[np.int32]],
+        shares: list[Words],
+    ) -> None:
+        """Writes what a group of a piece's rows adds to the piece's c1, to each part and share.
+
+        `outs` are c1 (kept, rows N), then the parts (kept, rows columns).
+        """
+        degree = self._ring.lattice.degree
+        first, *seconds = outs
+        out = first[:, group.start * degree : group.stop * degree]
+        zeros = self._first_component(lifted, each, group, coins, out)
+        for part, zero, second in zip(each.parts, zeros, seconds, strict=True):
+            rows, width = part.within(group), part.segment.width
+            if not length(rows):
+                continue
+            rho = coins.words((length(rows), width))
+            shares[part.segment.block][rows, part.segment.columns] = np.negative(rho)
+            used = slice(part.use.start + rows.start, part.use.start + rows.stop)
+            stored = self._second[each.piece, part.segment.block]
+            out = second[:, rows.start * width : rows.stop * width]
+            self._second_component(lifted[:, used], stored, zero, rho, coins, out)
+
+    def _first_component(
+        self,
+        lifted: Residues,
+        each: Wanted,
+        group: slice,
+        coins: Coins,
+        out: NDArray[np.int32],
+    ) -> list[Residues]:
+        """Writes c1 of a group, rounded, to `out` (kept, rows N); returns b u of each part's rows.
+
+        That is (primes, rows, columns), not reduced (PPMF-RLW-008).
+        """
+        lattice, folded = self._ring.lattice, self._ring.folded
+        key_a, key_b = self._key
+        rows = each.rows[group]
+        shape = len(rows), lattice.degree
+        u = folded.transform(ternary(coins, shape))
+        errors = binomial(coins, shape)
+        values = self._scratch.take("c1", (len(lattice.primes), *shape))
+        places = [part.within(group) for part in each.parts]
+        zeros = [
+            np.empty((len(lattice.primes), length(place), part.segment.width))
+            for part, place in zip(each.parts, places, strict=True)
+        ]
+        for index, prime in enumerate(lattice.primes):
+            value = values[index]
+            self._first[each.piece].times(lifted[index, rows], index, value, self._scratch)
+            value += folded.product(u, key_a[index])
+            value += errors
+            reduce(value, prime)
+            b_u = folded.product(u, key_b[index])
+            for part, place, zero in zip(each.parts, places, zeros, strict=True):
+                start = max(0, part.place - group.start)
+                zero[index] = b_u[start : start + length(place), part.segment.coefficients]
+        self._ring.rounding.switch(values.reshape(len(values), -1), out)
+        return zeros
+
+    def _second_component(
+        self,
+        lifted: Residues,
+        stored: ResidueMatrix,
+        zero: Residues,
+        rho: Words,
+        coins: Coins,
+        out: NDArray[np.int32],
+    ) -> None:
+        """Writes c0 of some rows, with mask and flood, rounded, to `out` (kept, rows columns).
+
+        `lifted` is those rows of X, (primes, rows, layout.rows) (PPMF-RLW-008, -009).
+        """
+        rounding, count = self._ring.rounding, rho.size
+        hidden = np.concatenate(
+            [
+                rounding.message_limbs(rho).reshape(2, count),
+                binomial(coins, (1, count)),
+                np.ones((1, count)),
+                flood(coins, self._flood_bits, count),
+            ]
+        )
+        values = self._hiding @ hidden
+        values += zero.reshape(values.shape)
+        product = self._scratch.take("c0", rho.shape)
+        for index, prime in enumerate(self._ring.lattice.primes):
+            stored.times(lifted[index], index, product, self._scratch)
+            values[index] += reduce(product, prime).reshape(count)
+            reduce(values[index], prime)
+        rounding.switch(values, out)

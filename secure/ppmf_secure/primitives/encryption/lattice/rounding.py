@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between words mod 2^64 and residues: encoding, lifting, switching of the modulus, decoding.
+
+*Encoding.* With r the word q m mod 2^64 read as signed, round(q m / 2^64) = (q m - r) / 2^64, and
+modulo a prime p of q that is -r 2^-64: no multiple precision is needed. With r = h 2^32 + l it is
+h (-2^-32 mod p) + l (-2^-64 mod p), below 2^52.93 when the constants are centred.
+
+*Switching* from q to the product q' of the kept primes. Let D be the product of the others,
+y_j = c_j (D / p_j)^-1 mod p_j, and k the computed nearest integer of the sum of y_j / p_j. Then
+r = sum of y_j D / p_j - k D is c mod D, and as the sum errs by less than 2^-45,
+|r| <= (1/2 + 2^-45) D. So (c - r) / D is an integer, within 1/2 + 2^-45 of c / D, and modulo a kept
+prime it is c D^-1 - sum of y_j p_j^-1 + k: the table of constants times the residues, below 2^44.
+The sum for k is the one that is rounded on the way; close to a half, its last bit decides what is
+sent. So it is no matrix product, whose order of additions is the library's choice: each y_j times
+the float64 nearest to 1 / p_j, rounded, is added in the order of the primes, rounded. An answer is
+then a function of the coins and the inputs alone.
+With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) < (N + 2) / 2 of
+(c0 + c1 s) / D, for a ternary s.
+
+*Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
+With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, y B < 2^43 exact: the integer parts are added mod
+2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the budget
+(`rlwe_params`) their sum is within (1 - 2^-40) / 2 of the answer, so the nearest integer is it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.encryption.interface import Words
+from ppmf_secure.primitives.encryption.lattice.params import WORD_BITS, Lattice
+from ppmf_secure.primitives.encryption.lattice.ring import Residues, centred, combine, reduce
+from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
+
+Scales = NDArray[np.float64]
+"""Constants (primes, limbs): residue number i is the sum of scales[i, l] limbs[l]."""
+
+_HALF_WORD = 32
+
+_SWITCHED_AT_ONCE = 1 << 16
+"""Numbers rounded at once: what keeps their residues in the cache."""
+
+
+def halves(words: Words) -> Residues:
+    """The words, read as signed, in limbs (2, ...): h and l with h 2^32 + l, 0 <= l < 2^32."""
+    limbs = np.empty((2, *words.shape))
+    limbs[0] = words.view(np.int64) >> _HALF_WORD
+    limbs[1] = words & np.uint64((1 << _HALF_WORD) - 1)
+    return limbs
+
+
+class Rounding:
+    """The constants of one lattice, and what is done with them."""
+
+    def __init__(self, lattice: Lattice) -> None:
+        primes, kept, q = lattice.primes, lattice.kept_primes, lattice.modulus
+        self._primes, self._kept, self._dropped = primes, kept, primes[lattice.kept :]
+        self._low_modulus = np.uint64(q % (1 << WORD_BITS))
+        self.encoding: Scales = np.array(
+            [[centred(-pow(2, -32, p), p), centred(-pow(2, -64, p), p)] for p in primes], float
+        )
+        self.lifting: Scales = np.array([[centred(1 << 32, p), 1] for p in primes], float)
+        gone = q // lattice.kept_modulus
+        self._to_digits = [centred(pow(gone // p, -1, p), p) for p in self._dropped]
+        self._inverses = [1 / p for p in self._dropped]
+        # rows: the kept primes; columns: the kept residues, then the digits
+        table = np.zeros((len(kept), len(primes)))
+        for i, p in enumerate(kept):
+            table[i, i] = centred(pow(gone, -1, p), p)
+            table[i, len(kept) :] = [centred(-pow(each, -1, p), p) for each in self._dropped]
+        self._switch_table = table
+        self._from_kept = [centred(pow(lattice.kept_modulus // p, -1, p), p) for p in self._kept]
+
+    def message_limbs(self, words: Words) -> Residues:
+        """Limbs (2, ...) that `encoding` makes the residues of round(q m / 2^64) (PPMF-RLW-006)."""
+        return halves(words * self._low_modulus)
+
+    def hiding(self, flood_bits: int) -> Scales:
+        """What makes residues of all that is added to c0, from these limbs, one after the other.
+
+        The two of a mask; an error; 1; those of a flood on [0, 2^flood_bits), taken as the flood
+        less 2^(flood_bits - 1). The sums are below 2^52.95.
+        """
+        weights = [1, -(1 << (flood_bits - 1))]
+        weights += [1 << at for at in range(0, flood_bits, FLOOD_LIMB_BITS)]
+        rest = [[centred(weight, p) for weight in weights] for p in self._primes]
+        return np.concatenate([self.encoding, np.array(rest, float)], axis=1)
+
+    def lift(self, words: Words) -> Residues:
+        """The words, read as signed, modulo each prime: (primes, ...)."""
+        limbs = halves(words)
+        return np.stack(
+            [
+                reduce(combine(scales, limbs), prime)
+                for scales, prime in zip(self.lifting, self._primes, strict=True)
+            ]
+        )
+
+    def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
+        """From residues (primes, n) of c, overwritten, those of c q' / q rounded: out (kept, n)
+        (PPMF-RLW-010).
+        """
+        kept = len(self._kept)
+        for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
+            part = residues[:, first : first + _SWITCHED_AT_ONCE]
+            for digit, scale, prime in zip(
+                part[kept:], self._to_digits, self._dropped, strict=True
+            ):
+                digit *= scale
+                reduce(digit, prime)
+            quotient = self._quotient(part[kept:])
+            for row, residue, prime in zip(out, self._switch_table @ part, self._kept, strict=True):
+                residue += quotient
+                row[first : first + _SWITCHED_AT_ONCE] = reduce(residue, prime)
+
+    def _quotient(self, digits: Residues) -> Residues:
+        """The number k of each column of digits (dropped primes, n)."""
+        total: Residues = digits[0] * self._inverses[0]
+        term = np.empty_like(total)
+        for digit, inverse in zip(digits[1:], self._inverses[1:], strict=True):
+            np.multiply(digit, inverse, out=term)
+            total += term
+        return np.rint(total, out=total)
+
+    def decode(self, residues: Residues) -> Words:
+        """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64 (PPMF-RLW-012)."""
+        words = np.zeros(residues.shape[1:], dtype=np.uint64)
+        fractions = np.zeros(residues.shape[1:])
+        for digit, scale, prime in zip(residues, self._from_kept, self._kept, strict=True):
+            digit *= scale
+            reduce(digit, prime)
+            whole, rest = divmod(1 << WORD_BITS, prime)
+            words += digit.astype(np.int64).view(np.uint64) * np.uint64(whole)
+            digit *= rest
+            quotient = np.rint(digit / prime)
+            words += quotient.astype(np.int64).view(np.uint64)
+            digit -= quotient * prime
+            fractions += digit / prime
+        words += np.rint(fractions).astype(np.int64).view(np.uint64)
+        return words

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lattice encryption draws: uniform residues, ternary secrets, binomial errors, floods.
+
+All exact: no distribution here is rounded or truncated, and none is biased. All from `Coins` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND
+
+Unsigned = TypeVar("Unsigned", bound=np.unsignedinteger[Any])
+
+SEED_BYTES = 32
+
+FLOOD_LIMB_BITS = 24
+"""A flood is a sum of limbs of 24 bits: small enough for sums of products with residues."""
+
+_PAIRS = np.uint64(((1 << ERROR_BOUND) - 1) * ((1 << 32) + 1))
+_HALVES_LOW_SIX = np.uint64(0x3F * ((1 << 32) + 1))
+
+
+def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> None:
+    """Fill out (primes, count) with the public uniform residues that a seed stands for.
+
+    The stream of AES-256-CTR under the seed as little-endian 32-bit words: `count` for each prime,
+    then, in order, as often as needed, one for each that was not below the largest multiple of its
+    prime. A word w gives w mod p - (p - 1) / 2 (PPMF-RLW-002).
+    """
+    coins = Coins(seed)
+    limits = np.array([[(1 << 32) // p * p] for p in primes], dtype=np.uint32)
+    words = _below(limits, out.shape, lambda n: np.frombuffer(coins.bytes(4 * n), dtype="<u4"))
+    for row, word, prime in zip(out, words, primes, strict=True):
+        # numpy divides by a scalar with a multiplication, but takes remainders one by one
+        multiple = word // np.uint32(prime)
+        multiple *= np.uint32(prime)
+        word -= multiple
+        np.subtract(word.view(np.int32), np.int32((prime - 1) // 2), out=row)
+
+
+def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Uniform on {-1, 0, 1} (PPMF-RLW-004)."""
+    limit = np.array(255, dtype=np.uint8)
+    drawn = _below(limit, shape, lambda n: np.frombuffer(coins.bytes(n), dtype=np.uint8))
+    drawn -= drawn // np.uint8(3) * np.uint8(3)
+    return drawn.view(np.int8) - np.int8(1)
+
+
+def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Errors: the sum of 21 bits less the sum of 21 others, by counting bits within words
+    (PPMF-RLW-005).
+    """
+    w = coins.words(shape)
+    w &= _PAIRS
+    w -= (w >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    w = (w & np.uint64(0x3333333333333333)) + ((w >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    w += w >> np.uint64(4)
+    w &= np.uint64(0x0F0F0F0F0F0F0F0F)
+    w += (w >> np.uint64(8)) + (w >> np.uint64(16))
+    w &= _HALVES_LOW_SIX
+    counts = w.view(np.int64)
+    return ((counts & 0x3F) - (counts >> 32)).astype(np.float64)
+
+
+def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
+    """Uniform on [0, 2^bits): limbs (ceil(bits / 24), count), the lowest first (PPMF-RLW-009)."""
+    limbs = -(-bits // FLOOD_LIMB_BITS)
+    words = np.frombuffer(coins.bytes(4 * limbs * count), dtype="<u4").reshape(limbs, count)
+    widths = [min(FLOOD_LIMB_BITS, bits - at) for at in range(0, bits, FLOOD_LIMB_BITS)]
+    masks = np.array([(1 << width) - 1 for width in widths], dtype=np.uint32)
+    return (words & masks[:, None]).astype(np.float64)
+
+
+def _below(
+    limits: NDArray[Unsigned], shape: tuple[int, ...], draw: Callable[[int], NDArray[Unsigned]]
+) -> NDArray[Unsigned]:
+    """Uniform below limits that broadcast to the shape, by rejection."""
+    drawn = draw(prod(shape)).reshape(shape).astype(limits.dtype)
+    flat, bounds = drawn.reshape(-1), np.broadcast_to(limits, shape)
+    late = np.flatnonzero(drawn >= limits)
+    while late.size:
+        flat[late] = draw(late.size)
+        late = late[flat[late] >= bounds[np.unravel_index(late, shape)]]
+    return drawn

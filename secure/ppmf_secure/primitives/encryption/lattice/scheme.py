@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The homomorphic matrix product over ring learning with errors: `rlwe-8192` (PROTOCOL.md, 5 A).
+
+Q sends Enc_Q(M): row j as (c0_j, c1_j) with c1_j = a_j uniform, from a public seed, and
+c0_j = -a_j s + e_j + round(q M_j / 2^64), several such pairs when a row is longer than N, and of
+c0_j the used coefficients only. P answers for a row x of X, lifted to [-2^63, 2^63),
+
+    c1 = sum of x_j c1_j + a u + e2,
+    c0 = sum of x_j c0_j + b u + e1 + flood + round(q rho / 2^64),
+
+(b, a) being Q's public key, u, e1, e2 fresh; then rounds both to the four kept primes and sends c1
+and the coefficients of c0 that are wanted. Q decrypts q v / 2^64 + err, v = (x M + rho) mod 2^64.
+That v comes out exactly, always, is proved in `rlwe_params` (the budget), `rlwe_rounding` (the
+roundings) and `rlwe_ring` (the arithmetic). What each side learns:
+
+- P sees Q's public key and Enc_Q(M): RLWE samples under Q's ternary secret s, pseudorandom by RLWE
+  with modulus q (and AES-CTR under a public key standing for a random choice of each a, as usual).
+- Q, who knows s, e and M, sees before the rounding the decryption c0 + c1 s of each wanted
+  coefficient, which by the flood is within 2^-40, for all answers under her key, that is of an
+  epoch, of round(q v / 2^64) plus a flood, v uniform, whatever X is, even given u, e1 and e2:
+  statistical (`rlwe_params`, also on several epochs). And she sees c1, which a u + e2 makes
+  pseudorandom by RLWE with a ternary secret u that she does not know: one fresh u for each row of X
+  and piece, all with the same a, so a hybrid argument over that many samples, one at a time. c0 is
+  a function of the two. The coefficients of c0 that are not wanted would carry no flood: they never
+  leave P. The rounding to the kept primes comes last, is a function of what was hidden already, and
+  so reveals nothing more.
+
+Malformed bytes are refused; which key a well-formed ciphertext is under cannot be told: a wrong one
+decrypts to noise.
+"""
+
+from __future__ import annotations
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, Suite, Uses
+from ppmf_secure.primitives.encryption.lattice.layout import Ring
+from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget, Lattice
+from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
+from ppmf_spec.errors import ParametersError
+
+
+class RlweSuite(Suite):
+    """Ring learning with errors over one lattice; `rlwe-8192` is the one with security."""
+
+    def __init__(self, lattice: Lattice) -> None:
+        self.lattice = lattice
+        self.secure = lattice == STANDARD
+        self.name = f"rlwe-{lattice.degree}" + ("" if self.secure else "-insecure")
+        self._ring = Ring(lattice)
+
+    def generate(self, coins: Coins) -> RlweOwner:
+        """A fresh key pair, from `coins` alone."""
+        return RlweOwner(self._ring, coins)
+
+    def peer(self, public: bytes) -> RlwePeer:
+        """Check and take in the other server's key."""
+        return RlwePeer(self._ring, public)
+
+    def check(self, layout: Layout) -> None:
+        """The noise and flooding budget; see `rlwe_params`."""
+        Budget.of(self.lattice, layout)
+
+    def row_bytes(self, layout: Layout) -> int:
+        """A seed, and the residues of the columns modulo each prime."""
+        return self._ring.row_bytes(layout)
+
+    def answer_bytes(self, layout: Layout, uses: Uses) -> int:
+        """The residues of all c1 and of the wanted c0, modulo each kept prime."""
+        return self._ring.answer_bytes(layout, uses)
+
+
+_SUITES = {s.name: s for s in map(RlweSuite, (STANDARD, TOY))}
+
+
+def suite(name: str) -> RlweSuite:
+    """The suite of that name; ParametersError on an unknown one, naming those there are."""
+    if name not in _SUITES:
+        raise ParametersError(f"no lattice suite {name!r}: choose from {', '.join(_SUITES)}")
+    return _SUITES[name]

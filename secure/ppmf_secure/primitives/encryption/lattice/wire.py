@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Residues as bytes: three in a little-endian word of 64 bits, 21.34 bits each.
+
+n words carry up to 3 n residues modulo p, as representatives in [0, p): word i is
+v_i + p (v_(n+i) + p v_(2n+i)), missing ones 0. As p^3 < 2^64 it fits; it is the only encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.encryption.interface import Words
+from ppmf_secure.primitives.encryption.lattice.ring import Residues
+from ppmf_secure.primitives.shares import words_from_bytes
+from ppmf_spec.errors import RangeError
+
+WORD_BYTES = 8
+
+
+def words_for(count: int) -> int:
+    """How many words carry `count` residues."""
+    return -(-count // 3)
+
+
+def pack(residues: Residues | NDArray[np.int32], prime: int) -> Words:
+    """Residues (..., count) of one prime in words (..., words_for(count)) (PPMF-RLW-003)."""
+    count, words = residues.shape[-1], words_for(residues.shape[-1])
+    planes = np.zeros((*residues.shape[:-1], 3 * words), dtype=np.int64)
+    values = planes[..., :count]
+    values[...] = residues
+    values += (values >> 63) & prime
+    packed = planes[..., 2 * words :] * prime
+    packed += planes[..., words : 2 * words]
+    packed_words: Words = packed.view(np.uint64) * np.uint64(prime)
+    packed_words += planes[..., :words].view(np.uint64)
+    return packed_words
+
+
+def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The residues (rows, count) in words (rows, words_for(count)), and which rows are bad.
+
+    Residues are in [-(p - 1) / 2, (p - 1) / 2], in a row that is the encoding of some.
+    """
+    modulus, size = np.uint64(prime), words.shape[1]
+    planes = np.empty((len(words), 3 * size), dtype=np.int32)
+    upper = words // modulus
+    planes[:, :size] = words - upper * modulus
+    top = upper // modulus
+    planes[:, size : 2 * size] = upper - top * modulus
+    planes[:, 2 * size :] = np.minimum(top, modulus)
+    bad = np.empty(len(words), dtype=np.bool_)
+    np.any(planes[:, 2 * size :] >= prime, axis=1, out=bad)
+    bad |= planes[:, count:].any(axis=1)
+    values = planes[:, :count]
+    values -= np.int32(prime) * (values > (prime - 1) // 2)
+    return values, bad
+
+
+def read_residues(
+    rows: Sequence[bytes], count: int, primes: tuple[int, ...], names: Sequence[str]
+) -> NDArray[np.int32]:
+    """Residues (primes, rows, count) of some rows (PPMF-RLW-013).
+
+    EncodingError names the first row of a wrong length; RangeError the first that is bad modulo any
+    prime, and the first such prime.
+    """
+    shape = (len(primes), words_for(count))
+    words = np.stack(
+        [words_from_bytes(row, shape, name) for row, name in zip(rows, names, strict=True)], axis=1
+    )
+    out = np.empty((len(primes), len(rows), count), dtype=np.int32)
+    bad = np.empty((len(primes), len(rows)), dtype=np.bool_)
+    for index, prime in enumerate(primes):
+        out[index], bad[index] = unpack(words[index], count, prime)
+    if bad.any():
+        row = int(bad.any(axis=0).argmax())
+        prime = primes[int(bad[:, row].argmax())]
+        raise RangeError(f"{names[row]}: a residue is outside [0, {prime})")
+    return out

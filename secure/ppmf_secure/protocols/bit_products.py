@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bit times vector: XOR-shared bits times arithmetically shared vectors, by correlated OT.
+
+For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^64)
+
+    b y = sum over p of  b_p y_p  +  b_(1-p) (1 - 2 b_p) y_p,
+
+whose first terms are local and whose second are correlated transfers: party p sends with the
+correlation (1 - 2 b_p) y_p, the other chooses with its b_(1-p). A word is the weighted sum of its
+bits. The transfer of a bit is made once (`SharedWords`); each use hashes fresh pads from its keys
+under batch keys of its own. (PROTOCOL.md, section 5 B; Gilboa 1999 for products from transfers.)
+
+Hiding: the chooser lacks the other key of each transfer, so the pad over the correction is
+pseudorandom to it (TCCR hash in the random-permutation model); the sender sees nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import CipherContext
+
+from ppmf_secure.effects import CSP, Program, Send, receive
+from ppmf_secure.primitives.hashing import MAX_CALLS, expand
+from ppmf_secure.primitives.shares import (
+    SharedWords,
+    Words,
+    check_length,
+    chunks,
+    from_bits,
+    weights,
+)
+from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_spec.wire import TransferPayload
+
+
+def times_vectors(
+    pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+) -> Program[Words]:
+    """This server's share of word times vector, for each of n words (PPMF-BIT-001).
+
+    vectors (n, length): its share of the vectors. Returns (n, length) mod 2^64.
+    """
+    product = from_bits(words.bits, signed=signed)[:, None] * vectors
+    for number, part in enumerate(chunks(words.count)):
+        here = site.within(number)
+        some = words.take(part)
+        payload, offered = _offer(pair, some, vectors[part], here, signed=signed)
+        yield Send(pair.peer, TransferPayload(payload))
+        message = yield from receive(pair.peer, TransferPayload)
+        length = vectors.shape[1]
+        accepted = _accept(pair, some, length, message.payload, here, signed=signed)
+        product[part] += offered + accepted
+    return product
+
+
+def to_arithmetic(pair: Pair, words: SharedWords, site: Site) -> Program[Words]:
+    """Arithmetic shares (n,) of XOR-shared signed words: a product with the public number 1.
+
+    With y_CSP = 1 and y_RecSys = 0 only CSP's transfers are needed (PPMF-BIT-002).
+    """
+    share = np.zeros((words.count, 1), dtype=np.uint64)
+    for number, part in enumerate(chunks(words.count)):
+        here = site.within(number)
+        some = words.take(part)
+        if pair.me == CSP:
+            one = np.ones((some.count, 1), dtype=np.uint64)
+            payload, offered = _offer(pair, some, one, here, signed=True)
+            yield Send(pair.peer, TransferPayload(payload))
+            share[part] = from_bits(some.bits, signed=True)[:, None] + offered
+        else:
+            message = yield from receive(pair.peer, TransferPayload)
+            share[part] = _accept(pair, some, 1, message.payload, here, signed=True)
+    return share[:, 0]
+
+
+def _offer(
+    pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+) -> tuple[bytes, Words]:
+    """As the sender: the corrections, and this server's share of the second term
+    (PPMF-BIT-004, -005).
+    """
+    corrections = []
+    share = np.zeros_like(vectors)
+    for bit, weight in enumerate(weights(words.width, signed=signed)):
+        zero = np.empty_like(vectors)
+        one = np.empty_like(vectors)
+        for cipher, rows in _batches(pair, site, pair.peer, bit, vectors.shape):
+            zero[rows] = _pads(cipher, words.sent[bit, rows], vectors.shape[1])
+            one[rows] = _pads(cipher, words.sent[bit, rows] ^ words.offset, vectors.shape[1])
+        mine = words.bits[bit].astype(bool)[:, None]
+        correlation = np.where(mine, np.negative(vectors), vectors)
+        corrections.append(_low_bytes(zero + correlation - one, bit))
+        share -= weight * zero
+    return b"".join(corrections), share
+
+
+def _accept(
+    pair: Pair, words: SharedWords, length: int, payload: bytes, site: Site, *, signed: bool
+) -> Words:
+    """As the chooser: this server's share of the second term (PPMF-BIT-004, -005)."""
+    shape = (words.count, length)
+    sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
+    check_length(payload, sum(sizes), "transfer payload")
+    share = np.zeros(shape, dtype=np.uint64)
+    start = 0
+    for bit, weight in enumerate(weights(words.width, signed=signed)):
+        pad = np.empty(shape, dtype=np.uint64)
+        for cipher, rows in _batches(pair, site, pair.me, bit, shape):
+            pad[rows] = _pads(cipher, words.chosen[bit, rows], length)
+        correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
+        start += sizes[bit]
+        share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)
+    return share
+
+
+def _batches(
+    pair: Pair, site: Site, chooser: str, bit: int, shape: tuple[int, ...]
+) -> Iterator[tuple[CipherContext, slice]]:
+    """Batch keys and the rows hashed under each: both keys of a transfer, `length` words a key
+    (PPMF-BIT-003, -006).
+    """
+    rows, length = shape
+    step = MAX_CALLS // (2 * _blocks(length))
+    for batch, first in enumerate(range(0, rows, step)):
+        cipher = pair.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
+        yield cipher, slice(first, min(first + step, rows))
+
+
+def _blocks(length: int) -> int:
+    return (length + 1) // 2
+
+
+def _pads(cipher: CipherContext, keys: Words, length: int) -> Words:
+    """(n, length) pseudorandom words from keys (n, 2)."""
+    blocks = _blocks(length)
+    return expand(cipher, keys, blocks).reshape(-1, 2 * blocks)[:, :length]
+
+
+def _byte_width(bit: int) -> int:
+    """Bytes of a correction for bit `bit`: it counts 2^bit, so 64 - bit of its bits matter
+    (PPMF-BIT-005).
+    """
+    return (64 - bit + 7) // 8
+
+
+def _low_bytes(values: Words, bit: int) -> bytes:
+    little = np.ascontiguousarray(values, dtype="<u8").view(np.uint8)
+    return little.reshape(*values.shape, 8)[..., : _byte_width(bit)].tobytes()
+
+
+def _from_low_bytes(data: bytes, shape: tuple[int, ...], bit: int) -> Words:
+    little = np.zeros((*shape, 8), dtype=np.uint8)
+    size = _byte_width(bit)
+    little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
+    return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A half-step on shares: K prox-gradient steps of every row of one side, the other side fixed.
+
+    G = S x~ - B + lambda x          bit times vector over the bits of x
+    Z = x 2^(2f+q) - H G + half      bit times vector over the bits of H
+    x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
+
+Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
+lengths depend on public sizes alone. (PROTOCOL.md, section 2.3 and section 5, step 4.)
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ppmf_secure.effects import Program
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.circuits.training_circuits import update
+from ppmf_secure.primitives.shares import Words
+from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
+from ppmf_secure.protocols.server_state import Server, Side, Steps
+from ppmf_secure.protocols.shared_circuits import Labels, run_circuit, share_outputs
+from ppmf_secure.protocols.sub_problem import Problem
+from ppmf_secure.protocols.transfers import Site
+from ppmf_spec.parameters import Parameters, Regulariser
+
+
+def inner_step(
+    server: Server,
+    side: Side,
+    problem: Problem,
+    factor_steps: Steps,
+    bias_steps: Steps | None,
+    site: Site,
+) -> Program[Words]:
+    """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)
+    (PPMF-FIX-030, -031).
+    """
+    gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
+    moved = yield from _moves(server, gradient, factor_steps, bias_steps, site)
+    params = server.session.parameters
+    shift = 2 * params.frac_bits + params.step_bits
+    z = (side.share << np.uint64(shift)) - moved + server.of_csp(1 << (shift - 1))
+    return (yield from _update(server, z, factor_steps.thresholds, site))
+
+
+def shared_side(server: Server, name: str, rows: int, labels: Words, site: Site) -> Program[Side]:
+    """The side whose words have these labels: XOR shares, transfers, and arithmetic shares
+    (PPMF-HST-005).
+    """
+    words = yield from share_outputs(server.pair, labels)
+    share = yield from to_arithmetic(server.pair, words, Site("to-arithmetic", site.indices))
+    return Side(name, share.reshape(-1, rows), words, None)
+
+
+def _gradient(server: Server, side: Side, problem: Problem, site: Site) -> Program[Words]:
+    """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
+    size, rows = side.share.shape
+    if side.public is not None:
+        curved = (problem.gram * side.public).sum(axis=1, dtype=np.uint64)
+    else:
+        assert side.words is not None, "a side is public or shared"
+        # element (l, r) multiplies column l of row r's Gram matrix
+        columns = problem.gram.transpose(1, 2, 0).reshape(size * rows, size)
+        product = yield from times_vectors(server.pair, side.words, columns, site, signed=True)
+        curved = product.reshape(size, rows, size).sum(axis=0, dtype=np.uint64).T
+    ridge = np.uint64(server.session.parameters.ridge_int)
+    gradient: Words = curved + problem.offset + ridge * side.share
+    return gradient
+
+
+def _moves(
+    server: Server, gradient: Words, factor_steps: Steps, bias_steps: Steps | None, site: Site
+) -> Program[Words]:
+    """Shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
+    rank = server.session.parameters.rank
+    here = Site("factor-moves", site.indices)
+    factors = yield from times_vectors(
+        server.pair, factor_steps.words, gradient[:rank].T, here, signed=False
+    )
+    if bias_steps is None:
+        return factors.T
+    here = Site("bias-moves", site.indices)
+    biases = yield from times_vectors(
+        server.pair, bias_steps.words, gradient[rank:].T, here, signed=False
+    )
+    return np.concatenate([factors.T, biases.T])
+
+
+def _update(server: Server, z: Words, thresholds: Labels, site: Site) -> Program[Words]:
+    """Labels of the new words from shares of Z before its shift (D, n)
+    (PPMF-HST-004, PPMF-STP-004).
+    """
+    params, pair = server.session.parameters, server.pair
+    width, rank = server.session.bounds.z_bits, params.rank
+    prox = proximal(params)
+    bits = {name: int(word.shape[0]) for name, word in thresholds.items()}
+    here = Site("update", site.indices)
+    circuit = update_circuit(params, width, prox, bits.get("tau", 0), bits.get("theta", 0))
+    if prox is None:
+        labels = yield from run_circuit(pair, circuit, z.ravel(), {}, here)
+        return labels["word"]
+    # a row's thresholds serve all its factors: the same labels, under other batch keys or tweaks
+    tiled = {name: np.tile(word, (1, rank, 1)) for name, word in thresholds.items()}
+    labels = yield from run_circuit(pair, circuit, z[:rank].ravel(), tiled, here)
+    if not params.bias:
+        return labels["word"]
+    plain = update_circuit(params, width, None, 0, 0)
+    here = Site("update-bias", site.indices)
+    bias_labels = yield from run_circuit(pair, plain, z[rank], {}, here)
+    return np.concatenate([labels["word"], bias_labels["word"]], axis=1)
+
+
+def proximal(params: Parameters) -> Regulariser | None:
+    """The prox the factors' circuit contains; none where it would be the identity."""
+    if params.regulariser == "elastic-net" and not params.l1:
+        return None
+    return params.regulariser
+
+
+@cache
+def update_circuit(
+    params: Parameters, width: int, prox: Regulariser | None, tau_bits: int, theta_bits: int
+) -> Circuit:
+    """The circuit of a new word from shares of Z, `width` bits each, and the prox's thresholds."""
+    return update(
+        width=width,
+        drop=2 * params.frac_bits + params.step_bits,
+        frac_bits=params.frac_bits,
+        box_bits=params.box_bits,
+        prox=prox,
+        tau_bits=tau_bits,
+        theta_bits=theta_bits,
+    )

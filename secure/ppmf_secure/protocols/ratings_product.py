@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The matrix product of the protocol: shared columns times the shared, secret ratings.
+
+For columns Phi and masked ratings M = [W | R], both shared,
+
+    Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p):
+
+the first terms are local; for the second, p multiplies its own Phi_p with the encryption of the
+other's M_(1-p), which was handed over once, at set-up. (PROTOCOL.md, section 5 A.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import (
+    EncryptedRows,
+    Layout,
+    OwnerKey,
+    PeerKey,
+    Suite,
+)
+from ppmf_secure.primitives.shares import Words, check_length
+from ppmf_spec import wire
+from ppmf_spec.errors import StateError
+
+BATCH_BYTES = 1 << 20
+"""About how many bytes of encrypted rows travel in one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One way round of the ratings: `packing` names the side whose rows are updated with it.
+
+    For packing "users" the encrypted rows are the items, each packing [w | r] of all users.
+    """
+
+    packing: str
+    layout: Layout
+    uses: tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Product:
+    """One server's end of the product, in one orientation."""
+
+    me: str
+    orientation: Orientation
+    own: OwnerKey
+    mine: tuple[Words, Words]
+    theirs: EncryptedRows
+    coins: Coins
+
+    def of_shares(self, columns: Words) -> Program[tuple[Words, Words]]:
+        """Shares of (Phi W, Phi R) for shared columns (c, rows): each (its uses, width)
+        (PPMF-PRD-006).
+        """
+        peer = RECSYS if self.me == CSP else CSP
+        layout, uses = self.orientation.layout, self.orientation.uses
+        answer, kept = self.theirs.multiply(columns, uses, self.coins)
+        yield Send(peer, wire.ProductAnswer(answer))
+        local = self.of_public(columns)
+        message = yield from receive(peer, wire.ProductAnswer)
+        given = self.own.decrypt(message.answer, layout, uses)
+        over_w, over_r = (
+            here + mask + masked for here, mask, masked in zip(local, kept, given, strict=True)
+        )
+        return over_w, over_r
+
+    def of_public(self, columns: Words) -> tuple[Words, Words]:
+        """The same for columns both servers know (the public start): no message at all
+        (PPMF-PRD-007).
+        """
+        over_w, over_r = (
+            columns[use] @ part for use, part in zip(self.orientation.uses, self.mine, strict=True)
+        )
+        return over_w, over_r
+
+
+def set_up(
+    me: str,
+    suite: Suite,
+    own: OwnerKey,
+    theirs: PeerKey,
+    orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
+    coins: Coins,
+) -> Program[list[Product]]:
+    """Hand over the encryptions of one's own share, in each orientation; take in the peer's.
+
+    Batch by batch in turn, so that neither server has more than a batch of the other's waiting
+    (PPMF-PRD-003).
+    """
+    peer = RECSYS if me == CSP else CSP
+    products = []
+    for orientation, mine in orientations:
+        layout = orientation.layout
+        size = suite.row_bytes(layout)
+        encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
+        intake = theirs.intake(layout)
+        for batch in _batches(suite, layout):
+            rows = b"".join(next(encrypted) for _ in batch)
+            yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
+            message = yield from receive(peer, wire.EncryptedRows)
+            where = f"encrypted rows packing {orientation.packing} from {batch.start}"
+            if (message.packing, message.first) != (orientation.packing, batch.start):
+                raise StateError(f"{where} were due, not {message.packing} from {message.first}")
+            check_length(message.rows, size * len(batch), where)
+            intake.add([message.rows[at : at + size] for at in range(0, len(message.rows), size)])
+        products.append(Product(me, orientation, own, mine, intake.finish(), coins))
+    return products
+
+
+def _batches(suite: Suite, layout: Layout) -> Iterator[range]:
+    step = max(1, BATCH_BYTES // suite.row_bytes(layout))
+    for first in range(0, layout.rows, step):
+        yield range(first, min(first + step, layout.rows))

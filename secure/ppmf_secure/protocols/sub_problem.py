@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From one side's model to the least-squares problem of the other: columns, product, Gram matrix.
+
+With y~ = (y, 1, bias) for each row of the fixed side, the row x of the side to be updated needs
+
+    S = sum of w y~ y~^T,   B = sum of r y~    (over the fixed side's rows; w in {0,1}, r = w x_ij)
+
+restricted to the coordinates that x trains, and the column of the constant. S is quadratic in y, so
+its columns y_k y_l come from bit times vector; those linear in y (where y~ has its constant) are a
+local shift; those without y (the counts and the sums of ratings) never change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppmf_secure.effects import Program
+from ppmf_secure.primitives.shares import Words
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.server_state import Server, Side
+from ppmf_secure.protocols.transfers import Site
+from ppmf_spec.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Problem:
+    """This server's shares of one half-step's sub-problem, for n rows of D trainable numbers.
+
+    gram (D, D, n): S at scale 2f; offset (D, n): S's column of the constant times the constant
+    less B, at scale 3f: the gradient at zero; squares (n,): q2 at scale 2f.
+    """
+
+    gram: Words
+    offset: Words
+    squares: Words
+
+
+def pairs(params: Parameters) -> list[tuple[int, int]]:
+    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns
+    (PPMF-PRD-004).
+    """
+    return [(k, l) for k in range(params.rank) for l in range(k, params.row_rank)]
+
+
+def column_uses(params: Parameters) -> tuple[slice, slice]:
+    """Which columns are wanted against W, and which against R (PPMF-PRD-004).
+
+    The columns are y_1..y_d, the bias, then `pairs`. R takes the factors. W takes all, but none of
+    the linear ones when no bias is trained: they belong to the constant.
+    """
+    linear, total = params.row_rank, params.row_rank + len(pairs(params))
+    return slice(0 if params.bias else linear, total), slice(0, params.rank)
+
+
+def problem(server: Server, fixed: Side, updated: str, site: Site) -> Program[Problem]:
+    """The sub-problem of side `updated`, from the fixed side (PPMF-FIX-021)."""
+    params = server.session.parameters
+    product = server.products[updated]
+    if fixed.public is not None:
+        y = fixed.public
+        over_w, over_r = product.of_public(np.stack([*y, *(y[k] * y[l] for k, l in pairs(params))]))
+    else:
+        quadratic = yield from _shared_products(server, fixed, site)
+        over_w, over_r = yield from product.of_shares(np.concatenate([fixed.share, *quadratic]))
+    return _assemble(server, updated, over_w, over_r)
+
+
+def _shared_products(server: Server, side: Side, site: Site) -> Program[list[Words]]:
+    """Shares of the columns of `pairs`, a block (D - k, n) for each factor k (PPMF-PRD-005)."""
+    assert side.words is not None, "a side is public or shared"
+    blocks = []
+    for k in range(server.session.parameters.rank):
+        word = side.words.take(slice(k * side.rows, (k + 1) * side.rows))
+        vectors = side.share[k:].T
+        product = yield from times_vectors(server.pair, word, vectors, site.within(k), signed=True)
+        blocks.append(product.T)
+    return blocks
+
+
+def _assemble(server: Server, updated: str, over_w: Words, over_r: Words) -> Problem:
+    """Put the products in their places, and add what is local (PPMF-HST-001, PPMF-FIX-022)."""
+    params = server.session.parameters
+    rank, size, rows = params.rank, params.row_rank, over_r.shape[1]
+    one = np.uint64(params.frac_bits)
+    gram = np.zeros((size, size, rows), dtype=np.uint64)
+    offset = np.zeros((size, rows), dtype=np.uint64)
+    linear, quadratic = np.split(over_w, [size if params.bias else 0])
+    for (k, l), column in zip(pairs(params), quadratic, strict=True):
+        if l < rank:
+            gram[k, l] = gram[l, k] = column
+        else:
+            offset[k] = column << one
+    squares = sum((gram[k, k] for k in range(rank)), start=np.zeros(rows, dtype=np.uint64))
+    lift = np.uint64(2 * params.frac_bits - params.rating_frac_bits)
+    offset[:rank] -= over_r << lift
+    if params.bias:
+        sums = server.sums[updated]
+        gram[rank, :rank] = gram[:rank, rank] = linear[:rank] << one
+        gram[rank, rank] = sums.count << np.uint64(2 * params.frac_bits)
+        offset[rank] = (linear[rank] << (one + one)) - (sums.total << (lift + one))
+    return Problem(gram, offset, squares)

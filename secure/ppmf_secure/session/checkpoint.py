@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server keeps, so that an interruption costs an iteration and not the run (section 7).
+
+Kept are shares alone: those of the ratings, once, and those of the model, at each end of an
+iteration. Keys, transfers, labels and masks are never kept: a new epoch makes them anew from fresh
+coins, so nothing that was sent is ever computed a second time from the same randomness
+(PPMF-RES-002, -004).
+
+A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
+keys: two epochs may both reach iteration t, but the shares they leave there do not fit together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cbor2
+import numpy as np
+
+from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.primitives.shares import Bits, Words, words_from_bytes, words_to_bytes
+from ppmf_secure.session.session import Session
+from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.wire import Resume, ServerKey
+
+FORMAT = "ppmf-checkpoint/1"
+LINEAGE_BYTES = 32
+_NAME_BYTES = 8 + LINEAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RatingShares:
+    """A server's additive shares mod 2^64 of the ratings, (users, items) each.
+
+    rated: w, 1 where a pair was rated; rating: x at scale fr, 0 where it was not.
+    """
+
+    rated: Words
+    rating: Words
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SavedSide:
+    """One side of the model between two iterations: arithmetic shares (D, n), XOR-shared bits."""
+
+    share: Words
+    bits: Bits
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """What earlier epochs kept, as bytes: the rating shares, and the last checkpoints."""
+
+    ratings: bytes
+    checkpoints: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Checkpoint:
+    """A model between two iterations, and where it comes from."""
+
+    iteration: int
+    lineage: bytes
+    users: SavedSide
+    items: SavedSide
+
+
+def lineage(session: Session, messages: Mapping[str, ServerKey]) -> bytes:
+    """What names an epoch for good: its servers' key messages, by sender (PPMF-RES-006)."""
+    digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
+    for sender in (CSP, RECSYS):
+        message = messages[sender]
+        for key in (message.product_key, message.transfer_key):
+            digest.update(len(key).to_bytes(8, "little") + key)
+    return digest.digest()
+
+
+def agree(me: str, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+    """The highest checkpoint both servers hold, of one lineage; None for the public start
+    (PPMF-RES-003).
+    """
+    peer = RECSYS if me == CSP else CSP
+    mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
+    names = sorted(mine, key=_iteration)
+    yield Send(peer, Resume(b"".join(names)))
+    message = yield from receive(peer, Resume)
+    if len(message.checkpoints) % _NAME_BYTES:
+        raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
+    theirs = {
+        message.checkpoints[at : at + _NAME_BYTES]
+        for at in range(0, len(message.checkpoints), _NAME_BYTES)
+    }
+    common = mine.keys() & theirs
+    return mine[max(common, key=_iteration)] if common else None
+
+
+def _name(checkpoint: Checkpoint) -> bytes:
+    return checkpoint.iteration.to_bytes(8, "little") + checkpoint.lineage
+
+
+def _iteration(name: bytes) -> int:
+    return int.from_bytes(name[:8], "little")
+
+
+def write_ratings(session: Session, shares: RatingShares) -> bytes:
+    """The rating shares as bytes."""
+    parts = [words_to_bytes(shares.rated), words_to_bytes(shares.rating)]
+    return cbor2.dumps([FORMAT, session.id, "ratings", *parts], canonical=True)
+
+
+def read_ratings(session: Session, data: bytes) -> RatingShares:
+    """The inverse; EncodingError, or StateError when it belongs to another session
+    (PPMF-ERR-004).
+    """
+    rated, rating = _parts(session, data, "ratings", 2)
+    shape = (len(session.users), len(session.items))
+    return RatingShares(
+        words_from_bytes(rated, shape, "kept ratings"),
+        words_from_bytes(rating, shape, "kept ratings"),
+    )
+
+
+def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as bytes."""
+    parts = [checkpoint.iteration.to_bytes(8, "little"), checkpoint.lineage]
+    for side in (checkpoint.users, checkpoint.items):
+        parts += [words_to_bytes(side.share), np.packbits(side.bits).tobytes()]
+    return cbor2.dumps([FORMAT, session.id, "model", *parts], canonical=True)
+
+
+def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
+    """The inverse; EncodingError, or StateError when it belongs to another session
+    (PPMF-ERR-004).
+    """
+    iteration, written_by, *sides = _parts(session, data, "model", 6)
+    if (len(iteration), len(written_by)) != (8, LINEAGE_BYTES):
+        raise EncodingError("checkpoint of the model: its name is not of its length")
+    return Checkpoint(
+        int.from_bytes(iteration, "little"),
+        written_by,
+        _side(session, sides[0], sides[1], len(session.users)),
+        _side(session, sides[2], sides[3], len(session.items)),
+    )
+
+
+def _side(session: Session, share: bytes, packed: bytes, rows: int) -> SavedSide:
+    params = session.parameters
+    elements = params.row_rank * rows
+    count = params.word_bits * elements
+    if len(packed) != (count + 7) // 8:
+        raise EncodingError(f"checkpoint: {len(packed)} bytes of bits for {count} bits")
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=count)
+    return SavedSide(
+        words_from_bytes(share, (params.row_rank, rows), "checkpoint: shares"),
+        bits.reshape(params.word_bits, elements),
+    )
+
+
+def _parts(session: Session, data: bytes, what: str, count: int) -> list[bytes]:
+    try:
+        content = cbor2.loads(data)
+    except (cbor2.CBORDecodeError, ValueError) as error:
+        raise EncodingError(f"checkpoint of the {what}: not CBOR") from error
+    match content:
+        case [str(name), bytes(session_id), str(kind), *parts] if (
+            name == FORMAT and kind == what and len(parts) == count
+        ):
+            if session_id != session.id:
+                raise StateError(f"checkpoint of the {what}: it belongs to another session")
+            if all(isinstance(part, bytes) for part in parts):
+                return parts
+    raise EncodingError(f"checkpoint of the {what}: not of format {FORMAT}")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The suites a session may name: what encrypts the products, and how long the Paillier keys are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ppmf_secure.primitives.encryption.interface import Suite
+from ppmf_secure.primitives.encryption.lattice import scheme as rlwe
+from ppmf_secure.primitives.encryption.paillier import scheme as paillier
+from ppmf_spec.errors import ParametersError
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteChoice:
+    """A suite by its name.
+
+    products: the homomorphic matrix product.
+    transfer_bits: the Paillier modulus of the base transfers.
+    """
+
+    products: Suite
+    transfer_bits: int
+
+    @property
+    def name(self) -> str:
+        return self.products.name
+
+    @property
+    def secure(self) -> bool:
+        """False for the small keys that only tests may use."""
+        return self.products.secure
+
+
+def suite(name: str) -> SuiteChoice:
+    """The suite of that name; ParametersError for any other, naming those there are
+    (PPMF-AHE-001).
+    """
+    if name not in _SUITES:
+        raise ParametersError(f"no suite {name!r}: choose from {', '.join(_SUITES)}")
+    return _SUITES[name]
+
+
+_SUITES = {
+    choice.name: choice
+    for choice in (
+        SuiteChoice(rlwe.suite("rlwe-8192"), 3072),
+        *(SuiteChoice(products, products.bits) for products in paillier.SUITES),
+        SuiteChoice(rlwe.suite("rlwe-64-insecure"), 512),
+    )
+}
