@@ -57,7 +57,7 @@ MUTATED := spec reference primitives core
 .PHONY: mutation
 mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the protocol core (hours)
 	for target in $(MUTATED); do \
-	  nice $(BIN)/python tests/mutation/mutants.py run $$target $(ARGS) || failed=1; done; \
+	  nice $(BIN)/python -m tools.mutation.mutants run $$target $(ARGS) || failed=1; done; \
 	  exit $${failed:-0}
 
 .PHONY: lint
@@ -92,7 +92,7 @@ vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their label
 
 .PHONY: trace
 trace: $(VENV)/.runtime ## make the table of requirements, their tests and their code anew
-	$(BIN)/python tests/support/traceability.py
+	$(BIN)/python -m tools.traceability
 
 # Needs uv on the path. The second lock keeps the versions of the first.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \

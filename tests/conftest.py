@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: hypothesis profiles and readable arrays in failures."""
+"""What every test shares: hypothesis profiles, readable arrays in failures, one trained run."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.support.trained_run import Run
 
 # `ci` finds the same examples on every machine; `dev` looks for new ones; neither times anything.
 settings.register_profile(
@@ -17,3 +22,11 @@ settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 np.set_printoptions(threshold=200, linewidth=100, suppress=True)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One real run of the command, for all who need results."""
+    from tests.support.trained_run import train_in  # only they need the whole command
+
+    return train_in(tmp_path_factory.mktemp("trained"))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A walk through a run with public sizes alone: every message, and the work next to it.
 
-It follows `ppmf_secure.parties.training.train` step by step. That the bytes are those of real runs, to the last one, is what its tests show; the counts of work are what the model's
-unit costs multiply, and are the same for both servers:
+It follows `ppmf_secure.parties.training.train` step by step. That the bytes are those of real runs,
+to the last one, is what its tests show; the counts of work are what the model's unit costs
+multiply, and are the same for both servers:
 
     starts          runs: processes started, keys made
     setups          set-ups: base transfers done

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from leaks import LEAKS
 from ppmf_docs.tables import count, table
 from ppmf_docs.toy_training import PARAMETERS, recorded
+from tests.support.leaks import LEAKS
 
 
 def checks() -> str:

@@ -32,7 +32,7 @@ from ppmf_secure.transport.drive import Progress
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from toy_runs import run_toy, toy_session
+from tests.support.toy_runs import run_toy, toy_session
 
 SUITE = "rlwe-64-insecure"
 LABEL = "docs"

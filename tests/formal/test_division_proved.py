@@ -28,10 +28,10 @@ from itertools import pairwise
 import pytest
 import z3
 
-from formal import Exact, prove
-from formal_circuits import cut_at, outputs, variables
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.netlist import Builder, Circuit, Literal, Word
+from tests.support.formal import Exact, prove
+from tests.support.formal_circuits import cut_at, outputs, variables
 
 WIDTH, EXPONENT = 64, 32  # ring_bits, and MAX_STEP_WIDTH of step_bits + step_guard_bits
 MINIMUM = 3  # c0 2^g

@@ -19,11 +19,11 @@ from fractions import Fraction
 import pytest
 import z3
 
-from formal import Exact, Number, absolute, prove, symbolically
 from ppmf_reference import fixed
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds, largest_denominator
 from ppmf_spec.parameters import Parameters, StepRule
+from tests.support.formal import Exact, Number, absolute, prove, symbolically
 
 X, M, L, c, H, G, x, y, e = z3.Ints("X M L c H G x y e")
 

@@ -24,12 +24,12 @@ import sympy
 import z3
 from sympy import Expr, Integer, Symbol
 
-import formal_costs
-from formal import Number, absolute, prove, symbolically
 from ppmf_reference import fixed
 from ppmf_spec import objective, words
 from ppmf_spec.objective import KAPPA, LAMBDA, RowProblem
 from ppmf_spec.parameters import Parameters
+from tests.support import formal_costs
+from tests.support.formal import Number, absolute, prove, symbolically
 
 F = 12
 PARAMS = Parameters(ridge=Fraction(25, 2))

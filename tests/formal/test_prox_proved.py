@@ -15,9 +15,9 @@ from collections.abc import Callable
 import pytest
 import z3
 
-import formal_costs
-from formal import Number, absolute, prove, symbolically
 from ppmf_spec import words
+from tests.support import formal_costs
+from tests.support.formal import Number, absolute, prove, symbolically
 
 F, BOX_BITS = 12, 1
 ONE = 1 << F

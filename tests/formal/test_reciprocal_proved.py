@@ -18,8 +18,6 @@ from itertools import product
 import pytest
 import z3
 
-from formal import Exact, prove, symbolically
-from formal_circuits import cut_at, outputs, variables, with_other_gate
 from ppmf_reference import fixed
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal
@@ -27,6 +25,8 @@ from ppmf_secure.protocols import step_sizes
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds, largest_denominator
 from ppmf_spec.parameters import Parameters
+from tests.support.formal import Exact, prove, symbolically
+from tests.support.formal_circuits import cut_at, outputs, variables, with_other_gate
 
 F, Q, G = 12, 16, 4
 PLAIN = Parameters()

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from formal import Exact, Number, prove, symbolically
-from formal_circuits import outputs
 from ppmf_spec import words
-from random_circuits import Drawn, circuits
+from tests.support.formal import Exact, Number, prove, symbolically
+from tests.support.formal_circuits import outputs
+from tests.support.random_circuits import Drawn, circuits
 
 X, Y = z3.Ints("x y")
 UNTRUE = X > X
@@ -48,7 +48,7 @@ def test_a_proof_needs_a_mutant() -> None:
 
 def test_a_solver_that_gives_up_has_proved_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Factors of a product of two primes of 31 bits are not found in a tenth of a second."""
-    monkeypatch.setattr("formal.TIMEOUT_MS", 100)
+    monkeypatch.setattr("tests.support.formal.TIMEOUT_MS", 100)
     a, b = z3.BitVecs("a b", 64)
     prime = [a > 1, b > 1, z3.ULT(a, 2**32), z3.ULT(b, 2**32)]
     product = (2**31 - 1) * (2**31 - 19)

@@ -18,14 +18,14 @@ from fractions import Fraction
 import pytest
 import z3
 
-from formal import Exact, prove, symbolically
-from formal_circuits import outputs, variables, with_other_gate
 from ppmf_reference import fixed
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.protocols import half_step
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
+from tests.support.formal import Exact, prove, symbolically
+from tests.support.formal_circuits import outputs, variables, with_other_gate
 
 PLAIN = Parameters()
 LASSO = replace(PLAIN, l1=Fraction(3))

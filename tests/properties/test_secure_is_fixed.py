@@ -14,13 +14,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ideal import ideal_suite
 from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters, Regulariser, StepRule
-from toy_runs import ratings_of, run_toy
+from tests.support.ideal import ideal_suite
+from tests.support.toy_runs import ratings_of, run_toy
 
 Problem = tuple[Parameters, int, int, dict[tuple[int, int], int]]
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from derived_numbers import DEFAULTS, sizes
-from formulas import Value, evaluate
-from lengths import (
+from ppmf_spec.wire import MESSAGES
+from tests.support.derived_numbers import DEFAULTS, sizes
+from tests.support.formulas import Value, evaluate
+from tests.support.lengths import (
     CSP,
     LATTICE,
     RECSYS,
@@ -32,7 +33,6 @@ from lengths import (
     resumption,
     uploads,
 )
-from ppmf_spec.wire import MESSAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL, WIRE = "spec/04-protocol.md", "spec/05-wire.md"

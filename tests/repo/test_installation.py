@@ -24,7 +24,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from locks import LOCKS, ROOT, entries, group, project
+from tests.support.locks import LOCKS, ROOT, entries, group, project
 
 Environment = Mapping[str, str]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("spec", "reference", "secure", "conformance")
-FOLDERS = {*PACKAGES, "tests", "docs", "benchmarks", "LICENSES", ".ci"}
+from tools.packages import PACKAGES, ROOT, TOP_OF
+
+FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "LICENSES", ".ci"}
 REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
 HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
 LARGEST = 1 << 20
@@ -53,17 +53,30 @@ def text(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8", errors="replace")
 
 
-def test_every_room_is_there_and_no_other() -> None:
+def test_every_top_level_folder_is_known() -> None:
     found = {path.parts[0] for path in FILES if len(path.parts) > 1}
     assert found - FOLDERS == set()
     assert FOLDERS - {"benchmarks"} <= found
 
 
-@pytest.mark.parametrize("room", PACKAGES)
-def test_a_room_holds_one_typed_package_of_its_name(room: str) -> None:
-    packages = {path.parent.name for path in (ROOT / room).glob("*/__init__.py")}
-    assert packages == {f"ppmf_{room}"}
-    assert (ROOT / room / f"ppmf_{room}" / "py.typed").is_file()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_folder_holds_one_typed_package_of_its_name(package: str) -> None:
+    top = TOP_OF[package]
+    assert {path.parent.name for path in (ROOT / top).glob("*/__init__.py")} == {package}
+    assert package == top or package == f"ppmf_{top}"
+    assert (ROOT / top / package / "py.typed").is_file()
+
+
+def test_every_list_of_packages_is_the_one_of_the_wheel() -> None:
+    tool = tomllib.loads(text(Path("pyproject.toml")))["tool"]
+    tops, packages = list(TOP_OF.values()), list(PACKAGES)
+    assert tool["hatch"]["build"]["dev-mode-dirs"] == tops
+    assert tool["mypy"]["mypy_path"] == [".", *tops, "docs"]
+    assert tool["mypy"]["files"] == [*tops, "docs/ppmf_docs", "tests", "tools"]
+    assert tool["coverage"]["run"]["source"] == packages
+    assert tool["importlinter"]["root_packages"] == packages
+    (layers,) = (each for each in tool["importlinter"]["contracts"] if each["id"] == "packages")
+    assert set(re.split(r" \| ", " | ".join(layers["layers"]))) == set(packages)
 
 
 def test_ci_runs_the_lint_and_then_the_readmes_test_command() -> None:

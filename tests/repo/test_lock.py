@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from locks import LOCKS, ROOT, entries, group, project
+from tests.support.locks import LOCKS, ROOT, entries, group, project
 
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?=\s|$)")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-import derived_numbers as derived
+import tests.support.derived_numbers as derived
 from ppmf.commands.train import LATTICE, PAILLIER
 from ppmf_conformance.cases import shipped
 from ppmf_secure.parties.users import SEALED_BYTES
@@ -32,7 +32,7 @@ from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec import profiles
-from text_of_the_spec import CHAPTERS, prose
+from tests.support.text_of_the_spec import CHAPTERS, prose
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = shipped().cases

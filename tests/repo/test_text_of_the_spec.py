@@ -13,7 +13,7 @@ import pytest
 
 from ppmf_spec.requirements import in_folder, parse
 from ppmf_spec.wire import MESSAGES
-from text_of_the_spec import CHAPTERS, SPEC, prose, sections
+from tests.support.text_of_the_spec import CHAPTERS, SPEC, prose, sections
 
 PROTOCOL = SPEC / "04-protocol.md"
 

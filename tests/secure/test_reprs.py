@@ -9,12 +9,12 @@ from dataclasses import is_dataclass
 import numpy as np
 import pytest
 
-from pairs import dealt_pairs, dealt_words
 from ppmf_secure.primitives import shares
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols import ratings_product, server_state, sub_problem, transfers
 from ppmf_secure.session import checkpoint
+from tests.support.pairs import dealt_pairs, dealt_words
 
 PUBLIC = {transfers.Site, ratings_product.Orientation}
 """The only records of these modules that may be printed: names and public shapes."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from leaks import LEAKS, OVER_LATTICE, OVER_PAILLIER, RESUMED, WITH_THRESHOLDS, Leak
 from ppmf_secure.effects import CSP, RECSYS
-from recorded_views import Case, Run, examine, failed, record, simulate
+from tests.support.leaks import LEAKS, OVER_LATTICE, OVER_PAILLIER, RESUMED, WITH_THRESHOLDS, Leak
+from tests.support.recorded_views import Case, Run, examine, failed, record, simulate
 
 CASES = (OVER_PAILLIER, OVER_LATTICE, WITH_THRESHOLDS, RESUMED)
 

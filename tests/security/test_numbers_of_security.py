@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from leaks import LEAKS
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.parties.training import SIDES, orientations
 from ppmf_secure.primitives.base_transfers import TRANSFERS
@@ -20,6 +19,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, S
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.parameters import Parameters
+from tests.support.leaks import LEAKS
 
 CHAPTER = Path(__file__).resolve().parents[2] / "spec" / "06-security.md"
 MOVIELENS = 943, 1682

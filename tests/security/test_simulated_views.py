@@ -25,7 +25,7 @@ from ppmf_secure.transport.inputs import user_rows
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from recorded_views import (
+from tests.support.recorded_views import (
     FINE_LATTICE,
     LATTICE,
     PAILLIER,
@@ -36,7 +36,7 @@ from recorded_views import (
     record,
     simulate,
 )
-from toy_runs import Table, ratings_of
+from tests.support.toy_runs import Table, ratings_of
 
 N_USERS, N_ITEMS = 7, 4
 SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbor_by_hand import by_hand
 from ppmf_spec.errors import KINDS, EncodingError, StateError
 from ppmf_spec.wire import (
     MESSAGES,
@@ -30,6 +29,7 @@ from ppmf_spec.wire import (
     decode,
     encode,
 )
+from tests.support.cbor_by_hand import by_hand
 
 CDDL = Path(__file__).parents[2] / "spec" / "wire.cddl"
 COUNTS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 23, 24, 255, 256, 65535, 65536, 2**32])

@@ -15,7 +15,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
-import recorded_views
 from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
 from ppmf_secure.parties import csp, recsys, training
 from ppmf_secure.parties import users as user_module
@@ -35,6 +34,7 @@ from ppmf_secure.protocols.transfers import Pair
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.inputs import user_rows
 from ppmf_spec import wire
+from tests.support import recorded_views
 
 Patch = pytest.MonkeyPatch
 

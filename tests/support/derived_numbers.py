@@ -17,7 +17,6 @@ from typing import Any
 import cbor2
 import gmpy2
 
-from lengths import CSP, RECSYS, Sizes, half_step
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.randomisers import distance_squared, pool_shape
@@ -25,6 +24,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from tests.support.lengths import CSP, RECSYS, Sizes, half_step
 
 MOVIELENS = 943, 1682
 DEFAULTS = Parameters()
@@ -188,7 +188,7 @@ def example() -> list[object]:
 
 
 def rounds() -> int:
-    """Of an iteration: see tests/secure/test_rounds.py, which counts them in runs."""
+    """Of an iteration: see tests/secure/parties/test_rounds.py, which counts them in runs."""
     d, inner_step = DEFAULTS.rank, 1 + 2 + 1
     return 2 * (d + 1 + 1 + DEFAULTS.inner_steps * inner_step)
 

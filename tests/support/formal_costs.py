@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import z3
 
-from formal import absolute
+from tests.support.formal import absolute
 
 
 def elastic_net(p: z3.ArithRef, Z: z3.ArithRef, tau: z3.ArithRef) -> z3.ArithRef:

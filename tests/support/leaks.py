@@ -9,7 +9,9 @@ from fractions import Fraction
 
 import pytest
 
-from broken_protocol import (
+from ppmf_secure.effects import CSP, RECSYS
+from ppmf_spec.parameters import Parameters
+from tests.support.broken_protocol import (
     biased_coins,
     choices_in_the_clear,
     coins_of_an_old_epoch,
@@ -35,9 +37,7 @@ from broken_protocol import (
     v_opened_early,
     who_rated_most_uploads_first,
 )
-from ppmf_secure.effects import CSP, RECSYS
-from ppmf_spec.parameters import Parameters
-from recorded_views import FINE_LATTICE, PAILLIER, Case
+from tests.support.recorded_views import FINE_LATTICE, PAILLIER, Case
 
 RATINGS = {(0, 0): 4, (0, 2): -5, (1, 2): -5, (3, 1): 1, (5, 0): 2, (9, 1): 3}
 OVER_PAILLIER = Case(Parameters(rank=2, iterations=2), 10, 3, PAILLIER, RATINGS)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from power_cuts import PowerCutError, cut_at
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened import Secrets
 from ppmf_audit.view import battery
@@ -43,7 +42,8 @@ from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from toy_runs import ratings_of
+from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.toy_runs import ratings_of
 
 PAILLIER = suite("paillier-512-insecure")
 LATTICE = suite("rlwe-64-insecure")

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the command share: where one run of `ppmf train` left its results."""
+"""One small run of `ppmf train`, and where it left its results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppmf import main
+from ppmf.data import synthetic
+from ppmf_spec import ratings
+
 TEST_KEYS = ("--suite", "paillier-512-insecure", "--insecure-test-keys")
+PARAMETERS = "rank = 2\niterations = 2\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +21,16 @@ class Run:
     ratings: Path
     params: Path
     out: Path
+
+
+def train_in(folder: Path) -> Run:
+    """Train 9 users x 8 items securely, through the command, with test keys."""
+    run = Run(folder / "ratings.csv", folder / "P.toml", folder / "run")
+    ratings.write_csv(run.ratings, ratings.most_active(synthetic.ratings(40, 40), 9, 8))
+    (folder / "movies.csv").write_text(
+        "movieId,title,genres\n" + "".join(f"{n},[bold] {n} :smile:,None\n" for n in range(1, 41))
+    )
+    run.params.write_text(PARAMETERS)
+    command = ["train", str(run.ratings), "--params", str(run.params), "--out", str(run.out)]
+    assert main.main([*command, *TEST_KEYS]) == 0
+    return run

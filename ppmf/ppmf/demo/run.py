@@ -197,12 +197,12 @@ def _show_user(published: ItemProfiles, train: Ratings, titles: dict[str, str]) 
     console.say()
 
 
-def _verdict(checks: list[Finding], elapsed: float) -> None:
+def _verdict(findings: list[Finding], elapsed: float) -> None:
     """The last line, and the exit status."""
-    failed = sum(not one.ok for one in checks)
+    failed = sum(not one.ok for one in findings)
     if failed:
-        console.say(f"{failed} of {len(checks)} checks FAILED", style="bold red")
+        console.say(f"{failed} of {len(findings)} checks FAILED", style="bold red")
         raise typer.Exit(1)
     console.say(
-        f"All {len(checks)} checks held, in {console.seconds(elapsed)}.", style="bold green"
+        f"All {len(findings)} checks held, in {console.seconds(elapsed)}.", style="bold green"
     )

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit of a lattice run has teeth: what is wrong with its ciphertexts is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppmf_audit import audit
+from ppmf_secure.primitives.encryption.lattice.params import TOY
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.wire import words_for
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import Recorder, read
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from tests.support.toy_runs import ratings_of, run_toy
+
+VALID, FRESH = "ciphertexts of fixed width and valid", "no ciphertext repeated"
+PARTIES = ("users", "recsys", "csp")
+Change = Callable[[bytes], bytes]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 3 users and 4 items."""
+    folder = tmp_path_factory.mktemp("recorded")
+    ratings = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 3): 1})
+    chosen = suite("rlwe-64-insecure")
+    run_toy(ratings, Parameters(rank=2, iterations=2), chosen, transcripts=folder)
+    return folder
+
+
+def failed(
+    recorded: Path,
+    folder: Path,
+    kind: type[wire.Message],
+    name: str,
+    change: Callable[[Any], object],
+) -> set[str]:
+    """The checks that fail when a field of every message of a kind is changed, at both ends."""
+    for party in PARTIES:
+        with Recorder(folder, party) as recorder:
+            for record in read(recorded / f"{party}.cborseq"):
+                envelope = wire.decode(record.message)
+                if isinstance(envelope.message, kind):
+                    value = change(getattr(envelope.message, name))
+                    message = replace(envelope.message, **{name: value})
+                    envelope = replace(envelope, message=message)
+                recorder.record(record.direction, record.peer, wire.encode(envelope))
+    return {one.check for one in audit(folder) if not one.ok}
+
+
+ROW_BYTES = {
+    rows * size: size
+    for rows, columns in ((4, 6), (3, 8))
+    for size in [SEED_BYTES + 8 * len(TOY.primes) * words_for(columns)]
+}
+"""By the length of a message: four rows packing users, or three packing items."""
+
+
+def test_a_faultless_run_passes(recorded: Path) -> None:
+    assert [one for one in audit(recorded) if not one.ok] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows[:-1],
+        lambda rows: b"",
+        lambda rows: rows[:-8] + b"\xff" * 8,
+        lambda rows: rows + bytes(8),
+    ],
+    ids=["width", "empty", "residue", "long"],
+)
+def test_an_invalid_row_is_found(recorded: Path, tmp_path: Path, change: Change) -> None:
+    assert VALID in failed(recorded, tmp_path, wire.EncryptedRows, "rows", change)
+
+
+def test_a_seed_used_twice_is_found(recorded: Path, tmp_path: Path) -> None:
+    """The residues differ, but their difference would be that of two messages."""
+
+    def same_seed(rows: bytes) -> bytes:
+        size = ROW_BYTES[len(rows)]
+        return rows[:size] + rows[:SEED_BYTES] + rows[size + SEED_BYTES :]
+
+    assert failed(recorded, tmp_path, wire.EncryptedRows, "rows", same_seed) == {FRESH}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda answer: answer[:-1], lambda answer: answer[:64], lambda answer: b"\xff" * len(answer)],
+    ids=["width", "short", "residue"],
+)
+def test_an_invalid_answer_is_found(recorded: Path, tmp_path: Path, change: Change) -> None:
+    assert VALID in failed(recorded, tmp_path, wire.ProductAnswer, "answer", change)
+
+
+def test_half_a_ciphertext_used_twice_is_found(recorded: Path, tmp_path: Path) -> None:
+    """The first c1 of every answer is that of the first: the first 64 residues of each prime."""
+    first: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
+
+    def repeat(answer: bytes) -> bytes:
+        words = np.frombuffer(answer, dtype="<u8").reshape(len(TOY.kept_primes), -1).copy()
+        lows = np.stack([row % p for row, p in zip(words, TOY.kept_primes, strict=True)])
+        first.append(lows[:, : TOY.degree])
+        words[:, : TOY.degree] += first[0] - lows[:, : TOY.degree]
+        return words.tobytes()
+
+    assert FRESH in failed(recorded, tmp_path, wire.ProductAnswer, "answer", repeat)
+
+
+@pytest.mark.parametrize("name", ["paillier-512-insecure", "rlwe-8192", "rot13"])
+def test_a_key_of_another_suite_is_found(recorded: Path, tmp_path: Path, name: str) -> None:
+    assert VALID in failed(recorded, tmp_path, wire.ServerKey, "suite", lambda _: name)
+
+
+def test_a_key_that_is_none_is_found(recorded: Path, tmp_path: Path) -> None:
+    def beyond(key: bytes) -> bytes:
+        return key[:-8] + b"\xff" * 8
+
+    assert failed(recorded, tmp_path, wire.ServerKey, "product_key", beyond) == {VALID}

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cost model: bytes to the last one, sane estimates, and never a time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf import main
+from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
+from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.tally import Tally
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.transcript import read
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.wire import OutputShare
+from tests.support.lengths import message_lengths
+from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.trained_run import Run
+
+Capture = pytest.CaptureFixture[str]
+SUITE, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+VARIANTS: Mapping[str, Parameters] = {
+    "defaults": Parameters(rank=2, iterations=2),
+    "no bias": Parameters(rank=1, iterations=2, bias=False),
+    "count": Parameters(rank=2, iterations=1, step_rule="count", curvature_shift=3, damping=32),
+    "l1": Parameters(rank=2, iterations=1, l1=Fraction(1, 2)),
+    "inner steps": Parameters(rank=1, iterations=2, inner_steps=2),
+    "binary": Parameters(
+        rank=2,
+        iterations=1,
+        regulariser="binary-elastic-net",
+        ridge=Fraction(1),
+        l1=Fraction(1),
+        curvature_shift=-1,
+    ),
+}
+
+
+# -- bytes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"), [*((variant, SUITE) for variant in VARIANTS), ("defaults", LATTICE)]
+)
+def test_every_byte_of_a_real_run_is_predicted(variant: str, name: str, tmp_path: Path) -> None:
+    params = VARIANTS[variant]
+    run_toy(RATINGS, params, suite(name), transcripts=tmp_path)
+    sent: Counter[str] = Counter()
+    for party in ("users", "recsys", "csp"):
+        records = read(tmp_path / f"{party}.cborseq")
+        sent[party] = sum(len(one.message) for one in records if one.direction == "sent")
+    assert by_party(plan(params, Size.of(RATINGS.users, RATINGS.n_items), suite(name))) == sent
+
+
+def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None:
+    report = json.loads((trained.out / "report.json").read_text())
+    params = Parameters.from_toml(trained.params)
+    size = Size.numbered(report["users"], report["items"])  # as long as the ids of this run
+    measured = {
+        (one["party"], one["phase"]): one["bytes_sent"]
+        for one in report["measures"]
+        if one["bytes_sent"]
+    }
+    expected = dict(plan(params, size, suite(SUITE)).sent)
+    del measured["users", "upload"], expected["users", "upload"]
+    assert measured == expected
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "params"),
+    [
+        (943, 1682, Parameters(iterations=3)),
+        (5000, 300, Parameters(rank=3, iterations=2, l1=Fraction(1, 4))),
+        (100, 9000, Parameters(rank=2, iterations=2, bias=False)),
+    ],
+)
+def test_at_sizes_no_test_could_run_two_readings_agree(
+    users: int, items: int, params: Parameters
+) -> None:
+    names = [tuple(str(number) for number in range(1, count + 1)) for count in (users, items)]
+    expected: Counter[str] = Counter()
+    for sender, _, _, length in message_lengths(params, names[0], names[1], "paillier-3072"):
+        expected[sender] += length
+    tally = plan(params, Size.numbered(users, items), suite("paillier-3072"))
+    assert by_party(tally) == expected
+
+
+@given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=5, unique=True))
+def test_ids_count_in_utf8(ids: list[str]) -> None:
+    encodable = [name.encode("utf-8", "replace").decode() for name in ids]
+    assert Size.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
+
+
+def test_a_message_with_other_fields_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="output-share has other fields"):
+        Tally().send("output", "csp", "recsys", OutputShare, 1, 2)
+
+
+def by_party(tally: Tally) -> Counter[str]:
+    sent: Counter[str] = Counter()
+    for (party, _), count in tally.sent.items():
+        sent[party] += count
+    return sent
+
+
+# -- seconds and memory ----------------------------------------------------------------------------
+
+
+def unit_costs() -> Coefficients:
+    """Made up: every primitive takes a little."""
+    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    names = {primitive for _, primitive in tally.work}
+    costs = {f"{name}/{SUITE}" if name in KEYED else name: 1e-6 for name in names}
+    return Coefficients('a "machine"', costs, costs)
+
+
+@pytest.mark.parametrize("dimension", ["users", "items", "rank", "iterations"])
+def test_more_of_anything_never_costs_less(dimension: str) -> None:
+    costs = unit_costs()
+    last = (0.0, 0.0, 0)
+    for factor in (1, 2, 3, 7):
+        value = {"users": 30, "items": 20, "rank": 2, "iterations": 2}
+        value[dimension] *= factor
+        params = Parameters(rank=value["rank"], iterations=value["iterations"])
+        tally = plan(params, Size.numbered(value["users"], value["items"]), suite(SUITE))
+        found = costs.estimate(tally, SUITE)
+        now = (found.total, found.memory, sum(tally.sent.values()))
+        assert all(new >= old for new, old in zip(now, last, strict=True))
+        assert now[0] > last[0]
+        assert now[2] > last[2]
+        last = now
+
+
+def test_a_fit_finds_the_costs_that_made_the_samples() -> None:
+    hidden = unit_costs()
+    samples = []
+    for number, params in enumerate(VARIANTS.values()):
+        for users, items in ((9, 5), (4, 30), (40, 8)):
+            tally = plan(params, Size.numbered(users + number, items), suite(SUITE))
+            estimate = hidden.estimate(tally, SUITE)
+            samples.append(Sample(SUITE, tally, estimate.seconds, estimate.memory))
+    found = fit(samples, "here")
+    for sample in samples:
+        again = found.estimate(sample.tally, SUITE)
+        assert again.total == pytest.approx(sum(sample.seconds.values()), rel=1e-3)
+        assert again.memory == pytest.approx(sample.memory, rel=1e-3)
+    assert min(found.seconds.values()) >= 0
+
+
+@given(st.integers(1, 6), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_least_squares_stop_where_no_step_helps(columns: int, rows: int, random: object) -> None:
+    source = np.random.default_rng(hash(random) % 2**32)
+    a, b = source.normal(size=(rows, columns)), source.normal(size=rows)
+    a[:, 0] = 0
+    x = non_negative_least_squares(a, b)
+    downhill = a.T @ (b - a @ x)
+    assert x[0] == 0
+    assert (x >= 0).all()
+    assert (downhill < 1e-4).all()
+    assert np.abs(downhill[x > 1e-9]).max(initial=0.0) < 1e-4
+
+
+def test_unit_costs_are_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "costs.toml"
+    costs = unit_costs()
+    costs.write(path)
+    assert Coefficients.read(path) == costs
+    assert costs.suites == (SUITE,)
+
+
+@pytest.mark.parametrize("text", ["", "machine = 1\n", "[seconds]\na = 'b'\n", "x", "seconds = 1"])
+def test_a_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "costs.toml"
+    path.write_text(text)
+    with pytest.raises(ParametersError, match="costs.toml: not a file of unit costs"):
+        Coefficients.read(path)
+
+
+def test_the_shipped_costs_are_sane() -> None:
+    shipped = Coefficients.read(SHIPPED)
+    assert min((*shipped.seconds.values(), *shipped.memory.values())) >= 0
+    for name in shipped.suites:
+        small, large = (
+            shipped.estimate(plan(Parameters(), Size.numbered(*size), suite(name)), name)
+            for size in ((100, 80), (200, 160))
+        )
+        assert 0 < small.total < large.total
+        assert 0 < small.memory < large.memory
+        assert set(small.seconds) == set(PHASES)
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+
+def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "costs.toml"
+    unit_costs().write(path)
+    command = ["estimate", "--users", "30", "--items", "20", "--rank", "2", "--iterations", "3"]
+    command += ["--costs", str(path), "--suite", SUITE, "--suite", "paillier-2048"]
+    assert main.main(command) == 0
+    shown = capsys.readouterr().out
+    for name in (SUITE, "paillier-2048"):
+        sent = by_party(plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), suite(name)))
+        assert f"RecSys {sent['recsys']:,} bytes, CSP {sent['csp']:,} bytes" in shown
+    assert shown.count("memory of each server: ") == 1
+    assert shown.count("not known") == 1
+
+
+def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
+    assert main.main(["estimate", "--users", "1000000", "--items", "10"]) == 2
+    assert "ring" in capsys.readouterr().err
+
+
+def test_a_suite_without_costs_has_no_estimate() -> None:
+    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    with pytest.raises(ParametersError, match="were not measured"):
+        replace(unit_costs(), seconds={}).estimate(tally, SUITE)

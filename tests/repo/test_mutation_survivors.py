@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is argued about surviving mutants is about code that is there."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from tools.packages import ROOT, TOP_OF
+
+SAID = tomllib.loads((ROOT / "tools" / "mutation" / "survivors.toml").read_text(encoding="utf-8"))
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("entry", SAID["mutant"], ids=lambda entry: entry["function"])
+def test_an_argued_mutant_is_of_a_line_that_exists(entry: dict[str, Any]) -> None:
+    package = entry["module"].partition("/")[0]
+    source = (ROOT / TOP_OF[package] / entry["module"]).read_text(encoding="utf-8")
+    assert f"def {entry['function'].rpartition('.')[2]}(" in source
+    assert one_line(entry["before"]) in one_line(source)
+    assert entry["before"] not in entry["after"]
+
+
+def test_every_verdict_has_its_reason() -> None:
+    for entry in [*SAID["class"], *SAID["mutant"]]:
+        assert entry["verdict"] in {"equivalent", "accepted"}
+        assert entry["reason"].endswith((".", ")"))

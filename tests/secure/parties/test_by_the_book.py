@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes on the wire rebuilt from chapter 4 alone, with nothing but hashes, AES and big integers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import gmpy2
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+from ppmf_secure.effects import CSP, RECSYS, Send
+from ppmf_secure.parties.users import upload
+from ppmf_secure.primitives import hashing
+from ppmf_secure.primitives.base_transfers import answer, choose
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
+from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.primitives.transfer_extension import delta_bits
+from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.transfers import Site, open_pair
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.transport import local
+from ppmf_spec.errors import ParametersError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.wire import TransferPayload
+from tests.support.cbor_by_hand import by_hand
+from tests.support.ideal import ideal_suite
+from tests.support.pairs import dealt_pairs, dealt_words, run_both
+from tests.support.toy_runs import ratings_of, run_toy
+
+P, Q = (
+    int(gmpy2.next_prime(gmpy2.mpz(start) << 192)) for start in (0xF1F2F3F4F5F6F7F8, 0xC1 << 56)
+)
+KEY = SecretKey(P, Q)
+N = P * Q
+CIPHERTEXT = 128
+CHAPTER = Path(__file__).parents[3] / "spec" / "04-protocol.md"
+
+
+def u64(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
+def decrypt(ciphertext: bytes) -> int:
+    """Paillier's own formula, without CRT."""
+    order = (P - 1) * (Q - 1)
+    power = int(gmpy2.powmod(int.from_bytes(ciphertext, "big"), order, N * N))
+    return (power - 1) // N * int(gmpy2.invert(order, N)) % N
+
+
+def ciphertexts(data: bytes) -> list[bytes]:
+    return [data[at : at + CIPHERTEXT] for at in range(0, len(data), CIPHERTEXT)]
+
+
+def session(params: Parameters | None = None, nonce: bytes = bytes(range(16))) -> Session:
+    return Session(params or Parameters(rank=1), ("é", "ü"), ("7", "8", "10"), "ideal", nonce)
+
+
+@pytest.mark.req("PPMF-SES-001")
+def test_the_id_of_a_session() -> None:
+    params = Parameters(rank=300, curvature_shift=-5, iterations=1, frac_bits=8, seed="ß")
+    one = session(params)
+    values = params.as_dict()
+    assert values["curvature_shift"] == -5
+    assert values["rating_min"] == "0.5"
+    text = by_hand([values, ["é", "ü"], ["7", "8", "10"], "ideal", bytes(range(16))])
+    assert one.id == hashlib.sha256(b"ppmf/v1/session/" + text).digest()
+
+
+@pytest.mark.req("PPMF-SES-003")
+def test_a_session_that_does_not_fit_the_ring_is_refused() -> None:
+    params = Parameters(step_bits=28)
+    with pytest.raises(ParametersError, match="ring_bits = 64: 3 rows of rank 10 need"):
+        session(params)
+
+
+@pytest.mark.req("PPMF-SES-004")
+def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    nonces: list[bytes] = []
+
+    class StopHereError(Exception):
+        pass
+
+    def refuse(one: Session, *_: object) -> None:
+        nonces.append(one.nonce)
+        raise StopHereError
+
+    monkeypatch.setattr(local, "_Run", refuse)
+    for _ in range(3):
+        with pytest.raises(StopHereError):
+            local.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
+    assert len(set(nonces)) == 3
+
+
+@pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003", "PPMF-UPL-004")
+def test_an_upload() -> None:
+    one = session()
+    rows = np.array([[1, 0, 1], [2**64 - 5, 0, 4]], dtype=np.uint64)
+    key, name = X25519PrivateKey.from_private_bytes(bytes(range(32))), "é".encode()
+    public = key.public_key().public_bytes_raw()
+    sent = upload(one, "é", rows, public, Coins.seeded("upload"))
+    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+    seed = standard.decrypt(sent.sealed, key, b"ppmf/v1/seal/" + one.id + name)
+    mask = hashlib.shake_256(b"ppmf/v1/upload/" + one.id + name + seed).digest(48)
+    for place, value in enumerate(rows.ravel().tolist()):
+        here = slice(8 * place, 8 * place + 8)
+        masked = (value - int.from_bytes(mask[here], "little")) % 2**64
+        assert sent.masked[here] == u64(masked)
+
+
+@pytest.mark.req("PPMF-HSH-002")
+def test_a_batch_key() -> None:
+    text = b"ppmf/v1/batch-key/" + u64(32) + bytes(range(32)) + u64(3)
+    text += u64(13) + b"update-bias/x" + u64(2) + u64(7) + u64(2**63)
+    key = BatchKeys(bytes(range(32)), 3).key("update-bias/x", 7, 2**63)
+    assert key == hashlib.sha256(text).digest()[:16]
+
+
+@pytest.mark.req("PPMF-AHE-008", "PPMF-AHE-009", "PPMF-AHE-010")
+def test_rows_and_answers_of_the_product() -> None:
+    """Two slots of 173 bits in 512: ten outputs and three rows."""
+    layout = Layout(3, (3, 2), 4)
+    owner = PaillierOwner(KEY)
+    matrix = Coins.seeded("matrix").words((3, 5))
+    rows = list(owner.encrypt_rows(matrix, layout, Coins.seeded("rows")))
+    bits = 170 + 2 + 2
+    for row, data in zip(matrix.tolist(), rows, strict=True):
+        packed = [row[0] + (row[1] << bits), row[2], row[3] + (row[4] << bits)]
+        assert [decrypt(c) for c in ciphertexts(data)] == packed
+    x = Coins.seeded("x").words((3, 3))
+    uses = (slice(1, 3), slice(0, 1))
+    peer = PaillierPeer(KEY.public)
+    sent, kept = peer.rows(rows, layout).multiply(x, uses, Coins.seeded("answer"))
+    plain = [decrypt(c) for c in ciphertexts(sent)]
+    slots = [(p & (1 << bits) - 1, p >> bits) for p in plain]
+    received = [*slots[0], slots[1][0], *slots[2], slots[3][0], *slots[4]]
+    wanted = [(r, c) for r in (1, 2) for c in (0, 1, 2)] + [(0, 3), (0, 4)]
+    negatives = [int(v) for block in kept for v in block.ravel()]
+    for (r, c), slot, negative in zip(wanted, received, negatives, strict=True):
+        exact = sum(int(x[r, j]) * int(matrix[j, c]) for j in range(3))
+        mask = slot - exact
+        assert 0 <= mask < 1 << (bits - 1)
+        assert -mask % 2**64 == negative
+
+
+@pytest.mark.req("PPMF-OTE-002", "PPMF-OTE-003")
+def test_base_transfers() -> None:
+    """Three seeds in a ciphertext under 512 bits, so 43 of them."""
+    offset = Coins.seeded("offset").words(2)
+    number = int(offset[0]) | int(offset[1]) << 64
+    request = choose(KEY, delta_bits(offset), Coins.seeded("request"))
+    assert [decrypt(c) for c in ciphertexts(request)] == [number >> i & 1 for i in range(128)]
+    answered, seeds = answer(KEY.public, request, Coins.seeded("answer"))
+    chosen = [seeds[i, number >> i & 1].tobytes() for i in range(128)]
+    expected = [
+        int.from_bytes(b"".join(chosen[first : first + 3]), "little") for first in range(0, 128, 3)
+    ]
+    assert [decrypt(c) for c in ciphertexts(answered)] == expected
+
+
+@pytest.mark.req("PPMF-OTE-001", "PPMF-OTE-004", "PPMF-OTE-005", "PPMF-OTE-008")
+@pytest.mark.parametrize("chooser", [CSP, RECSYS])
+def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two messages, of 130 and 5 transfers, from the seeds that the base transfers carried."""
+    drawn: dict[bytes, NDArray[np.uint8]] = {}
+
+    def watched(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, NDArray[np.uint8]]:
+        answered, seeds = answer(public, request, coins)
+        drawn[public.to_bytes()] = seeds
+        return answered, seeds
+
+    monkeypatch.setattr(pair_module, "answer", watched)
+    name, epoch = bytes(range(32)), 7
+    keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
+    csp, recsys = run_both(
+        *(
+            open_pair(me, name, epoch, keys[me], keys[peer].public, Coins.seeded(f"coins/{me}"))
+            for me, peer in ((CSP, RECSYS), (RECSYS, CSP))
+        )
+    )
+    assert int(csp.offset[0]) & 1 == 1
+    mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)
+    sender = theirs.me
+    seeds = drawn[keys[sender].public.to_bytes()]
+    delta = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
+
+    def stream(i: int, c: int, first: int, blocks: int) -> int:
+        text = b"ppmf/v1/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
+        counter = int.from_bytes(hashlib.sha256(text).digest()[:16], "big") + first
+        encryptor = Cipher(algorithms.AES(seeds[i, c].tobytes()), modes.ECB()).encryptor()
+        plain = b"".join(((counter + b) % 2**128).to_bytes(16, "big") for b in range(blocks))
+        return int.from_bytes(encryptor.update(plain), "little")
+
+    used = 0
+    for count in (130, 5):
+        choices = Coins.seeded(f"choices/{count}").bits(count)
+        packed = sum(int(bit) << j for j, bit in enumerate(choices))
+        columns, chosen = mine.receiver.extend(choices)
+        kept = theirs.sender.extend(columns, count)
+        blocks = -(-count // 128)
+        rows = [(stream(i, 0, used, blocks), stream(i, 1, used, blocks)) for i in range(128)]
+        for i, (zero, one) in enumerate(rows):
+            u = columns[16 * blocks * i : 16 * blocks * (i + 1)]
+            assert int.from_bytes(u, "little") == zero ^ one ^ packed
+        for j in range(count):
+            key = int(chosen[j, 0]) | int(chosen[j, 1]) << 64
+            assert key == sum((zero >> j & 1) << i for i, (zero, _) in enumerate(rows))
+            zero_key = int(kept[j, 0]) | int(kept[j, 1]) << 64
+            assert zero_key == key ^ int(choices[j]) * delta
+        used += blocks
+
+
+def hash_of(key: bytes) -> Callable[[int, int], int]:
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+
+    def pi(block: int) -> int:
+        return int.from_bytes(encryptor.update(block.to_bytes(16, "little")), "little")
+
+    return lambda x, tweak: pi(pi(x) ^ tweak) ^ pi(x)
+
+
+@pytest.mark.req("PPMF-BIT-004", "PPMF-BIT-005", "PPMF-BIT-006", "PPMF-HSH-005")
+@pytest.mark.parametrize("sender", [0, 1])
+def test_corrections_of_bit_times_vector(sender: int) -> None:
+    """Vectors of seven are four blocks a key, so 2048 elements a batch; 4100 are two chunks."""
+    width, count, length = 2, 4100, 7
+    pairs = dealt_pairs("corrections")
+    words = dealt_words("corrections", pairs, to_bits(Coins.seeded("v").words(count), width))
+    vectors = Coins.seeded("vectors").words((count, length))
+    program = times_vectors(
+        pairs[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
+    )
+    first = program.send(None)
+    assert isinstance(first, Send)
+    assert isinstance(first.message, TransferPayload)
+    payload = first.message.payload
+    assert len(payload) == 4096 * length * (8 + 8)
+    mine, direction = words[sender], ("to-recsys", "to-csp")[sender]
+    delta = int(mine.offset[0]) | int(mine.offset[1]) << 64
+    for bit in range(width):
+        for element in (0, 1, 2047, 2048, 4095):
+            batch, row = divmod(element, 2048)
+            key = pairs[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
+            H = hash_of(key)
+            k0 = int(mine.sent[bit, element, 0]) | int(mine.sent[bit, element, 1]) << 64
+            zero, one = (
+                [H(k, row * 4 + j // 2) >> 64 * (j % 2) & 2**64 - 1 for j in range(length)]
+                for k in (k0, k0 ^ delta)
+            )
+            sign = 1 - 2 * int(mine.bits[bit, element])
+            at = (bit * 4096 + element) * 8 * length
+            for j in range(length):
+                correction = zero[j] + sign * int(vectors[element, j]) - one[j]
+                assert payload[at + 8 * j : at + 8 * j + 8] == u64(correction % 2**64)
+
+
+@pytest.mark.req("PPMF-BIT-005")
+def test_high_bits_of_a_word_take_fewer_bytes() -> None:
+    pairs = dealt_pairs("bytes")
+    words = dealt_words("bytes", pairs, np.zeros((20, 1), dtype=np.uint64))
+    vectors = np.ones((1, 1), dtype=np.uint64)
+    effect = times_vectors(pairs[0], words[0], vectors, Site("x"), signed=True).send(None)
+    assert isinstance(effect, Send)
+    assert isinstance(effect.message, TransferPayload)
+    sizes = [-(-(64 - bit) // 8) for bit in range(20)]
+    assert sizes == [8] * 8 + [7] * 8 + [6] * 4
+    assert len(effect.message.payload) == sum(sizes)
+
+
+def purposes() -> dict[str, int]:
+    """The table of PPMF-HSH-004: how many indices each purpose has, written out in full."""
+    text = CHAPTER.read_text(encoding="utf-8")
+    table = text[text.index(":id: PPMF-HSH-004") :]
+    table = table[: table.index("\n:::")]
+    found = {}
+    for names, indices in re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.M):
+        for name, numbers in zip(re.findall(r"`([^`]+)`", names), indices.split("; "), strict=True):
+            for side in ("users", "items") if "*" in name else ("",):
+                for way in ("to-recsys", "to-csp") if "→" in name else ("",):
+                    found[name.replace("*", side).replace("→", way)] = len(numbers.split(", "))
+    return found
+
+
+@pytest.mark.req("PPMF-HSH-004", "PPMF-BIT-003")
+def test_batches_of_runs_have_the_purposes_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of every kind use all of them, nothing else, and no key twice at one server."""
+    seen: list[tuple[BatchKeys, str, tuple[int, ...]]] = []
+    original = hashing.BatchKeys.cipher
+
+    def watched(self: BatchKeys, purpose: str, *indices: int) -> object:
+        seen.append((self, purpose, indices))
+        return original(self, purpose, *indices)
+
+    monkeypatch.setattr(hashing.BatchKeys, "cipher", watched)
+    for params in (
+        Parameters(rank=2, iterations=2, l1=Parameters().ridge),
+        Parameters(rank=1, iterations=2, step_rule="count", inner_steps=2),
+    ):
+        run_toy(ratings_of(2, 2, {(0, 1): 2}), params, ideal_suite())
+    assert {purpose: len(indices) for _, purpose, indices in seen} == purposes()
+    calls = [(id(keys), purpose, indices) for keys, purpose, indices in seen]
+    assert len(calls) == len(set(calls))
+
+
+@pytest.mark.req("PPMF-AHE-001")
+def test_the_suites_are_those_of_the_table() -> None:
+    """Their names, the lengths of their Paillier moduli, and which of them are for use."""
+    text = CHAPTER.read_text(encoding="utf-8")
+    text = text[: text.index(":id: PPMF-AHE-001")]
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d+) \| (\w+)", text, re.M)
+    assert len(rows) == 7
+    for name, kind, bits, purpose in rows:
+        found = suite(name)
+        assert found.transfer_bits == int(bits)
+        assert isinstance(found.products, RlweSuite) == (kind == "lattice")
+        assert found.secure == (purpose == "use")
+        assert name.endswith("-insecure") == (purpose == "tests")
+    with pytest.raises(ParametersError) as refused:
+        suite("paillier-512")
+    names = str(refused.value).split("choose from ")[1].split(", ")
+    assert sorted(names) == sorted(name for name, *_ in rows)

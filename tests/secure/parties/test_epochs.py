@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a later epoch puts on the wire: its messages, their lengths, and the names it goes by."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, read
+from ppmf_secure.transport.drive import Party
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
+from tests.support.ideal import ideal_suite
+from tests.support.lengths import BOTH, message_lengths
+from tests.support.toy_runs import ratings_of
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+SERVERS = {RECSYS: recsys, CSP: csp}
+
+
+def run_epoch(session: Session, folder: Path, epoch: int) -> object:
+    """A whole epoch in this thread, from what the last one kept; V as RecSys opened it."""
+    chosen = ideal_suite() if session.suite == "ideal" else suite(session.suite)
+    programs: dict[str, tuple[Party, Program[Any]]] = {}
+    with ExitStack() as stack:
+        for name in (USERS, RECSYS, CSP) if epoch == 0 else (RECSYS, CSP):
+            store = Store(None if name == USERS else folder / name)
+            recorder = stack.enter_context(Recorder(folder, name, epoch=epoch))
+            coins = Coins.seeded(f"{name}/{epoch}")
+            party = Party(name, session.id, recorder, lambda _: None, store, epoch=epoch)
+            if name == USERS:
+                programs[name] = (party, users(session, user_rows(RATINGS), coins))
+            else:
+                kept = store.kept() if epoch else None
+                program = SERVERS[name](session, chosen, coins, epoch=epoch, kept=kept)
+                programs[name] = (party, program)
+        return run_together(programs)[RECSYS]
+
+
+def sent(folder: Path, sender: str, receiver: str, epoch: int) -> list[tuple[wire.Message, int]]:
+    """The messages of one direction in one epoch, with their lengths."""
+    found = []
+    for record in read(folder / f"{sender}.cborseq"):
+        envelope = wire.decode(record.message)
+        if (record.direction, record.peer, envelope.epoch) == ("sent", receiver, epoch):
+            found.append((envelope.message, len(record.message)))
+    return found
+
+
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.parametrize("iterations", [1, 2, 4])
+@pytest.mark.parametrize("suite_name", ["ideal", "paillier-512-insecure"])
+def test_a_later_epoch_sends_what_is_predicted(
+    tmp_path: Path, iterations: int, suite_name: str
+) -> None:
+    params = Parameters(rank=2, iterations=iterations)
+    session = Session(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
+    expected = fixed.train(RATINGS, params)
+    assert run_epoch(session, tmp_path, 0) == expected
+    assert run_epoch(session, tmp_path, 1) == expected
+    predicted = message_lengths(
+        params,
+        session.users,
+        session.items,
+        suite_name,
+        epoch=1,
+        held=min(2, iterations - 1),
+        done=iterations - 1,
+    )
+    for way in BOTH:
+        messages = sent(tmp_path, *way, epoch=1)
+        assert [(message.name, size) for message, size in messages] == [
+            (name, size) for *route, name, size in predicted if tuple(route) == way
+        ]
+
+
+@pytest.mark.req("PPMF-RES-003", "PPMF-RES-006")
+def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
+    params = Parameters(rank=1, iterations=3)
+    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    run_epoch(session, tmp_path, 0)
+    run_epoch(session, tmp_path, 1)
+    text = b"ppmf/v1/lineage/" + session.id
+    for way in ((CSP, RECSYS), (RECSYS, CSP)):
+        keys = [m for m, _ in sent(tmp_path, *way, epoch=0) if isinstance(m, wire.ServerKey)]
+        assert len(keys) == 1
+        for key in (keys[0].product_key, keys[0].transfer_key):
+            text += len(key).to_bytes(8, "little") + key
+    lineage = hashlib.sha256(text).digest()
+    names = b"".join(count.to_bytes(8, "little") + lineage for count in (1, 2))
+    for way in BOTH:
+        assert sent(tmp_path, *way, epoch=1)[0][0] == wire.Resume(names)
+
+
+@pytest.mark.req("PPMF-RES-003", "PPMF-ERR-003", "PPMF-ERR-007")
+def test_a_resume_that_names_no_checkpoints_is_refused_and_nothing_more_is_sent(
+    tmp_path: Path,
+) -> None:
+    params = Parameters(rank=1, iterations=2)
+    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    run_epoch(session, tmp_path, 0)
+    kept = Store(tmp_path / CSP).kept()
+    program = csp(session, ideal_suite(), Coins.seeded("csp"), epoch=1, kept=kept)
+    effect = next(program)
+    while not isinstance(getattr(effect, "message", None), wire.Resume):
+        effect = next(program)
+    next(program)
+    with pytest.raises(EncodingError, match="resume: 41 bytes name no checkpoints"):
+        program.send(wire.Resume(bytes(41)))
+    assert list(program) == []

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In what order rows, columns, transfers and tables go: what two programs must agree on unseen.
+
+Where both servers are of one house a wrong order would cancel out; here each is read by chapter 4.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from ppmf_reference import fixed
+from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.primitives.circuits import training_circuits
+from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import Bits, SharedWords, Words, from_bits, words_to_bytes
+from ppmf_secure.primitives.transfer_extension import ExtensionReceiver
+from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
+from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.transfers import Pair, Site, choose_transfers
+from ppmf_secure.session.transcript import read
+from ppmf_spec import netlists, wire, words
+from ppmf_spec.parameters import Parameters
+from tests.support.ideal import ideal_suite
+from tests.support.pairs import dealt_pairs, run_both
+from tests.support.toy_runs import ratings_of, run_toy
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (2, 0): 4})
+SETS = {
+    "biases": Parameters(rank=3, iterations=1),
+    "none": Parameters(rank=3, iterations=1, bias=False),
+}
+
+
+def by_column(rows: list[list[int]]) -> list[list[int]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+@pytest.mark.req("PPMF-PRD-004", "PPMF-PRD-005")
+@pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
+def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the half-step on the items: the fixed side is U after the first half-step."""
+    handed: list[Words] = []
+    multiplied: dict[int, list[tuple[Bits, Words]]] = defaultdict(list)
+    of_shares = ratings_product.Product.of_shares
+
+    def watched_product(self: ratings_product.Product, phi: Words) -> Program[Any]:
+        handed.append(phi)
+        return of_shares(self, phi)
+
+    def watched_multiplication(
+        pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+    ) -> Program[Words]:
+        assert site.purpose == "products"
+        multiplied[site.indices[-1]].append((words.bits, vectors))
+        return times_vectors(pair, words, vectors, site, signed=signed)
+
+    monkeypatch.setattr(ratings_product.Product, "of_shares", watched_product)
+    monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
+    run_toy(RATINGS, params, ideal_suite())
+
+    d, D = params.rank, params.row_rank
+    y = by_column(next(fixed.iterate(RATINGS, params)).users)
+    pairs = [(k, l) for k in range(d) for l in range(k, D)]
+    products = [[p * q for p, q in zip(y[k], y[l], strict=True)] for k, l in pairs]
+    first, second = handed
+    assert (first + second).astype(np.int64).tolist() == y + products
+
+    assert sorted(multiplied) == list(range(d))
+    for k, ((bits, vectors), (other_bits, other_vectors)) in multiplied.items():
+        word = from_bits(bits ^ other_bits, signed=True).astype(np.int64)
+        assert word.tolist() == y[k]
+        assert (vectors + other_vectors).T.astype(np.int64).tolist() == y[k:]
+
+
+@pytest.mark.req("PPMF-PRD-002", "PPMF-PRD-003")
+def test_encrypted_rows_hold_both_matrices_in_both_orientations() -> None:
+    """The ideal suite encrypts nothing: the two servers' rows add up to the ratings."""
+    rows: dict[str, list[Words]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run_toy(RATINGS, SETS["none"], ideal_suite(), transcripts=Path(folder))
+        for server in (RECSYS, CSP):
+            messages = [
+                wire.decode(record.message).message
+                for record in read(Path(folder) / f"{server}.cborseq")
+                if record.direction == "sent"
+            ]
+            sent = [each for each in messages if isinstance(each, wire.EncryptedRows)]
+            assert [(each.packing, each.first) for each in sent] == [("users", 0), ("items", 0)]
+            rows[server] = [np.frombuffer(each.rows, dtype="<u8") for each in sent]
+    n, m = RATINGS.n_users, RATINGS.n_items
+    rated, rating = np.zeros((2, n, m), dtype=np.int64)
+    rated[RATINGS.user, RATINGS.item] = 1
+    rating[RATINGS.user, RATINGS.item] = RATINGS.value
+    packing_users, packing_items = (a + b for a, b in zip(*rows.values(), strict=True))
+    assert (
+        packing_users.astype(np.int64).tolist() == np.hstack([rated.T, rating.T]).ravel().tolist()
+    )
+    assert packing_items.astype(np.int64).tolist() == np.hstack([rated, rating]).ravel().tolist()
+
+
+@pytest.mark.req("PPMF-OTE-007")
+def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[Bits] = []
+    extend = ExtensionReceiver.extend
+
+    def watched(self: ExtensionReceiver, choices: Bits) -> tuple[bytes, Words]:
+        chosen.append(choices)
+        return extend(self, choices)
+
+    monkeypatch.setattr(ExtensionReceiver, "extend", watched)
+    csp, _ = dealt_pairs("order")
+    width, elements = 5, 3
+    bits = Coins.seeded("order").bits((width, elements))
+    program = choose_transfers(csp, bits)
+    program.send(None)
+    with pytest.raises(StopIteration) as end:
+        program.send(None)
+    (choices,) = chosen
+    for t in range(width):
+        for e in range(elements):
+            assert choices[t * elements + e] == bits[t, e]
+    assert end.value.value.shape == (width, elements, 2)
+
+
+def pi(key: bytes, block: int) -> int:
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    return int.from_bytes(encryptor.update(block.to_bytes(16, "little")), "little")
+
+
+def hashed(key: bytes, block: int, tweak: int) -> int:
+    return pi(key, pi(key, block) ^ tweak) ^ pi(key, block)
+
+
+def integers(labels: Words) -> list[list[int]]:
+    """Labels (width, n, 2) as integers, bit by bit."""
+    return [[int(low) | int(high) << 64 for low, high in word] for word in labels]
+
+
+@pytest.mark.req(
+    "PPMF-GCB-001", "PPMF-GCB-002", "PPMF-GCB-003", "PPMF-GCB-004", "PPMF-CIR-001", "PPMF-CIR-002"
+)
+def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RecSys once more, from the netlist and the formulas of chapter 4 and the bytes alone."""
+    width, drop, f, b, elements = 20, 5, 8, 1, 3
+    csp, recsys = dealt_pairs("evaluated")
+    shares = Coins.seeded("evaluated").words((2, elements))
+    tables: list[bytes] = []
+    keys: list[Words] = []
+
+    def watched_tables(content: Words) -> bytes:
+        tables.append(words_to_bytes(content))
+        return tables[-1]
+
+    def watched_choice(pair: Pair, bits: Bits) -> Program[Words]:
+        chosen = yield from choose_transfers(pair, bits)
+        keys.append(chosen)
+        return chosen
+
+    monkeypatch.setattr(shared_circuits, "words_to_bytes", watched_tables)
+    monkeypatch.setattr(shared_circuits, "choose_transfers", watched_choice)
+    made = training_circuits.update(
+        width=width, drop=drop, frac_bits=f, box_bits=b, prox=None, tau_bits=0, theta_bits=0
+    )
+    site = Site("update", (7, 0))
+    zero, active = run_both(
+        *(
+            shared_circuits.run_circuit(half, made, share, {}, site)
+            for half, share in zip((csp, recsys), shares, strict=True)
+        )
+    )
+
+    (data,), (chosen,) = tables, keys
+    net = netlists.update(width, drop, f, b, None, 0, 0)
+    numbers = {node: number for number, node in enumerate(net.ands())}
+    public = recsys.keys.key("update/garbler-inputs", 7, 0, 0)
+    for e in range(elements):
+        labels = [0]
+        labels += [pi(public, t * elements + e) for t in range(width)]
+        labels += [word[e] for word in integers(chosen)]
+        for node in range(len(labels), len(net.nodes)):
+            gate = net.nodes[node]
+            assert gate is not None
+            left, right = (labels[literal >> 1] for literal in gate[1:])
+            if gate[0] == "xor":
+                labels.append(left ^ right)
+            elif node not in numbers:
+                labels.append(0)
+            else:
+                key = recsys.keys.key("update/gates", 7, 0, 0, numbers[node])
+                at = 32 * (numbers[node] * elements + e)
+                T_G, T_E = (int.from_bytes(data[at + h : at + h + 16], "little") for h in (0, 16))
+                half = hashed(key, left, 2 * e) ^ (left & 1) * T_G
+                labels.append(half ^ hashed(key, right, 2 * e + 1) ^ (right & 1) * (T_E ^ left))
+        found = [labels[literal >> 1] for literal in net.outputs["word"]]
+        assert found == [word[e] for word in integers(active["word"])]
+
+    opened = from_bits(colours(active["word"]) ^ permute_bits(zero["word"]), signed=True)
+    for e in range(elements):
+        total = (int(shares[0, e]) + int(shares[1, e])) % 2**width
+        Z = (total - (total >> width - 1 << width)) >> drop
+        assert opened.astype(np.int64)[e] == words.saturate(Z, b, f)

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An interrupted run goes on in a new epoch, and ends in the same V (section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import cbor2
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.effects import CSP, RECSYS, USERS, Keep, Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.checkpoint import agree, read_ratings
+from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, read
+from ppmf_secure.transport.drive import Party
+from ppmf_secure.transport.inputs import user_rows
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store, load_session, save_session
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.parameters import Parameters
+from tests.support.ideal import ideal_suite
+from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.toy_runs import ratings_of
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+PARAMETERS = Parameters(rank=2, iterations=4)
+PROGRAMS = {RECSYS: recsys, CSP: csp}
+
+
+@contextmanager
+def _parties(session: Session, folder: Path, epoch: int) -> Iterator[dict[str, Party]]:
+    parties = {}
+    with ExitStack() as stack:
+        for name in (USERS, RECSYS, CSP):
+            store = Store(None if name == USERS else folder / name)
+            recorder = stack.enter_context(Recorder(folder, name, epoch=epoch))
+            parties[name] = Party(name, session.id, recorder, lambda _: None, store, epoch=epoch)
+        yield parties
+
+
+def _suite(session: Session) -> SuiteChoice:
+    return ideal_suite() if session.suite == "ideal" else suite(session.suite)
+
+
+def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Session:
+    session = Session(PARAMETERS, RATINGS.users, RATINGS.items, suite_name, bytes(16))
+    save_session(folder, session, epoch=0)
+    chosen = _suite(session)
+    programs: dict[str, Program[object]] = {
+        USERS: users(session, user_rows(RATINGS), Coins.seeded("users")),
+        RECSYS: recsys(session, chosen, Coins.seeded("recsys")),
+        CSP: cut_at(csp(session, chosen, Coins.seeded("csp")), cut),
+    }
+    with _parties(session, folder, 0) as parties, pytest.raises(PowerCutError):
+        run_together({name: (parties[name], program) for name, program in programs.items()})
+    return session
+
+
+def _next_epoch(folder: Path, epoch: int, cut: int | None = None) -> object:
+    session, last = load_session(folder)
+    assert last == epoch - 1
+    save_session(folder, session, epoch=epoch)
+    with _parties(session, folder, epoch) as parties:
+        programs = {}
+        for name, server in PROGRAMS.items():
+            kept = Store(folder / name).kept()
+            coins = Coins.seeded(f"{name}/{epoch}")
+            program = server(session, _suite(session), coins, epoch=epoch, kept=kept)
+            programs[name] = (parties[name], cut_at(program, cut if name == CSP else None))
+        return run_together(programs)[RECSYS]
+
+
+@pytest.mark.req("PPMF-RES-001", "PPMF-RES-002")
+@pytest.mark.parametrize("cut", [0, 1, 2, 5, 7])
+def test_the_resumed_run_ends_in_the_same_profiles(tmp_path: Path, cut: int) -> None:
+    _first_epoch(tmp_path, cut)
+    assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-RES-001")
+def test_a_run_may_be_interrupted_again(tmp_path: Path) -> None:
+    _first_epoch(tmp_path, 3)
+    with pytest.raises(PowerCutError):
+        _next_epoch(tmp_path, 1, cut=6)
+    assert _next_epoch(tmp_path, 2) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-RES-003")
+def test_servers_at_different_checkpoints_agree_on_the_lower(tmp_path: Path) -> None:
+    _first_epoch(tmp_path, 7)
+    newest = sorted((tmp_path / RECSYS).glob("model-*"))[-1]
+    newest.unlink()
+    assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-RES-003")
+@pytest.mark.parametrize("survivor", [RECSYS, CSP])
+def test_one_iteration_of_two_epochs_is_not_one_checkpoint(tmp_path: Path, survivor: str) -> None:
+    """Both servers hold iteration 2, written in different epochs: their shares do not fit."""
+    other = CSP if survivor == RECSYS else RECSYS
+    _first_epoch(tmp_path, 5)
+    first = (tmp_path / survivor / "model-2.state").read_bytes()
+    (tmp_path / other / "model-2.state").unlink()
+    with pytest.raises(PowerCutError):
+        _next_epoch(tmp_path, 1, cut=5)
+    (tmp_path / survivor / "model-2.state").write_bytes(first)
+    assert _next_epoch(tmp_path, 2) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-RES-003")
+def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None:
+    _first_epoch(tmp_path, 5)
+    for path in (tmp_path / CSP).glob("model-*"):
+        path.unlink()
+    assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
+
+
+def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
+    program = agree(RECSYS, [])
+    program.send(None)
+    program.send(None)
+    with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
+        program.send(wire.Resume(bytes(39)))
+
+
+@pytest.mark.req("PPMF-RES-004")
+def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
+    session = _first_epoch(tmp_path, 5)
+    with pytest.raises(StateError, match="holds the checkpoints of a run"):
+        save_session(tmp_path, session, epoch=0)
+
+
+@pytest.mark.req("PPMF-RES-004")
+def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None:
+    session = _first_epoch(tmp_path, 7)
+    names = sorted(path.name for path in (tmp_path / CSP).iterdir())
+    assert names == ["model-2.state", "model-3.state", "ratings.state"]
+    shares = [read_ratings(session, Store(tmp_path / name).kept().ratings) for name in PROGRAMS]
+    rated = shares[0].rated + shares[1].rated
+    assert rated.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
+    assert not (shares[0].rated < 2**32).any(), "a share is no plaintext"
+
+
+@pytest.mark.req("PPMF-RES-002")
+def test_an_epoch_repeats_nothing_of_the_last(tmp_path: Path) -> None:
+    """No ciphertext, column, correction or table of the first epoch occurs in the second."""
+    _first_epoch(tmp_path, 5, "paillier-512-insecure")
+    _next_epoch(tmp_path, 1)
+    seen: dict[int, set[bytes]] = {0: set(), 1: set()}
+    for name in PROGRAMS:
+        for record in read(tmp_path / f"{name}.cborseq"):
+            envelope = wire.decode(record.message)
+            for _, field_class, value in envelope.message.fields_with_class():
+                if field_class is not wire.FieldClass.PUBLIC and isinstance(value, bytes):
+                    seen[envelope.epoch].add(value)
+    assert len(seen[1]) > 20
+    assert seen[0].isdisjoint(seen[1])
+
+
+@pytest.mark.req("PPMF-ERR-004")
+def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"nothing to resume from: no session\.cbor here"):
+        load_session(tmp_path)
+    with pytest.raises(StateError, match="the ratings were not complete"):
+        Store(tmp_path / "csp").kept()
+    (tmp_path / "session.cbor").write_bytes(b"\xff")
+    with pytest.raises(EncodingError, match="not CBOR"):
+        load_session(tmp_path)
+
+
+@pytest.mark.req("PPMF-ERR-004")
+def test_a_foreign_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    session = _first_epoch(tmp_path, 1)
+    data = Store(tmp_path / CSP).kept().ratings
+    other = Session(PARAMETERS, RATINGS.users, RATINGS.items, "ideal", bytes([1] * 16))
+    with pytest.raises(StateError, match="belongs to another session"):
+        read_ratings(other, data)
+    with pytest.raises(EncodingError, match="checkpoint of the ratings"):
+        read_ratings(session, data[:-1])
+    with pytest.raises(EncodingError, match="not of format"):
+        read_ratings(session, cbor2.dumps(["something else"]))
+    short = cbor2.loads(data)
+    short[3] = short[3][:-8]
+    with pytest.raises(EncodingError, match="kept ratings: 88 bytes where 96 are due"):
+        read_ratings(session, cbor2.dumps(short))
+
+
+@pytest.mark.req("PPMF-ERR-006")
+def test_peers_in_different_epochs_notice() -> None:
+    first = wire.Link(bytes(32), 1, RECSYS, CSP)
+    second = wire.Link(bytes(32), 2, RECSYS, CSP)
+    with pytest.raises(StateError, match="epoch 1, not 2"):
+        second.decode(first.encode(wire.Resume(b"")), wire.Resume)
+
+
+def test_nothing_is_kept_without_a_folder() -> None:
+    def never() -> bytes:
+        raise AssertionError("asked for the bytes")
+
+    Store(None).keep(*_fields(Keep("ratings", None, never)))
+    with pytest.raises(StateError):
+        Store(None).kept()
+
+
+def _fields(effect: Keep) -> tuple[str, int | None, Callable[[], bytes]]:
+    return effect.name, effect.iteration, effect.data

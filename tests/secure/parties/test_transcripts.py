@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a whole run puts on the wire: ciphertexts only, of public lengths, never twice, uniform.
+
+Toy runs on three data sets of the same size: nobody rated anything, everybody rated everything, and
+something between. Uniformity is Pearson's chi-square of byte values, with coins that are fixed: a
+test either passes always or never.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.parties import recsys as recsys_module
+from ppmf_secure.parties.users import upload
+from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.shares import Bits, Words
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import read
+from ppmf_secure.transport.drive import Progress
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.wire import FieldClass
+from tests.support import lattice_by_hand
+from tests.support.ideal import ideal_suite
+from tests.support.lengths import BOTH, message_lengths
+from tests.support.toy_runs import ratings_of, run_toy
+
+N_USERS, N_ITEMS = 4, 5
+PAILLIER, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"
+CHI_SQUARE_255 = 400.0
+"""Exceeded by uniform bytes with probability below 2^-25."""
+
+CASES = {
+    "default": Parameters(rank=2, iterations=2),
+    "no bias": Parameters(rank=2, iterations=2, bias=False),
+    "count": Parameters(rank=1, iterations=2, step_rule="count", curvature_shift=3, damping=32),
+    "count, l1, no bias": Parameters(
+        rank=2, iterations=1, step_rule="count", bias=False, l1=Fraction(1, 2)
+    ),
+    "l1": Parameters(rank=2, iterations=2, l1=Fraction(3, 4)),
+    "binary": Parameters(
+        rank=2, iterations=1, regulariser="binary-elastic-net", ridge=Fraction(2), l1=Fraction(1, 2)
+    ),
+    "inner steps": Parameters(rank=2, iterations=2, inner_steps=2),
+    "inner steps, binary, count": Parameters(
+        rank=1,
+        iterations=2,
+        inner_steps=2,
+        step_rule="count",
+        regulariser="binary-elastic-net",
+        ridge=Fraction(2),
+    ),
+}
+OVER_PAILLIER = ("default", "no bias", "inner steps, binary, count")
+OVER_LATTICES = ("default", "no bias")
+REAL = [(case, PAILLIER) for case in OVER_PAILLIER] + [(case, LATTICE) for case in OVER_LATTICES]
+RUNS = [(case, "ideal") for case in CASES] + REAL
+
+DATA = {
+    "nobody": {},
+    "everything": {(i, j): (4, -5)[(i + j) % 2] for i in range(N_USERS) for j in range(N_ITEMS)},
+    "some": {(0, 0): 4, (0, 3): -5, (2, 1): 1, (3, 4): -2},
+}
+
+Transcripts = dict[str, list[tuple[str, str, bytes]]]
+"""By party: direction, peer, message, in that party's order."""
+
+
+@cache
+def transcripts(case: str, suite_name: str, data: str, coins: str = "coins") -> Transcripts:
+    chosen = ideal_suite() if suite_name == "ideal" else suite(suite_name)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
+        run_toy(ratings, CASES[case], chosen, label=coins, transcripts=folder)
+        return {
+            party: [(r.direction, r.peer, r.message) for r in read(folder / f"{party}.cborseq")]
+            for party in (RECSYS, CSP, USERS)
+        }
+
+
+def shape(seen: Transcripts) -> dict[str, list[tuple[str, str, str, int]]]:
+    return {
+        party: [
+            (direction, peer, wire.decode(message).message.name, len(message))
+            for direction, peer, message in records
+        ]
+        for party, records in seen.items()
+    }
+
+
+def sent(seen: Transcripts) -> Iterator[tuple[str, str, wire.Message]]:
+    for party, records in seen.items():
+        for direction, peer, message in records:
+            if direction == "sent":
+                yield party, peer, wire.decode(message).message
+
+
+def fields(seen: Transcripts, *classes: FieldClass) -> Iterator[tuple[str, bytes]]:
+    """(message name, value) of the fields of these classes, each once where it is first sent."""
+    for _, _, message in sent(seen):
+        if isinstance(message, wire.SealedSeeds):
+            continue  # what users sent before
+        for _, field_class, value in message.fields_with_class():
+            if field_class in classes:
+                assert isinstance(value, bytes)
+                yield message.name, value
+
+
+def chi_square(data: bytes) -> float:
+    counts = np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
+    expected = len(data) / 256
+    assert expected >= 5, "too few bytes to judge"
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+@pytest.mark.req(
+    "PPMF-RUN-003",
+    "PPMF-RUN-004",
+    "PPMF-WIR-008",
+    "PPMF-PRD-002",
+    "PPMF-PRD-003",
+    "PPMF-PRD-004",
+    "PPMF-PRD-005",
+    "PPMF-STP-002",
+    "PPMF-STP-003",
+    "PPMF-HST-004",
+    "PPMF-HST-005",
+    "PPMF-GCB-003",
+    "PPMF-GCB-009",
+)
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_messages_and_lengths_are_those_predicted_whatever_the_ratings(
+    case: str, suite_name: str
+) -> None:
+    shapes = [shape(transcripts(case, suite_name, data)) for data in DATA]
+    assert shapes[0] == shapes[1] == shapes[2]
+    ids = [tuple(str(i + 1) for i in range(count)) for count in (N_USERS, N_ITEMS)]
+    predicted = message_lengths(CASES[case], ids[0], ids[1], suite_name)
+    for way in (*BOTH, (CSP, USERS), (USERS, RECSYS), (USERS, CSP), (RECSYS, USERS)):
+        assert [
+            (name, length)
+            for direction, peer, name, length in shapes[0][way[0]]
+            if (direction, peer) == ("sent", way[1])
+        ] == [(name, length) for *route, name, length in predicted if tuple(route) == way]
+
+
+@pytest.mark.req("PPMF-RUN-004", "PPMF-WIR-008", "PPMF-RLW-006", "PPMF-RLW-011")
+@pytest.mark.parametrize("bias", [True, False])
+def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None:
+    """70 users: 140 columns in three pieces, the second with columns of both blocks."""
+    params = Parameters(rank=1, iterations=2, bias=bias)
+    ratings = ratings_of(70, 2, {(0, 0): 4, (69, 1): -5})
+    with tempfile.TemporaryDirectory() as name:
+        profiles = run_toy(ratings, params, suite(LATTICE), transcripts=Path(name))
+        written = [r.message for r in read(Path(name) / "csp.cborseq") if r.direction == "sent"]
+    assert profiles == fixed.train(ratings, params)
+    predicted = message_lengths(params, ratings.users, ratings.items, LATTICE)
+    assert sorted(map(len, written)) == sorted(size for one, *_, size in predicted if one == CSP)
+
+
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_what_one_sent_the_other_received(case: str, suite_name: str) -> None:
+    seen = transcripts(case, suite_name, "some")
+    for me, records in seen.items():
+        for peer in seen:
+            mine = [m for direction, to, m in records if (direction, to) == ("sent", peer)]
+            theirs = [m for way, who, m in seen[peer] if (way, who) == ("received", me)]
+            assert mine == theirs
+
+
+@pytest.mark.req("PPMF-FIX-042", "PPMF-OUT-002", "PPMF-GCB-009", "PPMF-WIR-006", "PPMF-WIR-007")
+@pytest.mark.parametrize(("case", "suite_name"), RUNS)
+def test_nothing_but_v_is_opened_and_that_last(case: str, suite_name: str) -> None:
+    seen = transcripts(case, suite_name, "everything")
+    assert shape(seen)[CSP][-1][:3] == ("sent", RECSYS, "output-share")
+    assert shape(seen)[RECSYS][-1][:3] == ("received", CSP, "output-share")
+    openings = 0
+    for sender, receiver, message in sent(seen):
+        assert (sender, receiver) in message.routes
+        for _, field_class, _ in message.fields_with_class():
+            assert field_class is not FieldClass.LABEL
+            openings += field_class is FieldClass.OUTPUT_SHARE
+    assert openings == 1
+
+
+@pytest.mark.req("PPMF-OUT-001", "PPMF-OUT-003")
+@pytest.mark.parametrize("case", ["default", "no bias"])
+def test_the_output_share_opens_to_v(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """V taken by hand from RecSys' colours and the bits of the last message."""
+    colours: list[Words] = []
+
+    def watched(labels: Words) -> Bits:
+        bits = permute_bits(labels)
+        colours.append(bits.astype(np.uint64))
+        return bits
+
+    monkeypatch.setattr(recsys_module, "colours", watched)
+    params, label = CASES[case], "opened by hand"
+    with tempfile.TemporaryDirectory() as name:
+        ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
+        profiles = run_toy(ratings, params, ideal_suite(), label=label, transcripts=Path(name))
+        *_, last = read(Path(name) / "recsys.cborseq")
+    assert profiles == fixed.train(ratings, params)
+    message = wire.decode(last.message).message
+    assert isinstance(message, wire.OutputShare)
+    (mine,) = colours
+    elements = params.row_rank * N_ITEMS
+    for item in range(N_ITEMS):
+        for k in range(params.row_rank):
+            value = 0
+            for t in range(params.word_bits):
+                place = t * elements + k * N_ITEMS + item
+                bit = message.bits[place // 8] >> place % 8 & 1 ^ int(mine[t, k * N_ITEMS + item])
+                value += bit << t if t < params.word_bits - 1 else -(bit << t)
+            if k < params.rank:
+                assert profiles.factors[item][k] == value
+            else:
+                assert profiles.bias is not None
+                assert profiles.bias[item] == value
+
+
+def pieces(seen: Transcripts) -> list[bytes]:
+    """What must never repeat: ciphertexts, blocks of columns and tables, payloads, masked rows."""
+    found = []
+    for _, value in fields(seen, FieldClass.PK_CIPHERTEXT, FieldClass.HE_CIPHERTEXT):
+        found += [value[at : at + 128] for at in range(0, len(value), 128)]
+    for name, value in fields(seen, FieldClass.OT, FieldClass.GARBLED_TABLE, FieldClass.MASKED):
+        size = len(value) if name == "transfer-payload" else 16
+        found += [value[at : at + size] for at in range(0, len(value), size)]
+    return found
+
+
+@pytest.mark.req(
+    "PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-005", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-008"
+)
+@pytest.mark.parametrize(("case", "suite_name"), REAL)
+def test_nothing_is_ever_repeated(case: str, suite_name: str) -> None:
+    """Neither within a run, nor in a run with other coins, nor in one on other ratings."""
+    runs = [
+        transcripts(case, suite_name, "nobody"),
+        transcripts(case, suite_name, "nobody", "other coins"),
+        transcripts(case, suite_name, "everything", "third coins"),
+    ]
+    found = [piece for run in runs for piece in pieces(run)]
+    assert len(found) > 10_000
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("suite_name", [PAILLIER, LATTICE])
+def test_other_coins_give_other_bytes_of_the_same_lengths(suite_name: str) -> None:
+    one = transcripts("default", suite_name, "some")
+    other = transcripts("default", suite_name, "some", "other coins")
+    assert shape(one) == shape(other)
+    classes = set(FieldClass) - {FieldClass.PUBLIC, FieldClass.OUTPUT_SHARE}
+    pairs = list(zip(fields(one, *classes), fields(other, *classes), strict=True))
+    assert all(mine != theirs for mine, theirs in pairs)
+
+
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+@pytest.mark.parametrize(
+    "field_class", [FieldClass.MASKED, FieldClass.OT, FieldClass.GARBLED_TABLE]
+)
+def test_masked_bytes_look_uniform(data: str, field_class: FieldClass) -> None:
+    runs = [transcripts("default", PAILLIER, data, coins) for coins in ("coins", "c2", "c3", "c4")]
+    by_message: dict[str, bytes] = {}
+    for run in runs:
+        for name, value in fields(run, field_class):
+            by_message[name] = by_message.get(name, b"") + value
+    assert by_message
+    for name, value in by_message.items():
+        assert chi_square(value) < CHI_SQUARE_255, name
+
+
+@pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-006", "PPMF-RLW-008")
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+def test_lattice_ciphertexts_look_uniform(data: str) -> None:
+    """Seeds by bytes; residues by which 256th of [0, p) they lie in."""
+    seeds, found = b"", {"encrypted-rows": b"", "product-answer": b""}
+    for coins in ("coins", "c2", "c3"):
+        for _, _, message in sent(transcripts("default", LATTICE, data, coins)):
+            if isinstance(message, wire.EncryptedRows):
+                columns = 2 * (N_USERS if message.packing == "users" else N_ITEMS)
+                size = 32 + 80 * -(-columns // 3)
+                for at in range(0, len(message.rows), size):
+                    seeds += message.rows[at : at + 32]
+                    row = message.rows[at + 32 : at + size]
+                    found[message.name] += cells(row, lattice_by_hand.PRIMES)
+            elif isinstance(message, wire.ProductAnswer):
+                found[message.name] += cells(message.answer, lattice_by_hand.KEPT)
+    for value in (seeds, *found.values()):
+        assert chi_square(value) < CHI_SQUARE_255
+
+
+def cells(packed: bytes, primes: tuple[int, ...]) -> bytes:
+    """One byte a residue, of the first two in each word: the third may be a continuation."""
+    words = np.frombuffer(packed, dtype="<u8").reshape(len(primes), -1)
+    modulus = np.array(primes, dtype=np.uint64)[:, None]
+    residues = np.concatenate([words % modulus, words // modulus % modulus], axis=1)
+    return (residues * np.uint64(256) // modulus).astype(np.uint8).tobytes()
+
+
+@pytest.mark.req("PPMF-UPL-003")
+def test_masked_rows_are_independent_of_the_ratings() -> None:
+    """Under equal coins two uploads differ by their rows, a one-time pad; under others by noise."""
+    one = transcripts("default", PAILLIER, "nobody")
+    other = transcripts("default", PAILLIER, "everything")
+    rows = [
+        np.frombuffer(b"".join(v for _, v in fields(run, FieldClass.MASKED)), dtype="<u8")
+        for run in (one, other)
+    ]
+    signed = (rows[1] - rows[0]).astype(np.int64).reshape(N_USERS, 2, N_ITEMS)
+    assert set(signed[:, 0].ravel().tolist()) == {1}
+    assert set(signed[:, 1].ravel().tolist()) == {4, -5}
+    noise = b""
+    for coins in ("c2", "c3", "c4", "c5", "c6"):
+        fresh = transcripts("default", PAILLIER, "everything", coins)
+        again = np.frombuffer(b"".join(v for _, v in fields(fresh, FieldClass.MASKED)), dtype="<u8")
+        noise += (again - rows[0]).astype("<u8").tobytes()
+    assert chi_square(noise) < CHI_SQUARE_255
+
+
+@pytest.mark.req("PPMF-AHE-007", "PPMF-AHE-010")
+@pytest.mark.parametrize("data", ["nobody", "everything"])
+def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All slots of the products of four runs, RecSys' and CSP's: over the mask's whole range.
+
+    The shares in them would be uniform even under a short mask, as those of the columns are.
+    """
+    slots: list[bytes] = []
+    shares: list[int] = []
+    original = Slots.unpack
+
+    def watched(self: Slots, plaintext: int, used: int) -> list[int]:
+        for slot in range(used):
+            value = plaintext >> self.width * slot & (1 << self.width) - 1
+            assert value >> (self.width - 1) == 0, "v + rho has no bit more than rho, almost surely"
+            slots.append((value >> (self.width - 1 - 160)).to_bytes(20, "big"))
+        found = original(self, plaintext, used)
+        shares.extend(found)
+        return found
+
+    monkeypatch.setattr(Slots, "unpack", watched)
+    ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
+    for coins in ("d1", "d2", "d3", "d4"):
+        run_toy(ratings, CASES["default"], suite(PAILLIER), label=coins)
+    assert chi_square(b"".join(slots)) < CHI_SQUARE_255
+    assert chi_square(b"".join(slot[:2] for slot in slots)) < CHI_SQUARE_255
+    assert chi_square(np.array(shares, dtype="<u8").tobytes()) < CHI_SQUARE_255
+    assert len(set(shares)) == len(shares)
+
+
+@pytest.mark.req("PPMF-UPL-005")
+def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
+    key = SealingKey.generate(Coins.seeded("key"))
+    session = Session(Parameters(rank=1), ("1",), ("1", "2"), "ideal", bytes(16))
+    coins = Coins.seeded("user")
+    rows = np.zeros((2, 2), dtype=np.uint64)
+    first, second = (upload(session, "1", rows, key.public, coins) for _ in range(2))
+    assert first.masked != second.masked
+    assert first.sealed != second.sealed
+
+
+@pytest.mark.req("PPMF-RUN-005")
+def test_phases_are_named_in_order_and_half_steps_counted() -> None:
+    seen: list[Progress] = []
+    ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
+    run_toy(ratings, CASES["default"], ideal_suite(), on_progress=seen.append)
+    for party in (RECSYS, CSP):
+        mine = [(p.phase, p.done, p.total) for p in seen if p.party == party]
+        half_steps = [
+            (phase, done, 4) for done in range(4) for phase in ("products", "steps", "updates")
+        ]
+        beginning = [("keys", 0, 4), ("upload", 0, 4), ("set-up", 0, 4)]
+        assert mine == [*beginning, *half_steps, ("output", 4, 4)]

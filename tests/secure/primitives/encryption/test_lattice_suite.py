@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The homomorphic matrix product over lattices: shares, lengths, noise, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, Uses
+from ppmf_secure.primitives.encryption.lattice import layout as layout_module
+from ppmf_secure.primitives.encryption.lattice import owner as owner_module
+from ppmf_secure.primitives.encryption.lattice import peer as peer_module
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
+from ppmf_secure.primitives.encryption.lattice.wire import read_residues
+from ppmf_spec.errors import EncodingError, ParametersError, RangeError
+from tests.support.lattice_suites import FULL, SMALL, owner_of, secret_of, take_in
+
+Words = NDArray[np.uint64]
+NINE_KEPT = RlweSuite(replace(TOY, kept=9))
+"""Drops one prime alone, so that the noise of a product stays visible in an answer."""
+LAST = 2**64 - 1
+
+words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
+
+
+def _check(chosen: RlweSuite, x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
+    """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
+    answer, p_shares = take_in(chosen, matrix, layout).multiply(x, uses, Coins.seeded("answer"))
+    assert len(answer) == chosen.answer_bytes(layout, uses)
+    q_shares = owner_of(chosen).decrypt(answer, layout, uses)
+    offsets = np.cumsum((0, *layout.blocks))
+    for block, use in enumerate(uses):
+        wanted = x[use] @ matrix[:, offsets[block] : offsets[block + 1]]
+        assert p_shares[block].dtype == q_shares[block].dtype == np.uint64
+        assert np.array_equal(p_shares[block] + q_shares[block], wanted)
+        assert wanted.shape == (use.stop - use.start, layout.blocks[block])
+
+
+@st.composite
+def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
+    """Sums of up to three matrix products of 8 terms; rows of up to four ciphertexts of 64."""
+    rows, wanted = draw(st.integers(1, 20)), draw(st.integers(0, 5))
+    widths = st.integers(0, 5) | st.sampled_from([31, 32, 33, 63, 64, 65, 100])
+    blocks = tuple(draw(st.lists(widths, min_size=1, max_size=3)))
+    uses = []
+    for _ in blocks:
+        start = draw(st.integers(0, wanted))
+        uses.append(slice(start, draw(st.integers(start, wanted))))
+    matrix = draw(arrays(np.uint64, (rows, sum(blocks)), elements=words, fill=words))
+    x = draw(arrays(np.uint64, (wanted, rows), elements=words))
+    return x, matrix, Layout(rows, blocks, draw(st.sampled_from([1, 64, 1 << 20]))), uses
+
+
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-012")
+@settings(max_examples=100, deadline=None)
+@given(case=_cases())
+def test_shares_add_up_to_the_product(case: tuple[Words, Words, Layout, list[slice]]) -> None:
+    _check(SMALL, *case)
+
+
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-012")
+@pytest.mark.parametrize("x_value", [0, 2**63 - 1, 2**63, LAST])
+@pytest.mark.parametrize("m_value", [0, 2**63, LAST])
+def test_extreme_values_everywhere(x_value: int, m_value: int) -> None:
+    """At full size: sixty-four rows of 2 x 20 columns."""
+    x = np.full((2, 64), x_value, dtype=np.uint64)
+    matrix = np.full((64, 40), m_value, dtype=np.uint64)
+    _check(FULL, x, matrix, Layout(64, (20, 20), 1 << 22), [slice(0, 2), slice(1, 2)])
+
+
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-011")
+def test_rows_of_several_full_size_ciphertexts() -> None:
+    """The second ciphertext has columns of both blocks, the last one is short."""
+    coins = Coins.seeded("several")
+    matrix, x = coins.words((3, 2 * 8300)), coins.words((4, 3))
+    layout = Layout(3, (8300, 8300), 1 << 22)
+    _check(FULL, x, matrix, layout, [slice(0, 4), slice(0, 1)])
+    # of the first, nothing is wanted here: it is not sent
+    sizes = [FULL.answer_bytes(layout, [slice(0, n), slice(0, 1)]) for n in (0, 1)]
+    residues = [2 * 8192 + 8300, 3 * 8192 + 2 * 8300]
+    assert sizes == [4 * 8 * -(-count // 3) for count in residues]
+    _check(FULL, x, matrix, layout, [slice(0, 0), slice(1, 2)])
+
+
+def test_large_matrices_are_stored_in_three_bytes_a_residue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
+    matrix, x = coins.words((300, 80)), coins.words((3, 300))
+    for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
+        monkeypatch.setattr(layout_module, "LARGE_BYTES", large)
+        rows = take_in(SMALL, matrix, layout)
+        assert isinstance(rows, peer_module.RlweRows)
+        for stored in (*rows._first, *rows._second.values()):
+            assert stored._blocks[0].low.itemsize == width
+        _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
+
+
+def test_many_rows_are_multiplied_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    coins, layout = Coins.seeded("groups"), Layout(3, (40, 40, 5), 1 << 10)
+    matrix, x = coins.words((3, 85)), coins.words((9, 3))
+    uses = [slice(0, 8), slice(3, 5), slice(7, 9)]
+    monkeypatch.setattr(peer_module, "_ANSWERS_AT_ONCE", 3)
+    _check(SMALL, x, matrix, layout, uses)
+
+
+def test_a_matrix_of_no_columns_and_uses_of_no_rows() -> None:
+    x = np.ones((2, 3), dtype=np.uint64)
+    matrix = np.zeros((3, 0), dtype=np.uint64)
+    _check(SMALL, x, matrix, Layout(3, (0, 0), 1), [slice(0, 2)] * 2)
+    layout = Layout(3, (2,), 1)
+    _check(SMALL, x, np.ones((3, 2), dtype=np.uint64), layout, [slice(1, 1)])
+    assert SMALL.answer_bytes(layout, [slice(1, 1)]) == 0
+
+
+@pytest.mark.req("PPMF-RLW-011")
+def test_lengths_at_the_size_of_movielens() -> None:
+    """338 MB of rows, and 31 MB of answers an iteration, for both servers together."""
+    uses = (slice(0, 76), slice(0, 10))
+    rows = answers = 0
+    for count, packed in ((1682, 943), (943, 1682)):
+        layout = Layout(count, (packed, packed), 20 * 86 * 2625)
+        rows += 2 * count * FULL.row_bytes(layout)
+        answers += 2 * FULL.answer_bytes(layout, uses)
+    assert (rows, answers) == (338_731_840, 31_379_968)
+
+
+def _errors(
+    chosen: RlweSuite, answer: bytes, layout: Layout, uses: Sequence[slice], shares: list[Words]
+) -> list[Fraction]:
+    """The errors of all phases of one-ciphertext answers, in units of q' / q, by big integers."""
+    lattice = chosen.lattice
+    primes, kept = lattice.kept_primes, lattice.kept_modulus
+    secret, degree = secret_of(chosen), lattice.degree
+    many = max(use.stop for use in uses)
+    counts = [share.size for share in shares]
+    count = many * degree + sum(counts)
+    residues = read_residues([answer], count, primes, ["answer"])[:, 0].tolist()
+    basis = [kept // p * pow(kept // p, -1, p) for p in primes]
+    values = [
+        sum(int(r) * b for r, b in zip(column, basis, strict=True)) % kept
+        for column in zip(*residues, strict=True)
+    ]
+    errors, at, start = [], many * degree, 0
+    for share, use in zip(shares, uses, strict=True):
+        for number, row in enumerate(range(use.start, use.stop)):
+            first = values[row * degree : (row + 1) * degree]
+            for column in range(share.shape[1]):
+                place = start + column
+                product = sum(
+                    first[k] * (secret[place - k] if k <= place else -secret[place - k + degree])
+                    for k in range(degree)
+                )
+                phase = values[at] + product
+                error = Fraction(phase) - Fraction(kept * int(share[number, column]), 2**64)
+                error -= kept * round(error / kept)
+                errors.append(error * lattice.modulus / kept)
+                at += 1
+        start += share.shape[1]
+    return errors
+
+
+def _answer_errors(chosen: RlweSuite, layout: Layout, label: str) -> list[Fraction]:
+    """Of ten rows of X, all entries -2^63."""
+    coins = Coins.seeded(label)
+    matrix = coins.words((layout.rows, sum(layout.blocks)))
+    x = np.full((10, layout.rows), 2**63, dtype=np.uint64)
+    uses = [slice(0, 10), slice(0, 4)]
+    answer, _ = take_in(chosen, matrix, layout).multiply(x, uses, coins)
+    shares = owner_of(chosen).decrypt(answer, layout, uses)
+    return _errors(chosen, answer, layout, uses, shares)
+
+
+@pytest.mark.req("PPMF-RLW-009")
+def test_the_noise_is_that_of_the_flood() -> None:
+    layout = Layout(4, (20, 10), 1 << 33)
+    budget = Budget.of(TOY, layout)
+    errors = _answer_errors(SMALL, layout, "noise")
+    flood = 2**budget.flood_bits
+    switching = Fraction((TOY.degree + 2) * TOY.modulus, 2 * TOY.kept_modulus)
+    assert len(errors) == 240
+    assert max(map(abs, errors)) <= budget.noise + flood + switching
+    counts = np.bincount([int((e / flood + 1) * 4) for e in errors], minlength=8)
+    assert len(counts) == 8
+    assert float(((counts - 30.0) ** 2 / 30).sum()) < 7 + 6 * 14**0.5
+
+
+@pytest.mark.req("PPMF-RLW-007")
+@pytest.mark.parametrize("worst", [False, True])
+def test_the_noise_without_its_flood_is_below_its_bound(
+    worst: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And close to it, when every error is the largest there is."""
+    layout = Layout(4, (20, 10), 1)
+    budget = Budget.of(TOY, layout)
+
+    def middle(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
+        limbs = np.zeros((-(-bits // 24), count))
+        limbs[-1] = 2.0 ** ((bits - 1) % 24)
+        return limbs
+
+    monkeypatch.setattr(peer_module, "flood", middle)
+    if worst:
+        for module in (peer_module, owner_module):
+            monkeypatch.setattr(module, "binomial", lambda coins, shape: np.full(shape, 21.0))
+    largest = max(map(abs, _answer_errors(NINE_KEPT, layout, "bare")))
+    switching = Fraction((TOY.degree + 2) * TOY.primes[-1], 2)
+    assert largest <= budget.noise + switching
+    assert largest > budget.noise * Fraction(9, 10) if worst else largest > budget.noise / 50
+
+
+@pytest.mark.req("PPMF-RLW-007")
+@pytest.mark.parametrize("limb", [0.0, 2.0**24 - 1])
+def test_the_largest_flood_at_the_edge_of_the_budget(
+    limb: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(4, (20, 10), 1 << 38)
+    assert Budget.of(TOY, layout).flood_bits == 148
+    with pytest.raises(ParametersError, match=r"flood of 2\^149"):
+        Budget.of(TOY, replace(layout, outputs=1 << 39))
+
+    def edge(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
+        limbs = np.full((-(-bits // 24), count), limb)
+        limbs[-1] = min(limb, 2.0 ** ((bits - 1) % 24 + 1) - 1)
+        return limbs
+
+    monkeypatch.setattr(peer_module, "flood", edge)
+    coins = Coins.seeded("edge")
+    matrix, x = coins.words((4, 30)), coins.words((10, 4))
+    _check(SMALL, x, matrix, layout, [slice(0, 10), slice(2, 4)])
+
+
+@pytest.mark.req("PPMF-AHE-001")
+def test_suites_by_name() -> None:
+    assert (FULL.name, FULL.secure, FULL.lattice) == ("rlwe-8192", True, STANDARD)
+    assert (SMALL.name, SMALL.secure, SMALL.lattice) == ("rlwe-64-insecure", False, TOY)
+    again = RlweSuite(STANDARD), RlweSuite(TOY)
+    assert [each.name for each in again] == [FULL.name, SMALL.name]
+    assert [each.secure for each in again] == [True, False]
+    assert [each.lattice for each in again] == [STANDARD, TOY]
+    layout = Layout(3, (60, 10), 1)
+    assert [each.row_bytes(layout) for each in again] == [32 + 80 * 24] * 2
+    for unknown in ("rlwe-64", "rlwe", "paillier-3072", ""):
+        with pytest.raises(ParametersError, match="rlwe-8192"):
+            suite(unknown)
+
+
+@pytest.mark.req("PPMF-RLW-007")
+def test_layouts_out_of_budget_are_refused() -> None:
+    for layout in (Layout(0, (1,), 1), Layout(60_000, (1,), 1 << 25)):
+        with pytest.raises(ParametersError):
+            FULL.row_bytes(layout)
+        with pytest.raises(ParametersError):
+            FULL.answer_bytes(layout, [slice(0, 1)])
+        with pytest.raises(ParametersError):
+            owner_of(FULL).decrypt(b"", layout, [slice(0, 1)])
+
+
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
+def test_bad_keys_are_named() -> None:
+    public = owner_of(SMALL).public
+    with pytest.raises(EncodingError, match="lattice public key: 1792 bytes where 218512 are due"):
+        FULL.peer(public)
+    with pytest.raises(RangeError, match=r"lattice public key: a residue is outside \[0, 2642239"):
+        SMALL.peer(public[:32] + b"\xff" * 8 + public[40:])
+
+
+def _rows_and_layout() -> tuple[list[bytes], Layout]:
+    layout = Layout(9, (3, 2), 18)
+    matrix = Coins.seeded("bad rows").words((9, 5))
+    return list(owner_of(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
+
+
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
+def test_bad_rows_are_named() -> None:
+    rows, layout = _rows_and_layout()
+    peer = SMALL.peer(owner_of(SMALL).public)
+    with pytest.raises(EncodingError, match="8 rows instead of 9"):
+        peer.rows(rows[:8], layout)
+    with pytest.raises(EncodingError, match="encrypted row 8: 191 bytes where 192 are due"):
+        peer.rows([*rows[:8], rows[8][1:]], layout)
+    bad = rows[8][:-8] + b"\xff" * 8
+    with pytest.raises(RangeError, match=r"encrypted row 8: a residue is outside \[0, 2642137\)"):
+        peer.rows([*rows[:8], bad], layout)
+
+
+@pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
+def test_bad_answers_are_named() -> None:
+    rows, layout = _rows_and_layout()
+    uses = [slice(0, 1), slice(1, 2)]
+    x = np.ones((2, 9), dtype=np.uint64)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    answer, _ = taken.multiply(x, uses, Coins.seeded("bad answers"))
+    length = len(answer)
+    with pytest.raises(EncodingError, match=f"homomorphic answer: {length - 1} bytes where"):
+        owner_of(SMALL).decrypt(answer[:-1], layout, uses)
+    with pytest.raises(RangeError, match="homomorphic answer: a residue is outside"):
+        owner_of(SMALL).decrypt(b"\xff" * 8 + answer[8:], layout, uses)
+
+
+def test_an_answer_under_another_key_gives_no_product() -> None:
+    """Nothing marks the key of a ciphertext: it decrypts to noise."""
+    rows, layout = _rows_and_layout()
+    uses = [slice(0, 1), slice(0, 0)]
+    x = np.ones((1, 9), dtype=np.uint64)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    answer, _ = taken.multiply(x, uses, Coins.seeded("wrong key"))
+    right = owner_of(SMALL).decrypt(answer, layout, uses)[0]
+    for label in ("A", "B", "C"):
+        assert not (owner_of(SMALL, label).decrypt(answer, layout, uses)[0] == right).any()
+
+
+def test_shapes_are_the_callers_duty() -> None:
+    rows, layout = _rows_and_layout()
+    encrypted = owner_of(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
+    with pytest.raises(ValueError, match="shape"):
+        next(encrypted)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    uses = [slice(0, 2), slice(0, 0)]
+    for shape in ((2, 10), (1, 9)):
+        with pytest.raises(ValueError, match="X has not"):
+            taken.multiply(np.zeros(shape, dtype=np.uint64), uses, Coins.seeded(""))
+
+
+def test_a_run_is_a_function_of_its_coins() -> None:
+    coins, layout = Coins.seeded("repeat"), Layout(3, (4,), 64)
+    matrix, x = coins.words((3, 4)), coins.words((2, 3))
+    answers = [
+        take_in(SMALL, matrix, layout).multiply(x, [slice(0, 2)], Coins.seeded(label))[0]
+        for label in ("one", "one", "two")
+    ]
+    assert answers[0] == answers[1] != answers[2]
+
+
+def test_the_arguments_are_left_as_they_were() -> None:
+    coins, layout = Coins.seeded("arguments"), Layout(3, (4,), 64)
+    matrix, x = coins.words((3, 8))[:, ::2], coins.words((4, 3))[::2]
+    before = matrix.copy(), x.copy()
+    _check(SMALL, x, matrix, layout, [slice(0, 2)])
+    assert np.array_equal(before[0], matrix)
+    assert np.array_equal(before[1], x)
+    assert prod(before[0].shape) == 12

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix product between two servers against its ideal: the product of the secrets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout, Suite
+from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.wire import EncryptedRows
+from tests.support.ideal import ideal_suite
+from tests.support.pairs import Words, run_both
+
+NAMES = (CSP, RECSYS)
+
+
+def _set_up_both(
+    chosen: Suite, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
+) -> list[Product]:
+    coins = [Coins.seeded(f"{label}/{me}") for me in NAMES]
+    keys = [chosen.generate(c) for c in coins]
+    programs: list[Program[list[Product]]] = [
+        set_up(
+            NAMES[p],
+            chosen,
+            keys[p],
+            chosen.peer(keys[1 - p].public),
+            [(orientation, shares[p])],
+            coins[p],
+        )
+        for p in range(2)
+    ]
+    return [products[0] for products in run_both(*programs)]
+
+
+@pytest.mark.req("PPMF-PRD-006", "PPMF-PRD-007")
+@settings(max_examples=8)
+@given(
+    rows=st.integers(1, 4),
+    width=st.integers(1, 5),
+    columns=st.integers(1, 4),
+    name=st.sampled_from(["ideal", "paillier-512-insecure"]),
+    label=st.text("rs", max_size=4),
+)
+def test_the_servers_shares_add_up_to_the_product(
+    rows: int, width: int, columns: int, name: str, label: str
+) -> None:
+    chosen = ideal_suite().products if name == "ideal" else suite(name).products
+    uses = (slice(0, columns), slice(0, max(1, columns - 1)))
+    orientation = Orientation("users", Layout(rows, (width, width), 10_000), uses)
+    coins = Coins.seeded(label)
+    shares = [(coins.words((rows, width)), coins.words((rows, width))) for _ in range(2)]
+    columns_of = [coins.words((columns, rows)) for _ in range(2)]
+    products = _set_up_both(chosen, orientation, shares, label)
+    results = run_both(*(products[p].of_shares(columns_of[p]) for p in range(2)))
+    everything = columns_of[0] + columns_of[1]
+    for block, use in enumerate(uses):
+        secret = shares[0][block] + shares[1][block]
+        assert np.array_equal(results[0][block] + results[1][block], everything[use] @ secret)
+    local = [product.of_public(everything) for product in products]
+    for block, use in enumerate(uses):
+        secret = shares[0][block] + shares[1][block]
+        assert np.array_equal(local[0][block] + local[1][block], everything[use] @ secret)
+
+
+@pytest.mark.req("PPMF-PRD-003")
+def test_large_matrices_go_in_several_messages() -> None:
+    """A row of the ideal suite is 8 bytes a column, so these take three messages."""
+    width = BATCH_BYTES // 32
+    orientation = Orientation("items", Layout(5, (width, width), 1), (slice(0, 1), slice(0, 1)))
+    coins = Coins.seeded("large")
+    shares = [(coins.words((5, width)), coins.words((5, width))) for _ in range(2)]
+    first, second = _set_up_both(ideal_suite().products, orientation, shares, "large")
+    x = [coins.words((1, 5)) for _ in range(2)]
+    results = run_both(first.of_shares(x[0]), second.of_shares(x[1]))
+    expected = (x[0] + x[1]) @ (shares[0][1] + shares[1][1])
+    assert np.array_equal(results[0][1] + results[1][1], expected)
+
+
+@pytest.mark.req("PPMF-PRD-003", "PPMF-ERR-003")
+def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
+    chosen = ideal_suite().products
+    orientation = Orientation("users", Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
+    zero = np.zeros((1, 1), dtype=np.uint64)
+
+    def waiting() -> Program[list[Product]]:
+        key = chosen.generate(Coins.seeded("k"))
+        peer = chosen.peer(key.public)
+        program = set_up(CSP, chosen, key, peer, [(orientation, (zero, zero))], Coins.seeded("c"))
+        program.send(None)
+        program.send(None)
+        return program
+
+    with pytest.raises(EncodingError, match="encrypted rows packing users from 0: 3 bytes"):
+        waiting().send(EncryptedRows("users", 0, bytes(3)))
+    with pytest.raises(StateError, match="were due, not items from 0"):
+        waiting().send(EncryptedRows("items", 0, bytes(16)))
