@@ -16,6 +16,7 @@ from ppmf_audit.outline import Direction
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
+from ppmf_spec.roles import Role
 
 SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
 
@@ -57,7 +58,7 @@ class Ciphertexts:
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
             if isinstance(message, wire.UserKey):
-                self.keys["key", "users", epoch] = Seals.of(message.key)
+                self.keys["key", Role.USERS, epoch] = Seals.of(message.key)
             elif isinstance(message, wire.ServerKey):
                 transfers = PaillierCiphertexts.of(message.transfer_key)
                 self.keys["transfer_key", sender, epoch] = transfers
@@ -77,7 +78,7 @@ class Ciphertexts:
             if field_class in CLASSES and isinstance(value, bytes):
                 where = f"{message.name}.{name}, {direction[0]} to {direction[1]}"
                 key_field, whose = KEYS[message.name, name]
-                owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: "users"}[whose]
+                owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: Role.USERS}[whose]
                 key = self.keys.get((key_field, owner, envelope.epoch))
                 if key is None:
                     self.invalid = self.invalid or f"{where}: {owner} never sent the key"

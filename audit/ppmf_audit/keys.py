@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ppmf_secure.parties.users import SEALED_BYTES
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
+from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import Side
 
 RESIDUES_A_WORD = 3
 
@@ -99,7 +100,7 @@ class LatticeCiphertexts:
 
     def _rows(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
         """[w | x] of the side that is packed: a row has twice as many columns."""
-        columns = 2 * (self.size.users if message.packing == "users" else self.size.items)
+        columns = 2 * (self.size.users if message.packing == Side.USERS else self.size.items)
         primes = self.lattice.primes
         length = SEED_BYTES + WORD_BYTES * len(primes) * words_for(columns)
         rows = message.rows

@@ -11,6 +11,7 @@ from dataclasses import fields
 from ppmf_audit.finding import Finding
 from ppmf_audit.outline import Direction, Entry
 from ppmf_spec import wire
+from ppmf_spec.roles import Role
 
 
 def check(entries: Sequence[Entry]) -> list[Finding]:
@@ -25,10 +26,10 @@ def check(entries: Sequence[Entry]) -> list[Finding]:
     ]
 
 
-def check_view(party: str, entries: Sequence[Entry]) -> list[Finding]:
+def check_view(party: Role, entries: Sequence[Entry]) -> list[Finding]:
     """Those checks that one party's transcript alone allows."""
     checks = [_known(entries), _one_session(entries), _numbering(entries)]
-    return checks if party == "users" else [*checks, _one_opening(entries, (party,))]
+    return checks if party == Role.USERS else [*checks, _one_opening(entries, (party,))]
 
 
 def _known(entries: Sequence[Entry]) -> Finding:
@@ -64,7 +65,7 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
             continue
         key = (entry.owner, entry.direction)
         epoch, number = last.get(key, (entry.header.epoch, -1))
-        alone = entry.direction[0] == "users"
+        alone = entry.direction[0] == Role.USERS
         expected = 0 if alone or entry.header.epoch > epoch else number + 1
         if entry.header.epoch < epoch or entry.header.number != expected:
             sender, receiver = entry.direction
@@ -103,7 +104,9 @@ def _delivery(entries: Sequence[Entry]) -> Finding:
     return Finding(check, True, f"{count:,} messages, {total:,} bytes")
 
 
-def _one_opening(entries: Sequence[Entry], parties: tuple[str, ...] = ("csp", "recsys")) -> Finding:
+def _one_opening(
+    entries: Sequence[Entry], parties: tuple[Role, ...] = (Role.CSP, Role.RECSYS)
+) -> Finding:
     """One output share, from CSP to RecSys, and nothing after it.
 
     An epoch that was interrupted has none, or was interrupted after it: the next sends its own.
@@ -123,9 +126,9 @@ def _one_opening(entries: Sequence[Entry], parties: tuple[str, ...] = ("csp", "r
             after = len(mine) - 1 - opened[0] if opened else 0
             if after:
                 return Finding(check, False, f"{party}: {after} messages after the output share")
-            if opened and mine[-1].direction != ("csp", "recsys"):
+            if opened and mine[-1].direction != (Role.CSP, Role.RECSYS):
                 return Finding(check, False, f"{party}: the output share goes the wrong way")
-    if any(_opens(entry) for entry in entries if entry.owner == "users"):
+    if any(_opens(entry) for entry in entries if entry.owner == Role.USERS):
         return Finding(check, False, "users: an output share")
     return Finding(check, True, "one output share, csp to recsys")
 

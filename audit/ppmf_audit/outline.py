@@ -14,11 +14,12 @@ from pathlib import Path
 from ppmf_secure.session import transcript
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import Role
 
-PARTIES = ("users", "recsys", "csp")
+PARTIES = tuple(Role)
 """Whose transcripts make a whole: a directory holds PARTY.cborseq of each."""
 
-Direction = tuple[str, str]
+Direction = tuple[Role, Role]
 """(sender, receiver)."""
 
 
@@ -30,7 +31,7 @@ class Entry:
     the bytes are not a message.
     """
 
-    owner: str
+    owner: Role
     index: int
     direction: Direction
     length: int
@@ -59,7 +60,7 @@ class Header:
     number: int
 
 
-def files(directory: Path) -> dict[str, Path]:
+def files(directory: Path) -> dict[Role, Path]:
     """The transcript of each party; EncodingError when one is missing."""
     found = {party: directory / f"{party}.cborseq" for party in PARTIES}
     for party, path in found.items():
@@ -77,7 +78,7 @@ def outline(directory: Path) -> list[Entry]:
     ]
 
 
-def entries(party: str, records: Iterable[transcript.Record]) -> Iterator[Entry]:
+def entries(party: Role, records: Iterable[transcript.Record]) -> Iterator[Entry]:
     """The records of one party's transcript."""
     for index, record in enumerate(records):
         yield _entry(party, index, record)
@@ -94,12 +95,12 @@ def contents(directory: Path) -> Iterator[tuple[Direction, wire.Envelope]]:
                     continue  # reported by the outline
 
 
-def direction_of(party: str, record: transcript.Record) -> Direction:
+def direction_of(party: Role, record: transcript.Record) -> Direction:
     """From whom to whom a record of that party's transcript went."""
     return (party, record.peer) if record.direction == "sent" else (record.peer, party)
 
 
-def _entry(party: str, index: int, record: transcript.Record) -> Entry:
+def _entry(party: Role, index: int, record: transcript.Record) -> Entry:
     header, problem = None, ""
     try:
         envelope = wire.decode(record.message)

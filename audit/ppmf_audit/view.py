@@ -22,21 +22,21 @@ from ppmf_audit.opened import Secrets, Values
 from ppmf_audit.outline import Direction, direction_of, entries
 from ppmf_audit.randomness import Characters, Combinations
 from ppmf_audit.repetition import Repetition
-from ppmf_secure.parties.training import SIDES, orientations
-from ppmf_secure.parties.users import SEALED_BYTES, open_seed
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.protocols.ratings_product import Orientation
+from ppmf_secure.protocols.ratings_product import Orientation, orientations
+from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.roles import SIDES, Role
 
 Shape = list[tuple[str, str, str, tuple[int | str, ...]]]
 
 
 def battery(
-    party: str,
+    party: Role,
     records: Sequence[Record],
     leakage: Leakage,
     secrets: Secrets,
@@ -52,7 +52,7 @@ def battery(
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
     # a server may never see the key of the seals, nor CSP an upload
-    ciphertexts.keys["key", "users", 0] = Seals()
+    ciphertexts.keys["key", Role.USERS, 0] = Seals()
     ciphertexts.size.users, ciphertexts.size.items = len(session.users), len(session.items)
     for direction, envelope in messages:
         ciphertexts.add(direction, envelope)
@@ -60,7 +60,7 @@ def battery(
         repetition.add(direction, envelope.message)
     found = order.check_view(party, list(entries(party, records)))
     found.append(_same_shape(records, simulated))
-    found += ciphertexts.findings()[: 3 if party == "recsys" else 2]
+    found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += masks.findings() + repetition.findings()
     if party != "users":
         found += _Owner(party, leakage, secrets).findings(messages)
@@ -108,7 +108,7 @@ def _decoded(records: Sequence[Record]) -> Iterator[tuple[Record, wire.Envelope]
 class _Owner:
     """A server's look into what it received, epoch after epoch."""
 
-    party: str
+    party: Role
     leakage: Leakage
     secrets: Secrets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.adapters.party import House
+from ppmf_conformance.adapters.party import Parties
 from ppmf_conformance.adapters.serve import answer
 from ppmf_conformance.line_protocol import Answer
 
@@ -14,11 +14,11 @@ class Ours:
     """Answers the calls of a run in this process."""
 
     def __init__(self) -> None:
-        self._house = House()
+        self._parties = Parties()
 
     def run(self, case_id: str, op: str, given: Any) -> Answer:
         """The answer to a call."""
-        found = answer({"seq": 0, "id": case_id, "op": op, "in": given}, self._house.operations)
+        found = answer({"seq": 0, "id": case_id, "op": op, "in": given}, self._parties.operations)
         return Answer(
             found["status"], found.get("out", {}), found.get("class", ""), found.get("message", "")
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ppmf_docs.folding import Arrow, Loop
-from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 WIDTH = 360
 LANES = {USERS: 34, RECSYS: 122, CSP: 326}
@@ -138,7 +138,7 @@ def _box(body: list[str], box: Box, y: int) -> int:
     return y + height + PAD
 
 
-def _lane(party: str, height: int, faded: bool) -> str:
+def _lane(party: Role, height: int, faded: bool) -> str:
     x = LANES[party]
     style = " faded" if faded else ""
     line = f'<line class="lane{style}" x1="{x}" x2="{x}" y1="{TOP - 6}" y2="{height}"/>'

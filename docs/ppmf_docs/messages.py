@@ -13,7 +13,7 @@ from ppmf_docs.drawing import Band, Box, Frame, Row, sequence
 from ppmf_docs.folding import folded, shape
 from ppmf_docs.tables import count, table
 from ppmf_docs.toy_training import SUITE, Sent, Training, recorded
-from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_spec.roles import CSP, RECSYS, USERS
 from ppmf_spec.wire import MESSAGES
 
 ITERATIONS = 3

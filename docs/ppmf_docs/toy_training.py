@@ -19,7 +19,6 @@ import numpy as np
 
 from ppmf_audit import Finding, audit
 from ppmf_reference import ratings_from
-from ppmf_secure.effects import CSP, RECSYS, USERS
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
     RatingShares,
@@ -28,10 +27,11 @@ from ppmf_secure.session.checkpoint import (
 )
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.transcript import Record, read
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.toy_runs import run_toy, toy_session
 
 SUITE = "rlwe-64-insecure"
@@ -61,8 +61,8 @@ class Sent:
     number: how many messages went this way before; seen: how many came the other way.
     """
 
-    sender: str
-    receiver: str
+    sender: Role
+    receiver: Role
     phase: str
     half_step: int
     data: bytes
@@ -83,8 +83,8 @@ class Training:
     parameters: Parameters
     sent: tuple[Sent, ...]
     profiles: ItemProfiles
-    ratings: Mapping[str, RatingShares]
-    models: Mapping[str, Mapping[int, Checkpoint]]
+    ratings: Mapping[Role, RatingShares]
+    models: Mapping[Role, Mapping[int, Checkpoint]]
     findings: tuple[Finding, ...]
 
 
@@ -95,11 +95,11 @@ def recorded(iterations: int) -> Training:
         PARAMETERS.to_toml().replace("iterations = 2\n", f"iterations = {iterations}\n")
     )
     chosen = suite(SUITE)
-    marks: dict[str, list[tuple[int, str, int]]] = {party: [] for party in PARTIES}
+    marks: dict[Role, list[tuple[int, str, int]]] = {party: [] for party in PARTIES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
-        def transcript(party: str) -> list[Record]:
+        def transcript(party: Role) -> list[Record]:
             return list(read(folder / f"{party}.cborseq"))
 
         def mark(now: Progress) -> None:
@@ -128,8 +128,8 @@ def recorded(iterations: int) -> Training:
 
 
 def merged(
-    transcripts: Mapping[str, Sequence[Record]],
-    marks: Mapping[str, Sequence[tuple[int, str, int]]],
+    transcripts: Mapping[Role, Sequence[Record]],
+    marks: Mapping[Role, Sequence[tuple[int, str, int]]],
 ) -> Iterator[Sent]:
     """All messages of a run in an order in which they can have been sent.
 
@@ -138,7 +138,7 @@ def merged(
     """
     next_record = dict.fromkeys(transcripts, 0)
     ways = [(sender, receiver) for sender in transcripts for receiver in transcripts]
-    under_way: dict[tuple[str, str], deque[bytes]] = {way: deque() for way in ways}
+    under_way: dict[tuple[Role, Role], deque[bytes]] = {way: deque() for way in ways}
     sent, received = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
     moved = True
     while moved:
@@ -165,7 +165,7 @@ def merged(
         raise ValueError("the transcripts are not of one run")
 
 
-def _sent(sender: str, record: Record, mark: tuple[int, str, int], number: int, seen: int) -> Sent:
+def _sent(sender: Role, record: Record, mark: tuple[int, str, int], number: int, seen: int) -> Sent:
     message = wire.decode(record.message).message
     fields = tuple(
         (name, str(field_class), len(value) if isinstance(value, bytes | str) else 0)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ppmf import console
 from ppmf_costs.model import Coefficients
 from ppmf_costs.tally import Tally
-from ppmf_secure.effects import USERS
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.errors import PpmfError
+from ppmf_spec.roles import USERS
 
 _BEFORE = ("start", "upload", "set-up")
 _HALF_STEP = ("products", "steps", "updates")

@@ -14,7 +14,7 @@ import typer
 from ppmf import console, run_report
 from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport.local import RunResult
+from ppmf_secure.transport.processes import RunResult
 from ppmf_secure.transport.store import discard, load_session, resumable
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ppmf import console
-from ppmf_secure.transport.drive import Measure
+from ppmf_secure.transport.recorded_ends import Measure
 from ppmf_spec.files import write_atomically
 
 # What a result could depend on, were there a fault in it.

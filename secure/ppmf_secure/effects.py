@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a party program may do: five effects, and nothing else (sans-IO).
+"""The effects of a party's program: all that it may do to the world (sans-IO).
 
 A party is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase` or `Keep`; a `Receive` is
-answered with the message. Who carries the bytes, on which thread, over which wire, with which
-clock, is the transport's business: the same program runs in memory, over sockets, from a recorded
-transcript, or one step at a time under a conformance runner.
+answered with the message. Who carries the bytes, on which thread, over which wire and with which
+clock is for those to decide who drive it (`ppmf_secure.driver`): the same program runs in memory,
+over pipes or sockets, from a recorded transcript, or one step at a time under a conformance suite.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ppmf_spec.errors import PpmfError
+from ppmf_spec.roles import Role
 from ppmf_spec.wire import Message
-
-RECSYS = "recsys"
-CSP = "csp"
-USERS = "users"
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -28,7 +25,7 @@ T = TypeVar("T")
 class Send:
     """Hand `message` to the party named `to`; goes on at once."""
 
-    to: str
+    to: Role
     message: Message
 
 
@@ -36,7 +33,7 @@ class Send:
 class Receive:
     """Wait for the next message of the party named `sender`, which must be of type `kind`."""
 
-    sender: str
+    sender: Role
     kind: type[Message]
 
 
@@ -69,7 +66,7 @@ class Refuse:
     (PPMF-ERR-007).
     """
 
-    to: str
+    to: Role
     error: PpmfError
 
 
@@ -77,7 +74,7 @@ Effect = Send | Receive | Refuse | Phase | Keep
 Program = Generator[Effect, Message | None, T]
 
 
-def receive(sender: str, kind: type[M]) -> Program[M]:
+def receive(sender: Role, kind: type[M]) -> Program[M]:
     """`message = yield from receive(...)`: the typed form of yielding a `Receive`."""
     message = yield Receive(sender, kind)
     assert isinstance(message, kind), "the transport answers a Receive with its type"

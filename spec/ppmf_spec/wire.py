@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 import cbor2
 
 from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 SESSION_BYTES = 32
 
@@ -44,7 +45,7 @@ class Message:
     """The base of all messages; `name` stands first on the wire (PPMF-WIR-001, -006, -007)."""
 
     name: ClassVar[str]
-    routes: ClassVar[tuple[tuple[str, str], ...]]
+    routes: ClassVar[tuple[tuple[Role, Role], ...]]
     """The (sender, receiver) pairs that exchange it."""
 
     def fields_with_class(self) -> Iterator[tuple[str, FieldClass, object]]:
@@ -53,7 +54,7 @@ class Message:
             yield item.name, item.metadata["class"], getattr(self, item.name)
 
 
-_SERVERS = (("recsys", "csp"), ("csp", "recsys"))
+_SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,16 @@ class UserKey(Message):
     """The public key that users seal their seeds to: CSP's, an X25519 point."""
 
     name = "user-key"
-    routes = (("csp", "users"),)
+    routes = ((CSP, USERS),)
     key: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: her masked w and x rows, and the sealed seed of the mask."""
+    """A user's only message: their masked w and x rows, and the sealed seed of the mask."""
 
     name = "upload"
-    routes = (("users", "recsys"),)
+    routes = ((USERS, RECSYS),)
     user: str = _of(FieldClass.PUBLIC)
     masked: bytes = _of(FieldClass.MASKED)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
@@ -81,7 +82,7 @@ class SealedSeeds(Message):
     """All users' sealed seeds, in the order of the user list."""
 
     name = "sealed-seeds"
-    routes = (("recsys", "csp"),)
+    routes = ((RECSYS, CSP),)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
 
 
@@ -173,7 +174,7 @@ class GarbledTables(Message):
     """The two ciphertexts of every AND gate, for one chunk of elements."""
 
     name = "garbled-tables"
-    routes = (("csp", "recsys"),)
+    routes = ((CSP, RECSYS),)
     tables: bytes = _of(FieldClass.GARBLED_TABLE)
 
 
@@ -182,7 +183,7 @@ class OutputShare(Message):
     """CSP's XOR share of V, packed bits: the only value ever opened."""
 
     name = "output-share"
-    routes = (("csp", "recsys"),)
+    routes = ((CSP, RECSYS),)
     bits: bytes = _of(FieldClass.OUTPUT_SHARE)
 
 
@@ -205,10 +206,11 @@ MESSAGES: dict[str, type[Message]] = {
     )
 }
 
-_TYPES: dict[str, tuple[type, ...]] = {
+FIELD_TYPES: dict[str, tuple[type, ...]] = {
     name: tuple(get_type_hints(kind)[item.name] for item in fields(kind))
     for name, kind in MESSAGES.items()
 }
+"""By a message's name, the types of its fields, in wire order: bytes, str or int."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +249,9 @@ def decode(data: bytes) -> Envelope:
         raise EncodingError(f"message {name}: the session is not {SESSION_BYTES} bytes")
     if not (_is_count(epoch) and _is_count(number)):
         raise EncodingError(f"message {name}: epoch and number are unsigned integers")
-    if len(values) != len(_TYPES[name]):
-        raise EncodingError(f"message {name}: {len(values)} fields, not {len(_TYPES[name])}")
-    for item, value, kind in zip(fields(MESSAGES[name]), values, _TYPES[name], strict=True):
+    if len(values) != len(FIELD_TYPES[name]):
+        raise EncodingError(f"message {name}: {len(values)} fields, not {len(FIELD_TYPES[name])}")
+    for item, value, kind in zip(fields(MESSAGES[name]), values, FIELD_TYPES[name], strict=True):
         if type(value) is not kind or (kind is int and not _is_count(value)):
             raise EncodingError(f"message {name}: field {item.name} is not of its type")
     envelope = Envelope(session, epoch, number, MESSAGES[name](*values))
@@ -270,7 +272,7 @@ class Link:
     (PPMF-WIR-004).
     """
 
-    def __init__(self, session: bytes, epoch: int, sender: str, receiver: str) -> None:
+    def __init__(self, session: bytes, epoch: int, sender: Role, receiver: Role) -> None:
         self._session = session
         self._epoch = epoch
         self._route = (sender, receiver)

@@ -22,18 +22,19 @@ from ppmf_secure.primitives.sealing import SealingKey, seal
 from ppmf_secure.session.transcript import Recorder
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
-Step = tuple[str, str, wire.Message]
-Wire = list[tuple[str, str, bytes]]
+Step = tuple[Role, Role, wire.Message]
+Wire = list[tuple[Role, Role, bytes]]
 
-BOTH = (("recsys", "csp"), ("csp", "recsys"))
+BOTH = ((RECSYS, CSP), (CSP, RECSYS))
 COINS = Coins.seeded("test_audit")
-SECRET = {name: SecretKey.generate(512, COINS) for name in ("recsys", "csp")}
+SECRET = {name: SecretKey.generate(512, COINS) for name in (RECSYS, CSP)}
 KEY_FOR_SEALS = SealingKey.generate(COINS).public
-USERS = [f"{number}" for number in range(1, 8)]
+USER_IDS = [f"{number}" for number in range(1, 8)]
 
 
-def ciphertexts(owner: str, count: int) -> bytes:
+def ciphertexts(owner: Role, count: int) -> bytes:
     key = SECRET[owner]
     return key.public.write(key.encrypt(number, COINS) for number in range(count))
 
@@ -44,11 +45,11 @@ def sealed_seed() -> bytes:
 
 def faultless() -> list[Step]:
     """A run's messages in a plausible order, with random bytes where bytes must look random."""
-    steps: list[Step] = [("csp", "users", wire.UserKey(KEY_FOR_SEALS))]
-    uploads = [wire.Upload(user, COINS.bytes(1600), sealed_seed()) for user in USERS]
-    steps += [("users", "recsys", upload) for upload in uploads]
+    steps: list[Step] = [(CSP, USERS, wire.UserKey(KEY_FOR_SEALS))]
+    uploads = [wire.Upload(user, COINS.bytes(1600), sealed_seed()) for user in USER_IDS]
+    steps += [(USERS, RECSYS, upload) for upload in uploads]
     sealed = b"".join(upload.sealed for upload in uploads)
-    steps.append(("recsys", "csp", wire.SealedSeeds(sealed)))
+    steps.append((RECSYS, CSP, wire.SealedSeeds(sealed)))
     for me, peer in BOTH:
         key = SECRET[me].public.to_bytes()
         steps.append((me, peer, wire.ServerKey("paillier-512-insecure", key, key)))
@@ -62,17 +63,17 @@ def faultless() -> list[Step]:
         steps.append((me, peer, wire.TransferColumns(COINS.bytes(6400))))
         steps.append((me, peer, wire.TransferPayload(COINS.bytes(5000))))
     for _ in range(2):
-        steps.append(("csp", "recsys", wire.GarbledTables(COINS.bytes(8000))))
-    steps.append(("csp", "recsys", wire.OutputShare(b"share")))
+        steps.append((CSP, RECSYS, wire.GarbledTables(COINS.bytes(8000))))
+    steps.append((CSP, RECSYS, wire.OutputShare(b"share")))
     return steps
 
 
 def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
-    links: dict[tuple[str, str], wire.Link] = {}
+    links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        fresh = wire.Link(session, 0, sender, receiver)  # each user is a sender of her own
-        link = fresh if sender == "users" else links.setdefault((sender, receiver), fresh)
+        fresh = wire.Link(session, 0, sender, receiver)  # each user is one of their own
+        link = fresh if sender is USERS else links.setdefault((sender, receiver), fresh)
         out.append((sender, receiver, link.encode(message)))
     return out
 
@@ -80,7 +81,7 @@ def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
 def record(folder: Path, sent: Wire, received: Wire | None = None) -> Path:
     """Three transcripts of what went out, and of what came in (by default the same)."""
     received = sent if received is None else received
-    for party in ("users", "recsys", "csp"):
+    for party in Role:
         with Recorder(folder, party) as recorder:
             for outgoing, incoming in zip_longest(sent, received):
                 if outgoing is not None and outgoing[0] == party:
@@ -275,8 +276,10 @@ def test_no_output_share_or_a_second_is_found(tmp_path: Path, count: int) -> Non
     assert failed(record(tmp_path, encoded(steps))) == {OPENING}
 
 
-@pytest.mark.parametrize("route", [("recsys", "csp"), ("csp", "users"), ("users", "csp")])
-def test_an_output_share_on_another_route_is_found(tmp_path: Path, route: tuple[str, str]) -> None:
+@pytest.mark.parametrize("route", [(RECSYS, CSP), (CSP, USERS), (USERS, CSP)])
+def test_an_output_share_on_another_route_is_found(
+    tmp_path: Path, route: tuple[Role, Role]
+) -> None:
     steps = faultless()
     steps[-1] = (*route, steps[-1][2])
     assert failed(record(tmp_path, encoded(steps))) == {OPENING, KNOWN}
@@ -313,7 +316,7 @@ def test_a_message_that_never_arrived_is_found(tmp_path: Path) -> None:
 
 def test_an_unknown_message_is_found(tmp_path: Path) -> None:
     messages = encoded(faultless())
-    messages.insert(0, ("csp", "users", cbor2.dumps(["ratings", bytes(32), 0, 0, b"4.5"])))
+    messages.insert(0, (CSP, USERS, cbor2.dumps(["ratings", bytes(32), 0, 0, b"4.5"])))
     findings = audit(record(tmp_path, messages))
     (known,) = [one for one in findings if not one.ok]
     assert known.check == KNOWN
@@ -322,7 +325,7 @@ def test_an_unknown_message_is_found(tmp_path: Path) -> None:
 
 def test_a_message_on_the_wrong_route_is_found(tmp_path: Path) -> None:
     steps = faultless()
-    steps.insert(0, ("recsys", "csp", wire.GarbledTables(COINS.bytes(64))))
+    steps.insert(0, (RECSYS, CSP, wire.GarbledTables(COINS.bytes(64))))
     assert failed(record(tmp_path, encoded(steps))) == {KNOWN}
 
 
@@ -333,9 +336,9 @@ def test_a_message_of_another_session_is_found(tmp_path: Path) -> None:
 
 
 def test_a_new_epoch_numbers_anew_and_an_old_one_must_not_return(tmp_path: Path) -> None:
-    def payload(epoch: int, number: int) -> tuple[str, str, bytes]:
+    def payload(epoch: int, number: int) -> tuple[Role, Role, bytes]:
         message = wire.TransferPayload(COINS.bytes(64))
-        return "csp", "recsys", wire.encode(wire.Envelope(bytes(32), epoch, number, message))
+        return CSP, RECSYS, wire.encode(wire.Envelope(bytes(32), epoch, number, message))
 
     def outcome(name: str, *at: tuple[int, int]) -> bool:
         folder = tmp_path / name
@@ -349,10 +352,10 @@ def test_a_new_epoch_numbers_anew_and_an_old_one_must_not_return(tmp_path: Path)
 
 def later_epoch(steps: list[Step]) -> Wire:
     """The servers' messages again, in epoch 1, under new keys and with all bytes fresh."""
-    links: dict[tuple[str, str], wire.Link] = {}
+    links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        if "users" in (sender, receiver) or isinstance(message, wire.SealedSeeds):
+        if USERS in (sender, receiver) or isinstance(message, wire.SealedSeeds):
             continue
         link = links.setdefault((sender, receiver), wire.Link(bytes(32), 1, sender, receiver))
         out.append((sender, receiver, link.encode(message)))
@@ -425,7 +428,7 @@ def test_how_two_directions_interleave_does_not_matter(tmp_path: Path) -> None:
     at = next(
         at
         for at in range(len(steps) - 1)
-        if {steps[at][0], steps[at + 1][0]} == {"recsys", "csp"}
+        if {steps[at][0], steps[at + 1][0]} == {RECSYS, CSP}
         and type(steps[at][2]) is type(steps[at + 1][2])
     )
     first = lengths(record(folders.new(), encoded(steps)))

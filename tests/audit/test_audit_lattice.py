@@ -19,10 +19,11 @@ from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.transcript import Recorder, read
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Role
 from tests.support.toy_runs import ratings_of, run_toy
 
 VALID, FRESH = "ciphertexts of fixed width and valid", "no ciphertext repeated"
-PARTIES = ("users", "recsys", "csp")
+PARTIES = tuple(Role)
 Change = Callable[[bytes], bytes]
 
 

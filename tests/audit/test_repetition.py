@@ -12,17 +12,18 @@ from ppmf_audit.opened import unfair_bits
 from ppmf_audit.repetition import Repetition
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec import wire
+from ppmf_spec.roles import CSP, RECSYS, Role
 
 BLOCKS = "no block repeated within a message"
 STREAMS = "columns under fresh keystreams"
 NEAR = "masked rows far from 0 and from each other"
-WAY, BACK = ("recsys", "csp"), ("csp", "recsys")
+WAY, BACK = (RECSYS, CSP), (CSP, RECSYS)
 
 COINS = Coins.seeded("repetition")
-USERS, ITEMS = 6, 5
+N_USERS, N_ITEMS = 6, 5
 
 
-def failed(*sent: tuple[tuple[str, str], wire.Message]) -> set[str]:
+def failed(*sent: tuple[tuple[Role, Role], wire.Message]) -> set[str]:
     seen = Repetition()
     for direction, message in sent:
         seen.add(direction, message)
@@ -70,20 +71,20 @@ def test_keystreams_used_again_are_found(size: int) -> None:
 
 
 def test_one_mask_for_two_users_is_found() -> None:
-    rows = COINS.words((USERS, 2 * ITEMS))
+    rows = COINS.words((N_USERS, 2 * N_ITEMS))
     assert failed(*((WAY, upload) for upload in uploads(rows))) == set()
-    rows[4] = rows[1] + np.arange(2 * ITEMS, dtype=np.uint64) % np.uint64(9)
+    rows[4] = rows[1] + np.arange(2 * N_ITEMS, dtype=np.uint64) % np.uint64(9)
     assert failed(*((WAY, upload) for upload in uploads(rows))) == {NEAR}
 
 
 def test_rows_in_the_clear_are_found_of_either_sign() -> None:
-    rows = COINS.words((USERS, 2 * ITEMS))
+    rows = COINS.words((N_USERS, 2 * N_ITEMS))
     rows[2, :2] = np.array([1, -5], dtype=np.int64).view(np.uint64)
     assert failed(*((WAY, upload) for upload in uploads(rows))) == {NEAR}
 
 
 def test_one_word_near_another_may_be_chance() -> None:
-    rows = COINS.words((USERS, 2 * ITEMS))
+    rows = COINS.words((N_USERS, 2 * N_ITEMS))
     rows[3, 7] = rows[0, 7] + np.uint64(1)
     assert failed(*((WAY, upload) for upload in uploads(rows))) == set()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ppmf_conformance import cases, party_runs, runner
-from ppmf_conformance.adapters.party import House
+from ppmf_conformance.adapters.party import Parties
 from ppmf_conformance.line_protocol import Answer, ProtocolError
 from ppmf_conformance.our_parties import Ours
 from ppmf_conformance.results import Outcome
@@ -149,21 +149,21 @@ def test_a_wrong_output_is_noticed() -> None:
 
 @pytest.mark.req("PPMF-CON-030", "PPMF-CON-031")
 def test_a_party_that_has_ended_stays_so() -> None:
-    house = House()
+    parties = Parties()
     given = case("parties/lipschitz-recsys").given
-    made = house.new({"role": "recsys", "session": given["session"], "coins": "x"})
-    first = house.step({**made, "inbox": []})
+    made = parties.new({"role": "recsys", "session": given["session"], "coins": "x"})
+    first = parties.step({**made, "inbox": []})
     assert first == {"outbox": [], "refused": [], "done": False, "output": None}
     gone = [{"from": "users", "message": None}]
     answer = Ours().run("", "party.step", {**made, "inbox": []})
     assert (answer.status, answer.kind) == ("reject", "state")
     with pytest.raises(Exception, match="users is gone"):
-        house.step({**made, "inbox": gone})
+        parties.step({**made, "inbox": gone})
     with pytest.raises(StateError, match="has ended"):
-        house.step({**made, "inbox": []})
-    house.free(made)
+        parties.step({**made, "inbox": []})
+    parties.free(made)
     with pytest.raises(StateError, match="no party"):
-        house.free(made)
+        parties.free(made)
 
 
 def a_message(number: int) -> bytes:

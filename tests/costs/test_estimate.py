@@ -19,10 +19,12 @@ from ppmf import main
 from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
+from ppmf_secure.protocols.message_plan import Due
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.transcript import read
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, USERS
 from ppmf_spec.wire import OutputShare
 from tests.support.lengths import message_lengths
 from tests.support.toy_runs import ratings_of, run_toy
@@ -74,7 +76,7 @@ def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None
         if one["bytes_sent"]
     }
     expected = dict(plan(params, size, suite(SUITE)).sent)
-    del measured["users", "upload"], expected["users", "upload"]
+    del measured["users", "upload"], expected[USERS, "upload"]
     assert measured == expected
 
 
@@ -104,8 +106,8 @@ def test_ids_count_in_utf8(ids: list[str]) -> None:
 
 
 def test_a_message_with_other_fields_is_a_bug() -> None:
-    with pytest.raises(ValueError, match="output-share has other fields"):
-        Tally().send("output", "csp", "recsys", OutputShare, 1, 2)
+    with pytest.raises(ValueError, match="zip"):
+        Due(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
 
 
 def by_party(tally: Tally) -> Counter[str]:

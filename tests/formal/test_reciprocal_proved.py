@@ -21,7 +21,7 @@ import z3
 from ppmf_reference import fixed
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal
-from ppmf_secure.protocols import step_sizes
+from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds, largest_denominator
 from ppmf_spec.parameters import Parameters
@@ -40,18 +40,12 @@ BINARY = replace(
 def factors_circuit(params: Parameters, rows: int) -> Circuit:
     """The run's own circuit of the factors' steps (PPMF-STP-002)."""
     bounds(params, rows, rows)  # a run of this size exists
-    lipschitz = params.step_rule == "lipschitz"
-    largest = largest_denominator(params, rows)
-    if not lipschitz:
-        shift = params.step_guard_bits - params.curvature_shift
-        largest = (rows << shift) + (params.damping << params.step_guard_bits)
-    return step_sizes._reciprocal(params, largest, dropped(params), step_sizes._thresholds(params))
+    return factor_rule(params).circuit(params, rows)
 
 
 def bias_circuit(params: Parameters, rows: int) -> Circuit:
     """The run's own circuit of the biases' steps."""
-    largest = (rows + params.damping) << params.step_guard_bits
-    return step_sizes._reciprocal(params, largest, 0, ())
+    return BIAS_RULE.circuit(params, rows)
 
 
 def dropped(params: Parameters) -> int:

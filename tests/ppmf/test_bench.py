@@ -24,10 +24,11 @@ from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import suite as suite_named
-from ppmf_secure.transport.drive import Measure, Progress
+from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import Role
 from tests.support.trained_run import TEST_KEYS
 
 Capture = pytest.CaptureFixture[str]
@@ -71,7 +72,7 @@ def pretended(ratings: Ratings, params: Parameters, suite: str, *_: object) -> M
         suite,
         fixed.train(ratings, params),
         estimate.seconds,
-        dict(tally.sent),
+        {(str(party), phase): count for (party, phase), count in tally.sent.items()},
         round(estimate.memory),
     )
 
@@ -114,7 +115,7 @@ def test_what_a_run_raises_is_raised_here() -> None:
 
 def test_seconds_of_a_phase_are_the_servers_mean_and_the_rest_is_start() -> None:
     measures = tuple(
-        Measure(party, phase, seconds, 0, 0)
+        Measure(Role(party), phase, seconds, 0, 0)
         for party, phase, seconds in (
             ("users", "upload", 50.0),
             ("recsys", "keys", 1.0),

@@ -17,7 +17,7 @@ from ppmf.commands import train
 from ppmf_reference import exact, fixed
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport import local
+from ppmf_secure.transport import processes
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import PeerError
 from ppmf_spec.parameters import Parameters
@@ -92,10 +92,10 @@ def test_a_spoiled_transcript_gives_status_1(trained: Run, tmp_path: Path, capsy
 def test_a_folder_in_use_is_kept_unless_forced(
     trained: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: object, **__: object) -> local.RunResult:
+    def gone(*_: object, **__: object) -> processes.RunResult:
         raise PeerError("recsys: csp disappeared")
 
-    monkeypatch.setattr(local, "train", gone)
+    monkeypatch.setattr(processes, "train", gone)
     (tmp_path / "item_profiles.json").write_text("old")
     (tmp_path / "mine.txt").write_text("mine")
     command = [
@@ -176,22 +176,22 @@ def test_enclosures_contain_the_exact_result(trained: Run, tmp_path: Path) -> No
 
 
 class Asked:
-    """In place of `local.train`: F_fix, and what the secure training was asked for."""
+    """In place of `processes.train`: F_fix, and what the secure training was asked for."""
 
     def __init__(self) -> None:
         self.by: dict[str, object] = {}
 
     def __call__(
         self, training: ratings.Ratings, params: Parameters, **by: object
-    ) -> local.RunResult:
+    ) -> processes.RunResult:
         self.by = by
-        return local.RunResult(fixed.train(training, params), ())
+        return processes.RunResult(fixed.train(training, params), ())
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     found = Asked()
-    monkeypatch.setattr(local, "train", found)
+    monkeypatch.setattr(processes, "train", found)
     return found
 
 
@@ -404,8 +404,8 @@ def test_an_unknown_suite_is_one_line(trained: Run, tmp_path: Path, capsys: Capt
 # -- what nobody planned ---------------------------------------------------------------------------
 
 
-def failing_with(error: BaseException) -> Callable[..., local.RunResult]:
-    def train(*_: object, **__: object) -> local.RunResult:
+def failing_with(error: BaseException) -> Callable[..., processes.RunResult]:
+    def train(*_: object, **__: object) -> processes.RunResult:
         raise error
 
     return train
@@ -421,7 +421,7 @@ def test_a_fault_of_the_program_is_one_line_and_status_70(
     command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PPMF_DEBUG", raising=False)
-    monkeypatch.setattr(local, "train", failing_with(KeyError("recsys")))
+    monkeypatch.setattr(processes, "train", failing_with(KeyError("recsys")))
     line = refused(capsys, command, status=70)
     assert line.startswith("ppmf: error (bug): KeyError: 'recsys'")
     assert "PPMF_DEBUG=1" in line
@@ -431,7 +431,7 @@ def test_the_trace_can_be_seen(
     command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PPMF_DEBUG", "1")
-    monkeypatch.setattr(local, "train", failing_with(KeyError("recsys")))
+    monkeypatch.setattr(processes, "train", failing_with(KeyError("recsys")))
     assert main.main(command) == 70
     assert "Traceback" in capsys.readouterr().err
 
@@ -456,7 +456,7 @@ def test_interruptions_and_the_machine(
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(local, "train", failing_with(error))
+    monkeypatch.setattr(processes, "train", failing_with(error))
     assert said in refused(capsys, command, status)
 
 

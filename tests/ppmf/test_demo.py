@@ -15,12 +15,13 @@ from ppmf import main
 from ppmf.demo import checks
 from ppmf_reference import certified, fixed
 from ppmf_reference.real import Undecided
-from ppmf_secure.transport import local
-from ppmf_secure.transport.drive import Measure
+from ppmf_secure.transport import processes
+from ppmf_secure.transport.recorded_ends import Measure
 from ppmf_spec import profiles, ratings
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import CSP
 from tests.support.trained_run import TEST_KEYS, Run
 
 Capture = pytest.CaptureFixture[str]
@@ -44,12 +45,12 @@ def in_place_of_training(
 
     def train(
         training: Ratings, params: Parameters, *, transcripts: Path, **_: object
-    ) -> local.RunResult:
+    ) -> processes.RunResult:
         shutil.copytree(recorded, transcripts, dirs_exist_ok=True)
-        measures = (Measure("csp", "keys", 1.5, 2_000, 30),)
-        return local.RunResult(change(fixed.train(training, params)), measures)
+        measures = (Measure(CSP, "keys", 1.5, 2_000, 30),)
+        return processes.RunResult(change(fixed.train(training, params)), measures)
 
-    monkeypatch.setattr(local, "train", train)
+    monkeypatch.setattr(processes, "train", train)
 
 
 @pytest.mark.usefixtures("offline")

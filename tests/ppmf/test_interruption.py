@@ -16,7 +16,7 @@ from ppmf import main
 from ppmf.commands import train
 from ppmf_audit import audit
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from tests.support.trained_run import Run
 

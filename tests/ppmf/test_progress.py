@@ -14,9 +14,10 @@ from ppmf.progress import Forecast, following
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.session.cipher_suites import suite
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, USERS
 
 WEIGHTS = {
     "start": 1.0,
@@ -38,7 +39,7 @@ def whole_run(half_steps: int) -> Iterator[tuple[str, int]]:
 
 def test_what_is_done_grows_by_the_weight_of_each_phase() -> None:
     forecast = Forecast(WEIGHTS)
-    done = [forecast.done(Progress("csp", phase, at, 4)) for phase, at in whole_run(4)]
+    done = [forecast.done(Progress(CSP, phase, at, 4)) for phase, at in whole_run(4)]
     assert done[:6] == [0, 1, 3, 11, 12.5, 12.75]
     assert done == sorted(done)
     assert len(set(done)) == len(done)
@@ -47,8 +48,8 @@ def test_what_is_done_grows_by_the_weight_of_each_phase() -> None:
 
 def test_a_resumed_run_begins_where_it_stopped() -> None:
     forecast = Forecast(WEIGHTS)
-    assert forecast.done(Progress("csp", "set-up", 2, 4)) == 3 + 6
-    assert forecast.done(Progress("csp", "products", 2, 4)) == 11 + 6
+    assert forecast.done(Progress(CSP, "set-up", 2, 4)) == 3 + 6
+    assert forecast.done(Progress(CSP, "products", 2, 4)) == 11 + 6
 
 
 def test_half_steps_are_counted_where_no_costs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +60,7 @@ def test_half_steps_are_counted_where_no_costs_are_known(monkeypatch: pytest.Mon
     for read in (unreadable, lambda: measured):
         monkeypatch.setattr(Coefficients, "read", read)
         forecast = Forecast.of(TALLY, "rlwe-8192")
-        done = {at: forecast.done(Progress("csp", "products", at, 4)) for at in range(4)}
+        done = {at: forecast.done(Progress(CSP, "products", at, 4)) for at in range(4)}
         assert done == {0: 0.0, 1: 0.25, 2: 0.5, 3: 0.75}
 
 
@@ -68,7 +69,7 @@ def test_measured_costs_give_set_up_its_share(monkeypatch: pytest.MonkeyPatch) -
     measured = Coefficients("a machine", seconds, {})
     monkeypatch.setattr(Coefficients, "read", lambda: measured)
     forecast = Forecast.of(TALLY, "rlwe-8192")
-    begin, end = (forecast.done(Progress("csp", phase, 0, 4)) for phase in ("set-up", "products"))
+    begin, end = (forecast.done(Progress(CSP, phase, 0, 4)) for phase in ("set-up", "products"))
     assert 5 < end - begin < forecast.total - begin
 
 
@@ -81,8 +82,8 @@ def test_users_are_shown_until_they_have_left(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(console, "bars", bars)
     with following(Forecast(WEIGHTS)) as show:
-        show(Progress("users", "upload", 0, 4))
-        show(Progress("csp", "upload", 0, 4))
+        show(Progress(USERS, "upload", 0, 4))
+        show(Progress(CSP, "upload", 0, 4))
         assert set(shown.names) == {"users", "csp"}
-        show(Progress("csp", "set-up", 0, 4))
+        show(Progress(CSP, "set-up", 0, 4))
         assert set(shown.names) == {"csp"}

@@ -16,9 +16,9 @@ from ppmf_docs import messages
 from ppmf_docs.computed import Svg
 from ppmf_docs.folding import Arrow, Loop, folded, shape
 from ppmf_docs.toy_training import Sent, merged, recorded
-from ppmf_secure.effects import CSP, RECSYS, USERS
 from ppmf_secure.session.transcript import Record
 from ppmf_spec import wire
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -136,7 +136,7 @@ def test_every_type_of_message_is_in_the_table() -> None:
         assert len(row) == 7
 
 
-def transcripts() -> dict[str, list[Record]]:
+def transcripts() -> dict[Role, list[Record]]:
     """Three short transcripts of one run."""
     key = wire.encode(wire.Envelope(bytes(32), 0, 0, wire.SealedSeeds(b"1")))
     upload = wire.encode(wire.Envelope(bytes(32), 0, 0, wire.Upload("u", b"2", b"3")))

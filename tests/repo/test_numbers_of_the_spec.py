@@ -20,7 +20,6 @@ import pytest
 import tests.support.derived_numbers as derived
 from ppmf.commands.train import LATTICE, PAILLIER
 from ppmf_conformance.cases import shipped
-from ppmf_secure.parties.users import SEALED_BYTES
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
@@ -29,6 +28,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, W
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec import profiles

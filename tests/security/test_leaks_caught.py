@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppmf_secure.effects import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.leaks import LEAKS, OVER_LATTICE, OVER_PAILLIER, RESUMED, WITH_THRESHOLDS, Leak
 from tests.support.recorded_views import Case, Run, examine, failed, record, simulate
 
@@ -49,7 +49,7 @@ def test_there_are_leaks_of_every_kind_that_is_promised() -> None:
 @pytest.mark.parametrize("number", range(len(CASES)))
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 def test_a_faultless_run_is_not_accused(
-    faultless: dict[int, tuple[Run, Run]], number: int, party: str
+    faultless: dict[int, tuple[Run, Run]], number: int, party: Role
 ) -> None:
     real, imagined = faultless[number]
     assert failed(examine(real, party, imagined)) == set()

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.parties.training import SIDES, orientations
 from ppmf_secure.primitives.base_transfers import TRANSFERS
 from ppmf_secure.primitives.encryption.lattice.layout import pieces, wanted
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
 from ppmf_secure.primitives.hashing import MAX_CALLS
+from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import SIDES
 from tests.support.leaks import LEAKS
 
 CHAPTER = Path(__file__).resolve().parents[2] / "spec" / "06-security.md"

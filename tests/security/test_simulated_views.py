@@ -16,15 +16,16 @@ import pytest
 from ppmf_audit.opened import Secrets
 from ppmf_audit.view import battery, shape
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS, Receive, Send
+from ppmf_secure.effects import Receive, Send
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
-from ppmf_secure.transport.inputs import user_rows
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.recorded_views import (
     FINE_LATTICE,
     LATTICE,
@@ -82,7 +83,7 @@ def both(name: str, suite: str, cuts: tuple[int, ...] = (), forgetful: str = "")
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 @pytest.mark.parametrize(("name", "suite"), RUNS)
 def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
-    name: str, suite: str, party: str
+    name: str, suite: str, party: Role
 ) -> None:
     real, imagined = both(name, suite)
     assert shape(real.views[party]) == shape(imagined.views[party])
@@ -121,7 +122,7 @@ def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
 @pytest.mark.req("PPMF-SEC-001", "PPMF-RUN-004")
 @pytest.mark.parametrize("table", [{}, EVERYTHING])
 @pytest.mark.parametrize("party", [RECSYS, CSP])
-def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party: str) -> None:
+def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party: Role) -> None:
     _, imagined = both("default", "paillier")
     other = record(Case(SETS["default"], N_USERS, N_ITEMS, PAILLIER, table), "other coins")
     assert shape(other.views[party]) == shape(imagined.views[party])

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_spec.errors import KINDS, EncodingError, StateError
+from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import (
     MESSAGES,
     EncryptedRows,
@@ -191,7 +192,7 @@ ANSWER = ProductAnswer(b"answer")
 
 
 def link(session: bytes = SESSION, epoch: int = 0) -> Link:
-    return Link(session, epoch, "recsys", "csp")
+    return Link(session, epoch, RECSYS, CSP)
 
 
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")

@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
-from ppmf_secure.parties import csp, recsys, training
+from ppmf_secure.arrays import Words
+from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.parties import training
 from ppmf_secure.parties import users as user_module
 from ppmf_secure.primitives import base_transfers, hashing, sealing, transfer_extension
 from ppmf_secure.primitives.circuits import half_gates
@@ -27,14 +28,16 @@ from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
-from ppmf_secure.primitives.shares import SharedWords, Words, words_from_bytes
+from ppmf_secure.primitives.shares import SharedWords, words_from_bytes
 from ppmf_secure.protocols import bit_products, half_step, shared_circuits, transfers
-from ppmf_secure.protocols.server_state import Server, Side
-from ppmf_secure.protocols.transfers import Pair
+from ppmf_secure.protocols import upload as upload_protocol
+from ppmf_secure.protocols.server_state import Server, SharedSide
+from ppmf_secure.protocols.transfers import Transfers
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport.inputs import user_rows
 from ppmf_spec import wire
-from tests.support import recorded_views
+from ppmf_spec.roles import CSP, RECSYS, Side
+from tests.support import recorded_views, three_parties
 
 Patch = pytest.MonkeyPatch
 
@@ -42,12 +45,11 @@ Patch = pytest.MonkeyPatch
 
 
 def _masks(patch: Patch, mask: Callable[[Session, str, bytes], Words]) -> None:
-    for module in (user_module, csp):
-        patch.setattr(module, "expand_seed", mask)
+    patch.setattr(upload_protocol, "expand_seed", mask)
 
 
 def one_mask_for_all_users(patch: Patch) -> None:
-    expand = user_module.expand_seed
+    expand = upload_protocol.expand_seed
     _masks(patch, lambda session, user, seed: expand(session, "", bytes(32)))
 
 
@@ -58,8 +60,8 @@ def rows_in_the_clear(patch: Patch) -> None:
 def one_seed_for_all_users(patch: Patch) -> None:
     def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
         seed = bytes(range(32))
-        masked = rows - user_module.expand_seed(session, user, seed)
-        sealed = user_module.seal_seed(session, user, key, seed, coins.bytes(32))
+        masked = rows - upload_protocol.expand_seed(session, user, seed)
+        sealed = upload_protocol.seal_seed(session, user, key, seed, coins.bytes(32))
         return wire.Upload(user, masked.tobytes(), sealed)
 
     patch.setattr(user_module, "upload", upload)
@@ -67,11 +69,14 @@ def one_seed_for_all_users(patch: Patch) -> None:
 
 def one_ephemeral_key_for_all_seals(patch: Patch) -> None:
     seal = sealing.seal
-    patch.setattr(user_module, "seal", lambda key, info, seed, _: seal(key, info, seed, bytes(32)))
+    ephemeral = bytes(32)
+    patch.setattr(
+        upload_protocol, "seal", lambda key, info, seed, _: seal(key, info, seed, ephemeral)
+    )
 
 
 def upload_as_long_as_its_ratings(patch: Patch) -> None:
-    upload = user_module.upload
+    upload = upload_protocol.upload
 
     def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
         made = upload(session, user, rows, key, coins)
@@ -81,7 +86,7 @@ def upload_as_long_as_its_ratings(patch: Patch) -> None:
         return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
 
     patch.setattr(user_module, "upload", longer)
-    patch.setattr(recsys, "words_from_bytes", cut)
+    patch.setattr(upload_protocol, "words_from_bytes", cut)
 
 
 def who_rated_most_uploads_first(patch: Patch) -> None:
@@ -90,7 +95,7 @@ def who_rated_most_uploads_first(patch: Patch) -> None:
     def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Words]]:
         return sorted(rows_of(*ratings), key=lambda hers: -int(hers[1][0].sum()))
 
-    patch.setattr(recorded_views, "user_rows", sorted_rows)
+    patch.setattr(three_parties, "user_rows", sorted_rows)
 
 
 # -- homomorphic answers ---------------------------------------------------------------------------
@@ -224,7 +229,7 @@ def one_batch_key_for_all_half_steps(patch: Patch) -> None:
 def permute_bits_sent(patch: Patch) -> None:
     share = shared_circuits.share_outputs
 
-    def telling(here: Pair, labels: Words) -> Program[SharedWords]:
+    def telling(here: Transfers, labels: Words) -> Program[SharedWords]:
         if here.garbles:
             bits = np.packbits(permute_bits(labels))
             yield Send(RECSYS, wire.TransferPayload(bits.tobytes()))
@@ -241,9 +246,11 @@ def permute_bits_sent(patch: Patch) -> None:
 def v_opened_early(patch: Patch) -> None:
     shared_side = half_step.shared_side
 
-    def opening(here: Server, name: str, rows: int, labels: Words, *rest: Any) -> Program[Side]:
+    def opening(
+        here: Server, name: Side, rows: int, labels: Words, *rest: Any
+    ) -> Program[SharedSide]:
         side = yield from shared_side(here, name, rows, labels, *rest)
-        if name == "items" and here.pair.garbles:
+        if name == "items" and here.transfers.garbles:
             bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
             yield Send(RECSYS, wire.OutputShare(bits.tobytes()))
         elif name == "items":

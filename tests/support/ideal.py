@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
@@ -20,7 +21,6 @@ from ppmf_secure.primitives.encryption.interface import (
     RowIntake,
     Suite,
     Uses,
-    Words,
 )
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.cipher_suites import SuiteChoice
@@ -92,6 +92,10 @@ class IdealSuite(Suite):
 
     name = "ideal"
     secure = False
+
+    @property
+    def key_bytes(self) -> int:
+        return len(IdealOwner().public)
 
     def generate(self, coins: Coins) -> IdealOwner:
         return IdealOwner()

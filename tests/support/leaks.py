@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import pytest
 
-from ppmf_secure.effects import CSP, RECSYS
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.broken_protocol import (
     biased_coins,
     choices_in_the_clear,
@@ -74,7 +74,7 @@ class Leak:
 
     name: str
     description: str
-    seen_by: str
+    seen_by: Role
     check: str
     case: Case
     apply: Callable[[pytest.MonkeyPatch], None]

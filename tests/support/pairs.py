@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Receive, Send
+from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import SharedWords
@@ -19,13 +18,14 @@ from ppmf_secure.primitives.transfer_extension import (
     delta_bits,
     fresh_delta,
 )
-from ppmf_secure.protocols.transfers import Pair
-from ppmf_spec.wire import Message
+from ppmf_secure.protocols.transfers import Transfers
+from ppmf_secure.transport.stepper import run_together
+from ppmf_spec.roles import CSP, RECSYS
 
 Words = NDArray[np.uint64]
 
 
-def dealt_pairs(label: str) -> tuple[Pair, Pair]:
+def dealt_pairs(label: str) -> tuple[Transfers, Transfers]:
     """(CSP's, RecSys') halves of an epoch whose base transfers a dealer made: ideal base OT."""
     coins = Coins.seeded(f"dealer/{label}")
     offsets = {me: fresh_delta(coins, odd=me == CSP) for me in (CSP, RECSYS)}
@@ -36,7 +36,7 @@ def dealt_pairs(label: str) -> tuple[Pair, Pair]:
     halves = {}
     for me, peer in ((CSP, RECSYS), (RECSYS, CSP)):
         chosen = seeds[me][np.arange(128), delta_bits(offsets[me])]
-        halves[me] = Pair(
+        halves[me] = Transfers(
             me=me,
             keys=BatchKeys(bytes(32), 0),
             offset=offsets[me],
@@ -47,7 +47,7 @@ def dealt_pairs(label: str) -> tuple[Pair, Pair]:
 
 
 def dealt_words(
-    label: str, pairs: tuple[Pair, Pair], bits: NDArray[np.uint8]
+    label: str, pairs: tuple[Transfers, Transfers], bits: NDArray[np.uint8]
 ) -> tuple[SharedWords, ...]:
     """XOR shares of bits (width, n) with ideal transfers both ways: (CSP's, RecSys')."""
     coins = Coins.seeded(f"dealer-words/{label}")
@@ -65,31 +65,5 @@ def dealt_words(
 
 def run_both(csp_program: Program[Any], recsys_program: Program[Any]) -> tuple[Any, Any]:
     """Run the two servers' ends of a sub-protocol; their results."""
-    programs = (csp_program, recsys_program)
-    inboxes: tuple[deque[Message], deque[Message]] = (deque(), deque())
-    waiting = [False, False]
-    results: list[Any] = [None, None]
-    live = {0, 1}
-    while live:
-        before = [len(box) for box in inboxes], list(waiting), set(live)
-        for me in sorted(live):
-            reply: Message | None = None
-            while True:
-                if waiting[me]:
-                    if not inboxes[me]:
-                        break
-                    reply = inboxes[me].popleft()
-                    waiting[me] = False
-                try:
-                    effect = programs[me].send(reply)
-                except StopIteration as end:
-                    results[me] = end.value
-                    live.discard(me)
-                    break
-                reply = None
-                if isinstance(effect, Send):
-                    inboxes[1 - me].append(effect.message)
-                elif isinstance(effect, Receive):
-                    waiting[me] = True
-        assert before != ([len(box) for box in inboxes], list(waiting), set(live)), "deadlock"
-    return results[0], results[1]
+    results = run_together({CSP: csp_program, RECSYS: recsys_program}, bytes(32))
+    return results[CSP], results[RECSYS]

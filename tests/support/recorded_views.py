@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ import pytest
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened import Secrets
 from ppmf_audit.view import battery
-from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.effects import Program
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
@@ -30,19 +29,17 @@ from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.session.cipher_suites import SuiteChoice, suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Record, Recorder, read
+from ppmf_secure.session.transcript import Record, read
 from ppmf_secure.simulator import Interruption, Leakage, simulate_csp, simulate_recsys
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.stepper import run_together
-from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of
 
 PAILLIER = suite("paillier-512-insecure")
@@ -52,7 +49,7 @@ FINE_LATTICE = SuiteChoice(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8))
 what is before it can be seen."""
 
 SERVERS = {RECSYS: recsys, CSP: csp}
-Views = dict[str, list[Record]]
+Views = dict[Role, list[Record]]
 """By party, of whom all users are one."""
 
 
@@ -84,7 +81,7 @@ class Run:
 
     output: ItemProfiles
     views: Views
-    secrets: dict[str, Secrets]
+    secrets: dict[Role, Secrets]
     leakage: Leakage
 
 
@@ -95,24 +92,20 @@ def record(case: Case, coins: str = "real") -> Run:
         folder = Path(name)
 
         def epoch(number: int, cut: int | None) -> Any:
-            programs: dict[str, Program[Any]] = {}
-            if number == 0:
-                seeded = Coins.seeded(f"{coins}/{USERS}")
-                programs[USERS] = users(session, user_rows(ratings), seeded)
-            for server, program in SERVERS.items():
-                kept = Store(folder / server).kept() if number else None
-                seeded = server_coins(coins, server, number)
-                programs[server] = program(session, case.suite, seeded, epoch=number, kept=kept)
-            programs[CSP] = cut_at(programs[CSP], cut)
-            with ExitStack() as stack:
-                parties = {}
-                for party in programs:
-                    store = Store(None if party == USERS else folder / party)
-                    recorder = stack.enter_context(Recorder(folder, party, epoch=number))
-                    parties[party] = Party(
-                        party, session.id, recorder, lambda _: None, store, epoch=number
-                    )
-                return run_together({p: (parties[p], programs[p]) for p in programs})[RECSYS]
+            return run_epoch(
+                session,
+                case.suite,
+                lambda role: (
+                    Coins.seeded(f"{coins}/{USERS}")
+                    if role is USERS
+                    else server_coins(coins, role, number)
+                ),
+                ratings=None if number else ratings,
+                epoch=number,
+                transcripts=folder,
+                checkpoints=folder,
+                change=lambda role, program: cut_at(program, cut if role is CSP else None),
+            )[RECSYS]
 
         kept_by = _Checkpoints(folder)
         interruptions = []
@@ -127,7 +120,7 @@ def record(case: Case, coins: str = "real") -> Run:
     return Run(output, views, secrets, Leakage(session, case.suite, tuple(interruptions)))
 
 
-def server_coins(label: str, server: str, epoch: int) -> Coins:
+def server_coins(label: str, server: Role, epoch: int) -> Coins:
     """The coins of a server in an epoch: a leak may give them out twice."""
     return Coins.seeded(f"{label}/{server}/{epoch}")
 
@@ -142,7 +135,7 @@ def simulate(leakage: Leakage, output: ItemProfiles, coins: str = "simulated") -
     return Run(output, views, secrets, leakage)
 
 
-def examine(run: Run, party: str, imagined: Run) -> list[Finding]:
+def examine(run: Run, party: Role, imagined: Run) -> list[Finding]:
     """The battery's findings on a server's view."""
     view, secrets = run.views[party], run.secrets[party]
     return battery(party, view, run.leakage, secrets, imagined.views[party])
@@ -160,16 +153,20 @@ class _Taps:
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    pairs: list[pair_module.Pair] = field(default_factory=list)
+    pairs: list[transfers_module.Transfers] = field(default_factory=list)
 
 
 @contextmanager
-def taps() -> Iterator[dict[str, Secrets]]:
+def taps() -> Iterator[dict[Role, Secrets]]:
     """Within, every key that is made is noted; filled in at the end, for both servers."""
-    secrets: dict[str, Secrets] = {}
+    secrets: dict[Role, Secrets] = {}
     noted = _Taps()
     make_paillier, make_lattice = SecretKey.generate, RlweSuite.generate
-    make_sealing, derive, open_pair = SealingKey.generate, BatchKeys.key, pair_module.open_pair
+    make_sealing, derive, open_transfers = (
+        SealingKey.generate,
+        BatchKeys.key,
+        transfers_module.open_transfers,
+    )
 
     def paillier(bits: int, coins: Coins) -> SecretKey:
         made = make_paillier(bits, coins)
@@ -193,8 +190,8 @@ def taps() -> Iterator[dict[str, Secrets]]:
         noted.batches[id(self)].append(made)
         return made
 
-    def pair(*arguments: Any) -> Program[pair_module.Pair]:
-        made = yield from open_pair(*arguments)
+    def pair(*arguments: Any) -> Program[transfers_module.Transfers]:
+        made = yield from open_transfers(*arguments)
         noted.pairs.append(made)
         return made
 
@@ -203,7 +200,7 @@ def taps() -> Iterator[dict[str, Secrets]]:
         patch.setattr(RlweSuite, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(BatchKeys, "key", key)
-        patch.setattr(server_module, "open_pair", pair)
+        patch.setattr(server_module, "open_transfers", pair)
         yield secrets
     for party in SERVERS:
         mine = [each for each in noted.pairs if each.me == party]
@@ -211,7 +208,7 @@ def taps() -> Iterator[dict[str, Secrets]]:
         secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
 
 
-def _exchanged(folder: Path, epoch: int) -> dict[str, int]:
+def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:
     """How many messages each server's transcript has of that epoch."""
     return {
         server: sum(
@@ -229,10 +226,10 @@ class _Checkpoints:
         self._folder = folder
         self._made: dict[bytes, int] = {}
 
-    def after(self, epoch: int) -> dict[str, frozenset[tuple[int, int]]]:
+    def after(self, epoch: int) -> dict[Role, frozenset[tuple[int, int]]]:
         return {server: frozenset(self._held(server, epoch)) for server in SERVERS}
 
-    def _held(self, server: str, epoch: int) -> Iterator[tuple[int, int]]:
+    def _held(self, server: Role, epoch: int) -> Iterator[tuple[int, int]]:
         for path in (self._folder / server).glob("model-*.state"):
             made = self._made.setdefault(path.read_bytes(), epoch)
             yield int(path.stem.removeprefix("model-")), made

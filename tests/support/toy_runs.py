@@ -8,21 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ppmf_secure.effects import CSP, RECSYS, USERS
-from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party, Progress
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.stepper import run_together
-from ppmf_secure.transport.store import Store
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import RECSYS
+from tests.support.three_parties import run_epoch
 
 Table = Mapping[tuple[int, int], int]
 """x at scale fr, by (user row, item row)."""
@@ -57,25 +51,16 @@ def run_toy(
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ItemProfiles:
     """Train with three parties in this thread; V as RecSys opened it."""
-    coins = {name: Coins.seeded(f"{label}/{name}") for name in (RECSYS, CSP, USERS)}
     session = toy_session(ratings, params, suite, label)
-    programs = {
-        USERS: users(session, user_rows(ratings), coins[USERS]),
-        RECSYS: recsys(session, suite, coins[RECSYS]),
-        CSP: csp(session, suite, coins[CSP]),
-    }
-    recorders = {name: Recorder(transcripts, name) for name in programs}
-    stores = {name: Store(checkpoints and checkpoints / name) for name in programs}
-    try:
-        results = run_together(
-            {
-                name: (Party(name, session.id, recorders[name], on_progress, stores[name]), program)
-                for name, program in programs.items()
-            }
-        )
-    finally:
-        for recorder in recorders.values():
-            recorder.__exit__(None, None, None)
+    results = run_epoch(
+        session,
+        suite,
+        lambda role: Coins.seeded(f"{label}/{role}"),
+        ratings=ratings,
+        transcripts=transcripts,
+        checkpoints=checkpoints,
+        on_progress=on_progress,
+    )
     profiles = results[RECSYS]
     assert isinstance(profiles, ItemProfiles)
     return profiles

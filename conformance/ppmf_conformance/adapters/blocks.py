@@ -23,7 +23,8 @@ from ppmf_secure.primitives.hashing import BatchKeys, expand, tccr
 from ppmf_secure.primitives.shares import SharedWords, from_bits, to_bits, words_to_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionReceiver, ExtensionSender
 from ppmf_secure.protocols.bit_products import times_vectors
-from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_secure.protocols.transfers import Site, Transfers
+from ppmf_spec.roles import Role
 from ppmf_spec.wire import TransferPayload
 
 Words = NDArray[np.uint64]
@@ -124,8 +125,8 @@ def multiply(given: Given) -> dict[str, Any]:
     words = SharedWords(bits, of_bits("sent"), of_bits("chosen"), offset)
     vectors = np.array([words_of(row) for row in given["vectors"]], dtype=np.uint64)
     nothing = np.zeros((128, 16), dtype=np.uint8)
-    pair = Pair(
-        me=given["me"],
+    transfers = Transfers(
+        me=Role(given["me"]),
         keys=_keys(given),
         offset=offset,
         sender=ExtensionSender(offset, nothing, b""),
@@ -134,7 +135,7 @@ def multiply(given: Given) -> dict[str, Any]:
     *indices, chunk = values.integers(given["indices"])
     assert chunk == 0, "one chunk, which the program numbers itself"
     site = Site(given["purpose"], tuple(indices))
-    program = times_vectors(pair, words, vectors, site, signed=given["signed"])
+    program = times_vectors(transfers, words, vectors, site, signed=given["signed"])
     sent = next(program)
     assert isinstance(sent, Send)
     assert isinstance(sent.message, TransferPayload)

@@ -10,88 +10,98 @@ from typing import Any
 from ppmf_conformance.adapters import sharing, values
 from ppmf_conformance.adapters.oracle import output_shown
 from ppmf_conformance.adapters.serve import Given, Operation
-from ppmf_secure.effects import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import suite
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import Role
 
 
-class Turns:
-    """A party that runs until it waits for a message that is not there."""
+class TurnEnds:
+    """The ends of a party that is asked in turns: what it got, and what it made of it."""
 
-    def __init__(self, role: str, session_id: bytes, program: Program[Any]) -> None:
-        self._party = Party(role, session_id, Recorder(None, role), lambda _: None, Store(None))
-        self._program = program
-        self._inbox: dict[str, deque[bytes]] = defaultdict(deque)
-        self._gone: set[str] = set()
-        self._awaited: Receive | None = None
-        self._started = False
-        self._failure: PpmfError | None = None
-        self.done = False
-        self.result: Any = None
+    def __init__(self) -> None:
+        self._inbox: dict[Role, deque[bytes]] = defaultdict(deque)
+        self._gone: set[Role] = set()
+        self.sent: list[tuple[Role, bytes]] = []
+        self.refused: list[tuple[Role, PpmfError]] = []
 
-    def take(self, sender: str, message: bytes | None) -> None:
+    def take(self, sender: Role, message: bytes | None) -> None:
         """Put a message into the inbox; None says that its sender is gone."""
         if message is None:
             self._gone.add(sender)
         else:
             self._inbox[sender].append(message)
 
-    def turn(self) -> tuple[list[tuple[str, bytes]], list[tuple[str, PpmfError]]]:
+    def send(self, to: Role, data: bytes) -> None:
+        """Into the outbox."""
+        self.sent.append((to, data))
+
+    def receive(self, sender: Role) -> bytes | None:
+        """From the inbox."""
+        if self._inbox[sender]:
+            return self._inbox[sender].popleft()
+        if sender in self._gone:
+            raise PeerError(f"{sender} is gone")
+        return None
+
+    def refuse(self, to: Role, error: PpmfError) -> None:
+        """Note the refusal; the party goes on (PPMF-CON-031)."""
+        self.refused.append((to, error))
+
+    def enter(self, phase: Phase) -> None:
+        """Nobody asks for progress."""
+
+    def keep(self, kept: Keep) -> None:
+        """Nothing is kept."""
+
+
+class SeatedParty:
+    """A party that runs until it waits for a message that is not there."""
+
+    def __init__(self, driver: Driver, ends: TurnEnds) -> None:
+        self._driver = driver
+        self._failure: PpmfError | None = None
+        self.ends = ends
+
+    @property
+    def done(self) -> bool:
+        """Whether its program has ended."""
+        return self._driver.finished
+
+    @property
+    def result(self) -> Any:
+        """What its program returned."""
+        return self._driver.result
+
+    def turn(self) -> tuple[list[tuple[Role, bytes]], list[tuple[Role, PpmfError]]]:
         """What the party sends, and what it refuses and goes on without (PPMF-CON-031).
 
-        Raises the refusal that ends it, in this turn and in every later one (PPMF-ERR-007).
+        Raises the refusal that ends it, and StateError in every later turn (PPMF-ERR-007).
         """
         if self._failure is not None:
             raise StateError(f"this party has ended: {self._failure}")
+        self.ends.sent, self.ends.refused = [], []
         try:
-            return self._turn()
+            self._driver.advance()
         except PpmfError as failure:
             self._failure = failure
             raise
-
-    def _turn(self) -> tuple[list[tuple[str, bytes]], list[tuple[str, PpmfError]]]:
-        sent: list[tuple[str, bytes]] = []
-        refused: list[tuple[str, PpmfError]] = []
-        while not self.done:
-            reply = None
-            if self._awaited is not None:
-                sender = self._awaited.sender
-                if not self._inbox[sender]:
-                    if sender in self._gone:
-                        raise PeerError(f"{sender} is gone")
-                    break
-                reply = self._party.incoming(self._awaited, self._inbox[sender].popleft())
-                self._awaited = None
-            try:
-                effect = self._program.send(reply) if self._started else next(self._program)
-            except StopIteration as end:
-                self.done, self.result = True, end.value
-                break
-            self._started = True
-            match effect:
-                case Send(to, message):
-                    sent.append((to, self._party.outgoing(to, message)))
-                case Receive():
-                    self._awaited = effect
-                case Refuse(to, error):
-                    refused.append((to, error))
-        return sent, refused
+        return self.ends.sent, self.ends.refused
 
 
-class House:
+class Parties:
     """The parties of one adapter, by handle."""
 
     def __init__(self) -> None:
-        self._parties: dict[str, Turns] = {}
+        self._parties: dict[str, SeatedParty] = {}
         self._made = 0
 
     @property
@@ -104,19 +114,23 @@ class House:
         session = sharing.session(given["session"])
         choice = suite(session.suite)
         coins = Coins.seeded(given["coins"])
+        role = Role(given["role"])
         program: Program[Any]
-        match given["role"]:
-            case "users":
+        match role:
+            case Role.USERS:
                 table = {**given["session"], "ratings": given["ratings"]}
                 rows = user_rows(values.ratings(table, session.parameters))
                 program = users(session, rows, coins)
-            case "recsys":
+            case Role.RECSYS:
                 program = recsys(session, choice, coins)
-            case _:
+            case Role.CSP:
                 program = csp(session, choice, coins)
         self._made += 1
         handle = str(self._made)
-        self._parties[handle] = Turns(given["role"], session.id, program)
+        ends = TurnEnds()
+        bounded = limits(session, choice, 0)
+        driver = Driver(role, program, ends, session.id, limits=bounded)
+        self._parties[handle] = SeatedParty(driver, ends)
         return {"handle": handle}
 
     def step(self, given: Given) -> dict[str, Any]:
@@ -124,7 +138,9 @@ class House:
         party = self._at(given["handle"])
         for entry in given["inbox"]:
             message = entry["message"]
-            party.take(entry["from"], None if message is None else bytes.fromhex(message))
+            party.ends.take(
+                Role(entry["from"]), None if message is None else bytes.fromhex(message)
+            )
         sent, refused = party.turn()
         return {
             "outbox": [{"to": to, "message": message.hex()} for to, message in sent],
@@ -141,10 +157,10 @@ class House:
         del self._parties[given["handle"]]
         return {}
 
-    def _at(self, handle: str) -> Turns:
+    def _at(self, handle: str) -> SeatedParty:
         if handle not in self._parties:
             raise StateError("no party of this handle")
         return self._parties[handle]
 
 
-ROLES = (USERS, RECSYS, CSP)
+ROLES = tuple(Role)

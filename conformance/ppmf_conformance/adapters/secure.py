@@ -14,23 +14,21 @@ import numpy as np
 from ppmf_conformance.adapters import blocks, common, party, sharing, values
 from ppmf_conformance.adapters.oracle import output_shown
 from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
-from ppmf_secure.effects import CSP, RECSYS, USERS
+from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.training import public_start
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.public_start import public_start
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
 from ppmf_secure.transport.stepper import run_together
-from ppmf_secure.transport.store import Store
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 TEST_SUITE = "paillier-512-insecure"
 
@@ -111,20 +109,12 @@ def train_fixed(given: Given) -> dict[str, Any]:
     choice = suite(TEST_SUITE)
     nonce = Coins.system().bytes(NONCE_BYTES)
     session = Session(params, ratings.users, ratings.items, choice.name, nonce)
-    programs = {
+    programs: dict[Role, Program[Any]] = {
         USERS: users(session, user_rows(ratings), Coins.system()),
         RECSYS: recsys(session, choice, Coins.system()),
         CSP: csp(session, choice, Coins.system()),
     }
-    results = run_together(
-        {
-            name: (
-                Party(name, session.id, Recorder(None, name), lambda _: None, Store(None)),
-                program,
-            )
-            for name, program in programs.items()
-        }
-    )
+    results = run_together(programs, session.id)
     profiles = results[RECSYS]
     assert isinstance(profiles, ItemProfiles)
     return output_shown(profiles)
@@ -142,4 +132,4 @@ OPERATIONS: dict[str, Operation] = {
 
 if __name__ == "__main__":
     hello = introduction("ppmf secure", {*OPERATIONS, "party.run"}, party.ROLES)
-    serve(hello, {**OPERATIONS, **party.House().operations})
+    serve(hello, {**OPERATIONS, **party.Parties().operations})

@@ -10,14 +10,14 @@ import numpy as np
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.blocks import words_of
 from ppmf_conformance.adapters.serve import Given, Operation
-from ppmf_secure.parties.recsys import Intake, open_output
-from ppmf_secure.parties.users import expand_seed, open_seed, seal_seed
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey, check_key
 from ppmf_secure.primitives.shares import words_to_bytes
+from ppmf_secure.protocols.output import open_output
+from ppmf_secure.protocols.upload import Intake, expand_seed, open_seed, seal_seed
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError

@@ -22,15 +22,15 @@ from ppmf_costs import plan as planning
 from ppmf_costs.model import Sample
 from ppmf_costs.plan import Size
 from ppmf_costs.tally import Tally
-from ppmf_secure.effects import CSP, RECSYS
 from ppmf_secure.session.cipher_suites import suite as suite_named
-from ppmf_secure.transport import local
-from ppmf_secure.transport.drive import Measure, Progress
+from ppmf_secure.transport import processes
+from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec import ratings as rating_lists
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import CSP, RECSYS
 
 OnProgress = Callable[[Progress], None]
 _ITERATED = ("products", "steps", "updates")
@@ -109,7 +109,7 @@ def made_up(users: int, items: int, params: Parameters) -> Ratings:
 def measure(
     ratings: Ratings, params: Parameters, suite: str, on_progress: OnProgress = lambda _: None
 ) -> Measured:
-    """Train in a process of its own; raises what `local.train` raises."""
+    """Train in a process of its own; raises what `processes.train` raises."""
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(ratings, params, suite, theirs))
@@ -150,7 +150,7 @@ def _run(ratings: Ratings, params: Parameters, suite: str, report: Connection) -
     try:
         with suppress(KeyboardInterrupt):
             started = time.perf_counter()
-            result = local.train(ratings, params, suite=suite, progress=report.send)
+            result = processes.train(ratings, params, suite=suite, progress=report.send)
             wall = time.perf_counter() - started
             largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
             memory = largest if sys.platform == "darwin" else 1024 * largest

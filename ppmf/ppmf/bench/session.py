@@ -26,7 +26,7 @@ from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import suite as suite_named
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import ratings as rating_lists
 from ppmf_spec.ratings import Ratings
 

@@ -12,9 +12,9 @@ from ppmf import console, options
 from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
-from ppmf_secure.effects import CSP, RECSYS
 from ppmf_secure.session.cipher_suites import suite as suite_named
 from ppmf_spec.bounds import bounds
+from ppmf_spec.roles import CSP, RECSYS
 
 
 def estimate(

@@ -14,7 +14,7 @@ from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.session.cipher_suites import suite as suite_named
-from ppmf_secure.transport import local
+from ppmf_secure.transport import processes
 
 
 def resume(
@@ -48,7 +48,7 @@ def resume(
     record = any(folder.transcripts.glob("*.cborseq"))
     started = time.monotonic()
     with folder.if_interrupted(), following(forecast) as progress:
-        result = local.resume(
+        result = processes.resume(
             folder.checkpoints,
             transcripts=folder.transcripts if record else None,
             progress=progress,

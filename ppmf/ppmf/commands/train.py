@@ -17,7 +17,7 @@ from ppmf_costs.plan import Size, plan
 from ppmf_costs.tally import Tally
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_secure.session.cipher_suites import suite as suite_named
-from ppmf_secure.transport import local
+from ppmf_secure.transport import processes
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -140,10 +140,10 @@ def run(
     *,
     transcripts: Path | None,
     checkpoints: Path | None = None,
-) -> local.RunResult:
+) -> processes.RunResult:
     """The three parties on this machine, with progress bars, recorded where that is asked for."""
     with following(Forecast.of(tally, suite.name)) as progress:
-        return local.train(
+        return processes.train(
             training,
             params,
             suite=suite.name,

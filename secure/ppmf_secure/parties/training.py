@@ -1,51 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The training both servers run, each from its own shares: keys, set-up, half-steps.
+"""The training that both servers run, each from its own shares: set-up, steps, half-steps.
 
-RecSys and CSP follow the same program; they differ in who garbles (CSP), in how they came by their
-shares of the ratings (recsys.py, csp.py), and in the last message. (PROTOCOL.md, section 5.) Its
-order is that of the messages, and nothing in it but public sizes decides what is sent
-(PPMF-RUN-003, -004).
+RecSys and CSP follow this one program. They differ in who garbles (CSP), in how they came by their
+shares of the ratings (`protocols.upload`), and in the last message (`protocols.output`). Its order
+is that of the messages, and nothing in it but public sizes decides what is sent
+(PPMF-RUN-003, -004). `protocols.message_plan` walks through the same order without secrets.
 """
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 
 import numpy as np
 
-from ppmf_secure.effects import CSP, RECSYS, Keep, Phase, Program, Send, receive
+from ppmf_secure.arrays import Labels
+from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
-from ppmf_secure.primitives.shares import Words
 from ppmf_secure.protocols.half_step import inner_step, shared_side
-from ppmf_secure.protocols.ratings_product import Orientation, set_up
-from ppmf_secure.protocols.server_state import RowSums, Server, Side, Steps
-from ppmf_secure.protocols.step_sizes import count_steps, lipschitz_steps
-from ppmf_secure.protocols.sub_problem import column_uses, problem
-from ppmf_secure.protocols.transfers import Site, open_pair, share_words
-from ppmf_secure.session.checkpoint import (
-    Checkpoint,
-    Kept,
-    RatingShares,
-    SavedSide,
-    agree,
-    lineage,
-    read_checkpoint,
-    write_checkpoint,
-)
+from ppmf_secure.protocols.public_start import public_start
+from ppmf_secure.protocols.ratings_product import orientations, set_up
+from ppmf_secure.protocols.resumption import agree, lineage, restore_model, save_model
+from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Steps
+from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
+from ppmf_secure.protocols.sub_problem import problem
+from ppmf_secure.protocols.transfers import Site, open_transfers
+from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_checkpoint
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
-from ppmf_spec.parameters import Parameters
-
-SIDES = ("users", "items")
+from ppmf_spec.roles import SIDES, Role, Side
 
 
 def train(
-    me: str,
+    me: Role,
     session: Session,
     suite: SuiteChoice,
     transfer_key: SecretKey,
@@ -54,7 +43,7 @@ def train(
     *,
     epoch: int = 0,
     kept: Kept | None = None,
-) -> Program[Words]:
+) -> Program[Labels]:
     """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
 
     They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
@@ -68,18 +57,19 @@ def train(
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
     params = session.parameters
-    sides = _start(server) if found is None else (yield from _restore(server, found))
+    sides = _start(server) if found is None else (yield from restore_model(server, found))
     made_once = yield from _steps_from_counts(server)
     for half_step in range(2 * done, session.half_steps):
-        updated, fixed = SIDES[half_step % 2], SIDES[1 - half_step % 2]
+        updated = SIDES[half_step % 2]
+        fixed = sides[updated.other]
         last = half_step == session.half_steps - 1
         yield Phase("products", half_step, session.half_steps)
-        here = yield from problem(server, sides[fixed], updated, Site("products", (half_step,)))
+        here = yield from problem(server, fixed, updated, Site("products", (half_step,)))
         yield Phase("steps", half_step, session.half_steps)
         factor_steps, bias_steps = made_once[updated]
         if factor_steps is None:
-            site = Site("steps", (half_step,))
-            factor_steps = yield from lipschitz_steps(server, here.squares, sides[fixed].rows, site)
+            rule, site = factor_rule(params), Site("steps", (half_step,))
+            factor_steps = yield from rule.make(server, here.squares, fixed.rows, site)
         yield Phase("updates", half_step, session.half_steps)
         for inner in range(params.inner_steps):
             site = Site("update", (half_step, inner))
@@ -91,49 +81,14 @@ def train(
             sides[updated] = yield from shared_side(
                 server, updated, sides[updated].rows, labels, site
             )
-        if updated == "items":
+        if updated is Side.ITEMS:
             iteration = half_step // 2 + 1
-            yield Keep("model", iteration, partial(_save, server, iteration, dict(sides)))
+            yield Keep("model", iteration, partial(save_model, server, iteration, dict(sides)))
     raise AssertionError("a run has at least one iteration")
 
 
-def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Words]:
-    """The start both servers know: (D, users) and (D, items) at scale f, as ring elements
-    (PPMF-FIX-010, -011).
-    """
-    count = (users + items) * params.rank
-    seed = b"ppmf/v1/init/" + params.seed.encode()
-    drawn = np.frombuffer(hashlib.shake_256(seed).digest(count), dtype=np.uint8)
-    entries = (drawn.astype(np.int64) - 128) << (params.frac_bits - 8)
-    both = np.zeros((params.row_rank, users + items), dtype=np.uint64)
-    both[: params.rank] = entries.reshape(users + items, params.rank).T.astype(np.uint64)
-    return both[:, :users].copy(), both[:, users:].copy()
-
-
-def check_session(session: Session, suite: SuiteChoice) -> None:
-    """ParametersError when a session of this size does not fit the suite's ciphertexts
-    (PPMF-SES-003).
-    """
-    sizes = len(session.users), len(session.items)
-    for orientation in orientations(session.parameters, *sizes):
-        suite.products.check(orientation.layout)
-
-
-def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
-    """The two public shapes of the encrypted ratings: packing users, packing items
-    (PPMF-PRD-002).
-    """
-    uses = column_uses(params)
-    columns = sum(use.stop - use.start for use in uses)
-    outputs = params.iterations * columns * (users + items)
-    return (
-        Orientation("users", Layout(items, (users, users), outputs), uses),
-        Orientation("items", Layout(users, (items, items), outputs), uses),
-    )
-
-
 def _set_up(
-    me: str,
+    me: Role,
     session: Session,
     suite: SuiteChoice,
     transfer_key: SecretKey,
@@ -142,7 +97,7 @@ def _set_up(
     epoch: int,
 ) -> Program[Server]:
     """Exchange keys, encrypted rows and base transfers (PPMF-PRD-001)."""
-    peer = RECSYS if me == CSP else CSP
+    peer = me.peer
     product_key = suite.products.generate(coins)
     ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
     yield Send(peer, ours)
@@ -166,61 +121,43 @@ def _set_up(
         ((packing_users, by_item), (packing_items, by_user)),
         coins,
     )
-    pair = yield from open_pair(me, session.id, epoch, transfer_key, peer_transfers, coins)
+    transfers = yield from open_transfers(
+        me, session.id, epoch, transfer_key, peer_transfers, coins
+    )
     sums = {
-        "users": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
-        "items": RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),
+        Side.USERS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
+        Side.ITEMS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),
     }
     written_by = lineage(session, {me: ours, peer: theirs})
-    return Server(session, pair, written_by, dict(zip(SIDES, products, strict=True)), sums)
+    return Server(session, transfers, written_by, dict(zip(SIDES, products, strict=True)), sums)
 
 
-def _start(server: Server) -> dict[str, Side]:
-    """The public start, as this server's shares: all of it CSP's."""
+def _start(server: Server) -> dict[Side, SharedSide]:
+    """The public start, as this server's shares: all of it is CSP's."""
     session = server.session
     values = public_start(session.parameters, len(session.users), len(session.items))
+    mine = values if server.transfers.garbles else tuple(map(np.zeros_like, values))
     return {
-        name: Side(name, value if server.pair.garbles else np.zeros_like(value), None, value)
-        for name, value in zip(SIDES, values, strict=True)
+        side: SharedSide(side, share, None, value)
+        for side, share, value in zip(SIDES, mine, values, strict=True)
     }
 
 
-def _save(server: Server, iteration: int, sides: dict[str, Side]) -> bytes:
-    """The checkpoint of a model that is no longer the public start."""
-    saved = []
-    for name in SIDES:
-        words = sides[name].words
-        assert words is not None, "after an iteration both sides are shared"
-        saved.append(SavedSide(sides[name].share, words.bits))
-    return write_checkpoint(server.session, Checkpoint(iteration, server.lineage, *saved))
-
-
-def _restore(server: Server, checkpoint: Checkpoint) -> Program[dict[str, Side]]:
-    """The model of a checkpoint, with new transfers for its bits (PPMF-RES-005)."""
-    sides = {}
-    for name, saved in zip(SIDES, (checkpoint.users, checkpoint.items), strict=True):
-        words = yield from share_words(server.pair, saved.bits)
-        sides[name] = Side(name, saved.share, words, None)
-    return sides
-
-
-def _steps_from_counts(server: Server) -> Program[dict[str, tuple[Steps | None, Steps | None]]]:
-    """By side, the steps that depend on counts alone: (the factors', the biases'), where so
-    (PPMF-STP-003).
+def _steps_from_counts(server: Server) -> Program[dict[Side, tuple[Steps | None, Steps | None]]]:
+    """The steps that depend on counts alone, by side: (the factors', the biases'), None for those
+    that are not made here (PPMF-STP-003).
     """
     params = server.session.parameters
-    made: dict[str, tuple[Steps | None, Steps | None]] = {}
-    for name, terms in (
-        ("users", len(server.session.items)),
-        ("items", len(server.session.users)),
-    ):
-        counts = server.sums[name].count
+    rows = {Side.USERS: len(server.session.users), Side.ITEMS: len(server.session.items)}
+    made: dict[Side, tuple[Steps | None, Steps | None]] = {}
+    for side in SIDES:
+        counts, terms = server.sums[side].count, rows[side.other]
         factors = biases = None
-        if params.step_rule == "count":
-            site = Site(f"count-steps/{name}")
-            factors = yield from count_steps(server, counts, terms, site, factors=True)
+        if factor_rule(params).made_once:
+            site = Site(f"count-steps/{side}")
+            factors = yield from factor_rule(params).make(server, counts, terms, site)
         if params.bias:
-            site = Site(f"bias-steps/{name}")
-            biases = yield from count_steps(server, counts, terms, site, factors=False)
-        made[name] = (factors, biases)
+            site = Site(f"bias-steps/{side}")
+            biases = yield from BIAS_RULE.make(server, counts, terms, site)
+        made[side] = (factors, biases)
     return made

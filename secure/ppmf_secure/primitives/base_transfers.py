@@ -30,14 +30,11 @@ from __future__ import annotations
 import gmpy2
 import numpy as np
 from gmpy2 import mpz
-from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Bits, Bytes
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_spec.errors import RangeError
-
-Bytes = NDArray[np.uint8]
-Bits = NDArray[np.uint8]
 
 TRANSFERS = 128
 """Base transfers: the security parameter, and the bits of a correlation offset."""

@@ -10,9 +10,8 @@ six rounds of a masked swap, each done here for all blocks at once (SWAR: SIMD w
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+from ppmf_secure.arrays import Words
 
 _ROUNDS = (
     (32, 0x00000000FFFFFFFF),

@@ -28,9 +28,8 @@ import hashlib
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
-from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+from ppmf_secure.arrays import Words
 
 MAX_CALLS = 1 << 14
 """Calls of the hash under one key: every (block, tweak) pair hashed counts as one."""

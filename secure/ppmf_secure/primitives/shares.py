@@ -13,12 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Bits, Words
 from ppmf_spec.errors import EncodingError
-
-Words = NDArray[np.uint64]
-Bits = NDArray[np.uint8]
 
 CHUNK = 4096
 """Elements a message: what bounds the memory of a circuit or a product of many elements."""

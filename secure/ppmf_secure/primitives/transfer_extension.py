@@ -42,16 +42,12 @@ from typing import cast
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Bits, Bytes, Words
 from ppmf_secure.primitives.base_transfers import TRANSFERS
 from ppmf_secure.primitives.bit_transpose import row_buffer, transpose
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError
-
-Words = NDArray[np.uint64]
-Bytes = NDArray[np.uint8]
-Bits = NDArray[np.uint8]
 
 _BLOCK = 128
 """Transfers whose bits of one column fill one block of AES: what a call's count is rounded to."""

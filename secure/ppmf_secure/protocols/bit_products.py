@@ -21,22 +21,17 @@ from collections.abc import Iterator
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
-from ppmf_secure.effects import CSP, Program, Send, receive
+from ppmf_secure.arrays import Words
+from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.hashing import MAX_CALLS, expand
-from ppmf_secure.primitives.shares import (
-    SharedWords,
-    Words,
-    check_length,
-    chunks,
-    from_bits,
-    weights,
-)
-from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
+from ppmf_secure.protocols.transfers import Site, Transfers
+from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import TransferPayload
 
 
 def times_vectors(
-    pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+    transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> Program[Words]:
     """This server's share of word times vector, for each of n words (PPMF-BIT-001).
 
@@ -46,16 +41,16 @@ def times_vectors(
     for number, part in enumerate(chunks(words.count)):
         here = site.within(number)
         some = words.take(part)
-        payload, offered = _offer(pair, some, vectors[part], here, signed=signed)
-        yield Send(pair.peer, TransferPayload(payload))
-        message = yield from receive(pair.peer, TransferPayload)
+        payload, offered = _offer(transfers, some, vectors[part], here, signed=signed)
+        yield Send(transfers.peer, TransferPayload(payload))
+        message = yield from receive(transfers.peer, TransferPayload)
         length = vectors.shape[1]
-        accepted = _accept(pair, some, length, message.payload, here, signed=signed)
+        accepted = _accept(transfers, some, length, message.payload, here, signed=signed)
         product[part] += offered + accepted
     return product
 
 
-def to_arithmetic(pair: Pair, words: SharedWords, site: Site) -> Program[Words]:
+def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Program[Words]:
     """Arithmetic shares (n,) of XOR-shared signed words: a product with the public number 1.
 
     With y_CSP = 1 and y_RecSys = 0 only CSP's transfers are needed (PPMF-BIT-002).
@@ -64,19 +59,24 @@ def to_arithmetic(pair: Pair, words: SharedWords, site: Site) -> Program[Words]:
     for number, part in enumerate(chunks(words.count)):
         here = site.within(number)
         some = words.take(part)
-        if pair.me == CSP:
+        if transfers.me == CSP:
             one = np.ones((some.count, 1), dtype=np.uint64)
-            payload, offered = _offer(pair, some, one, here, signed=True)
-            yield Send(pair.peer, TransferPayload(payload))
+            payload, offered = _offer(transfers, some, one, here, signed=True)
+            yield Send(transfers.peer, TransferPayload(payload))
             share[part] = from_bits(some.bits, signed=True)[:, None] + offered
         else:
-            message = yield from receive(pair.peer, TransferPayload)
-            share[part] = _accept(pair, some, 1, message.payload, here, signed=True)
+            message = yield from receive(transfers.peer, TransferPayload)
+            share[part] = _accept(transfers, some, 1, message.payload, here, signed=True)
     return share[:, 0]
 
 
+def payload_bytes(elements: int, length: int, width: int) -> int:
+    """The length of a payload: corrections for each bit of each element's vector (PPMF-BIT-005)."""
+    return elements * length * sum(map(_byte_width, range(width)))
+
+
 def _offer(
-    pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+    transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> tuple[bytes, Words]:
     """As the sender: the corrections, and this server's share of the second term
     (PPMF-BIT-004, -005).
@@ -86,7 +86,7 @@ def _offer(
     for bit, weight in enumerate(weights(words.width, signed=signed)):
         zero = np.empty_like(vectors)
         one = np.empty_like(vectors)
-        for cipher, rows in _batches(pair, site, pair.peer, bit, vectors.shape):
+        for cipher, rows in _batches(transfers, site, transfers.peer, bit, vectors.shape):
             zero[rows] = _pads(cipher, words.sent[bit, rows], vectors.shape[1])
             one[rows] = _pads(cipher, words.sent[bit, rows] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
@@ -97,17 +97,24 @@ def _offer(
 
 
 def _accept(
-    pair: Pair, words: SharedWords, length: int, payload: bytes, site: Site, *, signed: bool
+    transfers: Transfers,
+    words: SharedWords,
+    length: int,
+    payload: bytes,
+    site: Site,
+    *,
+    signed: bool,
 ) -> Words:
     """As the chooser: this server's share of the second term (PPMF-BIT-004, -005)."""
     shape = (words.count, length)
     sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
-    check_length(payload, sum(sizes), "transfer payload")
+    due = payload_bytes(words.count, length, words.width)
+    check_length(payload, due, "transfer payload")
     share = np.zeros(shape, dtype=np.uint64)
     start = 0
     for bit, weight in enumerate(weights(words.width, signed=signed)):
         pad = np.empty(shape, dtype=np.uint64)
-        for cipher, rows in _batches(pair, site, pair.me, bit, shape):
+        for cipher, rows in _batches(transfers, site, transfers.me, bit, shape):
             pad[rows] = _pads(cipher, words.chosen[bit, rows], length)
         correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
         start += sizes[bit]
@@ -116,7 +123,7 @@ def _accept(
 
 
 def _batches(
-    pair: Pair, site: Site, chooser: str, bit: int, shape: tuple[int, ...]
+    transfers: Transfers, site: Site, chooser: Role, bit: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[CipherContext, slice]]:
     """Batch keys and the rows hashed under each: both keys of a transfer, `length` words a key
     (PPMF-BIT-003, -006).
@@ -124,7 +131,7 @@ def _batches(
     rows, length = shape
     step = MAX_CALLS // (2 * _blocks(length))
     for batch, first in enumerate(range(0, rows, step)):
-        cipher = pair.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
+        cipher = transfers.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
         yield cipher, slice(first, min(first + step, rows))
 
 

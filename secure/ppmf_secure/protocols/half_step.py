@@ -15,26 +15,27 @@ from functools import cache
 
 import numpy as np
 
+from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.training_circuits import update
-from ppmf_secure.primitives.shares import Words
 from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
-from ppmf_secure.protocols.server_state import Server, Side, Steps
-from ppmf_secure.protocols.shared_circuits import Labels, run_circuit, share_outputs
+from ppmf_secure.protocols.server_state import Server, SharedSide, Steps
+from ppmf_secure.protocols.shared_circuits import WordLabels, run_circuit, share_outputs
 from ppmf_secure.protocols.sub_problem import Problem
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters, Regulariser
+from ppmf_spec.roles import Side
 
 
 def inner_step(
     server: Server,
-    side: Side,
+    side: SharedSide,
     problem: Problem,
     factor_steps: Steps,
     bias_steps: Steps | None,
     site: Site,
-) -> Program[Words]:
+) -> Program[Labels]:
     """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)
     (PPMF-FIX-030, -031).
     """
@@ -46,16 +47,18 @@ def inner_step(
     return (yield from _update(server, z, factor_steps.thresholds, site))
 
 
-def shared_side(server: Server, name: str, rows: int, labels: Words, site: Site) -> Program[Side]:
+def shared_side(
+    server: Server, name: Side, rows: int, labels: Labels, site: Site
+) -> Program[SharedSide]:
     """The side whose words have these labels: XOR shares, transfers, and arithmetic shares
     (PPMF-HST-005).
     """
-    words = yield from share_outputs(server.pair, labels)
-    share = yield from to_arithmetic(server.pair, words, Site("to-arithmetic", site.indices))
-    return Side(name, share.reshape(-1, rows), words, None)
+    words = yield from share_outputs(server.transfers, labels)
+    share = yield from to_arithmetic(server.transfers, words, Site("to-arithmetic", site.indices))
+    return SharedSide(name, share.reshape(-1, rows), words, None)
 
 
-def _gradient(server: Server, side: Side, problem: Problem, site: Site) -> Program[Words]:
+def _gradient(server: Server, side: SharedSide, problem: Problem, site: Site) -> Program[Words]:
     """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
@@ -64,7 +67,7 @@ def _gradient(server: Server, side: Side, problem: Problem, site: Site) -> Progr
         assert side.words is not None, "a side is public or shared"
         # element (l, r) multiplies column l of row r's Gram matrix
         columns = problem.gram.transpose(1, 2, 0).reshape(size * rows, size)
-        product = yield from times_vectors(server.pair, side.words, columns, site, signed=True)
+        product = yield from times_vectors(server.transfers, side.words, columns, site, signed=True)
         curved = product.reshape(size, rows, size).sum(axis=0, dtype=np.uint64).T
     ridge = np.uint64(server.session.parameters.ridge_int)
     gradient: Words = curved + problem.offset + ridge * side.share
@@ -78,38 +81,38 @@ def _moves(
     rank = server.session.parameters.rank
     here = Site("factor-moves", site.indices)
     factors = yield from times_vectors(
-        server.pair, factor_steps.words, gradient[:rank].T, here, signed=False
+        server.transfers, factor_steps.words, gradient[:rank].T, here, signed=False
     )
     if bias_steps is None:
         return factors.T
     here = Site("bias-moves", site.indices)
     biases = yield from times_vectors(
-        server.pair, bias_steps.words, gradient[rank:].T, here, signed=False
+        server.transfers, bias_steps.words, gradient[rank:].T, here, signed=False
     )
     return np.concatenate([factors.T, biases.T])
 
 
-def _update(server: Server, z: Words, thresholds: Labels, site: Site) -> Program[Words]:
+def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Program[Labels]:
     """Labels of the new words from shares of Z before its shift (D, n)
     (PPMF-HST-004, PPMF-STP-004).
     """
-    params, pair = server.session.parameters, server.pair
+    params, transfers = server.session.parameters, server.transfers
     width, rank = server.session.bounds.z_bits, params.rank
     prox = proximal(params)
     bits = {name: int(word.shape[0]) for name, word in thresholds.items()}
     here = Site("update", site.indices)
     circuit = update_circuit(params, width, prox, bits.get("tau", 0), bits.get("theta", 0))
     if prox is None:
-        labels = yield from run_circuit(pair, circuit, z.ravel(), {}, here)
+        labels = yield from run_circuit(transfers, circuit, z.ravel(), {}, here)
         return labels["word"]
     # a row's thresholds serve all its factors: the same labels, under other batch keys or tweaks
     tiled = {name: np.tile(word, (1, rank, 1)) for name, word in thresholds.items()}
-    labels = yield from run_circuit(pair, circuit, z[:rank].ravel(), tiled, here)
+    labels = yield from run_circuit(transfers, circuit, z[:rank].ravel(), tiled, here)
     if not params.bias:
         return labels["word"]
     plain = update_circuit(params, width, None, 0, 0)
     here = Site("update-bias", site.indices)
-    bias_labels = yield from run_circuit(pair, plain, z[rank], {}, here)
+    bias_labels = yield from run_circuit(transfers, plain, z[rank], {}, here)
     return np.concatenate([labels["word"], bias_labels["word"]], axis=1)
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.arrays import Words
+from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
@@ -25,9 +26,13 @@ from ppmf_secure.primitives.encryption.interface import (
     PeerKey,
     Suite,
 )
-from ppmf_secure.primitives.shares import Words, check_length
+from ppmf_secure.primitives.shares import check_length
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Role, Side
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of encrypted rows travel in one message."""
@@ -40,7 +45,7 @@ class Orientation:
     For packing "users" the encrypted rows are the items, each packing [w | r] of all users.
     """
 
-    packing: str
+    packing: Side
     layout: Layout
     uses: tuple[slice, slice]
 
@@ -49,7 +54,7 @@ class Orientation:
 class Product:
     """One server's end of the product, in one orientation."""
 
-    me: str
+    me: Role
     orientation: Orientation
     own: OwnerKey
     mine: tuple[Words, Words]
@@ -60,7 +65,7 @@ class Product:
         """Shares of (Phi W, Phi R) for shared columns (c, rows): each (its uses, width)
         (PPMF-PRD-006).
         """
-        peer = RECSYS if self.me == CSP else CSP
+        peer = self.me.peer
         layout, uses = self.orientation.layout, self.orientation.uses
         answer, kept = self.theirs.multiply(columns, uses, self.coins)
         yield Send(peer, wire.ProductAnswer(answer))
@@ -83,7 +88,7 @@ class Product:
 
 
 def set_up(
-    me: str,
+    me: Role,
     suite: Suite,
     own: OwnerKey,
     theirs: PeerKey,
@@ -95,14 +100,14 @@ def set_up(
     Batch by batch in turn, so that neither server has more than a batch of the other's waiting
     (PPMF-PRD-003).
     """
-    peer = RECSYS if me == CSP else CSP
+    peer = me.peer
     products = []
     for orientation, mine in orientations:
         layout = orientation.layout
         size = suite.row_bytes(layout)
         encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
         intake = theirs.intake(layout)
-        for batch in _batches(suite, layout):
+        for batch in row_batches(suite, layout):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
             message = yield from receive(peer, wire.EncryptedRows)
@@ -115,7 +120,47 @@ def set_up(
     return products
 
 
-def _batches(suite: Suite, layout: Layout) -> Iterator[range]:
+def row_batches(suite: Suite, layout: Layout) -> Iterator[range]:
+    """The rows that travel in one message each (PPMF-PRD-003)."""
     step = max(1, BATCH_BYTES // suite.row_bytes(layout))
     for first in range(0, layout.rows, step):
         yield range(first, min(first + step, layout.rows))
+
+
+def column_pairs(params: Parameters) -> list[tuple[int, int]]:
+    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns
+    (PPMF-PRD-004).
+    """
+    return [(k, l) for k in range(params.rank) for l in range(k, params.row_rank)]
+
+
+def column_uses(params: Parameters) -> tuple[slice, slice]:
+    """Which columns are wanted against W, and which against R (PPMF-PRD-004).
+
+    The columns are y_1..y_d, the bias, then `column_pairs`. R takes the factors. W takes all, but
+    none of the linear ones when no bias is trained: they belong to the constant.
+    """
+    linear, total = params.row_rank, params.row_rank + len(column_pairs(params))
+    return slice(0 if params.bias else linear, total), slice(0, params.rank)
+
+
+def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
+    """The two public shapes of the encrypted ratings: packing users, packing items
+    (PPMF-PRD-002).
+    """
+    uses = column_uses(params)
+    columns = sum(use.stop - use.start for use in uses)
+    outputs = params.iterations * columns * (users + items)
+    return (
+        Orientation(Side.USERS, Layout(items, (users, users), outputs), uses),
+        Orientation(Side.ITEMS, Layout(users, (items, items), outputs), uses),
+    )
+
+
+def check_session(session: Session, suite: SuiteChoice) -> None:
+    """ParametersError when a session of this size does not fit the suite's ciphertexts
+    (PPMF-SES-003).
+    """
+    sizes = len(session.users), len(session.items)
+    for orientation in orientations(session.parameters, *sizes):
+        suite.products.check(orientation.layout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server holds during training: its shares of the model, of the steps, of the ratings."""
+"""The state of a server during training: its shares of the model, of the steps, of the ratings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_secure.primitives.shares import SharedWords, Words
+from ppmf_secure.arrays import Words
+from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.protocols.ratings_product import Product
-from ppmf_secure.protocols.shared_circuits import Labels
-from ppmf_secure.protocols.transfers import Pair
+from ppmf_secure.protocols.shared_circuits import WordLabels
+from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.session.session import Session
+from ppmf_spec.roles import Side
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Side:
+class SharedSide:
     """One side of the factorisation: D trainable numbers for each of n rows.
 
     Elements stand coordinate-major: number k of row i is element k n + i; the bias, if any, last.
@@ -26,7 +28,7 @@ class Side:
     public (D, n): the public start, known to both; None from the first half-step on.
     """
 
-    name: str
+    name: Side
     share: Words
     words: SharedWords | None
     public: Words | None
@@ -41,14 +43,14 @@ class Steps:
     """The steps H of one kind for n rows, XOR-shared, and their thresholds as wire labels."""
 
     words: SharedWords
-    thresholds: Labels
+    thresholds: WordLabels
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RowSums:
-    """This server's shares of what a row's ratings sum to, weighted with nothing: (n,) each.
+    """This server's shares of two totals per row, (n,) each.
 
-    count: how many; total: their sum, at scale fr.
+    count: the number of the row's ratings; total: the sum of their values, at scale fr.
     """
 
     count: Words
@@ -59,16 +61,17 @@ class RowSums:
 class Server:
     """One server in the middle of one epoch.
 
-    lineage names the epoch in checkpoints; products, sums: by the name of the side that is updated
-    with them.
+    transfers: what it shares with the other server for its oblivious transfers.
+    lineage: the name of the epoch in checkpoints.
+    products, sums: by the side that is updated with them.
     """
 
     session: Session
-    pair: Pair
+    transfers: Transfers
     lineage: bytes
-    products: Mapping[str, Product]
-    sums: Mapping[str, RowSums]
+    products: Mapping[Side, Product]
+    sums: Mapping[Side, RowSums]
 
     def of_csp(self, value: int) -> np.uint64:
         """This server's share of a public constant: all of it at CSP."""
-        return np.uint64(value % (1 << 64) if self.pair.garbles else 0)
+        return np.uint64(value % (1 << 64) if self.transfers.garbles else 0)

@@ -1,72 +1,158 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps: one garbled reciprocal a row, and the thresholds of the prox on its wires.
+"""The step sizes: one garbled reciprocal a row, and the thresholds of the prox on its wires.
 
-H = floor(2^(q+g) / (curvature + c0 2^g)). Under `lipschitz` a row's curvature is its q2 with the
-low bits dropped, new in every half-step; under `count`, and always for the bias, it is the row's
-number of ratings, so those steps are made once. (PROTOCOL.md, section 2.3 and 5, step 4.)
+    H = floor(2^(q+g) / (curvature + c0 2^g))
+
+A `StepRule` says all that the protocol needs to know of a kind of step: what a row's curvature is,
+how large it can be, by which circuit the step is made, and whether it is made once for the whole
+run or anew in every half-step. The factors follow the rule that the parameters name
+(`factor_rule`): under `lipschitz` the curvature is the row's q2 with the low bits dropped, under
+`count` it is the row's number of ratings. The biases always follow their counts (`BIAS_RULE`).
+(Chapter 4, "Steps".)
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 
 import numpy as np
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal
-from ppmf_secure.primitives.shares import Words
 from ppmf_secure.protocols.server_state import Server, Steps
 from ppmf_secure.protocols.shared_circuits import run_circuit, share_outputs
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
 
 
-def lipschitz_steps(server: Server, squares: Words, terms: int, site: Site) -> Program[Steps]:
-    """Steps and thresholds of n rows from shares of q2 (n,), each over at most `terms` ratings
-    (PPMF-STP-001, -002, PPMF-FIX-023).
+class StepRule(ABC):
+    """A kind of step: its curvature, the bound of it, its circuit, and when it is made.
+
+    made_once: the curvature is a count, so the steps are made before the first half-step and serve
+        the whole run; otherwise it is q2, and they are made in every half-step.
     """
-    params = server.session.parameters
-    damping = params.damping << (2 * params.frac_bits + params.curvature_shift)
-    damped = squares + server.of_csp(damping)
-    return (yield from _run(server, lipschitz_circuit(params, terms), damped, site))
+
+    made_once: bool
+
+    @abstractmethod
+    def lift(self, params: Parameters) -> int:
+        """By how many bits a row's measure (q2 or count) is lifted to the curvature's scale."""
+
+    @abstractmethod
+    def largest(self, params: Parameters, terms: int) -> int:
+        """The largest damped curvature of a row of at most `terms` ratings, before `drop`."""
+
+    @abstractmethod
+    def damping(self, params: Parameters) -> int:
+        """The damping c0 at the scale of the lifted curvature."""
+
+    @abstractmethod
+    def drop(self, params: Parameters) -> int:
+        """The low bits of the damped curvature that do not enter the division."""
+
+    @abstractmethod
+    def thresholds(self, params: Parameters) -> tuple[str, ...]:
+        """The thresholds that come with the step: `tau`, `theta`, both, or none (PPMF-STP-002)."""
+
+    def circuit(self, params: Parameters, terms: int) -> Circuit:
+        """The circuit of a row's step from its damped curvature over at most `terms` ratings."""
+        largest = self.largest(params, terms)
+        return _reciprocal(params, largest, self.drop(params), self.thresholds(params))
+
+    def make(self, server: Server, measures: Words, terms: int, site: Site) -> Program[Steps]:
+        """Steps and thresholds of n rows, from shares of their measures (n,): q2 at scale 2f, or
+        counts (PPMF-STP-001, -002, PPMF-FIX-023).
+        """
+        params = server.session.parameters
+        lifted = measures << np.uint64(self.lift(params))
+        damped = lifted + server.of_csp(self.damping(params))
+        labels = yield from run_circuit(
+            server.transfers, self.circuit(params, terms), damped, {}, site
+        )
+        words = yield from share_outputs(server.transfers, labels["step"])
+        return Steps(words, {name: word for name, word in labels.items() if name != "step"})
 
 
-def count_steps(
-    server: Server, counts: Words, terms: int, site: Site, *, factors: bool
-) -> Program[Steps]:
-    """Steps of n rows from shares of their counts (n,): of the factors (rule `count`) or biases
-    (PPMF-STP-001, -002, PPMF-FIX-023).
-    """
-    params = server.session.parameters
-    shift = _count_shift(params, factors)
-    damping = params.damping << params.step_guard_bits
-    damped = (counts << np.uint64(shift)) + server.of_csp(damping)
-    return (yield from _run(server, count_circuit(params, terms, factors=factors), damped, site))
+class LipschitzRule(StepRule):
+    """The factors' steps under `lipschitz`: the curvature is q2, whose low bits are dropped."""
+
+    made_once = False
+
+    def lift(self, params: Parameters) -> int:
+        """None: q2 is at scale 2f already."""
+        return 0
+
+    def largest(self, params: Parameters, terms: int) -> int:
+        """Each of `terms` rows adds at most rank times the square of the box."""
+        squares = terms * params.rank << (2 * (params.box_bits + params.frac_bits))
+        return squares + self.damping(params)
+
+    def damping(self, params: Parameters) -> int:
+        """c0 at scale 2f + s."""
+        return params.damping << (2 * params.frac_bits + params.curvature_shift)
+
+    def drop(self, params: Parameters) -> int:
+        """From scale 2f + s to scale g."""
+        return 2 * params.frac_bits - params.step_guard_bits + params.curvature_shift
+
+    def thresholds(self, params: Parameters) -> tuple[str, ...]:
+        """Those of the factors' prox."""
+        return _thresholds_of_factors(params)
 
 
-def lipschitz_circuit(params: Parameters, terms: int) -> Circuit:
-    """The circuit of a row's steps from its damped q2 over at most `terms` ratings."""
-    f, s = params.frac_bits, params.curvature_shift
-    largest = terms * params.rank << (2 * (params.box_bits + f))
-    largest += params.damping << (2 * f + s)
-    return _reciprocal(params, largest, 2 * f - params.step_guard_bits + s, _thresholds(params))
+class CountRule(StepRule):
+    """The factors' steps under `count`: the curvature is the number of ratings times 2^-s."""
+
+    made_once = True
+
+    def lift(self, params: Parameters) -> int:
+        """From a count to scale g, less the shift s."""
+        return params.step_guard_bits - params.curvature_shift
+
+    def largest(self, params: Parameters, terms: int) -> int:
+        """All `terms` may be rated."""
+        return (terms << self.lift(params)) + self.damping(params)
+
+    def damping(self, params: Parameters) -> int:
+        """c0 at scale g."""
+        return params.damping << params.step_guard_bits
+
+    def drop(self, params: Parameters) -> int:
+        """None: the curvature is at scale g."""
+        return 0
+
+    def thresholds(self, params: Parameters) -> tuple[str, ...]:
+        """Those of the factors' prox."""
+        return _thresholds_of_factors(params)
 
 
-def count_circuit(params: Parameters, terms: int, *, factors: bool) -> Circuit:
-    """The circuit of a row's steps from its damped count of at most `terms` ratings."""
-    largest = (terms << _count_shift(params, factors)) + (params.damping << params.step_guard_bits)
-    return _reciprocal(params, largest, 0, _thresholds(params) if factors else ())
+class BiasRule(CountRule):
+    """The biases' steps: from counts under either rule, with a shift that is at most 0."""
+
+    def lift(self, params: Parameters) -> int:
+        """From a count to scale g, less the shift s where it is negative."""
+        return params.step_guard_bits - min(params.curvature_shift, 0)
+
+    def thresholds(self, params: Parameters) -> tuple[str, ...]:
+        """None: a bias has no prox."""
+        return ()
 
 
-def _count_shift(params: Parameters, factors: bool) -> int:
-    """By how many bits a count is lifted to the scale of a curvature."""
-    s = params.curvature_shift if factors else min(params.curvature_shift, 0)
-    return params.step_guard_bits - s
+BIAS_RULE: StepRule = BiasRule()
+
+_FACTOR_RULES: dict[str, StepRule] = {"lipschitz": LipschitzRule(), "count": CountRule()}
 
 
-def _thresholds(params: Parameters) -> tuple[str, ...]:
-    """The thresholds the factors' prox asks for (PPMF-STP-002)."""
+def factor_rule(params: Parameters) -> StepRule:
+    """The rule that the factors' steps follow under these parameters."""
+    return _FACTOR_RULES[params.step_rule]
+
+
+def _thresholds_of_factors(params: Parameters) -> tuple[str, ...]:
+    """The thresholds that the factors' prox asks for."""
     if params.regulariser == "binary-elastic-net":
         return ("tau", "theta")
     return ("tau",) if params.l1 else ()
@@ -87,9 +173,3 @@ def _reciprocal(
         tau="tau" in thresholds,
         theta="theta" in thresholds,
     )
-
-
-def _run(server: Server, circuit: Circuit, damped: Words, site: Site) -> Program[Steps]:
-    labels = yield from run_circuit(server.pair, circuit, damped, {}, site)
-    words = yield from share_outputs(server.pair, labels["step"])
-    return Steps(words, {name: word for name, word in labels.items() if name != "step"})

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
-from ppmf_secure.primitives.shares import Words
 from ppmf_secure.protocols.bit_products import times_vectors
-from ppmf_secure.protocols.server_state import Server, Side
+from ppmf_secure.protocols.ratings_product import column_pairs
+from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Site
-from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Side
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,49 +38,36 @@ class Problem:
     squares: Words
 
 
-def pairs(params: Parameters) -> list[tuple[int, int]]:
-    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns
-    (PPMF-PRD-004).
-    """
-    return [(k, l) for k in range(params.rank) for l in range(k, params.row_rank)]
-
-
-def column_uses(params: Parameters) -> tuple[slice, slice]:
-    """Which columns are wanted against W, and which against R (PPMF-PRD-004).
-
-    The columns are y_1..y_d, the bias, then `pairs`. R takes the factors. W takes all, but none of
-    the linear ones when no bias is trained: they belong to the constant.
-    """
-    linear, total = params.row_rank, params.row_rank + len(pairs(params))
-    return slice(0 if params.bias else linear, total), slice(0, params.rank)
-
-
-def problem(server: Server, fixed: Side, updated: str, site: Site) -> Program[Problem]:
+def problem(server: Server, fixed: SharedSide, updated: Side, site: Site) -> Program[Problem]:
     """The sub-problem of side `updated`, from the fixed side (PPMF-FIX-021)."""
     params = server.session.parameters
     product = server.products[updated]
     if fixed.public is not None:
         y = fixed.public
-        over_w, over_r = product.of_public(np.stack([*y, *(y[k] * y[l] for k, l in pairs(params))]))
+        over_w, over_r = product.of_public(
+            np.stack([*y, *(y[k] * y[l] for k, l in column_pairs(params))])
+        )
     else:
         quadratic = yield from _shared_products(server, fixed, site)
         over_w, over_r = yield from product.of_shares(np.concatenate([fixed.share, *quadratic]))
     return _assemble(server, updated, over_w, over_r)
 
 
-def _shared_products(server: Server, side: Side, site: Site) -> Program[list[Words]]:
-    """Shares of the columns of `pairs`, a block (D - k, n) for each factor k (PPMF-PRD-005)."""
+def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[list[Words]]:
+    """Shares of the columns of `column_pairs`: a block (D - k, n) a factor k (PPMF-PRD-005)."""
     assert side.words is not None, "a side is public or shared"
     blocks = []
     for k in range(server.session.parameters.rank):
         word = side.words.take(slice(k * side.rows, (k + 1) * side.rows))
         vectors = side.share[k:].T
-        product = yield from times_vectors(server.pair, word, vectors, site.within(k), signed=True)
+        product = yield from times_vectors(
+            server.transfers, word, vectors, site.within(k), signed=True
+        )
         blocks.append(product.T)
     return blocks
 
 
-def _assemble(server: Server, updated: str, over_w: Words, over_r: Words) -> Problem:
+def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> Problem:
     """Put the products in their places, and add what is local (PPMF-HST-001, PPMF-FIX-022)."""
     params = server.session.parameters
     rank, size, rows = params.rank, params.row_rank, over_r.shape[1]
@@ -87,7 +75,7 @@ def _assemble(server: Server, updated: str, over_w: Words, over_r: Words) -> Pro
     gram = np.zeros((size, size, rows), dtype=np.uint64)
     offset = np.zeros((size, rows), dtype=np.uint64)
     linear, quadratic = np.split(over_w, [size if params.bias else 0])
-    for (k, l), column in zip(pairs(params), quadratic, strict=True):
+    for (k, l), column in zip(column_pairs(params), quadratic, strict=True):
         if l < rank:
             gram[k, l] = gram[l, k] = column
         else:

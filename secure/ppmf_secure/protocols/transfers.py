@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server holds together with the other server for one epoch, and their transfers.
+"""The oblivious transfers between the two servers, for one epoch.
 
-CSP garbles, RecSys evaluates. Each sends oblivious transfers under an offset of its own: CSP's is
-the free-XOR offset of its garbled circuits, which is why one of its transfers *is* an input label.
-(PROTOCOL.md, section 5 B and 5 C.)
+CSP garbles, RecSys evaluates. Each server sends transfers under an offset of its own. CSP's offset
+is the free-XOR offset of its garbled circuits, so one of its transfers *is* an input label
+(chapter 4, "Oblivious transfer").
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
+from ppmf_secure.arrays import Bits, Labels
+from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.base_transfers import answer, choose, reveal
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
-from ppmf_secure.primitives.shares import Bits, SharedWords, Words
+from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.primitives.transfer_extension import (
     ExtensionReceiver,
     ExtensionSender,
     delta_bits,
     fresh_delta,
 )
+from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
 
 
@@ -40,41 +42,45 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pair:
-    """One server's half of the correlation between the two, for one epoch.
+class Transfers:
+    """One server's ends of the transfers with the other one, for one epoch.
 
+    keys: the batch keys of the hash, the same at both servers.
     offset (2,): the 128-bit difference of the two keys of every transfer this server sends.
+    sender, receiver: its ends of the two extensions.
     """
 
-    me: str
+    me: Role
     keys: BatchKeys
-    offset: Words
+    offset: Labels
     sender: ExtensionSender
     receiver: ExtensionReceiver
 
     @property
-    def peer(self) -> str:
-        return RECSYS if self.garbles else CSP
+    def peer(self) -> Role:
+        """The other server."""
+        return self.me.peer
 
     @property
     def garbles(self) -> bool:
+        """Whether this server is the garbler: CSP is."""
         return self.me == CSP
 
 
-def open_pair(
-    me: str, session_id: bytes, epoch: int, own: SecretKey, theirs: PublicKey, coins: Coins
-) -> Program[Pair]:
+def open_transfers(
+    me: Role, session_id: bytes, epoch: int, own: SecretKey, theirs: PublicKey, coins: Coins
+) -> Program[Transfers]:
     """128 base transfers each way, and the extensions they seed. Fresh coins for each epoch
     (PPMF-OTE-001 to -003).
     """
-    peer = RECSYS if me == CSP else CSP
+    peer = me.peer
     offset = fresh_delta(coins, odd=me == CSP)
     yield Send(peer, BaseRequest(choose(own, delta_bits(offset), coins)))
     request = yield from receive(peer, BaseRequest)
     seeds, seed_pairs = answer(theirs, request.choices, coins)
     yield Send(peer, BaseAnswer(seeds))
     answered = yield from receive(peer, BaseAnswer)
-    return Pair(
+    return Transfers(
         me=me,
         keys=BatchKeys(session_id, epoch),
         offset=offset,
@@ -85,30 +91,30 @@ def open_pair(
     )
 
 
-def _context(session_id: bytes, epoch: int, *, sender: str) -> bytes:
+def _context(session_id: bytes, epoch: int, *, sender: Role) -> bytes:
     """What the keystreams of one direction's extension are bound to (PPMF-OTE-008)."""
     return session_id + epoch.to_bytes(8, "little") + sender.encode()
 
 
-def send_transfers(pair: Pair, width: int, count: int) -> Program[Words]:
+def send_transfers(transfers: Transfers, width: int, count: int) -> Program[Labels]:
     """As the sender: the keys of choice 0, (width, count, 2)."""
-    message = yield from receive(pair.peer, TransferColumns)
-    return pair.sender.extend(message.columns, width * count).reshape(width, count, 2)
+    message = yield from receive(transfers.peer, TransferColumns)
+    return transfers.sender.extend(message.columns, width * count).reshape(width, count, 2)
 
 
-def choose_transfers(pair: Pair, bits: Bits) -> Program[Words]:
+def choose_transfers(transfers: Transfers, bits: Bits) -> Program[Labels]:
     """As the receiver with choice bits (width, count): the chosen keys, (width, count, 2)
     (PPMF-OTE-007).
     """
-    columns, keys = pair.receiver.extend(bits.ravel())
-    yield Send(pair.peer, TransferColumns(columns))
+    columns, keys = transfers.receiver.extend(bits.ravel())
+    yield Send(transfers.peer, TransferColumns(columns))
     return keys.reshape(*bits.shape, 2)
 
 
-def share_words(pair: Pair, bits: Bits) -> Program[SharedWords]:
+def share_words(transfers: Transfers, bits: Bits) -> Program[SharedWords]:
     """Give XOR-shared bits (width, count) their transfers, both ways, from the extension
     (PPMF-RES-005).
     """
-    chosen = yield from choose_transfers(pair, bits)
-    sent = yield from send_transfers(pair, *bits.shape)
-    return SharedWords(bits, sent, chosen, pair.offset)
+    chosen = yield from choose_transfers(transfers, bits)
+    sent = yield from send_transfers(transfers, *bits.shape)
+    return SharedWords(bits, sent, chosen, transfers.offset)

@@ -12,22 +12,18 @@ keys: two epochs may both reach iteration t, but the shares they leave there do 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cbor2
 import numpy as np
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
-from ppmf_secure.primitives.shares import Bits, Words, words_from_bytes, words_to_bytes
+from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError, StateError
-from ppmf_spec.wire import Resume, ServerKey
 
 FORMAT = "ppmf-checkpoint/1"
 LINEAGE_BYTES = 32
-_NAME_BYTES = 8 + LINEAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,43 +61,6 @@ class Checkpoint:
     lineage: bytes
     users: SavedSide
     items: SavedSide
-
-
-def lineage(session: Session, messages: Mapping[str, ServerKey]) -> bytes:
-    """What names an epoch for good: its servers' key messages, by sender (PPMF-RES-006)."""
-    digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
-    for sender in (CSP, RECSYS):
-        message = messages[sender]
-        for key in (message.product_key, message.transfer_key):
-            digest.update(len(key).to_bytes(8, "little") + key)
-    return digest.digest()
-
-
-def agree(me: str, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
-    """The highest checkpoint both servers hold, of one lineage; None for the public start
-    (PPMF-RES-003).
-    """
-    peer = RECSYS if me == CSP else CSP
-    mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
-    names = sorted(mine, key=_iteration)
-    yield Send(peer, Resume(b"".join(names)))
-    message = yield from receive(peer, Resume)
-    if len(message.checkpoints) % _NAME_BYTES:
-        raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
-    theirs = {
-        message.checkpoints[at : at + _NAME_BYTES]
-        for at in range(0, len(message.checkpoints), _NAME_BYTES)
-    }
-    common = mine.keys() & theirs
-    return mine[max(common, key=_iteration)] if common else None
-
-
-def _name(checkpoint: Checkpoint) -> bytes:
-    return checkpoint.iteration.to_bytes(8, "little") + checkpoint.lineage
-
-
-def _iteration(name: bytes) -> int:
-    return int.from_bytes(name[:8], "little")
 
 
 def write_ratings(session: Session, shares: RatingShares) -> bytes:

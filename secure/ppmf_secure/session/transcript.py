@@ -19,6 +19,7 @@ from typing import Literal, Self
 import cbor2
 
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import Role
 
 SUFFIX = ".cborseq"
 Direction = Literal["sent", "received"]
@@ -29,7 +30,7 @@ class Record:
     """One message as one party saw it."""
 
     direction: Direction
-    peer: str
+    peer: Role
     message: bytes
 
 
@@ -39,7 +40,7 @@ class Recorder:
     A later epoch is appended to what the earlier ones left.
     """
 
-    def __init__(self, folder: Path | None, party: str, *, epoch: int = 0) -> None:
+    def __init__(self, folder: Path | None, party: Role, *, epoch: int = 0) -> None:
         self._file: FileIO | None = None
         if folder is not None:
             path = folder / (party + SUFFIX)
@@ -47,7 +48,7 @@ class Recorder:
                 os.truncate(path, _whole_records(path))
             self._file = FileIO(path, "ab" if epoch else "wb")
 
-    def record(self, direction: Direction, peer: str, message: bytes) -> None:
+    def record(self, direction: Direction, peer: Role, message: bytes) -> None:
         """Append one message."""
         if self._file is not None:
             self._file.write(cbor2.dumps([direction, peer, message]))
@@ -85,8 +86,10 @@ def read(path: Path) -> Iterator[Record]:
             except (cbor2.CBORDecodeError, ValueError) as error:
                 raise EncodingError(f"{path}: record {number} is not CBOR") from error
             match parts:
-                case ["sent" | "received" as direction, str(peer), bytes(message)]:
-                    yield Record(direction, peer, message)
+                case ["sent" | "received" as direction, str(peer), bytes(message)] if peer in set(
+                    Role
+                ):
+                    yield Record(direction, Role(peer), message)
                 case _:
                     raise EncodingError(f"{path}: record {number} is not a transcript record")
             number += 1

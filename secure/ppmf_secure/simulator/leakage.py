@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ppmf_secure.effects import CSP, RECSYS
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_secure.session.session import Session
+from ppmf_spec.roles import CSP, RECSYS, Role
 
 Held = frozenset[tuple[int, int]]
 """Checkpoints, each as (iterations finished, epoch in which it was made)."""
@@ -22,8 +22,8 @@ class Interruption:
     held: by server, the checkpoints it had when the next epoch began.
     """
 
-    messages: Mapping[str, int]
-    held: Mapping[str, Held]
+    messages: Mapping[Role, int]
+    held: Mapping[Role, Held]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,36 +4,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ppmf_secure.effects import CSP, RECSYS, USERS, Keep, Program, Receive, Send
+from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, PeerKey, Suite, Uses
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.primitives.shares import Bits, Words, to_bits
-from ppmf_secure.session.checkpoint import Kept, lineage
-from ppmf_secure.session.transcript import Direction, Record
+from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.protocols.resumption import lineage
+from ppmf_secure.session.checkpoint import Kept
+from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator.imagined import Imagined
 from ppmf_secure.simulator.leakage import Leakage
 from ppmf_spec import wire
+from ppmf_spec.errors import PpmfError
 from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
 def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user, whose input is `rows` (2, items): a key comes, her upload goes.
+    """The view of one user, whose input is `rows` (2, items): a key comes, their upload goes.
 
     Exact: the key is drawn as CSP draws it, and nothing else comes.
     """
-    view = _View(USERS, leakage, 0)
-    program = users(leakage.session, [(user, rows)], coins.child("user"))
     key = SealingKey.generate(coins.child("imagined")).public
-    view.play(program, lambda _: wire.UserKey(key))
+    view = _View(USERS, leakage, 0, lambda _: wire.UserKey(key))
+    view.play(users(leakage.session, [(user, rows)], coins.child("user")))
     return view.records
 
 
@@ -52,46 +57,68 @@ def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
     return _simulate(CSP, leakage, coins, None)
 
 
-@dataclass
 class _View:
-    """A party's transcript of one epoch as it grows; `limit` is how many messages it has."""
+    """The ends of a simulated party: its transcript of one epoch, as it grows.
 
-    party: str
-    leakage: Leakage
-    epoch: int
-    limit: int | None = None
-    records: list[Record] = field(default_factory=list)
-    kept: list[Keep] = field(default_factory=list)
-    links: dict[tuple[str, str], wire.Link] = field(default_factory=dict)
+    imagine: answers what the party waits for. watch: is told what it sends.
+    limit: how many messages the transcript has; the party is stopped before it has more.
+    """
 
-    def play(
+    def __init__(
         self,
-        program: Program[Any],
-        imagine: Callable[[Receive], wire.Message],
+        party: Role,
+        leakage: Leakage,
+        epoch: int,
+        imagine: Callable[[Role], wire.Message],
         watch: Callable[[wire.Message], None] = lambda _: None,
-    ) -> Any:
-        """Run the program to its end, or as far as the limit; what it returned.
+        limit: int | None = None,
+    ) -> None:
+        self.party = party
+        self.records: list[Record] = []
+        self.kept: list[Keep] = []
+        self._leakage = leakage
+        self._epoch = epoch
+        self._imagine = imagine
+        self._watch = watch
+        self._limit = limit
+        self._links: dict[Role, wire.Link] = {}
 
-        `imagine` answers what it waits for; `watch` is told what it sends.
-        """
-        reply: wire.Message | None = None
-        while True:
-            try:
-                effect = program.send(reply)
-            except StopIteration as end:
-                return end.value
-            reply = None
-            if isinstance(effect, Keep):
-                self.kept.append(effect)
-            if isinstance(effect, (Send, Receive)) and len(self.records) == self.limit:
-                program.close()
-                return None
-            if isinstance(effect, Send):
-                watch(effect.message)
-                self._record("sent", effect.to, effect.message)
-            elif isinstance(effect, Receive):
-                reply = imagine(effect)
-                self._record("received", effect.sender, reply)
+    def play(self, program: Program[Any]) -> Any:
+        """Run the program to its end, or as far as the limit; what it returned."""
+        session_id = self._leakage.session.id
+        driver = Driver(self.party, program, self, session_id, epoch=self._epoch)
+        try:
+            driver.advance()
+        except _CutError:
+            driver.close()
+        return driver.result
+
+    def send(self, to: Role, data: bytes) -> None:
+        """Record what the party sends."""
+        self._stop_at_the_limit()
+        self.records.append(Record("sent", to, data))
+        self._watch(wire.decode(data).message)
+
+    def receive(self, sender: Role) -> bytes:
+        """Imagine what the party receives, and record it."""
+        self._stop_at_the_limit()
+        fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
+        # each user is a sender of their own
+        link = fresh if sender is USERS else self._links.setdefault(sender, fresh)
+        data = link.encode(self._imagine(sender))
+        self.records.append(Record("received", sender, data))
+        return data
+
+    def refuse(self, to: Role, error: PpmfError) -> None:
+        """Nothing is refused among imagined messages."""
+        raise AssertionError(f"an imagined message was refused: {error}")
+
+    def enter(self, phase: Phase) -> None:
+        """A phase is no part of a view."""
+
+    def keep(self, kept: Keep) -> None:
+        """Hold what a later epoch takes up."""
+        self.kept.append(kept)
 
     def replace_last(self, message: wire.Message) -> None:
         """Put another message in the place of the last."""
@@ -99,15 +126,18 @@ class _View:
         envelope = replace(wire.decode(last.message), message=message)
         self.records[-1] = Record(last.direction, last.peer, wire.encode(envelope))
 
-    def _record(self, direction: Direction, peer: str, message: wire.Message) -> None:
-        route = (self.party, peer) if direction == "sent" else (peer, self.party)
-        fresh = wire.Link(self.leakage.session.id, self.epoch, *route)
-        # each user is a sender of her own
-        link = fresh if route[0] == USERS else self.links.setdefault(route, fresh)
-        self.records.append(Record(direction, peer, link.encode(message)))
+    def _stop_at_the_limit(self) -> None:
+        if len(self.records) == self._limit:
+            raise _CutError
 
 
-def _simulate(me: str, leakage: Leakage, coins: Coins, output: ItemProfiles | None) -> list[Record]:
+class _CutError(Exception):
+    """The epoch ends here, as the leakage says."""
+
+
+def _simulate(
+    me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
+) -> list[Record]:
     """Epoch after epoch, each from what the ones before it kept."""
     past = _Past(me, leakage)
     records: list[Record] = []
@@ -116,21 +146,19 @@ def _simulate(me: str, leakage: Leakage, coins: Coins, output: ItemProfiles | No
         limit = None if last else leakage.interruptions[epoch].messages[me]
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
         imagined = Imagined(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
-        view = _View(me, leakage, epoch, limit)
-        program = past.program(epoch, imagined, own)
         coming = imagined.messages(past.names(epoch))
-
-        def imagine(due: Receive, coming: Iterator[wire.Message] = coming) -> wire.Message:
-            message = next(coming)
-            assert isinstance(message, due.kind), f"{message.name} where {due.kind.name} is due"
-            return message
-
-        opened = view.play(program, imagine, imagined.heard)
+        view = _View(me, leakage, epoch, partial(_next, coming), imagined.heard, limit)
+        opened = view.play(past.program(epoch, imagined, own))
         if isinstance(opened, ItemProfiles) and output is not None:
             view.replace_last(wire.OutputShare(_difference(opened, output)))
         past.remember(epoch, imagined, view)
         records += view.records
     return records
+
+
+def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
+    """The next imagined message, whoever sends it: their order is that of the plan."""
+    return next(coming)
 
 
 def _difference(colours: ItemProfiles, output: ItemProfiles) -> bytes:
@@ -151,9 +179,9 @@ def _bits(profiles: ItemProfiles) -> Bits:
 class _Past:
     """What server `me` kept: its shares of the ratings, and of models by iteration and epoch."""
 
-    def __init__(self, me: str, leakage: Leakage) -> None:
+    def __init__(self, me: Role, leakage: Leakage) -> None:
         self._me = me
-        self._peer = RECSYS if me == CSP else CSP
+        self._peer = me.peer
         self._leakage = leakage
         self._ratings = b""
         self._models: dict[tuple[int, int], bytes] = {}
@@ -203,6 +231,11 @@ class _Watched(Suite):
         self.name, self.secure = suite.name, suite.secure
         self._suite = suite
         self._imagined = imagined
+
+    @property
+    def key_bytes(self) -> int:
+        """As the suite says."""
+        return self._suite.key_bytes
 
     def generate(self, coins: Coins) -> OwnerKey:
         """As the suite does."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A party's program over pipes, one to each of its peers."""
+"""A party's ends over pipes, one to each of its peers."""
 
 from __future__ import annotations
 
@@ -8,52 +8,53 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from types import TracebackType
+from typing import Self
 
-from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
-from ppmf_secure.transport.drive import Party
+from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
-from ppmf_spec.wire import Message
+from ppmf_spec.roles import Role
 
 
-def drive(party: Party, program: Program[Any], ends: Mapping[str, Connection]) -> Any:
-    """Run a program over pipes. Sending never waits: a thread a peer writes what is queued
-    (PPMF-WIR-005, PPMF-ERR-005).
+class PipeEnds(RecordedEnds):
+    """Ends that wait for what they receive. Sending never waits: a thread a peer writes what is
+    queued. On leaving, what is queued is written out.
     """
-    writers = {peer: _Writer(end) for peer, end in ends.items()}
-    reply: Message | None = None
-    try:
-        while True:
-            try:
-                effect = program.send(reply)
-            except StopIteration as end:
-                return end.value
-            reply = None
-            match effect:
-                case Send(to, message):
-                    writers[to].put(party.outgoing(to, message))
-                case Receive(sender):
-                    try:
-                        received = ends[sender].recv_bytes()
-                    except (EOFError, OSError) as error:
-                        raise PeerError(f"{party.name}: {sender} disappeared") from error
-                    reply = party.incoming(effect, received)
-                case Phase():
-                    party.enter(effect)
-                case Refuse(_, error):
-                    raise error  # the users are this machine's: nobody would send it again
-                case Keep(name, iteration, data):
-                    party.keep(name, iteration, data)
-    finally:
-        for writer in writers.values():
+
+    def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
+        super().__init__(account)
+        self._pipes = pipes
+        self._writers = {peer: _Writer(pipe) for peer, pipe in pipes.items()}
+
+    def put(self, to: Role, data: bytes) -> None:
+        """Queue a message for its writer."""
+        self._writers[to].put(data)
+
+    def get(self, sender: Role) -> bytes:
+        """The next message from there, as soon as it has come (PPMF-ERR-005)."""
+        try:
+            return self._pipes[sender].recv_bytes()
+        except (EOFError, OSError) as error:
+            raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in self._writers.values():
             writer.close()
 
 
 class _Writer:
     """Writes queued messages to a pipe from a thread of its own."""
 
-    def __init__(self, end: Connection) -> None:
-        self._end = end
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
@@ -70,4 +71,4 @@ class _Writer:
         # a peer that is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
-                self._end.send_bytes(data)
+                self._pipe.send_bytes(data)

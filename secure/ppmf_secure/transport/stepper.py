@@ -7,83 +7,73 @@ alone: each party runs until it waits for a message that is not there yet.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
-from ppmf_secure.transport.drive import Party
-from ppmf_spec.errors import PeerError
-from ppmf_spec.wire import Message
+from ppmf_secure.driver import Driver, Limits
+from ppmf_secure.effects import Program
+from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
+from ppmf_spec.errors import PeerError, PpmfError
+from ppmf_spec.roles import Role
+
+Queues = dict[tuple[Role, Role], deque[bytes]]
+"""The messages on their way, by sender and receiver."""
 
 
-def run_together(programs: Mapping[str, tuple[Party, Program[Any]]]) -> dict[str, Any]:
+class QueueEnds(RecordedEnds):
+    """The ends of one party among queues in memory."""
+
+    def __init__(self, account: Account, queues: Queues) -> None:
+        super().__init__(account)
+        self._queues = queues
+
+    def put(self, to: Role, data: bytes) -> None:
+        """Append to the queue of this way."""
+        self._queues[self.account.party, to].append(data)
+
+    def get(self, sender: Role) -> bytes | None:
+        """The oldest message of this way, if there is one."""
+        queue = self._queues[sender, self.account.party]
+        return queue.popleft() if queue else None
+
+
+def run_together(
+    programs: Mapping[Role, Program[Any]],
+    session_id: bytes,
+    *,
+    epoch: int = 0,
+    limits: Limits | None = None,
+    accounts: Mapping[Role, Account] | None = None,
+) -> dict[Role, Any]:
     """Run all programs to their ends; the results by party (PPMF-WIR-005, PPMF-ERR-005).
 
-    Raises what a party raises, and PeerError when all wait for messages nobody will send.
+    accounts: where a party's run is written down; without one nothing is.
+    Raises what a party raises. When all wait for messages that nobody will send, raises the first
+    refusal of a message if there was one, else PeerError.
     """
-    running = {name: _Running(party, program) for name, (party, program) in programs.items()}
-    queues: dict[tuple[str, str], deque[bytes]] = {}
-    results: dict[str, Any] = {}
+    queues: Queues = defaultdict(deque)
+    given = accounts or {}
+    ends = {role: QueueEnds(given.get(role) or Account(role), queues) for role in programs}
+    running = {
+        role: Driver(role, program, ends[role], session_id, epoch=epoch, limits=limits)
+        for role, program in programs.items()
+    }
+    results: dict[Role, Any] = {}
     while running:
-        moved = False
-        for name in list(running):
-            moved |= running[name].advance(queues)
-            if running[name].finished:
-                results[name] = running.pop(name).result
-        if not moved:
-            waiting = ", ".join(f"{name} for {run.waits_for}" for name, run in running.items())
-            raise PeerError(f"nobody will send what the parties wait for: {waiting}")
+        moved = [driver.advance() for driver in running.values()]
+        for role in [role for role, driver in running.items() if driver.finished]:
+            results[role] = running.pop(role).result
+        if running and not any(moved):
+            raise _nobody_sends(
+                running, [error for each in ends.values() for _, error in each.refusals]
+            )
     return results
 
 
-class _Running:
-    """A program that has begun, and what it waits for."""
-
-    def __init__(self, party: Party, program: Program[Any]) -> None:
-        self._party = party
-        self._program = program
-        self._awaited: Receive | None = None
-        self._started = False
-        self.finished = False
-        self.result: Any = None
-
-    @property
-    def waits_for(self) -> str:
-        return "" if self._awaited is None else self._awaited.sender
-
-    def advance(self, queues: dict[tuple[str, str], deque[bytes]]) -> bool:
-        """Go on as far as the messages allow; whether anything happened."""
-        moved = False
-        while not self.finished:
-            reply: Message | None = None
-            if self._awaited is not None:
-                queue = queues.get((self._awaited.sender, self._party.name))
-                if not queue:
-                    return moved
-                reply = self._party.incoming(self._awaited, queue.popleft())
-            self._awaited = None
-            moved = True
-            self._resume(reply, queues)
-        return moved
-
-    def _resume(self, reply: Message | None, queues: dict[tuple[str, str], deque[bytes]]) -> None:
-        try:
-            effect = self._program.send(reply) if self._started else next(self._program)
-        except StopIteration as end:
-            self.finished, self.result = True, end.value
-            return
-        finally:
-            self._started = True
-        match effect:
-            case Send(to, message):
-                data = self._party.outgoing(to, message)
-                queues.setdefault((self._party.name, to), deque()).append(data)
-            case Receive():
-                self._awaited = effect
-            case Phase():
-                self._party.enter(effect)
-            case Refuse(_, error):
-                raise error  # all parties are the caller's: nobody would send it again
-            case Keep(name, iteration, data):
-                self._party.keep(name, iteration, data)
+def _nobody_sends(running: Mapping[Role, Driver], refusals: list[PpmfError]) -> PpmfError:
+    """Why the parties wait for ever."""
+    if refusals:
+        return refusals[0]
+    waiting = ", ".join(f"{role} for {driver.waits_for}" for role, driver in running.items())
+    return PeerError(f"nobody will send what the parties wait for: {waiting}")

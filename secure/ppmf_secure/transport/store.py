@@ -11,11 +11,11 @@ from pathlib import Path
 
 import cbor2
 
-from ppmf_secure.effects import CSP, RECSYS
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 
 _LOCK = "in-use"
 _SESSION = "session.cbor"

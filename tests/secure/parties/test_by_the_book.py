@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from ppmf_secure.effects import CSP, RECSYS, Send
-from ppmf_secure.parties.users import upload
+from ppmf_secure.effects import Send
 from ppmf_secure.primitives import hashing
 from ppmf_secure.primitives.base_transfers import answer, choose
 from ppmf_secure.primitives.coins import Coins
@@ -30,12 +29,14 @@ from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import delta_bits
 from ppmf_secure.protocols import transfers as pair_module
 from ppmf_secure.protocols.bit_products import times_vectors
-from ppmf_secure.protocols.transfers import Site, open_pair
+from ppmf_secure.protocols.transfers import Site, open_transfers
+from ppmf_secure.protocols.upload import upload
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport import local
+from ppmf_secure.transport import processes
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
@@ -99,10 +100,10 @@ def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
         nonces.append(one.nonce)
         raise StopHereError
 
-    monkeypatch.setattr(local, "_Run", refuse)
+    monkeypatch.setattr(processes, "_Run", refuse)
     for _ in range(3):
         with pytest.raises(StopHereError):
-            local.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
+            processes.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
     assert len(set(nonces)) == 3
 
 
@@ -188,7 +189,9 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
     csp, recsys = run_both(
         *(
-            open_pair(me, name, epoch, keys[me], keys[peer].public, Coins.seeded(f"coins/{me}"))
+            open_transfers(
+                me, name, epoch, keys[me], keys[peer].public, Coins.seeded(f"coins/{me}")
+            )
             for me, peer in ((CSP, RECSYS), (RECSYS, CSP))
         )
     )

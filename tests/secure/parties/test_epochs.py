@@ -4,53 +4,41 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS, Program
 from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder, read
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
+from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
-SERVERS = {RECSYS: recsys, CSP: csp}
 
 
-def run_epoch(session: Session, folder: Path, epoch: int) -> object:
+def run_the_epoch(session: Session, folder: Path, epoch: int) -> object:
     """A whole epoch in this thread, from what the last one kept; V as RecSys opened it."""
     chosen = ideal_suite() if session.suite == "ideal" else suite(session.suite)
-    programs: dict[str, tuple[Party, Program[Any]]] = {}
-    with ExitStack() as stack:
-        for name in (USERS, RECSYS, CSP) if epoch == 0 else (RECSYS, CSP):
-            store = Store(None if name == USERS else folder / name)
-            recorder = stack.enter_context(Recorder(folder, name, epoch=epoch))
-            coins = Coins.seeded(f"{name}/{epoch}")
-            party = Party(name, session.id, recorder, lambda _: None, store, epoch=epoch)
-            if name == USERS:
-                programs[name] = (party, users(session, user_rows(RATINGS), coins))
-            else:
-                kept = store.kept() if epoch else None
-                program = SERVERS[name](session, chosen, coins, epoch=epoch, kept=kept)
-                programs[name] = (party, program)
-        return run_together(programs)[RECSYS]
+    return run_epoch(
+        session,
+        chosen,
+        lambda role: Coins.seeded(f"{role}/{epoch}"),
+        ratings=None if epoch else RATINGS,
+        epoch=epoch,
+        transcripts=folder,
+        checkpoints=folder,
+    )[RECSYS]
 
 
 def sent(folder: Path, sender: str, receiver: str, epoch: int) -> list[tuple[wire.Message, int]]:
@@ -72,8 +60,8 @@ def test_a_later_epoch_sends_what_is_predicted(
     params = Parameters(rank=2, iterations=iterations)
     session = Session(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
     expected = fixed.train(RATINGS, params)
-    assert run_epoch(session, tmp_path, 0) == expected
-    assert run_epoch(session, tmp_path, 1) == expected
+    assert run_the_epoch(session, tmp_path, 0) == expected
+    assert run_the_epoch(session, tmp_path, 1) == expected
     predicted = message_lengths(
         params,
         session.users,
@@ -94,8 +82,8 @@ def test_a_later_epoch_sends_what_is_predicted(
 def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
     params = Parameters(rank=1, iterations=3)
     session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
-    run_epoch(session, tmp_path, 0)
-    run_epoch(session, tmp_path, 1)
+    run_the_epoch(session, tmp_path, 0)
+    run_the_epoch(session, tmp_path, 1)
     text = b"ppmf/v1/lineage/" + session.id
     for way in ((CSP, RECSYS), (RECSYS, CSP)):
         keys = [m for m, _ in sent(tmp_path, *way, epoch=0) if isinstance(m, wire.ServerKey)]
@@ -104,8 +92,8 @@ def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
             text += len(key).to_bytes(8, "little") + key
     lineage = hashlib.sha256(text).digest()
     names = b"".join(count.to_bytes(8, "little") + lineage for count in (1, 2))
-    for way in BOTH:
-        assert sent(tmp_path, *way, epoch=1)[0][0] == wire.Resume(names)
+    for both in BOTH:
+        assert sent(tmp_path, *both, epoch=1)[0][0] == wire.Resume(names)
 
 
 @pytest.mark.req("PPMF-RES-003", "PPMF-ERR-003", "PPMF-ERR-007")
@@ -114,7 +102,7 @@ def test_a_resume_that_names_no_checkpoints_is_refused_and_nothing_more_is_sent(
 ) -> None:
     params = Parameters(rank=1, iterations=2)
     session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
-    run_epoch(session, tmp_path, 0)
+    run_the_epoch(session, tmp_path, 0)
     kept = Store(tmp_path / CSP).kept()
     program = csp(session, ideal_suite(), Coins.seeded("csp"), epoch=1, kept=kept)
     effect = next(program)

@@ -16,18 +16,20 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.shares import Bits, SharedWords, Words, from_bits, words_to_bytes
+from ppmf_secure.primitives.shares import SharedWords, from_bits, words_to_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionReceiver
 from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
 from ppmf_secure.protocols.bit_products import times_vectors
-from ppmf_secure.protocols.transfers import Pair, Site, choose_transfers
+from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers
 from ppmf_secure.session.transcript import read
 from ppmf_spec import netlists, wire, words
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.pairs import dealt_pairs, run_both
 from tests.support.toy_runs import ratings_of, run_toy
@@ -56,7 +58,7 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
         return of_shares(self, phi)
 
     def watched_multiplication(
-        pair: Pair, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+        pair: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
     ) -> Program[Words]:
         assert site.purpose == "products"
         multiplied[site.indices[-1]].append((words.bits, vectors))
@@ -161,7 +163,7 @@ def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
         tables.append(words_to_bytes(content))
         return tables[-1]
 
-    def watched_choice(pair: Pair, bits: Bits) -> Program[Words]:
+    def watched_choice(pair: Transfers, bits: Bits) -> Program[Words]:
         chosen = yield from choose_transfers(pair, bits)
         keys.append(chosen)
         return chosen

@@ -10,25 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_secure.effects import CSP, RECSYS, USERS, Program, Receive, Refuse, Send
+from ppmf_secure.effects import Program, Receive, Refuse, Send
 from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import Intake, recsys
-from ppmf_secure.parties.training import public_start
-from ppmf_secure.parties.users import SEALED_BYTES, expand_seed, open_seed, upload, users
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.public_start import public_start
+from ppmf_secure.protocols.upload import (
+    SEALED_BYTES,
+    Intake,
+    expand_seed,
+    open_seed,
+    upload,
+    user_rows,
+)
 from ppmf_secure.session.cipher_suites import SuiteChoice, suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.stepper import run_together
-from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
+from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of
 
 KEY = SealingKey.generate(Coins.seeded("test key"))
@@ -216,17 +221,9 @@ def test_a_run_of_servers_with_keys_of_different_suites_says_so(
     """RecSys and CSP agree on the name, and disagree on what it stands for."""
     ratings = ratings_of(1, 3, {(0, 0): 4})
     session = Session(Parameters(rank=1), ratings.users, ("1", "2", "3"), "any", bytes(16))
-    programs = {
-        USERS: users(session, user_rows(ratings), Coins.seeded(USERS)),
-        RECSYS: recsys(session, names[0], Coins.seeded(RECSYS)),
-        CSP: csp(session, names[1], Coins.seeded(CSP)),
-    }
-    parties = {
-        name: Party(name, session.id, Recorder(None, name), lambda _: None, Store(None))
-        for name in programs
-    }
+    suites = dict(zip((RECSYS, CSP), names, strict=True))
     with pytest.raises(EncodingError, match=message):
-        run_together({name: (parties[name], program) for name, program in programs.items()})
+        run_epoch(session, suites, Coins.seeded, ratings=ratings)
 
 
 @pytest.mark.req("PPMF-UPL-009")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,24 +11,24 @@ import numpy as np
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS, Phase, Program, Receive, Send
+from ppmf_secure.effects import Phase, Receive, Send
 from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import Intake, recsys
-from ppmf_secure.parties.training import orientations
-from ppmf_secure.parties.users import upload, users
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import ratings_product
+from ppmf_secure.protocols.ratings_product import orientations
+from ppmf_secure.protocols.upload import Intake, upload
 from ppmf_secure.session.checkpoint import Kept, RatingShares, write_ratings
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party, Progress
-from ppmf_secure.transport.stepper import run_together
-from ppmf_secure.transport.store import Store
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, USERS
 from tests.support.ideal import ideal_suite
+from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of, run_toy, toy_session
 
 RATINGS = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
@@ -61,14 +60,15 @@ def test_a_later_epoch_goes_on_after_the_last_iteration_kept(tmp_path: Path) -> 
         assert names == ["model-2.state", "model-3.state", "ratings.state"]
     session = toy_session(RATINGS, PARAMS, ideal_suite(), "toy")
     seen: list[Progress] = []
-    parties: dict[str, tuple[Party, Program[object]]] = {}
-    programs: dict[str, Callable[..., Program[object]]] = {RECSYS: recsys, CSP: csp}
-    for name, program in programs.items():
-        store = Store(tmp_path / name)
-        party = Party(name, session.id, Recorder(None, name), seen.append, store, epoch=1)
-        coins, kept = Coins.seeded(f"later/{name}"), store.kept()
-        parties[name] = (party, program(session, ideal_suite(), coins, epoch=1, kept=kept))
-    assert run_together(parties)[RECSYS] == fixed.train(RATINGS, PARAMS)
+    found = run_epoch(
+        session,
+        ideal_suite(),
+        lambda role: Coins.seeded(f"later/{role}"),
+        epoch=1,
+        checkpoints=tmp_path,
+        on_progress=seen.append,
+    )
+    assert found[RECSYS] == fixed.train(RATINGS, PARAMS)
     for name in (RECSYS, CSP):
         mine = [(step.phase, step.done, step.total) for step in seen if step.party == name]
         assert mine == [("keys", 0, 8), ("set-up", 6, 8), *halves(6), ("output", 8, 8)]
@@ -114,7 +114,7 @@ def test_a_second_upload_may_differ_in_neither_part(changed: str) -> None:
 def test_rows_longer_than_a_batch_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings_product, "BATCH_BYTES", 1)
     (users_packed, _) = orientations(PARAMS, 2, 3)
-    batches = list(ratings_product._batches(ideal_suite().products, users_packed.layout))
+    batches = list(ratings_product.row_batches(ideal_suite().products, users_packed.layout))
     assert batches == [range(0, 1), range(1, 2), range(2, 3)]
 
 

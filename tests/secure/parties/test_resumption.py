@@ -3,48 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import cbor2
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS, Keep, Program
-from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.users import users
+from ppmf_secure.effects import Keep
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.checkpoint import agree, read_ratings
+from ppmf_secure.protocols.resumption import agree
+from ppmf_secure.session.checkpoint import read_ratings
 from ppmf_secure.session.cipher_suites import SuiteChoice, suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder, read
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.store import Store, load_session, save_session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=4)
-PROGRAMS = {RECSYS: recsys, CSP: csp}
-
-
-@contextmanager
-def _parties(session: Session, folder: Path, epoch: int) -> Iterator[dict[str, Party]]:
-    parties = {}
-    with ExitStack() as stack:
-        for name in (USERS, RECSYS, CSP):
-            store = Store(None if name == USERS else folder / name)
-            recorder = stack.enter_context(Recorder(folder, name, epoch=epoch))
-            parties[name] = Party(name, session.id, recorder, lambda _: None, store, epoch=epoch)
-        yield parties
 
 
 def _suite(session: Session) -> SuiteChoice:
@@ -54,29 +38,29 @@ def _suite(session: Session) -> SuiteChoice:
 def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Session:
     session = Session(PARAMETERS, RATINGS.users, RATINGS.items, suite_name, bytes(16))
     save_session(folder, session, epoch=0)
-    chosen = _suite(session)
-    programs: dict[str, Program[object]] = {
-        USERS: users(session, user_rows(RATINGS), Coins.seeded("users")),
-        RECSYS: recsys(session, chosen, Coins.seeded("recsys")),
-        CSP: cut_at(csp(session, chosen, Coins.seeded("csp")), cut),
-    }
-    with _parties(session, folder, 0) as parties, pytest.raises(PowerCutError):
-        run_together({name: (parties[name], program) for name, program in programs.items()})
+    with pytest.raises(PowerCutError):
+        _epoch(session, folder, 0, cut)
     return session
+
+
+def _epoch(session: Session, folder: Path, epoch: int, cut: int | None) -> dict[Role, object]:
+    return run_epoch(
+        session,
+        _suite(session),
+        lambda role: Coins.seeded(f"{role}/{epoch}" if epoch else role),
+        ratings=None if epoch else RATINGS,
+        epoch=epoch,
+        transcripts=folder,
+        checkpoints=folder,
+        change=lambda role, program: cut_at(program, cut if role is CSP else None),
+    )
 
 
 def _next_epoch(folder: Path, epoch: int, cut: int | None = None) -> object:
     session, last = load_session(folder)
     assert last == epoch - 1
     save_session(folder, session, epoch=epoch)
-    with _parties(session, folder, epoch) as parties:
-        programs = {}
-        for name, server in PROGRAMS.items():
-            kept = Store(folder / name).kept()
-            coins = Coins.seeded(f"{name}/{epoch}")
-            program = server(session, _suite(session), coins, epoch=epoch, kept=kept)
-            programs[name] = (parties[name], cut_at(program, cut if name == CSP else None))
-        return run_together(programs)[RECSYS]
+    return _epoch(session, folder, epoch, cut)[RECSYS]
 
 
 @pytest.mark.req("PPMF-RES-001", "PPMF-RES-002")
@@ -144,7 +128,9 @@ def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None
     session = _first_epoch(tmp_path, 7)
     names = sorted(path.name for path in (tmp_path / CSP).iterdir())
     assert names == ["model-2.state", "model-3.state", "ratings.state"]
-    shares = [read_ratings(session, Store(tmp_path / name).kept().ratings) for name in PROGRAMS]
+    shares = [
+        read_ratings(session, Store(tmp_path / name).kept().ratings) for name in (RECSYS, CSP)
+    ]
     rated = shares[0].rated + shares[1].rated
     assert rated.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
     assert not (shares[0].rated < 2**32).any(), "a share is no plaintext"
@@ -156,7 +142,7 @@ def test_an_epoch_repeats_nothing_of_the_last(tmp_path: Path) -> None:
     _first_epoch(tmp_path, 5, "paillier-512-insecure")
     _next_epoch(tmp_path, 1)
     seen: dict[int, set[bytes]] = {0: set(), 1: set()}
-    for name in PROGRAMS:
+    for name in (RECSYS, CSP):
         for record in read(tmp_path / f"{name}.cborseq"):
             envelope = wire.decode(record.message)
             for _, field_class, value in envelope.message.fields_with_class():

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_secure.effects import CSP
 from ppmf_secure.session.transcript import read
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP
 from tests.support.ideal import ideal_suite
 from tests.support.toy_runs import ratings_of, run_toy
 

@@ -18,20 +18,20 @@ import numpy as np
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS
-from ppmf_secure.parties import recsys as recsys_module
-from ppmf_secure.parties.users import upload
+from ppmf_secure.arrays import Bits, Words
 from ppmf_secure.primitives.circuits.half_gates import permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.primitives.shares import Bits, Words
+from ppmf_secure.protocols import output
+from ppmf_secure.protocols.upload import upload
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, USERS
 from ppmf_spec.wire import FieldClass
 from tests.support import lattice_by_hand
 from tests.support.ideal import ideal_suite
@@ -208,7 +208,7 @@ def test_the_output_share_opens_to_v(case: str, monkeypatch: pytest.MonkeyPatch)
         colours.append(bits.astype(np.uint64))
         return bits
 
-    monkeypatch.setattr(recsys_module, "colours", watched)
+    monkeypatch.setattr(output, "colours", watched)
     params, label = CASES[case], "opened by hand"
     with tempfile.TemporaryDirectory() as name:
         ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])

@@ -14,7 +14,7 @@ from ppmf_secure.primitives import hashing
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.shares import SharedWords, to_bits
 from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
-from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import TransferPayload
 from tests.support.pairs import dealt_pairs, dealt_words, run_both
@@ -115,8 +115,8 @@ def test_no_batch_key_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _both(
-    pairs: tuple[Pair, Pair], words: tuple[SharedWords, ...]
-) -> Iterator[tuple[Pair, SharedWords]]:
+    pairs: tuple[Transfers, Transfers], words: tuple[SharedWords, ...]
+) -> Iterator[tuple[Transfers, SharedWords]]:
     return zip(pairs, words, strict=True)
 
 

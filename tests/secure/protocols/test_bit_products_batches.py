@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from ppmf_secure.effects import CSP
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.protocols.bit_products import _batches, _blocks
 from ppmf_secure.protocols.transfers import Site
+from ppmf_spec.roles import CSP
 from tests.support.pairs import dealt_pairs
 
 

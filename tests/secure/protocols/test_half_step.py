@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from ppmf_reference import fixed
+from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
 from ppmf_secure.parties import training
-from ppmf_secure.primitives.shares import Words, from_bits
+from ppmf_secure.primitives.shares import from_bits
 from ppmf_secure.protocols import half_step
 from ppmf_secure.protocols.server_state import Steps
+from ppmf_secure.protocols.step_sizes import StepRule
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
@@ -37,7 +39,7 @@ Halves = dict[tuple[object, ...], list[Any]]
 """Both servers' results of one sub-protocol, by where in the run they come from."""
 
 
-def watch(patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> Halves:
+def watch(patch: pytest.MonkeyPatch, module: ModuleType | type, name: str) -> Halves:
     """Record what every call of a sub-protocol returns, under its site."""
     found: Halves = defaultdict(list)
     original: Callable[..., Program[Any]] = getattr(module, name)
@@ -89,8 +91,7 @@ def test_every_intermediate_is_the_oracles(
     params: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problems = watch(monkeypatch, training, "problem")
-    lipschitz = watch(monkeypatch, training, "lipschitz_steps")
-    counted = watch(monkeypatch, training, "count_steps")
+    made = watch(monkeypatch, StepRule, "make")
     gradients = watch(monkeypatch, half_step, "_gradient")
     moves = watch(monkeypatch, half_step, "_moves")
     run_toy(RATINGS, params, ideal_suite())
@@ -110,12 +111,12 @@ def test_every_intermediate_is_the_oracles(
         assert added([half.squares for half in shares]) == squares == [s.squares for s in steps]
 
         name = ("steps", number) if params.step_rule == "lipschitz" else (f"count-steps/{side}",)
-        found, thresholds = opened((lipschitz | counted)[name])
+        found, thresholds = opened(made[name])
         assert found == [step.factors for step in steps]
         for weight in thresholds:
             assert thresholds[weight] == [getattr(step, weight) for step in steps]
         if params.bias:
-            assert opened(counted[f"bias-steps/{side}",])[0] == [step.bias for step in steps]
+            assert opened(made[f"bias-steps/{side}",])[0] == [step.bias for step in steps]
 
         for inner in range(params.inner_steps):
             G = [

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppmf_secure.parties.recsys import open_output
 from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.protocols.output import open_output
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from ppmf_secure.primitives.encryption.interface import Layout, Uses, Words
+from ppmf_secure.arrays import Words
+from ppmf_secure.primitives.encryption.interface import Layout, Uses
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import IdealOwner, ideal_suite
 from tests.support.toy_runs import ratings_of, run_toy

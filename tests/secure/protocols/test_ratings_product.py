@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppmf_secure.effects import CSP, RECSYS, Program
+from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Suite
 from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
 from tests.support.ideal import ideal_suite
 from tests.support.pairs import Words, run_both
@@ -54,7 +55,7 @@ def test_the_servers_shares_add_up_to_the_product(
 ) -> None:
     chosen = ideal_suite().products if name == "ideal" else suite(name).products
     uses = (slice(0, columns), slice(0, max(1, columns - 1)))
-    orientation = Orientation("users", Layout(rows, (width, width), 10_000), uses)
+    orientation = Orientation(Side.USERS, Layout(rows, (width, width), 10_000), uses)
     coins = Coins.seeded(label)
     shares = [(coins.words((rows, width)), coins.words((rows, width))) for _ in range(2)]
     columns_of = [coins.words((columns, rows)) for _ in range(2)]
@@ -74,7 +75,7 @@ def test_the_servers_shares_add_up_to_the_product(
 def test_large_matrices_go_in_several_messages() -> None:
     """A row of the ideal suite is 8 bytes a column, so these take three messages."""
     width = BATCH_BYTES // 32
-    orientation = Orientation("items", Layout(5, (width, width), 1), (slice(0, 1), slice(0, 1)))
+    orientation = Orientation(Side.ITEMS, Layout(5, (width, width), 1), (slice(0, 1), slice(0, 1)))
     coins = Coins.seeded("large")
     shares = [(coins.words((5, width)), coins.words((5, width))) for _ in range(2)]
     first, second = _set_up_both(ideal_suite().products, orientation, shares, "large")
@@ -87,7 +88,7 @@ def test_large_matrices_go_in_several_messages() -> None:
 @pytest.mark.req("PPMF-PRD-003", "PPMF-ERR-003")
 def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
     chosen = ideal_suite().products
-    orientation = Orientation("users", Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
+    orientation = Orientation(Side.USERS, Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
     zero = np.zeros((1, 1), dtype=np.uint64)
 
     def waiting() -> Program[list[Product]]:

@@ -9,16 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.shares import from_bits
 from ppmf_secure.protocols.server_state import Server
-from ppmf_secure.protocols.step_sizes import (
-    count_circuit,
-    count_steps,
-    lipschitz_circuit,
-    lipschitz_steps,
-)
-from ppmf_secure.protocols.transfers import Pair, Site
+from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
+from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_secure.session.session import Session
 from ppmf_spec import words
 from ppmf_spec.bounds import largest_denominator
@@ -36,10 +30,7 @@ BINARY = replace(PLAIN, l1=Fraction(1, 2), ridge=Fraction(1), regulariser="binar
 @pytest.mark.parametrize("terms", [1, 5, 300])
 @pytest.mark.parametrize("params", [*SETS, *COUNTS])
 def test_circuits_are_as_wide_as_the_largest_denominator(params: Parameters, terms: int) -> None:
-    if params.step_rule == "count":
-        circuit = count_circuit(params, terms, factors=True)
-    else:
-        circuit = lipschitz_circuit(params, terms)
+    circuit = factor_rule(params).circuit(params, terms)
     width = largest_denominator(params, terms).bit_length()
     assert circuit.inputs == {"share0": width, "share1": width}
 
@@ -48,7 +39,7 @@ def test_circuits_are_as_wide_as_the_largest_denominator(params: Parameters, ter
 def test_the_circuit_of_the_biases_knows_no_positive_shift() -> None:
     for shift, lift in ((2, 3), (-1, 4)):
         params = replace(PLAIN, step_guard_bits=3, curvature_shift=shift)
-        circuit = count_circuit(params, 20, factors=False)
+        circuit = BIAS_RULE.circuit(params, 20)
         assert circuit.inputs["share0"] == ((20 << lift) + (3 << 3)).bit_length()
         assert set(circuit.outputs) == {"step"}
 
@@ -56,10 +47,10 @@ def test_the_circuit_of_the_biases_knows_no_positive_shift() -> None:
 @pytest.mark.req("PPMF-STP-002")
 def test_thresholds_are_those_the_prox_asks_for() -> None:
     for params, thresholds in ((PLAIN, set()), (WITH_L1, {"tau"}), (BINARY, {"tau", "theta"})):
-        assert set(lipschitz_circuit(params, 4).outputs) == {"step"} | thresholds
+        assert set(factor_rule(params).circuit(params, 4).outputs) == {"step"} | thresholds
 
 
-def server_of(pair: Pair, params: Parameters) -> Server:
+def server_of(pair: Transfers, params: Parameters) -> Server:
     session = Session(params, ("1",), ("1",), "ideal", bytes(16))
     return Server(session, pair, bytes(32), {}, {})
 
@@ -81,17 +72,13 @@ def test_steps_and_thresholds_are_the_specifications(params: Parameters) -> None
     largest = terms if params.step_rule == "count" else terms * 2 << 2 * (1 + f)
     values = np.array([0, 1, 3, largest // 3, largest], dtype=np.uint64)
     mine = np.arange(5, dtype=np.uint64) * np.uint64(2**61 + 12345)
+    programs = [
+        factor_rule(params).make(server, share, terms, site)
+        for server, share in zip(servers, (mine, values - mine), strict=True)
+    ]
     if params.step_rule == "count":
-        programs = [
-            count_steps(server, share, terms, site, factors=True)
-            for server, share in zip(servers, (mine, values - mine), strict=True)
-        ]
         curvatures = [int(value) << (g - s) for value in values]
     else:
-        programs = [
-            lipschitz_steps(server, share, terms, site)
-            for server, share in zip(servers, (mine, values - mine), strict=True)
-        ]
         curvatures = [int(value) >> (2 * f - g + s) for value in values]
     ours, theirs = run_both(*programs)
     steps = [words.reciprocal(curvature, q, g, params.damping) for curvature in curvatures]
@@ -103,5 +90,5 @@ def test_steps_and_thresholds_are_the_specifications(params: Parameters) -> None
 
 
 def test_the_same_circuit_is_built_once() -> None:
-    first: Circuit = lipschitz_circuit(PLAIN, 9)
-    assert lipschitz_circuit(PLAIN, 9) is first
+    rule = factor_rule(PLAIN)
+    assert rule.circuit(PLAIN, 9) is rule.circuit(PLAIN, 9)

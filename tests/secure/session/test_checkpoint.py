@@ -11,14 +11,13 @@ import cbor2
 import numpy as np
 import pytest
 
-from ppmf_secure.effects import CSP, RECSYS, Receive, Send
+from ppmf_secure.effects import Receive, Send
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.resumption import agree, lineage
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
     RatingShares,
     SavedSide,
-    agree,
-    lineage,
     read_checkpoint,
     read_ratings,
     write_checkpoint,
@@ -28,6 +27,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, Role
 
 SESSION = Session(Parameters(rank=2, bias=False), ("1", "2"), ("7", "8", "9"), "ideal", bytes(16))
 COINS = Coins.seeded("checkpoints")
@@ -47,9 +47,9 @@ def name(of: Checkpoint) -> bytes:
     return of.iteration.to_bytes(8, "little") + of.lineage
 
 
-def agreed(me: str, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
+def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
-    peer = CSP if me == RECSYS else RECSYS
+    peer = me.peer
     program = agree(me, mine)
     sent = next(program)
     assert isinstance(sent, Send)
@@ -67,7 +67,7 @@ ONE, TWO, FAR = checkpoint(1, 9), checkpoint(2, 5), checkpoint(256, 0)
 
 @pytest.mark.req("PPMF-RES-003")
 @pytest.mark.parametrize("me", [RECSYS, CSP])
-def test_names_go_by_iteration_and_the_highest_common_one_is_chosen(me: str) -> None:
+def test_names_go_by_iteration_and_the_highest_common_one_is_chosen(me: Role) -> None:
     sent, chosen = agreed(me, [FAR, ONE, TWO], name(TWO) + name(FAR) + name(checkpoint(300)))
     assert sent == name(ONE) + name(TWO) + name(FAR)
     assert chosen is FAR

@@ -6,16 +6,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 
-from ppmf_secure.effects import CSP, RECSYS, Program, Send, receive
-from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Party
-from ppmf_secure.transport.pipes import drive
-from ppmf_secure.transport.store import Store
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.transport.pipes import PipeEnds
+from ppmf_secure.transport.recorded_ends import Account
 from ppmf_spec.errors import PeerError
+from ppmf_spec.roles import CSP, RECSYS, Role
 from ppmf_spec.wire import TransferPayload
 
 SESSION = bytes(32)
@@ -27,7 +28,7 @@ def payload(number: int) -> bytes:
     return (number % 251).to_bytes(1, "big") * SIZES[number]
 
 
-def sends_before_it_listens(to: str) -> Program[list[bytes]]:
+def sends_before_it_listens(to: Role) -> Program[list[bytes]]:
     for number in range(len(SIZES)):
         yield Send(to, TransferPayload(payload(number)))
     found = []
@@ -37,26 +38,26 @@ def sends_before_it_listens(to: str) -> Program[list[bytes]]:
     return found
 
 
-def waits(sender: str) -> Program[None]:
+def waits(sender: Role) -> Program[None]:
     yield from receive(sender, TransferPayload)
 
 
-def party(name: str) -> Party:
-    return Party(name, SESSION, Recorder(None, name), lambda _: None, Store(None))
+def run(me: Role, program: Program[Any], pipe: Connection) -> Any:
+    with PipeEnds(Account(me), {me.peer: pipe}) as ends:
+        driver = Driver(me, program, ends, SESSION)
+        driver.advance()
+    return driver.result
 
 
 @pytest.mark.req("PPMF-WIR-005")
 def test_both_may_send_more_than_a_pipe_holds_before_either_listens() -> None:
     ends = dict(zip((RECSYS, CSP), multiprocessing.Pipe(), strict=True))
-    got: dict[str, Any] = {}
+    got: dict[Role, Any] = {}
 
-    def run(me: str, peer: str) -> None:
-        got[me] = drive(party(me), sends_before_it_listens(peer), {peer: ends[me]})
+    def play(me: Role) -> None:
+        got[me] = run(me, sends_before_it_listens(me.peer), ends[me])
 
-    threads = [
-        threading.Thread(target=run, args=pair, daemon=True)
-        for pair in ((RECSYS, CSP), (CSP, RECSYS))
-    ]
+    threads = [threading.Thread(target=play, args=(me,), daemon=True) for me in (RECSYS, CSP)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -71,4 +72,4 @@ def test_a_message_cut_off_by_its_senders_end_is_none() -> None:
     os.write(theirs.fileno(), (4096).to_bytes(4, "big") + b"less than that")
     theirs.close()
     with pytest.raises(PeerError, match="csp: recsys disappeared"):
-        drive(party(CSP), waits(RECSYS), {RECSYS: mine})
+        run(CSP, waits(RECSYS), mine)

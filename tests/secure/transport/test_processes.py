@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import CSP, RECSYS, USERS
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport import local
-from ppmf_secure.transport.drive import Progress
+from ppmf_secure.transport import processes
+from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError, PeerError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, USERS
 from tests.support.toy_runs import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -28,7 +28,7 @@ def test_three_processes_train_and_write_what_they_said(tmp_path: Path) -> None:
     seen: list[Progress] = []
     transcripts, checkpoints = tmp_path / "transcripts", tmp_path / "checkpoints"
     transcripts.mkdir()
-    result = local.train(
+    result = processes.train(
         RATINGS,
         PARAMETERS,
         suite=SUITE,
@@ -41,13 +41,13 @@ def test_three_processes_train_and_write_what_they_said(tmp_path: Path) -> None:
     _measures_are_the_transcripts(result, transcripts)
     assert seen[-1].done == seen[-1].total == 4
     assert {progress.party for progress in seen} == {RECSYS, CSP, USERS}
-    resumed = local.resume(checkpoints, transcripts=transcripts)
+    resumed = processes.resume(checkpoints, transcripts=transcripts)
     assert resumed.profiles == expected
     epochs = {wire.decode(r.message).epoch for r in read(transcripts / "csp.cborseq")}
     assert epochs == {0, 1}
 
 
-def _measures_are_the_transcripts(result: local.RunResult, folder: Path) -> None:
+def _measures_are_the_transcripts(result: processes.RunResult, folder: Path) -> None:
     for party in (RECSYS, CSP, USERS):
         records = list(read(folder / f"{party}.cborseq"))
         for direction, name in (("sent", "bytes_sent"), ("received", "bytes_received")):
@@ -60,30 +60,32 @@ def _measures_are_the_transcripts(result: local.RunResult, folder: Path) -> None
 def test_a_run_that_goes_on_is_not_resumed_beside_itself(tmp_path: Path) -> None:
     def resume_too(_: Progress) -> None:
         with pytest.raises(StateError, match="the run that keeps its checkpoints here goes on"):
-            local.resume(tmp_path)
+            processes.resume(tmp_path)
 
-    found = local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=resume_too)
+    found = processes.train(
+        RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=resume_too
+    )
     assert found.profiles == fixed.train(RATINGS, PARAMETERS)
 
 
 @pytest.mark.req("PPMF-ERR-004")
 def test_nothing_to_resume_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="nothing to resume from"):
-        local.resume(tmp_path)
+        processes.resume(tmp_path)
 
 
 def test_an_unknown_suite_is_refused_before_any_process_starts() -> None:
     with pytest.raises(ParametersError, match="rot13"):
-        local.train(RATINGS, PARAMETERS, suite="rot13")
+        processes.train(RATINGS, PARAMETERS, suite="rot13")
 
 
 @pytest.mark.req("PPMF-ERR-005")
 def test_a_server_that_stops_is_named_and_the_other_told(tmp_path: Path) -> None:
     """CSP's checkpoint folder is damaged: its own error is raised, not RecSys' `disappeared`."""
-    local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
+    processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
     (tmp_path / CSP / "ratings.state").write_bytes(b"\xff")
     with pytest.raises(Exception, match="csp: checkpoint of the ratings: not CBOR") as caught:
-        local.resume(tmp_path)
+        processes.resume(tmp_path)
     assert not isinstance(caught.value, PeerError)
 
 
@@ -96,8 +98,8 @@ def test_a_killed_server_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> 
                     process.kill()
 
     with pytest.raises(PeerError, match="csp stopped, exit status -9"):
-        local.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=kill_csp)
-    assert local.resume(tmp_path).profiles == fixed.train(RATINGS, PARAMETERS)
+        processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path, progress=kill_csp)
+    assert processes.resume(tmp_path).profiles == fixed.train(RATINGS, PARAMETERS)
 
 
 @pytest.mark.req("PPMF-ERR-006")
@@ -107,8 +109,8 @@ def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a rating of 4.5")
 
-    monkeypatch.setattr(local, "user_rows", lambda ratings: map(broken, ratings.users))
+    monkeypatch.setattr(processes, "user_rows", lambda ratings: map(broken, ratings.users))
     broke = "users: stopped on ZeroDivisionError at test_processes.py"
     with pytest.raises(PeerError, match=broke) as caught:
-        local.train(RATINGS, PARAMETERS, suite=SUITE)
+        processes.train(RATINGS, PARAMETERS, suite=SUITE)
     assert "4.5" not in str(caught.value)

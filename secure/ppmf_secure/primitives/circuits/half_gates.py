@@ -32,11 +32,11 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.circuits.label_slots import Schedule, schedule
 from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
 
-Words = NDArray[np.uint64]
 CipherOfGate = Callable[[int], CipherContext]
 
 MAX_ELEMENTS = MAX_CALLS // 4

@@ -19,9 +19,9 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bits = NDArray[np.uint8]
+from ppmf_secure.arrays import Bits
+
 Literal: TypeAlias = int
 Word: TypeAlias = list[Literal]
 """The literals of an integer's bits, lowest first."""

@@ -17,12 +17,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
-
-Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +100,11 @@ class Suite(ABC):
     name: str
     secure: bool
     """False for the small keys that tests use."""
+
+    @property
+    @abstractmethod
+    def key_bytes(self) -> int:
+        """Length of a public key: every key of a suite is as long."""
 
     @abstractmethod
     def generate(self, coins: Coins) -> OwnerKey:

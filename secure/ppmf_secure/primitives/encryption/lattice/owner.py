@@ -13,8 +13,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses, Words
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
     Piece,

@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
@@ -26,7 +27,6 @@ from ppmf_secure.primitives.encryption.interface import (
     PeerKey,
     RowIntake,
     Uses,
-    Words,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,

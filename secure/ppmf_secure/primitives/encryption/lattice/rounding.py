@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.primitives.encryption.interface import Words
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.encryption.lattice.params import WORD_BITS, Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, centred, combine, reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS

@@ -49,6 +49,11 @@ class RlweSuite(Suite):
         self.name = f"rlwe-{lattice.degree}" + ("" if self.secure else "-insecure")
         self._ring = Ring(lattice)
 
+    @property
+    def key_bytes(self) -> int:
+        """A seed, and the residues of b modulo each prime."""
+        return self._ring.public_bytes()
+
     def generate(self, coins: Coins) -> RlweOwner:
         """A fresh key pair, from `coins` alone."""
         return RlweOwner(self._ring, coins)

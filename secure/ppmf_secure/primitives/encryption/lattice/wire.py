@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.primitives.encryption.interface import Words
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.encryption.lattice.ring import Residues
 from ppmf_secure.primitives.shares import words_from_bytes
 from ppmf_spec.errors import RangeError

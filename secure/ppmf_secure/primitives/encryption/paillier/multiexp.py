@@ -19,7 +19,7 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+from ppmf_secure.arrays import Words
 
 EXPONENT_BITS = 64
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from gmpy2 import mpz
 
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
@@ -33,7 +34,6 @@ from ppmf_secure.primitives.encryption.interface import (
     RowIntake,
     Suite,
     Uses,
-    Words,
 )
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.multiexp import FixedBases, levels
@@ -190,6 +190,11 @@ class PaillierSuite(Suite):
         self.bits = bits
         self.secure = bits >= 3072
         self.name = f"paillier-{bits}" if bits >= 2048 else f"paillier-{bits}-insecure"
+
+    @property
+    def key_bytes(self) -> int:
+        """The modulus."""
+        return self.bits // 8
 
     def generate(self, coins: Coins) -> PaillierOwner:
         """A fresh key pair, from `coins` alone."""

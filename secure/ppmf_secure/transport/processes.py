@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -21,25 +21,28 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from ppmf_secure.effects import CSP, RECSYS, USERS, Program
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.training import check_session
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.protocols.ratings_product import check_session
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import suite as suite_of
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.session.transcript import Recorder
-from ppmf_secure.transport.drive import Measure, Party, Progress
-from ppmf_secure.transport.inputs import user_rows
-from ppmf_secure.transport.pipes import drive
+from ppmf_secure.transport.pipes import PipeEnds
+from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
 from ppmf_secure.transport.store import Store, in_use, load_session, save_session
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
-_SERVERS: Mapping[str, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
+_SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -105,7 +108,7 @@ class Places:
     checkpoints: Path | None
     coins_label: str | None
 
-    def store(self, party: str) -> Store:
+    def store(self, party: Role) -> Store:
         """Where `party` keeps its checkpoints."""
         return Store(None if self.checkpoints is None else self.checkpoints / party)
 
@@ -125,16 +128,15 @@ class _Run:
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
-        self._data: dict[str, Connection] = {}
-        self._control: dict[str, Connection] = {}
-        self._processes: dict[str, SpawnProcess] = {}
+        self._data: dict[Role, Connection] = {}
+        self._control: dict[Role, Connection] = {}
+        self._processes: dict[Role, SpawnProcess] = {}
         with _one_thread_each(), _deaf_to_interrupts():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
-                peer = CSP if name == RECSYS else RECSYS
-                ends = {peer: peer_end, USERS: data_end}
-                arguments = (name, session, epoch, ends, control_end, places)
+                pipes = {name.peer: peer_end, USERS: data_end}
+                arguments = (name, session, epoch, pipes, control_end, places)
                 process = context.Process(target=_serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
@@ -145,8 +147,9 @@ class _Run:
     def finish(self, ratings: Ratings | None) -> RunResult:
         """Play the users if any are needed, follow the servers, put the results together."""
         measures: list[Measure] = []
-        failures: dict[str, PpmfError] = {}
-        results: dict[str, Any] = {}
+        failures: dict[Role, PpmfError] = {}
+        refusals: list[PpmfError] = []
+        results: dict[Role, Any] = {}
         crowd = threading.Thread(
             target=self._play_users, args=(ratings, measures, failures), daemon=True
         )
@@ -156,6 +159,8 @@ class _Run:
             for name, kind, content in self._reports():
                 if kind == "progress":
                     self._progress(content)
+                elif kind == "refused":
+                    refusals.append(_failure(name, *content))
                 elif kind == "failed":
                     failures[name] = _failure(name, *content)
                 else:
@@ -170,23 +175,29 @@ class _Run:
         finally:
             for process in self._processes.values():
                 process.join()
-        self._raise_first_cause(failures, results)
+        self._raise_first_cause(failures, refusals, results)
         return RunResult(results[RECSYS], tuple(measures))
 
     def _raise_first_cause(
-        self, failures: Mapping[str, PpmfError], results: Mapping[str, Any]
+        self,
+        failures: Mapping[Role, PpmfError],
+        refusals: Sequence[PpmfError],
+        results: Mapping[Role, Any],
     ) -> None:
-        """What a party found wrong itself, else who died, else who missed whom."""
+        """Raise what a party found wrong itself, else the refusal of an upload that never came in
+        a better form, else who died, else who missed whom. Without a failure, nothing is raised.
+        """
         own = [error for error in failures.values() if not isinstance(error, PeerError)]
         died = [
             PeerError(f"{name} stopped, exit status {process.exitcode}")
             for name, process in self._processes.items()
             if name not in results and name not in failures
         ]
-        for error in (*own, *died, *failures.values()):
+        missed = refusals if failures else []
+        for error in (*own, *missed, *died, *failures.values()):
             raise error
 
-    def _reports(self) -> Iterator[tuple[str, str, Any]]:
+    def _reports(self) -> Iterator[tuple[Role, str, Any]]:
         """What the servers report, until both pipes are closed."""
         open_ends = {end: name for name, end in self._control.items()}
         while open_ends:
@@ -200,17 +211,18 @@ class _Run:
                     yield open_ends[end], kind, content
 
     def _play_users(
-        self, ratings: Ratings, measures: list[Measure], failures: dict[str, PpmfError]
+        self, ratings: Ratings, measures: list[Measure], failures: dict[Role, PpmfError]
     ) -> None:
         with Recorder(self._places.transcripts, USERS) as recorder:
-            party = Party(USERS, self._session.id, recorder, self._progress, Store(None))
+            account = Account(USERS, recorder, self._progress)
             program = users(
                 self._session,
                 user_rows(ratings),
                 _coins(self._places.coins_label, USERS),
             )
             try:
-                drive(party, program, self._data)
+                with PipeEnds(account, self._data) as ends:
+                    Driver(USERS, program, ends, self._session.id).advance()
             except PpmfError as failure:
                 failures[USERS] = failure
             except Exception as error:
@@ -219,14 +231,32 @@ class _Run:
                 # servers that still wait for an upload must see that none will come
                 for end in self._data.values():
                     end.close()
-            measures += party.measures()
+            measures += account.measures()
+
+
+class _ReportingEnds(PipeEnds):
+    """A server's ends, which tell the calling process of every refusal at once."""
+
+    def __init__(
+        self,
+        account: Account,
+        pipes: Mapping[Role, Connection],
+        tell: Callable[[str, object], None],
+    ) -> None:
+        super().__init__(account, pipes)
+        self._tell = tell
+
+    def refuse(self, to: Role, error: PpmfError) -> None:
+        """Note the refusal, and report it."""
+        super().refuse(to, error)
+        self._tell("refused", (error.kind, str(error)))
 
 
 def _serve(
-    name: str,
+    name: Role,
     session: Session,
     epoch: int,
-    ends: dict[str, Connection],
+    pipes: dict[Role, Connection],
     control: Connection,
     places: Places,
 ) -> None:
@@ -242,21 +272,25 @@ def _serve(
     store = places.store(name)
     with Recorder(places.transcripts, name, epoch=epoch) as recorder:
         try:
-            party = Party(name, session.id, recorder, report, store, epoch=epoch)
+            account = Account(name, recorder, report, store)
+            suite = suite_of(session.suite)
             program = _SERVERS[name](
                 session,
-                suite_of(session.suite),
+                suite,
                 _coins(places.coins_label, name),
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
             )
-            result = drive(party, program, ends)
+            with _ReportingEnds(account, pipes, tell) as ends:
+                bounded = limits(session, suite, epoch)
+                driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
+                driver.advance()
         except PpmfError as failure:
             tell("failed", (failure.kind, str(failure)))
         except Exception as error:
             tell("failed", (PeerError.kind, _crash(error)))
         else:
-            tell("done", (result, party.measures()))
+            tell("done", (driver.result, account.measures()))
 
 
 def _crash(error: Exception) -> str:
@@ -266,7 +300,7 @@ def _crash(error: Exception) -> str:
     return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
 
 
-def _failure(name: str, kind: str, text: str) -> PpmfError:
+def _failure(name: Role, kind: str, text: str) -> PpmfError:
     """The error a server process stopped with, in this process."""
     of_kind = {error.kind: error for error in KINDS}
     return of_kind[kind](f"{name}: {text}")

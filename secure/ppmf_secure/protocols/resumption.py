@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resumption: how a later epoch goes on from the checkpoints that earlier ones left.
+
+The two servers name the checkpoints they hold and take the highest that both hold *of one lineage*.
+A lineage is the hash of both servers' fresh public keys: two epochs may both reach iteration t, but
+the shares that they leave there do not fit together (chapter 4, "Interruption").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.protocols.server_state import Server, SharedSide
+from ppmf_secure.protocols.transfers import share_words
+from ppmf_secure.session.checkpoint import (
+    LINEAGE_BYTES,
+    Checkpoint,
+    SavedSide,
+    write_checkpoint,
+)
+from ppmf_secure.session.session import Session
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
+from ppmf_spec.wire import Resume, ServerKey
+
+NAME_BYTES = 8 + LINEAGE_BYTES
+"""The name of a checkpoint in `resume`: its iteration and its lineage."""
+
+
+def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
+    """The name of an epoch: a hash of its servers' key messages, given by sender (PPMF-RES-006)."""
+    digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
+    for sender in (CSP, RECSYS):
+        message = messages[sender]
+        for key in (message.product_key, message.transfer_key):
+            digest.update(len(key).to_bytes(8, "little") + key)
+    return digest.digest()
+
+
+def agree(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+    """The highest checkpoint both servers hold, of one lineage; None for the public start
+    (PPMF-RES-003).
+    """
+    peer = me.peer
+    mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
+    names = sorted(mine, key=_iteration)
+    yield Send(peer, Resume(b"".join(names)))
+    message = yield from receive(peer, Resume)
+    if len(message.checkpoints) % NAME_BYTES:
+        raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
+    theirs = {
+        message.checkpoints[at : at + NAME_BYTES]
+        for at in range(0, len(message.checkpoints), NAME_BYTES)
+    }
+    common = mine.keys() & theirs
+    return mine[max(common, key=_iteration)] if common else None
+
+
+def save_model(server: Server, iteration: int, sides: Mapping[Side, SharedSide]) -> bytes:
+    """The bytes of a checkpoint, of a model that is no longer the public start."""
+    saved = []
+    for name in SIDES:
+        words = sides[name].words
+        assert words is not None, "after an iteration both sides are shared"
+        saved.append(SavedSide(sides[name].share, words.bits))
+    return write_checkpoint(server.session, Checkpoint(iteration, server.lineage, *saved))
+
+
+def restore_model(server: Server, checkpoint: Checkpoint) -> Program[dict[Side, SharedSide]]:
+    """The model of a checkpoint, with new transfers for its bits (PPMF-RES-005)."""
+    sides = {}
+    for name, saved in zip(SIDES, (checkpoint.users, checkpoint.items), strict=True):
+        words = yield from share_words(server.transfers, saved.bits)
+        sides[name] = SharedSide(name, saved.share, words, None)
+    return sides
+
+
+def _name(checkpoint: Checkpoint) -> bytes:
+    return checkpoint.iteration.to_bytes(8, "little") + checkpoint.lineage
+
+
+def _iteration(name: bytes) -> int:
+    return int.from_bytes(name[:8], "little")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one composition of the three parties in tests: an epoch of a run, in this thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ppmf_secure.effects import Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.transport.recorded_ends import Account, Progress
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
+from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+
+SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
+
+
+def run_epoch(
+    session: Session,
+    suite: SuiteChoice | Mapping[Role, SuiteChoice],
+    coins: Callable[[Role], Coins],
+    *,
+    ratings: Ratings | None = None,
+    epoch: int = 0,
+    transcripts: Path | None = None,
+    checkpoints: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    change: Callable[[Role, Program[Any]], Program[Any]] = lambda _, program: program,
+) -> dict[Role, Any]:
+    """Run the servers, and in epoch 0 the users with their ratings; what each program returned.
+
+    suite: the cipher suite, or one for each server. coins: those of a party. transcripts,
+    checkpoints: folders; a later epoch goes on from the latter. change: what becomes of a party's
+    program before it runs, for instance a power cut.
+    """
+    programs: dict[Role, Program[Any]] = {}
+    accounts: dict[Role, Account] = {}
+    suites = suite if isinstance(suite, Mapping) else dict.fromkeys(SERVERS, suite)
+    with ExitStack() as stack:
+        for role in (USERS, RECSYS, CSP) if ratings is not None else (RECSYS, CSP):
+            store = Store(checkpoints / role if checkpoints and role is not USERS else None)
+            recorder = stack.enter_context(Recorder(transcripts, role, epoch=epoch))
+            accounts[role] = Account(role, recorder, on_progress, store)
+            if role is USERS:
+                assert ratings is not None
+                program = users(session, user_rows(ratings), coins(role))
+            else:
+                kept = store.kept() if epoch else None
+                server, chosen = SERVERS[role], suites[role]
+                program = server(session, chosen, coins(role), epoch=epoch, kept=kept)
+            programs[role] = change(role, program)
+        bounded = limits(session, suites[RECSYS], epoch)
+        return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)
