@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The message plan is chapter 4's order and chapter 5's lengths, read once more by `lengths`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppmf_secure.protocols.message_plan import MessagePlan, limits
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_spec import wire
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import RECSYS, USERS, Role
+from tests.support.lengths import message_lengths
+
+PLAIN = Parameters(rank=2, iterations=2)
+SETS = {
+    "default": PLAIN,
+    "no bias": replace(PLAIN, bias=False),
+    "l1": replace(PLAIN, l1=Fraction(1, 4)),
+    "count": replace(PLAIN, step_rule="count"),
+    "binary": replace(PLAIN, regulariser="binary-elastic-net"),
+    "inner steps": replace(PLAIN, inner_steps=3),
+}
+SUITES = ("paillier-512-insecure", "rlwe-64-insecure", "rlwe-8192", "paillier-3072")
+
+
+def ids(count: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(1, count + 1))
+
+
+def planned(plan: MessagePlan) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    """Name and length of each message, by direction."""
+    found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for due in plan.messages():
+        way = due.sender, due.receiver
+        number = 0 if due.sender is USERS else len(found[way])
+        found[way].append((due.kind.name, due.encoded(plan.epoch, number)))
+    return found
+
+
+def read_from_the_chapters(
+    session: Session, *, epoch: int = 0, held: int = 0, done: int = 0
+) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for sender, receiver, name, length in message_lengths(
+        session.parameters,
+        session.users,
+        session.items,
+        session.suite,
+        epoch=epoch,
+        held=held,
+        done=done,
+    ):
+        found[sender, receiver].append((name, length))
+    return found
+
+
+@pytest.mark.req("PPMF-RUN-003", "PPMF-RUN-004", "PPMF-WIR-001")
+@pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
+@pytest.mark.parametrize("name", SUITES)
+def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> None:
+    session = Session(params, ids(5), ids(4), name, bytes(16))
+    assert planned(MessagePlan.of(session, suite(name))) == read_from_the_chapters(session)
+
+
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
+    session = Session(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
+    plan = MessagePlan.of(session, suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
+    assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
+
+
+@given(st.integers(1, 40), st.integers(1, 3000), st.integers(1, 4), st.sampled_from(SUITES))
+def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, name: str) -> None:
+    params = Parameters(rank=rank, iterations=1)
+    session = Session(params, ids(users), tuple(sorted(ids(items), key=int)), name, bytes(16))
+    assert planned(MessagePlan.of(session, suite(name))) == read_from_the_chapters(session)
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, iterations: int) -> None:
+    params = replace(PLAIN, iterations=iterations)
+    session = Session(params, ids(5), ids(4), SUITES[0], bytes(16))
+    largest: dict[tuple[str, str], int] = defaultdict(int)
+    for done in range(2):
+        plan = MessagePlan.of(session, suite(SUITES[0]), epoch=epoch, held=(2, 1), done=done)
+        for way, messages in planned(plan).items():
+            largest[way] = max(largest[way], *(length for _, length in messages))
+    found = limits(session, suite(SUITES[0]), epoch)
+    assert found.keys() == largest.keys()
+    for way, limit in found.items():
+        assert largest[way] <= limit <= largest[way] + 8, way  # a number takes 1 to 9 bytes
+
+
+def test_every_type_of_message_has_its_place_in_the_plan() -> None:
+    session = Session(PLAIN, ids(5), ids(4), SUITES[0], bytes(16))
+    kinds = {
+        due.kind
+        for epoch in (0, 1)
+        for due in MessagePlan.of(session, suite(SUITES[0]), epoch=epoch).messages()
+    }
+    assert kinds == set(wire.MESSAGES.values())
+
+
+def test_users_are_no_server_and_have_no_peer() -> None:
+    assert RECSYS.peer.peer is RECSYS
+    with pytest.raises(ValueError, match="no peer"):
+        _ = Role.USERS.peer

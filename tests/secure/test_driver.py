@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver: one loop for all transports, which bounds what comes and goes on after a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.arrays import Words
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.session import Session
+from ppmf_secure.transport import processes, stepper
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError, PpmfError, RangeError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.ideal import ideal_suite
+from tests.support.three_parties import run_epoch
+from tests.support.toy_runs import ratings_of, toy_session
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+PARAMETERS = Parameters(rank=1, iterations=1)
+SUITE = "paillier-512-insecure"
+
+
+def first_a_bad_upload(
+    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+) -> Program[None]:
+    """The users' program, but the first upload is sent once before with a name of nobody."""
+    program, first = users(session, rows, coins), True
+    reply: wire.Message | None = None
+    while True:
+        try:
+            effect = program.send(reply)
+        except StopIteration:
+            return
+        if first and isinstance(effect, Send):
+            first = False
+            assert isinstance(effect.message, wire.Upload)
+            yield Send(effect.to, replace(effect.message, user="nobody"))
+        reply = yield effect
+
+
+def always_a_bad_upload(
+    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+) -> Program[None]:
+    """The users' program, but every upload has a name of nobody."""
+    program = users(session, rows, coins)
+    reply: wire.Message | None = None
+    while True:
+        try:
+            effect = program.send(reply)
+        except StopIteration:
+            return
+        if isinstance(effect, Send):
+            assert isinstance(effect.message, wire.Upload)
+            effect = Send(effect.to, replace(effect.message, user="nobody"))
+        reply = yield effect
+
+
+@pytest.mark.req("PPMF-ERR-007", "PPMF-UPL-006")
+def test_the_stepper_goes_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
+    monkeypatch.setattr("tests.support.three_parties.users", first_a_bad_upload)
+    found = run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
+    assert found[RECSYS] == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-ERR-007")
+def test_the_stepper_says_why_the_uploads_are_not_complete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
+    monkeypatch.setattr("tests.support.three_parties.users", always_a_bad_upload)
+    with pytest.raises(RangeError, match="upload of 'nobody': not on the user list"):
+        run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
+
+
+@pytest.mark.req("PPMF-ERR-007", "PPMF-UPL-006")
+def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "users", first_a_bad_upload)
+    found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.req("PPMF-ERR-007")
+def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "users", always_a_bad_upload)
+    with pytest.raises(RangeError, match="recsys: upload of 'nobody': not on the user list"):
+        processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")
+
+
+class NotedEnds:
+    """Ends that hand out given messages and note what comes of them."""
+
+    def __init__(self, coming: Mapping[Role, list[bytes]]) -> None:
+        self._coming = coming
+        self.noted: list[object] = []
+
+    def send(self, to: Role, data: bytes) -> None:
+        self.noted.append((to, data))
+
+    def receive(self, sender: Role) -> bytes | None:
+        return self._coming[sender].pop(0) if self._coming[sender] else None
+
+    def refuse(self, to: Role, error: PpmfError) -> None:
+        self.noted.append((to, error))
+
+    def enter(self, phase: Phase) -> None:
+        self.noted.append(phase)
+
+    def keep(self, kept: Keep) -> None:
+        self.noted.append(kept)
+
+
+def encoded(number: int, message: wire.Message) -> bytes:
+    return wire.encode(wire.Envelope(bytes(32), 0, number, message))
+
+
+def test_every_effect_reaches_its_end_and_waiting_is_no_end() -> None:
+    refusal, phase, kept = RangeError("no"), Phase("keys", 0, 2), Keep("model", 1, bytes)
+    share = wire.OutputShare(b"share")
+
+    def program() -> Program[bytes]:
+        yield phase
+        yield Send(CSP, share)
+        yield Refuse(USERS, refusal)
+        yield kept
+        return (yield from receive(CSP, wire.OutputShare)).bits
+
+    coming: dict[Role, list[bytes]] = {CSP: []}
+    ends = NotedEnds(coming)
+    driver = Driver(RECSYS, program(), ends, bytes(32))
+    assert driver.advance()
+    assert ends.noted == [phase, (CSP, encoded(0, share)), (USERS, refusal), kept]
+    assert not driver.advance()
+    assert driver.waits_for is CSP
+    coming[CSP].append(encoded(0, share))
+    assert driver.advance()
+    assert driver.finished
+    assert driver.result == b"share"
+    assert not driver.advance()
+
+
+def waits_for_a_payload() -> Program[Any]:
+    return (yield from receive(CSP, wire.TransferPayload))
+
+
+@pytest.mark.req("PPMF-ERR-003")
+def test_a_message_above_its_limit_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message = encoded(0, wire.TransferPayload(bytes(100)))
+    limit = len(message)
+    ends = NotedEnds({CSP: [message]})
+    Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit}).advance()
+
+    def parsed(*_: object) -> wire.Message:
+        raise AssertionError("a message that is too long was parsed")
+
+    monkeypatch.setattr(wire.Link, "decode", parsed)
+    ends = NotedEnds({CSP: [message + b"\0"]})
+    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit})
+    with pytest.raises(EncodingError, match=f"from csp to recsys: {limit + 1} bytes"):
+        driver.advance()
+
+
+def test_all_transports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of a byte in place of the plan's stops a run in each."""
+    everything = {(sender, receiver): 1 for sender in Role for receiver in Role}
+    session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "bounded")
+    programs = {RECSYS: waits_for_a_payload(), CSP: sends_a_payload()}
+    with pytest.raises(EncodingError, match="where none has more than 1"):
+        stepper.run_together(programs, session.id, limits=everything)
+    monkeypatch.setattr("tests.support.three_parties.limits", lambda *_: everything)
+    with pytest.raises(EncodingError, match="where none has more than 1"):
+        run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
+
+
+def sends_a_payload() -> Program[None]:
+    yield Send(RECSYS, wire.TransferPayload(b""))
