@@ -28,12 +28,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, isqrt, log2
+from math import ceil, log2
 from typing import Final
 
-from ppmf_spec import words
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import BIAS, RULES, Levels
 
 MAX_ROWS: Final = 2**31 - 1
 
@@ -112,108 +112,28 @@ def largest_move(params: Parameters, rows: int) -> Fraction:
     box = 1 << params.box_bits
     error = params.rank * box**2 + 2 * box + params.xmax
     pull = params.ridge * box
-    if params.step_rule == "lipschitz":
-        return _largest_lipschitz_move(params, rows, error, pull)
-    moves = (step * (c * box * error + pull) for step, c in _count_levels(params, rows))
-    return max(moves, default=Fraction(0))
-
-
-def _largest_lipschitz_move(
-    params: Parameters, rows: int, error: Fraction, pull: Fraction
-) -> Fraction:
-    """`largest_move` under `lipschitz`: there may be 2^17 levels, so in integers throughout."""
-    unit = error.denominator * pull.denominator
-    slope, offset = int(error * unit), int(pull * unit) << params.frac_bits
-    steepest = rows << (params.box_bits + params.frac_bits)  # c B at scale f
-    best = 0
-    for step, q2 in _square_levels(params, rows):
-        root = min(_ceil_root(rows * q2), steepest)  # |G| / E at scale f
-        best = max(best, step * (root * slope + offset))
-        if root == steepest:
-            break  # from here on |G| grows no more, while H falls
-    return Fraction(best, unit << params.frac_bits)
-
-
-def _levels(params: Parameters, shift: int, largest: int) -> Iterator[tuple[int, int]]:
-    """Every nonzero H over x = 0..largest of curvature floor(x 2^shift), with the largest such x.
-
-    From the longest step to the shortest. A step of 0 moves nothing and bounds nothing: it ends
-    the walk.
-    """
-    q, g, damping = params.step_bits, params.step_guard_bits, params.damping
-    x = 0
-    while x <= largest:
-        curvature = x << shift if shift >= 0 else x >> -shift
-        step = words.reciprocal(curvature, q, g, damping)
-        if step == 0:
-            return
-        steepest = (1 << (q + g)) // step - (damping << g)  # the largest curvature of this step
-        last = steepest >> shift if shift >= 0 else ((steepest + 1) << -shift) - 1
-        yield step, min(last, largest)
-        x = last + 1
-
-
-def _square_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
-    """The factors' steps under `lipschitz`, over q2 = 0..N d B^2 2^(2f)."""
-    largest = rows * params.rank << 2 * (params.box_bits + params.frac_bits)
-    return _levels(params, _square_shift(params), largest)
-
-
-def _count_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
-    """The factors' steps under `count`, over c = 0..N."""
-    return _levels(params, params.step_guard_bits - params.curvature_shift, rows)
-
-
-def _bias_levels(params: Parameters, rows: int) -> Iterator[tuple[int, int]]:
-    """The bias's steps under either rule, over c = 0..N."""
-    return _levels(params, _bias_shift(params), rows)
-
-
-def _square_shift(params: Parameters) -> int:
-    return params.step_guard_bits - 2 * params.frac_bits - params.curvature_shift
-
-
-def _bias_shift(params: Parameters) -> int:
-    return params.step_guard_bits - min(params.curvature_shift, 0)
+    return RULES[params.step_rule].largest_move(params, rows, error, pull)
 
 
 def largest_denominator(params: Parameters, rows: int) -> int:
-    """The largest integer that the step's reciprocal is taken of, before any bits are dropped.
-
-    `lipschitz`: q2 + c0 2^(2f+s), at scale 2f + s; the counts': c 2^shift + c0 2^g, at scale g
+    """The largest integer that a step's reciprocal is taken of, before any bits are dropped
     (PPMF-PAR-018).
     """
-    f, g, s = params.frac_bits, params.step_guard_bits, params.curvature_shift
-    damping = params.damping << g
-    found = [(rows << _bias_shift(params)) + damping] if params.bias else [0]
-    if params.step_rule == "count":
-        found.append((rows << (g - s)) + damping)
-    else:
-        squares = rows * params.rank << 2 * (params.box_bits + f)
-        found.append(squares + (params.damping << (2 * f + s)))
-    return max(found)
+    rules = [RULES[params.step_rule], *([BIAS] if params.bias else [])]
+    return max(rule.largest_denominator(params, rows) for rule in rules)
 
 
 def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
-    """A line for the factors, and one for the bias, if some count makes their step 0.
-
-    Under `lipschitz` a count alone does not give the step: the line then speaks of the largest
-    squares that the start can hold, c d / 4, since every factor starts in [-1/2, 1/2)
+    """A line for the factors, and one for the bias, if some count makes their step 0
     (PPMF-PAR-019).
     """
     found: list[str] = []
     if params.bias:
-        found += _idle("bias", _bias_levels(params, rows), rows, per_count=1)
-    if params.step_rule == "count":
-        found += _idle("factors", _count_levels(params, rows), rows, per_count=1)
-    else:
-        per_count = params.rank << (2 * params.frac_bits - 2)
-        squares = _levels(params, _square_shift(params), rows * per_count)
-        found += _idle("factors", squares, rows, per_count)
-    return tuple(found)
+        found += _idle("bias", rows, *BIAS.levels_at_start(params, rows))
+    return (*found, *_idle("factors", rows, *RULES[params.step_rule].levels_at_start(params, rows)))
 
 
-def _idle(part: str, levels: Iterator[tuple[int, int]], rows: int, per_count: int) -> Iterator[str]:
+def _idle(part: str, rows: int, levels: Levels, per_count: int) -> Iterator[str]:
     """The warning about the least count, if any up to `rows`, beyond the last nonzero step."""
     last = max((x for _, x in levels), default=-1)
     least = -(-(last + 1) // per_count)
@@ -233,11 +153,6 @@ def _binary_shift(params: Parameters) -> int:
 
 def _ceil(value: Fraction) -> int:
     return -(-value.numerator // value.denominator)
-
-
-def _ceil_root(square: int) -> int:
-    """The least integer whose square is at least `square`."""
-    return isqrt(square - 1) + 1 if square else 0
 
 
 def _log2(value: Fraction) -> float:

@@ -17,6 +17,7 @@ from typing import Final, Literal, NoReturn, Self, get_args
 from ppmf_spec import words
 from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import EncodingError, ParametersError
+from ppmf_spec.step_rules import RULES
 
 Regulariser = Literal["elastic-net", "binary-elastic-net"]
 StepRule = Literal["lipschitz", "count"]
@@ -112,12 +113,9 @@ class Parameters:
             value: Fraction = getattr(self, name)
             if (1 << 2 * f) % value.denominator:
                 _refuse(name, value, f"times 2^(2 frac_bits) = 2^{2 * f} must be an integer")
-        if self.step_rule == "count" and s > g:
-            rule = f"must be at most step_guard_bits = {g} under the step rule count"
-            _refuse("curvature_shift", s, rule)
-        if self.step_rule == "lipschitz" and 2 * f - g + s < 0:
-            rule = f"must be at least step_guard_bits - 2 frac_bits = {g - 2 * f}"
-            _refuse("curvature_shift", s, f"{rule} under the step rule lipschitz")
+        refused = RULES[self.step_rule].refused(f, g, s)
+        if refused:
+            _refuse("curvature_shift", s, refused)
         if self.regulariser == "binary-elastic-net":
             self._check_binary()
 

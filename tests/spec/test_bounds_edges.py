@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_spec import words
-from ppmf_spec.bounds import _ceil_root, _check_ring, _levels, bounds
+from ppmf_spec.bounds import _check_ring, bounds
 from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import ceil_root, levels
 
 DEFAULTS = Parameters()  # Z is shifted by 2 f + q = 40 bits, in a ring of 64
 
@@ -72,17 +73,17 @@ def test_levels_are_every_nonzero_step_with_its_last_argument(
         curvature = x * 2**shift if shift >= 0 else x // 2**-shift
         last[words.reciprocal(curvature, q, g, damping)] = x
     last.pop(0, None)
-    assert list(_levels(params, shift, largest)) == list(last.items())
+    assert list(levels(params, shift, largest)) == list(last.items())
 
 
 @given(st.integers(0, 10**40))
 def test_the_root_is_rounded_up(square: int) -> None:
     root = isqrt(square)
-    assert _ceil_root(square) == root + (root**2 < square)
+    assert ceil_root(square) == root + (root**2 < square)
 
 
 def test_the_root_of_small_squares() -> None:
-    assert [_ceil_root(square) for square in range(11)] == [0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 4]
+    assert [ceil_root(square) for square in range(11)] == [0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 4]
 
 
 @pytest.mark.req("PPMF-PAR-019")
