@@ -96,7 +96,7 @@ trace: $(VENV)/.runtime ## make the table of requirements, their tests and their
 
 # Needs uv on the path. The second lock keeps the versions of the first.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --quiet pyproject.toml
+	--all-extras --no-annotate --no-header --quiet pyproject.toml
 .PHONY: lock
 lock: ## resolve the dependencies anew into both lock files (needs uv)
 	$(UV_COMPILE) --group build -o requirements.lock

@@ -19,6 +19,7 @@ from ppmf_conformance.results import Outcome
 from ppmf_conformance.tamper import Post
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
+from ppmf_spec.extras import MissingExtraError, needed_by
 
 OP = "party.run"
 """Of cases that are a whole run; no adapter is asked it in one call."""
@@ -43,12 +44,21 @@ def roles(case: Case) -> frozenset[str]:
 
 
 def play(case: Case, target: Calls) -> tuple[Outcome, str]:
-    """Play a case to its end, or to the first refusal."""
-    # Imported when needed: who only runs pure operations does not load the protocol.
-    from ppmf_conformance.our_parties import Ours
+    """Play a case to its end, or to the first refusal.
 
-    ours = Ours()
-    seats = {role: Seat(role, target if role in roles(case) else ours, case) for role in ROLES}
+    NOT_RUN if one of our own parties is wanted and the protocol is not installed.
+    """
+    calls = dict.fromkeys(ROLES, target)
+    free = set(ROLES) - roles(case)
+    if free:
+        # Imported when needed: who only runs pure operations does not load the protocol.
+        try:
+            with needed_by("a run with our own parties"):
+                from ppmf_conformance.our_parties import Ours
+        except MissingExtraError as missing:
+            return Outcome.NOT_RUN, str(missing)
+        calls |= dict.fromkeys(free, Ours())
+    seats = {role: Seat(role, calls[role], case) for role in ROLES}
     verdict = _Run(case, seats).play()
     for seat in seats.values():
         seat.free()

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"  # a line that the protocol does not allow
     ERROR = "error"  # the adapter says that it is at fault
     UNSUPPORTED = "unsupported"  # although the feature was declared
-    NOT_RUN = "not-run"  # the program had been given up
+    NOT_RUN = "not-run"  # the program had been given up, or the suite lacks what the case needs
     UNDECLARED = "undeclared"  # not asked: the feature is not declared
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `ppmf`: its sub-commands, and the one place where an error becomes a line.
 
-Exit status: 0 done and all checks held; 1 a check failed; 2 bad input or usage, one line saying
-what and where; 70 a fault of this program; 130 interrupted.
+Exit status: 0 done and all checks held; 1 a check failed; 2 bad input or usage, or an extra that is
+not installed, one line saying what and where; 70 a fault of this program; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,20 +16,10 @@ from typing import Annotated
 import typer
 
 from ppmf import run_report
-from ppmf.commands import (
-    audit,
-    bench,
-    conformance,
-    estimate,
-    oracle,
-    params,
-    recommend,
-    resume,
-    train,
-)
-from ppmf.demo import run
-from ppmf.docstring_help import add
+from ppmf.commands import conformance, oracle, params, recommend
+from ppmf.docstring_help import add, add_if_installed
 from ppmf_spec.errors import PpmfError
+from ppmf_spec.extras import MissingExtraError
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 
@@ -66,15 +56,16 @@ app = typer.Typer(
 params_app = typer.Typer(rich_markup_mode=None)
 
 
-add(app, "demo", run.demo)
-add(app, "train", train.train)
-add(app, "resume", resume.resume)
+# Those that are named by their place need packages that a light installation does not have.
+add_if_installed(app, "demo", "ppmf.demo.run:demo")
+add_if_installed(app, "train", "ppmf.commands.train:train")
+add_if_installed(app, "resume", "ppmf.commands.resume:resume")
 add(app, "oracle", oracle.oracle)
 add(app, "recommend", recommend.recommend)
 add(app, "similar", recommend.similar)
-add(app, "audit", audit.audit_transcripts)
-add(app, "estimate", estimate.estimate)
-add(app, "bench", bench.bench)
+add_if_installed(app, "audit", "ppmf.commands.audit:audit_transcripts")
+add_if_installed(app, "estimate", "ppmf.commands.estimate:estimate")
+add_if_installed(app, "bench", "ppmf.commands.bench:bench")
 add(params_app, "check", params.check)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
@@ -119,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PpmfError as error:
         return _stop(error.kind, str(error))
+    except MissingExtraError as error:
+        return _stop("installation", str(error))
     except BrokenPipeError:
         # whoever read the output has seen enough; nothing may be written at shutdown either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

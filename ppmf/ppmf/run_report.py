@@ -8,10 +8,13 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppmf import console
-from ppmf_secure.transport.recorded_ends import Measure
 from ppmf_spec.files import write_atomically
+
+if TYPE_CHECKING:  # the oracle's files are written here too, without ppmf_secure
+    from ppmf_secure.transport.recorded_ends import Measure
 
 # What a result could depend on, were there a fault in it.
 _PACKAGES = ("ppmf", "cbor2", "cryptography", "gmpy2", "numpy", "phe", "python-flint")

