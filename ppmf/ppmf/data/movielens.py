@@ -68,8 +68,7 @@ def cache_folder() -> Path:
 def is_cached(folder: Path, pin: Pin) -> bool:
     """Whether `folder` holds every member of `pin`, undamaged."""
     return all(
-        (folder / Path(member).name).is_file()
-        and _sha256(folder / Path(member).name) == sha256
+        (folder / Path(member).name).is_file() and _sha256(folder / Path(member).name) == sha256
         for member, sha256 in pin.members.items()
     )
 

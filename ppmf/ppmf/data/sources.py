@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppmf.data import movielens, synthetic, item_titles
+from ppmf.data import item_titles, movielens, synthetic
 from ppmf_spec.errors import EncodingError, PpmfError
 from ppmf_spec.ratings import RawRatings, read
 
