@@ -24,7 +24,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.locks import LOCKS, ROOT, entries, group, project
+from tests.support.locks import LOCKS, ROOT, entries, group, runtime
 
 Environment = Mapping[str, str]
 
@@ -95,8 +95,7 @@ def unmet(lock: str, roots: list[Requirement], environment: Environment) -> list
 
 
 def roots_of(lock: str) -> list[Requirement]:
-    own = [Requirement(entry) for entry in project()["project"]["dependencies"]]
-    return own + group("build" if lock == LOCKS[0] else "dev")
+    return runtime() + group("build" if lock == LOCKS[0] else "dev")
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.support.locks import LOCKS, ROOT, entries, group, project
+from tests.support.locks import LOCKS, ROOT, entries, extra, group, project, runtime
 
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?=\s|$)")
 
@@ -48,12 +48,23 @@ def test_a_lock_names_no_index_and_no_option(lock: str) -> None:
 @pytest.mark.parametrize(("lock", "groups"), [(LOCKS[0], ["build"]), (LOCKS[1], ["dev"])])
 def test_a_lock_covers_what_pyproject_asks_for(lock: str, groups: list[str]) -> None:
     pinned = pins(lock)
-    wanted = [Requirement(entry) for entry in project()["project"]["dependencies"]]
-    for requirement in wanted + [entry for name in groups for entry in group(name)]:
+    for requirement in runtime() + [entry for name in groups for entry in group(name)]:
         versions = pinned[canonicalize_name(requirement.name)]
         assert versions, f"{requirement.name} is not in {lock}: make lock"
         for version in versions:
             assert requirement.specifier.contains(version), f"{requirement} has {version} in {lock}"
+
+
+def test_the_extra_for_all_is_all_of_them() -> None:
+    names = set(project()["project"]["optional-dependencies"])
+    assert {"secure", "serve", "plots", "all"} <= names
+    every = {str(entry) for name in names for entry in extra(name)}
+    assert {str(entry) for entry in extra("all")} == every
+
+
+def test_make_lock_resolves_every_extra() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("UV_COMPILE := ")[2].partition("\n.PHONY")[0]
+    assert "--all-extras" in recipe.split()
 
 
 def test_the_build_backend_is_locked_too() -> None:

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-"""What the program needs, and all that tests, checks and docs need."""
+"""What the program needs, every extra included, and all that tests, checks and docs need."""
 
 
 def entries(lock: str) -> list[Requirement]:
@@ -27,6 +27,25 @@ def entries(lock: str) -> list[Requirement]:
 def project() -> dict[str, Any]:
     """pyproject.toml, parsed."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def runtime() -> list[Requirement]:
+    """What the program needs with every extra; the locks and `make install` have all of it."""
+    table = project()["project"]
+    extras = [entry for name in table["optional-dependencies"] for entry in extra(name)]
+    return [Requirement(entry) for entry in table["dependencies"]] + extras
+
+
+def extra(name: str) -> list[Requirement]:
+    """The requirements of an extra, those of the extras that it includes among them."""
+    table = project()["project"]
+    found: list[Requirement] = []
+    for entry in map(Requirement, table["optional-dependencies"][name]):
+        if entry.name == table["name"]:
+            found += [each for included in sorted(entry.extras) for each in extra(included)]
+        else:
+            found.append(entry)
+    return found
 
 
 def group(name: str) -> list[Requirement]:
