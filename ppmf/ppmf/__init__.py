@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ppmf_audit import audit
     from ppmf_reference import ratings_from
     from ppmf_reference.fixed import train as train_fixed
-    from ppmf_secure.transport.local import train as train_secure
+    from ppmf_secure.transport.processes import train as train_secure
     from ppmf_spec.parameters import Parameters
     from ppmf_spec.profiles import ItemProfiles
     from ppmf_spec.profiles import read as read_profiles
@@ -70,7 +70,7 @@ else:  # a type checker would take this function for a promise of every name
         "read_profiles": "ppmf_spec.profiles:read",
         "read_ratings": "ppmf_spec.ratings:read",
         "train_fixed": "ppmf_reference.fixed:train",
-        "train_secure": "ppmf_secure.transport.local:train",
+        "train_secure": "ppmf_secure.transport.processes:train",
         "write_profiles": "ppmf_spec.profiles:write",
     }
 

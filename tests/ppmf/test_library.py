@@ -15,7 +15,7 @@ import pytest
 import ppmf
 import ppmf_audit
 from ppmf_reference import fixed, ratings_from
-from ppmf_secure.transport import local
+from ppmf_secure.transport import processes
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError
@@ -33,7 +33,7 @@ EXPECTED = {
     "read_profiles": profiles.read,
     "read_ratings": ratings.read,
     "train_fixed": fixed.train,
-    "train_secure": local.train,
+    "train_secure": processes.train,
     "write_profiles": profiles.write,
 }
 
