@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The repository keeps its own rules: its rooms, its licences, and what must not lie in it."""
+"""The repository keeps its own rules: its folders, its licences, and what must not lie in it."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ def test_a_folder_holds_one_typed_package_of_its_name(package: str) -> None:
     assert {path.parent.name for path in (ROOT / top).glob("*/__init__.py")} == {package}
     assert package == top or package == f"ppmf_{top}"
     assert (ROOT / top / package / "py.typed").is_file()
+
+
+def test_every_folder_of_a_package_that_holds_modules_is_a_package() -> None:
+    """Its `__init__.py` belongs to the project: a pattern of .gitignore must not hide it."""
+    modules = [path for path in FILES if path.suffix == ".py" and path.parts[0] in TOP_OF.values()]
+    folders = {path.parent for path in modules}
+    assert sorted(str(one) for one in folders if one / "__init__.py" not in modules) == []
 
 
 def test_every_list_of_packages_is_the_one_of_the_wheel() -> None:
