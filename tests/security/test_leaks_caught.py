@@ -6,7 +6,15 @@ from __future__ import annotations
 import pytest
 
 from ppmf_spec.roles import CSP, RECSYS, Role
-from tests.support.leaks import LEAKS, OVER_LATTICE, OVER_PAILLIER, RESUMED, WITH_THRESHOLDS, Leak
+from tests.support.leaks import (
+    BREACHES,
+    LEAKS,
+    OVER_LATTICE,
+    OVER_PAILLIER,
+    RESUMED,
+    WITH_THRESHOLDS,
+    Leak,
+)
 from tests.support.recorded_views import Case, Run, examine, failed, record, simulate
 
 CASES = (OVER_PAILLIER, OVER_LATTICE, WITH_THRESHOLDS, RESUMED)
@@ -25,6 +33,10 @@ def faultless() -> dict[int, tuple[Run, Run]]:
 def place(case: Case) -> int:
     """Where a case stands in CASES; cases are compared as objects, for ratings do not hash."""
     return next(number for number, each in enumerate(CASES) if each is case)
+
+
+def test_every_breach_is_in_the_table_of_the_docs() -> None:
+    assert [leak.name for leak in LEAKS] == list(BREACHES)
 
 
 def test_there_are_leaks_of_every_kind_that_is_promised() -> None:
@@ -60,11 +72,11 @@ def test_a_faultless_run_is_not_accused(
 def test_a_leak_is_found_by_the_check_that_is_there_for_it(
     faultless: dict[int, tuple[Run, Run]], leak: Leak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, imagined = faultless[place(leak.case)]
+    real, imagined = faultless[place(leak.breach.case)]
     with monkeypatch.context() as patch:
-        leak.apply(patch)
-        broken = record(leak.case)
+        leak.breach.apply(patch)
+        broken = record(leak.breach.case)
     assert broken.output == real.output, "a leak changes what is seen, not what is computed"
     found = failed(examine(broken, leak.seen_by, imagined))
     assert leak.check in found
-    assert found <= {leak.check, *leak.beside}
+    assert found <= {leak.check, *leak.breach.beside}

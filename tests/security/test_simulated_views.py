@@ -26,6 +26,7 @@ from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.ratings import Table, ratings_of
 from tests.support.recorded_views import (
     FINE_LATTICE,
     LATTICE,
@@ -37,7 +38,6 @@ from tests.support.recorded_views import (
     record,
     simulate,
 )
-from tests.support.toy_runs import Table, ratings_of
 
 N_USERS, N_ITEMS = 7, 4
 SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}
