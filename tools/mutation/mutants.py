@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation testing with mutmut: `python tools/mutation/mutants.py run spec [module ...]`.
+"""Mutation testing with mutmut: `python -m tools.mutation.mutants run spec [pattern ...]`.
 
-mutmut wants every package below one folder `src`; ours lie in four. So a target is mutated in a
-working copy of the repository, with the packages moved there, and nothing is written here.
+mutmut wants every package below one folder `src`; ours have a top-level folder each. So a target is
+mutated in a working copy of the repository, with the packages moved there, and nothing is written
+here.
 """
 
 from __future__ import annotations
@@ -272,7 +273,10 @@ class Argued:
 
 
 def report(target: str, work: Path) -> bool:
-    """Print the table of a target and its unexplained survivors; whether nine in ten are dead."""
+    """Print the table of a target and its unexplained survivors; whether nine in ten are dead.
+
+    Modules of which no mutant was run are left out, as after a run of some mutants only.
+    """
     known = Argued()
     counts: dict[str, Counter[str]] = {}
     for mutant in read(target, work):
@@ -284,11 +288,18 @@ def report(target: str, work: Path) -> bool:
             print(f"{mutant.key}: {verdict}{tag}\n  - {mutant.before}\n  + {mutant.after}")
         row = counts.setdefault(mutant.module, Counter())
         row[verdict] += 1
-        row["words" if mutant.message_only else "logic"] += verdict != "equivalent"
+        counted = verdict not in ("equivalent", "not run")
+        row["words" if mutant.message_only else "logic"] += counted
         row["dead logic"] += verdict in DEAD and not mutant.message_only
-    for place in known.stale(counts):
+    counts = {module: row for module, row in counts.items() if ran(row)}
+    for place in known.stale([module for module, row in counts.items() if not row["not run"]]):
         print("survivors.toml argues about what does not live:", *place, sep="\n    ")
     return table(counts)
+
+
+def ran(row: Counter[str]) -> int:
+    """How many mutants of a module were run."""
+    return row["words"] + row["logic"] + row["equivalent"]
 
 
 def table(counts: dict[str, Counter[str]]) -> bool:
@@ -301,7 +312,7 @@ def table(counts: dict[str, Counter[str]]) -> bool:
         dead, counted = sum(row[verdict] for verdict in DEAD), row["words"] + row["logic"]
         share = dead / max(1, counted)
         print(
-            f"| {name} | {counted + row['equivalent']} | {row['mypy']} | {row['killed']} | "
+            f"| {name} | {ran(row) + row['not run']} | {row['mypy']} | {row['killed']} | "
             f"{row['timeout']} | {row['equivalent']} | {counted - dead} | {share:.1%} |"
         )
     of_logic = total["dead logic"] / max(1, total["logic"])
