@@ -22,9 +22,9 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP
+from tests.support.command_line import Capture
 from tests.support.trained_run import TEST_KEYS, Run
 
-Capture = pytest.CaptureFixture[str]
 Change = Callable[[ItemProfiles], ItemProfiles]
 SMALL = ["--users", "12", "--items", "10", "--rank", "2", "--iterations", "2", *TEST_KEYS]
 SYNTHETIC = {"PPMF_OFFLINE": "1", "PPMF_DATA": ""}
@@ -108,7 +108,7 @@ def test_predictions_must_beat_the_mean_once_enough_are_held_out() -> None:
     assert checks.useful(replace(errors, private=0.95), checks.ENOUGH).ok
 
 
-def test_a_wide_or_undecided_enclosure_is_no_rigorous_distance(trained: Run) -> None:
+def test_a_wide_or_undecided_enclosure_fails_the_check_of_distance(trained: Run) -> None:
     params = Parameters.from_toml(trained.params)
     training = ratings.quantise(ratings.read(trained.ratings), params)
     published = fixed.train(training, params)
@@ -119,7 +119,7 @@ def test_a_wide_or_undecided_enclosure_is_no_rigorous_distance(trained: Run) -> 
     assert not checks.distance(published, replace(enclosure, undecided=(undecided,))).ok
 
 
-def test_equality_sees_every_public_field(trained: Run) -> None:
+def test_equality_compares_every_public_field(trained: Run) -> None:
     one = profiles.read(trained.out / "item_profiles.json")
     assert checks.equality(one, one).ok
     assert one.bias is not None

@@ -15,7 +15,9 @@ radii = st.integers(min_value=40, max_value=400).map(lambda bits: Fraction(1, 1 
 
 
 @given(numbers, radii)
-def test_decimal_balls_contain_and_are_tight(middle: Fraction, radius: Fraction) -> None:
+def test_decimal_balls_contain_the_interval_and_are_at_most_2_percent_wider(
+    middle: Fraction, radius: Fraction
+) -> None:
     low, high = middle - radius, middle + radius
     places = decimal_places(radius)
     shown_middle, shown_radius = map(Fraction, decimal_ball(low, high, places))
@@ -25,7 +27,7 @@ def test_decimal_balls_contain_and_are_tight(middle: Fraction, radius: Fraction)
 
 
 @given(st.integers(min_value=-(10**30), max_value=10**30), st.integers(min_value=1, max_value=40))
-def test_fixed_point_is_the_decimal(scaled: int, places: int) -> None:
+def test_fixed_point_writes_the_exact_decimal(scaled: int, places: int) -> None:
     text = fixed_point(scaled, places)
     assert Fraction(text) == Fraction(scaled, 10**places)
     assert len(text.split(".")[1]) == places

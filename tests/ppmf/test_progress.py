@@ -73,7 +73,7 @@ def test_measured_costs_give_set_up_its_share(monkeypatch: pytest.MonkeyPatch) -
     assert 5 < end - begin < forecast.total - begin
 
 
-def test_users_are_shown_until_they_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_bar_disappears_when_their_part_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = console.Bars(RichProgress(disable=True))
 
     @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost model: bytes to the last one, sane estimates, and never a time."""
+"""The cost model: bytes to the last one, and estimates of seconds and memory; no time is judged."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf import main
-from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
+from ppmf_costs.model import SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
 from ppmf_costs.plan import PHASES, Size, plan
-from ppmf_costs.tally import Tally
 from ppmf_secure.protocols.message_plan import Due
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.transcript import read
@@ -27,7 +25,9 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS
 from ppmf_spec.wire import OutputShare
 from tests.support.lengths import message_lengths
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.predicted_runs import UNIT_COST, by_party, primitives, unit_costs
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 from tests.support.trained_run import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -88,7 +88,7 @@ def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None
         (100, 9000, Parameters(rank=2, iterations=2, bias=False)),
     ],
 )
-def test_at_sizes_no_test_could_run_two_readings_agree(
+def test_two_readings_of_the_plan_agree_at_large_sizes(
     users: int, items: int, params: Parameters
 ) -> None:
     names = [tuple(str(number) for number in range(1, count + 1)) for count in (users, items)]
@@ -105,32 +105,23 @@ def test_ids_count_in_utf8(ids: list[str]) -> None:
     assert Size.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
 
 
-def test_a_message_with_other_fields_is_a_bug() -> None:
+def test_a_message_with_a_wrong_number_of_fields_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         Due(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
-
-
-def by_party(tally: Tally) -> Counter[str]:
-    sent: Counter[str] = Counter()
-    for (party, _), count in tally.sent.items():
-        sent[party] += count
-    return sent
 
 
 # -- seconds and memory ----------------------------------------------------------------------------
 
 
-def unit_costs() -> Coefficients:
-    """Made up: every primitive takes a little."""
+def made_up_costs() -> Coefficients:
+    """Unit costs of all that a training with the defaults takes."""
     tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
-    names = {primitive for _, primitive in tally.work}
-    costs = {f"{name}/{SUITE}" if name in KEYED else name: 1e-6 for name in names}
-    return Coefficients('a "machine"', costs, costs)
+    return unit_costs(primitives(tally, SUITE), UNIT_COST, 'a "machine"')
 
 
 @pytest.mark.parametrize("dimension", ["users", "items", "rank", "iterations"])
-def test_more_of_anything_never_costs_less(dimension: str) -> None:
-    costs = unit_costs()
+def test_estimates_never_fall_as_a_dimension_grows(dimension: str) -> None:
+    costs = made_up_costs()
     last = (0.0, 0.0, 0)
     for factor in (1, 2, 3, 7):
         value = {"users": 30, "items": 20, "rank": 2, "iterations": 2}
@@ -145,8 +136,8 @@ def test_more_of_anything_never_costs_less(dimension: str) -> None:
         last = now
 
 
-def test_a_fit_finds_the_costs_that_made_the_samples() -> None:
-    hidden = unit_costs()
+def test_a_fit_recovers_the_costs_behind_the_samples() -> None:
+    hidden = made_up_costs()
     samples = []
     for number, params in enumerate(VARIANTS.values()):
         for users, items in ((9, 5), (4, 30), (40, 8)):
@@ -162,7 +153,9 @@ def test_a_fit_finds_the_costs_that_made_the_samples() -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 12), st.randoms(use_true_random=False))
-def test_least_squares_stop_where_no_step_helps(columns: int, rows: int, random: object) -> None:
+def test_non_negative_least_squares_end_at_the_minimum(
+    columns: int, rows: int, random: object
+) -> None:
     source = np.random.default_rng(hash(random) % 2**32)
     a, b = source.normal(size=(rows, columns)), source.normal(size=rows)
     a[:, 0] = 0
@@ -176,21 +169,21 @@ def test_least_squares_stop_where_no_step_helps(columns: int, rows: int, random:
 
 def test_unit_costs_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
-    costs = unit_costs()
+    costs = made_up_costs()
     costs.write(path)
     assert Coefficients.read(path) == costs
     assert costs.suites == (SUITE,)
 
 
 @pytest.mark.parametrize("text", ["", "machine = 1\n", "[seconds]\na = 'b'\n", "x", "seconds = 1"])
-def test_a_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_malformed_file_of_unit_costs_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
     path.write_text(text)
     with pytest.raises(ParametersError, match="costs.toml: not a file of unit costs"):
         Coefficients.read(path)
 
 
-def test_the_shipped_costs_are_sane() -> None:
+def test_the_shipped_costs_are_positive_and_grow_with_the_size() -> None:
     shipped = Coefficients.read(SHIPPED)
     assert min((*shipped.seconds.values(), *shipped.memory.values())) >= 0
     for name in shipped.suites:
@@ -206,28 +199,7 @@ def test_the_shipped_costs_are_sane() -> None:
 # -- the command -----------------------------------------------------------------------------------
 
 
-def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
-    tmp_path: Path, capsys: Capture
-) -> None:
-    path = tmp_path / "costs.toml"
-    unit_costs().write(path)
-    command = ["estimate", "--users", "30", "--items", "20", "--rank", "2", "--iterations", "3"]
-    command += ["--costs", str(path), "--suite", SUITE, "--suite", "paillier-2048"]
-    assert main.main(command) == 0
-    shown = capsys.readouterr().out
-    for name in (SUITE, "paillier-2048"):
-        sent = by_party(plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), suite(name)))
-        assert f"RecSys {sent['recsys']:,} bytes, CSP {sent['csp']:,} bytes" in shown
-    assert shown.count("memory of each server: ") == 1
-    assert shown.count("not known") == 1
-
-
-def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
-    assert main.main(["estimate", "--users", "1000000", "--items", "10"]) == 2
-    assert "ring" in capsys.readouterr().err
-
-
 def test_a_suite_without_costs_has_no_estimate() -> None:
     tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
     with pytest.raises(ParametersError, match="were not measured"):
-        replace(unit_costs(), seconds={}).estimate(tally, SUITE)
+        replace(made_up_costs(), seconds={}).estimate(tally, SUITE)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The factorisations without privacy that the demo compares with: optimum and errors."""
+
 from __future__ import annotations
 
 import math
@@ -33,13 +35,13 @@ def objective(model: baseline.Model, ratings: Ratings, ridge: float) -> float:
 def test_each_baseline_beats_the_simpler_one(split: tuple[Ratings, Ratings]) -> None:
     result = baseline.baselines(*split, PARAMS)
     assert result.als < result.biases - 0.03 < result.global_mean - 0.06
-    # The noise alone is 0.71 stars, the rounding to half-stars 0.14: nobody gets below their sum.
+    # The noise alone is 0.71 stars, the rounding to half-stars 0.14; no model gets below their sum.
     assert result.als > 0.72
     assert result.ridge in baseline.RIDGES
     assert result == baseline.baselines(*split, PARAMS)
 
 
-def test_als_ends_where_the_gradient_vanishes(split: tuple[Ratings, Ratings]) -> None:
+def test_als_converges_to_a_zero_gradient(split: tuple[Ratings, Ratings]) -> None:
     training, _ = split
     ridge = 8.0
     model = baseline.als(training, PARAMS, rank=2, iterations=300, ridge=ridge)
@@ -76,7 +78,7 @@ def test_rows_without_ratings_stay_at_zero() -> None:
     assert model.mean == 4.5
 
 
-def test_rank_zero_is_the_biases_alone(split: tuple[Ratings, Ratings]) -> None:
+def test_rank_zero_fits_the_biases_alone(split: tuple[Ratings, Ratings]) -> None:
     training, held_out = split
     model = baseline.als(training, PARAMS, rank=0, iterations=10, ridge=1.0)
     expected = model.mean + model.user_bias[held_out.user] + model.item_bias[held_out.item]
@@ -104,7 +106,7 @@ def test_the_ridge_is_chosen_without_the_held_out_ratings() -> None:
     assert baseline.choose_ridge(one, PARAMS, rank=1) == baseline.RIDGES[-1]
 
 
-def test_nothing_to_fit_or_to_measure_on_is_refused(split: tuple[Ratings, Ratings]) -> None:
+def test_an_empty_training_or_test_set_is_refused(split: tuple[Ratings, Ratings]) -> None:
     training, held_out = split
     none = held_out.restricted(np.zeros(len(held_out), dtype=np.bool_))
     for pair in ((none, held_out), (training, none)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf train --keep-checkpoints` and `ppmf resume`: a run that is really killed, and goes on."""
+"""`ppmf train --keep-checkpoints` and `ppmf resume`, after a server process was killed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from ppmf_audit import audit
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
+from tests.support.command_line import Capture
 from tests.support.trained_run import Run
-
-Capture = pytest.CaptureFixture[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Which server's process is killed, and when it says it is where."""
+    """Kills the process of server `party` when it reports that phase and half-step."""
 
     party: str
     phase: str
@@ -129,7 +128,7 @@ def test_a_run_killed_before_the_ratings_arrived_leaves_nothing_to_resume(
     assert said.count("\n") == 1
 
 
-def test_an_interrupted_run_may_be_discarded_but_nothing_else(
+def test_force_discards_an_interrupted_run_and_no_other_file(
     trained: Run, tmp_path: Path, capsys: Capture
 ) -> None:
     out = tmp_path / "run"
@@ -146,7 +145,7 @@ def test_an_interrupted_run_may_be_discarded_but_nothing_else(
     assert [path.name for path in kept.rglob("*") if path.is_file()] == ["mine.bin"]
 
 
-def test_a_damaged_session_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+def test_a_damaged_session_file_is_reported_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     for name in ("session.cbor", "recsys/ratings.state", "csp/ratings.state"):
         path = tmp_path / "checkpoints" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,8 @@ from ppmf import main
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.profiles import ItemProfiles
+from tests.support.command_line import Capture
 from tests.support.trained_run import Run
-
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def mine(folder: Path, *lines: str) -> str:
 
 
 @pytest.mark.req("PPMF-RDG-005", "PPMF-RDG-006", "PPMF-RDG-007")
-def test_recommendations_are_the_oracles(
+def test_recommendations_are_those_of_the_oracle(
     published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
     first, second = published.items[2], published.items[5]
@@ -54,10 +53,10 @@ def test_recommendations_are_the_oracles(
     assert rows(capsys) == expected
 
 
-def test_titles_are_shown_as_they_are(
+def test_markup_in_titles_is_shown_literally(
     trained: Run, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    """A bracket is no markup, a word between colons no picture."""
+    """Neither square brackets nor words between colons mean anything to the terminal."""
     user = ratings.read(trained.ratings).users[0]
     command = ["recommend", "--profiles", file, "--ratings", str(trained.ratings)]
     assert main.main([*command, "--user", user]) == 0
@@ -66,7 +65,7 @@ def test_titles_are_shown_as_they_are(
     assert all(row[2:-1] == ["[bold]", row[1], ":smile:"] for row in shown)
 
 
-def test_a_user_who_rated_all_is_told_so(
+def test_a_user_who_rated_every_item_gets_a_message(
     published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
     own = mine(tmp_path, *(f"me,{item},3" for item in published.items))
@@ -100,7 +99,7 @@ def test_a_bad_rating_names_its_line_and_not_its_value(
     assert f"mine.csv:3: the rating is {what}" in line
 
 
-def test_a_rating_given_twice_and_a_file_of_many_users(
+def test_repeated_ratings_and_files_of_several_users_are_refused(
     published: ItemProfiles, file: str, tmp_path: Path, capsys: Capture
 ) -> None:
     item = published.items[0]
@@ -110,12 +109,12 @@ def test_a_rating_given_twice_and_a_file_of_many_users(
     own = mine(tmp_path, f"me,{item},4", f"you,{item},4")
     assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     assert "ratings of 2 users; name one by --user" in capsys.readouterr().err
-    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--user", "she"]) == 2
-    assert "no ratings of user 'she'" in capsys.readouterr().err
+    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--user", "nobody"]) == 2
+    assert "no ratings of user 'nobody'" in capsys.readouterr().err
 
 
 @pytest.mark.req("PPMF-RDG-008")
-def test_similar_items_are_the_oracles(
+def test_similar_items_are_those_of_the_oracle(
     trained: Run, published: ItemProfiles, file: str, capsys: Capture
 ) -> None:
     titles = str(trained.ratings.with_name("movies.csv"))
@@ -125,7 +124,7 @@ def test_similar_items_are_the_oracles(
     assert [row[1] for row in rows(capsys)] == expected
 
 
-def test_an_unknown_item_is_one_line(file: str, capsys: Capture) -> None:
+def test_an_unknown_item_is_reported_in_one_line(file: str, capsys: Capture) -> None:
     assert main.main(["similar", "nothing", "--profiles", file]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("item_profiles.json: no item 'nothing'")

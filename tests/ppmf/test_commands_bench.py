@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf bench`: its parts, the results that it writes, and its exit status; no time is judged."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ppmf import main
+from ppmf.bench import runs
+from ppmf.bench.programme import QUICK
+from ppmf.bench.runs import Measured
+from ppmf_costs.model import Coefficients
+from ppmf_costs.plan import Size, plan
+from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import Ratings
+from tests.support.command_line import Capture
+from tests.support.predicted_runs import UNIT_COST, predicted, primitives, unit_costs
+from tests.support.trained_run import TEST_KEYS
+
+SUITE = TEST_KEYS[1]
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Runs are predicted, on made-up ratings."""
+    monkeypatch.setenv("PPMF_OFFLINE", "1")
+    monkeypatch.setenv("PPMF_DATA", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(runs, "measure", predicted)
+
+
+def command(out: Path, *more: str) -> list[str]:
+    return ["bench", "--quick", "--out", str(out), *TEST_KEYS, *more]
+
+
+@pytest.mark.usefixtures("no_training", "fake_script")
+def test_bench_measures_compares_and_plots_in_one_command(tmp_path: Path, capsys: Capture) -> None:
+    arguments = command(tmp_path, "--rank", "1", "--iterations", "3", "--spu", sys.executable)
+    assert main.main([*arguments, "--only", "training", "--only", "spu"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "equals it bit for bit" in shown
+    assert "not extrapolated" in shown or "EXTRAPOLATED" in shown
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["format"] == "ppmf-bench/1"
+    assert results["training"][0]["equal"] is True
+    assert [part["part"] for part in results["spu"]["parts"]] == [
+        "set-up",
+        "product",
+        "clamp",
+        "iteration",
+    ]
+    assert [one["work"] for one in results["compared"]] == ["clamps of a half-step", "an iteration"]
+    assert (tmp_path / "ratios.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "phases.svg").is_file()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_bench_measures_scaling_and_the_papers_size(tmp_path: Path, capsys: Capture) -> None:
+    assert main.main(command(tmp_path, "--only", "scaling", "--only", "paper")) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [one["dimension"] for one in results["scaling"]["series"]] == [
+        "users",
+        "items",
+        "rank",
+        "iterations",
+    ]
+    assert results["paper"]["reported"] == {"hours": 29, "gigabytes": 1330, "cores": 32}
+    assert "slope of" in capsys.readouterr().out
+    assert (tmp_path / "scaling.svg").is_file()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_result_that_differs_from_the_oracle_fails_the_command(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(ratings: Ratings, params: Parameters, suite: str, *_: object) -> Measured:
+        run = predicted(ratings, params, suite)
+        spoilt = replace(run.profiles, factors=run.profiles.factors + 1)
+        return replace(run, profiles=spoilt)
+
+    monkeypatch.setattr(runs, "measure", wrong)
+    assert main.main(command(tmp_path, "--only", "training")) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_training")
+def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> None:
+    costs = tmp_path / "costs.toml"
+    calibrate = command(tmp_path, "--calibrate", "--check-estimate", "--costs", str(costs))
+    assert main.main(calibrate) in (0, 1)  # two toy runs do not determine a model
+    found = Coefficients.read(costs)
+    assert found.suites == (SUITE,)
+    exact = unit_costs(all_primitives(), 1.0)
+    exact.write(costs)
+    check = command(tmp_path, "--check-estimate", "--costs", str(costs))
+    assert main.main(check) == 0
+    assert "All estimates hold" in capsys.readouterr().out
+    replace(exact, seconds=dict.fromkeys(exact.seconds, 2 * UNIT_COST)).write(costs)
+    assert main.main(check) == 1
+    assert "off by more than a quarter" in capsys.readouterr().out
+    estimates = json.loads((tmp_path / "results.json").read_text())["estimates"]
+    assert [one["holds"] for one in estimates] == [False]
+    assert estimates[0]["estimated_bytes_sent"] == estimates[0]["bytes_sent"]
+
+
+def all_primitives() -> set[str]:
+    """Those of the two trainings that are measured."""
+    sizes = (QUICK.base.params, Parameters(rank=2, iterations=2))
+    tallies = [plan(params, Size.numbered(6, 5), suite_named(SUITE)) for params in sizes]
+    return {name for tally in tallies for name in primitives(tally, SUITE)}
