@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit has teeth: each way to spoil a faultless transcript is found, by the right check."""
+"""Each way to spoil a faultless transcript is found by the audit, by the right check."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from ppmf_secure.session.transcript import Recorder
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.messages import encoded_message, message_of
 
 Step = tuple[Role, Role, wire.Message]
 Wire = list[tuple[Role, Role, bytes]]
 
+SUITE = "paillier-512-insecure"
 BOTH = ((RECSYS, CSP), (CSP, RECSYS))
 COINS = Coins.seeded("test_audit")
 SECRET = {name: SecretKey.generate(512, COINS) for name in (RECSYS, CSP)}
@@ -45,26 +47,32 @@ def sealed_seed() -> bytes:
 
 def faultless() -> list[Step]:
     """A run's messages in a plausible order, with random bytes where bytes must look random."""
-    steps: list[Step] = [(CSP, USERS, wire.UserKey(KEY_FOR_SEALS))]
-    uploads = [wire.Upload(user, COINS.bytes(1600), sealed_seed()) for user in USER_IDS]
-    steps += [(USERS, RECSYS, upload) for upload in uploads]
-    sealed = b"".join(upload.sealed for upload in uploads)
-    steps.append((RECSYS, CSP, wire.SealedSeeds(sealed)))
+    steps: list[Step] = []
+
+    def step(sender: Role, receiver: Role, kind: type[wire.Message], **chosen: object) -> None:
+        steps.append((sender, receiver, message_of(kind, **chosen)))
+
+    step(CSP, USERS, wire.UserKey, key=KEY_FOR_SEALS)
+    seals = [sealed_seed() for _ in USER_IDS]
+    for user, seal_of_user in zip(USER_IDS, seals, strict=True):
+        masked = COINS.bytes(1600)
+        step(USERS, RECSYS, wire.Upload, user=user, masked=masked, sealed=seal_of_user)
+    step(RECSYS, CSP, wire.SealedSeeds, sealed=b"".join(seals))
     for me, peer in BOTH:
         key = SECRET[me].public.to_bytes()
-        steps.append((me, peer, wire.ServerKey("paillier-512-insecure", key, key)))
-        steps.append((me, peer, wire.EncryptedRows("users", 0, ciphertexts(me, 6))))
+        step(me, peer, wire.ServerKey, suite=SUITE, product_key=key, transfer_key=key)
+        step(me, peer, wire.EncryptedRows, packing="users", rows=ciphertexts(me, 6))
     for me, peer in BOTH:
-        steps.append((me, peer, wire.BaseRequest(ciphertexts(me, 4))))
+        step(me, peer, wire.BaseRequest, choices=ciphertexts(me, 4))
     for me, peer in BOTH:
-        steps.append((me, peer, wire.BaseAnswer(ciphertexts(peer, 4))))
+        step(me, peer, wire.BaseAnswer, seeds=ciphertexts(peer, 4))
     for me, peer in BOTH * 2:
-        steps.append((me, peer, wire.ProductAnswer(ciphertexts(peer, 3))))
-        steps.append((me, peer, wire.TransferColumns(COINS.bytes(6400))))
-        steps.append((me, peer, wire.TransferPayload(COINS.bytes(5000))))
+        step(me, peer, wire.ProductAnswer, answer=ciphertexts(peer, 3))
+        step(me, peer, wire.TransferColumns, columns=COINS.bytes(6400))
+        step(me, peer, wire.TransferPayload, payload=COINS.bytes(5000))
     for _ in range(2):
-        steps.append((CSP, RECSYS, wire.GarbledTables(COINS.bytes(8000))))
-    steps.append((CSP, RECSYS, wire.OutputShare(b"share")))
+        step(CSP, RECSYS, wire.GarbledTables, tables=COINS.bytes(8000))
+    step(CSP, RECSYS, wire.OutputShare, bits=b"share")
     return steps
 
 
@@ -72,7 +80,7 @@ def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
     links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        fresh = wire.Link(session, 0, sender, receiver)  # each user is one of their own
+        fresh = wire.Link(session, 0, sender, receiver)  # each user is a sender of their own
         link = fresh if sender is USERS else links.setdefault((sender, receiver), fresh)
         out.append((sender, receiver, link.encode(message)))
     return out
@@ -112,7 +120,7 @@ def spoil(
     return out
 
 
-def test_a_faultless_run_passes_every_check(tmp_path: Path) -> None:
+def test_a_faultless_run_passes_every_check_of_the_audit(tmp_path: Path) -> None:
     findings = audit(record(tmp_path, encoded(faultless())))
     assert [one for one in findings if not one.ok] == []
     assert sum("looks uniform" in one.check for one in findings) == 6
@@ -197,7 +205,7 @@ def test_a_repeated_mask_is_found(tmp_path: Path) -> None:
     assert failed(record(tmp_path, encoded(steps))) == {"no masked field repeated"}
 
 
-def test_too_few_bytes_are_no_evidence(tmp_path: Path) -> None:
+def test_too_few_bytes_are_not_judged(tmp_path: Path) -> None:
     steps = spoil(faultless(), wire.Upload, "masked", lambda data: data[:64])
     findings = audit(record(tmp_path, encoded(steps)))
     (masked,) = [one for one in findings if one.check.startswith("upload.masked")]
@@ -244,7 +252,7 @@ def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 
-def test_a_key_that_is_none_is_found(tmp_path: Path) -> None:
+def test_an_invalid_public_key_is_found(tmp_path: Path) -> None:
     steps = spoil(faultless(), wire.UserKey, "key", lambda data: bytes(32))
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
@@ -325,7 +333,7 @@ def test_an_unknown_message_is_found(tmp_path: Path) -> None:
 
 def test_a_message_on_the_wrong_route_is_found(tmp_path: Path) -> None:
     steps = faultless()
-    steps.insert(0, (RECSYS, CSP, wire.GarbledTables(COINS.bytes(64))))
+    steps.insert(0, (RECSYS, CSP, message_of(wire.GarbledTables, tables=COINS.bytes(64))))
     assert failed(record(tmp_path, encoded(steps))) == {KNOWN}
 
 
@@ -335,10 +343,12 @@ def test_a_message_of_another_session_is_found(tmp_path: Path) -> None:
     assert "one session" in failed(record(tmp_path, messages))
 
 
-def test_a_new_epoch_numbers_anew_and_an_old_one_must_not_return(tmp_path: Path) -> None:
+def test_a_new_epoch_restarts_the_numbers_and_an_old_epoch_must_not_return(tmp_path: Path) -> None:
     def payload(epoch: int, number: int) -> tuple[Role, Role, bytes]:
-        message = wire.TransferPayload(COINS.bytes(64))
-        return CSP, RECSYS, wire.encode(wire.Envelope(bytes(32), epoch, number, message))
+        data = encoded_message(
+            wire.TransferPayload, epoch=epoch, number=number, payload=COINS.bytes(64)
+        )
+        return CSP, RECSYS, data
 
     def outcome(name: str, *at: tuple[int, int]) -> bool:
         folder = tmp_path / name
@@ -410,7 +420,7 @@ class Folders:
         return folder
 
 
-def test_the_figure_of_lengths_sees_lengths_and_types_but_no_contents(tmp_path: Path) -> None:
+def test_the_digest_of_lengths_depends_on_types_and_lengths_alone(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     one, same = (lengths(record(folders.new(), encoded(faultless()))) for _ in range(2))
     assert one == same
@@ -418,11 +428,11 @@ def test_the_figure_of_lengths_sees_lengths_and_types_but_no_contents(tmp_path: 
     assert one != lengths(record(folders.new(), encoded(longer)))
     renamed = faultless()
     at = of_kind(renamed, wire.TransferPayload)
-    renamed[at] = (*renamed[at][:2], wire.TransferColumns(COINS.bytes(5000)))
+    renamed[at] = (*renamed[at][:2], message_of(wire.TransferColumns, columns=COINS.bytes(5000)))
     assert one != lengths(record(folders.new(), encoded(renamed)))
 
 
-def test_how_two_directions_interleave_does_not_matter(tmp_path: Path) -> None:
+def test_the_digest_of_lengths_ignores_how_two_directions_interleave(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     steps = faultless()
     at = next(

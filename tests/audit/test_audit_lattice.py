@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of a lattice run has teeth: what is wrong with its ciphertexts is found."""
+"""The audit of a lattice run: what is wrong with its ciphertexts is found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ppmf_secure.session.transcript import Recorder, read
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 VALID, FRESH = "ciphertexts of fixed width and valid", "no ciphertext repeated"
 PARTIES = tuple(Role)
@@ -102,7 +103,7 @@ def test_an_invalid_answer_is_found(recorded: Path, tmp_path: Path, change: Chan
     assert VALID in failed(recorded, tmp_path, wire.ProductAnswer, "answer", change)
 
 
-def test_half_a_ciphertext_used_twice_is_found(recorded: Path, tmp_path: Path) -> None:
+def test_a_component_of_a_ciphertext_used_twice_is_found(recorded: Path, tmp_path: Path) -> None:
     """The first c1 of every answer is that of the first: the first 64 residues of each prime."""
     first: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
 
@@ -121,7 +122,7 @@ def test_a_key_of_another_suite_is_found(recorded: Path, tmp_path: Path, name: s
     assert VALID in failed(recorded, tmp_path, wire.ServerKey, "suite", lambda _: name)
 
 
-def test_a_key_that_is_none_is_found(recorded: Path, tmp_path: Path) -> None:
+def test_an_invalid_public_key_is_found(recorded: Path, tmp_path: Path) -> None:
     def beyond(key: bytes) -> bytes:
         return key[:-8] + b"\xff" * 8
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from ppmf_audit.repetition import Repetition
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, Role
+from tests.support.messages import message_of
 
 BLOCKS = "no block repeated within a message"
 STREAMS = "columns under fresh keystreams"
@@ -33,29 +34,36 @@ def failed(*sent: tuple[tuple[Role, Role], wire.Message]) -> set[str]:
 def columns(keystreams: bytes, choices: bytes) -> wire.TransferColumns:
     """128 columns of as many bytes as there are choices."""
     streams = np.frombuffer(keystreams, dtype=np.uint8).reshape(128, -1)
-    return wire.TransferColumns((streams ^ np.frombuffer(choices, dtype=np.uint8)).tobytes())
+    return message_of(
+        wire.TransferColumns, columns=(streams ^ np.frombuffer(choices, dtype=np.uint8)).tobytes()
+    )
 
 
 def uploads(rows: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> Sequence[wire.Upload]:
-    return [wire.Upload(str(number), row.tobytes(), b"") for number, row in enumerate(rows)]
+    return [
+        message_of(wire.Upload, user=str(number), masked=row.tobytes())
+        for number, row in enumerate(rows)
+    ]
 
 
-@pytest.mark.parametrize("kind", [wire.GarbledTables, wire.TransferColumns])
-def test_one_block_that_comes_twice_is_found(kind: Callable[[bytes], wire.Message]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "field"), [(wire.GarbledTables, "tables"), (wire.TransferColumns, "columns")]
+)
+def test_a_block_repeated_within_a_message_is_found(kind: type[wire.Message], field: str) -> None:
     data = COINS.bytes(128 * 48)
-    assert failed((WAY, kind(data))) == set()
-    assert failed((WAY, kind(data[:-16] + data[:16]))) == {BLOCKS}
+    assert failed((WAY, message_of(kind, **{field: data}))) == set()
+    assert failed((WAY, message_of(kind, **{field: data[:-16] + data[:16]}))) == {BLOCKS}
 
 
-def test_equal_halves_of_blocks_are_no_repetition() -> None:
+def test_equal_halves_of_blocks_are_not_a_repetition() -> None:
     data = bytearray(COINS.bytes(128 * 48))
     data[16:24] = data[:8]
-    assert failed((WAY, wire.GarbledTables(bytes(data)))) == set()
+    assert failed((WAY, message_of(wire.GarbledTables, tables=bytes(data)))) == set()
 
 
-def test_blocks_may_come_again_in_another_message() -> None:
+def test_blocks_may_be_repeated_in_another_message() -> None:
     """That whole fields do not is another check; blocks would be too many to remember."""
-    message = wire.GarbledTables(COINS.bytes(1600))
+    message = message_of(wire.GarbledTables, tables=COINS.bytes(1600))
     assert failed((WAY, message), (WAY, message)) == set()
 
 
@@ -83,13 +91,13 @@ def test_rows_in_the_clear_are_found_of_either_sign() -> None:
     assert failed(*((WAY, upload) for upload in uploads(rows))) == {NEAR}
 
 
-def test_one_word_near_another_may_be_chance() -> None:
+def test_one_word_near_another_is_not_reported() -> None:
     rows = COINS.words((N_USERS, 2 * N_ITEMS))
     rows[3, 7] = rows[0, 7] + np.uint64(1)
     assert failed(*((WAY, upload) for upload in uploads(rows))) == set()
 
 
-def test_a_bit_is_unfair_from_where_hoeffding_says() -> None:
+def test_a_bit_is_unfair_beyond_hoeffdings_bound() -> None:
     """64 bits looked at, 2^-40 for all of them, a thousand values: 127.6 from a half."""
     values = [0] * 373 + [(1 << 64) - 1] * 627
     assert unfair_bits(values, 64) == []

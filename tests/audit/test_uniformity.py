@@ -55,7 +55,7 @@ def test_excess_is_the_relative_entropy_in_nats() -> None:
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1e-3, 2.0**-30, 2.0**-40])
-def test_the_limit_solves_the_bound(alpha: float) -> None:
+def test_the_limit_is_where_the_bound_on_the_tail_equals_alpha(alpha: float) -> None:
     limit = surprise_limit(alpha)
     assert limit > 255
     assert exp(-limit + 255 * (1 + log(limit / 255))) == pytest.approx(alpha, rel=1e-4)

@@ -53,13 +53,13 @@ def test_hello_is_read() -> None:
         (b"\xff" + HELLO, "not JSON"),
     ],
 )
-def test_a_hello_that_is_not_as_it_should_be_is_refused(line: bytes, why: str) -> None:
+def test_a_malformed_hello_is_refused(line: bytes, why: str) -> None:
     with pytest.raises(ProtocolError, match=why):
         line_protocol.parse_hello(line)
 
 
 @pytest.mark.req("PPMF-CON-006", "PPMF-CON-007")
-def test_the_four_answers_are_read() -> None:
+def test_the_four_kinds_of_answers_are_read() -> None:
     ok = line_protocol.parse_answer(b'{"seq":7,"status":"ok","out":{"a":["1",null,true]}}', 7)
     assert ok == Answer("ok", {"a": ["1", None, True]})
     reject = b'{"seq":7,"status":"reject","class":"range","message":"too large"}'
@@ -88,7 +88,7 @@ def test_the_four_answers_are_read() -> None:
         b'{"seq":7,"status":"ok","out":{},"extra":"1"}',
     ],
 )
-def test_any_other_answer_is_refused(line: bytes) -> None:
+def test_malformed_answers_are_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         line_protocol.parse_answer(line, 7)
 
@@ -102,7 +102,7 @@ def test_calls_are_of_their_schema() -> None:
         assert schema.faults(call, lines, "run-request") == []
 
 
-def test_a_schema_word_that_is_not_understood_is_not_passed_over() -> None:
+def test_an_unknown_keyword_of_a_schema_is_an_error() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         schema.faults(4, {"multipleOf": 2})
 
@@ -126,7 +126,9 @@ def test_a_schema_word_that_is_not_understood_is_not_passed_over() -> None:
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, None, 1),
     ],
 )
-def test_each_schema_word_is_obeyed(rule: dict[str, Any], good: object, bad: object) -> None:
+def test_each_keyword_of_a_schema_is_enforced(
+    rule: dict[str, Any], good: object, bad: object
+) -> None:
     assert schema.faults(good, rule) == []
     assert len(schema.faults(bad, rule)) == 1
 
@@ -141,7 +143,7 @@ def test_an_integer_is_a_decimal_string(text: object) -> None:
         values.integer(text)
 
 
-def test_a_parameter_that_is_no_parameter_is_refused() -> None:
+def test_unknown_parameters_and_values_without_a_text_are_refused() -> None:
     with pytest.raises(ParametersError, match="ranks"):
         values.parameters({"ranks": "1"})
     with pytest.raises(TypeError, match="float"):
@@ -149,7 +151,7 @@ def test_a_parameter_that_is_no_parameter_is_refused() -> None:
 
 
 @pytest.mark.req("PPMF-CON-012")
-def test_an_answer_is_right_when_all_of_it_is() -> None:
+def test_an_answer_is_right_only_if_every_member_is() -> None:
     one = case("step/empty-row")
     right = dict(one.expect["out"])
     assert judge(one, Answer("ok", right)) == (Outcome.PASS, "")

@@ -25,19 +25,19 @@ def declared() -> set[str]:
     return set(re.findall(r'^  "?([a-z_]+(?:\.[a-z_]+)?)"?: ', table.partition("\n};")[0], re.M))
 
 
-def test_it_declares_what_there_are_cases_for() -> None:
+def test_the_node_adapter_declares_operations_that_have_cases() -> None:
     asked = {feature for case in SUITE.cases for feature in case.features}
     assert declared() - asked == set()
     assert declared() >= CHAPTER_2
 
 
-def test_it_uses_nothing_but_node_itself() -> None:
+def test_the_node_adapter_imports_nothing_but_node_itself() -> None:
     for path in FOLDER.glob("*.mjs"):
         for source in re.findall(r'from "([^"]+)"', path.read_text()):
             assert source.startswith(("node:", "./")), f"{path.name} imports {source}"
 
 
-def test_it_is_right_in_all_it_declares_where_there_is_a_node() -> None:
+def test_the_node_adapter_passes_all_cases_that_it_declares() -> None:
     node = shutil.which("node")
     if node is None:
         return  # its declared features are looked at above, which is all that can be without it

@@ -16,6 +16,7 @@ from ppmf_conformance.results import Outcome
 from ppmf_conformance.tamper import Post, changed, field_changed
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
+from tests.support.messages import encoded_message, message_of
 
 SECURE = (sys.executable, "-m", "ppmf_conformance.adapters.secure")
 SUITE = cases.shipped()
@@ -32,19 +33,19 @@ def failing(*patterns: str) -> list[tuple[str, str]]:
     return [(result.case.id, result.detail) for result in summary.results if result.fails]
 
 
-def test_secure_is_right_in_every_block() -> None:
+def test_the_secure_adapter_passes_every_case_of_a_block() -> None:
     blocks = ("session", "shares", "upload", "paillier", "hash", "transfers", "bitmul", "circuits")
     pure = ("garbling", "init", "prox", "step", "wire", "numbering")
     assert failing(*(f"{family}/*" for family in (*blocks, *pure))) == []
 
 
-def test_secure_is_right_in_some_runs() -> None:
+def test_the_secure_adapter_passes_some_runs() -> None:
     patterns = ("train/*-0", "parties/lipschitz-csp", "parties/count-users-recsys-csp")
     assert failing(*patterns, "tampered/recsys-upload-extra-masked-cut", "tampered/*-gone") == []
 
 
 @pytest.mark.slow
-def test_secure_is_right_in_all_it_declares() -> None:
+def test_the_secure_adapter_passes_all_cases_that_it_declares() -> None:
     assert failing() == []
 
 
@@ -120,7 +121,7 @@ def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, wh
 
 
 @pytest.mark.req("PPMF-CON-030")
-def test_a_party_that_answers_otherwise_is_malformed() -> None:
+def test_a_malformed_answer_of_a_party_is_reported() -> None:
     one = case("parties/lipschitz-csp")
     with pytest.raises(ProtocolError, match="no handle"):
         party_runs.play(one, Tampering("party.new", lambda _: Answer("ok", {})))
@@ -128,13 +129,13 @@ def test_a_party_that_answers_otherwise_is_malformed() -> None:
         party_runs.play(one, Tampering("party.step", lambda _: Answer("ok", {"outbox": []})))
 
 
-def test_a_party_that_does_nothing_is_noticed() -> None:
+def test_a_party_that_sends_nothing_fails() -> None:
     idle = Answer("ok", {"outbox": [], "refused": [], "done": False, "output": None})
     found = party_runs.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
     assert found == (Outcome.FAIL, "nobody sends what users, recsys, csp wait for")
 
 
-def test_a_wrong_output_is_noticed() -> None:
+def test_a_wrong_output_fails() -> None:
     def change(answer: Answer) -> Answer:
         if answer.out["output"] is not None:
             answer.out["output"]["factors"][0][0] = "1"
@@ -148,7 +149,7 @@ def test_a_wrong_output_is_noticed() -> None:
 
 
 @pytest.mark.req("PPMF-CON-030", "PPMF-CON-031")
-def test_a_party_that_has_ended_stays_so() -> None:
+def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     parties = Parties()
     given = case("parties/lipschitz-recsys").given
     made = parties.new({"role": "recsys", "session": given["session"], "coins": "x"})
@@ -167,7 +168,8 @@ def test_a_party_that_has_ended_stays_so() -> None:
 
 
 def a_message(number: int) -> bytes:
-    return wire.encode(wire.Envelope(bytes(range(32)), 0, number, wire.UserKey(b"\x05" * 4)))
+    session = bytes(range(32))
+    return encoded_message(wire.UserKey, session=session, number=number, key=b"\x05" * 4)
 
 
 def arriving(edit: str, **more: str) -> list[bytes | None]:
@@ -191,7 +193,7 @@ def test_an_edit_changes_one_message_and_no_other() -> None:
     assert arriving("cut") == [one, two[:-1], three]
     assert arriving("more") == [one, two + b"\0", three]
     bad = field_changed(two, "key", "zero")
-    assert wire.decode(bad).message == wire.UserKey(bytes(4))
+    assert wire.decode(bad).message == message_of(wire.UserKey, key=bytes(4))
     assert arriving("field", field="key", value="zero") == [one, bad, three]
     assert arriving("extra", field="key", value="zero") == [one, bad, two, three]
     assert arriving("again", field="key", value="zero") == [one, two, bad, three]

@@ -26,7 +26,7 @@ NOT_SHOWN: dict[str, str] = {}
 
 
 @pytest.mark.req("PPMF-CON-022", "PPMF-CON-021")
-def test_they_are_made_again_byte_for_byte() -> None:
+def test_the_vectors_are_regenerated_byte_for_byte() -> None:
     made = render.files()
     assert sorted(made) == sorted(path.name for path in FOLDER.iterdir()), "make vectors"
     for name, content in made.items():
@@ -36,7 +36,7 @@ def test_they_are_made_again_byte_for_byte() -> None:
 
 
 @pytest.mark.req("PPMF-CON-022")
-def test_random_numbers_are_those_of_the_label() -> None:
+def test_the_random_numbers_of_vectors_follow_from_their_label() -> None:
     stream = hashlib.shake_256(b"ppmf/v1/vectors/label").digest(20)
     draw = Draw("label")
     assert draw.bytes(12) + draw.bytes(8) == stream
@@ -45,7 +45,7 @@ def test_random_numbers_are_those_of_the_label() -> None:
 
 
 @pytest.mark.req("PPMF-CON-023")
-def test_there_are_enough_of_every_kind() -> None:
+def test_there_are_enough_vectors_of_every_kind() -> None:
     flags = Counter(flag for case in SUITE.cases for flag in case.flags)
     assert len(SUITE.cases) >= 600
     assert len({case.family for case in SUITE.cases}) >= 20
@@ -62,7 +62,7 @@ def test_every_must_is_shown_by_a_case(chapter: str) -> None:
     assert sorted(set(NOT_SHOWN) & shown) == []
 
 
-def test_files_are_moderate_and_hold_no_float() -> None:
+def test_files_of_vectors_are_small_and_hold_no_float() -> None:
     for path in FOLDER.glob("*.json"):
         assert path.stat().st_size < 1 << 20
 
@@ -84,11 +84,11 @@ def a_file(folder: Path, change: Any) -> Path:
 
 
 @pytest.mark.req("PPMF-CON-020", "PPMF-CON-021")
-def test_what_is_no_file_of_vectors_is_refused(tmp_path: Path) -> None:
+def test_malformed_files_of_vectors_are_refused(tmp_path: Path) -> None:
     def twice(table: Any) -> None:
         table["cases"].append(table["cases"][0])
 
-    def strange(table: Any) -> None:
+    def of_another_family(table: Any) -> None:
         table["cases"][0]["id"] = "step/defaults"
 
     def number(table: Any) -> None:
@@ -98,7 +98,7 @@ def test_what_is_no_file_of_vectors_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RangeError, match="init/defaults: two cases"):
         cases.load(a_file(tmp_path, twice))
     with pytest.raises(RangeError, match="in the family init"):
-        cases.load(a_file(tmp_path, strange))
+        cases.load(a_file(tmp_path, of_another_family))
     with pytest.raises(EncodingError, match=r"init.json: \$.cases\[0\].in.users"):
         cases.load(a_file(tmp_path, number))
     (tmp_path / "init.json").write_bytes(b"{}")

@@ -30,7 +30,7 @@ from ppmf_spec import words
 from ppmf_spec.objective import LAMBDA, RowProblem
 from ppmf_spec.parameters import Parameters, StepRule
 from tests.support.formal import Number, absolute, prove, symbolically
-from tests.support.toy_runs import ratings_of
+from tests.support.ratings import ratings_of
 
 U, W, C0, C = z3.Reals("u w c0 C")  # 2^-q, 2^-g, the damping, the curvature
 

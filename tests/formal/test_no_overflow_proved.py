@@ -188,7 +188,7 @@ def test_width_of_the_update_holds_the_sum(params: Parameters, rows: int) -> Non
 
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-002")
-def test_wrapped_products_do_no_harm() -> None:
+def test_products_that_wrap_give_the_same_sum() -> None:
     """H G and G may have lost multiples of the ring's 2^k; the sum has lost one then, and no more.
 
     Within the bound, which is below 2^(k-1), only one of the integers that differ by such multiples

@@ -144,7 +144,7 @@ def test_smooth_part_is_its_own_second_order_model(rank: int, count: int, bias: 
 
 
 @pytest.mark.req("PPMF-FIX-032", "PPMF-FIX-034")
-def test_prox_and_saturation_pay_for_the_move() -> None:
+def test_prox_and_saturation_do_not_raise_the_model() -> None:
     """G d + d^2 / h + kappa (|p| - |x|) / 2 <= 0, box included; here times h, with h G = x - z.
 
     The second square is convexity's: the binary regulariser has only the first, that of any

@@ -83,7 +83,7 @@ def test_netlist_is_the_floored_reciprocal(circuit: Circuit, params: Parameters,
 
 
 @pytest.mark.req("PPMF-STP-001", "PPMF-FIX-022", "PPMF-FIX-023")
-def test_kept_bits_of_the_denominator_are_the_curvature() -> None:
+def test_the_bits_of_the_denominator_that_are_kept_are_the_curvature() -> None:
     """`lipschitz`: c0 is added before bits are dropped, and the floor does not mind."""
     q2, share0 = Exact.unsigned(z3.BitVec("q2", 63)), z3.BitVec("share0", 64)
     largest = largest_denominator(PLAIN, 1682)

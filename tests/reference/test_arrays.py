@@ -72,20 +72,20 @@ def test_the_values_are_those_of_the_formula() -> None:
     assert ratings.value.dtype == np.int64
 
 
-def test_ids_in_another_order_take_their_rows_with_them() -> None:
+def test_rows_are_sorted_together_with_their_ids() -> None:
     ratings = ratings_from(SMALL, PARAMS, users=("b", "a"), items=("10", "9", "2"))
     assert (ratings.users, ratings.items) == (("a", "b"), ("2", "9", "10"))
     np.testing.assert_array_equal(stars_of(ratings), SMALL[::-1, ::-1])
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float16, np.float32])
-def test_other_numbers_are_as_exact(dtype: type[np.generic]) -> None:
+def test_other_number_types_are_read_exactly(dtype: type[np.generic]) -> None:
     whole = np.array([[4, 1], [2, 5]])
     expected = ratings_from(whole.astype(float), PARAMS)
     assert ratings_from(whole.astype(dtype), PARAMS) == expected
 
 
-def test_a_matrix_without_ratings_is_one() -> None:
+def test_a_matrix_may_hold_no_ratings() -> None:
     assert len(ratings_from(np.full((2, 3), NAN), PARAMS)) == 0
     assert len(ratings_from(coo((2, 3), []), PARAMS)) == 0
 
@@ -123,14 +123,14 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("matrix", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refuses(matrix: Any, message: str) -> None:
+def test_malformed_matrices_are_refused(matrix: Any, message: str) -> None:
     with pytest.raises(RangeError) as caught:
         ratings_from(matrix, PARAMS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_refuses_a_number_wider_than_binary64() -> None:
+def test_a_number_wider_than_binary64_is_refused() -> None:
     wide = np.array([[4]], dtype=np.longdouble)
     if wide.dtype.itemsize > 8:
         with pytest.raises(RangeError, match="dtype"):
@@ -139,10 +139,16 @@ def test_refuses_a_number_wider_than_binary64() -> None:
         assert ratings_from(wide, PARAMS).value.tolist() == [2]
 
 
-def test_refuses_ids_that_do_not_fit() -> None:
+def test_ids_of_another_number_or_repeated_are_refused() -> None:
     with pytest.raises(RangeError, match="1 user ids for a side of 2"):
         ratings_from(SMALL, PARAMS, users=("a",))
     with pytest.raises(RangeError, match="item catalogue: id number 2, x, is listed twice"):
         ratings_from(SMALL, PARAMS, items=("x", "x", "y"))
     with pytest.raises(EncodingError, match="user catalogue: id number 1 is empty"):
         ratings_from(SMALL, PARAMS, users=("", "b"))
+
+
+def test_item_ids_of_a_matrix_are_counted_by_column() -> None:
+    with pytest.raises(RangeError) as caught:
+        ratings_from(np.array([[4.0, np.nan]]), Parameters(), items=["a"])
+    assert str(caught.value) == "ratings matrix: 1 item ids for a side of 2"

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -16,14 +17,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ppmf_reference import certified, exact, fixed, real
+from ppmf_reference.certified import BALLS
 from ppmf_reference.start import start_entries
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
-
-Toys = st.SearchStrategy[tuple[Ratings, Parameters]]
-RatingsOf = Callable[[int, int, Mapping[tuple[int, int], int]], Ratings]
+from tests.support.ratings import ratings_of
+from tests.support.strategies import Toy, toys
 
 SIXTY_BITS = Fraction(1, 2**60)
 
@@ -34,9 +35,9 @@ def flat(rows: exact.Matrix) -> list[Fraction]:
 
 @pytest.mark.req("PPMF-FIX-060")
 @settings(max_examples=60)
-@given(st.data())
-def test_contains_the_exact_result(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_the_enclosure_contains_the_exact_result(toy: Toy) -> None:
+    ratings, params = toy
     params = replace(params, iterations=2)
     enclosure = certified.train(ratings, params)
     truth = flat(exact.train(ratings, params))
@@ -46,15 +47,13 @@ def test_contains_the_exact_result(toys: Toys, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("bits", [60, 300])
-def test_the_radius_is_as_small_as_asked(ratings_of: RatingsOf, bits: int) -> None:
+def test_the_radius_is_as_small_as_asked(bits: int) -> None:
     ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
     params = Parameters(rank=2, iterations=4)
     assert certified.train(ratings, params, radius_bits=bits).radius < Fraction(1, 2**bits)
 
 
-def test_precision_is_doubled_until_the_radius_is_small(
-    ratings_of: RatingsOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_precision_is_doubled_until_the_radius_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     # A first guess of 60 - 6 * 10 + 32 = 32 bits, then 64, then 128.
     monkeypatch.setattr(certified, "BITS_LOST", -6)
     ratings = ratings_of(3, 1, {(0, 0): 3, (1, 0): 4, (2, 0): 1})
@@ -66,7 +65,7 @@ def test_precision_is_doubled_until_the_radius_is_small(
     assert enclosure.radius < SIXTY_BITS
 
 
-def test_a_wide_enclosure_contains_a_narrow_one(ratings_of: RatingsOf) -> None:
+def test_a_wide_enclosure_contains_a_narrow_one() -> None:
     ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
     params = Parameters(rank=2, iterations=6, l1=Fraction(1, 2))
     wide = certified.enclose(ratings, params, 40).endpoints()
@@ -153,7 +152,7 @@ def tie_on_the_first_user() -> tuple[Parameters, int]:
 
 
 @pytest.mark.req("PPMF-FIX-061")
-def test_a_tie_that_no_precision_decides_is_reported(ratings_of: RatingsOf) -> None:
+def test_a_tie_that_no_precision_decides_is_reported() -> None:
     params, rating = tie_on_the_first_user()
     ratings = ratings_of(1, 1, {(0, 0): rating})
     enclosure = certified.train(ratings, params)
@@ -229,9 +228,9 @@ def dense_mpmath(ratings: Ratings, p: Parameters) -> list[mpmath.mpf]:
 
 @pytest.mark.req("PPMF-FIX-060")
 @settings(max_examples=60)
-@given(st.data())
-def test_sixty_digits_of_mpmath_agree(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_sixty_digits_of_mpmath_agree(toy: Toy) -> None:
+    ratings, params = toy
     with mpmath.workdps(60):
         floats = dense_mpmath(ratings, params)
     enclosure = certified.train(ratings, params, radius_bits=160)
@@ -248,9 +247,9 @@ def test_sixty_digits_of_mpmath_agree(toys: Toys, data: st.DataObject) -> None:
 
 @pytest.mark.req("PPMF-FIX-061")
 @settings(max_examples=40)
-@given(st.data())
-def test_distance_bounds_the_true_difference(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_distance_bounds_the_true_difference(toy: Toy) -> None:
+    ratings, params = toy
     params = replace(params, iterations=2)
     *_, last = fixed.iterate(ratings, params)
     profiles = fixed.profiles(last.items, ratings, params)
@@ -299,3 +298,97 @@ def test_distance_by_hand() -> None:
         certified.distance(profiles, replace(enclosure, items=("1", "3")))
     with pytest.raises(EncodingError):
         certified.distance(profiles, replace(enclosure, bias=None))
+
+
+def test_profiles_and_enclosures_of_other_items_are_not_compared() -> None:
+    params = replace(TOY, bias=False)
+
+    def profiles_of(*factors: list[int]) -> ItemProfiles:
+        items = tuple(str(row) for row in range(1, len(factors) + 1))
+        chosen = replace(params, rank=len(factors[0]))
+        return ItemProfiles.of(items, np.array(factors, dtype=np.int64), None, chosen)
+
+    enclosure = certified.train(ratings_of(1, 2, {(0, 0): 1}), params)
+    for profiles in (profiles_of([1], [2], [3]), profiles_of([1, 1], [2, 2])):
+        with pytest.raises(EncodingError) as caught:
+            certified.distance(profiles, enclosure)
+        expected = "the profiles and the enclosure are not of the same items and rank"
+        assert str(caught.value) == expected
+    assert certified.distance(profiles_of([1], [2]), enclosure).radius < Fraction(1, 2**60)
+
+
+TOY = Parameters(rank=1, iterations=2, frac_bits=8)
+
+
+def ball(low: str, high: str) -> arb:
+    return arb(low).union(arb(high))
+
+
+# Mantissas and exponents of midpoint and radius: 1 and 1/2, nothing rounded.
+HALF_TO_THREE_HALVES = arb((1, 0), (1, -1))
+
+
+def test_a_ball_that_touches_the_box_from_inside_is_unchanged() -> None:
+    z = HALF_TO_THREE_HALVES
+    assert (z.lower(), z.upper()) == (arb(0.5), arb(1.5))
+    for low, high in ((0.5, 9), (-9, 1.5)):
+        assert BALLS.clamp(z, arb(low), arb(high)).rad() == z.rad()
+
+
+def test_a_soft_threshold_of_one() -> None:
+    assert [BALLS.soft(arb(z), arb(1)) for z in (-3, 0, 3)] == [-2, 0, 2]
+
+
+def test_a_threshold_of_zero_leaves_a_ball_unchanged() -> None:
+    z = ball("-1", "1")
+    assert BALLS.soft(z, arb(0)).rad() == z.rad()
+
+
+def test_a_ball_that_touches_the_jump_is_undecided() -> None:
+    """Its lowest point goes to the branch of 0, all others to that of 1."""
+    moved, decided = BALLS.prox_binary(HALF_TO_THREE_HALVES, arb(0), arb(0))
+    assert not decided
+    assert moved.contains(arb("0.5"))
+    assert BALLS.prox_binary(ball("0.75", "1.25"), arb(0), arb(0))[1]
+
+
+def test_an_iteration_is_reported_after_its_half_step_on_the_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[object] = []
+    iterate = real.iterate
+
+    def watched(*arguments: Any) -> Any:
+        for state in iterate(*arguments):
+            events.append(state.side)
+            yield state
+
+    monkeypatch.setattr(real, "iterate", watched)
+    certified.enclose(ratings_of(1, 1, {(0, 0): 1}), TOY, 100, events.append)
+    assert events == ["users", "items", 1, "users", "items", 2]
+
+
+def test_the_first_guess_of_the_precision_counts_inner_steps() -> None:
+    params = replace(TOY, inner_steps=3)
+    enclosure = certified.train(ratings_of(1, 1, {(0, 0): 1}), params, radius_bits=20)
+    assert enclosure.precision == 20 + 8 * 2 * 3 + 32
+
+
+@pytest.mark.req("PPMF-FIX-060")
+@pytest.mark.parametrize(
+    ("radius", "runs"), [(Fraction(3, 4), 1), (Fraction(1), 2), (Fraction(3, 2), 2)]
+)
+def test_a_radius_is_small_enough_below_its_bound(
+    monkeypatch: pytest.MonkeyPatch, radius: Fraction, runs: int
+) -> None:
+    """The first run ends with that many 2^-60; every later one exactly."""
+    precisions: list[int] = []
+
+    def enclose(_: Any, __: Any, precision: int, ___: Any) -> Any:
+        precisions.append(precision)
+        found = radius / 2**60 if len(precisions) == 1 else Fraction(0)
+        return SimpleNamespace(radius=found, undecided=())
+
+    monkeypatch.setattr(certified, "enclose", enclose)
+    certified.train(ratings_of(1, 1, {}), TOY)
+    assert precisions == [108, 216][:runs]

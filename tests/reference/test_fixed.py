@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from hashlib import shake_256
@@ -11,15 +10,13 @@ from math import floor
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from ppmf_reference import fixed
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
-
-Toys = st.SearchStrategy[tuple[Ratings, Parameters]]
-RatingsOf = Callable[[int, int, Mapping[tuple[int, int], int]], Ratings]
+from tests.support.ratings import ratings_of
+from tests.support.strategies import Toy, toys
 
 # f = 8, q = 8, g = 2: numbers small enough for paper.
 SMALL = Parameters(
@@ -160,7 +157,7 @@ def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
 
 
 @pytest.mark.req("PPMF-FIX-010")
-def test_start_literal() -> None:
+def test_the_first_entries_of_the_start() -> None:
     # SHAKE-256("ppmf/v1/init/ppmf") begins 5e 5a 9a 58; each less 0x80.
     users, items = fixed.start(Parameters(rank=2, frac_bits=8, bias=False), 1, 1)
     assert (users, items) == ([[-34, -38]], [[26, -40]])
@@ -256,20 +253,18 @@ def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
     "PPMF-FIX-040",
     "PPMF-FIX-041",
 )
-@given(st.data())
-def test_equals_a_second_reading_in_dense_matrices(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_a_run_equals_a_second_reading_in_dense_matrices(toy: Toy) -> None:
+    ratings, params = toy
     *_, last = fixed.iterate(ratings, params)
     unit = 2**params.frac_bits
     assert [[Fraction(e, unit) for e in row] for row in last.items] == dense_train(ratings, params)
 
 
 @pytest.mark.req("PPMF-FIX-021", "PPMF-FIX-026", "PPMF-FIX-035")
-@given(st.data())
-def test_k_inner_steps_are_k_half_steps_against_the_same_side(
-    toys: Toys, data: st.DataObject
-) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
+    ratings, params = toy
     users, items = fixed.start(params, ratings.n_users, ratings.n_items)
     once, twice = replace(params, inner_steps=1), replace(params, inner_steps=2)
     first = fixed.half_step(users, ratings.by_user(), items, once)
@@ -280,7 +275,7 @@ def test_k_inner_steps_are_k_half_steps_against_the_same_side(
 
 
 @pytest.mark.req("PPMF-FIX-043")
-def test_the_order_of_the_ratings_does_not_matter(ratings_of: RatingsOf) -> None:
+def test_the_order_of_the_ratings_does_not_matter() -> None:
     ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
     turned = Ratings(
         ratings.users, ratings.items, ratings.user[::-1], ratings.item[::-1], ratings.value[::-1]
@@ -290,7 +285,7 @@ def test_the_order_of_the_ratings_does_not_matter(ratings_of: RatingsOf) -> None
 
 
 @pytest.mark.req("PPMF-FIX-040", "PPMF-FIX-041")
-def test_states_alternate_and_train_publishes_the_last_items(ratings_of: RatingsOf) -> None:
+def test_states_alternate_and_train_publishes_the_last_items() -> None:
     ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
     params = Parameters(rank=2, iterations=3)
     states = list(fixed.iterate(ratings, params))
@@ -312,7 +307,7 @@ def test_states_alternate_and_train_publishes_the_last_items(ratings_of: Ratings
 @pytest.mark.req("PPMF-FIX-041")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("users", "items"), [(1, 1), (1, 4), (4, 1)])
-def test_one_user_and_one_item(ratings_of: RatingsOf, users: int, items: int, bias: bool) -> None:
+def test_one_user_and_one_item(users: int, items: int, bias: bool) -> None:
     entries = {(i, j): 1 + i - j for i in range(users) for j in range(items)}
     params = Parameters(rank=2, iterations=2, bias=bias)
     profiles = fixed.train(ratings_of(users, items, entries), params)
@@ -321,7 +316,7 @@ def test_one_user_and_one_item(ratings_of: RatingsOf, users: int, items: int, bi
 
 
 @pytest.mark.req("PPMF-FIX-004", "PPMF-FIX-020")
-def test_nobody_rated_anything(ratings_of: RatingsOf) -> None:
+def test_without_ratings_every_entry_shrinks_by_the_ridge() -> None:
     # Every entry shrinks by lambda / c0 = 3/4 in each of T half-steps on its side, rounding alike.
     params = Parameters(rank=2, iterations=3)
     _, items = fixed.start(params, 2, 3)
@@ -333,6 +328,32 @@ def test_nobody_rated_anything(ratings_of: RatingsOf) -> None:
     assert profiles.bias.tolist() == [0, 0, 0]
 
 
-def test_train_refuses_what_could_leave_the_ring(ratings_of: RatingsOf) -> None:
+def test_train_refuses_what_could_leave_the_ring() -> None:
     with pytest.raises(ParametersError):
         fixed.train(ratings_of(1, 1, {(0, 0): 1}), Parameters(frac_bits=24))
+
+
+ONE = Parameters(rank=1, iterations=2, bias=False, frac_bits=8)
+
+
+@pytest.mark.req("PPMF-FIX-028", "PPMF-FIX-030")
+@pytest.mark.parametrize(("value", "moved"), [(32768, 128), (32767, 127)])
+def test_one_unit_of_a_rating_decides_the_rounding_of_z(value: int, moved: int) -> None:
+    # f = 8, q = g = 0, c0 = 1, fr = 16: x = 0, y = 255, e = -value; curvature 0, so H = 1.
+    # Z = (255 value + 2^15) >> 16, and 255 * 2^15 + 2^15 = 128 * 2^16.
+    params = replace(ONE, step_bits=0, step_guard_bits=0, damping=1, rating_frac_bits=16)
+    assert fixed.half_step([[0]], [([0], [value])], [[255]], params).z == [[[moved]]]
+
+
+def test_every_state_of_a_run_holds_both_sides_and_its_half_step() -> None:
+    ratings = ratings_of(2, 3, {(0, 0): 2, (1, 2): -3, (1, 0): 1})
+    users, items = fixed.start(ONE, 2, 3)
+    expected: list[fixed.State] = []
+    for iteration in (1, 2):
+        on_users = fixed.half_step(users, ratings.by_user(), items, ONE)
+        users = on_users.rows
+        expected.append(fixed.State(iteration, "users", on_users, users, items))
+        on_items = fixed.half_step(items, ratings.by_item(), users, ONE)
+        items = on_items.rows
+        expected.append(fixed.State(iteration, "items", on_items, users, items))
+    assert list(fixed.iterate(ratings, ONE)) == expected

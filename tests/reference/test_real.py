@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from flint import fmpq
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from ppmf_reference import exact, fixed, real
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
+from tests.support.ratings import ratings_of
+from tests.support.strategies import Toy, toys
 
-Toys = st.SearchStrategy[tuple[Ratings, Parameters]]
-RatingsOf = Callable[[int, int, Mapping[tuple[int, int], int]], Ratings]
 Rows = list[list[Fraction]]
 
 SMALL = Parameters(
@@ -54,7 +54,7 @@ def test_half_step_by_hand_with_bias() -> None:
 
 @pytest.mark.req("PPMF-FIX-060")
 @pytest.mark.parametrize(("rating", "edge"), [(10, Fraction(2) - Fraction(1, 256)), (-10, -2)])
-def test_box_is_that_of_the_fixed_word(rating: int, edge: Fraction) -> None:
+def test_the_box_of_a_half_step_is_that_of_the_fixed_word(rating: int, edge: Fraction) -> None:
     # h = 1 / (1 + 1), G = -5 * 1: Z = 2.5, less tau 1/16: outside [-2, 2 - 2^-8].
     params = replace(SMALL, ridge=Fraction(0))
     done = exact.half_step([[fmpq(0)]], [([0], [rating])], [[fmpq(1)]], params)
@@ -89,17 +89,15 @@ def words(rows: int, columns: int, edge: int) -> st.SearchStrategy[list[list[int
     return st.lists(row, min_size=rows, max_size=rows)
 
 
-@given(st.data())
-def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(
-    toys: Toys, data: st.DataObject
-) -> None:
+@given(toys(), st.data())
+def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(toy: Toy, data: st.DataObject) -> None:
     """From the same rows: the one rounding of Z, that of the thresholds, and H's share.
 
     With delta = |H / 2^q - h| and G the exact gradient, |Z_fix - Z| <= ulp / 2 + delta |G|; soft
     and clamp stretch nothing, so elastic net adds tau's error and the branch of 1 twice theta's.
     Floored, H is short by less than 2^-q, and long only by what the curvature lost to its guard.
     """
-    ratings, params = data.draw(toys)
+    ratings, params = toy
     params = replace(params, inner_steps=1)
     d, unit, ulp = params.rank, 2**params.frac_bits, Fraction(1, 2**params.frac_bits)
     edge = unit << params.box_bits
@@ -175,9 +173,9 @@ def assert_never_rises(ratings: Ratings, params: Parameters) -> None:
         before = after
 
 
-@given(st.data())
-def test_the_objective_never_rises(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_the_objective_never_rises(toy: Toy) -> None:
+    ratings, params = toy
     enough = -(-params.ridge // 2) or 1  # the least integer c0 >= lambda / 2
     params = replace(
         params,
@@ -191,14 +189,15 @@ def test_the_objective_never_rises(toys: Toys, data: st.DataObject) -> None:
     assert_never_rises(ratings, params)
 
 
-@given(st.data())
-def test_the_binary_objective_never_rises_at_half_the_step(toys: Toys, data: st.DataObject) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_the_binary_objective_never_rises_at_half_the_step(toy: Toy) -> None:
+    ratings, params = toy
     params = replace(
         params,
         iterations=2,
         inner_steps=1,
         regulariser="binary-elastic-net",
+        box_bits=max(params.box_bits, 1),
         step_rule="lipschitz",
         curvature_shift=-1,
         damping=int(params.ridge) + 1,
@@ -206,7 +205,7 @@ def test_the_binary_objective_never_rises_at_half_the_step(toys: Toys, data: st.
     assert_never_rises(ratings, params)
 
 
-def test_the_objective_rises_when_damping_is_too_small(ratings_of: RatingsOf) -> None:
+def test_the_objective_rises_when_damping_is_too_small() -> None:
     # No rating, lambda = 12 > 2 c0: x becomes x - 12 x / 5, of larger size than x.
     ratings, params = ratings_of(1, 1, {}), replace(SMALL, ridge=Fraction(12), damping=5)
     with pytest.raises(AssertionError):
@@ -215,13 +214,36 @@ def test_the_objective_rises_when_damping_is_too_small(ratings_of: RatingsOf) ->
 
 
 @pytest.mark.req("PPMF-FIX-060")
-@given(st.data())
-def test_k_inner_steps_are_k_half_steps_against_the_same_side(
-    toys: Toys, data: st.DataObject
-) -> None:
-    ratings, params = data.draw(toys)
+@given(toys())
+def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
+    ratings, params = toy
     users, items = real.start(params, ratings.n_users, ratings.n_items, exact.RATIONALS)
     once, twice = replace(params, inner_steps=1), replace(params, inner_steps=2)
     first = exact.half_step(users, ratings.by_user(), items, once)
     second = exact.half_step(first.rows, ratings.by_user(), items, once)
     assert exact.half_step(users, ratings.by_user(), items, twice).rows == second.rows
+
+
+TOY = Parameters(rank=1, iterations=2, frac_bits=8)
+
+
+@pytest.mark.req("PPMF-FIX-060")
+@pytest.mark.parametrize("box_bits", [0, 1, 2, 3, 5])
+def test_the_box_of_the_real_numbers(box_bits: int) -> None:
+    constants = real.Constants.of(replace(TOY, box_bits=box_bits), exact.RATIONALS)
+    assert constants.low == -(2**box_bits)
+    assert constants.high == 2**box_bits - fmpq(1, 256)
+
+
+def test_states_name_their_iteration_and_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unclear(rows: Any, *_: Any) -> real.HalfStep[Any]:
+        return real.HalfStep(rows, [(0, 1)])
+
+    monkeypatch.setattr(real, "half_step", unclear)
+    states = list(exact.iterate(ratings_of(1, 1, {}), TOY))
+    places = [(1, "users"), (1, "items"), (2, "users"), (2, "items")]
+    assert [(state.iteration, state.side) for state in states] == places
+    assert [state.undecided for state in states] == [
+        [real.Undecided(iteration, side, 0, 1)]  # type: ignore[arg-type]
+        for iteration, side in places
+    ]

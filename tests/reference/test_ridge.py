@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user computes from V alone: her profile, predictions, lists; by hand and by sympy."""
+"""What a user computes from V alone: a profile, predictions, lists; by hand and by sympy."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_profile_solves_the_normal_equations_by_sympy(
     half_stars = data.draw(st.dictionaries(st.integers(0, items - 1), st.integers(1, 10)))
     user = ridge.profile({j: Fraction(r, 2) for j, r in half_stars.items()}, profiles)
 
-    # The gradient of the loss as it is written, at her profile.
+    # The gradient of the loss as it is written, at the user's profile.
     names = sympy.symbols(f"u:{rank}")
     a = sympy.Symbol("a")
     loss = sympy.Rational(weight, 2) * (sum(u**2 for u in names) + a**2)
@@ -89,7 +90,7 @@ def test_profile_solves_the_normal_equations_by_sympy(
 
 @pytest.mark.req("PPMF-RDG-006")
 def test_predictions_are_clipped_for_display_only() -> None:
-    # v = 1, b = 1.99 and v = 1, b = 1.5: both above five stars for her, still ranked.
+    # v = 1, b = 1.99 and v = 1, b = 1.5: both above five stars, still ranked.
     profiles = profiles_of([[256], [256], [-512]], [384, 510, 0])
     user = ridge.UserProfile((Fraction(2),), Fraction(0))
     ranked = ridge.top_n(user, profiles, (), 3)
@@ -149,7 +150,7 @@ def test_bad_ratings_are_refused_by_row(ratings: dict[int, Fraction], where: str
         ridge.profile(ratings, FOUR)
 
 
-def test_bad_questions_are_refused() -> None:
+def test_row_numbers_and_counts_outside_their_range_are_refused() -> None:
     user = ridge.UserProfile((Fraction(1),), Fraction(0))
     with pytest.raises(RangeError, match="item row 4"):
         ridge.predict(user, FOUR, 4)
@@ -159,3 +160,31 @@ def test_bad_questions_are_refused() -> None:
         ridge.top_n(user, FOUR, (), 0)
     with pytest.raises(RangeError, match="a list of 0 items"):
         ridge.similar(FOUR, 0, 0)
+
+
+@pytest.mark.req("PPMF-RDG-008")
+def test_similar_items_of_an_item_that_is_not_at_the_origin() -> None:
+    # From (1, 2): (2, 0) is 1 + 4 away, (-1, -2) is 4 + 16, (4, 6) is 9 + 16.
+    profiles = profiles_of([[-1, -2], [1, 2], [4, 6], [2, 0]], None)
+    assert ridge.similar(profiles, 1, 3) == [
+        ridge.Neighbour(3, 5),
+        ridge.Neighbour(0, 20),
+        ridge.Neighbour(2, 25),
+    ]
+
+
+@pytest.mark.req("PPMF-RDG-004")
+def test_the_grid_of_a_users_ratings_begins_at_the_offset() -> None:
+    # Eighths from 1/32: 5/32 is on the grid, 1/8 is not.
+    profiles = replace(profiles_of([[1]], None), rating_offset=Fraction(1, 32), rating_frac_bits=3)
+    profiles = replace(profiles, rating_min=Fraction(0))
+    ridge.check_rating(profiles, 0, Fraction(5, 32))
+    with pytest.raises(RangeError, match="item row 0: the rating is not on the grid of ratings$"):
+        ridge.check_rating(profiles, 0, Fraction(1, 8))
+
+
+@pytest.mark.req("PPMF-RDG-003")
+def test_the_refusal_of_a_profile_that_does_not_exist() -> None:
+    with pytest.raises(ParametersError) as caught:
+        ridge.profile({}, replace(profiles_of([[1]], None), ridge=Fraction(0)))
+    assert str(caught.value) == "ridge: 0, and these ratings do not determine a profile"

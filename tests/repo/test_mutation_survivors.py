@@ -18,7 +18,7 @@ def one_line(text: str) -> str:
 
 
 @pytest.mark.parametrize("entry", SAID["mutant"], ids=lambda entry: entry["function"])
-def test_an_argued_mutant_is_of_a_line_that_exists(entry: dict[str, Any]) -> None:
+def test_every_argued_mutant_is_of_an_existing_line(entry: dict[str, Any]) -> None:
     package = entry["module"].partition("/")[0]
     source = (ROOT / TOP_OF[package] / entry["module"]).read_text(encoding="utf-8")
     assert f"def {entry['function'].rpartition('.')[2]}(" in source

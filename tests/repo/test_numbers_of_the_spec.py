@@ -242,11 +242,11 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.snippet[:40])
-def test_a_derived_number_is_what_it_follows_to(claim: Claim) -> None:
+def test_a_derived_number_equals_its_computation(claim: Claim) -> None:
     assert claim.text in read(claim.file)
 
 
-def test_a_run_of_the_size_of_movielens_is_what_chapter_6_takes_it_for() -> None:
+def test_the_size_of_movielens_is_the_one_that_chapter_6_assumes() -> None:
     """Inequalities of its prose: calls of the hash, and collisions of blocks, at 128 bits."""
     text, calls, blocks = read(SECURITY), derived.hash_calls(), derived.keystream_blocks()
     assert "for the $2^{28}$ to $2^{30}$ calls of a run would leave less than 100 bits" in text
@@ -290,7 +290,7 @@ NOT_DERIVED = (
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda path: path.stem)
-def test_every_number_that_follows_is_claimed(chapter: Path) -> None:
+def test_every_derived_number_of_a_chapter_is_computed_anew(chapter: Path) -> None:
     """Of numbers from 13 up and of decimals, outside requirements and programs."""
     text = re.sub(r"\s+", " ", re.sub(r"PPMF-[A-Z]+-\d+", "", prose(chapter)))
     claimed = [re.escape(claim.text) for claim in CLAIMS if ROOT / claim.file == chapter]

@@ -74,7 +74,9 @@ def test_every_requirement_is_met_where_it_is_due(rows: dict[str, dict[str, Any]
     assert sorted(unmet - set(excused("code"))) == []
 
 
-def test_the_function_is_read_twice(rows: dict[str, dict[str, Any]]) -> None:
+def test_the_requirements_of_the_function_are_met_by_both_implementations(
+    rows: dict[str, dict[str, Any]],
+) -> None:
     first, last = TWO_READINGS
     twice = [name for name in rows if name.startswith("PPMF-FIX-") and first <= name <= last]
     assert len(twice) == 22
@@ -82,16 +84,14 @@ def test_the_function_is_read_twice(rows: dict[str, dict[str, Any]]) -> None:
         assert [name for name in twice if folder not in folders(rows[name])] == [], folder
 
 
-def test_every_place_names_a_requirement() -> None:
+def test_every_id_that_tests_and_code_name_exists() -> None:
     known = list(in_folder(ROOT / "spec"))
     for places in (verified_by(ROOT), done_by(ROOT, known)):
         assert {name: at for name, at in places.items() if name not in known} == {}
 
 
 @pytest.mark.parametrize("what", ["tests", "code"])
-def test_an_excuse_is_needed_and_gives_its_reason(
-    rows: dict[str, dict[str, Any]], what: str
-) -> None:
+def test_an_excuse_is_used_and_gives_its_reason(rows: dict[str, dict[str, Any]], what: str) -> None:
     excuses = excused(what)
     assert sorted(set(excuses) - set(rows)) == [], "no such requirement"
     assert [name for name in excuses if rows[name][what]] == [], "traced after all"
@@ -122,7 +122,7 @@ def test_a_test_is_named_by_file_and_function(tmp_path: Path) -> None:
     assert verified_by(tmp_path) == {"A": [file, f"{file}::test_b"], "B": [f"{file}::test_b"]}
 
 
-def test_a_mark_that_hides_its_id_is_refused(tmp_path: Path) -> None:
+def test_a_mark_without_a_literal_id_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text("pytestmark = pytest.mark.req(NAME)\n")
     with pytest.raises(ValueError, match=r"tests/test_it.py:1"):

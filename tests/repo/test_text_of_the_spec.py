@@ -36,7 +36,7 @@ LEVELS = re.compile(r"\b(MUST|SHOULD|MAY|SHALL|REQUIRED|RECOMMENDED|OPTIONAL)\b"
 WHAT_THE_WORDS_MEAN = "The words MUST and\nSHOULD are meant as in RFC 2119"
 
 
-def test_there_are_as_many_requirements_as_were_asked_for() -> None:
+def test_there_are_at_least_120_requirements() -> None:
     assert len(in_folder(SPEC)) >= 120
 
 
@@ -53,7 +53,7 @@ def test_a_requirement_says_no_more_than_its_level(chapter: Path) -> None:
 
 
 @pytest.mark.parametrize("heading", SUB_PROTOCOLS)
-def test_a_sub_protocol_says_what_how_why_and_for_how_much(heading: str) -> None:
+def test_a_sub_protocol_states_functionality_steps_assumptions_and_cost(heading: str) -> None:
     text = sections(PROTOCOL)[heading].partition(":::{req}")[0]
     cost = text.partition("*Cost.*")[2]
     if heading == "Oblivious transfer":  # two sub-protocols, of which each is told below
@@ -78,7 +78,7 @@ def test_no_other_part_of_the_protocol_sends_a_message() -> None:
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_programs_are_included_and_never_retyped(chapter: Path) -> None:
+def test_programs_of_a_chapter_are_included_from_files(chapter: Path) -> None:
     for kind in re.findall(r"^```(\S.*)$", chapter.read_text(encoding="utf-8"), re.M):
         assert kind == "json" or kind.startswith("{literalinclude} ")
 

@@ -22,8 +22,9 @@ from ppmf_spec.errors import EncodingError, PpmfError, RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of, toy_session
+from tests.support.toy_runs import toy_session
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=1, iterations=1)

@@ -312,14 +312,14 @@ def test_warning_when_some_count_makes_a_step_zero(
     assert all(part in line for part, line in zip(parts, found, strict=True))
 
 
-def test_a_set_that_cannot_move_still_has_bounds() -> None:
+def test_a_set_whose_steps_are_all_zero_still_has_bounds() -> None:
     found = bounds(Parameters(damping=2**17), 5, 5)
     assert found.max_step == 0
     assert found.bound == 2 ** (1 + 36 + 16) + 2 ** (24 + 16 - 1)
     assert "a row of 0 ratings" in found.warnings[0]
 
 
-def test_a_million_rows_are_quick_to_judge() -> None:
+def test_the_bounds_of_a_million_rows_are_computed_quickly() -> None:
     """The most levels that the domain allows, a wide step over few fractional bits."""
     params = Parameters(step_bits=24, step_guard_bits=8, damping=1, frac_bits=8)
     assert isinstance(bounds(params, 10**6, 10**6), Bounds)

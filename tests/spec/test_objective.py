@@ -61,7 +61,7 @@ def test_majoriser_is_proved_by_squares(rank: int, count: int, bias: bool) -> No
     assert all(square.is_nonnegative for square in squares)
 
 
-def test_majoriser_certificate_of_a_wrong_hessian_would_not_close() -> None:
+def test_the_certificate_of_the_majoriser_fails_for_a_wrong_hessian() -> None:
     """The trace alone, not doubled, is no majoriser once there is a bias."""
     row = RowProblem.of(1, 1, bias=True)
     once = sympy.diag(*row.curvatures) + LAMBDA * sympy.eye(2)

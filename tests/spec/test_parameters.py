@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN, MAX_TOML_BYTES, Parameters
+from tests.support.strategies import parameter_sets
 
 CANONICAL_DEFAULTS = """\
 rank = 10
@@ -53,42 +54,6 @@ def refusal_of(call: Callable[[], object]) -> str:
     except ParametersError as refusal:
         return str(refusal)
     return ""
-
-
-def dyadic(low: int, high: int, places: int) -> st.SearchStrategy[Fraction]:
-    scaled = st.integers(low << places, high << places)
-    return scaled.map(lambda value: Fraction(value, 1 << places))
-
-
-@st.composite
-def parameter_sets(draw: st.DrawFn) -> Parameters:
-    """Any set of the domain's interior: everything varies, no rule is broken."""
-    f = draw(st.integers(8, 24))
-    g = draw(st.integers(0, 16))
-    rule = draw(st.sampled_from(["lipschitz", "count"]))
-    low = max(-16, g - 2 * f) if rule == "lipschitz" else -16
-    rating_min = draw(dyadic(-5, 5, 6))
-    return make(
-        rank=draw(st.integers(1, 1024)),
-        iterations=draw(st.integers(1, 10**6)),
-        inner_steps=draw(st.integers(1, 1000)),
-        frac_bits=f,
-        step_bits=draw(st.integers(0, 32 - g)),
-        step_guard_bits=g,
-        box_bits=draw(st.integers(0, 16)),
-        bias=draw(st.booleans()),
-        rating_offset=draw(dyadic(-(2**16), 2**16, 64)),
-        rating_frac_bits=draw(st.integers(0, 16)),
-        rating_min=rating_min,
-        rating_max=rating_min + draw(dyadic(1, 5, 6)),
-        ridge=draw(dyadic(0, 100, 2 * f)),
-        l1=draw(dyadic(0, 2**32, 16)),
-        step_rule=rule,
-        curvature_shift=draw(st.integers(low, 32 if rule == "lipschitz" else g)),
-        damping=draw(st.integers(1, 2**32)),
-        ring_bits=draw(st.integers(32, 64)),
-        seed=draw(st.text(max_size=60)),
-    )
 
 
 @pytest.mark.req("PPMF-PAR-020")

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Item profiles: their file to the character, what is refused in it, the class, its decimals."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -96,7 +98,7 @@ def test_the_file_is_exactly_this_text(tmp_path: Path) -> None:
 
 @pytest.mark.req("PPMF-FIX-050", "PPMF-FIX-051")
 @given(item_profiles())
-def test_what_is_written_is_read_back_and_written_alike(some: ItemProfiles) -> None:
+def test_written_profiles_are_read_back_and_written_identically(some: ItemProfiles) -> None:
     text = profiles.dumps(some)
     again = profiles.loads(text)
     assert again == some
@@ -149,7 +151,7 @@ def without(name: str) -> str:
         (changed(bias=[1, "2"]), "bias[1]: not an integer"),
     ],
 )
-def test_what_is_no_profile_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_malformed_file_of_profiles_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "profiles.json"
     path.write_text(text)
     with pytest.raises(EncodingError) as refusal:
@@ -182,7 +184,9 @@ def test_what_is_no_profile_file_is_refused(tmp_path: Path, text: str, message: 
         (changed(ridge="-1"), "ridge = -1: must be between 0 and 4294967296"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_values_of_profiles_outside_their_range_are_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "profiles.json"
     path.write_text(text)
     with pytest.raises(RangeError) as refusal:
@@ -266,7 +270,7 @@ def test_profiles_compare_by_content_and_cannot_change() -> None:
         ({"ridge": Fraction(1, 3)}, "ridge = 1/3: must be dyadic"),
     ],
 )
-def test_arrays_that_are_no_profiles_are_refused(fields: dict[str, Any], message: str) -> None:
+def test_malformed_arrays_of_profiles_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RangeError, match=message):
         dataclasses.replace(SMALL, **fields)
 
@@ -295,3 +299,86 @@ def test_decimals_are_exact(value: Any) -> None:
 )
 def test_decimals_are_shortest(value: Fraction, text: str) -> None:
     assert decimal_text(value, "x") == text
+
+
+ONE = ItemProfiles(
+    items=("é",),
+    frac_bits=12,
+    factors=np.array([[1]]),
+    bias=None,
+    rating_offset=Fraction(3),
+    rating_min=Fraction(1),
+    rating_max=Fraction(5),
+    rating_frac_bits=0,
+    ridge=Fraction(12),
+)
+
+
+def test_ids_are_written_unescaped() -> None:
+    assert ' "items": ["é"],\n' in profiles.dumps(ONE)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: "[" * 100_000, "not JSON of this format: too long or too deep"),
+        (lambda text: text.replace('["é"]', "[7]"), "items: not a list of strings"),
+        (lambda text: text.replace('"rank"', '"box_bits"'), "a field is given twice"),
+        (
+            lambda text: text.replace("[1]", "[1.0]"),
+            "a number with a point or an exponent: only integers and strings belong",
+        ),
+    ],
+)
+def test_refusals_of_profiles_are_whole_sentences(edit: Any, message: str) -> None:
+    with pytest.raises(EncodingError) as caught:
+        profiles.loads(edit(profiles.dumps(ONE)))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"items": ()}, "items: no ids"),
+        ({"items": ("b", "a")}, "items: not in canonical order"),
+        ({"items": ("",)}, "item catalogue: id number 1 is empty, padded"),
+        ({"factors": np.zeros((1, 0), np.int64)}, "factors: not a table of at least one column"),
+        ({"bias": np.zeros((1, 1), np.int64)}, "bias: not a list"),
+        ({"rating_min": Fraction(6)}, "rating_min = 6: must be below rating_max = 5"),
+        ({"ridge": Fraction(-1)}, "ridge = -1: must be between 0 and 4294967296"),
+    ],
+)
+def test_refusals_of_arrays_begin_with_the_field(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises((RangeError, EncodingError)) as caught:
+        dataclasses.replace(ONE, **fields)
+    assert str(caught.value).startswith(message)
+
+
+def test_the_box_of_a_run_is_that_of_its_parameters() -> None:
+    params = Parameters(rank=1, bias=False, box_bits=3)
+    some = ItemProfiles.of(("1",), np.array([[2**15 - 1]]), None, params)
+    assert some.box_bits == 3
+
+
+def test_arrays_of_profiles_cannot_be_written_to() -> None:
+    some = dataclasses.replace(ONE, bias=np.array([1]))
+    for table in (some.factors, some.bias):
+        assert table is not None
+        with pytest.raises(ValueError, match="read-only"):
+            table[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (-(2**63), f"factors[0][0]: {-(2**63)} is outside -8192 to 8191"),
+        (-(2**63) - 1, "factors[0][0]: outside the box"),
+        (-(2**64), "factors[0][0]: outside the box"),
+        (2**63, "factors[0][0]: outside the box"),
+    ],
+)
+def test_an_entry_beyond_64_bits_is_refused_like_any_other(entry: int, message: str) -> None:
+    fields = json.loads(profiles.dumps(ONE)) | {"factors": [[entry]]}
+    with pytest.raises(RangeError) as caught:
+        profiles.loads(json.dumps(fields))
+    assert str(caught.value) == message

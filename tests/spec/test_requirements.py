@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ppmf_spec import requirements
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.requirements import Requirement, collect, in_folder, parse
 
@@ -127,3 +128,25 @@ def test_ids_that_the_code_refers_to_exist() -> None:
         cited = re.findall(r"PPMF-[A-Z]{2,5}-[0-9]{3}", module.read_text(encoding="utf-8"))
         missing = sorted(set(cited) - set(found))
         assert not missing, f"{module.name}: {missing}"
+
+
+BLOCK = ":::{req} Title\n:id: PPMF-FIX-001\n:level: MUST\nIt MUST.\n:::\n"
+
+
+def test_blanks_at_the_end_of_a_line_of_a_chapter_are_ignored() -> None:
+    padded = "".join(f"{line}  \n" for line in BLOCK.splitlines())
+    (found,) = requirements.parse(padded, "x")
+    assert (found.id, found.level, found.title) == ("PPMF-FIX-001", "MUST", "Title")
+
+
+def test_an_indented_directive_is_not_a_requirement() -> None:
+    assert list(requirements.parse(f"  {BLOCK}", "x")) == []
+
+
+def test_an_empty_code_block_hides_no_requirement() -> None:
+    assert len(list(requirements.parse(f"```\n```\n{BLOCK}", "x"))) == 1
+
+
+def test_a_directive_that_closes_at_once_lacks_its_id() -> None:
+    with pytest.raises(EncodingError, match="x:1: id '' is not of the form PPMF-XXX-nnn"):
+        list(requirements.parse(":::{req} Title\n:::\n", "x"))

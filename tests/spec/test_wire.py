@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppmf_spec import wire
 from ppmf_spec.errors import KINDS, EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import (
@@ -31,6 +32,7 @@ from ppmf_spec.wire import (
     encode,
 )
 from tests.support.cbor_by_hand import by_hand
+from tests.support.messages import message_of
 
 CDDL = Path(__file__).parents[2] / "spec" / "wire.cddl"
 COUNTS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 23, 24, 255, 256, 65535, 65536, 2**32])
@@ -74,8 +76,8 @@ HEADER = NAME + b"\x58\x20" + bytes(32) + b"\x00\x00\x65users"
 """After the head of the array: the name, a session of zeros, epoch and number 0, `packing`."""
 
 
-def test_the_bytes_by_hand_are_right() -> None:
-    expected = Envelope(bytes(32), 0, 0, EncryptedRows("users", 3, b""))
+def test_the_hand_written_bytes_are_those_of_the_message() -> None:
+    expected = Envelope(bytes(32), 0, 0, message_of(EncryptedRows, packing="users", first=3))
     assert decode(b"\x87" + HEADER + b"\x03\x40") == expected
 
 
@@ -156,7 +158,7 @@ SESSION = bytes(32)
         (["upload", SESSION, 0, 0, "1", [b""], b""], "upload: field masked is not of its type"),
     ],
 )
-def test_what_is_no_message_is_refused_by_name(value: object, message: str) -> None:
+def test_malformed_messages_are_refused_with_their_name(value: object, message: str) -> None:
     with pytest.raises(EncodingError, match=re.escape(message)):
         decode(cbor2.dumps(value))
 
@@ -188,7 +190,11 @@ def test_the_closed_list_of_errors_is_the_chapters() -> None:
 # The order of messages in one direction
 
 
-ANSWER = ProductAnswer(b"answer")
+ANSWER = message_of(ProductAnswer, answer=b"answer")
+
+
+def numbered(number: int) -> ProductAnswer:
+    return message_of(ProductAnswer, answer=bytes([number % 256]))
 
 
 def link(session: bytes = SESSION, epoch: int = 0) -> Link:
@@ -196,20 +202,18 @@ def link(session: bytes = SESSION, epoch: int = 0) -> Link:
 
 
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")
-def test_messages_in_their_order_are_taken() -> None:
+def test_messages_in_their_order_are_accepted() -> None:
     sender, receiver = link(), link()
     for number in range(300):
-        data = sender.encode(ProductAnswer(bytes([number % 256])))
+        data = sender.encode(numbered(number))
         assert decode(data).number == number
-        assert receiver.decode(data, ProductAnswer) == ProductAnswer(bytes([number % 256]))
+        assert receiver.decode(data, ProductAnswer) == numbered(number)
 
 
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")
 def test_a_message_out_of_its_order_is_refused_and_changes_nothing() -> None:
     sender, receiver = link(), link()
-    first, second, third = (
-        sender.encode(ProductAnswer(bytes([number % 256]))) for number in range(3)
-    )
+    first, second, third = (sender.encode(numbered(number)) for number in range(3))
     with pytest.raises(StateError, match=r"message 0 from recsys to csp: number 1 \(repeated, lo"):
         receiver.decode(second, ProductAnswer)  # reordered, or the first one lost
     receiver.decode(first, ProductAnswer)
@@ -217,8 +221,8 @@ def test_a_message_out_of_its_order_is_refused_and_changes_nothing() -> None:
         receiver.decode(first, ProductAnswer)  # replayed
     with pytest.raises(StateError, match="number 2"):
         receiver.decode(third, ProductAnswer)
-    assert receiver.decode(second, ProductAnswer) == ProductAnswer(bytes([1]))
-    assert receiver.decode(third, ProductAnswer) == ProductAnswer(bytes([2]))
+    assert receiver.decode(second, ProductAnswer) == numbered(1)
+    assert receiver.decode(third, ProductAnswer) == numbered(2)
 
 
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")
@@ -229,7 +233,7 @@ def test_another_session_epoch_or_type_is_refused_and_changes_nothing() -> None:
     with pytest.raises(StateError, match="epoch 1, not 0"):
         receiver.decode(link(epoch=1).encode(ANSWER), ProductAnswer)
     with pytest.raises(StateError, match="transfer-columns where product-answer was due"):
-        receiver.decode(link().encode(TransferColumns(b"")), ProductAnswer)
+        receiver.decode(link().encode(message_of(TransferColumns)), ProductAnswer)
     with pytest.raises(EncodingError):
         receiver.decode(link().encode(ANSWER)[:-1], ProductAnswer)
     assert receiver.decode(link().encode(ANSWER), ProductAnswer) == ANSWER
@@ -329,3 +333,16 @@ def test_the_chapter_names_every_class() -> None:
     chapter = CDDL.with_name("05-wire.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| `([a-z-]+)` \| [a-zA-Z]", chapter, re.M)
     assert table == [str(known) for known in FieldClass]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\xff", "a message of 1 bytes is not CBOR"),
+        (b"\x80", "a message is not an array with a name and a header"),
+    ],
+)
+def test_refusals_of_messages_are_whole_sentences(data: bytes, message: str) -> None:
+    with pytest.raises(EncodingError) as caught:
+        wire.decode(data)
+    assert str(caught.value) == message

@@ -39,8 +39,8 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of
 
 PAILLIER = suite("paillier-512-insecure")
 LATTICE = suite("rlwe-64-insecure")

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import SuiteChoice
@@ -17,21 +15,6 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import RECSYS
 from tests.support.three_parties import run_epoch
-
-Table = Mapping[tuple[int, int], int]
-"""x at scale fr, by (user row, item row)."""
-
-
-def ratings_of(n_users: int, n_items: int, table: Table) -> Ratings:
-    """Ratings of users 1..n and items 1..m."""
-    pairs = sorted(table)
-    return Ratings(
-        users=tuple(str(i + 1) for i in range(n_users)),
-        items=tuple(str(j + 1) for j in range(n_items)),
-        user=np.array([i for i, _ in pairs], dtype=np.int64),
-        item=np.array([j for _, j in pairs], dtype=np.int64),
-        value=np.array([table[pair] for pair in pairs], dtype=np.int64),
-    )
 
 
 def toy_session(ratings: Ratings, params: Parameters, suite: SuiteChoice, label: str) -> Session:

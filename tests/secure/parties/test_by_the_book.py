@@ -41,7 +41,8 @@ from ppmf_spec.wire import TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.pairs import dealt_pairs, dealt_words, run_both
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 P, Q = (
     int(gmpy2.next_prime(gmpy2.mpz(start) << 192)) for start in (0xF1F2F3F4F5F6F7F8, 0xC1 << 56)

@@ -21,8 +21,8 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 

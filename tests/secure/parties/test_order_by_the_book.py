@@ -32,7 +32,8 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.pairs import dealt_pairs, run_both
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (2, 0): 4})
 SETS = {

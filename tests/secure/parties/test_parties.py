@@ -33,8 +33,8 @@ from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateEr
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of
 
 KEY = SealingKey.generate(Coins.seeded("test key"))
 

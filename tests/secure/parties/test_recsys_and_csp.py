@@ -28,8 +28,9 @@ from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS
 from tests.support.ideal import ideal_suite
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of, run_toy, toy_session
+from tests.support.toy_runs import run_toy, toy_session
 
 RATINGS = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
 PARAMS = Parameters(rank=1, iterations=4)

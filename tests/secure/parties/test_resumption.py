@@ -24,8 +24,8 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.power_cuts import PowerCutError, cut_at
+from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
-from tests.support.toy_runs import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=4)

@@ -36,7 +36,8 @@ from ppmf_spec.wire import FieldClass
 from tests.support import lattice_by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 N_USERS, N_ITEMS = 4, 5
 PAILLIER, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
+from tests.support.chi_square import bytes_deviate, deviates
 
 CHUNK = 1 << 16
 """Bytes the keystream is read in: draws must not show where one ends."""
@@ -22,23 +23,6 @@ labels = st.text(max_size=12)
 shapes = st.one_of(
     st.integers(0, 100), st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)
 )
-
-
-def _deviates(seen: np.ndarray[tuple[int], np.dtype[np.int64]], sigmas: float = 6) -> bool:
-    """Whether counts are further from uniform than chance makes them, by a chi-square test.
-
-    The limit is the tail bound P(X > k + 2 sqrt(k t) + 2 t) <= exp(-t) of Laurent and Massart
-    (Annals of Statistics 28, 2000, lemma 1) at t = sigmas^2 / 2: 1.5e-8 for six.
-    """
-    expected = seen.sum() / len(seen)
-    freedom = len(seen) - 1
-    statistic = float(((seen - expected) ** 2).sum() / expected)
-    limit: float = freedom + sigmas * (2 * freedom) ** 0.5 + sigmas**2
-    return statistic > limit
-
-
-def _byte_counts(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
 
 
 @given(label=labels, sizes=st.lists(st.integers(0, 300), max_size=5))
@@ -74,7 +58,7 @@ def test_two_draws_are_one_draw_of_both_lengths(first: int, second: int) -> None
 
 def test_the_stream_looks_uniform_and_does_not_repeat() -> None:
     data = Coins.seeded("uniform").bytes(1 << 20)
-    assert not _deviates(_byte_counts(data))
+    assert not bytes_deviate(data)
     blocks = np.frombuffer(data, dtype=np.uint64).reshape(-1, 2)
     assert len(np.unique(blocks, axis=0)) == len(blocks)
 
@@ -149,7 +133,7 @@ def test_below_is_uniform(bound: int) -> None:
     """171 of 256 and 65 of 128: a reduction mod the bound, or a clamp, would show at once."""
     coins = Coins.seeded(f"below {bound}")
     drawn = [coins.below(bound) for _ in range(30 * bound + 5000)]
-    assert not _deviates(np.bincount(drawn, minlength=bound))
+    assert not deviates(np.bincount(drawn, minlength=bound))
 
 
 @pytest.mark.parametrize("bits", [64, 127, 128, 2049, 3072])
@@ -160,8 +144,8 @@ def test_below_is_uniform_over_large_ranges(bits: int) -> None:
     top = np.bincount([number >> (bits - 5) for number in drawn], minlength=32)
     assert len(top) == 32
     assert top[24:].sum() == 0
-    assert not _deviates(top[:24])
-    assert not _deviates(np.bincount([number & 255 for number in drawn], minlength=256))
+    assert not deviates(top[:24])
+    assert not deviates(np.bincount([number & 255 for number in drawn], minlength=256))
 
 
 @pytest.mark.parametrize("bound", [0, -1, -(1 << 80)])
@@ -215,8 +199,8 @@ def test_a_childs_stream_is_independent_of_its_relatives(other: str) -> None:
     size = 1 << 16
     ours = np.frombuffer(child.bytes(size), dtype=np.uint8)
     theirs = np.frombuffer(relative.bytes(size), dtype=np.uint8)
-    assert not _deviates(_byte_counts((ours ^ theirs).tobytes()))
-    assert not _deviates(_byte_counts((ours - theirs).tobytes()))
+    assert not bytes_deviate((ours ^ theirs).tobytes())
+    assert not bytes_deviate((ours - theirs).tobytes())
 
 
 @pytest.mark.req("PPMF-SES-005")

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from ppmf_secure.primitives import transfer_extension
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError
+from tests.support.chi_square import bytes_deviate
 
 Bits = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
 MORE_THAN_A_CHUNK = (1 << 16) + 200
-CHI_SQUARE_255 = 377.1
-"""A chi-square variable of 255 degrees of freedom is larger with probability 1e-6."""
 
 
 def _parties(
@@ -37,12 +36,6 @@ def _parties(
         transfer_extension.ExtensionSender(delta, chosen, b"test"),
         transfer_extension.ExtensionReceiver(pairs, b"test"),
     )
-
-
-def _chi_square(data: bytes) -> float:
-    seen = np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
-    expected = len(data) / 256
-    return float(((seen - expected) ** 2).sum() / expected)
 
 
 def _choices(kind: str, count: int) -> Bits:
@@ -142,10 +135,10 @@ def test_equal_choices_are_sent_as_different_columns() -> None:
 def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
     _, _, receiver = _parties(f"uniform {kind}")
     columns, _ = receiver.extend(_choices(kind, 1 << 14))
-    assert _chi_square(columns) < CHI_SQUARE_255
+    assert not bytes_deviate(columns)
     matrix = np.frombuffer(columns, dtype=np.uint8).reshape(128, -1)
     neighbours = (matrix[1:] ^ matrix[:-1]).tobytes()
-    assert _chi_square(neighbours) < CHI_SQUARE_255
+    assert not bytes_deviate(neighbours)
 
 
 @pytest.mark.req("PPMF-OTE-004")

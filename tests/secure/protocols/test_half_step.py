@@ -23,7 +23,8 @@ from ppmf_secure.protocols.step_sizes import StepRule
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (2, 0): 4})
 SETS = {

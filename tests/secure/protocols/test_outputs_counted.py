@@ -15,7 +15,8 @@ from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.encryption.interface import Layout, Uses
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import IdealOwner, ideal_suite
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
 
 PARAMETERS = Parameters(rank=2, iterations=3)
 

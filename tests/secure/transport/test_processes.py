@@ -16,7 +16,7 @@ from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError, PeerError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS
-from tests.support.toy_runs import ratings_of
+from tests.support.ratings import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=2)

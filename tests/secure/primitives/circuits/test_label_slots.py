@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where labels are kept: nothing is overwritten that is still read, and no more room is taken."""
+"""Where labels are kept: nothing is overwritten that is still read, and no more slots are taken."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
 from ppmf_spec.errors import EncodingError, RangeError
+from tests.support.chi_square import deviates
 from tests.support.lattice_by_hand import Polynomial, Shape
 
 Words = NDArray[np.uint64]
@@ -202,7 +203,7 @@ def test_what_an_answer_carries_beside_the_product_is_a_flood() -> None:
     assert max(spread) <= edge + slack
     eighths = [min(7, max(0, (value + edge) * 4 // edge)) for value in spread]
     counts = np.bincount(eighths, minlength=8)
-    assert float(((counts - 64.0) ** 2 / 64).sum()) < 7 + 6 * 14**0.5
+    assert not deviates(counts)
 
 
 @pytest.mark.req("PPMF-RLW-013")

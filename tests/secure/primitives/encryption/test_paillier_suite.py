@@ -171,7 +171,7 @@ def test_the_randomness_of_an_answer_is_not_that_of_the_product() -> None:
 
 @pytest.mark.req("PPMF-AHE-010")
 def test_q_decrypts_masks_over_their_whole_range() -> None:
-    """What Q sees beside her share is of the mask's size, not the product's."""
+    """What Q sees beside its share is of the mask's size, not the product's."""
     coins, layout = Coins.seeded("range"), Layout(2, (1,), 1)
     slots, secret = Slots.of(512, layout), _owner()._secret
     rows = _take_in(np.zeros((2, 1), dtype=np.uint64), layout)
@@ -202,7 +202,7 @@ def test_slots_at_the_size_of_movielens() -> None:
 
 @pytest.mark.req("PPMF-AHE-007")
 def test_slots_at_the_edges() -> None:
-    """One slot of all bits but one is room enough; a matrix of no blocks has slots all the same."""
+    """One slot of all bits but one is enough; a matrix of no blocks has slots all the same."""
     assert Slots.of(512, Layout(1, (1,), 1 << 341)) == Slots(511, 1)
     assert Slots.of(512, Layout(1 << 2, (1,), 1 << 339)) == Slots(511, 1)
     assert Slots.of(512, Layout(1, (), 1)) == Slots.of(512, Layout(1, (0,), 1)) == Slots(170, 3)

@@ -18,44 +18,19 @@ from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
-from ppmf_spec.parameters import Parameters, Regulariser, StepRule
+from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
-from tests.support.toy_runs import ratings_of, run_toy
+from tests.support.ratings import ratings_of
+from tests.support.strategies import small_parameter_sets
+from tests.support.toy_runs import run_toy
 
 Problem = tuple[Parameters, int, int, dict[tuple[int, int], int]]
 
 
 @st.composite
-def parameter_sets(draw: st.DrawFn) -> Parameters:
-    """Small runs of every kind: each regulariser, step rule, bias or none, inner steps, rank 1."""
-    rules: list[StepRule] = ["lipschitz", "count"]
-    regularisers: list[Regulariser] = ["elastic-net", "binary-elastic-net"]
-    regulariser = draw(st.sampled_from(regularisers))
-    binary = regulariser == "binary-elastic-net"
-    quarter = st.integers(0, 48).map(lambda n: Fraction(n, 4))
-    return Parameters(
-        rank=draw(st.integers(1, 3)),
-        iterations=draw(st.integers(1, 2)),
-        inner_steps=draw(st.integers(1, 2)),
-        frac_bits=draw(st.integers(8, 12)),
-        step_bits=draw(st.integers(8, 16)),
-        step_guard_bits=draw(st.integers(2, 6)),
-        box_bits=draw(st.integers(1 if binary else 0, 2)),
-        bias=draw(st.booleans()),
-        ridge=draw(quarter if not binary else st.integers(0, 8).map(Fraction)),
-        l1=draw(st.just(Fraction(0)) | quarter),
-        regulariser=regulariser,
-        step_rule=draw(st.sampled_from(rules)),
-        curvature_shift=draw(st.integers(-1, 2)),
-        damping=draw(st.sampled_from([8, 16, 31])),
-        seed=draw(st.text("ab", max_size=3)),
-    )
-
-
-@st.composite
 def problems(draw: st.DrawFn, largest: int = 5) -> Problem:
     """Parameters, sizes, and a table of ratings from nobody rated to everything rated."""
-    params = draw(parameter_sets())
+    params = draw(small_parameter_sets(iterations=2, frac_bits=12))
     n, m = draw(st.integers(1, largest)), draw(st.integers(1, largest))
     stars = st.sampled_from([-5, 4]) | st.integers(-5, 4)
     cell = st.tuples(st.integers(0, n - 1), st.integers(0, m - 1))
@@ -85,7 +60,7 @@ def problems(draw: st.DrawFn, largest: int = 5) -> Problem:
         3,
         {(i, j): 4 if i == j else -5 for i in range(3) for j in range(3)},
     ),
-    "long steps into the walls of the box",
+    "long steps to the edges of the box",
 )
 def test_any_problem_over_the_ideal_product(problem: Problem, coins: str) -> None:
     params, n, m, table = problem

@@ -31,22 +31,22 @@ def test_a_false_claim_is_refuted_with_its_counterexample() -> None:
         prove(X != 7, mutants=[UNTRUE])
 
 
-def test_assumptions_that_contradict_each_other_prove_nothing() -> None:
+def test_a_proof_from_contradictory_assumptions_fails() -> None:
     with pytest.raises(AssertionError, match="no values satisfy the assumptions"):
         prove(X == 7, given=[X > 1, X < 1], mutants=[UNTRUE])
 
 
-def test_a_mutant_that_holds_is_noticed() -> None:
+def test_a_mutant_that_holds_fails_the_proof() -> None:
     with pytest.raises(AssertionError, match="mutant 1 holds as well"):
         prove(X >= 0, given=[X > 1], mutants=[X > 2, X > 1])
 
 
-def test_a_proof_needs_a_mutant() -> None:
+def test_a_proof_without_a_mutant_fails() -> None:
     with pytest.raises(AssertionError, match="no mutant"):
         prove(X == X, mutants=[])
 
 
-def test_a_solver_that_gives_up_has_proved_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_that_the_solver_does_not_finish_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Factors of a product of two primes of 31 bits are not found in a tenth of a second."""
     monkeypatch.setattr("tests.support.formal.TIMEOUT_MS", 100)
     a, b = z3.BitVecs("a b", 64)
@@ -68,7 +68,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], list[tuple[int, int]]]] = {
 
 @pytest.mark.parametrize(("function", "ranges"), FUNCTIONS.values(), ids=FUNCTIONS.keys())
 @given(data=st.data())
-def test_symbols_mean_what_integers_mean(
+def test_functions_on_symbols_agree_with_those_on_integers(
     function: Callable[..., int], ranges: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     """The words run on symbols, then given values, are the words run on these values."""
@@ -84,7 +84,7 @@ def test_symbols_mean_what_integers_mean(
     assert z3.simplify(z3.substitute(term, in_bits)).as_signed_long() == function(*values)
 
 
-def test_what_symbols_do_not_define_fails() -> None:
+def test_operations_that_symbols_do_not_define_fail() -> None:
     for symbol in (Number(X), Exact.of(3)):
         with pytest.raises(TypeError, match="equal"):
             _ = symbol == 3

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports of a run: the lines of NDJSON, JUnit, and the page that shows every case."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from ppmf_conformance import cases, requirement_titles, runner
+from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.results import Outcome
+from tests.support.adapters import broken
+
+SUITE = cases.shipped()
+
+
+def report(folder: Path, name: str, *patterns: str) -> tuple[Report, Path]:
+    """A run of a broken adapter, and its NDJSON."""
+    context = Context("1", SUITE.digest, requirement_titles.titles())
+    path = folder / f"{name}.ndjson"
+    plan = runner.Plan(broken(name), SUITE.pick(patterns))
+    with ndjson.Writer(path, context, plan.command) as writer:
+        summary = runner.run(plan, on_hello=writer.hello, on_result=writer.result)
+        writer.summary(summary)
+    return Report(context, summary), path
+
+
+@pytest.mark.req("PPMF-CON-001", "PPMF-CON-016", "PPMF-CON-017")
+def test_two_runs_give_the_same_lines_but_for_times(tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        _, path = report(tmp_path / name, "crash", "init/*", "bounds/*")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line.pop("milliseconds", None)
+        texts.append(lines)
+    assert texts[0] == texts[1]
+    run, *results, summary = texts[0]
+    assert run["vectors"] == SUITE.digest
+    assert run["suite"] == "1"
+    assert run["implementation"]["name"] == "broken on purpose"
+    assert "init" in run["features"]
+    assert summary["counts"] == {"fail": 1, "pass": len(results) - 1}
+    (failed,) = [line for line in results if line["verdict"] == "fail"]
+    words = shlex.split(failed["reproduce"])
+    assert words[:6] == ["ppmf", "conformance", "run", "--only", "init/seed-empty", "--"]
+    again = runner.run(runner.Plan(tuple(words[6:]), SUITE.pick(words[4:5])))
+    assert [result.outcome for result in again.results] == [Outcome.CRASH]
+
+
+def test_junit_counts_what_failed(tmp_path: Path) -> None:
+    found, _ = report(tmp_path, "crash", "init/*", "hash/*")
+    root = ElementTree.fromstring(junit.render(found))
+    suites = {suite.get("name"): suite for suite in root}
+    assert suites["init"].get("errors") == "1"
+    assert suites["init"].get("failures") == "0"
+    assert suites["hash"].get("skipped") == suites["hash"].get("tests")
+    error = suites["init"].find("testcase/error")
+    assert error is not None
+    assert "ppmf conformance run --only init/seed-empty" in (error.text or "")
+
+
+def test_the_page_needs_no_other_file_and_holds_every_case(tmp_path: Path) -> None:
+    found, _ = report(tmp_path, "wrong-row-order", "ratings/*")
+    text = page.render(found).decode()
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "{{" not in text
+    data = text.partition('id="data">')[2].partition("</script>")[0]
+    assert "<" not in data
+    table = json.loads(data)
+    assert len(table["cases"]) == len(found.summary.results)
+    assert table["titles"]["PPMF-FIX-003"] == "Order of rows"
