@@ -19,6 +19,7 @@ from ppmf_docs.toy_training import Sent, merged, recorded
 from ppmf_secure.session.transcript import Record
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.messages import encoded_message
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -138,8 +139,8 @@ def test_every_type_of_message_is_in_the_table() -> None:
 
 def transcripts() -> dict[Role, list[Record]]:
     """Three short transcripts of one run."""
-    key = wire.encode(wire.Envelope(bytes(32), 0, 0, wire.SealedSeeds(b"1")))
-    upload = wire.encode(wire.Envelope(bytes(32), 0, 0, wire.Upload("u", b"2", b"3")))
+    key = encoded_message(wire.SealedSeeds, sealed=b"1")
+    upload = encoded_message(wire.Upload, user="u", masked=b"2", sealed=b"3")
     return {
         CSP: [Record("sent", USERS, key), Record("received", RECSYS, key)],
         USERS: [Record("received", CSP, key), Record("sent", RECSYS, upload)],

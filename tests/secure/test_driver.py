@@ -22,6 +22,7 @@ from ppmf_spec.errors import EncodingError, PpmfError, RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
+from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import toy_session
@@ -125,9 +126,9 @@ def encoded(number: int, message: wire.Message) -> bytes:
     return wire.encode(wire.Envelope(bytes(32), 0, number, message))
 
 
-def test_every_effect_reaches_its_end_and_waiting_is_no_end() -> None:
+def test_every_effect_reaches_the_ends_and_the_driver_waits_for_messages() -> None:
     refusal, phase, kept = RangeError("no"), Phase("keys", 0, 2), Keep("model", 1, bytes)
-    share = wire.OutputShare(b"share")
+    share = message_of(wire.OutputShare, bits=b"share")
 
     def program() -> Program[bytes]:
         yield phase
@@ -158,7 +159,7 @@ def waits_for_a_payload() -> Program[Any]:
 def test_a_message_above_its_limit_is_refused_before_it_is_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    message = encoded(0, wire.TransferPayload(bytes(100)))
+    message = encoded(0, message_of(wire.TransferPayload, payload=bytes(100)))
     limit = len(message)
     ends = NotedEnds({CSP: [message]})
     Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit}).advance()
@@ -186,4 +187,4 @@ def test_all_transports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sends_a_payload() -> Program[None]:
-    yield Send(RECSYS, wire.TransferPayload(b""))
+    yield Send(RECSYS, message_of(wire.TransferPayload))

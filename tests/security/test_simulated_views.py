@@ -94,7 +94,9 @@ def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
 @pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RES-005")
 @pytest.mark.parametrize("suite", ["paillier", "lattice"])
 @pytest.mark.parametrize("cuts", [(1,), (0, 3, 3)])
-def test_so_have_those_of_runs_that_were_interrupted(suite: str, cuts: tuple[int, ...]) -> None:
+def test_views_of_interrupted_runs_and_their_simulations_pass_one_battery(
+    suite: str, cuts: tuple[int, ...]
+) -> None:
     real, imagined = both("default", suite, cuts)
     ratings = ratings_of(N_USERS, N_ITEMS, SOME)
     assert real.output == fixed.train(ratings, SETS["default"])
@@ -140,7 +142,7 @@ def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
 
 
 @pytest.mark.req("PPMF-SEC-001")
-def test_the_simulators_get_the_leakage_and_what_is_the_partys_own() -> None:
+def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> None:
     given = {
         simulate: set(inspect.signature(simulate).parameters)
         for simulate in (simulate_user, simulate_recsys, simulate_csp)
@@ -198,7 +200,7 @@ def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str)
 
 
 @pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
-def test_the_view_of_a_user_is_a_key_and_her_upload() -> None:
+def test_the_view_of_a_user_is_a_key_and_an_upload() -> None:
     real, _ = both("default", "paillier")
     key, *uploads = real.views[USERS]
     rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))

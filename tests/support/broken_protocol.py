@@ -38,6 +38,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, Side
 from tests.support import recorded_views, three_parties
+from tests.support.messages import message_of
 
 Patch = pytest.MonkeyPatch
 
@@ -62,7 +63,7 @@ def one_seed_for_all_users(patch: Patch) -> None:
         seed = bytes(range(32))
         masked = rows - upload_protocol.expand_seed(session, user, seed)
         sealed = upload_protocol.seal_seed(session, user, key, seed, coins.bytes(32))
-        return wire.Upload(user, masked.tobytes(), sealed)
+        return message_of(wire.Upload, user=user, masked=masked.tobytes(), sealed=sealed)
 
     patch.setattr(user_module, "upload", upload)
 
@@ -232,7 +233,7 @@ def permute_bits_sent(patch: Patch) -> None:
     def telling(here: Transfers, labels: Words) -> Program[SharedWords]:
         if here.garbles:
             bits = np.packbits(permute_bits(labels))
-            yield Send(RECSYS, wire.TransferPayload(bits.tobytes()))
+            yield Send(RECSYS, message_of(wire.TransferPayload, payload=bits.tobytes()))
         else:
             yield from receive(CSP, wire.TransferPayload)
         return (yield from share(here, labels))
@@ -252,7 +253,7 @@ def v_opened_early(patch: Patch) -> None:
         side = yield from shared_side(here, name, rows, labels, *rest)
         if name == "items" and here.transfers.garbles:
             bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
-            yield Send(RECSYS, wire.OutputShare(bits.tobytes()))
+            yield Send(RECSYS, message_of(wire.OutputShare, bits=bits.tobytes()))
         elif name == "items":
             yield from receive(CSP, wire.OutputShare)
         return side

@@ -48,7 +48,7 @@ def test_the_receiver_gets_the_seeds_it_chose(choices: Bits, label: str) -> None
 
 
 @pytest.mark.parametrize("bits", [512, 640, 656, 1024, 2048])
-def test_any_size_of_key_will_do(bits: int) -> None:
+def test_keys_of_every_size_transfer_the_seeds(bits: int) -> None:
     choices = Coins.seeded("sizes").bits(128)
     request, answer, pairs, seeds = _run(choices, _key(bits))
     assert np.array_equal(seeds, pairs[np.arange(128), choices])

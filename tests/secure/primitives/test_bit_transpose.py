@@ -26,13 +26,13 @@ def _transposed(rows: Words) -> Words:
 
 
 @given(words=st.integers(0, 40), label=st.text(max_size=8))
-def test_it_is_the_transpose_of_the_bits(words: int, label: str) -> None:
+def test_the_result_is_the_transpose_of_the_bits(words: int, label: str) -> None:
     rows = Coins.seeded(label).words((128, words))
     assert np.array_equal(_bits(_transposed(rows)), _bits(rows).T)
 
 
 @given(row=st.integers(0, 127), column=st.integers(0, 191))
-def test_one_bit_goes_where_it_belongs(row: int, column: int) -> None:
+def test_a_single_bit_is_transposed_to_its_place(row: int, column: int) -> None:
     rows = np.zeros((128, 3), dtype=np.uint64)
     rows[row, column // 64] = np.uint64(1 << column % 64)
     expected = np.zeros((192, 2), dtype=np.uint64)

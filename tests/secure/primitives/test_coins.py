@@ -149,7 +149,7 @@ def test_below_is_uniform_over_large_ranges(bits: int) -> None:
 
 
 @pytest.mark.parametrize("bound", [0, -1, -(1 << 80)])
-def test_below_nothing_is_refused(bound: int) -> None:
+def test_a_bound_below_one_is_refused(bound: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Coins.seeded("nothing").below(bound)
 

@@ -86,7 +86,7 @@ def test_a_tweaked_hash_can_be_used_again() -> None:
             assert tuple(hashed[row].tolist()) == expected
 
 
-def test_the_hashes_stand_where_the_blocks_did() -> None:
+def test_the_hashes_replace_the_blocks_in_place() -> None:
     x = Coins.seeded("in place").words((3, 2))
     hashing = TweakedHash(np.arange(3, dtype=np.uint64))
     hashing.blocks[:] = x

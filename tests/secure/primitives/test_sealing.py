@@ -90,7 +90,7 @@ def test_points_of_small_order_are_refused_and_others_not() -> None:
     assert check_key(KEY.public, "the key") == KEY.public
 
 
-def test_a_key_is_of_its_coins_and_tells_nothing() -> None:
+def test_a_sealing_key_follows_from_its_coins_and_is_not_printed() -> None:
     one, again, other = (SealingKey.generate(Coins.seeded(name)) for name in "aab")
     assert one.public == again.public != other.public
     assert repr(one) == "SealingKey(...)"

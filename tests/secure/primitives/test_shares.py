@@ -59,7 +59,7 @@ def test_a_sign_bit_counts_negative(width: int) -> None:
     assert weights(width, signed=True).tolist() == [*plain[:-1], 2**64 - plain[-1]]
 
 
-def test_no_bits_weigh_nothing() -> None:
+def test_zero_bits_have_no_weights() -> None:
     assert weights(0, signed=True).tolist() == weights(0, signed=False).tolist() == []
 
 
@@ -84,7 +84,7 @@ def test_bits_make_up_the_integer(values: list[int], width: int) -> None:
 
 
 @given(values=words)
-def test_words_travel_little_endian(values: list[int]) -> None:
+def test_words_are_written_little_endian(values: list[int]) -> None:
     data = b"".join(value.to_bytes(8, "little") for value in values)
     assert words_to_bytes(np.array(values, dtype=np.uint64)) == data
     found = words_from_bytes(data, (len(values),), "x")
@@ -92,12 +92,12 @@ def test_words_travel_little_endian(values: list[int]) -> None:
     assert found.tolist() == values
 
 
-def test_words_travel_little_endian_whatever_their_order_in_memory() -> None:
+def test_words_are_written_little_endian_whatever_their_order_in_memory() -> None:
     swapped = np.array([1, 2**63 + 5], dtype=">u8")
     assert words_to_bytes(swapped) == b"\1" + bytes(7) + b"\5" + bytes(6) + b"\x80"
 
 
-def test_an_array_travels_row_by_row() -> None:
+def test_an_array_is_written_row_by_row() -> None:
     wide = np.arange(24, dtype=np.uint64).reshape(2, 3, 4)
     for array in (wide, wide[:, ::2, 1:], wide.T):
         data = words_to_bytes(array)

@@ -95,7 +95,7 @@ def test_calls_of_whole_blocks_make_one_stream() -> None:
     assert np.array_equal(whole, np.concatenate([first, second]))
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_chunks_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     choices = _choices("chunks", 1000)
     _, sender, receiver = _parties("chunks")
     columns, held = receiver.extend(choices)
@@ -204,7 +204,7 @@ def test_bits_of_an_offset_are_lowest_first() -> None:
     assert np.flatnonzero(transfer_extension.delta_bits(delta)).tolist() == [0, 63, 66]
 
 
-def test_objects_print_nothing_of_their_secrets() -> None:
+def test_neither_end_of_the_extension_prints_its_secrets() -> None:
     delta, sender, receiver = _parties("printing")
     for secret in (sender, receiver):
         assert str(int(delta[0])) not in repr(secret)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bit times vector against its ideal: the product itself, on shares a dealer made."""
+"""Bit times vector against its ideal: the product itself, on shares made in the clear."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import TransferPayload
-from tests.support.pairs import dealt_pairs, dealt_words, run_both
+from tests.support.messages import message_of
+from tests.support.two_servers import ideal_transfers, ideal_words, run_both
 
 EDGES = (0, 1, 2**63, 2**64 - 1, 2**63 - 1)
 
@@ -38,7 +39,7 @@ def _signed(values: np.ndarray, width: int) -> list[int]:
 def test_shares_of_the_product_add_up(
     width: int, count: int, length: int, signed: bool, label: str, data: st.DataObject
 ) -> None:
-    pairs = dealt_pairs(label)
+    pairs = ideal_transfers(label)
     values = np.array(
         data.draw(st.lists(st.integers(0, 2**width - 1), min_size=count, max_size=count)),
         dtype=np.uint64,
@@ -49,7 +50,7 @@ def test_shares_of_the_product_add_up(
         data.draw(st.lists(entry, min_size=size, max_size=size)), dtype=np.uint64
     ).reshape(count, length)
     mine = Coins.seeded(label).words((count, length))
-    words = dealt_words(label, pairs, to_bits(values, width))
+    words = ideal_words(label, pairs, to_bits(values, width))
     site = Site("test")
     results = run_both(
         times_vectors(pairs[0], words[0], mine, site, signed=signed),
@@ -66,8 +67,8 @@ def test_words_become_arithmetic_shares(width: int, label: str, data: st.DataObj
     values = np.array(
         data.draw(st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=20)), dtype=np.uint64
     )
-    pairs = dealt_pairs(label)
-    words = dealt_words(label, pairs, to_bits(values, width))
+    pairs = ideal_transfers(label)
+    words = ideal_words(label, pairs, to_bits(values, width))
     shares = run_both(
         to_arithmetic(pairs[0], words[0], Site("test")),
         to_arithmetic(pairs[1], words[1], Site("test")),
@@ -77,10 +78,10 @@ def test_words_become_arithmetic_shares(width: int, label: str, data: st.DataObj
 
 def test_many_words_go_in_several_messages() -> None:
     """More words than a chunk, and more hash calls than a batch key may serve."""
-    pairs = dealt_pairs("long")
+    pairs = ideal_transfers("long")
     coins = Coins.seeded("long")
     values, vectors = coins.words(9000) & np.uint64(7), coins.words((9000, 3))
-    words = dealt_words("long", pairs, to_bits(values, 3))
+    words = ideal_words("long", pairs, to_bits(values, 3))
     zero = np.zeros_like(vectors)
     results = run_both(
         times_vectors(pairs[0], words[0], vectors, Site("test"), signed=False),
@@ -100,10 +101,10 @@ def test_no_batch_key_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(self, purpose, *indices)
 
     monkeypatch.setattr(hashing.BatchKeys, "cipher", watched)
-    pairs = dealt_pairs("keys")
+    pairs = ideal_transfers("keys")
     coins = Coins.seeded("keys")
     bits = to_bits(coins.words(5000), 2)
-    words = dealt_words("keys", pairs, bits)
+    words = ideal_words("keys", pairs, bits)
     vectors = coins.words((5000, 4))
     for index in range(2):
         site = Site("gradient", (index,))
@@ -122,9 +123,9 @@ def _both(
 
 @pytest.mark.req("PPMF-ERR-003")
 def test_a_payload_of_the_wrong_length_is_refused() -> None:
-    pairs = dealt_pairs("short")
-    words = dealt_words("short", pairs, np.ones((3, 2), dtype=np.uint8))
+    pairs = ideal_transfers("short")
+    words = ideal_words("short", pairs, np.ones((3, 2), dtype=np.uint8))
     program = to_arithmetic(pairs[1], words[1], Site("test"))
     program.send(None)
     with pytest.raises(EncodingError, match="transfer payload: 5 bytes where 48 are due"):
-        program.send(TransferPayload(bytes(5)))
+        program.send(message_of(TransferPayload, payload=bytes(5)))

@@ -88,7 +88,7 @@ def opened(halves: list[Steps]) -> tuple[list[int], dict[str, list[int]]]:
     "PPMF-PRD-006",
     "PPMF-PRD-007",
 )
-def test_every_intermediate_is_the_oracles(
+def test_every_intermediate_equals_the_oracles(
     params: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problems = watch(monkeypatch, training, "problem")

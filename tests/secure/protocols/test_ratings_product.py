@@ -11,13 +11,22 @@ from hypothesis import strategies as st
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Suite
-from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
+from ppmf_secure.protocols import ratings_product
+from ppmf_secure.protocols.ratings_product import (
+    BATCH_BYTES,
+    Orientation,
+    Product,
+    orientations,
+    set_up,
+)
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import Words, run_both
+from tests.support.messages import message_of
+from tests.support.two_servers import Words, run_both
 
 NAMES = (CSP, RECSYS)
 
@@ -100,6 +109,14 @@ def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
         return program
 
     with pytest.raises(EncodingError, match="encrypted rows packing users from 0: 3 bytes"):
-        waiting().send(EncryptedRows("users", 0, bytes(3)))
+        waiting().send(message_of(EncryptedRows, packing="users", first=0, rows=bytes(3)))
     with pytest.raises(StateError, match="were due, not items from 0"):
-        waiting().send(EncryptedRows("items", 0, bytes(16)))
+        waiting().send(message_of(EncryptedRows, packing="items", first=0, rows=bytes(16)))
+
+
+@pytest.mark.req("PPMF-PRD-003")
+def test_rows_longer_than_a_batch_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings_product, "BATCH_BYTES", 1)
+    (users_packed, _) = orientations(Parameters(rank=1, iterations=4), 2, 3)
+    batches = list(ratings_product.row_batches(ideal_suite().products, users_packed.layout))
+    assert batches == [range(0, 1), range(1, 2), range(2, 3)]

@@ -15,7 +15,8 @@ from ppmf_secure.protocols.shared_circuits import run_circuit, share_outputs
 from ppmf_secure.protocols.transfers import Site, share_words
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import GarbledTables, TransferColumns
-from tests.support.pairs import dealt_pairs, run_both
+from tests.support.messages import message_of
+from tests.support.two_servers import ideal_transfers, run_both
 
 WIDTH, DROP, F, B = 20, 6, 8, 1
 CIRCUIT = update(
@@ -35,7 +36,7 @@ def _clamped(z: int) -> int:
     label=st.text("pq", max_size=6),
 )
 def test_shares_in_xor_shares_out(z: list[int], label: str) -> None:
-    pairs = dealt_pairs(label)
+    pairs = ideal_transfers(label)
     total = np.array(z, dtype=np.uint64)
     mine = Coins.seeded(label).words(total.shape)
     theirs = total - mine
@@ -57,7 +58,7 @@ def test_shares_in_xor_shares_out(z: list[int], label: str) -> None:
 
 @pytest.mark.req("PPMF-GCB-006")
 def test_more_elements_than_a_chunk() -> None:
-    pairs = dealt_pairs("chunks")
+    pairs = ideal_transfers("chunks")
     total, mine = (Coins.seeded(label).words(5000) for label in "ab")
     site = Site("test")
     labels = run_both(
@@ -75,7 +76,7 @@ def test_more_elements_than_a_chunk() -> None:
 @pytest.mark.req("PPMF-OTE-007")
 def test_bits_get_transfers_both_ways() -> None:
     """What a checkpoint keeps are bits alone; `share_words` makes them usable again."""
-    pairs = dealt_pairs("again")
+    pairs = ideal_transfers("again")
     bits = [Coins.seeded(label).bits((3, 50)) for label in "cd"]
     words = run_both(share_words(pairs[0], bits[0]), share_words(pairs[1], bits[1]))
     for sender, chooser in ((0, 1), (1, 0)):
@@ -86,14 +87,14 @@ def test_bits_get_transfers_both_ways() -> None:
 
 @pytest.mark.req("PPMF-ERR-003")
 def test_tables_and_columns_of_the_wrong_length_are_refused() -> None:
-    pairs = dealt_pairs("short")
+    pairs = ideal_transfers("short")
     share = to_bits(np.arange(2, dtype=np.uint64), 1)[0].astype(np.uint64)
     evaluator = run_circuit(pairs[1], CIRCUIT, share, {}, Site("test"))
     evaluator.send(None)
     evaluator.send(None)
     with pytest.raises(EncodingError, match="garbled tables: 7 bytes"):
-        evaluator.send(GarbledTables(bytes(7)))
+        evaluator.send(message_of(GarbledTables, tables=bytes(7)))
     garbler = run_circuit(pairs[0], CIRCUIT, share, {}, Site("test"))
     garbler.send(None)
     with pytest.raises(EncodingError, match="OT columns for 40 transfers"):
-        garbler.send(TransferColumns(bytes(9)))
+        garbler.send(message_of(TransferColumns, columns=bytes(9)))

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from ppmf_reference import fixed
 from ppmf_secure.primitives.shares import from_bits
 from ppmf_secure.protocols.server_state import Server
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
@@ -17,7 +18,10 @@ from ppmf_secure.session.session import Session
 from ppmf_spec import words
 from ppmf_spec.bounds import largest_denominator
 from ppmf_spec.parameters import Parameters
-from tests.support.pairs import dealt_pairs, run_both
+from tests.support.ideal import ideal_suite
+from tests.support.ratings import ratings_of
+from tests.support.toy_runs import run_toy
+from tests.support.two_servers import ideal_transfers, run_both
 
 PLAIN = Parameters(rank=2, frac_bits=8, step_bits=8, step_guard_bits=2, damping=3, bias=False)
 SETS = [replace(PLAIN, curvature_shift=s, step_guard_bits=g) for s, g in ((0, 2), (2, 3), (-3, 2))]
@@ -67,7 +71,7 @@ def thresholds_of(halves: tuple[np.ndarray, np.ndarray]) -> list[int]:
 def test_steps_and_thresholds_are_the_specifications(params: Parameters) -> None:
     f, q, g = params.frac_bits, params.step_bits, params.step_guard_bits
     s, terms = params.curvature_shift, 300
-    site, halves = Site("test"), dealt_pairs("steps")
+    site, halves = Site("test"), ideal_transfers("steps")
     servers = [server_of(pair, params) for pair in halves]
     largest = terms if params.step_rule == "count" else terms * 2 << 2 * (1 + f)
     values = np.array([0, 1, 3, largest // 3, largest], dtype=np.uint64)
@@ -92,3 +96,16 @@ def test_steps_and_thresholds_are_the_specifications(params: Parameters) -> None
 def test_the_same_circuit_is_built_once() -> None:
     rule = factor_rule(PLAIN)
     assert rule.circuit(PLAIN, 9) is rule.circuit(PLAIN, 9)
+
+
+@pytest.mark.req("PPMF-HST-003", "PPMF-FIX-024")
+def test_a_step_may_use_its_highest_bit() -> None:
+    """With c0 = 3 a row of one rating has the bias's step 2^14, of as many bits as the longest."""
+    params = Parameters(rank=1, iterations=2, damping=3, ridge=Fraction(0))
+    one_each = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
+    bias_steps = [
+        step.bias for state in fixed.iterate(one_each, params) for step in state.half_step.steps
+    ]
+    assert set(bias_steps) == {2**14}
+    assert params.max_step.bit_length() == 15
+    assert run_toy(one_each, params, ideal_suite()) == fixed.train(one_each, params)

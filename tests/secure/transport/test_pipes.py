@@ -18,6 +18,7 @@ from ppmf_secure.transport.recorded_ends import Account
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from ppmf_spec.wire import TransferPayload
+from tests.support.messages import message_of
 
 SESSION = bytes(32)
 SIZES = (0, 1, 3_000_000, 2, 70_000, 70_000)
@@ -30,7 +31,7 @@ def payload(number: int) -> bytes:
 
 def sends_before_it_listens(to: Role) -> Program[list[bytes]]:
     for number in range(len(SIZES)):
-        yield Send(to, TransferPayload(payload(number)))
+        yield Send(to, message_of(TransferPayload, payload=payload(number)))
     found = []
     for _ in SIZES:
         message = yield from receive(to, TransferPayload)
@@ -67,7 +68,7 @@ def test_both_may_send_more_than_a_pipe_holds_before_either_listens() -> None:
 
 
 @pytest.mark.req("PPMF-ERR-005")
-def test_a_message_cut_off_by_its_senders_end_is_none() -> None:
+def test_a_truncated_message_counts_as_a_lost_peer() -> None:
     mine, theirs = multiprocessing.Pipe()
     os.write(theirs.fileno(), (4096).to_bytes(4, "big") + b"less than that")
     theirs.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ppmf_reference import fixed
+from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport import processes
 from ppmf_secure.transport.recorded_ends import Progress
@@ -24,7 +25,7 @@ SUITE = "paillier-512-insecure"
 
 
 @pytest.mark.req("PPMF-RUN-001")
-def test_three_processes_train_and_write_what_they_said(tmp_path: Path) -> None:
+def test_three_processes_train_and_record_their_messages(tmp_path: Path) -> None:
     seen: list[Progress] = []
     transcripts, checkpoints = tmp_path / "transcripts", tmp_path / "checkpoints"
     transcripts.mkdir()
@@ -57,7 +58,7 @@ def _measures_are_the_transcripts(result: processes.RunResult, folder: Path) -> 
 
 
 @pytest.mark.req("PPMF-ERR-004")
-def test_a_run_that_goes_on_is_not_resumed_beside_itself(tmp_path: Path) -> None:
+def test_a_running_training_cannot_be_resumed(tmp_path: Path) -> None:
     def resume_too(_: Progress) -> None:
         with pytest.raises(StateError, match="the run that keeps its checkpoints here goes on"):
             processes.resume(tmp_path)
@@ -80,7 +81,7 @@ def test_an_unknown_suite_is_refused_before_any_process_starts() -> None:
 
 
 @pytest.mark.req("PPMF-ERR-005")
-def test_a_server_that_stops_is_named_and_the_other_told(tmp_path: Path) -> None:
+def test_the_error_of_the_server_that_stops_first_is_raised(tmp_path: Path) -> None:
     """CSP's checkpoint folder is damaged: its own error is raised, not RecSys' `disappeared`."""
     processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
     (tmp_path / CSP / "ratings.state").write_bytes(b"\xff")
@@ -103,7 +104,7 @@ def test_a_killed_server_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> 
 
 
 @pytest.mark.req("PPMF-ERR-006")
-def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_users_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is left waiting for an upload, and the error is the users' own."""
 
     def broken(*_: object) -> None:
@@ -114,3 +115,21 @@ def test_users_who_fail_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PeerError, match=broke) as caught:
         processes.train(RATINGS, PARAMETERS, suite=SUITE)
     assert "4.5" not in str(caught.value)
+
+
+@pytest.mark.req("PPMF-SES-004")
+def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    nonces: list[bytes] = []
+
+    class StopHereError(Exception):
+        pass
+
+    def refuse(one: Session, *_: object) -> None:
+        nonces.append(one.nonce)
+        raise StopHereError
+
+    monkeypatch.setattr(processes, "_Run", refuse)
+    for _ in range(3):
+        with pytest.raises(StopHereError):
+            processes.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
+    assert len(set(nonces)) == 3

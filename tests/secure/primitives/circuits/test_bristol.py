@@ -21,7 +21,7 @@ def there_and_back(circuit: Circuit) -> Circuit:
 
 
 @given(circuits())
-def test_random_circuits_come_back_as_they_were(drawn: Drawn) -> None:
+def test_random_circuits_are_read_back_unchanged(drawn: Drawn) -> None:
     assert there_and_back(drawn.circuit) == drawn.circuit
 
 
@@ -46,7 +46,7 @@ def test_the_text_keeps_the_rules_of_the_format(drawn: Drawn) -> None:
     assert driven == set(range(wires))
 
 
-def test_the_circuits_of_a_run_come_back_as_they_were() -> None:
+def test_the_circuits_of_a_run_are_read_back_unchanged() -> None:
     row = reciprocal(
         width=45,
         drop=20,
@@ -113,7 +113,7 @@ def test_the_smallest_circuit_is_read_and_written() -> None:
         (AND.replace("2 1 0 1 2", "2 1 0 ² 2"), "line 5"),
     ],
 )
-def test_anything_else_is_an_encoding_error_that_says_where(text: str, where: str) -> None:
+def test_malformed_text_is_refused_with_its_place(text: str, where: str) -> None:
     with pytest.raises(EncodingError, match=where) as caught:
         from_bristol(text, ["x"], ["out"])
     assert "\n" not in str(caught.value)

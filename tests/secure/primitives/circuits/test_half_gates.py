@@ -181,7 +181,7 @@ def test_a_colour_is_the_lowest_bit_of_the_first_word() -> None:
     assert permute_bits(labels).tolist() == colours(labels).tolist() == [[0, 1, 0, 1]]
 
 
-def test_buffers_are_used_again_without_a_trace() -> None:
+def test_reused_buffers_do_not_change_results() -> None:
     circuit = update(width=12, drop=4, frac_bits=4, box_bits=1, prox=None, tau_bits=0, theta_bits=0)
     garbler, evaluator = Garbler(circuit, DELTA), Evaluator(circuit)
     results = []

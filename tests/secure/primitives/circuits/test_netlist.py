@@ -32,7 +32,7 @@ def built(builder: Builder, literal: int) -> Circuit:
 
 
 @given(circuits())
-def test_a_built_circuit_means_what_was_said(drawn: Drawn) -> None:
+def test_a_built_circuit_computes_what_the_builder_was_told(drawn: Drawn) -> None:
     outputs = drawn.circuit.evaluate(drawn.inputs)
     assert outputs.keys() == drawn.outputs.keys()
     for name, expected in drawn.outputs.items():

@@ -183,7 +183,7 @@ def test_a_threshold_of_one_dropped_bit() -> None:
     assert decode(out["theta"], signed=False) == [(step + 1) // 2 for step in steps]
 
 
-def test_a_row_that_cannot_move_has_a_constant_step() -> None:
+def test_a_step_that_is_zero_for_every_divisor_takes_no_gate() -> None:
     circuit = Row(divisor_bits=26, damping=2**17).circuit()
     assert circuit.and_count == 0
     Row(divisor_bits=26, damping=2**17).check([2**21, 2**25])
@@ -388,7 +388,7 @@ def test_and_gates_of_a_reciprocal(row: Row, gates: int) -> None:
     assert row.circuit().and_count == gates
 
 
-def test_a_threshold_takes_an_adder_a_signed_digit_not_a_bit() -> None:
+def test_a_threshold_takes_one_adder_for_each_signed_digit() -> None:
     two_digits, twelve_bits = Row(l1=(2**12 + 1) << 16), Row(l1=(2**12 - 1) << 16)
     assert twelve_bits.circuit().and_count <= two_digits.circuit().and_count + 13
 

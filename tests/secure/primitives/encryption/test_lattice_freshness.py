@@ -47,7 +47,9 @@ def test_encrypted_rows_are_fresh() -> None:
 
 
 @pytest.mark.req("PPMF-RLW-008")
-def test_the_first_component_is_not_that_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_component_of_an_answer_is_not_that_of_the_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What a u + e2 adds to c1 differs from row to row, and is not small."""
     layout, coins = Layout(2, (5,), 4), Coins.seeded("u")
     rows = take_in(SMALL, coins.words((2, 5)), layout)

@@ -152,7 +152,7 @@ def test_switching_rounds_to_the_nearest(values: list[int]) -> None:
         assert any(all((int(out[i, at]) - c) % p == 0 for i, p in enumerate(KEPT)) for c in near)
 
 
-def test_what_is_rounded_close_to_a_half_is_added_in_order() -> None:
+def test_sums_close_to_a_half_are_added_in_order() -> None:
     """Halfway, the last bit of the sum for k decides: no matrix product may choose its order."""
     dropped = PRIMES[len(KEPT) :]
     gone, random = Q // Q_KEPT, Random(1)
@@ -207,7 +207,7 @@ def _as_bytes(values: list[int], prime: int) -> bytes:
 @given(
     values=st.lists(st.integers(-(LARGE_PRIMES[0] // 2), LARGE_PRIMES[0] // 2), max_size=10),
 )
-def test_three_residues_travel_in_a_word(values: list[int]) -> None:
+def test_three_residues_are_packed_in_a_word(values: list[int]) -> None:
     prime = LARGE_PRIMES[0]
     data = _as_bytes(values, prime)
     assert len(data) == 8 * words_for(len(values))
@@ -237,7 +237,7 @@ def test_words_of_an_encoding_and_others() -> None:
 
 
 @pytest.mark.req("PPMF-RLW-003")
-def test_what_reduction_leaves_above_half_travels_too() -> None:
+def test_residues_above_a_half_are_packed_too() -> None:
     prime = LARGE_PRIMES[0]
     half = (prime - 1) // 2
     data = _as_bytes([half + 3, -half - 3, half, -half], prime)
@@ -246,7 +246,7 @@ def test_what_reduction_leaves_above_half_travels_too() -> None:
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
-def test_bytes_that_are_no_residues_are_refused() -> None:
+def test_bytes_outside_the_residues_are_refused() -> None:
     prime = LARGE_PRIMES[0]
     good = _as_bytes([1, 2, 3, 4], prime)
     names = ["row 0", "row 1"]

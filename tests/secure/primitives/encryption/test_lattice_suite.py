@@ -322,7 +322,7 @@ def test_an_answer_under_another_key_gives_no_product() -> None:
         assert not (owner_of(SMALL, label).decrypt(answer, layout, uses)[0] == right).any()
 
 
-def test_shapes_are_the_callers_duty() -> None:
+def test_wrong_shapes_raise_value_errors() -> None:
     rows, layout = _rows_and_layout()
     encrypted = owner_of(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
     with pytest.raises(ValueError, match="shape"):
@@ -344,7 +344,7 @@ def test_a_run_is_a_function_of_its_coins() -> None:
     assert answers[0] == answers[1] != answers[2]
 
 
-def test_the_arguments_are_left_as_they_were() -> None:
+def test_the_arguments_are_unchanged() -> None:
     coins, layout = Coins.seeded("arguments"), Layout(3, (4,), 64)
     matrix, x = coins.words((3, 8))[:, ::2], coins.words((4, 3))[::2]
     before = matrix.copy(), x.copy()

@@ -205,7 +205,7 @@ def test_public_key_of_another_length(size: int) -> None:
     ],
     ids=["zero", "short", "even", "997", "prime", "square"],
 )
-def test_bad_moduli(modulus: int, reason: str) -> None:
+def test_bad_moduli_are_refused(modulus: int, reason: str) -> None:
     with pytest.raises(RangeError, match=reason):
         PublicKey.parse(_wire(modulus), BITS)
 

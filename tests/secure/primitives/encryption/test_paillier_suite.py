@@ -218,7 +218,7 @@ def test_slots_hold_what_was_packed(values: list[int]) -> None:
 
 
 @pytest.mark.req("PPMF-AHE-007")
-def test_layouts_that_do_not_fit() -> None:
+def test_layouts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ParametersError, match="512 bits hold no slot of 513 bits"):
         Slots.of(512, Layout(1, (1,), 1 << 343))
     for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
@@ -299,7 +299,7 @@ def test_an_answer_under_another_key_gives_no_product() -> None:
         assert not (wrong == right).any()
 
 
-def test_shapes_are_the_callers_duty() -> None:
+def test_wrong_shapes_raise_value_errors() -> None:
     rows, layout = _rows_and_layout()
     with pytest.raises(ValueError, match="shape"):
         next(_owner().encrypt_rows(np.zeros((3, 3), dtype=np.uint64), layout, Coins.seeded("")))

@@ -56,7 +56,7 @@ def test_all_draws_together_stay_below_two_to_the_minus_forty_one(bits: int, dra
 
 
 @pytest.mark.parametrize("bits", SIZES)
-def test_fewer_bases_or_bits_would_not_do(bits: int) -> None:
+def test_fewer_bases_or_bits_exceed_the_bound(bits: int) -> None:
     """A pool is no larger than its bound asks for, within one window or base."""
     shape = pool_shape(bits, 1 << 20)
     wanted = Fraction(1, 1 << 61) ** 2

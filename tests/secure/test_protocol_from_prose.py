@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import gmpy2
 import numpy as np
@@ -33,16 +32,16 @@ from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import upload
 from ppmf_secure.session.cipher_suites import suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport import processes
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import dealt_pairs, dealt_words, run_both
 from tests.support.ratings import ratings_of
+from tests.support.text_of_the_spec import SPEC
 from tests.support.toy_runs import run_toy
+from tests.support.two_servers import ideal_transfers, ideal_words, run_both
 
 P, Q = (
     int(gmpy2.next_prime(gmpy2.mpz(start) << 192)) for start in (0xF1F2F3F4F5F6F7F8, 0xC1 << 56)
@@ -50,7 +49,7 @@ P, Q = (
 KEY = SecretKey(P, Q)
 N = P * Q
 CIPHERTEXT = 128
-CHAPTER = Path(__file__).parents[3] / "spec" / "04-protocol.md"
+CHAPTER = SPEC / "04-protocol.md"
 
 
 def u64(value: int) -> bytes:
@@ -81,31 +80,6 @@ def test_the_id_of_a_session() -> None:
     assert values["rating_min"] == "0.5"
     text = by_hand([values, ["é", "ü"], ["7", "8", "10"], "ideal", bytes(range(16))])
     assert one.id == hashlib.sha256(b"ppmf/v1/session/" + text).digest()
-
-
-@pytest.mark.req("PPMF-SES-003")
-def test_a_session_that_does_not_fit_the_ring_is_refused() -> None:
-    params = Parameters(step_bits=28)
-    with pytest.raises(ParametersError, match="ring_bits = 64: 3 rows of rank 10 need"):
-        session(params)
-
-
-@pytest.mark.req("PPMF-SES-004")
-def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    nonces: list[bytes] = []
-
-    class StopHereError(Exception):
-        pass
-
-    def refuse(one: Session, *_: object) -> None:
-        nonces.append(one.nonce)
-        raise StopHereError
-
-    monkeypatch.setattr(processes, "_Run", refuse)
-    for _ in range(3):
-        with pytest.raises(StopHereError):
-            processes.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
-    assert len(set(nonces)) == 3
 
 
 @pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003", "PPMF-UPL-004")
@@ -242,8 +216,8 @@ def hash_of(key: bytes) -> Callable[[int, int], int]:
 def test_corrections_of_bit_times_vector(sender: int) -> None:
     """Vectors of seven are four blocks a key, so 2048 elements a batch; 4100 are two chunks."""
     width, count, length = 2, 4100, 7
-    pairs = dealt_pairs("corrections")
-    words = dealt_words("corrections", pairs, to_bits(Coins.seeded("v").words(count), width))
+    pairs = ideal_transfers("corrections")
+    words = ideal_words("corrections", pairs, to_bits(Coins.seeded("v").words(count), width))
     vectors = Coins.seeded("vectors").words((count, length))
     program = times_vectors(
         pairs[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
@@ -274,8 +248,8 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
 
 @pytest.mark.req("PPMF-BIT-005")
 def test_high_bits_of_a_word_take_fewer_bytes() -> None:
-    pairs = dealt_pairs("bytes")
-    words = dealt_words("bytes", pairs, np.zeros((20, 1), dtype=np.uint64))
+    pairs = ideal_transfers("bytes")
+    words = ideal_words("bytes", pairs, np.zeros((20, 1), dtype=np.uint64))
     vectors = np.ones((1, 1), dtype=np.uint64)
     effect = times_vectors(pairs[0], words[0], vectors, Site("x"), signed=True).send(None)
     assert isinstance(effect, Send)

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An interrupted run goes on in a new epoch, and ends in the same V (section 7)."""
+"""An interrupted run goes on in a new epoch, and ends in the same V (chapter 4, "Interruption")."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cbor2
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import Keep
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.resumption import agree
 from ppmf_secure.session.checkpoint import read_ratings
 from ppmf_secure.session.cipher_suites import SuiteChoice, suite
 from ppmf_secure.session.session import Session
@@ -108,14 +105,6 @@ def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None
     assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
 
 
-def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree(RECSYS, [])
-    program.send(None)
-    program.send(None)
-    with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
-        program.send(wire.Resume(bytes(39)))
-
-
 @pytest.mark.req("PPMF-RES-004")
 def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 5)
@@ -137,7 +126,7 @@ def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None
 
 
 @pytest.mark.req("PPMF-RES-002")
-def test_an_epoch_repeats_nothing_of_the_last(tmp_path: Path) -> None:
+def test_an_epoch_repeats_no_bytes_of_the_last(tmp_path: Path) -> None:
     """No ciphertext, column, correction or table of the first epoch occurs in the second."""
     _first_epoch(tmp_path, 5, "paillier-512-insecure")
     _next_epoch(tmp_path, 1)
@@ -150,17 +139,6 @@ def test_an_epoch_repeats_nothing_of_the_last(tmp_path: Path) -> None:
                     seen[envelope.epoch].add(value)
     assert len(seen[1]) > 20
     assert seen[0].isdisjoint(seen[1])
-
-
-@pytest.mark.req("PPMF-ERR-004")
-def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match=r"nothing to resume from: no session\.cbor here"):
-        load_session(tmp_path)
-    with pytest.raises(StateError, match="the ratings were not complete"):
-        Store(tmp_path / "csp").kept()
-    (tmp_path / "session.cbor").write_bytes(b"\xff")
-    with pytest.raises(EncodingError, match="not CBOR"):
-        load_session(tmp_path)
 
 
 @pytest.mark.req("PPMF-ERR-004")
@@ -178,24 +156,3 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     short[3] = short[3][:-8]
     with pytest.raises(EncodingError, match="kept ratings: 88 bytes where 96 are due"):
         read_ratings(session, cbor2.dumps(short))
-
-
-@pytest.mark.req("PPMF-ERR-006")
-def test_peers_in_different_epochs_notice() -> None:
-    first = wire.Link(bytes(32), 1, RECSYS, CSP)
-    second = wire.Link(bytes(32), 2, RECSYS, CSP)
-    with pytest.raises(StateError, match="epoch 1, not 2"):
-        second.decode(first.encode(wire.Resume(b"")), wire.Resume)
-
-
-def test_nothing_is_kept_without_a_folder() -> None:
-    def never() -> bytes:
-        raise AssertionError("asked for the bytes")
-
-    Store(None).keep(*_fields(Keep("ratings", None, never)))
-    with pytest.raises(StateError):
-        Store(None).kept()
-
-
-def _fields(effect: Keep) -> tuple[str, int | None, Callable[[], bytes]]:
-    return effect.name, effect.iteration, effect.data

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two servers' halves from a trusted dealer, and sub-protocols run between them alone."""
+"""Sub-protocols run between the two servers alone, over ideal base transfers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ppmf_spec.roles import CSP, RECSYS
 Words = NDArray[np.uint64]
 
 
-def dealt_pairs(label: str) -> tuple[Transfers, Transfers]:
-    """(CSP's, RecSys') halves of an epoch whose base transfers a dealer made: ideal base OT."""
-    coins = Coins.seeded(f"dealer/{label}")
+def ideal_transfers(label: str) -> tuple[Transfers, Transfers]:
+    """(CSP's, RecSys') ends of an epoch's transfers, whose base transfers were not run."""
+    coins = Coins.seeded(f"ideal-transfers/{label}")
     offsets = {me: fresh_delta(coins, odd=me == CSP) for me in (CSP, RECSYS)}
     seeds = {
         me: np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
@@ -46,11 +46,11 @@ def dealt_pairs(label: str) -> tuple[Transfers, Transfers]:
     return halves[CSP], halves[RECSYS]
 
 
-def dealt_words(
+def ideal_words(
     label: str, pairs: tuple[Transfers, Transfers], bits: NDArray[np.uint8]
 ) -> tuple[SharedWords, ...]:
     """XOR shares of bits (width, n) with ideal transfers both ways: (CSP's, RecSys')."""
-    coins = Coins.seeded(f"dealer-words/{label}")
+    coins = Coins.seeded(f"ideal-words/{label}")
     ours = coins.bits(bits.shape)
     shares = (ours, bits ^ ours)
     keys = [coins.words((*bits.shape, 2)) for _ in pairs]

@@ -21,6 +21,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
+from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
 
@@ -93,11 +94,11 @@ def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
     lineage = hashlib.sha256(text).digest()
     names = b"".join(count.to_bytes(8, "little") + lineage for count in (1, 2))
     for both in BOTH:
-        assert sent(tmp_path, *both, epoch=1)[0][0] == wire.Resume(names)
+        assert sent(tmp_path, *both, epoch=1)[0][0] == message_of(wire.Resume, checkpoints=names)
 
 
 @pytest.mark.req("PPMF-RES-003", "PPMF-ERR-003", "PPMF-ERR-007")
-def test_a_resume_that_names_no_checkpoints_is_refused_and_nothing_more_is_sent(
+def test_a_malformed_resume_is_refused_and_nothing_more_is_sent(
     tmp_path: Path,
 ) -> None:
     params = Parameters(rank=1, iterations=2)
@@ -110,5 +111,5 @@ def test_a_resume_that_names_no_checkpoints_is_refused_and_nothing_more_is_sent(
         effect = next(program)
     next(program)
     with pytest.raises(EncodingError, match="resume: 41 bytes name no checkpoints"):
-        program.send(wire.Resume(bytes(41)))
+        program.send(message_of(wire.Resume, checkpoints=bytes(41)))
     assert list(program) == []

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import is_dataclass
 
 import numpy as np
 import pytest
 
-from ppmf_secure.primitives import shares
+from ppmf_secure.primitives import sealing, shares
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols import ratings_product, server_state, sub_problem, transfers
 from ppmf_secure.session import checkpoint
-from tests.support.pairs import dealt_pairs, dealt_words
+from tests.support.refusals import refusal_of
+from tests.support.two_servers import ideal_transfers, ideal_words
 
 PUBLIC = {transfers.Site, ratings_product.Orientation}
 """The only records of these modules that may be printed: names and public shapes."""
@@ -35,7 +37,7 @@ def test_a_record_of_shares_or_keys_has_no_repr_of_its_own(record: type) -> None
     assert "__repr__" not in vars(record)
 
 
-def test_every_record_is_looked_at() -> None:
+def test_the_records_of_secrets_are_found() -> None:
     assert {record.__name__ for record in SECRET} >= {
         "Transfers",
         "SharedWords",
@@ -44,14 +46,19 @@ def test_every_record_is_looked_at() -> None:
     }
 
 
-def test_offsets_keys_and_coins_do_not_show() -> None:
-    halves = dealt_pairs("repr")
-    words = dealt_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
+def test_offsets_keys_and_coins_are_not_printed() -> None:
+    halves = ideal_transfers("repr")
+    words = ideal_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
     text = repr((halves, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
     for number in (*halves[0].offset, *words[0].sent.ravel()):
         assert str(number) not in text
 
 
-def test_a_secret_key_is_not_pickled() -> None:
-    with pytest.raises(TypeError, match="not to be pickled"):
-        pickle.dumps(SecretKey.generate(512, Coins.seeded("k")))
+@pytest.mark.req("PPMF-ERR-002")
+@pytest.mark.parametrize(
+    "key",
+    [lambda: SecretKey.generate(512, Coins.seeded("k")), lambda: sealing.SealingKey(bytes(32))],
+)
+def test_secret_keys_are_not_pickled(key: Callable[[], object]) -> None:
+    message = refusal_of(lambda: pickle.dumps(key()), TypeError)
+    assert message == "a secret key is not to be pickled"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In what order rows, columns, transfers and tables go: what two programs must agree on unseen.
+"""The order of rows, columns, transfers and tables, on which two implementations must agree.
 
-Where both servers are of one house a wrong order would cancel out; here each is read by chapter 4.
+Between two servers of ours a wrong order would cancel out; here each order is read from chapter 4.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ppmf_spec import netlists, wire, words
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import dealt_pairs, run_both
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
+from tests.support.two_servers import ideal_transfers, run_both
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (2, 0): 4})
 SETS = {
@@ -119,7 +119,7 @@ def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> No
         return extend(self, choices)
 
     monkeypatch.setattr(ExtensionReceiver, "extend", watched)
-    csp, _ = dealt_pairs("order")
+    csp, _ = ideal_transfers("order")
     width, elements = 5, 3
     bits = Coins.seeded("order").bits((width, elements))
     program = choose_transfers(csp, bits)
@@ -150,12 +150,12 @@ def integers(labels: Words) -> list[list[int]]:
 @pytest.mark.req(
     "PPMF-GCB-001", "PPMF-GCB-002", "PPMF-GCB-003", "PPMF-GCB-004", "PPMF-CIR-001", "PPMF-CIR-002"
 )
-def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
+def test_a_program_from_prose_evaluates_what_csp_garbles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """RecSys once more, from the netlist and the formulas of chapter 4 and the bytes alone."""
     width, drop, f, b, elements = 20, 5, 8, 1, 3
-    csp, recsys = dealt_pairs("evaluated")
+    csp, recsys = ideal_transfers("evaluated")
     shares = Coins.seeded("evaluated").words((2, elements))
     tables: list[bytes] = []
     keys: list[Words] = []

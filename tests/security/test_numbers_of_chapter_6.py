@@ -47,7 +47,7 @@ def test_the_number_of_hops_in_a_lattice_suite(text: str) -> None:
     assert f"under `rlwe-8192` it is {fresh_secrets():,} for a server" in text
 
 
-def test_the_terms_of_the_sum_add_up_to_what_is_said(text: str) -> None:
+def test_the_advantage_is_the_sum_of_its_terms(text: str) -> None:
     """In units of 2^t: two hops of RLWE and of DCR, one of AES; HPKE at 125 bits."""
     others = (fresh_secrets() + 2 + 2 + 1) * 2.0**-128 + 2.0**-125
     total = 2.0**-113 + others + MOVIELENS[0] * 2.0**-256

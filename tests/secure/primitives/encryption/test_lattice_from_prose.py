@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import tests.support.lattice_by_hand as book
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
 from ppmf_spec.errors import EncodingError, RangeError
+from tests.support import lattice_by_hand as by_hand
 from tests.support.chi_square import deviates
 from tests.support.lattice_by_hand import Polynomial, Shape
 
@@ -94,8 +94,8 @@ def check(case: str, one: Shares, other: Shares) -> None:
 
 @pytest.mark.req("PPMF-RLW-001")
 def test_the_parameters() -> None:
-    assert (STANDARD.primes, STANDARD.kept_primes) == (book.PRIMES, book.KEPT)
-    assert (TOY.primes, TOY.kept_primes) == (book.PRIMES, book.KEPT)
+    assert (STANDARD.primes, STANDARD.kept_primes) == (by_hand.PRIMES, by_hand.KEPT)
+    assert (TOY.primes, TOY.kept_primes) == (by_hand.PRIMES, by_hand.KEPT)
     assert (STANDARD.degree, TOY.degree) == (8192, 64)
 
 
@@ -105,8 +105,8 @@ def test_the_expansion_of_a_seed() -> None:
     seed = bytes(range(7, 39))
     expanded = SMALL._ring.expand([seed], 30)[:, 0]
     assert expanded.shape == (10, 30, 64)
-    for number, polynomial in enumerate(book.expansion(seed, 30, 64)):
-        for residues, p in zip(expanded[:, number].tolist(), book.PRIMES, strict=True):
+    for number, polynomial in enumerate(by_hand.expansion(seed, 30, 64)):
+        for residues, p in zip(expanded[:, number].tolist(), by_hand.PRIMES, strict=True):
             assert [r % p for r in residues] == [value % p for value in polynomial]
 
 
@@ -116,10 +116,10 @@ def test_a_public_key(degree: int) -> None:
     public = owner(degree).public
     assert len(public) == 32 + 80 * -(-degree // 3)
     assert set(secret(degree)) == {-1, 0, 1}
-    (a,) = book.expansion(public[:32], 1, degree)
-    b = book.unpack(public[32:], degree)
-    masked = book.product(a, secret(degree))
-    errors = [book.centred(v + m) for v, m in zip(b, masked, strict=True)]
+    (a,) = by_hand.expansion(public[:32], 1, degree)
+    b = by_hand.unpack(public[32:], degree)
+    masked = by_hand.product(a, secret(degree))
+    errors = [by_hand.centred(v + m) for v, m in zip(b, masked, strict=True)]
     assert max(map(abs, errors)) <= 21
     assert float(np.var(errors)) == pytest.approx(10.5, rel=0.6 if degree == 64 else 0.1)
 
@@ -139,13 +139,13 @@ def test_encrypted_rows(case: str) -> None:
         assert len(data) == 32 + 80 * -(-len(columns) // 3)
         masks = [
             value
-            for c1 in book.expansion(data[:32], len(shape.pieces), shape.degree)
-            for value in book.product(c1, secret(shape.degree))
+            for c1 in by_hand.expansion(data[:32], len(shape.pieces), shape.degree)
+            for value in by_hand.product(c1, secret(shape.degree))
         ]
         for number, mask, entry in zip(
-            book.unpack(data[32:], len(columns)), masks, row, strict=False
+            by_hand.unpack(data[32:], len(columns)), masks, row, strict=False
         ):
-            errors.append(book.centred(number + mask - book.encoding(entry)))
+            errors.append(by_hand.centred(number + mask - by_hand.encoding(entry)))
     assert len(errors) == matrix.size
     assert max(map(abs, errors)) <= 21
     assert float(np.var(errors)) == pytest.approx(10.5, rel=0.4)
@@ -155,10 +155,10 @@ def test_encrypted_rows(case: str) -> None:
     "PPMF-AHE-002", "PPMF-RLW-006", "PPMF-RLW-008", "PPMF-RLW-009", "PPMF-RLW-010", "PPMF-RLW-011"
 )
 @pytest.mark.parametrize("case", SHAPES)
-def test_a_peer_of_the_program_with_an_owner_of_the_book(case: str) -> None:
+def test_our_peer_with_an_owner_from_prose(case: str) -> None:
     """Rows by hand, answered by the program, decrypted by hand."""
     shape, (matrix, x) = SHAPES[case], numbers(case)
-    hand = book.Owner(shape.degree, book.Coins(case))
+    hand = by_hand.Owner(shape.degree, by_hand.Coins(case))
     rows = [hand.encrypt_row(row, shape) for row in matrix.tolist()]
     public, uses = layout(shape)
     taken = chosen(shape).peer(hand.public).rows(rows, public)
@@ -168,35 +168,35 @@ def test_a_peer_of_the_program_with_an_owner_of_the_book(case: str) -> None:
 
 @pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-011", "PPMF-RLW-012")
 @pytest.mark.parametrize("case", SHAPES)
-def test_an_owner_of_the_program_with_a_peer_of_the_book(case: str) -> None:
+def test_our_owner_with_a_peer_from_prose(case: str) -> None:
     """Rows by the program, answered by hand, decrypted by the program."""
     shape, (matrix, x) = SHAPES[case], numbers(case)
     public, uses = layout(shape)
     rows = list(owner(shape.degree).encrypt_rows(matrix, public, Coins.seeded("rows")))
-    hand = book.Peer(shape.degree, owner(shape.degree).public, book.Coins(case))
+    hand = by_hand.Peer(shape.degree, owner(shape.degree).public, by_hand.Coins(case))
     answer, shares = hand.answer(x.tolist(), rows, shape)
     check(case, by_place(owner(shape.degree).decrypt(answer, public, uses), shape), shares)
 
 
 @pytest.mark.req("PPMF-RLW-009", "PPMF-RLW-010")
-def test_what_an_answer_carries_beside_the_product_is_a_flood() -> None:
+def test_an_answer_holds_the_product_and_a_flood() -> None:
     """Phases less the encoded share: over the whole of [-2^tau, 2^tau), and not beyond."""
     shape = Shape(64, 3, (64,), 1 << 33, (range(0, 8),))
     coins = Coins.seeded("flood")
     x = coins.words((8, 3))
-    hand = book.Owner(64, book.Coins("flood"))
+    hand = by_hand.Owner(64, by_hand.Coins("flood"))
     rows = [hand.encrypt_row(row, shape) for row in coins.words((3, 64)).tolist()]
     taken = SMALL.peer(hand.public).rows(rows, layout(shape)[0])
     answer, _ = taken.multiply(x, layout(shape)[1], coins)
     found = hand.decrypt(answer, shape)
-    values = book.unpack(answer, 2 * 8 * 64, book.KEPT)
-    scale, spread = book.Q // book.Q_KEPT, []
+    values = by_hand.unpack(answer, 2 * 8 * 64, by_hand.KEPT)
+    scale, spread = by_hand.Q // by_hand.Q_KEPT, []
     for row in range(8):
-        masks = book.product(values[64 * row : 64 * row + 64], hand.secret)
+        masks = by_hand.product(values[64 * row : 64 * row + 64], hand.secret)
         for k in range(64):
-            phase = (values[8 * 64 + 64 * row + k] + masks[k]) * book.Q
-            exact = book.encoding(found[row, 0, k])
-            spread.append(book.centred(phase // book.Q_KEPT - exact))
+            phase = (values[8 * 64 + 64 * row + k] + masks[k]) * by_hand.Q
+            exact = by_hand.encoding(found[row, 0, k])
+            spread.append(by_hand.centred(phase // by_hand.Q_KEPT - exact))
     edge = 2**shape.flood_bits
     slack = 2 ** (shape.flood_bits - 40) + 33 * scale
     assert -edge - slack <= min(spread)
@@ -208,7 +208,7 @@ def test_what_an_answer_carries_beside_the_product_is_a_flood() -> None:
 
 @pytest.mark.req("PPMF-RLW-013")
 @pytest.mark.parametrize("what", ["key", "row", "answer"])
-def test_a_word_that_is_no_three_residues_is_refused(what: str) -> None:
+def test_a_word_that_does_not_hold_three_residues_is_refused(what: str) -> None:
     """The word p^3 - 1 is the last; p^2 is none where the third residue is a continuation."""
     shape, (matrix, x) = SHAPES["one piece"], numbers("one piece")
     public, uses = layout(shape)
@@ -229,7 +229,7 @@ def test_a_word_that_is_no_three_residues_is_refused(what: str) -> None:
         else:
             owner(64).decrypt(data, public, uses)
 
-    height, p = -(-count // 3), book.PRIMES[0]
+    height, p = -(-count // 3), by_hand.PRIMES[0]
     assert 3 * height > count, "there is a continuation"
     take(good[:start] + (p**3 - 1).to_bytes(8, "little") + good[start + 8 :])
     with pytest.raises(RangeError, match="a residue is outside"):

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How two servers agree on a checkpoint: the names that they exchange, and the lineage in them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from ppmf_secure.effects import Receive, Send
+from ppmf_secure.protocols.resumption import agree, lineage
+from ppmf_secure.session.checkpoint import (
+    Checkpoint,
+)
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import CSP, RECSYS, Role
+from tests.support.checkpoints import SESSION, checkpoint
+from tests.support.messages import message_of
+
+
+def name(of: Checkpoint) -> bytes:
+    return of.iteration.to_bytes(8, "little") + of.lineage
+
+
+def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
+    """What `me` sends, and what it settles on when the peer names `theirs`."""
+    peer = me.peer
+    program = agree(me, mine)
+    sent = next(program)
+    assert isinstance(sent, Send)
+    assert isinstance(sent.message, wire.Resume)
+    assert program.send(None) == Receive(peer, wire.Resume)
+    assert sent.to == peer
+    with pytest.raises(StopIteration) as end:
+        program.send(message_of(wire.Resume, checkpoints=theirs))
+    return sent.message.checkpoints, end.value.value
+
+
+# Iterations whose order is another by their first byte, by their bytes, and with the lineage.
+ONE, TWO, FAR = checkpoint(1, 9), checkpoint(2, 5), checkpoint(256, 0)
+
+
+@pytest.mark.req("PPMF-RES-003")
+@pytest.mark.parametrize("me", [RECSYS, CSP])
+def test_names_are_sorted_by_iteration_and_the_highest_common_one_is_chosen(me: Role) -> None:
+    sent, chosen = agreed(me, [FAR, ONE, TWO], name(TWO) + name(FAR) + name(checkpoint(300)))
+    assert sent == name(ONE) + name(TWO) + name(FAR)
+    assert chosen is FAR
+    assert agreed(me, [ONE, TWO], name(checkpoint(7)) + name(ONE))[1] is ONE
+
+
+@pytest.mark.req("PPMF-RES-003")
+def test_names_are_read_at_multiples_of_their_length() -> None:
+    assert agreed(RECSYS, [ONE], bytes(20) + name(ONE) + bytes(20))[1] is None
+    assert agreed(RECSYS, [ONE], b"")[1] is None
+    assert agreed(RECSYS, [], name(ONE)) == (b"", None)
+
+
+@pytest.mark.req("PPMF-RES-006")
+def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
+    keys = {
+        CSP: message_of(wire.ServerKey, suite="s", product_key=b"a", transfer_key=b"bc"),
+        RECSYS: message_of(wire.ServerKey, suite="s", product_key=b"d", transfer_key=b"e"),
+    }
+    moved = {
+        CSP: message_of(wire.ServerKey, suite="s", product_key=b"ab", transfer_key=b"c"),
+        RECSYS: keys[RECSYS],
+    }
+    swapped = {CSP: keys[RECSYS], RECSYS: keys[CSP]}
+    found = {lineage(SESSION, messages) for messages in (keys, moved, swapped)}
+    assert len(found) == 3
+    text = b"ppmf/v1/lineage/" + SESSION.id
+    for key in (b"a", b"bc", b"d", b"e"):  # CSP's, then RecSys'
+        text += bytes([len(key), 0, 0, 0, 0, 0, 0, 0]) + key
+    assert lineage(SESSION, keys) == hashlib.sha256(text).digest()
+
+
+def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
+    program = agree(RECSYS, [])
+    program.send(None)
+    program.send(None)
+    with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
+        program.send(message_of(wire.Resume, checkpoints=bytes(39)))
