@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ppmf_audit import Finding, audit
 from ppmf_reference import ratings_from
+from ppmf_secure.effects import Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
     RatingShares,
@@ -26,13 +35,15 @@ from ppmf_secure.session.checkpoint import (
     read_ratings,
 )
 from ppmf_secure.session.cipher_suites import suite
-from ppmf_secure.session.transcript import Record, read
-from ppmf_secure.transport.recorded_ends import Progress
+from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.transcript import Record, Recorder, read
+from ppmf_secure.transport.recorded_ends import Account, Progress
+from ppmf_secure.transport.stepper import run_together
+from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
-from tests.support.toy_runs import run_toy, toy_session
 
 SUITE = "rlwe-64-insecure"
 LABEL = "docs"
@@ -94,7 +105,6 @@ def recorded(iterations: int) -> Training:
     params = Parameters.from_toml(
         PARAMETERS.to_toml().replace("iterations = 2\n", f"iterations = {iterations}\n")
     )
-    chosen = suite(SUITE)
     marks: dict[Role, list[tuple[int, str, int]]] = {party: [] for party in PARTIES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -105,16 +115,7 @@ def recorded(iterations: int) -> Training:
         def mark(now: Progress) -> None:
             marks[now.party].append((len(transcript(now.party)), now.phase, now.done))
 
-        profiles = run_toy(
-            RATINGS,
-            params,
-            chosen,
-            label=LABEL,
-            transcripts=folder,
-            checkpoints=folder,
-            on_progress=mark,
-        )
-        session = toy_session(RATINGS, params, chosen, LABEL)
+        session, profiles = _trained(params, folder, mark)
         ratings, models = {}, {}
         for party in (RECSYS, CSP):
             kept = (folder / party / "ratings.state").read_bytes()
@@ -125,6 +126,32 @@ def recorded(iterations: int) -> Training:
         sent = tuple(merged({party: transcript(party) for party in PARTIES}, marks))
         findings = tuple(audit(folder))
     return Training(params, sent, profiles, ratings, models, findings)
+
+
+def _trained(
+    params: Parameters, folder: Path, on_progress: Callable[[Progress], None]
+) -> tuple[Session, ItemProfiles]:
+    """Run the three parties, with transcripts and checkpoints in the folder."""
+    chosen = suite(SUITE)
+    coins = {name: Coins.seeded(f"{LABEL}/{name}") for name in ("session", *PARTIES)}
+    nonce = coins["session"].bytes(NONCE_BYTES)
+    session = Session(params, RATINGS.users, RATINGS.items, chosen.name, nonce)
+    programs: dict[Role, Program[Any]] = {
+        USERS: users(session, user_rows(RATINGS), coins[USERS]),
+        RECSYS: recsys(session, chosen, coins[RECSYS]),
+        CSP: csp(session, chosen, coins[CSP]),
+    }
+    with ExitStack() as stack:
+        accounts = {}
+        for party in programs:
+            recorder = stack.enter_context(Recorder(folder, party))
+            store = Store(None if party is USERS else folder / party)
+            accounts[party] = Account(party, recorder, on_progress, store)
+        bounded = limits(session, chosen, epoch=0)
+        results = run_together(programs, session.id, limits=bounded, accounts=accounts)
+    profiles = results[RECSYS]
+    assert isinstance(profiles, ItemProfiles)
+    return session, profiles
 
 
 def merged(

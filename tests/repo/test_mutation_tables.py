@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is argued about surviving mutants is about code that is there."""
+"""The tables of mutation testing name code and tests that exist, and give every reason."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tools.packages import ROOT, TOP_OF
 
+TARGETS = tomllib.loads((ROOT / "tools" / "mutation" / "targets.toml").read_text(encoding="utf-8"))
 SAID = tomllib.loads((ROOT / "tools" / "mutation" / "survivors.toml").read_text(encoding="utf-8"))
 
 
@@ -30,3 +31,13 @@ def test_every_verdict_has_its_reason() -> None:
     for entry in [*SAID["class"], *SAID["mutant"]]:
         assert entry["verdict"] in {"equivalent", "accepted"}
         assert entry["reason"].endswith((".", ")"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_names_modules_and_tests_that_exist(target: str) -> None:
+    wanted = TARGETS[target]
+    folder = ROOT / TOP_OF[wanted["package"]] / wanted["package"]
+    assert [pattern for pattern in wanted["modules"] if not list(folder.glob(pattern))] == []
+    assert [name for name in wanted["tests"] if not (ROOT / name).is_dir()] == []
+    files = {path.stem for name in wanted["tests"] for path in (ROOT / name).rglob("test_*.py")}
+    assert set(wanted.get("first", ())) <= files

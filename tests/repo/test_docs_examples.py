@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documented example runs, and tells the right factorisation from the wrong one."""
+"""The programs in docs/examples run and print what their pages say."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ppmf_spec.parameters import Parameters
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "check_my_factorisation.py"
+THREE_PARTIES = DOCS / "examples" / "three_parties.py"
 
 
 def test_right_is_inside_and_wrong_is_outside(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,3 +51,16 @@ def test_one_number_beyond_the_allowance_is_outside(moved: float) -> None:
     assert names["verdict"](V, enclosure)[0]
     V[1, 2] += moved
     assert not names["verdict"](V, enclosure)[0]
+
+
+def test_three_parties_in_memory_train_to_the_oracles_profiles(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runpy.run_path(str(THREE_PARTIES), run_name="__main__")
+    assert capsys.readouterr().out.endswith("equal to F_fix: True\n")
+
+
+def test_every_example_is_shown_on_a_page() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    for example in DOCS.glob("examples/*.py"):
+        assert f"{{literalinclude}} examples/{example.name}\n" in pages, example.name
