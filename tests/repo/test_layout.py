@@ -21,6 +21,8 @@ FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "LICENSES",
 REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
 HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
 LARGEST = 1 << 20
+ACROSS = {"formal", "independent_reading", "properties", "repo", "security", "support"}
+"""The folders of tests that belong to no package."""
 TAG = r"SPDX-License-" + r"Identifier: ([A-Za-z0-9.-]+)"  # in two parts: not this file's own
 
 
@@ -142,6 +144,19 @@ def test_the_licences_are_here_in_full_and_declared() -> None:
     assert names == set(re.split(r" AND | OR ", project["license"]))
     for name in names:
         assert len((ROOT / "LICENSES" / f"{name}.txt").read_text()) > 10_000
+
+
+def test_folders_of_tests_mirror_the_packages() -> None:
+    """But for those that cross packages, which tests/support/__init__.py describes."""
+    folders = {path.parent.relative_to("tests") for path in FILES if path.parts[0] == "tests"}
+    tops = {name: package for package, name in TOP_OF.items()}
+    across = {folder.parts[0] for folder in folders if folder.parts} - tops.keys()
+    assert across == ACROSS
+    described = text(Path("tests/support/__init__.py"))
+    assert [name for name in across if f"\n    {name} " not in described] == []
+    for folder in (each for each in folders if each.parts and each.parts[0] in tops):
+        top, *inner = folder.parts
+        assert (ROOT / top / tops[top]).joinpath(*inner).is_dir(), folder
 
 
 def test_test_files_have_names_of_their_own() -> None:

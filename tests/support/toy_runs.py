@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Toy runs for the tests: ratings from a table, three parties in one thread."""
+"""Toy runs for the tests: a session and coins from a label, three parties in one thread."""
 
 from __future__ import annotations
 
