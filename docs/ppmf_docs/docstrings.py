@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Docstrings as they are written in this house, for Sphinx: plain text with `code` in backquotes.
+"""Docstrings as they are written in this project, for Sphinx: plain text with `code` in backquotes.
 
 They carry no markup, so what reStructuredText would take for some is escaped: a `|x|` is no
 substitution, a trailing underscore no reference. What stands indented between blank lines, formulas

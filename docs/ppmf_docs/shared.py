@@ -25,7 +25,7 @@ def training() -> Training:
 
 
 def ratings() -> str:
-    """The followed user's rows: whether she rated an item, and what."""
+    """The followed user's rows: whether they rated an item, and what."""
     shares = training().ratings
     rows = []
     for item, name in enumerate(RATINGS.items):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Item profiles: their file to the character, what is refused in it, the class, its decimals."""
+"""Item profiles: their file to the character, what is refused in it, and the class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_spec import profiles
-from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.ids import canonical_order
 from ppmf_spec.parameters import Parameters
@@ -273,32 +272,6 @@ def test_profiles_compare_by_content_and_cannot_change() -> None:
 def test_malformed_arrays_of_profiles_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RangeError, match=message):
         dataclasses.replace(SMALL, **fields)
-
-
-# --- decimals ---
-
-
-@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-99, max_value=99))
-def test_decimals_are_exact(value: Any) -> None:
-    exact = Fraction(value)
-    text = decimal_text(exact, "x")
-    assert parse_decimal(text, "x") == exact
-    assert "." not in text or not text.endswith(("0", "."))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (Fraction(0), "0"),
-        (Fraction(-1, 2), "-0.5"),
-        (Fraction(1, 1024), "0.0009765625"),
-        (Fraction(1, 5), "0.2"),
-        (Fraction(-12), "-12"),
-        (Fraction(100), "100"),
-    ],
-)
-def test_decimals_are_shortest(value: Fraction, text: str) -> None:
-    assert decimal_text(value, "x") == text
 
 
 ONE = ItemProfiles(

@@ -2,8 +2,8 @@
 """What several tests share; and how the tests are ordered.
 
 Tests stand in the folder of the package that they test: `tests/secure/protocols` tests
-`ppmf_secure.protocols`, a file is named for a module or for what it looks at. Tests of the packages
-`ppmf.commands`, `ppmf.data` and `ppmf.bench` begin with these names in `tests/ppmf`. The folders that
+`ppmf_secure.protocols`. A file is named for a module, or for what it looks at; in `tests/ppmf`,
+files for `ppmf.commands`, `ppmf.data` and `ppmf.bench` begin with these names. The folders that
 belong to no package:
 
     properties           secure training equals the oracle, whatever the ratings and parameters
@@ -15,15 +15,15 @@ belong to no package:
 
 Begin here to build what a test needs:
 
-- inputs: `ratings` makes ratings from a table, `strategies` draws parameter sets and small problems,
-  `messages` makes a message of any kind, `checkpoints` a checkpoint, `random_circuits` netlists,
-  `lattice_suites` a lattice suite with an owner, `ideal` a suite that encrypts nothing;
+- inputs: `ratings` makes ratings from a table, `strategies` draws parameter sets and small
+  problems, `messages` makes a message of any kind, `checkpoints` a checkpoint, `random_circuits`
+  netlists, `lattice_suites` a lattice suite with an owner, `ideal` a suite that encrypts nothing;
 - runs: `toy_runs` trains with three parties in this thread, through `three_parties`, the one place
   where they are put together; `two_servers` runs a sub-protocol between the servers alone;
   `power_cuts` interrupts a party; `trained_run` is one run of the command; `recorded_views` records
   or simulates what a server sees, and `broken_protocol` and `leaks` break what it sees;
-- stand-ins: `predicted_runs` for runs that are not run, `toy_wheel` for MovieLens-100K, `adapters` for
-  implementations under the conformance suite;
+- stand-ins: `predicted_runs` for runs that are not run, `toy_wheel` for MovieLens-100K, `adapters`
+  for implementations under the conformance suite;
 - checks: `chi_square` of counts, `refusals` and `command_line` for what is said in a refusal;
 - independent readings, which use nothing of the code that they are held against: `lengths` and
   `formulas` (chapters 4 and 5), `cbor_by_hand`, `lattice_by_hand`, `derived_numbers`;
