@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ppmf_conformance.adapter_process import CrashError, HangError, Target
 from ppmf_conformance.adapters.broken import FAULTS
 from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
 from ppmf_conformance.known_failures import KnownFailure
+from ppmf_conformance.line_protocol import ProtocolError
 from ppmf_conformance.results import Exit, Outcome, Summary
 from ppmf_spec.errors import EncodingError
 from tests.support.adapters import HELLO, ORACLE, broken, script
@@ -127,6 +129,20 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
 
 
 @pytest.mark.req("PPMF-CON-014", "PPMF-CON-015")
+def test_a_line_that_answers_no_call_is_an_error_of_the_next_call() -> None:
+    text = f"import time\nprint({HELLO!r})\nprint('a second line', flush=True)\ntime.sleep(600)"
+    target = Target(script(text), Deadlines(20, 20))
+    try:
+        target.hello()
+        until = time.monotonic() + 20
+        while target._lines.empty() and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(ProtocolError, match="a line that answers no call"):
+            target.run("x", "init", {})
+    finally:
+        target.close()
+
+
 def test_known_failures_are_strict() -> None:
     name, fault = "ridge-doubled", FAULTS["ridge-doubled"]
     reason = KnownFailure("half-step/ridge-*", "issue 1")
