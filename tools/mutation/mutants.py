@@ -21,6 +21,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tools.packages import FOLDERS, PACKAGES, ROOT
@@ -102,6 +103,7 @@ def prepare(target: str, work: Path) -> None:
     changed += [refresh(ROOT / name, work / name) for name in READ_BY_TESTS[:-1]]
     if any(changed):
         forget_the_living(work / "mutants")
+    forget_the_gone(work)
     # mutmut copies the tests' folders anew, but never removes a file that is gone.
     for name in READ_BY_TESTS[:-1]:
         shutil.rmtree(work / "mutants" / name, ignore_errors=True)
@@ -127,6 +129,18 @@ def refresh(source: Path, copy: Path) -> bool:
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     news = [refresh(source / name, copy / name) for name in sorted(wanted)]
     return any(news) or bool(gone)
+
+
+def forget_the_gone(work: Path) -> None:
+    """Remove the mutated copies and the verdicts of modules that are no longer there.
+
+    mutmut leaves them, and an import of all modules would fail in them.
+    """
+    mutated = work / "mutants" / "src"
+    for copy in list(mutated.rglob("*.py")):
+        if not (work / "src" / copy.relative_to(mutated)).exists():
+            for name in (copy.name, f"{copy.name}.meta", f"{copy.name}.spans"):
+                copy.with_name(name).unlink(missing_ok=True)
 
 
 def forget_the_living(mutants: Path) -> None:
@@ -336,12 +350,11 @@ def main() -> int:
         prepare(arguments.target, work)
         budget = TARGETS[arguments.target]["budget"]
         mutmut(arguments.target, work, "mutation", budget, arguments.names)
-        said = Argued().verdict
+        said, wanted = Argued().verdict, arguments.names or ["*"]
         alive = [m for m in read(arguments.target, work) if m.verdict == "survived"]
-        alive = [m for m in alive if said(m) is None]
-        if alive and not arguments.names:
-            names = [m.key for m in alive]
-            mutmut(arguments.target, work, "mutation-more", 5 * budget, names)
+        alive = [m for m in alive if any(fnmatchcase(m.key, name) for name in wanted)]
+        if again := [m.key for m in alive if said(m) is None]:
+            mutmut(arguments.target, work, "mutation-more", 5 * budget, again)
         afresh(arguments.target, work)
         print(f"{time.monotonic() - began:.0f} s")
     return 0 if report(arguments.target, work) else 1

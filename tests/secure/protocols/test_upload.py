@@ -111,12 +111,13 @@ def test_malformed_uploads_name_the_user() -> None:
 
 @pytest.mark.req("PPMF-UPL-001")
 def test_rows_of_users_with_and_without_ratings() -> None:
-    ratings = ratings_of(3, 2, {(0, 1): -5, (2, 0): 4})
+    wide = 2**53 + 1  # no binary64, through which a cast could go
+    ratings = ratings_of(3, 2, {(0, 1): -5, (2, 0): wide})
     rows = dict(user_rows(ratings))
     assert list(rows) == ["1", "2", "3"]
     assert rows["1"].astype(np.int64).tolist() == [[0, 1], [0, -5]]
     assert rows["2"].tolist() == [[0, 0], [0, 0]]
-    assert rows["3"].astype(np.int64).tolist() == [[1, 0], [4, 0]]
+    assert rows["3"].astype(np.int64).tolist() == [[1, 0], [wide, 0]]
 
 
 @pytest.mark.req("PPMF-UPL-009", "PPMF-ERR-003")
