@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ppmf_audit import order
+from ppmf_audit import message_order
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
-from ppmf_audit.masks import Masks
-from ppmf_audit.outline import contents, outline
+from ppmf_audit.masked_fields import Masks
 from ppmf_audit.repetition import Repetition
+from ppmf_audit.transcript_outline import contents, outline
 
 __all__ = ["Finding", "audit"]
 
@@ -31,7 +31,7 @@ def audit(directory: Path) -> list[Finding]:
 
     Raises EncodingError when a transcript is missing or is not a sequence of records.
     """
-    findings = order.check(outline(directory))
+    findings = message_order.check(outline(directory))
     ciphertexts, masks, repetition = Ciphertexts(), Masks(), Repetition()
     # Keys first: files are read one after the other, and a key may stand in a later one.
     for direction, envelope in contents(directory):

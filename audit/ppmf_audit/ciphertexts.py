@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from ppmf_audit.ciphertext_pieces import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_audit.finding import Finding
-from ppmf_audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
-from ppmf_audit.outline import Direction
+from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
-from ppmf_audit.outline import Direction
+from ppmf_audit.transcript_outline import Direction
 from ppmf_spec import wire
 
 BLOCK = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppmf_conformance.adapters.line_server import answer
 from ppmf_conformance.adapters.party import Parties
-from ppmf_conformance.adapters.serve import answer
 from ppmf_conformance.line_protocol import Answer
 
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from ppmf_conformance import schema
 from ppmf_conformance.cases import Case
-from ppmf_conformance.judge import judge
+from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
+from ppmf_conformance.message_edits import Post
 from ppmf_conformance.results import Outcome
-from ppmf_conformance.tamper import Post
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError, needed_by

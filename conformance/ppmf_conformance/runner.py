@@ -16,7 +16,7 @@ from ppmf_conformance import known_failures, party_runs
 from ppmf_conformance.adapter_process import CrashError, HangError, Target
 from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import DEADLINES, Deadlines
-from ppmf_conformance.judge import judge
+from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 from ppmf_conformance.results import Outcome, Result, Summary

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console
-from ppmf.data import sources
+from ppmf.data import rating_sources
 from ppmf_spec import ratings
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.files import read_text
@@ -82,7 +82,7 @@ def training_ratings(
     """
     items = None if catalogue is None else id_list(catalogue, "item")
     users = None if user_list is None else id_list(user_list, "user")
-    file = sources.ratings_file(path)
+    file = rating_sources.ratings_file(path)
     found = ratings.quantise(ratings.read(file), params, users=users, items=items)
     for what, given, option, count in (
         ("user list", users, "--user-list", found.n_users),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from ppmf_audit.opened import unfair_bits
+from ppmf_audit.opened_values import unfair_bits
 from ppmf_audit.repetition import Repetition
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec import wire

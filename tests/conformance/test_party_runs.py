@@ -11,9 +11,9 @@ import pytest
 from ppmf_conformance import cases, party_runs, runner
 from ppmf_conformance.adapters.party import Parties
 from ppmf_conformance.line_protocol import Answer, ProtocolError
+from ppmf_conformance.message_edits import Post, changed, field_changed
 from ppmf_conformance.our_parties import Ours
 from ppmf_conformance.results import Outcome
-from ppmf_conformance.tamper import Post, changed, field_changed
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
 

@@ -15,10 +15,10 @@ import pytest
 from ppmf import main
 from ppmf_conformance import cases, known_failures, requirement_titles, runner
 from ppmf_conformance.adapter_process import CrashError, HangError, Target
-from ppmf_conformance.adapters.broken import FAULTS
+from ppmf_conformance.adapters.broken_oracle import FAULTS
 from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
 from ppmf_conformance.known_failures import KnownFailure
-from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
 from ppmf_conformance.results import Exit, Outcome, Summary
 from ppmf_spec.errors import EncodingError
 
@@ -30,7 +30,7 @@ SUITE = cases.shipped()
 
 
 def broken(name: str) -> tuple[str, ...]:
-    return (*ADAPTERS, "ppmf_conformance.adapters.broken", name)
+    return (*ADAPTERS, "ppmf_conformance.adapters.broken_oracle", name)
 
 
 def ask(
@@ -244,7 +244,7 @@ def test_junit_counts_what_failed(tmp_path: Path) -> None:
 
 def test_the_page_stands_alone_and_holds_every_case(tmp_path: Path) -> None:
     found, _ = report(tmp_path, "wrong-row-order", "ratings/*")
-    text = page.render(found).decode()
+    text = html_page.render(found).decode()
     assert "http://" not in text
     assert "https://" not in text
     assert "{{" not in text

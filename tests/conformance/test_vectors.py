@@ -14,8 +14,8 @@ import pytest
 from ppmf_conformance import cases, requirement_titles
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.requirements import collect
-from tools.vectors import render
-from tools.vectors.draw import Draw
+from tools.vectors import vector_files
+from tools.vectors.labelled_stream import Draw
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "conformance" / "ppmf_conformance" / "vectors"
@@ -27,11 +27,11 @@ NOT_SHOWN: dict[str, str] = {}
 
 @pytest.mark.req("PPMF-CON-022", "PPMF-CON-021")
 def test_they_are_made_again_byte_for_byte() -> None:
-    made = render.files()
+    made = vector_files.files()
     assert sorted(made) == sorted(path.name for path in FOLDER.iterdir()), "make vectors"
     for name, content in made.items():
         assert (FOLDER / name).read_bytes() == content, f"{name} differs: make vectors"
-    again = requirement_titles.render(ROOT / "spec", render.named(made))
+    again = requirement_titles.render(ROOT / "spec", vector_files.named(made))
     assert (FOLDER.parent / requirement_titles.FILE).read_bytes() == again, "make vectors"
 
 

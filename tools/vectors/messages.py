@@ -9,8 +9,8 @@ import cbor2
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import Draw
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import Draw
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
 _COMPANIONS: dict[tuple[str, int], dict[str, Any]] = {

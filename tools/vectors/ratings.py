@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import Draw
 
 
 def families() -> list[Family]:

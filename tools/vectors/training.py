@@ -9,9 +9,9 @@ from typing import Any
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
-from tools.vectors.toys import KINDS, rated, ratings, side
+from tools.vectors.labelled_stream import Draw
+from tools.vectors.toy_inputs import KINDS, rated, ratings, side
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (

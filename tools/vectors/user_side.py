@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
-from tools.vectors.toys import STARS
+from tools.vectors.labelled_stream import Draw
+from tools.vectors.toy_inputs import STARS
 
 _TOP = "RDG-001 RDG-004 RDG-005 RDG-006 RDG-007 RDG-009"
 

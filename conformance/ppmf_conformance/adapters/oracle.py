@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ppmf_conformance.adapters import common, values
-from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
+from ppmf_conformance.adapters import spec_operations, values
+from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
 from ppmf_reference import certified, fixed, ridge
 from ppmf_spec import words
 from ppmf_spec.decimals import parse_decimal
@@ -207,7 +207,7 @@ def _updates(plan: Given, shares: Given, z: list[int]) -> list[str]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    **common.OPERATIONS,
+    **spec_operations.OPERATIONS,
     "init": init,
     "step": step,
     "words.descend": descend,

@@ -7,9 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_conformance.adapters import sharing, values
+from ppmf_conformance.adapters import sessions_and_uploads, values
+from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_conformance.adapters.oracle import output_shown
-from ppmf_conformance.adapters.serve import Given, Operation
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
@@ -111,7 +111,7 @@ class Parties:
 
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
-        session = sharing.session(given["session"])
+        session = sessions_and_uploads.session(given["session"])
         choice = suite(session.suite)
         coins = Coins.seeded(given["coins"])
         role = Role(given["role"])

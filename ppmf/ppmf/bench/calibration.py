@@ -8,8 +8,8 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ppmf.bench.programme import Point, Programme, is_paillier
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import Point, Programme, is_paillier
 from ppmf_costs.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
 
 Measure = Callable[[Point, str], Measured]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.spu import Entry
 
 

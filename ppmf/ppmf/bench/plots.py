@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.scaling import Series
 
 # the same bytes for the same figures, and text that stays text

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf.bench.programme import DIMENSIONS, Point
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import DIMENSIONS, Point
 
 Measure = Callable[[Point], Measured]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import platformdirs
 
-from ppmf.bench.programme import Point
+from ppmf.bench.run_sizes import Point
 from ppmf_spec.errors import EncodingError, PeerError
 
 REQUIREMENT = "spu==0.9.5"

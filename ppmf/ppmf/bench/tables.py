@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ppmf import console
 from ppmf.bench.calibration import Checked
 from ppmf.bench.comparison import Compared
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.scaling import QUANTITIES, Series
 from ppmf.bench.spu import Entry
 

@@ -11,10 +11,10 @@ import typer
 
 from ppmf import console, options, run_report
 from ppmf.bench import calibration, spu, tables
-from ppmf.bench.programme import FULL, QUICK
-from ppmf.bench.session import RESULTS, Session
+from ppmf.bench.benchmark import RESULTS, Session
+from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
-from ppmf.data import sources
+from ppmf.data import rating_sources
 from ppmf_costs.model import SHIPPED, Coefficients
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
@@ -148,7 +148,7 @@ def bench(
     out.mkdir(parents=True, exist_ok=True)
     measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = sources.find(data_path, announce=console.say)
+    source = rating_sources.find(data_path, announce=console.say)
     session = Session(programme, suites, source, out, measured, python, limit)
     session.begin()
     if calibrate:

@@ -24,7 +24,7 @@ from ppmf_conformance.cases import Suite
 from ppmf_conformance.deadline import Deadlines
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
-from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
 from ppmf_conformance.results import Exit, Result, Summary, reproduction
 from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
@@ -117,7 +117,7 @@ def run(
     if report_to is not None:
         found = Report(context, summary)
         write_atomically(report_to / "junit.xml", junit.render(found))
-        write_atomically(report_to / "index.html", page.render(found))
+        write_atomically(report_to / "index.html", html_page.render(found))
     _show(summary, suite, report_to)
     return int(summary.exit)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console
-from ppmf.data import item_titles, sources
+from ppmf.data import item_titles, rating_sources
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import RangeError
@@ -73,7 +73,7 @@ def recommend(
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
     """
     published = profiles.read(profiles_file)
-    file = sources.ratings_file(ratings_file)
+    file = rating_sources.ratings_file(ratings_file)
     mine = own_ratings(ratings.read(file), user)
     rated = rated_rows(mine, published, ignore_unknown)
     if ignore_unknown and len(rated) < len(mine):

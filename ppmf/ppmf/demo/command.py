@@ -16,7 +16,7 @@ from ppmf import console, run_report
 from ppmf.commands import audit as audit_command
 from ppmf.commands import oracle, recommend
 from ppmf.commands import train as training
-from ppmf.data import sources
+from ppmf.data import rating_sources
 from ppmf.demo import checks
 from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
@@ -81,7 +81,7 @@ def demo(
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
     parameters = Parameters(rank=rank, iterations=iterations)
-    source = sources.find(data_path, announce=console.say)
+    source = rating_sources.find(data_path, announce=console.say)
     train, test = _split(source, users, items, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
@@ -119,7 +119,7 @@ def demo(
 
 
 def _split(
-    source: sources.Source, users: int, items: int, params: Parameters
+    source: rating_sources.Source, users: int, items: int, params: Parameters
 ) -> tuple[Ratings, Ratings]:
     """The slice of most active users and most rated items: (to train on, to test with)."""
     dense = ratings.quantise(ratings.most_active(source.raw, users, items), params)
@@ -130,7 +130,7 @@ def _split(
 
 
 def _announce(
-    source: sources.Source, train: Ratings, test: Ratings, params: Parameters, suite: str
+    source: rating_sources.Source, train: Ratings, test: Ratings, params: Parameters, suite: str
 ) -> None:
     fit = bounds(params, train.n_users, train.n_items)
     console.say("ppmf: private matrix factorisation by users, RecSys and CSP", style="bold")
@@ -149,7 +149,9 @@ def _announce(
         ]
     )
     console.say()
-    if source.notice and source.kind is not sources.Kind.FETCHED:  # those terms were just shown
+    if (
+        source.notice and source.kind is not rating_sources.Kind.FETCHED
+    ):  # those terms were just shown
         console.say(source.notice)
         console.say()
     console.say("Training with three parties takes most of the time.")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ppmf_docs.folding import Arrow, Loop
+from ppmf_docs.diagram_rows import Arrow, Loop
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 WIDTH = 360

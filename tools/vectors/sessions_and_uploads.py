@@ -8,14 +8,14 @@ from typing import Any
 import gmpy2
 import numpy as np
 
-from ppmf_conformance.adapters.sharing import OPERATIONS
+from ppmf_conformance.adapters.sessions_and_uploads import OPERATIONS
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import Draw
 
 SUITE = "paillier-512-insecure"
 BITS = 512

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ppmf_audit import uniformity
 from ppmf_audit.finding import Finding
-from ppmf_audit.outline import Direction
+from ppmf_audit.transcript_outline import Direction
 from ppmf_spec import wire
 
 CLASSES = (

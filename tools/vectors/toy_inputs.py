@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters import values
-from tools.vectors.draw import Draw
+from tools.vectors.labelled_stream import Draw
 
 KINDS: dict[str, dict[str, Any]] = {
     "lipschitz": {},

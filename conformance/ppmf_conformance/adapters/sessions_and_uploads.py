@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ppmf_conformance.adapters import values
-from ppmf_conformance.adapters.blocks import words_of
-from ppmf_conformance.adapters.serve import Given, Operation
+from ppmf_conformance.adapters.building_blocks import words_of
+from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner

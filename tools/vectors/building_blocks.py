@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppmf_conformance.adapters.blocks import OPERATIONS
+from ppmf_conformance.adapters.building_blocks import OPERATIONS
 from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import Draw
 from tools.vectors.messages import SESSION
 
 WORD = 1 << 64

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from ppmf.data import synthetic
+from ppmf.data import synthetic_ratings
 from ppmf_costs import plan as planning
 from ppmf_costs.model import Sample
 from ppmf_costs.plan import Size
@@ -101,7 +101,7 @@ class Measured:
 
 def made_up(users: int, items: int, params: Parameters) -> Ratings:
     """Synthetic ratings of exactly this size: what a run costs does not depend on the ratings."""
-    raw = synthetic.ratings(users, items)
+    raw = synthetic_ratings.ratings(users, items)
     ids = [tuple(str(row + 1) for row in range(count)) for count in (users, items)]
     return rating_lists.quantise(raw, params, users=ids[0], items=ids[1])
 

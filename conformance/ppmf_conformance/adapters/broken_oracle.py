@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapters that are wrong on purpose, one fault each: the proof that the suite would see it.
 
-`python -m ppmf_conformance.adapters.broken NAME`. Each is the oracle but for its fault, and
+`python -m ppmf_conformance.adapters.broken_oracle NAME`. Each is the oracle but for its fault, and
 `FAULTS` names the case that shows it (PPMF-CON-018).
 """
 
@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from ppmf_conformance import json_text
 from ppmf_conformance.adapters import oracle, values
-from ppmf_conformance.adapters.serve import answer, introduction, serve, write
+from ppmf_conformance.adapters.line_server import answer, introduction, serve, write
 from ppmf_conformance.results import Outcome
 from ppmf_reference import fixed
 from ppmf_spec import ids, words

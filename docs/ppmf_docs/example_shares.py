@@ -9,7 +9,7 @@ import numpy as np
 
 from ppmf_docs.tables import table
 from ppmf_docs.toy_training import PARAMETERS, RATINGS, Training, recorded
-from ppmf_docs.worked import COORDINATES, USER, states
+from ppmf_docs.worked_example import COORDINATES, USER, states
 from ppmf_spec.roles import CSP, RECSYS
 
 _HEADINGS = ["", "RecSys has", "CSP has", "sum mod 2^64", "that is"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppmf.data import item_titles, movielens, synthetic
+from ppmf.data import item_titles, movielens, synthetic_ratings
 from ppmf_spec.errors import EncodingError, PpmfError
 from ppmf_spec.ratings import RawRatings, read
 
@@ -106,10 +106,10 @@ def _load(kind: Kind, path: Path, notice: str) -> Source:
 
 
 def _made_up(reason: str) -> Source:
-    raw = synthetic.ratings()
+    raw = synthetic_ratings.ratings()
     return Source(
         kind=Kind.SYNTHETIC,
-        description=f'{_size(raw)}: SYNTHETIC, made up from the label "{synthetic.LABEL}"',
+        description=f'{_size(raw)}: SYNTHETIC, made up from the label "{synthetic_ratings.LABEL}"',
         raw=raw,
         titles={},
         notice=(

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppmf import console, run_report
-from ppmf.bench import comparison, plots, runs, scaling, spu, tables
+from ppmf.bench import comparison, measured_runs, plots, scaling, spu, tables
 from ppmf.bench.calibration import machine
 from ppmf.bench.comparison import Compared
-from ppmf.bench.programme import (
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import (
     REPORTED_CORES,
     REPORTED_GIGABYTES,
     REPORTED_HOURS,
@@ -20,8 +21,7 @@ from ppmf.bench.programme import (
     Programme,
     is_paillier,
 )
-from ppmf.bench.runs import Measured
-from ppmf.data.sources import Source
+from ppmf.data.rating_sources import Source
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_reference import fixed
@@ -67,13 +67,15 @@ class Session:
     def run(self, point: Point, suite: str, ratings: Ratings | None = None) -> Measured:
         """A measured training at a size, on made-up ratings unless others are given."""
         params = point.params
-        used = runs.made_up(point.users, point.items, params) if ratings is None else ratings
+        used = (
+            measured_runs.made_up(point.users, point.items, params) if ratings is None else ratings
+        )
         with console.bars() as shown:
 
             def progress(now: Progress) -> None:
                 shown.show(f"{suite}, {point}: {now.party}", now.done, now.total, now.phase)
 
-            measured = runs.measure(used, params, suite, progress)
+            measured = measured_runs.measure(used, params, suite, progress)
         console.note(f"{suite}, {point}: {console.seconds(measured.wall)}")
         return measured
 

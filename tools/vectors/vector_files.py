@@ -11,19 +11,30 @@ from pathlib import Path
 from ppmf_conformance import requirement_titles
 from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
-    blocks,
+    building_blocks,
     messages,
     params,
+    party_runs,
     ratings,
-    runs,
-    sharing,
+    sessions_and_uploads,
     steps,
     training,
     user_side,
     words,
 )
 
-MAKERS = (params, ratings, words, steps, training, user_side, messages, sharing, blocks, runs)
+MAKERS = (
+    params,
+    ratings,
+    words,
+    steps,
+    training,
+    user_side,
+    messages,
+    sessions_and_uploads,
+    building_blocks,
+    party_runs,
+)
 
 
 def files() -> dict[str, bytes]:

@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from ppmf_audit import opened, order
+from ppmf_audit import message_order, opened_values
+from ppmf_audit.answer_randomness import Characters, Combinations
+from ppmf_audit.ciphertext_pieces import Seals
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
-from ppmf_audit.keys import Seals
-from ppmf_audit.masks import Masks
-from ppmf_audit.opened import Secrets, Values
-from ppmf_audit.outline import Direction, direction_of, entries
-from ppmf_audit.randomness import Characters, Combinations
+from ppmf_audit.masked_fields import Masks
+from ppmf_audit.opened_values import Secrets, Values
 from ppmf_audit.repetition import Repetition
+from ppmf_audit.transcript_outline import Direction, direction_of, entries
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols.ratings_product import Orientation, orientations
@@ -58,7 +58,7 @@ def battery(
         ciphertexts.add(direction, envelope)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
-    found = order.check_view(party, list(entries(party, records)))
+    found = message_order.check_view(party, list(entries(party, records)))
     found.append(_same_shape(records, simulated))
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += masks.findings() + repetition.findings()
@@ -159,7 +159,7 @@ class _Owner:
                     open_seed(session, user, key, message.sealed[at * size : (at + 1) * size])
                     for at, user in enumerate(session.users)
                 ]
-                yield opened.seed_finding("users' seeds", seeds)
+                yield opened_values.seed_finding("users' seeds", seeds)
 
     def _base(self, modulus: bytes, got: Sequence[wire.Message]) -> Iterator[Finding]:
         key = SecretKey(*self.secrets.primes[modulus])
@@ -173,7 +173,7 @@ class _Owner:
                     some = min(slots, 128 - len(seeds))
                     whole = (plaintext % (1 << 128 * some)).to_bytes(16 * some, "little")
                     seeds += [whole[at : at + 16] for at in range(0, len(whole), 16)]
-                yield opened.seed_finding("seeds of base transfers", seeds)
+                yield opened_values.seed_finding("seeds of base transfers", seeds)
 
     def _answers(
         self, key: bytes, orientation: Orientation, rows: list[bytes], answers: list[bytes]
@@ -183,17 +183,17 @@ class _Owner:
         trace: Characters | Combinations
         if isinstance(products, RlweSuite):
             lattice, secret = products.lattice, self.secrets.polynomials[key]
-            shares, floods = opened.error_values(lattice, orientation)
+            shares, floods = opened_values.error_values(lattice, orientation)
             for answer in answers:
-                opened.errors(lattice, secret, answer, orientation, (shares, floods))
-            shown = opened.flood_shows(lattice, orientation)
+                opened_values.errors(lattice, secret, answer, orientation, (shares, floods))
+            shown = opened_values.flood_shows(lattice, orientation)
             values = (shares, floods) if shown else (shares,)
             trace = Combinations(lattice, orientation)
         else:
             primes = self.secrets.primes[key]
-            values = (opened.slot_values(8 * len(key), orientation),)
+            values = (opened_values.slot_values(8 * len(key), orientation),)
             for answer in answers:
-                opened.slots(SecretKey(*primes), answer, orientation, values[0])
+                opened_values.slots(SecretKey(*primes), answer, orientation, values[0])
             trace = Characters(primes, orientation)
         yield from (each.finding() for each in values)
         for data in rows:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, get_type_hints
 
 from ppmf_conformance.adapters import values
-from ppmf_conformance.adapters.serve import Given, Operation
+from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_spec import profiles as profile_files
 from ppmf_spec import wire, words
 from ppmf_spec.bounds import bounds

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from ppmf_audit.finding import Finding
-from ppmf_audit.outline import Direction, Entry
+from ppmf_audit.transcript_outline import Direction, Entry
 from ppmf_spec import wire
 from ppmf_spec.roles import Role
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from ppmf_conformance.adapters import values
-from ppmf_conformance.adapters.serve import Given, Operation
+from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.effects import Send
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler

@@ -10,12 +10,12 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
+from ppmf_conformance.message_edits import Post
 from ppmf_conformance.our_parties import Ours
-from ppmf_conformance.tamper import Post
 from ppmf_spec import wire
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
-from tools.vectors.toys import KINDS
+from tools.vectors.labelled_stream import Draw
+from tools.vectors.toy_inputs import KINDS
 
 _ALL = (
     "RUN-001 RUN-002 RUN-003 RUN-004 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
-from ppmf_audit.opened import join
+from ppmf_audit.opened_values import join
 from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
