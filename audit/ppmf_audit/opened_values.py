@@ -60,7 +60,7 @@ class Secrets:
 
 
 @dataclass
-class Values:
+class OpenedValues:
     """Numbers of one kind that should be uniform in [0, 2^bits), if not for what they hide.
 
     near: two that are nearer than this would be under one mask.
@@ -113,7 +113,7 @@ def seed_finding(kind: str, seeds: Sequence[bytes]) -> Finding:
     return Finding(check, True, f"{len(seeds)} seeds")
 
 
-def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Values) -> None:
+def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: OpenedValues) -> None:
     """Adds the whole slots of an answer."""
     layout, uses, key = orientation.layout, orientation.uses, secret.public
     plan = Slots.of(key.bits, layout)
@@ -126,11 +126,11 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Value
                     found.seen.append(plaintext >> plan.width * slot & (1 << plan.width) - 1)
 
 
-def slot_values(bits: int, orientation: Orientation) -> Values:
+def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
     """Where slots of answers go: masks of one bit less than a slot, and sums below the masks."""
     width = Slots.of(bits, orientation.layout).width
     sums = 128 + (orientation.layout.rows - 1).bit_length()
-    return Values(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums)
+    return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums)
 
 
 def errors(
@@ -138,7 +138,7 @@ def errors(
     secret: NDArray[np.int64],
     data: bytes,
     orientation: Orientation,
-    found: tuple[Values, Values],
+    found: tuple[OpenedValues, OpenedValues],
 ) -> None:
     """Adds the shares, and the errors at scale q plus half their range, of an answer's numbers.
 
@@ -169,14 +169,14 @@ def errors(
         at = stop
 
 
-def error_values(lattice: Lattice, orientation: Orientation) -> tuple[Values, Values]:
+def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValues, OpenedValues]:
     """Where shares and errors go: the flood's range, and what may be added to a flood."""
     budget = Budget.of(lattice, orientation.layout)
     where = f"packing {orientation.packing}"
     rounding = (lattice.degree + 2) * lattice.modulus // lattice.kept_modulus
     return (
-        Values(f"lattice shares {where}", 64, 1),
-        Values(f"lattice errors {where}", budget.flood_bits + 1, 2 * budget.noise + rounding),
+        OpenedValues(f"lattice shares {where}", 64, 1),
+        OpenedValues(f"lattice errors {where}", budget.flood_bits + 1, 2 * budget.noise + rounding),
     )
 
 

@@ -19,7 +19,7 @@ from ppmf_audit.ciphertext_pieces import Seals
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
-from ppmf_audit.opened_values import Secrets, Values
+from ppmf_audit.opened_values import OpenedValues, Secrets
 from ppmf_audit.repetition import Repetition
 from ppmf_audit.transcript_outline import Direction, direction_of, entries
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
@@ -179,7 +179,7 @@ class _Owner:
         self, key: bytes, orientation: Orientation, rows: list[bytes], answers: list[bytes]
     ) -> Iterator[Finding]:
         products = self.leakage.suite.products
-        values: tuple[Values, ...]
+        values: tuple[OpenedValues, ...]
         trace: Characters | Combinations
         if isinstance(products, RlweSuite):
             lattice, secret = products.lattice, self.secrets.polynomials[key]

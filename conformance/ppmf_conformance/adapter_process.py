@@ -32,7 +32,7 @@ class HangError(Exception):
     """No answer within the deadline."""
 
 
-class Target:
+class AdapterProcess:
     """One running adapter. `hello` is called once, before everything else."""
 
     def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:

@@ -56,7 +56,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
+class Vectors:
     """All cases in order, and `digest`, SHA-256 of the list of the files' own (PPMF-CON-021)."""
 
     cases: tuple[Case, ...]
@@ -75,12 +75,12 @@ def matches(case_id: str, pattern: str) -> bool:
 
 
 @cache
-def shipped() -> Suite:
+def shipped() -> Vectors:
     """The suite's own vectors, wherever it is installed."""
     return load(files(__package__) / "vectors")
 
 
-def load(folder: Path | Traversable) -> Suite:
+def load(folder: Path | Traversable) -> Vectors:
     """The vectors of a folder (PPMF-CON-020, -021).
 
     Raises EncodingError for a file that does not fit the schema or its digest, and RangeError for
@@ -99,7 +99,7 @@ def load(folder: Path | Traversable) -> Suite:
         cases += (Case.of(table["family"], case) for case in table["cases"])
     _check_ids(cases)
     text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
-    return Suite(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
+    return Vectors(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
 
 
 def digests(folder: Path | Traversable) -> dict[str, str]:

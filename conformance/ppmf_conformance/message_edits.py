@@ -16,7 +16,7 @@ from ppmf_spec import wire
 Link = tuple[str, str]
 
 
-class Post:
+class Delivery:
     """Messages on their way, in order by link, with at most one edit on the way (PPMF-CON-033)."""
 
     def __init__(self, tamper: Mapping[str, str] | None) -> None:

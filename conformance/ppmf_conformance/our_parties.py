@@ -10,7 +10,7 @@ from ppmf_conformance.adapters.party import Parties
 from ppmf_conformance.line_protocol import Answer
 
 
-class Ours:
+class OwnParties:
     """Answers the calls of a run in this process."""
 
     def __init__(self) -> None:

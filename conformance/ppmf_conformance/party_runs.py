@@ -15,7 +15,7 @@ from ppmf_conformance import schema
 from ppmf_conformance.cases import Case
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
-from ppmf_conformance.message_edits import Post
+from ppmf_conformance.message_edits import Delivery
 from ppmf_conformance.results import Outcome
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
@@ -54,14 +54,14 @@ def play(case: Case, target: Calls) -> tuple[Outcome, str]:
         # Imported when needed: who only runs pure operations does not load the protocol.
         try:
             with needed_by("a run with our own parties"):
-                from ppmf_conformance.our_parties import Ours
+                from ppmf_conformance.our_parties import OwnParties
         except MissingExtraError as missing:
             return Outcome.NOT_RUN, str(missing)
-        calls |= dict.fromkeys(free, Ours())
-    seats = {role: Seat(role, calls[role], case) for role in ROLES}
-    verdict = _Run(case, seats).play()
-    for seat in seats.values():
-        seat.free()
+        calls |= dict.fromkeys(free, OwnParties())
+    parties = {role: CalledParty(role, calls[role], case) for role in ROLES}
+    verdict = _Run(case, parties).play()
+    for party in parties.values():
+        party.free()
     return verdict
 
 
@@ -73,7 +73,7 @@ class StopError(Exception):
         self.verdict = (outcome, detail)
 
 
-class Seat:
+class CalledParty:
     """One party of a run, wherever it is."""
 
     def __init__(self, role: str, calls: Calls, case: Case) -> None:
@@ -88,7 +88,7 @@ class Seat:
         self.refused: list[str] = []
 
     def new(self) -> None:
-        """Seat the party."""
+        """CalledParty the party."""
         session = self._case.given["session"]
         given = {"role": self.role, "session": session, "coins": self._coins()}
         if self.role == "users":
@@ -134,38 +134,38 @@ class Seat:
 class _Run:
     """The parties in turn, until all are done."""
 
-    def __init__(self, case: Case, seats: dict[str, Seat]) -> None:
+    def __init__(self, case: Case, parties: dict[str, CalledParty]) -> None:
         self._case = case
-        self._seats = seats
-        self._post = Post(case.given.get("tamper"))
+        self._parties = parties
+        self._delivery = Delivery(case.given.get("tamper"))
         self._sent: dict[str, int] = defaultdict(int)
 
     def play(self) -> tuple[Outcome, str]:
         try:
-            for seat in self._seats.values():
-                seat.new()
-            while not all(seat.done for seat in self._seats.values()):
-                moved = [self._turn(seat) for seat in self._seats.values()]
+            for party in self._parties.values():
+                party.new()
+            while not all(party.done for party in self._parties.values()):
+                moved = [self._turn(party) for party in self._parties.values()]
                 if not any(moved):
-                    waiting = [role for role, seat in self._seats.items() if not seat.done]
+                    waiting = [role for role, party in self._parties.items() if not party.done]
                     raise StopError(
                         Outcome.FAIL, f"nobody sends what {', '.join(waiting)} wait for"
                     )
         except StopError as stop:
             return stop.verdict
-        recsys = self._seats["recsys"]
+        recsys = self._parties["recsys"]
         out = {**(recsys.output or {}), "refused": recsys.refused}
         return judge(self._case, Answer("ok", out))
 
-    def _turn(self, seat: Seat) -> bool:
+    def _turn(self, party: CalledParty) -> bool:
         """Whether the party had anything to do."""
-        inbox = self._post.collect(seat.role)
-        if seat.done or (seat.started and not inbox):
+        inbox = self._delivery.collect(party.role)
+        if party.done or (party.started and not inbox):
             return False
-        for to, message in seat.step(inbox):
-            if seat.under_test:
-                self._check(seat.role, to, message)
-            self._post.put(seat.role, to, message)
+        for to, message in party.step(inbox):
+            if party.under_test:
+                self._check(party.role, to, message)
+            self._delivery.put(party.role, to, message)
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ppmf_conformance import known_failures, party_runs
-from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import DEADLINES, Deadlines
 from ppmf_conformance.judgement import judge
@@ -73,7 +73,7 @@ class Conversation:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._target: Target | None = None
+        self._target: AdapterProcess | None = None
         self._hello: Hello | None = None
         self._in_a_row = 0
         self.refusal = ""
@@ -113,7 +113,7 @@ class Conversation:
     def _start(self) -> None:
         """Start the program, several times if need be; sets `refusal` if it cannot be had."""
         for _ in range(self._plan.give_up):
-            self._target = Target(self._plan.command, self._plan.deadlines)
+            self._target = AdapterProcess(self._plan.command, self._plan.deadlines)
             try:
                 hello = self._target.hello()
             except (CrashError, HangError, ProtocolError) as ending:
@@ -132,5 +132,5 @@ def declared(case: Case, hello: Hello) -> bool:
     return case.features <= hello.features and party_runs.roles(case) <= set(hello.roles)
 
 
-def _one(case: Case, target: Target) -> tuple[Outcome, str]:
+def _one(case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
     return judge(case, target.run(case.id, case.op, case.given))

@@ -14,7 +14,7 @@ import pytest
 
 from ppmf import main
 from ppmf_conformance import cases, known_failures, requirement_titles, runner
-from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.adapters.broken_oracle import FAULTS
 from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
 from ppmf_conformance.known_failures import KnownFailure
@@ -140,7 +140,7 @@ def test_a_program_that_reads_nothing_or_stays_is_ended_with_its_children() -> N
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"print({HELLO!r}, flush=True)\ntime.sleep(600)"
     )
-    target = Target(script(text), Deadlines(20, 0.3))
+    target = AdapterProcess(script(text), Deadlines(20, 0.3))
     try:
         target.hello()
         with pytest.raises(HangError, match=r"0.3 s"):

@@ -15,7 +15,7 @@ from ppmf_conformance import cases, requirement_titles
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.requirements import collect
 from tools.vectors import vector_files
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "conformance" / "ppmf_conformance" / "vectors"
@@ -38,10 +38,10 @@ def test_they_are_made_again_byte_for_byte() -> None:
 @pytest.mark.req("PPMF-CON-022")
 def test_random_numbers_are_those_of_the_label() -> None:
     stream = hashlib.shake_256(b"ppmf/v1/vectors/label").digest(20)
-    draw = Draw("label")
+    draw = LabelledStream("label")
     assert draw.bytes(12) + draw.bytes(8) == stream
-    assert Draw("label").word() == int.from_bytes(stream[:8], "little")
-    assert Draw("other").bytes(20) != stream
+    assert LabelledStream("label").word() == int.from_bytes(stream[:8], "little")
+    assert LabelledStream("other").bytes(20) != stream
 
 
 @pytest.mark.req("PPMF-CON-023")

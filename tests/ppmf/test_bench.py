@@ -18,7 +18,7 @@ import pytest
 from ppmf import main
 from ppmf.bench import comparison, measured_runs, plots, scaling, spu
 from ppmf.bench.measured_runs import Measured
-from ppmf.bench.run_sizes import FULL, QUICK, Point
+from ppmf.bench.run_sizes import FULL, QUICK, RunSize
 from ppmf.bench.spu import Entry
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
@@ -94,7 +94,7 @@ def command(out: Path, *more: str) -> list[str]:
 
 
 def test_a_measured_run_is_a_real_one() -> None:
-    point = Point(4, 3, 1, 1)
+    point = RunSize(4, 3, 1, 1)
     ratings = measured_runs.made_up(point.users, point.items, point.params)
     assert (ratings.n_users, ratings.n_items) == (4, 3)
     seen: list[Progress] = []
@@ -140,19 +140,19 @@ def test_the_slope_of_a_power_is_its_exponent(exponent: float) -> None:
 
 
 def test_every_dimension_grows_alone_and_the_base_runs_once() -> None:
-    seen: Counter[Point] = Counter()
+    seen: Counter[RunSize] = Counter()
 
-    def run(point: Point) -> Measured:
+    def run(point: RunSize) -> Measured:
         seen[point] += 1
         return pretended(
             measured_runs.made_up(point.users, point.items, point.params), point.params, SUITE
         )
 
-    base = Point(6, 5, 1, 2)
+    base = RunSize(6, 5, 1, 2)
     series = scaling.measure(base, (1, 2), run)
     assert [one.dimension for one in series] == ["users", "items", "rank", "iterations"]
     assert seen == Counter(
-        [base, Point(12, 5, 1, 2), Point(6, 10, 1, 2), Point(6, 5, 2, 2), Point(6, 5, 1, 4)]
+        [base, RunSize(12, 5, 1, 2), RunSize(6, 10, 1, 2), RunSize(6, 5, 2, 2), RunSize(6, 5, 1, 4)]
     )
     last = series[-1].json()
     assert last["dimension"] == "iterations"
@@ -165,15 +165,15 @@ def test_every_dimension_grows_alone_and_the_base_runs_once() -> None:
 @pytest.mark.usefixtures("fake_script")
 def test_spu_is_asked_part_by_part_and_what_takes_too_long_is_stopped() -> None:
     python = Path(sys.executable)
-    about, entries = spu.measure(python, Point(5, 4, 1, 2), ["product", "clamp"], 60)
+    about, entries = spu.measure(python, RunSize(5, 4, 1, 2), ["product", "clamp"], 60)
     assert about == {"spu": "0", "protocol": "CHEETAH", "field": "FM64"}
     assert [entry.part for entry in entries] == ["set-up", "product", "clamp"]
     assert entries[1] == Entry("product", 1.5, 10, 0.25, 60)
-    about, entries = spu.measure(python, Point(5, 4, 33, 2), ["product"], 0.2)
+    about, entries = spu.measure(python, RunSize(5, 4, 33, 2), ["product"], 0.2)
     assert entries == [Entry("product", None, None, None, 0.2)]
     assert entries[0].json()["stopped_after"] == 0.2
     with pytest.raises(PeerError, match="exit status 3"):
-        spu.measure(python, Point(5, 4, 22, 2), ["product"], 60)
+        spu.measure(python, RunSize(5, 4, 22, 2), ["product"], 60)
 
 
 def test_spu_is_installed_once_into_a_place_of_its_own(
@@ -207,7 +207,7 @@ def test_without_the_source_tree_there_is_no_comparison(
 ) -> None:
     monkeypatch.setattr(spu, "SCRIPT", tmp_path / "nowhere.py")
     with pytest.raises(EncodingError, match="needs the source tree"):
-        spu.measure(Path(sys.executable), Point(5, 4, 1, 2), ["product"], 60)
+        spu.measure(Path(sys.executable), RunSize(5, 4, 1, 2), ["product"], 60)
 
 
 def test_ratios_compare_half_step_with_half_step() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ppmf_conformance.adapters.building_blocks import OPERATIONS
 from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
 from tools.vectors.family import Family
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.messages import SESSION
 
 WORD = 1 << 64
@@ -42,7 +42,7 @@ def _hashes(family: Family) -> None:
     ):
         given = {"session": SESSION, "epoch": epoch, "purpose": purpose, "indices": indices}
         family.add(f"key-{slug}", "hash.key", "HSH-002 HSH-004", "the key of a batch", given)
-    draw = Draw("hash/blocks")
+    draw = LabelledStream("hash/blocks")
     for slug, tweak in (
         ("tweak-0", 0),
         ("tweak-1", 1),
@@ -75,7 +75,7 @@ def _transfers(family: Family) -> None:
         ("beyond", [129]),
         ("streams", [5, 130, 1]),
     ):
-        draw = Draw(f"transfers/{slug}")
+        draw = LabelledStream(f"transfers/{slug}")
         seeds = [[draw.bytes(16), draw.bytes(16)] for _ in range(128)]
         choices = ["".join(str(draw.below(2)) for _ in range(size)) for size in sizes]
         offset = draw.bytes(16)
@@ -129,7 +129,7 @@ def _bitmul(family: Family) -> None:
         ("whole", "a word as wide as the ring", 64, 1, 1, True),
     ):
         for me in ("csp", "recsys"):
-            draw = Draw(f"bitmul/{slug}-{me}")
+            draw = LabelledStream(f"bitmul/{slug}-{me}")
             bits = [[draw.below(2) for _ in range(width)] for _ in range(count)]
             payload = sum((64 - t + 7) // 8 for t in range(width)) * count * length
             given: dict[str, Any] = {
@@ -170,7 +170,7 @@ def _bitmul(family: Family) -> None:
                     )
 
 
-def _shared(draw: Draw, numbers: list[int], width: int) -> dict[str, list[int]]:
+def _shared(draw: LabelledStream, numbers: list[int], width: int) -> dict[str, list[int]]:
     """Two shares mod 2^width of each number; some chosen to carry through every bit."""
     share0 = [draw.below(1 << width) for _ in numbers]
     share0[0] = (1 << width) - 1
@@ -240,7 +240,7 @@ def _reciprocals(family: Family) -> None:
             [256, 2**33, 2**34 - 1],
         ),
     ):
-        draw = Draw(f"circuits/reciprocal-{slug}")
+        draw = LabelledStream(f"circuits/reciprocal-{slug}")
         drop, width = int(str(plan["drop"])), int(str(plan["width"]))
         numbers = [(d << drop) + draw.below(1 << drop) for d in divisors]
         given = {"circuit": "reciprocal", "plan": plan, "inputs": _shared(draw, numbers, width)}
@@ -258,7 +258,7 @@ def _updates(family: Family) -> None:
         ("binary", "binary-elastic-net", 40, 24, 8, 1),
         ("binary-64", "binary-elastic-net", 64, 40, 12, 2),
     ):
-        draw = Draw(f"circuits/update-{slug}")
+        draw = LabelledStream(f"circuits/update-{slug}")
         plan = {
             "width": width,
             "drop": drop,
@@ -381,7 +381,7 @@ def _garbling(family: Family) -> None:
     ]
     for slug, circuit, plan, widths in plans:
         for elements in (1, 3):
-            draw = Draw(f"garbling/{slug}-{elements}")
+            draw = LabelledStream(f"garbling/{slug}-{elements}")
             offset = bytearray(draw.bytes(16))
             offset[0] |= 1
             zero = {

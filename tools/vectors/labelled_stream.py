@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Draw:
+class LabelledStream:
     """The stream of SHAKE-256("ppmf/v1/vectors/" + label) (PPMF-CON-022)."""
 
     def __init__(self, label: str) -> None:

@@ -10,7 +10,7 @@ import cbor2
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from tools.vectors.family import Family
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ def families() -> list[Family]:
 
 def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) -> dict[str, Any]:
     """A message of that name, its bytes drawn."""
-    draw = Draw(f"wire/{name}")
+    draw = LabelledStream(f"wire/{name}")
     fields = {
         field: draw.bytes(value).hex() if isinstance(value, int) and field != "first" else value
         for field, value in FIELDS[name].items()

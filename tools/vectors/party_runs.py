@@ -10,11 +10,11 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
-from ppmf_conformance.message_edits import Post
-from ppmf_conformance.our_parties import Ours
+from ppmf_conformance.message_edits import Delivery
+from ppmf_conformance.our_parties import OwnParties
 from ppmf_spec import wire
 from tools.vectors.family import Family
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.toy_inputs import KINDS
 
 _ALL = (
@@ -47,7 +47,7 @@ def families() -> list[Family]:
 
 
 def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> dict[str, Any]:
-    draw = Draw(f"parties/{kind}")
+    draw = LabelledStream(f"parties/{kind}")
     table = {**KINDS[kind], "rank": "1", "iterations": str(iterations)}
     user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
     found = [
@@ -74,7 +74,7 @@ def output(given: dict[str, Any]) -> dict[str, Any]:
 
 def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
     """Name and length of every message of a run, by link, from one of our own."""
-    ours, post = Ours(), Post(None)
+    ours, delivery = OwnParties(), Delivery(None)
     handles: dict[str, str] = {}
     done: set[str] = set()
     found: dict[str, list[list[str]]] = defaultdict(list)
@@ -90,7 +90,7 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
         for role in ROLES:
             inbox = [
                 {"from": sender, "message": message.hex() if message else None}
-                for sender, message in post.collect(role)
+                for sender, message in delivery.collect(role)
             ]
             if role in done:
                 continue
@@ -98,7 +98,7 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
             assert answer.status == "ok", answer.message
             for one in answer.out["outbox"]:
                 message = bytes.fromhex(one["message"])
-                post.put(role, one["to"], message)
+                delivery.put(role, one["to"], message)
                 name = wire.decode(message).message.name
                 found[f"{role}>{one['to']}"].append([name, str(len(message))])
             if answer.out["done"]:

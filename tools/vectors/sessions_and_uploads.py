@@ -15,7 +15,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
 from tools.vectors.family import Family
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 
 SUITE = "paillier-512-insecure"
 BITS = 512
@@ -101,7 +101,7 @@ def _shares(family: Family) -> None:
         ("one-item", "2", 1),
         ("long", "1", 20),
     ):
-        draw = Draw(f"shares/{slug}")
+        draw = LabelledStream(f"shares/{slug}")
         run = {**RUN, "users": [user], "items": [str(j) for j in range(items)]}
         seed = draw.bytes(32)
         family.add(
@@ -127,7 +127,7 @@ def _shares(family: Family) -> None:
         ("no-bias", 2, False, 2, 12),
         ("odd-bits", 1, True, 1, 8),
     ):
-        draw = Draw(f"shares/open-{slug}")
+        draw = LabelledStream(f"shares/open-{slug}")
         table = {"rank": str(rank), "bias": bias, "frac_bits": str(f), "step_bits": "10"}
         run = {**RUN, "parameters": table, "items": [str(j) for j in range(items)]}
         count = (2 + f) * (rank + bias) * items
@@ -165,7 +165,7 @@ def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
 
 
 def _uploads(family: Family) -> None:
-    draw = Draw("upload/seeds")
+    draw = LabelledStream("upload/seeds")
     seed, secret = draw.bytes(32), draw.bytes(32)
     public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
 
@@ -175,7 +175,7 @@ def _uploads(family: Family) -> None:
             "session": {**RUN, **change},
             "user": user,
             "key": to.hex(),
-            "material": Draw(f"upload/{slug}").bytes(32).hex(),
+            "material": LabelledStream(f"upload/{slug}").bytes(32).hex(),
             "seed": seed.hex(),
         }
         return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
@@ -362,7 +362,7 @@ def _answers(family: Family) -> None:
         ("empty-use", 2, (2, 2), ((0, 0), (0, 2))),
         ("odd", 3, (5, 2), ((1, 2), (0, 2))),
     ):
-        draw = Draw(f"paillier/answer-{slug}")
+        draw = LabelledStream(f"paillier/answer-{slug}")
         coins = Coins.seeded(f"vectors/paillier/answer-{slug}")
         layout = Layout(rows, blocks, 64)
         slots = Slots.of(BITS, layout)

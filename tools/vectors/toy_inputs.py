@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters import values
-from tools.vectors.labelled_stream import Draw
+from tools.vectors.labelled_stream import LabelledStream
 
 KINDS: dict[str, dict[str, Any]] = {
     "lipschitz": {},
@@ -37,7 +37,9 @@ KINDS: dict[str, dict[str, Any]] = {
 STARS = [f"{half // 2}.5" if half % 2 else str(half // 2) for half in range(1, 11)]
 
 
-def ratings(draw: Draw, users: int, items: int, part: int = 1, of: int = 2) -> dict[str, Any]:
+def ratings(
+    draw: LabelledStream, users: int, items: int, part: int = 1, of: int = 2
+) -> dict[str, Any]:
     """Lists of ids and about `part` in `of` of all ratings, in no order."""
     user_ids = [str(1 + 3 * i) for i in range(users)]
     item_ids = [f"{'abcdefghij'[j % 10]}{j}" for j in range(items)]
@@ -50,14 +52,16 @@ def ratings(draw: Draw, users: int, items: int, part: int = 1, of: int = 2) -> d
     return {"users": user_ids, "items": item_ids, "ratings": found}
 
 
-def side(draw: Draw, rows: int, table: dict[str, Any]) -> list[list[int]]:
+def side(draw: LabelledStream, rows: int, table: dict[str, Any]) -> list[list[int]]:
     """Rows of words anywhere in the box."""
     params = values.parameters(table)
     edge = 1 << (params.box_bits + params.frac_bits)
     return [[draw.between(-edge, edge - 1) for _ in range(params.row_rank)] for _ in range(rows)]
 
 
-def rated(draw: Draw, rows: int, others: int, table: dict[str, Any]) -> list[dict[str, Any]]:
+def rated(
+    draw: LabelledStream, rows: int, others: int, table: dict[str, Any]
+) -> list[dict[str, Any]]:
     """For each row, which of the others it is rated with, and the integers of the ratings."""
     params = values.parameters(table)
     scale = 1 << params.rating_frac_bits

@@ -17,8 +17,8 @@ from ppmf.bench.run_sizes import (
     REPORTED_CORES,
     REPORTED_GIGABYTES,
     REPORTED_HOURS,
-    Point,
-    Programme,
+    BenchmarkSizes,
+    RunSize,
     is_paillier,
 )
 from ppmf.data.rating_sources import Source
@@ -34,13 +34,13 @@ RESULTS = "results.json"
 
 
 @dataclass
-class Session:
+class Benchmark:
     """What was asked for, and `results` so far: written to `out` after every part.
 
     spu_python: None leaves the comparison out. limit: seconds each piece of work may take on SPU.
     """
 
-    programme: Programme
+    sizes: BenchmarkSizes
     suites: Sequence[str]
     source: Source
     out: Path
@@ -64,7 +64,7 @@ class Session:
         if self.source.notice:
             console.say(self.source.notice)
 
-    def run(self, point: Point, suite: str, ratings: Ratings | None = None) -> Measured:
+    def run(self, point: RunSize, suite: str, ratings: Ratings | None = None) -> Measured:
         """A measured training at a size, on made-up ratings unless others are given."""
         params = point.params
         used = (
@@ -83,7 +83,7 @@ class Session:
         """A full training with every suite, and F_fix in the clear on the same ratings."""
         found = []
         for suite in self.suites:
-            point = self.programme.of(suite)
+            point = self.sizes.of(suite)
             ratings = self._real(point)
             measured = self.run(point, suite, ratings)
             self._trainings.append(measured)
@@ -97,7 +97,7 @@ class Session:
 
     def paper(self) -> None:
         """The founding paper's size, with the first suite."""
-        point = self.programme.paper
+        point = self.sizes.paper
         measured = self.run(point, self.suites[0])
         self._title(f"The founding paper's size, {measured.suite}: {point}")
         tables.run(measured)
@@ -125,7 +125,7 @@ class Session:
             console.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
             return
         first = self._trainings[0] if self._trainings else None
-        point = self.programme.of(self.suites[0])
+        point = self.sizes.of(self.suites[0])
         self._title(f"SPU CHEETAH, two parties: {point}")
         about, entries = spu.measure(self.spu_python, point, spu.PARTS, self.limit)
         tables.spu(entries)
@@ -137,8 +137,8 @@ class Session:
 
     def scaling(self) -> None:
         """Cost against size, with the first suite."""
-        base, suite = self.programme.base, self.suites[0]
-        series = scaling.measure(base, self.programme.factors, lambda at: self.run(at, suite))
+        base, suite = self.sizes.base, self.suites[0]
+        series = scaling.measure(base, self.sizes.factors, lambda at: self.run(at, suite))
         self._title(f"Cost against size, {suite}: {base}, each dimension multiplied alone")
         tables.scaling(series)
         plots.scaling(self.out / "scaling.svg", series)
@@ -155,7 +155,7 @@ class Session:
         console.say()
         console.say(f"Results: {self.out / RESULTS}")
 
-    def _real(self, point: Point) -> Ratings:
+    def _real(self, point: RunSize) -> Ratings:
         """Of the data, the most active users and most rated items, as many as the point has."""
         raw = rating_lists.most_active(self.source.raw, point.users, point.items)
         return rating_lists.quantise(raw, point.params)
@@ -177,7 +177,7 @@ class Session:
 
     def _extrapolated(self, measured: Measured) -> dict[str, object]:
         """A measured small run taken to the full size by the ratio of the two estimates."""
-        point, suite = self.programme.training, measured.suite
+        point, suite = self.sizes.training, measured.suite
         if self.costs is None or suite not in self.costs.suites:
             console.say(f"not extrapolated: the unit costs of {suite} were not measured")
             return {}

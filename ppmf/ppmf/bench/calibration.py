@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ppmf.bench.measured_runs import Measured
-from ppmf.bench.run_sizes import Point, Programme, is_paillier
+from ppmf.bench.run_sizes import BenchmarkSizes, RunSize, is_paillier
 from ppmf_costs.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
 
-Measure = Callable[[Point, str], Measured]
+Measure = Callable[[RunSize, str], Measured]
 
 TOLERANCE = 0.25
 
@@ -21,7 +21,7 @@ TOLERANCE = 0.25
 class Checked:
     """A measured run and what was estimated for it."""
 
-    point: Point
+    point: RunSize
     run: Measured
     estimate: Estimate
 
@@ -62,23 +62,23 @@ class Checked:
         }
 
 
-def calibrate(programme: Programme, suites: Sequence[str], run: Measure) -> Coefficients:
+def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> Coefficients:
     """Measure the calibration's runs with each suite, and fit."""
     samples = [
         run(point, suite).sample()
         for suite in suites
-        for point in programme.calibration[is_paillier(suite)]
+        for point in sizes.calibration[is_paillier(suite)]
     ]
     return fit(samples, machine())
 
 
 def check(
-    programme: Programme, suites: Sequence[str], costs: Coefficients, run: Measure
+    sizes: BenchmarkSizes, suites: Sequence[str], costs: Coefficients, run: Measure
 ) -> list[Checked]:
     """Measure the check's runs, none of which the calibration had, and estimate each."""
     checked = []
     for suite in suites:
-        for point in programme.checks[is_paillier(suite)]:
+        for point in sizes.checks[is_paillier(suite)]:
             measured = run(point, suite)
             checked.append(Checked(point, measured, costs.estimate(measured.tally, suite)))
     return checked

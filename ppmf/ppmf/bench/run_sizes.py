@@ -11,7 +11,7 @@ DIMENSIONS = ("users", "items", "rank", "iterations")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class RunSize:
     """The size of a run; all other parameters have their defaults."""
 
     users: int
@@ -24,17 +24,17 @@ class Point:
         """The parameter set of a run of this size."""
         return Parameters(rank=self.rank, iterations=self.iterations)
 
-    def times(self, dimension: str, factor: int) -> Point:
+    def times(self, dimension: str, factor: int) -> RunSize:
         """The same with one dimension multiplied."""
         values = {name: getattr(self, name) for name in DIMENSIONS}
-        return Point(**{**values, dimension: factor * values[dimension]})
+        return RunSize(**{**values, dimension: factor * values[dimension]})
 
     def __str__(self) -> str:
         return f"{self.users:,} x {self.items:,}, rank {self.rank}, T = {self.iterations}"
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
+class BenchmarkSizes:
     """The sizes of every part.
 
     training: the full training. small: what stands for it with Paillier, whose products of the full
@@ -43,21 +43,21 @@ class Programme:
     lattice suite and for Paillier.
     """
 
-    training: Point
-    small: Point
-    paper: Point
-    base: Point
+    training: RunSize
+    small: RunSize
+    paper: RunSize
+    base: RunSize
     factors: tuple[int, ...]
-    calibration: tuple[tuple[Point, ...], tuple[Point, ...]]
-    checks: tuple[tuple[Point, ...], tuple[Point, ...]]
+    calibration: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
+    checks: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
 
-    def of(self, suite: str) -> Point:
+    def of(self, suite: str) -> RunSize:
         """The size of the full training with this suite."""
         return self.small if is_paillier(suite) else self.training
 
     def with_training(
         self, users: int | None, items: int | None, rank: int | None, iterations: int | None
-    ) -> Programme:
+    ) -> BenchmarkSizes:
         """With another size of the full training, where one is given."""
         given = zip(DIMENSIONS, (users, items, rank, iterations), strict=True)
         changes = {name: value for name, value in given if value is not None}
@@ -69,56 +69,56 @@ def is_paillier(suite: str) -> bool:
     return suite.startswith("paillier")
 
 
-FULL = Programme(
-    training=Point(943, 1682, 10, 20),
-    small=Point(60, 60, 5, 3),
-    paper=Point(940, 40, 8, 10),
-    base=Point(240, 240, 4, 3),
+FULL = BenchmarkSizes(
+    training=RunSize(943, 1682, 10, 20),
+    small=RunSize(60, 60, 5, 3),
+    paper=RunSize(940, 40, 8, 10),
+    base=RunSize(240, 240, 4, 3),
     factors=(1, 2, 4),
     calibration=(
         (
-            Point(50, 50, 2, 4),
-            Point(100, 100, 3, 8),
-            Point(400, 60, 5, 3),
-            Point(60, 400, 8, 3),
-            Point(300, 300, 10, 2),
-            Point(943, 200, 10, 3),
-            Point(300, 1200, 6, 2),
-            Point(943, 1682, 10, 2),
-            Point(60, 4000, 3, 2),
-            Point(500, 6000, 6, 2),
+            RunSize(50, 50, 2, 4),
+            RunSize(100, 100, 3, 8),
+            RunSize(400, 60, 5, 3),
+            RunSize(60, 400, 8, 3),
+            RunSize(300, 300, 10, 2),
+            RunSize(943, 200, 10, 3),
+            RunSize(300, 1200, 6, 2),
+            RunSize(943, 1682, 10, 2),
+            RunSize(60, 4000, 3, 2),
+            RunSize(500, 6000, 6, 2),
         ),
         (
-            Point(20, 20, 2, 2),
-            Point(40, 20, 4, 2),
-            Point(20, 40, 3, 4),
-            Point(60, 40, 3, 2),
-            Point(60, 60, 5, 1),
-            Point(90, 60, 2, 2),
+            RunSize(20, 20, 2, 2),
+            RunSize(40, 20, 4, 2),
+            RunSize(20, 40, 3, 4),
+            RunSize(60, 40, 3, 2),
+            RunSize(60, 60, 5, 1),
+            RunSize(90, 60, 2, 2),
         ),
     ),
     checks=(
         (
-            Point(150, 250, 4, 6),
-            Point(500, 300, 7, 4),
-            Point(700, 1200, 10, 3),
-            Point(940, 40, 8, 10),
-            Point(300, 5000, 8, 3),
+            RunSize(150, 250, 4, 6),
+            RunSize(500, 300, 7, 4),
+            RunSize(700, 1200, 10, 3),
+            RunSize(940, 40, 8, 10),
+            RunSize(300, 5000, 8, 3),
         ),
-        (Point(30, 50, 4, 2), Point(70, 70, 3, 2)),
+        (RunSize(30, 50, 4, 2), RunSize(70, 70, 3, 2)),
     ),
 )
 
-_TINY = Point(12, 9, 2, 2)
+_TINY = RunSize(12, 9, 2, 2)
 
-QUICK = Programme(
+QUICK = BenchmarkSizes(
     training=_TINY,
     small=_TINY,
-    paper=Point(14, 6, 2, 2),
-    base=Point(6, 5, 1, 1),
+    paper=RunSize(14, 6, 2, 2),
+    base=RunSize(6, 5, 1, 1),
     factors=(1, 2),
-    calibration=((_TINY, Point(8, 12, 3, 1)), (_TINY, Point(8, 12, 3, 1))),
-    checks=((Point(10, 10, 2, 2),), (Point(10, 10, 2, 2),)),
+    calibration=((_TINY, RunSize(8, 12, 3, 1)), (_TINY, RunSize(8, 12, 3, 1))),
+    checks=((RunSize(10, 10, 2, 2),), (RunSize(10, 10, 2, 2),)),
 )
 """Toy sizes: does everything run? The figures mean nothing."""
 

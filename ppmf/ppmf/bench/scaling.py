@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppmf.bench.measured_runs import Measured
-from ppmf.bench.run_sizes import DIMENSIONS, Point
+from ppmf.bench.run_sizes import DIMENSIONS, RunSize
 
-Measure = Callable[[Point], Measured]
+Measure = Callable[[RunSize], Measured]
 
 QUANTITIES: Mapping[str, Callable[[Measured], float]] = {
     "seconds": lambda run: run.wall,
@@ -58,7 +58,7 @@ def slope(factors: Sequence[float], values: Sequence[float]) -> float:
     return float(centred @ (y - y.mean()) / (centred @ centred))
 
 
-def measure(base: Point, factors: tuple[int, ...], run: Measure) -> list[Series]:
+def measure(base: RunSize, factors: tuple[int, ...], run: Measure) -> list[Series]:
     """Every dimension of `base` times every factor; the base itself is run once."""
     first = run(base)
     return [

@@ -19,7 +19,7 @@ from typing import Any
 
 import platformdirs
 
-from ppmf.bench.run_sizes import Point
+from ppmf.bench.run_sizes import RunSize
 from ppmf_spec.errors import EncodingError, PeerError
 
 REQUIREMENT = "spu==0.9.5"
@@ -72,7 +72,7 @@ def install() -> Path:
 
 
 def measure(
-    python: Path, point: Point, parts: Sequence[str], limit: float
+    python: Path, point: RunSize, parts: Sequence[str], limit: float
 ) -> tuple[dict[str, object], list[Entry]]:
     """SPU's own description, and the entries of the parts, each at most `limit` seconds long.
 

@@ -11,7 +11,7 @@ import typer
 
 from ppmf import console, options, run_report
 from ppmf.bench import calibration, spu, tables
-from ppmf.bench.benchmark import RESULTS, Session
+from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
@@ -142,40 +142,40 @@ def bench(
       ppmf bench --calibrate --costs costs.toml
       ppmf bench --check-estimate --costs costs.toml
     """
-    programme = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
+    sizes = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
     measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
     python = spu.install() if install_spu else spu_python
     source = rating_sources.find(data_path, announce=console.say)
-    session = Session(programme, suites, source, out, measured, python, limit)
-    session.begin()
+    benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
+    benchmark.begin()
     if calibrate:
-        found = calibration.calibrate(programme, suites, session.run)
+        found = calibration.calibrate(sizes, suites, benchmark.run)
         found.write(costs)
         console.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
     if check_estimate:
-        _check(session, costs)
+        _check(benchmark, costs)
     if calibrate or check_estimate:
         return
     for part in Part:
         if not only or part in only:
-            getattr(session, part.value)()
-    session.finish()
-    if not session.equal:
+            getattr(benchmark, part.value)()
+    benchmark.finish()
+    if not benchmark.equal:
         console.say("A secure result DIFFERS from F_fix", style="bold red")
         raise typer.Exit(1)
 
 
-def _check(session: Session, costs: Path) -> None:
+def _check(benchmark: Benchmark, costs: Path) -> None:
     """Estimates next to measured runs; exit status 1 if one is off."""
     rows = calibration.check(
-        session.programme, session.suites, Coefficients.read(costs), session.run
+        benchmark.sizes, benchmark.suites, Coefficients.read(costs), benchmark.run
     )
     tables.checked(rows)
-    session.results["estimates"] = [one.json() for one in rows]
-    run_report.write_json(session.out / RESULTS, session.results)
+    benchmark.results["estimates"] = [one.json() for one in rows]
+    run_report.write_json(benchmark.out / RESULTS, benchmark.results)
     if not all(one.holds for one in rows):
         console.say("An estimate is off by more than a quarter", style="bold red")
         raise typer.Exit(1)
