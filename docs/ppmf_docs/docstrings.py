@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Docstrings as they are written in this house, for Sphinx: plain text with `code` in backquotes.
+"""Docstrings as this project writes them, made ready for Sphinx: plain text, `code` in backquotes.
 
-They carry no markup, so what reStructuredText would take for some is escaped: a `|x|` is no
-substitution, a trailing underscore no reference. What stands indented between blank lines, formulas
-and code, is shown as it is; so are doctests and tables.
+A docstring carries no markup, so what reStructuredText would take for markup is escaped: a `|x|` is
+no substitution, a trailing underscore is no reference. Text that stands indented between blank
+lines, such as a formula or code, is shown as it is; so are doctests and tables.
 """
 
 from __future__ import annotations

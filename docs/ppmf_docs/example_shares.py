@@ -25,7 +25,7 @@ def training() -> Training:
 
 
 def ratings() -> str:
-    """The followed user's rows: whether she rated an item, and what."""
+    """The rows of the user that the page follows: whether an item is rated, and with what."""
     shares = training().ratings
     rows = []
     for item, name in enumerate(RATINGS.items):

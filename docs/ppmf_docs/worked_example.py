@@ -255,18 +255,18 @@ def own_ratings() -> dict[int, Fraction]:
 
 
 def profile() -> str:
-    """Her profile, computed at home."""
+    """The followed user's profile, which the user computes alone."""
     found = ridge.profile(own_ratings(), profiles())
     values = [*found.factors, found.bias]
     rows = [
         [name, _fraction(value), f"{float(value):.4f}"]
         for name, value in zip(COORDINATES, values, strict=True)
     ]
-    return table(["her profile", "exactly", "about"], rows, right=(2,))
+    return table(["profile", "exactly", "about"], rows, right=(2,))
 
 
 def predictions() -> str:
-    """Her predictions for all items."""
+    """The followed user's predictions for all items."""
     found = ridge.profile(own_ratings(), profiles())
     known = own_ratings()
     rows = [
@@ -277,7 +277,7 @@ def predictions() -> str:
         ]
         for j, item in enumerate(RATINGS.items)
     ]
-    return table(["item", "her rating", "prediction"], rows, right=(1, 2))
+    return table(["item", "own rating", "prediction"], rows, right=(1, 2))
 
 
 def _side(ids: Sequence[str], rows: Matrix) -> str:
