@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does an answer carry the peer's matrix in its randomness? The tests are the attacks.
+"""Checks that the randomness of an answer does not reveal the peer's matrix.
 
-An answer without a randomness of its own is prod_j c_j^(x_j) in a Paillier suite, sum_j x_j c_j in
-a lattice suite, and its owner knows the c_j. Both can be solved for x.
+Each check is the attack that would work without the protection. An answer without a randomness of
+its own is prod_j c_j^(x_j) in a Paillier suite, sum_j x_j c_j in a lattice suite, and the owner of
+the key knows the c_j. Both can be solved for x.
 
 *Paillier.* The Legendre symbol modulo a prime p of N is a character of the ciphertexts: of an
 answer it would be the sum over j of x_j times that of c_j (bits, added mod 2). So for a row x, the
@@ -49,7 +50,7 @@ Symbols = NDArray[np.uint8]
 
 @dataclass
 class Characters:
-    """Paillier: the systems of one owner's answers, in one orientation."""
+    """Paillier: the linear systems of the answers to one owner, in one orientation."""
 
     primes: tuple[int, int]
     orientation: Orientation
@@ -64,7 +65,7 @@ class Characters:
         self.rows += [self._symbols(data[at : at + size]) for at in range(0, len(data), size)]
 
     def add(self, data: bytes) -> None:
-        """Look at an answer to them."""
+        """Solve the linear systems of an answer to these rows."""
         uses, numbers = self.orientation.uses, iter(self._symbols(data))
         answers: dict[int, list[tuple[int, Symbols]]] = {}
         for block, use in enumerate(uses):
@@ -108,7 +109,7 @@ class Characters:
         return [(b, span) for b, width in enumerate(layout.blocks) for span in plan.spans(width)]
 
     def _symbols(self, data: bytes) -> Symbols:
-        """Of ciphertexts, as bits (n, 2)."""
+        """The symbols of n ciphertexts modulo both primes, as bits (n, 2)."""
         size = self._key.ciphertext_bytes
         numbers = [int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size)]
         return np.array(
@@ -117,7 +118,7 @@ class Characters:
 
 
 def _rank(table: Symbols) -> int:
-    """Over GF(2)."""
+    """The rank of a table of bits over GF(2)."""
     rows = [int("".join(map(str, row)), 2) for row in table]
     rank = 0
     while rows:
@@ -145,7 +146,7 @@ class Combinations:
         self.seeds += [data[at : at + SEED_BYTES] for at in range(0, len(data), size)]
 
     def add(self, data: bytes) -> None:
-        """Look at the first row of the first piece of an answer: one would do."""
+        """Try to solve the first row of the first piece of an answer; one solved row is a leak."""
         if len(self.seeds) > SOLVABLE:
             return
         ring, layout = Ring(self.lattice), self.orientation.layout
@@ -161,7 +162,7 @@ class Combinations:
         self.found += self._short(known, first)
 
     def _short(self, known: Sequence[Sequence[int]], answer: Sequence[int]) -> bool:
-        """Whether LLL finds x; see the module. The unit of all coordinates is about D / 2^64."""
+        """Whether LLL finds x (see the module); the unit of all coordinates is about D / 2^64."""
         q, drop = self.lattice.modulus, self.lattice.modulus // self.lattice.kept_modulus
         s, taken = len(known), len(answer)
         unit = max(1, drop >> 64)
@@ -183,7 +184,7 @@ class Combinations:
         )
 
     def finding(self) -> Finding:
-        """Whether any was."""
+        """Whether any row was solved for."""
         check = f"answers packing {self.orientation.packing} carry no trace of X"
         seen = f"{self.found} of {self.tried} rows solved for"
         return Finding(check, not self.found, seen + ("" if self.tried else ": too few to tell"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be told of ciphertexts from a public key: whether they are valid, and their pieces.
+"""Validity of ciphertexts under a public key, and the pieces that they consist of.
 
-A piece is what must never occur twice. Nothing here needs a secret, and nothing tells whether a
-ciphertext is under the key it should be under.
+A piece is a part of a ciphertext that must never occur twice. No function of this module needs a
+secret, and none can tell whether a ciphertext was made under the key that it should be under.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Uploaded:
 
 
 class Key(Protocol):
-    """A public key, in the hands of whoever reads a transcript."""
+    """A public key as the reader of a transcript uses it."""
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
         """The pieces of a field of ciphertexts; EncodingError or RangeError when it is invalid."""
@@ -44,17 +44,17 @@ class Key(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PaillierCiphertexts:
-    """Ciphertexts of fixed width, one after the other: each is a piece."""
+    """Paillier ciphertexts of fixed width, one after the other; each is a piece."""
 
     key: PublicKey
 
     @classmethod
     def of(cls, data: bytes) -> PaillierCiphertexts:
-        """The modulus in `data`, whatever its length: it says which suite it is of."""
+        """The modulus in `data`; its length says which cipher suite it belongs to."""
         return cls(PublicKey.parse(data, 8 * len(data)))
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
-        """The ciphertexts, units modulo N^2 all."""
+        """The ciphertexts, after a check that all are units modulo N^2."""
         size = self.key.ciphertext_bytes
         self.key.read(data, max(1, len(data) // size), where)
         yield from (data[begin : begin + size] for begin in range(0, len(data), size))
@@ -62,11 +62,11 @@ class PaillierCiphertexts:
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """Sealed seeds, one after the other: each encapsulated key and what is under it is a piece."""
+    """Sealed seeds, one after the other; each encapsulated key and each ciphertext is a piece."""
 
     @classmethod
     def of(cls, key: bytes) -> Seals:
-        """What is sealed to this key, itself a good one."""
+        """The seals to this key. Raises EncodingError or RangeError for a key that is not valid."""
         check_key(key, "key for seals")
         return cls()
 
@@ -81,11 +81,13 @@ class Seals:
 
 @dataclass(frozen=True, slots=True)
 class LatticeCiphertexts:
-    """Rows, each a seed and residues modulo every prime; answers, residues modulo the kept ones.
+    """Lattice ciphertexts: rows, each a seed and residues modulo every prime, and answers, which
+    are residues modulo the kept primes.
 
-    Pieces are a row's seed, which stands for its uniform half (the same seed under two messages
-    would show their difference), a row's residues, and an answer's residues in lengths of N: its c1
-    come first, so that each c1 of a row that fits one ciphertext is a piece.
+    The pieces of a row are its seed and its residues; the seed stands for the uniform half of the
+    row, and the same seed under two messages would show their difference. The pieces of an answer
+    are its residues in lengths of N: the c1 come first, so each c1 of a row that fits one
+    ciphertext is a piece.
     """
 
     lattice: Lattice
@@ -99,7 +101,7 @@ class LatticeCiphertexts:
             yield from self._answer(data, where)
 
     def _rows(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
-        """[w | x] of the side that is packed: a row has twice as many columns."""
+        """The pieces of rows: [w | x] has twice as many columns as the packed side has rows."""
         columns = 2 * (self.size.users if message.packing == Side.USERS else self.size.items)
         primes = self.lattice.primes
         length = SEED_BYTES + WORD_BYTES * len(primes) * words_for(columns)
@@ -112,7 +114,7 @@ class LatticeCiphertexts:
             yield from (seed, rest)
 
     def _answer(self, data: bytes, where: str) -> Iterator[bytes]:
-        """How many residues there are is up to two more than is known here: those are zero."""
+        """The pieces of an answer. Up to two of its residues are padding, which is zero."""
         primes, degree = self.lattice.kept_primes, self.lattice.degree
         count = RESIDUES_A_WORD * (len(data) // (WORD_BYTES * len(primes)))
         if count < degree:
@@ -126,12 +128,12 @@ class LatticeCiphertexts:
 
 
 def product_key(message: wire.ServerKey, size: Uploaded, chosen: SuiteChoice | None = None) -> Key:
-    """A server's key for products; a PpmfError when it is not one of the suite it names.
+    """A server's key for products. Raises a PpmfError for a key that is not of the named suite.
 
-    `chosen` is the suite, where it is known better than by its name.
+    `chosen` is the cipher suite, where it is known better than by its name.
     """
     chosen = suite_named(message.suite) if chosen is None else chosen
-    chosen.products.peer(message.product_key)  # whatever the suite demands of its keys
+    chosen.products.peer(message.product_key)  # the cipher suite checks its own keys
     if isinstance(chosen.products, RlweSuite):
         return LatticeCiphertexts(chosen.products.lattice, size)
     return PaillierCiphertexts.of(message.product_key)

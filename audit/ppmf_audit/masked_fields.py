@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of one-time pads, transfers, garbled tables and labels: uniform bytes, never repeated."""
+"""Checks that masked fields, transfers, garbled tables and labels look uniform and never repeat."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CLASSES = (
     wire.FieldClass.LABEL,
 )
 FALSE_ALARM = 2.0**-30
-"""How likely, at most, an audit of a faultless run finds bytes that do not look uniform."""
+"""The largest probability that an audit of a faultless run finds bytes that look not uniform."""
 
 _FRESH_BYTES = 24
-"""Fields shorter than this may repeat by chance."""
+"""The least length in bytes of a field that cannot repeat by chance."""
 
 Name = tuple[str, str, Direction]
 """Class, message.field, direction."""
@@ -29,7 +29,7 @@ Name = tuple[str, str, Direction]
 
 @dataclass(slots=True)
 class Masks:
-    """Fed every message in the order sent."""
+    """The checks of all masked fields of a run; every message is added in the order of sending."""
 
     streams: dict[Name, uniformity.Stream] = field(default_factory=dict)
     seen: set[bytes] = field(default_factory=set)
@@ -51,7 +51,7 @@ class Masks:
                 self.seen.add(digest)
 
     def findings(self) -> list[Finding]:
-        """What was found, once all messages went in: one finding a stream."""
+        """The findings, one for each stream, after all messages were added."""
         tests = uniformity.TESTS * max(1, len(self.streams))
         found = [
             Finding("no masked field repeated", not self.repeated, self.repeated or _fields(self))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what was sent, to whom and in what order (PROTOCOL.md, sections 5 and 6)."""
+"""Checks of the types, routes, numbers and order of messages (chapters 4 and 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ppmf_spec.roles import Role
 
 
 def check(entries: Sequence[Entry]) -> list[Finding]:
-    """All checks that need no contents."""
+    """The findings of all checks that need no contents."""
     return [
         _known(entries),
         _one_session(entries),
@@ -27,7 +27,7 @@ def check(entries: Sequence[Entry]) -> list[Finding]:
 
 
 def check_view(party: Role, entries: Sequence[Entry]) -> list[Finding]:
-    """Those checks that one party's transcript alone allows."""
+    """The findings of those checks that one party's transcript alone allows."""
     checks = [_known(entries), _one_session(entries), _numbering(entries)]
     return checks if party == Role.USERS else [*checks, _one_opening(entries, (party,))]
 
@@ -56,7 +56,7 @@ def _one_session(entries: Sequence[Entry]) -> Finding:
 def _numbering(entries: Sequence[Entry]) -> Finding:
     """Each file numbers each direction 0, 1, 2, ... anew in each epoch; epochs do not go back.
 
-    Each user is a sender of her own, and sends one message.
+    Each user is a sender of their own, and sends one message.
     """
     check = "numbers without gaps or repetitions"
     last: dict[tuple[str, Direction], tuple[int, int]] = {}
@@ -80,9 +80,9 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
 
 
 def _delivery(entries: Sequence[Entry]) -> Finding:
-    """What one party says it sent, the other says it received, byte for byte and in order.
+    """What one party recorded as sent, another recorded as received, byte for byte and in order.
 
-    Of an epoch that was interrupted either may lack the end.
+    The end of an interrupted epoch may be missing in either transcript.
     """
     check = "received is what was sent"
     sent: dict[tuple[Direction, int], list[Entry]] = defaultdict(list)
@@ -109,7 +109,8 @@ def _one_opening(
 ) -> Finding:
     """One output share, from CSP to RecSys, and nothing after it.
 
-    An epoch that was interrupted has none, or was interrupted after it: the next sends its own.
+    An epoch that was interrupted has no output share, or was interrupted after sending one; the
+    next epoch sends its own.
     """
     check = "V alone is opened, once, at the end"
     last = max((entry.header.epoch for entry in entries if entry.header is not None), default=0)
@@ -140,15 +141,15 @@ def _opens(entry: Entry) -> bool:
 
 
 def _lengths(entries: Sequence[Entry]) -> Finding:
-    """Not a check but a figure: equal for two runs of equal public sizes, whatever the ratings."""
+    """A figure to compare: it is equal for two runs of equal public sizes, whatever the ratings."""
     return Finding("sequence of types and lengths", True, f"sha256 {length_digest(entries)[:32]}")
 
 
 def length_digest(entries: Iterable[Entry]) -> str:
     """SHA-256 (hex) of (sender, receiver, type, length) of every message, direction by direction.
 
-    Within a direction messages are in order; directions are sorted, for how two of them
-    interleave is a matter of clocks.
+    Within a direction messages are in order; directions are sorted, because timing decides how two
+    of them interleave.
     """
     lines: dict[Direction, list[str]] = defaultdict(list)
     for entry in entries:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the owner of a key sees in what she received: whole slots, whole errors, seeds.
+"""Checks of the values that a party's keys open in the messages it received.
 
-Shares mod 2^64 look uniform even under a short mask, and without a flood: they come from shares
-that are uniform themselves. So the whole is looked at (PPMF-AHE-010, PPMF-RLW-009):
+The shares mod 2^64 that a party takes from an answer look uniform even under a short mask, or
+without a flood, because they come from shares that are uniform themselves. The checks therefore
+look at the whole values that the keys open (PPMF-AHE-010, PPMF-RLW-009):
 
-- a slot of a Paillier answer, v + rho, over the range of rho, all its bits but the top one fair;
-- of a lattice answer the error, which is the flood with little added, over the range of the flood;
-- the seeds of base transfers, and of users, every bit fair and none twice.
+- a slot of a Paillier answer, v + rho, is spread over the range of rho, and all its bits but the
+  top one are fair;
+- the error of a lattice answer, which is the flood with little added, is spread over the range of
+  the flood;
+- the seeds of base transfers, and those of users, have only fair bits, and none occurs twice.
 
-And no two slots, or errors, are as near to each other as two with one mask would be.
+No two slots, and no two errors, are as near to each other as two under one mask would be.
 
 False alarms. A bit is fair among n values if its ones are within sqrt(n ln(2 / alpha) / 2) of n/2
 (Hoeffding), alpha being ALPHA over the number of bits looked at. Of O masks, O^2 / 2 pairs are as
@@ -36,21 +39,22 @@ from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import Orientation
 
 ALPHA = 2.0**-40
-"""How likely, at most, fair bits of one kind are found unfair."""
+"""The largest probability that fair bits of one kind are found unfair."""
 
 COMPARED = 1 << 8
-"""Of how many values it is asked whether two are near each other."""
+"""The number of values among which two are sought that are near each other."""
 
 FINE = 64
-"""Of a value within its range, so many bits are looked at, from the top."""
+"""The number of bits of a value that are examined, from the top of its range."""
 
 
 @dataclass
 class Secrets:
-    """What the owner of a transcript knows besides it: her keys, by the public key.
+    """The secrets of a party, by the public keys in its transcript.
 
-    primes: of a Paillier modulus. polynomials: the secret of a lattice key, int64 (N,). seals: the
-    key to sealed seeds. batches: the AES keys that she derived for hashes, in order.
+    primes: those of a Paillier modulus. polynomials: the secret of a lattice key, int64 (N,).
+    seals: the key to sealed seeds. batches: the AES keys that the party derived for hashes, in
+    order.
     """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -61,9 +65,9 @@ class Secrets:
 
 @dataclass
 class OpenedValues:
-    """Numbers of one kind that should be uniform in [0, 2^bits), if not for what they hide.
+    """Opened numbers of one kind, uniform in [0, 2^bits) but for the small values that they mask.
 
-    near: two that are nearer than this would be under one mask.
+    near: the distance below which two numbers would be under one mask.
     """
 
     kind: str
@@ -72,7 +76,7 @@ class OpenedValues:
     seen: list[int] = field(default_factory=list)
 
     def finding(self) -> Finding:
-        """Whether they look it."""
+        """Whether the numbers look uniform and independent."""
         check, count = f"{self.kind}: over the whole range", len(self.seen)
         outside = sum(not -self.near <= value < (1 << self.bits) + self.near for value in self.seen)
         if outside:
@@ -90,7 +94,7 @@ class OpenedValues:
 
 
 def unfair_bits(values: Sequence[int], bits: int) -> list[int]:
-    """Which of the top bits, counted from 0, are not fair among values of [0, 2^bits)."""
+    """The top bits, counted from 0, that are not fair among values of [0, 2^bits)."""
     wide, count = min(bits, FINE), len(values)
     ones = np.zeros(wide, dtype=np.int64)
     for value in values:
@@ -114,7 +118,7 @@ def seed_finding(kind: str, seeds: Sequence[bytes]) -> Finding:
 
 
 def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: OpenedValues) -> None:
-    """Adds the whole slots of an answer."""
+    """Add the whole slots of an answer to `found`."""
     layout, uses, key = orientation.layout, orientation.uses, secret.public
     plan = Slots.of(key.bits, layout)
     ciphertexts = iter(key.read(data, len(data) // key.ciphertext_bytes, "answer"))
@@ -127,7 +131,7 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Opene
 
 
 def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
-    """Where slots of answers go: masks of one bit less than a slot, and sums below the masks."""
+    """The collection of an orientation's slots; masks have one bit less than a slot."""
     width = Slots.of(bits, orientation.layout).width
     sums = 128 + (orientation.layout.rows - 1).bit_length()
     return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums)
@@ -140,9 +144,10 @@ def errors(
     orientation: Orientation,
     found: tuple[OpenedValues, OpenedValues],
 ) -> None:
-    """Adds the shares, and the errors at scale q plus half their range, of an answer's numbers.
+    """Add to `found` the shares of an answer's numbers, and their errors at scale q plus half their
+    range.
 
-    The error is what c0 + c1 s lacks to the encoding of the share, which is the nearest.
+    The error is the difference of c0 + c1 s and the nearest encoding, which is that of the share.
     """
     kept, modulus = lattice.kept_primes, lattice.kept_modulus
     asked = wanted(pieces(orientation.layout, lattice.degree), orientation.uses)
@@ -170,7 +175,7 @@ def errors(
 
 
 def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValues, OpenedValues]:
-    """Where shares and errors go: the flood's range, and what may be added to a flood."""
+    """The collections of an orientation's shares and errors; errors have the range of the flood."""
     budget = Budget.of(lattice, orientation.layout)
     where = f"packing {orientation.packing}"
     rounding = (lattice.degree + 2) * lattice.modulus // lattice.kept_modulus
@@ -183,14 +188,15 @@ def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValu
 def flood_shows(lattice: Lattice, orientation: Orientation) -> bool:
     """Whether the flood is larger than what the rounding to the kept primes adds.
 
-    With the primes of the suites it is not, in small runs: tests keep nine of the ten.
+    With the primes of the cipher suites it is not larger in small runs, so tests keep nine of the
+    ten.
     """
     _, floods = error_values(lattice, orientation)
     return floods.near << FINE // 2 < 1 << floods.bits
 
 
 def join(values: NDArray[np.int64], primes: tuple[int, ...]) -> list[int]:
-    """Residues (primes, n) as numbers modulo the product of the primes."""
+    """The n numbers modulo the product of the primes that have these residues (primes, n)."""
     modulus = prod(primes)
     basis = [modulus // p * pow(modulus // p, -1, p) for p in primes]
     return [

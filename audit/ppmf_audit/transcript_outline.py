@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What three transcripts say was sent and received, without the contents.
+"""The records of three transcripts without their contents.
 
-Contents may be gigabytes: they are read again, one message at a time, by whoever needs them.
+Contents may be gigabytes. A check that needs them reads them again, one message at a time, by
+`contents`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
 PARTIES = tuple(Role)
-"""Whose transcripts make a whole: a directory holds PARTY.cborseq of each."""
+"""The parties whose transcripts an audit needs: a directory holds PARTY.cborseq of each."""
 
 Direction = tuple[Role, Role]
 """(sender, receiver)."""
@@ -25,9 +26,9 @@ Direction = tuple[Role, Role]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record of one party's transcript: who to whom, its header, its length and SHA-256.
+    """One record of one party's transcript: its direction, header, length and SHA-256.
 
-    `index` counts the records of the file from 0. `envelope` is None, and `problem` says why, when
+    `index` counts the records of the file from 0. `header` is None, and `problem` says why, when
     the bytes are not a message.
     """
 
@@ -46,7 +47,7 @@ class Entry:
 
     @property
     def where(self) -> str:
-        """For a person: which record of which transcript."""
+        """The record and its transcript, for a person."""
         return f"{self.owner}: record {self.index}"
 
 
@@ -96,7 +97,7 @@ def contents(directory: Path) -> Iterator[tuple[Direction, wire.Envelope]]:
 
 
 def direction_of(party: Role, record: transcript.Record) -> Direction:
-    """From whom to whom a record of that party's transcript went."""
+    """The direction of a record in that party's transcript."""
     return (party, record.peer) if record.direction == "sent" else (record.peer, party)
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The battery: what one party's transcript must look like to whoever has her keys (PPMF-SEC-003).
+"""The battery: all checks of one party's transcript that the party's keys allow (PPMF-SEC-003).
 
 A real view and a simulated one pass the same battery, and a protocol that is broken in one place
-does not (`tests/security`). Beyond what `audit` checks without a key, the owner's keys open what
-she received (`opened`) and take the randomness of answers apart (`randomness`); the batch keys of
-her hashes are all different; and the sequence of types and lengths is that of a view simulated from
-the leakage, which knows no rating.
+does not (`tests/security`). The battery makes the checks of `audit`, which need no key, and more:
+the party's keys open the values it received (`opened_values`) and test the randomness of answers
+(`answer_randomness`); the batch keys of its hashes must all be different; and the sequence of types
+and lengths must be that of a view simulated from the leakage, which contains no rating.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def battery(
     secrets: Secrets,
     simulated: Sequence[Record],
 ) -> list[Finding]:
-    """The findings on one party's transcript; `secrets` are hers, `simulated` is a simulated view.
+    """The findings on one party's transcript; `secrets` are the party's, `simulated` is a simulated
+    view.
 
     party: "users" for the transcript of one user or several.
     """
@@ -106,14 +107,14 @@ def _decoded(records: Sequence[Record]) -> Iterator[tuple[Record, wire.Envelope]
 
 @dataclass
 class _Owner:
-    """A server's look into what it received, epoch after epoch."""
+    """The checks that need a server's own keys, epoch after epoch."""
 
     party: Role
     leakage: Leakage
     secrets: Secrets
 
     def findings(self, messages: Sequence[tuple[Direction, wire.Envelope]]) -> list[Finding]:
-        """Of all values that it opens."""
+        """The findings on all values that the keys open."""
         found: list[Finding] = []
         for epoch in range(self.leakage.epochs):
             here = [(way, e.message) for way, e in messages if e.epoch == epoch]
