@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is an adapter fit to be asked? Its lines, its order, its flushing, its end; no arithmetic."""
+"""Checks of an adapter by itself: its lines, their order, its flushing and its end.
+
+No result is judged, so the implementation behind the adapter does not matter.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,19 @@ from ppmf_conformance.line_protocol import Hello, ProtocolError
 
 UNKNOWN = "no_such.operation"
 IN_FLIGHT = 8
-"""Calls that are sent before an answer is read."""
+"""The number of calls that are sent before an answer is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fault` is empty when it is as it should be."""
+    """The result of one check; `fault` is empty when the check held."""
 
     what: str
     fault: str
 
 
 def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -> Iterator[Finding]:
-    """The findings, in order; nothing more after a hello that fails (PPMF-CON-019).
+    """The findings, in order; a failed introduction is the last one (PPMF-CON-019).
 
     Raises OSError when there is no such program.
     """
@@ -47,7 +50,7 @@ def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -
 
 
 class _AskedAdapter:
-    """The adapter, started anew for every question: one fault is not to hide another."""
+    """The adapter, started anew for every check, so that one fault does not hide another."""
 
     def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:
         self._command = command
@@ -96,7 +99,7 @@ def _each(target: AdapterProcess, cases: Sequence[Case]) -> None:
 
 
 def _in_order(target: AdapterProcess, cases: Sequence[Case], deadlines: Deadlines) -> None:
-    """Several calls in the pipe at once: answers come one for one, in order."""
+    """Send several calls at once, and require one answer for each, in order."""
     some = [cases[k % len(cases)] for k in range(IN_FLIGHT)] if cases else []
     for seq, case in enumerate(some, start=10_000):
         target.send(line_protocol.run_line(seq, case.id, case.op, case.given))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is this the answer that the case expects? A verdict and one line that says where it differs."""
+"""The judgement of an answer: an outcome, and one line that says where the answer differs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _rejected(expect: dict[str, Any], answer: Answer) -> Verdict:
 
 
 def _accepted(case: Case, out: dict[str, Any]) -> Verdict:
-    """Intermediate values first: the earliest that differs says more than the result."""
+    """Compare intermediate values first: the earliest that differs says more than the result."""
     for name, value in case.steps.items():
         if name in out and out[name] != value:
             return Outcome.FAIL, "steps: " + difference(value, out[name], name)
@@ -71,7 +71,7 @@ def _accepted(case: Case, out: dict[str, Any]) -> Verdict:
 
 
 def difference(expected: Any, found: Any, at: str) -> str:
-    """Where two JSON values first differ, and how (PPMF-CON-012)."""
+    """The first place where two JSON values differ, and both values there (PPMF-CON-012)."""
     if isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):
             return f"{at}: {len(found)} entries, not {len(expected)}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wire that is not to be trusted: one message of a run is changed, lost, doubled or misplaced.
+"""Edits of messages on their way: one message of a run is changed, lost, repeated or reordered.
 
-An edit is the `tamper` of a case: `from`, `to` and `number` say which message, `edit` what becomes
-of it, and `field`, `value` what is put where for the edit `field`.
+The edit is the `tamper` of a case: `from`, `to` and `number` name the message, `edit` the kind of
+change, and `field` and `value`, for the edit `field`, the field and its new content.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Link = tuple[str, str]
 
 
 class Delivery:
-    """Messages on their way, in order by link, with at most one edit on the way (PPMF-CON-033)."""
+    """The delivery of messages, in order by link, with at most one edit (PPMF-CON-033)."""
 
     def __init__(self, tamper: Mapping[str, str] | None) -> None:
         self._waiting: dict[str, list[tuple[str, bytes | None]]] = defaultdict(list)
@@ -26,7 +26,7 @@ class Delivery:
         self._held: bytes | None = None
 
     def put(self, sender: str, receiver: str, message: bytes) -> None:
-        """A message as it was sent; it arrives as the edit has it."""
+        """Accept a message as it was sent; it arrives as the edit changes it."""
         number = self._sent[sender, receiver]
         self._sent[sender, receiver] += 1
         tamper = self._tamper
@@ -42,7 +42,7 @@ class Delivery:
         self._waiting[receiver] += [(sender, one) for one in arriving]
 
     def collect(self, receiver: str) -> list[tuple[str, bytes | None]]:
-        """All that has arrived for a party, and is taken from here."""
+        """Take all messages that have arrived for a party; None says that a sender is gone."""
         return self._waiting.pop(receiver, [])
 
     def _edited(self, message: bytes, tamper: Mapping[str, str]) -> list[bytes | None]:
@@ -66,7 +66,7 @@ class Delivery:
 
 
 def changed(message: bytes, edit: str) -> bytes:
-    """The bytes after an edit that needs no value (PPMF-CON-033)."""
+    """The bytes of a message after an edit that needs no value (PPMF-CON-033)."""
     envelope = wire.decode(message)
     match edit:
         case "cut":
@@ -86,7 +86,7 @@ def changed(message: bytes, edit: str) -> bytes:
 
 
 def field_changed(message: bytes, name: str, value: str) -> bytes:
-    """A field cut, lengthened, zeroed, filled, mirrored, or replaced by a text."""
+    """A message in which a field is cut, lengthened, zeroed, filled, mirrored or replaced."""
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our own parties, who take the seats that an implementation under test leaves free."""
+"""The parties of this project, which play the roles that an implementation under test does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ppmf_conformance.line_protocol import Answer
 
 
 class OwnParties:
-    """Answers the calls of a run in this process."""
+    """Parties of this project that answer the calls of a run in this process."""
 
     def __init__(self) -> None:
         self._parties = Parties()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole runs, in which any of the parties is the implementation under test and the rest are ours.
+"""Whole runs in which the implementation under test plays some of the parties.
 
-The suite carries the messages from one party to the next, so it sees every byte, and may change
-some (`tamper`). What a party under test sends is held against chapter 5 and against the names and
-lengths that the case lists.
+The parties of this project play the others. The suite carries the messages from one party to the
+next, so it sees every byte, and may change some (`message_edits`). What a party under test sends is
+held against chapter 5 and against the names and lengths that the case lists.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError, needed_by
 
 OP = "party.run"
-"""Of cases that are a whole run; no adapter is asked it in one call."""
+"""The operation of cases that are a whole run; it is never one call."""
 
 
 class Calls(Protocol):
-    """Whoever answers calls: a process, or this one."""
+    """What answers the calls to a party: an adapter's process, or `OwnParties` in this process."""
 
     def run(self, case_id: str, op: str, given: Any) -> Answer:
         """The answer to a call."""
@@ -46,12 +46,13 @@ def roles(case: Case) -> frozenset[str]:
 def play(case: Case, target: Calls) -> tuple[Outcome, str]:
     """Play a case to its end, or to the first refusal.
 
-    NOT_RUN if one of our own parties is wanted and the protocol is not installed.
+    The outcome is NOT_RUN if a party of this project is needed and the secure implementation is not
+    installed.
     """
     calls = dict.fromkeys(ROLES, target)
     free = set(ROLES) - roles(case)
     if free:
-        # Imported when needed: who only runs pure operations does not load the protocol.
+        # Imported when it is needed: pure operations do not load the secure implementation.
         try:
             with needed_by("a run with our own parties"):
                 from ppmf_conformance.our_parties import OwnParties
@@ -66,7 +67,7 @@ def play(case: Case, target: Calls) -> tuple[Outcome, str]:
 
 
 class StopError(Exception):
-    """The run ends here, with this verdict."""
+    """The end of a run with a verdict."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -74,7 +75,7 @@ class StopError(Exception):
 
 
 class CalledParty:
-    """One party of a run, wherever it is."""
+    """One party of a run, reached by calls."""
 
     def __init__(self, role: str, calls: Calls, case: Case) -> None:
         self.role = role
@@ -88,7 +89,7 @@ class CalledParty:
         self.refused: list[str] = []
 
     def new(self) -> None:
-        """CalledParty the party."""
+        """Begin the party."""
         session = self._case.given["session"]
         given = {"role": self.role, "session": session, "coins": self._coins()}
         if self.role == "users":
@@ -99,7 +100,9 @@ class CalledParty:
         self._handle = out["handle"]
 
     def step(self, inbox: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
-        """Hand over what has arrived; what the party sends (PPMF-CON-030)."""
+        """Hand over the messages that have arrived; returns those that the party sends
+        (PPMF-CON-030).
+        """
         self.started = True
         entries = [
             {"from": sender, "message": None if message is None else message.hex()}
@@ -114,7 +117,7 @@ class CalledParty:
         return [(one["to"], bytes.fromhex(one["message"])) for one in out["outbox"]]
 
     def free(self) -> None:
-        """Let the party go."""
+        """End the party."""
         if self._handle is not None:
             self._calls.run(self._case.id, "party.free", {"handle": self._handle})
 
@@ -158,7 +161,7 @@ class _Run:
         return judge(self._case, Answer("ok", out))
 
     def _turn(self, party: CalledParty) -> bool:
-        """Whether the party had anything to do."""
+        """Give the party its turn; returns whether it had anything to do."""
         inbox = self._delivery.collect(party.role)
         if party.done or (party.started and not inbox):
             return False
@@ -169,9 +172,7 @@ class _Run:
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:
-        """Form, route, name and length of a message of a party under test (chapter 5)
-        (PPMF-CON-032).
-        """
+        """Check form, route, name and length of a message of a party under test (PPMF-CON-032)."""
         link = f"{sender}>{receiver}"
         number = self._sent[link]
         self._sent[link] += 1

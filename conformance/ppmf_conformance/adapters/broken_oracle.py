@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters that are wrong on purpose, one fault each: the proof that the suite would see it.
+"""Adapters that are wrong on purpose, each in one way, to show that the suite finds the fault.
 
-`python -m ppmf_conformance.adapters.broken_oracle NAME`. Each is the oracle but for its fault, and
-`FAULTS` names the case that shows it (PPMF-CON-018).
+`python -m ppmf_conformance.adapters.broken_oracle NAME` runs one. Each is the oracle but for its
+fault, and `FAULTS` names the case that finds it (PPMF-CON-018).
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ Call = Mapping[str, Any]
 
 
 def half_even(a: int, b: int) -> int:
-    """Ties to the even neighbour, as most libraries round."""
+    """Rounding with ties to the even number, as most libraries round."""
     low, rest = divmod(a, b)
     return low + (2 * rest > b or (2 * rest == b and low % 2 == 1))
 
 
 def floor(a: int, b: int) -> int:
-    """No rounding at all."""
+    """Rounding down."""
     return a // b
 
 
 def saturate_one_above(z: int, box_bits: int, frac_bits: int) -> int:
-    """2^(b+f) is taken for a word of the box."""
+    """Saturation one above the range: 2^(b+f) is taken for a word of the box."""
     edge = 1 << (box_bits + frac_bits)
     return words.clamp(z, -edge, edge)
 
 
 def soft_without_dead_zone(z: int, t: int) -> int:
-    """As in the code published with ELBMF: moved towards zero, and beyond it."""
+    """A soft threshold that moves small numbers beyond zero, as ELBMF's published code does."""
     return z - t if z > 0 else z + t
 
 
 def train_simultaneously(ratings: Ratings, params: Parameters) -> Any:
-    """The items see the users' rows of before the iteration."""
+    """A training in which the items' half-step uses the users' rows of before the iteration."""
     users, items = fixed.start(params, ratings.n_users, ratings.n_items)
     for _ in range(params.iterations):
         moved = fixed.half_step(users, ratings.by_user(), items, params).rows
@@ -64,13 +64,13 @@ _gradient = fixed.gradient
 
 
 def gradient_of_twice_the_ridge(row: Any, others: Any, targets: Any, params: Parameters) -> Any:
-    """The ridge as in the whole gradient, where the half is due."""
+    """The half gradient with the ridge of the whole gradient."""
     right = _gradient(row, others, targets, params)
     return [g + params.ridge_int * x for g, x in zip(right, row, strict=True)]
 
 
 def text_order(found: Any) -> tuple[str, ...]:
-    """Ids as text, even where all are numbers."""
+    """An order of ids as text, even where all are numbers."""
     return tuple(sorted(set(found), key=lambda text: text.encode("utf-8", "surrogatepass")))
 
 
@@ -85,7 +85,7 @@ def _patched(*changes: tuple[Any, str, Any]) -> Callable[[], None]:
 
 
 def _calls(on_run: Callable[[Call], None]) -> Callable[[], None]:
-    """An adapter that introduces itself, and then does as it likes with each call."""
+    """An adapter that introduces itself, and hands each call to `on_run`."""
 
     def run() -> None:
         for line in sys.stdin.buffer:
@@ -116,11 +116,11 @@ def _hang(call: Call) -> None:
 
 
 def _nothing(call: Call) -> None:
-    """It reads, and never says a word."""
+    """Answer no call."""
 
 
 def _mute() -> None:
-    """Not even hello."""
+    """Read all input and write nothing, not even an introduction."""
     for _ in sys.stdin.buffer:
         pass
 
@@ -150,7 +150,7 @@ def _simultaneous() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How an adapter is wrong, the case that shows it, and how that case ends."""
+    """A faulty adapter, the case that finds the fault, and the outcome of that case."""
 
     run: Callable[[], None]
     case: str

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations of chapter 4's building blocks, by ppmf_secure: hash, transfers, products, circuits.
+"""The operations of the building blocks of chapter 4: hash, transfers, products, circuits.
 
-A block of 16 bytes is hexadecimal in a vector, its first byte first; a ring element is its integer.
+ppmf_secure computes them. In a vector a block of 16 bytes is hexadecimal, its first byte first, and
+a ring element is its integer.
 """
 
 from __future__ import annotations

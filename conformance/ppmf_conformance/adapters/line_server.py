@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter's side of the plug-in protocol: lines in, one line out for each."""
+"""The adapter's side of the plug-in protocol: one line is read and one line answers it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ppmf_spec.errors import PpmfError
 
 Given = Mapping[str, Any]
 Operation = Callable[[Given], Mapping[str, Any]]
-"""From a call's `in` to its `out`; a PpmfError is the refusal."""
+"""A function from the `in` of a call to its `out`; it raises a PpmfError to refuse."""
 
 
 def introduction(name: str, features: Iterable[str], roles: Iterable[str] = ()) -> dict[str, Any]:
-    """What an adapter of this house answers to `hello`."""
+    """The answer to `hello` of an adapter of this project."""
     about = {"name": name, "version": version(), "language": "Python", "issues": ""}
     return {
         "protocol": PROTOCOL,
@@ -37,13 +37,13 @@ def answer(call: Mapping[str, Any], operations: Mapping[str, Operation]) -> dict
     except PpmfError as refusal:
         message = " ".join(str(refusal).split()) or refusal.kind
         return {"seq": seq, "status": "reject", "class": refusal.kind, "message": message}
-    except Exception as fault:  # whatever it is, it is this program's own, and the next call waits
+    except Exception as fault:  # a fault of this program, which must still answer the next call
         text = " ".join(f"{type(fault).__name__}: {fault}".split())
         return {"seq": seq, "status": "error", "message": text}
 
 
 def write(value: Mapping[str, Any]) -> None:
-    """One line, at once: the suite waits for it (PPMF-CON-002)."""
+    """Write one line and flush it, because the suite waits for it (PPMF-CON-002)."""
     sys.stdout.buffer.write(json_text.line(value).encode("utf-8", "surrogatepass") + b"\n")
     sys.stdout.buffer.flush()
 

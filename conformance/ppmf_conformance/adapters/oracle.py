@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle under its own suite: every pure operation of chapters 2, 3 and 5, by the reference."""
+"""The adapter of the oracle: every pure operation of chapters 2, 3 and 5."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _row(row_of: dict[str, int], item: str, where: str) -> int:
 
 
 def circuit_evaluate(given: Given) -> dict[str, Any]:
-    """`circuit.evaluate`: the integers that a circuit of chapter 4 stands for."""
+    """`circuit.evaluate`: the integer function that a circuit of chapter 4 computes."""
     plan, shares = given["plan"], given["inputs"]
     width, drop = values.integer(plan["width"]), values.integer(plan["drop"])
     sums = [

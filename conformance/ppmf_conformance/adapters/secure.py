@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ppmf_secure under the suite: what its parties compute, operation by operation.
+"""The adapter of the secure implementation, operation by operation and as parties of a run.
 
-Steps and words come from the very circuits that are garbled in a run, evaluated in the clear on
-random shares; `train.fixed` is a three-party run in this process, with a short key.
+Steps and words come from the circuits that are garbled in a run, evaluated in the clear on random
+shares; `train.fixed` is a three-party run in this process, with a short key.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEST_SUITE = "paillier-512-insecure"
 
 
 def init(given: Given) -> dict[str, Any]:
-    """`init`: the start, as both servers expand it."""
+    """`init`: the public start, as both servers expand it."""
     params = values.parameters(given["parameters"])
     sides = public_start(params, values.integer(given["users"]), values.integer(given["items"]))
     found = [values.shown(side.view(np.int64).T.tolist()) for side in sides]

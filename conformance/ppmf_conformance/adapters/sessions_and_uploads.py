@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations of chapter 4 on sessions, uploads, Paillier and the output, by ppmf_secure."""
+"""The operations of chapter 4 on sessions, uploads, Paillier and the output, by ppmf_secure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def session(given: Given) -> Session:
 
 
 def session_id(given: Given) -> dict[str, Any]:
-    """`session.id`."""
+    """`session.id`: the id of a session."""
     return {"id": session(given).id.hex()}
 
 
@@ -78,7 +78,7 @@ def upload_open(given: Given) -> dict[str, Any]:
 
 
 def upload_seal(given: Given) -> dict[str, Any]:
-    """`upload.seal`: a user seals her seed."""
+    """`upload.seal`: a user seals the seed of the mask."""
     run, seed = session(given["session"]), bytes.fromhex(given["seed"])
     key = check_key(bytes.fromhex(given["key"]), "key for seals")
     material = bytes.fromhex(given["material"])
@@ -95,7 +95,7 @@ def upload_take(given: Given) -> dict[str, Any]:
 
 
 def ahe_modulus(given: Given) -> dict[str, Any]:
-    """`ahe.modulus`: is this another's modulus of so many bits?"""
+    """`ahe.modulus`: a modulus of so many bits that another party sent, or its refusal."""
     bits = values.integer(given["bits"])
     key = PublicKey.parse(bytes.fromhex(given["modulus"]), bits)
     return {"modulus": str(int(key.modulus))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operations of `ppmf_spec`, on which both implementations of the house stand."""
+"""The operations of `ppmf_spec`, which the oracle and the secure implementation share."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ratings_parse(given: Given) -> dict[str, Any]:
 
 
 def rounded(given: Given) -> dict[str, Any]:
-    """`words.round`."""
+    """`words.round`: the integer nearest to a fraction."""
     value = words.round_half_up(values.integer(given["a"]), values.integer(given["b"]))
     return {"value": str(value)}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report for people: one self-contained page, by requirement, that works without a network."""
+"""The report for people: one page by requirement, which needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ppmf_conformance.reports.ndjson import record
 
 
 def render(report: Report) -> bytes:
-    """The page; the results stand in it as JSON, which its own script shows and filters."""
+    """The page. It contains the results as JSON, which its script shows and filters."""
     template = (files(__package__) / "page.html").read_text(encoding="utf-8")
     summary = report.summary
     hello = summary.hello
