@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One session of measuring: what was asked for, runs with progress, results piece by piece."""
+"""One benchmark: the parts that `ppmf bench` measures, and their results."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ RESULTS = "results.json"
 
 @dataclass
 class Benchmark:
-    """What was asked for, and `results` so far: written to `out` after every part.
+    """One benchmark with its settings and its `results`, which are written to `out` after every
+    part.
 
-    spu_python: None leaves the comparison out. limit: seconds each piece of work may take on SPU.
+    spu_python: the Python of SPU's environment; None leaves the comparison out. limit: the seconds
+    that each piece of work may take on SPU. equal: whether every secure result was that of F_fix.
     """
 
     sizes: BenchmarkSizes
@@ -53,7 +55,7 @@ class Benchmark:
     _compared: list[Compared] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Note where and with what."""
+        """Note the machine, the versions and the data."""
         self.results = {
             "format": "ppmf-bench/1",
             "machine": machine(),
@@ -80,7 +82,9 @@ class Benchmark:
         return measured
 
     def training(self) -> None:
-        """A full training with every suite, and F_fix in the clear on the same ratings."""
+        """Measure a full training with every cipher suite, and F_fix in the clear on the same
+        ratings.
+        """
         found = []
         for suite in self.suites:
             point = self.sizes.of(suite)
@@ -96,7 +100,7 @@ class Benchmark:
         self._keep("training", found)
 
     def paper(self) -> None:
-        """The founding paper's size, with the first suite."""
+        """Measure a training of the founding paper's size, with the first cipher suite."""
         point = self.sizes.paper
         measured = self.run(point, self.suites[0])
         self._title(f"The founding paper's size, {measured.suite}: {point}")
@@ -120,7 +124,7 @@ class Benchmark:
         self._keep("paper", {"here": ours, "spu": theirs, "reported": reported})
 
     def spu(self) -> None:
-        """The half-step's work and the iteration on SPU, next to the first suite's training."""
+        """Measure a half-step's work and an iteration on SPU, beside the first suite's training."""
         if self.spu_python is None:
             console.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
             return
@@ -136,7 +140,7 @@ class Benchmark:
         self._keep("spu", {**about, "parts": [entry.json() for entry in entries]})
 
     def scaling(self) -> None:
-        """Cost against size, with the first suite."""
+        """Measure cost against size, with the first cipher suite."""
         base, suite = self.sizes.base, self.suites[0]
         series = scaling.measure(base, self.sizes.factors, lambda at: self.run(at, suite))
         self._title(f"Cost against size, {suite}: {base}, each dimension multiplied alone")
@@ -146,7 +150,7 @@ class Benchmark:
         self._keep("scaling", kept)
 
     def finish(self) -> None:
-        """The table of ratios."""
+        """Print the table of ratios."""
         if self._compared:
             self._title("Side by side")
             tables.compared(self._compared)
@@ -156,7 +160,7 @@ class Benchmark:
         console.say(f"Results: {self.out / RESULTS}")
 
     def _real(self, point: RunSize) -> Ratings:
-        """Of the data, the most active users and most rated items, as many as the point has."""
+        """The ratings of the most active users and most rated items, as many as `point` has."""
         raw = rating_lists.most_active(self.source.raw, point.users, point.items)
         return rating_lists.quantise(raw, point.params)
 
@@ -176,7 +180,7 @@ class Benchmark:
         return {"plain_seconds": round(spent, 3), "equal": equal}
 
     def _extrapolated(self, measured: Measured) -> dict[str, object]:
-        """A measured small run taken to the full size by the ratio of the two estimates."""
+        """The seconds of the full size: those of the small run times the ratio of the estimates."""
         point, suite = self.sizes.training, measured.suite
         if self.costs is None or suite not in self.costs.suites:
             console.say(f"not extrapolated: the unit costs of {suite} were not measured")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unit costs from measured runs, and estimates next to measured runs."""
+"""Unit costs fitted to measured runs, and estimates compared with measured runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOLERANCE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A measured run and what was estimated for it."""
+    """A measured run and its estimate."""
 
     point: RunSize
     run: Measured
@@ -32,7 +32,7 @@ class Checked:
 
     @property
     def memory_error(self) -> float:
-        """Relative error of the estimated memory, to SMALL_MEMORY where it is less."""
+        """The error of the estimated memory, relative to the measured or at least SMALL_MEMORY."""
         off = self.estimate.memory - self.run.memory
         return off / max(self.run.memory, SMALL_MEMORY)
 
@@ -44,7 +44,7 @@ class Checked:
 
     @property
     def holds(self) -> bool:
-        """Bytes exact, seconds and memory within a quarter."""
+        """Whether bytes are exact, and seconds and memory within a quarter."""
         near = max(abs(self.time_error), abs(self.memory_error)) <= TOLERANCE
         return near and self.bytes_equal
 
@@ -85,7 +85,7 @@ def check(
 
 
 def machine() -> str:
-    """What this machine is, in a line."""
+    """A description of this machine in one line."""
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 

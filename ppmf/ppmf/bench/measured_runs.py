@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One measured training: its seconds and bytes by phase, and the memory of the larger server.
 
-A run gets a process of its own, whose children the two servers are: so the operating system's
-account of the largest child is that of this run alone.
+A run has a process of its own, whose children are the two servers, so that the operating system's
+account of the largest child is of this run alone.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _ITERATED = ("products", "steps", "updates")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A run and what it cost.
+    """A run and its costs.
 
-    seconds: by phase, the mean of the two servers, "start" being all that is in no phase of theirs.
-    sent: bytes by (party, phase). memory: peak resident bytes of the larger server.
+    seconds: the mean of the two servers by phase; "start" is the time that is in none of their
+    phases. sent: bytes by (party, phase). memory: peak resident bytes of the larger server.
     """
 
     ratings: Ratings
@@ -64,17 +64,17 @@ class Measured:
 
     @property
     def bytes_sent(self) -> int:
-        """By all parties, in the whole run."""
+        """The bytes that all parties sent in the whole run."""
         return sum(self.sent.values())
 
     @property
     def bytes_iterated(self) -> int:
-        """By both servers, in all the iterations."""
+        """The bytes that both servers sent in all iterations."""
         return sum(count for (_, phase), count in self.sent.items() if phase in _ITERATED)
 
     @property
     def tally(self) -> Tally:
-        """What was to be sent and done, from the public sizes."""
+        """The messages and operations that the public sizes predict."""
         size = Size.of(self.ratings.users, self.ratings.n_items)
         return planning.plan(self.params, size, suite_named(self.suite))
 
@@ -100,7 +100,7 @@ class Measured:
 
 
 def made_up(users: int, items: int, params: Parameters) -> Ratings:
-    """Synthetic ratings of exactly this size: what a run costs does not depend on the ratings."""
+    """Made-up ratings of exactly this size; the cost of a run does not depend on the ratings."""
     raw = synthetic_ratings.ratings(users, items)
     ids = [tuple(str(row + 1) for row in range(count)) for count in (users, items)]
     return rating_lists.quantise(raw, params, users=ids[0], items=ids[1])
@@ -146,7 +146,7 @@ def by_phase(measures: tuple[Measure, ...], wall: float) -> dict[str, float]:
 
 
 def _run(ratings: Ratings, params: Parameters, suite: str, report: Connection) -> None:
-    """The process of a run."""
+    """Train, in the process of a run, and report through the pipe."""
     try:
         with suppress(KeyboardInterrupt):
             started = time.perf_counter()

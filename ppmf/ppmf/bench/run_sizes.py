@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""At which sizes `ppmf bench` measures what."""
+"""The sizes of the runs that `ppmf bench` measures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RunSize:
         return Parameters(rank=self.rank, iterations=self.iterations)
 
     def times(self, dimension: str, factor: int) -> RunSize:
-        """The same with one dimension multiplied."""
+        """The size with one dimension multiplied by `factor`."""
         values = {name: getattr(self, name) for name in DIMENSIONS}
         return RunSize(**{**values, dimension: factor * values[dimension]})
 
@@ -35,12 +35,12 @@ class RunSize:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSizes:
-    """The sizes of every part.
+    """The sizes of the runs of every part of a benchmark.
 
-    training: the full training. small: what stands for it with Paillier, whose products of the full
-    size take hours. paper: the founding paper's size. base, factors: cost against size.
-    calibration, checks: what unit costs are fitted to, and what estimates are compared with, for a
-    lattice suite and for Paillier.
+    training: the full training. small: the training with Paillier, whose products take hours at the
+    full size. paper: the size in the founding paper. base, factors: the sizes of "cost against
+    size". calibration, checks: the runs that unit costs are fitted to, and those that estimates are
+    compared with, each for a lattice suite and for Paillier.
     """
 
     training: RunSize
@@ -52,20 +52,20 @@ class BenchmarkSizes:
     checks: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
 
     def of(self, suite: str) -> RunSize:
-        """The size of the full training with this suite."""
+        """The size of the training with this cipher suite."""
         return self.small if is_paillier(suite) else self.training
 
     def with_training(
         self, users: int | None, items: int | None, rank: int | None, iterations: int | None
     ) -> BenchmarkSizes:
-        """With another size of the full training, where one is given."""
+        """These sizes with another size of the full training, in the dimensions that are given."""
         given = zip(DIMENSIONS, (users, items, rank, iterations), strict=True)
         changes = {name: value for name, value in given if value is not None}
         return replace(self, training=replace(self.training, **changes))
 
 
 def is_paillier(suite: str) -> bool:
-    """Whether the suite's products are Paillier's."""
+    """Whether the cipher suite's products use Paillier."""
     return suite.startswith("paillier")
 
 
@@ -120,7 +120,7 @@ QUICK = BenchmarkSizes(
     calibration=((_TINY, RunSize(8, 12, 3, 1)), (_TINY, RunSize(8, 12, 3, 1))),
     checks=((RunSize(10, 10, 2, 2),), (RunSize(10, 10, 2, 2),)),
 )
-"""Toy sizes: does everything run? The figures mean nothing."""
+"""Toy sizes, to see that everything runs; their figures have no meaning."""
 
 REPORTED_HOURS, REPORTED_GIGABYTES, REPORTED_CORES = 29, 1330, 32
 """The founding paper's system at `paper`, as reported by Nudge (USENIX Security 2026)."""

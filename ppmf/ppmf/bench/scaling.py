@@ -59,7 +59,7 @@ def slope(factors: Sequence[float], values: Sequence[float]) -> float:
 
 
 def measure(base: RunSize, factors: tuple[int, ...], run: Measure) -> list[Series]:
-    """Every dimension of `base` times every factor; the base itself is run once."""
+    """Measure every dimension of `base` times every factor; the base itself is run once."""
     first = run(base)
     return [
         Series(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf bench`: what a training costs, measured on this machine."""
+"""`ppmf bench`: measurements of what a training costs on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 
 
 class Part(StrEnum):
-    """What can be measured alone."""
+    """The parts of a benchmark, of which each can be measured alone."""
 
     TRAINING = "training"
     SPU = "spu"
@@ -73,7 +73,7 @@ def bench(
     ] = None,
     suites: Annotated[
         list[str],
-        typer.Option("--suite", metavar="SUITE", help="Suites to measure; may be repeated."),
+        typer.Option("--suite", metavar="SUITE", help="Cipher suites to measure; may be repeated."),
     ] = list(DEFAULT_SUITES),  # noqa: B006
     only: Annotated[
         list[Part] | None,
@@ -99,7 +99,9 @@ def bench(
     ] = False,
     limit: Annotated[
         float,
-        typer.Option("--spu-limit", metavar="SECONDS", help="What SPU gets for a piece of work."),
+        typer.Option(
+            "--spu-limit", metavar="SECONDS", help="How long SPU may take for a piece of work."
+        ),
     ] = 3600.0,
     calibrate: Annotated[
         bool,
@@ -115,7 +117,9 @@ def bench(
     ] = Path("bench-results"),
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Toy sizes: does everything run? The figures mean nothing."),
+        typer.Option(
+            "--quick", help="Toy sizes, to see that everything runs; the figures mean nothing."
+        ),
     ] = False,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
@@ -169,7 +173,7 @@ def bench(
 
 
 def _check(benchmark: Benchmark, costs: Path) -> None:
-    """Estimates next to measured runs; exit status 1 if one is off."""
+    """Compare estimates with measured runs; exit status 1 if one is off."""
     rows = calibration.check(
         benchmark.sizes, benchmark.suites, Coefficients.read(costs), benchmark.run
     )

