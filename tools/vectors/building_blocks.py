@@ -171,7 +171,7 @@ def _bitmul(family: Family) -> None:
 
 
 def _shared(draw: LabelledStream, numbers: list[int], width: int) -> dict[str, list[int]]:
-    """Two shares mod 2^width of each number; some chosen to carry through every bit."""
+    """Two shares mod 2^width of each number, some of them chosen to carry through every bit."""
     share0 = [draw.below(1 << width) for _ in numbers]
     share0[0] = (1 << width) - 1
     return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers of vectors: SHAKE-256 of a label, so that a label is all there is to know."""
+"""The random numbers of vectors: a stream of SHAKE-256 that a label determines."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""A message of each name; a number is so many random bytes, but for `first`."""
+"""The fields of a message of each name; a number is so many random bytes, except `first`."""
 
 
 def families() -> list[Family]:
@@ -56,7 +56,7 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
 
 
 def encoded(found: dict[str, Any]) -> bytes:
-    """Its bytes."""
+    """The bytes of a message."""
     return bytes.fromhex(OPERATIONS["wire.encode"](found)["bytes"])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vectors of whole runs: who is under test, and what happens to the messages on their way."""
+"""Vectors of whole runs, by the parties under test and by the edits of messages on their way."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> di
 
 
 def output(given: dict[str, Any]) -> dict[str, Any]:
-    """What RecSys must end with: F_fix's V, by the oracle."""
+    """The output that RecSys must end with: V of F_fix, by the oracle."""
     table = {key: given["session"][key] for key in ("parameters", "users", "items")}
     return dict(OPERATIONS["train.fixed"](shown({**table, "ratings": given["ratings"]})))
 
 
 def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """Name and length of every message of a run, by link, from one of our own."""
+    """The name and length of every message of a run, by link, from a run of our own parties."""
     ours, delivery = OwnParties(), Delivery(None)
     handles: dict[str, str] = {}
     done: set[str] = set()

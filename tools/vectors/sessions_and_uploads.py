@@ -56,7 +56,7 @@ def families() -> list[Family]:
 
 
 def key(label: str) -> SecretKey:
-    """A short key of its own for a label."""
+    """A short Paillier key that a label determines."""
     return SecretKey.generate(BITS, Coins.seeded(f"vectors/{label}"))
 
 
@@ -170,7 +170,7 @@ def _uploads(family: Family) -> None:
     public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
 
     def sealed_as(slug: str, to: bytes = public, user: str = "1", **change: Any) -> bytes:
-        """Her seed, sealed; the ephemeral key is of a label."""
+        """The user's seed, sealed; a label determines the ephemeral key."""
         given = {
             "session": {**RUN, **change},
             "user": user,
@@ -352,7 +352,7 @@ def _slots(family: Family) -> None:
 
 
 def _answers(family: Family) -> None:
-    """Answers made by the formula of PPMF-AHE-009 itself, from all that goes into it."""
+    """Answers made by the formula of PPMF-AHE-009 from all of its inputs."""
     secret = key("paillier/answers")
     public = secret.public
     modulus, square = int(public.modulus), int(public.square)
@@ -415,7 +415,7 @@ def _answers(family: Family) -> None:
 
 
 def _check_product(family: Family, matrices: Any, x: Any, uses: Any, kept: Any) -> None:
-    """The owner's and the peer's shares add up to the product, or the vector is wrong."""
+    """Check that the owner's and the peer's shares add up to the product."""
     shares = family.cases[-1]["expect"]["out"]["shares"]
     for matrix, (first, end), ours, theirs in zip(matrices, uses, shares, kept, strict=True):
         product = np.array(x[first:end], dtype=np.uint64).reshape(

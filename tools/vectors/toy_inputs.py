@@ -62,7 +62,7 @@ def side(draw: LabelledStream, rows: int, table: dict[str, Any]) -> list[list[in
 def rated(
     draw: LabelledStream, rows: int, others: int, table: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """For each row, which of the others it is rated with, and the integers of the ratings."""
+    """For each row, the counterparts it is rated with, and the integers of the ratings."""
     params = values.parameters(table)
     scale = 1 << params.rating_frac_bits
     low = int((params.rating_min - params.rating_offset) * scale)

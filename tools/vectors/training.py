@@ -380,7 +380,7 @@ def _real(family: Family) -> None:
 
 
 def _outwards(low: Fraction, high: Fraction) -> dict[str, Fraction]:
-    """Ends with 72 fractional bits, a little further apart."""
+    """The ends of an interval, moved a little apart to 72 fractional bits."""
     unit = 1 << 72
     return {
         "lower": Fraction(low.numerator * unit // low.denominator, unit),

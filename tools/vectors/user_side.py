@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vectors of what a user does with the profiles, and of the file they come in."""
+"""Vectors of the user's side, and of the file of item profiles."""
 
 from __future__ import annotations
 

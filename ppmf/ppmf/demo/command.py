@@ -194,7 +194,7 @@ def _show_user(published: ItemProfiles, train: Ratings, titles: dict[str, str]) 
     highest = sorted(own, key=lambda item: (-own[item], item))[:_TOP]
     names = [titles.get(published.items[item], published.items[item]) for item in highest]
     console.say(f"User {train.users[row]} rated highest: {'; '.join(names)}.")
-    console.say(f"From V and all {len(own):,} ratings of their own the user finds, alone:")
+    console.say(f"From V and the user's {len(own):,} ratings, the user's own machine recommends:")
     recommend.show_recommendations(published, own, _TOP, titles)
     console.say()
 
