@@ -9,7 +9,7 @@ from tests.support.leaks import LEAKS
 
 
 def checks() -> str:
-    """Every check of `ppmf audit`, and what it saw in the worked example's training."""
+    """Every check of `ppmf audit`, and its result for the worked example's training."""
     rows = []
     for finding in recorded(PARAMETERS.iterations).findings:
         detail = finding.detail if len(finding.detail) < 60 else finding.detail[:24] + "…"
@@ -26,5 +26,5 @@ def leaks() -> str:
 
 
 def number_of_leaks() -> str:
-    """How many there are."""
+    """The number of seeded leaks."""
     return count(len(LEAKS))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a list of messages to the rows of a diagram: exchanges drawn once, repetitions counted.
+"""The rows of a diagram from a list of messages: exchanges are drawn once, repetitions counted.
 
-Nothing is known here of the protocol. Two messages are alike if they have the same way, name, and
-lengths of fields; what their headers weigh (the number of a message grows) does not count.
+The module does not use the protocol. Two messages are alike if they have the same direction, name
+and lengths of fields; the lengths of their headers, which grow with the number, are not compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Arrow:
 
     @property
     def times(self) -> int:
-        """How often in each direction."""
+        """The number of messages in each direction."""
         return len(self.sent) // (2 if self.both_ways else 1)
 
     @property
@@ -48,7 +48,7 @@ Row = Arrow | Loop
 
 
 def kind(sent: Sent) -> Kind:
-    """What makes two messages alike. The lengths of ids are left out: users' names differ."""
+    """The features in which messages that are alike agree. The lengths of ids are left out."""
     fields = tuple(
         (name, of_class, 0 if name == "user" else size) for name, of_class, size in sent.fields
     )

@@ -45,7 +45,7 @@ def half_step(number: int) -> list[Sent]:
 
 
 def opening() -> list[Sent]:
-    """What comes after the last half-step."""
+    """The messages after the last half-step."""
     return part(lambda sent: sent.phase == "output")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Message-sequence diagrams as SVG: three lifelines, arrows, loops, boxes.
 
-As wide as a phone, so that no letter has to shrink there; colours come from the page's theme
-(`_static/ppmf.css`), so that one drawing serves light and dark.
+A drawing is as wide as a phone, so that its letters need not shrink there. Colours come from the
+page's theme (`_static/ppmf.css`), so that one drawing serves light and dark.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def sequence(title: str, rows: Iterable[Row], *, faded: Sequence[str] = ()) -> s
 
 
 def _row(body: list[str], row: Row, y: int) -> int:
-    """Draw a row from y on; where it ends."""
+    """Draw a row from y on; returns the y at which it ends."""
     if isinstance(row, Arrow):
         return _arrow(body, row, y)
     if isinstance(row, Band):

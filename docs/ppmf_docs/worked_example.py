@@ -25,7 +25,7 @@ COORDINATES = [f"factor {k + 1}" for k in range(PARAMETERS.rank)] + ["bias"]
 
 @dataclass(frozen=True)
 class OneRow:
-    """Everything a half-step does to one row; lists run over counterparts or coordinates."""
+    """All values of a half-step on one row; lists run over counterparts or coordinates."""
 
     before: Row
     counterparts: Sequence[int]
@@ -129,7 +129,7 @@ def start() -> str:
 
 
 def counterparts() -> str:
-    """What the row's half-step reads of the other side, and its residuals."""
+    """The counterparts that the row's half-step reads, and the residuals."""
     row = followed()
     rows = [
         [
