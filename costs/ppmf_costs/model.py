@@ -2,8 +2,9 @@
 """Seconds and memory from counts of work: a sum of counts times unit costs, by phase.
 
 The unit costs are fitted to measured runs: non-negative least squares of the relative errors of
-every phase, and of every run as a whole. What depends on the keys (`KEYED`) has a unit cost of its
-own for each suite; all else is shared. A unit cost of a primitive is the same in every phase.
+every phase, and of every run as a whole. Work that depends on the keys (`KEYED`) has a unit cost of
+its own for each cipher suite; all other costs are shared. A unit cost of a primitive is the same in
+every phase.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run sends and works, by phase, from its public sizes alone.
+"""Counts of the messages and the work of a run, by phase, from its public sizes alone.
 
 The messages and their bytes are those of `ppmf_secure.protocols.message_plan`. Beside each of its
 operations the work is counted that the unit costs of `model` multiply; it is the same for both

@@ -5,9 +5,10 @@ The chapters of the specification stand in the folder above this package. The mo
 implementations must agree on before either computes anything. In the order in which a reader needs
 them:
 
-- `errors`: the five classes of refusals;
+- `errors`: the five classes of refusals; `roles`: the parties and the two sides;
 - `decimals`, `files`: exact numbers as decimal text, and whole files read or written;
-- `parameters`, `bounds`: the public parameter set of a run, and whether the run fits the ring;
+- `parameters`, `bounds`, `step_rules`: the public parameter set of a run, whether the run fits the
+  ring, and the parts of both that depend on the step rule;
 - `ids`, `rating_files`, `ratings`: public lists of users and items, files of ratings, and the
   integers that ratings become;
 - `words`: the integer arithmetic of single numbers, that is rounding, steps, thresholds, prox and

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An interrupted run goes on in a new epoch, and ends in the same V (section 7)."""
+"""An interrupted run goes on in a new epoch, and ends in the same V (chapter 4, "Interruption")."""
 
 from __future__ import annotations
 
