@@ -80,7 +80,7 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
 
 
 def _delivery(entries: Sequence[Entry]) -> Finding:
-    """What one party recorded as sent, another recorded as received, byte for byte and in order.
+    """Whether all that one party recorded as sent was received, byte for byte and in order.
 
     The end of an interrupted epoch may be missing in either transcript.
     """

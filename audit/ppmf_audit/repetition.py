@@ -113,7 +113,7 @@ def _repeated(blocks: Words) -> bool:
 
 
 def _near(masked: list[bytes]) -> int:
-    """How many masked words are near 0, or near the next larger one of another user's place."""
+    """The number of masked words near 0, or near the next larger word at the same place."""
     if len({len(field) for field in masked}) != 1:
         return 0
     rows = np.stack([np.frombuffer(field, dtype="<u8") for field in masked])

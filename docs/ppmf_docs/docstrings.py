@@ -40,7 +40,7 @@ def to_rst(lines: list[str]) -> list[str]:
 
 
 def _state(before: str, line: str, state: str) -> str:
-    """What a line begins or goes on with: text, a doctest, or an indented block."""
+    """The kind of text that a line begins or continues: text, a doctest or an indented block."""
     if line.lstrip().startswith(">>>") or (state == "doctest" and before.strip()):
         return "doctest"
     return "block" if line.startswith("    ") and not before.strip() else "text"

@@ -145,7 +145,7 @@ def _idle(part: str, rows: int, levels: Levels, per_count: int) -> Iterator[str]
 
 
 def _binary_shift(params: Parameters) -> int:
-    """How far the branch of 1 of the binary prox may carry a word: 2 theta + 1, at scale f."""
+    """The largest move of a word by the branch of 1 of the binary prox: 2 theta + 1, at scale f."""
     if params.regulariser != "binary-elastic-net":
         return 0
     return 2 * params.max_theta + (1 << params.frac_bits)

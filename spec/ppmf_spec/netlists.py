@@ -38,7 +38,7 @@ class Netlist:
         return self.made[kind, a, b]
 
     def xor(self, a: int, b: int) -> int:
-        """One of the two, and not both; negations move to the result."""
+        """The exclusive or of two bits; negations move to the result."""
         negated = (a ^ b) & 1
         a, b = min(a & ~1, b & ~1), max(a & ~1, b & ~1)
         if a == b:
@@ -53,18 +53,18 @@ class Netlist:
         return b if a == 1 or a == b else self.gate("and", a, b)
 
     def either(self, a: int, b: int) -> int:
-        """One of the two, or both."""
+        """The or of two bits."""
         return self.both(a ^ 1, b ^ 1) ^ 1
 
     def some(self, bits: Iterable[int]) -> int:
-        """One of them at least."""
+        """The or of all bits."""
         found = 0
         for bit in bits:
             found = self.either(found, bit)
         return found
 
     def every(self, bits: Iterable[int]) -> int:
-        """All of them."""
+        """The and of all bits."""
         held = 1
         for bit in bits:
             held = self.both(held, bit)

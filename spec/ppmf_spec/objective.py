@@ -160,7 +160,7 @@ def prox_binary(z: Expr, tau: Expr, theta: Expr) -> Expr:
 
 
 def completed_square(z: Expr, theta: Expr) -> Expr:
-    """Where (p - z)^2 / 2 + theta (1 - 2p) is least: z + 2 theta."""
+    """The p at which (p - z)^2 / 2 + theta (1 - 2p) is least: z + 2 theta."""
     p = Symbol("p", real=True)
     (centre,) = solve(sympy.diff((p - z) ** 2 / 2 + theta * (1 - 2 * p), p), p)
     return centre

@@ -117,7 +117,7 @@ class ItemProfiles:
 
     @property
     def rank(self) -> int:
-        """How many factors an item has, the bias not counted."""
+        """The number of factors of an item, without the bias."""
         return int(self.factors.shape[1])
 
     def __eq__(self, other: object) -> bool:

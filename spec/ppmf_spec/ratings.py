@@ -90,17 +90,17 @@ class Ratings:
         )
 
     def __len__(self) -> int:
-        """How many ratings, c."""
+        """The number of ratings, c."""
         return int(self.value.size)
 
     @property
     def n_users(self) -> int:
-        """How many rows, n."""
+        """The number of users, n."""
         return len(self.users)
 
     @property
     def n_items(self) -> int:
-        """How many columns, m."""
+        """The number of items, m."""
         return len(self.items)
 
     def by_user(self) -> Rows:

@@ -45,7 +45,7 @@ class TurnEnds:
         self.sent.append((to, data))
 
     def receive(self, sender: Role) -> bytes | None:
-        """From the inbox."""
+        """Take the next message of `sender` from the inbox; None if there is none yet."""
         if self._inbox[sender]:
             return self._inbox[sender].popleft()
         if sender in self._gone:
@@ -78,11 +78,12 @@ class SeatedParty:
 
     @property
     def result(self) -> Any:
-        """What its program returned."""
+        """The result that the party's program returned."""
         return self._driver.result
 
     def turn(self) -> tuple[list[tuple[Role, bytes]], list[tuple[Role, PpmfError]]]:
-        """What the party sends, and what it refuses and goes on without (PPMF-CON-031).
+        """The messages that the party sends, and those that it refuses and goes on without
+        (PPMF-CON-031).
 
         Raises the refusal that ends it, and StateError in every later turn (PPMF-ERR-007).
         """

@@ -49,7 +49,7 @@ class Checked:
         return near and self.bytes_equal
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             **self.run.json(),
             "estimated_seconds": round(self.estimate.total, 3),

@@ -30,7 +30,7 @@ class Compared:
         return self.spu_seconds / self.seconds
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "work": self.work,
             "seconds": self.seconds,

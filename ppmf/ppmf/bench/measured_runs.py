@@ -83,7 +83,7 @@ class Measured:
         return Sample(self.suite, self.tally, self.seconds, float(self.memory))
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "suite": self.suite,
             "users": self.ratings.n_users,

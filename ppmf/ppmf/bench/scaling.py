@@ -40,7 +40,7 @@ class Series:
         return slope(self.factors, self.values(quantity))
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "dimension": self.dimension,
             "factors": list(self.factors),

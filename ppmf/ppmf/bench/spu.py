@@ -42,7 +42,7 @@ class Entry:
     limit: float
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "part": self.part,
             "seconds": self.seconds,
