@@ -124,7 +124,7 @@ def test_the_edits_are_those_of_the_chapter() -> None:
 
 @pytest.mark.req("PPMF-CON-018")
 def test_there_is_an_adapter_for_every_fault_of_the_chapter() -> None:
-    """Of the house's faults two are more than the chapter asks for."""
+    """Two faults of our broken adapter are more than the chapter asks for."""
     text = REQUIREMENTS["PPMF-CON-018"].text.partition("Among them")[2]
     assert len(FAULTS.keys() - {"mute", "chatty"}) == len(
         re.findall(r"\bone that|\bone whose", text)

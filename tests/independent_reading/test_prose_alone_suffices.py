@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stranger wrote from the prose alone has the integers of the vectors and of the oracle."""
+"""Programs written from the prose alone give the integers of the vectors and of the oracle."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def strange(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.stem)
-def test_a_stranger_shares_no_code_with_us(path: Path) -> None:
+def test_the_programs_import_the_standard_library_alone(path: Path) -> None:
     assert strange(path.read_text()) == set()
 
 
@@ -88,7 +88,7 @@ def test_shared_code_would_be_seen(line: str) -> None:
 
 
 def disagreement(case: dict[str, Any]) -> str | None:
-    """What the stranger answers differently from a case; None if nothing."""
+    """How the answer of the programs differs from that of a case; None if it does not."""
     expect = case["expect"]
     try:
         out, steps = map(adapter.strings, adapter.OPERATIONS[case["op"]](case["in"]))
@@ -231,8 +231,8 @@ def oracle(values: dict[str, Any]) -> OracleParameters | None:
         return None
 
 
-def stranger(values: dict[str, Any]) -> chapter_3.Parameters | None:
-    """The stranger's set of the same values; None if it is refused."""
+def from_prose(values: dict[str, Any]) -> chapter_3.Parameters | None:
+    """The programs' set of the same values; None if they refuse it."""
     try:
         return chapter_3.parameters(values)
     except RefusedError as refused:
@@ -276,7 +276,7 @@ SIZES = st.sampled_from([1, 2, 30, 1682, 10_000, 2**31 - 1])
 @req("PPMF-PAR-014", "PPMF-PAR-016", "PPMF-PAR-017", "PPMF-PAR-018", "PPMF-PAR-021")
 @given(sets(20, st.integers(0, 16) | st.integers(17, 33)), SIZES, SIZES)
 def test_domain_and_bound_are_the_oracles(values: dict[str, Any], n: int, m: int) -> None:
-    ours, p = oracle(values), stranger(values)
+    ours, p = oracle(values), from_prose(values)
     assert (ours is None) == (p is None)
     if ours is None or p is None:
         return
@@ -313,7 +313,7 @@ def toys(draw: Callable[[Any], Any]) -> tuple[dict[str, Any], list[str], list[st
 @given(toys())
 def test_every_half_step_of_a_toy_run_is_the_oracles(toy: Any) -> None:
     values, users, items, listed = toy
-    ours, p = oracle(values), stranger(values)
+    ours, p = oracle(values), from_prose(values)
     assert (ours is None) == (p is None)
     if ours is None or p is None:
         return

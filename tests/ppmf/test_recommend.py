@@ -110,8 +110,8 @@ def test_a_rating_given_twice_and_a_file_of_many_users(
     own = mine(tmp_path, f"me,{item},4", f"you,{item},4")
     assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     assert "ratings of 2 users; name one by --user" in capsys.readouterr().err
-    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--user", "she"]) == 2
-    assert "no ratings of user 'she'" in capsys.readouterr().err
+    assert main.main(["recommend", "--profiles", file, "--ratings", own, "--user", "nobody"]) == 2
+    assert "no ratings of user 'nobody'" in capsys.readouterr().err
 
 
 @pytest.mark.req("PPMF-RDG-008")

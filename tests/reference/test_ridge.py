@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user computes from V alone: her profile, predictions, lists; by hand and by sympy."""
+"""What a user computes from V alone: a profile, predictions, lists; by hand and by sympy."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_profile_solves_the_normal_equations_by_sympy(
     half_stars = data.draw(st.dictionaries(st.integers(0, items - 1), st.integers(1, 10)))
     user = ridge.profile({j: Fraction(r, 2) for j, r in half_stars.items()}, profiles)
 
-    # The gradient of the loss as it is written, at her profile.
+    # The gradient of the loss as it is written, at the user's profile.
     names = sympy.symbols(f"u:{rank}")
     a = sympy.Symbol("a")
     loss = sympy.Rational(weight, 2) * (sum(u**2 for u in names) + a**2)
@@ -89,7 +89,7 @@ def test_profile_solves_the_normal_equations_by_sympy(
 
 @pytest.mark.req("PPMF-RDG-006")
 def test_predictions_are_clipped_for_display_only() -> None:
-    # v = 1, b = 1.99 and v = 1, b = 1.5: both above five stars for her, still ranked.
+    # v = 1, b = 1.99 and v = 1, b = 1.5: both above five stars, still ranked.
     profiles = profiles_of([[256], [256], [-512]], [384, 510, 0])
     user = ridge.UserProfile((Fraction(2),), Fraction(0))
     ranked = ridge.top_n(user, profiles, (), 3)

@@ -103,9 +103,7 @@ def test_the_shares_of_the_items_add_up_to_the_oracles_words() -> None:
 
 
 def test_the_page_types_no_number_but_public_constants() -> None:
-    prose = re.sub(
-        r"```.*?```|PPMF-[A-Z]+-\d+( to \d+| and \d+)?", "", PAGE.read_text(), flags=re.S
-    )
+    prose = re.sub(r"```.*?```|PPMF-[A-Z]+-\d+( (to|and) -\d+)?", "", PAGE.read_text(), flags=re.S)
     numbers = set(re.findall(r"\d+(?:\.\d+)?", prose))
     # r0 = 3, fr = 1, SHAKE-256, Apache-2.0, mod 2^64, rated is 1 or 0
     assert numbers <= {"0", "1", "2", "3", "64", "256", "2.0"}

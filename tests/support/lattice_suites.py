@@ -24,14 +24,14 @@ def owner_of(chosen: RlweSuite, label: str = "Q") -> RlweOwner:
 
 
 def take_in(chosen: RlweSuite, matrix: Words, layout: Layout, label: str = "rows") -> EncryptedRows:
-    """The matrix encrypted by that owner, in her peer's hands."""
+    """The matrix as that owner encrypted it and the peer took it in."""
     encrypted = list(owner_of(chosen).encrypt_rows(matrix, layout, Coins.seeded(label)))
     assert {len(row) for row in encrypted} == {chosen.row_bytes(layout)}
     return chosen.peer(owner_of(chosen).public).rows(encrypted, layout)
 
 
 def secret_of(chosen: RlweSuite) -> list[int]:
-    """Of that owner: the product of 1 and her secret."""
+    """The secret of that owner, as its product with 1."""
     owner, degree = owner_of(chosen), chosen.lattice.degree
     one = np.zeros((1, degree), dtype=np.int32)
     one[0, 0] = 1

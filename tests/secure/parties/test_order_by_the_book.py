@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """In what order rows, columns, transfers and tables go: what two programs must agree on unseen.
 
-Where both servers are of one house a wrong order would cancel out; here each is read by chapter 4.
+Where both servers are of one implementation a wrong order would cancel out; here each is read by
+chapter 4.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def test_the_randomness_of_an_answer_is_not_that_of_the_product() -> None:
 
 @pytest.mark.req("PPMF-AHE-010")
 def test_q_decrypts_masks_over_their_whole_range() -> None:
-    """What Q sees beside her share is of the mask's size, not the product's."""
+    """What Q sees beside its share is of the mask's size, not the product's."""
     coins, layout = Coins.seeded("range"), Layout(2, (1,), 1)
     slots, secret = Slots.of(512, layout), _owner()._secret
     rows = _take_in(np.zeros((2, 1), dtype=np.uint64), layout)
