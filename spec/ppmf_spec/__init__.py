@@ -17,7 +17,8 @@ them:
 - `wire`: the messages between the parties, and their bytes;
 - `netlists`: the two garbled circuits, as the programs of chapter 4;
 - `objective`: the objective function in symbols, from which tests derive the formulas of `words`;
-- `requirements`: the numbered requirements, parsed out of the chapters.
+- `requirements`: the numbered requirements, parsed out of the chapters;
+- `extras`: the error for a package that a light installation does not bring.
 
 Begin with `parameters` and `words` beside chapters 2 and 3.
 """

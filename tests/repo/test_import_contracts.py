@@ -22,11 +22,11 @@ BREACHES = {
     "packages": ("ppmf_audit.finding", "ppmf_costs.tally"),
     "two-readings": ("ppmf_reference.fixed", "ppmf_secure.primitives.coins"),
     "suite-by-adapters": ("ppmf_conformance.judgement", "ppmf_reference.fixed"),
-    "secure-floors": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
+    "secure-layers": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
     "primitives": ("ppmf_secure.primitives.coins", "ppmf_secure.primitives.sealing"),
     "protocols": ("ppmf_secure.protocols.transfers", "ppmf_secure.protocols.half_step"),
     "parties": ("ppmf_secure.parties.csp", "ppmf_secure.parties.recsys"),
-    "command-floors": ("ppmf.console", "ppmf.main"),
+    "command-layers": ("ppmf.console", "ppmf.main"),
     "sans-io": ("ppmf_secure.primitives.shares", "time"),
     "oracle-without-cryptography": ("ppmf_reference.fixed", "phe"),
 }
