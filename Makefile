@@ -30,7 +30,7 @@ QUICK  := -m "not slow"
 # The test workers share the cores; no library may take them all for itself.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# The floor is for the whole suite: a part of it, asked for by ARGS, is run without coverage.
+# The least coverage is for all tests: a part of them, asked for by ARGS, is run without coverage.
 COV    := $(if $(ARGS),--no-cov,--cov --cov-report=term)
 
 .PHONY: help

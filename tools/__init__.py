@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs of the maintainers: they make and check files of the repository, and are in no wheel."""
+"""The maintainers' programs, which make and check files of the repository; no wheel contains them.
+
+- `packages`: the list of the packages, read from pyproject.toml;
+- `traceability`: the table from requirements to tests and code (`make trace`);
+- `vectors`: the generator of the conformance vectors (`make vectors`);
+- `mutation`: mutation testing of the packages (`make mutation`).
+"""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packages of the distribution: the one list of them, read from pyproject.toml.
+"""The packages of the distribution: the only list of them, read from pyproject.toml.
 
-The list is that of the wheel. What else in pyproject.toml names packages is held against it by
-tests/repo/test_layout.py; tests and tools read it here.
+The list is that of the wheel. tests/repo/test_layout.py compares the other lists in pyproject.toml
+with it; tests and tools read it here.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table from requirements to tests and to code, `spec/trace.json`, and how it is made.
+"""The generator of `spec/trace.json`, the table from requirements to tests and to code.
 
-A test names what it verifies in a mark: `@pytest.mark.req("PPMF-FIX-001")`. Code names what it does
-by ids alone in parentheses, in a docstring or a comment: `(PPMF-FIX-001)`, or several, of which
-the later ones may leave out what repeats: `(PPMF-FIX-001, -003, PPMF-PAR-001 to -004)`. An id
-anywhere else is a remark, and traces nothing.
+A test names the requirements that it verifies in a mark: `@pytest.mark.req("PPMF-FIX-001")`. Code
+names the requirements that it meets by ids alone in parentheses, in a docstring or a comment:
+`(PPMF-FIX-001)`, or several, of which the later ones may omit what repeats:
+`(PPMF-FIX-001, -003, PPMF-PAR-001 to -004)`. An id anywhere else is a remark, and is not traced.
 
-`python -m tools.traceability` writes the table anew. It holds no line numbers, so that only
-what it is about makes it stale.
+`python -m tools.traceability` writes the table anew. The table holds no line numbers, so that an
+edit elsewhere in a file does not make it stale.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ITEM = re.compile(rf"(to[\s#]+)?({_ID}|-[0-9]{{3}})")
 
 
 def marks(source: str) -> Iterator[tuple[int, ast.expr]]:
-    """Line and argument of each `pytest.mark.req(...)`, wherever in a file it is applied."""
+    """The line and the argument of each `pytest.mark.req(...)` of a file."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(

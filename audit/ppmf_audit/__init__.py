@@ -1,27 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a transcript contain only ciphertexts? Checks of three parties' recordings of one run.
+"""Checks that the recorded transcripts of a run contain nothing but ciphertexts.
 
-`audit` reads what users, RecSys and CSP recorded and says, check by check, whether it keeps what
-PROTOCOL.md, section 6, promises: nothing outside the known classes, what was sent was received,
-ciphertexts valid and fresh, masks that look uniform and do not come again, V the only value opened.
-It needs no key and no secret. What more can be asked of one party's transcript with her keys, and
-with a simulated one to compare it with, is the battery's: see `view`.
+Two audits share most of the checks. `audit`, in this module, reads what users, RecSys and CSP
+recorded and needs no key and no secret. Its findings say whether the transcripts keep what chapters
+5 and 6 promise: every field is of a known class, what was sent was received, ciphertexts are valid
+and fresh, masks look uniform and are not repeated, and V is the only value that is opened.
+`view_battery.battery` takes the transcript of one party together with that party's keys and a
+simulated transcript, and asks more of it.
 
-How strict: every check but those of uniformity and repetition is exact. The tests of uniformity
-together raise a false alarm with probability at most 2^-30 an audit, those of repetition less often
-(`uniformity` and `repetition` say why).
+Begin with `audit`. The modules, in the order of the layers:
+
+- `finding`: the result of one check;
+- `transcript_outline`: who sent what to whom in three transcripts, without the contents;
+- `message_order`: checks of the types, routes, numbers and order of messages;
+- `ciphertext_pieces`, `ciphertexts`: checks that ciphertexts are valid and never repeated;
+- `uniformity`, `masked_fields`, `repetition`: checks of fields that must look uniform;
+- `opened_values`, `answer_randomness`: checks of what a party's own keys open;
+- `view_battery`: all checks of one party's transcript.
+
+Every check but those of uniformity and repetition is exact. The tests of uniformity together raise
+a false alarm with probability at most 2^-30 an audit, those of repetition less often; `uniformity`
+and `repetition` say why.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ppmf_audit import order
+from ppmf_audit import message_order
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
-from ppmf_audit.masks import Masks
-from ppmf_audit.outline import contents, outline
+from ppmf_audit.masked_fields import Masks
 from ppmf_audit.repetition import Repetition
+from ppmf_audit.transcript_outline import contents, outline
 
 __all__ = ["Finding", "audit"]
 
@@ -31,7 +42,7 @@ def audit(directory: Path) -> list[Finding]:
 
     Raises EncodingError when a transcript is missing or is not a sequence of records.
     """
-    findings = order.check(outline(directory))
+    findings = message_order.check(outline(directory))
     ciphertexts, masks, repetition = Ciphertexts(), Masks(), Repetition()
     # Keys first: files are read one after the other, and a key may stand in a later one.
     for direction, envelope in contents(directory):

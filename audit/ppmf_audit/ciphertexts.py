@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of ciphertexts: of fixed width, valid under their key, never repeated.
+"""Checks that ciphertexts are of fixed width, valid under their key, and never repeated.
 
-Semantic security says nothing of a ciphertext that is sent twice: the repetition itself shows that
+Semantic security does not cover a ciphertext that is sent twice: the repetition itself shows that
 two plaintexts, or two parties' states, are equal.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from ppmf_audit.ciphertext_pieces import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_audit.finding import Finding
-from ppmf_audit.keys import Key, PaillierCiphertexts, Seals, Uploaded, product_key
-from ppmf_audit.outline import Direction
+from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import SuiteChoice
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
@@ -20,8 +20,8 @@ from ppmf_spec.roles import Role
 
 SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
 
-# Which public key each field of ciphertexts is under: the field of the message that carries the
-# key, and whose message that is.
+# The public key of each field of ciphertexts: the field of the message that carries the key, and
+# the party that sends that message.
 KEYS: dict[tuple[str, str], tuple[str, str]] = {
     ("upload", "sealed"): ("key", USERS),
     ("sealed-seeds", "sealed"): ("key", USERS),
@@ -35,13 +35,14 @@ CLASSES = (wire.FieldClass.PK_CIPHERTEXT, wire.FieldClass.HE_CIPHERTEXT)
 
 @dataclass(slots=True)
 class Ciphertexts:
-    """Fed every message: all keys first (`learn`), then what is encrypted under them (`add`).
+    """The checks of all ciphertexts of a run. Every message is given twice: once to `learn`, which
+    takes in the keys, and then, when all keys are known, to `add`.
 
-    `seen` are the SHA-256 of the pieces of ciphertexts that must not occur twice, see `keys`.
-    `keys` by the field that carried them, their owner and the epoch: each epoch has its own.
-    `forwarded` are the users' sealed seeds, which RecSys hands on as they came: the one case of a
-    ciphertext that rightly appears twice, and must. `suite`: the run's, where it is known better
-    than by its name.
+    `keys` are the public keys by the field that carried them, their owner and the epoch. `seen` are
+    the SHA-256 of the pieces that must not occur twice (see `ciphertext_pieces`). `uploaded` and
+    `forwarded` are those of the users' sealed seeds, which RecSys must hand on as they came: the
+    one ciphertext that appears twice. `suite` is the cipher suite of the run, where it is known
+    better than by its name.
     """
 
     keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Ciphertexts:
             self.seen.add(digest)
 
     def findings(self) -> list[Finding]:
-        """What was found, once all messages went in."""
+        """The findings, after all messages were added."""
         same = self.uploaded == self.forwarded
         forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} pieces of seals as they came"
         count = f"{len(self.seen):,} pieces"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what must not come again inside fields that look uniform.
+"""Checks that nothing is repeated inside fields that look uniform.
 
-A pad, a label or a keystream used twice leaves every byte uniform and shows only in what two places
-have in common. Looked at are
+A pad, a label or a keystream that is used twice leaves every byte uniform, and shows only when two
+places are compared. The checks compare
 
-- the blocks of garbled tables and of columns: of 128 uniform bits, all different within a message.
-  A hash repeated under one tweak gives equal blocks in tables (the label of a threshold serves all
-  factors of a row); columns that are not masked are all the same.
+- the blocks of garbled tables and of columns, which are 128 uniform bits each and all different
+  within a message. A hash repeated under one tweak gives equal blocks in tables (the label of a
+  threshold serves all factors of a row); columns that are not masked are all equal.
 - two successive messages of columns: column i has its own keystream, so the 128 differences of
-  their first blocks are all different; were the keystreams used again, all would be that of the
-  choices.
+  their first blocks are all different; if the keystreams were used again, all differences would
+  be that of the choices.
 - the masked rows: words of two users at one place differ by a uniform word; under one mask they
   differ by their ratings.
 
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
-from ppmf_audit.outline import Direction
+from ppmf_audit.transcript_outline import Direction
 from ppmf_spec import wire
 
 BLOCK = 16
@@ -40,7 +40,7 @@ Words = NDArray[np.uint64]
 
 @dataclass(slots=True)
 class Repetition:
-    """Fed every message in the order sent."""
+    """The checks of one run; every message is added in the order of sending."""
 
     blocks: int = 0
     block_twice: str = ""
@@ -49,7 +49,7 @@ class Repetition:
     last: dict[Direction, Words] = field(default_factory=dict)
 
     def add(self, direction: Direction, message: wire.Message) -> None:
-        """Look at the blocks of a message."""
+        """Compare the blocks of a message."""
         if isinstance(message, wire.GarbledTables):
             self._distinct(message.tables, message.name)
         elif isinstance(message, wire.TransferColumns):
@@ -65,7 +65,7 @@ class Repetition:
             self.block_twice = f"{name}: a block of 16 bytes is repeated within a message"
 
     def _streams(self, direction: Direction, data: bytes) -> None:
-        """The first block of each column, against those of the message before."""
+        """Compare the first block of each column with those of the message before."""
         size = len(data) // COLUMNS // BLOCK
         first = _blocks(data)[::size][:COLUMNS] if size else np.empty((0, 2), dtype=np.uint64)
         before = self.last.get(direction)
@@ -74,7 +74,7 @@ class Repetition:
         self.last[direction] = first
 
     def findings(self) -> list[Finding]:
-        """What was found, once all messages went in."""
+        """The findings, after all messages were added."""
         near = _near(self.masked)
         seen = f"{len(self.masked):,} uploads"
         return [
@@ -97,13 +97,13 @@ class Repetition:
 
 
 def _blocks(data: bytes) -> Words:
-    """Whole blocks, as (n, 2)."""
+    """The whole blocks of the data, as words (n, 2)."""
     whole = len(data) // BLOCK * BLOCK
     return np.frombuffer(data[:whole], dtype="<u8").reshape(-1, 2).astype(np.uint64, copy=False)
 
 
 def _repeated(blocks: Words) -> bool:
-    """Whether two blocks are equal; sorted by one half first, which tells most of them apart."""
+    """Whether two blocks are equal. Sorting by one half first tells most of them apart."""
     halves = np.sort(blocks[:, 0])
     twice = halves[1:][halves[1:] == halves[:-1]]
     if not twice.size:
@@ -113,7 +113,7 @@ def _repeated(blocks: Words) -> bool:
 
 
 def _near(masked: list[bytes]) -> int:
-    """How many masked words are near 0, or near the next larger one of another user's place."""
+    """The number of masked words near 0, or near the next larger word at the same place."""
     if len({len(field) for field in masked}) != 1:
         return 0
     rows = np.stack([np.frombuffer(field, dtype="<u8") for field in masked])

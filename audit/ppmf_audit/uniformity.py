@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do bytes look uniform? Tests with a proven rate of false alarms (PROTOCOL.md, section 6).
+"""Tests whether bytes look uniform, with a proven rate of false alarms (chapter 6).
 
 A stream is all fields of one type of message in one direction whose class promises uniform bytes.
-Its null hypothesis is that every byte is uniform and independent. The tests, and why a true
-hypothesis fails one with probability at most alpha, *for every size of the data*, not only in
-the limit:
+Its null hypothesis is that every byte is uniform and independent. The following tests reject a true
+hypothesis with probability at most alpha each, for every size of the data and not only in the
+limit:
 
 - byte values, and byte values by position modulo 16 (a field's words and blocks lie there): the
   likelihood ratio against uniform. With n bytes of 256 values the relative entropy KL of what was
@@ -15,8 +15,8 @@ the limit:
   that differ is binomial of parameter 1/2, since the x_i ^ x_(i+lag) are as independent as the
   bits themselves. Hoeffding: P(|differing - n/2| >= s) <= 2 exp(-2 s^2 / n).
 
-alpha is the whole audit's false-alarm rate divided by the number of tests in it (union bound).
-Tests of a stream of fewer than MIN_BYTES could not fail, and are not counted as evidence.
+alpha is the false-alarm rate of the whole audit divided by the number of its tests (union bound).
+The tests of a stream of fewer than MIN_BYTES bytes cannot fail, and are not counted as evidence.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_BYTES = 4096
-"""Below this a constant byte at one position in 16 could go unseen."""
+"""The least size of a stream in which a constant byte at one position of 16 is found."""
 
 PERIOD = 16
 LAGS = (1, 8, 64, 128)
 TESTS = 1 + PERIOD + len(LAGS)
-"""How many tests one stream undergoes."""
+"""The number of tests of one stream."""
 
 _VALUES = 256
 
 
 @dataclass(slots=True)
 class Stream:
-    """The running counts of one stream, fed field by field."""
+    """The running counts of one stream, to which fields are added one by one."""
 
     size: int = 0
     counts: NDArray[np.int64] = field(
@@ -62,7 +62,9 @@ class Stream:
 
 
 def differences(values: NDArray[np.uint8], lag: int) -> tuple[int, int]:
-    """Bits compared with the bit `lag` places on, lowest bit of a byte first, and how many differ.
+    """The number of bits compared with the bit `lag` places on, and how many of them differ.
+
+    The lowest bit of a byte comes first.
 
     A lag is 1 or a multiple of 8.
     """
@@ -80,7 +82,7 @@ _ONES = np.array([bin(value).count("1") for value in range(_VALUES)], dtype=np.u
 
 
 def ones(values: NDArray[np.uint8]) -> int:
-    """How many bits are set."""
+    """The number of bits that are set."""
     return int(_ONES[values].sum(dtype=np.int64))
 
 

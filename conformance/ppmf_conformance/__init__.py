@@ -1,9 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance suite: any implementation, in any language, held against the specification.
+"""The conformance suite: it tests any implementation, in any language, against the specification.
 
-`cases` reads the vectors; `target` runs an implementation's adapter as a process and speaks the
-plug-in `protocol` with it; `runner` asks it every case it declares, `judge` says what is right,
-`reports` write it down. Chapter 7 of the specification is the contract between them.
+An implementation comes with an adapter, which is a program that answers cases in lines of JSON.
+Chapter 7 of the specification is the contract between the suite and an adapter. Begin with
+`runner`, which asks an adapter every case that it declares. The modules, in the order of use:
+
+- `cases`: the vectors, read from `vectors/` and checked by `schema` and `json_text`;
+- `line_protocol`, `adapter_process`: the lines of a call and its answer, and the adapter as a
+  process; `deadline`: how long the suite waits for it;
+- `judgement`, `enclosures`: whether an answer is the one that is due;
+- `party_runs`: whole runs in which the adapter plays some of the parties; `our_parties` play the
+  others, and `message_edits` changes messages on their way;
+- `known_failures`, `results`, `reports`, `requirement_titles`: what became of the cases;
+- `adapter_check`: checks of an adapter by itself, without its arithmetic;
+- `pytest_plugin`: the cases as tests of pytest;
+- `adapters`: the adapters that come with the suite.
+
+The suite reaches the oracle and the secure implementation through `adapters` alone.
 """
 
 from __future__ import annotations
@@ -12,7 +25,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """The suite's version: that of the distribution it comes in."""
+    """The version of the suite, which is that of the distribution."""
     try:
         return metadata.version("ppmf")
     except metadata.PackageNotFoundError:

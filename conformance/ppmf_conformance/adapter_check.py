@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is an adapter fit to be asked? Its lines, its order, its flushing, its end; no arithmetic."""
+"""Checks of an adapter by itself: its lines, their order, its flushing and its end.
+
+No result is judged, so the implementation behind the adapter does not matter.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,30 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ppmf_conformance import line_protocol
-from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import Deadline, Deadlines
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 
 UNKNOWN = "no_such.operation"
 IN_FLIGHT = 8
-"""Calls that are sent before an answer is read."""
+"""The number of calls that are sent before an answer is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fault` is empty when it is as it should be."""
+    """The result of one check; `fault` is empty when the check held."""
 
     what: str
     fault: str
 
 
 def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -> Iterator[Finding]:
-    """The findings, in order; nothing more after a hello that fails (PPMF-CON-019).
+    """The findings, in order; a failed introduction is the last one (PPMF-CON-019).
 
     Raises OSError when there is no such program.
     """
-    asked = _Asked(command, deadlines)
+    asked = _AskedAdapter(command, deadlines)
     hello: list[Hello] = []
     finding = asked.about("introduces itself", lambda _, found: hello.append(found))
     yield finding
@@ -46,15 +49,15 @@ def check(command: Sequence[str], cases: Sequence[Case], deadlines: Deadlines) -
     yield asked.about("ends when its input ends", lambda target, _: _ends(target, deadlines))
 
 
-class _Asked:
-    """The adapter, started anew for every question: one fault is not to hide another."""
+class _AskedAdapter:
+    """The adapter, started anew for every check, so that one fault does not hide another."""
 
     def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:
         self._command = command
         self._deadlines = deadlines
 
-    def about(self, what: str, look: Callable[[Target, Hello], None]) -> Finding:
-        target = Target(self._command, self._deadlines)
+    def about(self, what: str, look: Callable[[AdapterProcess, Hello], None]) -> Finding:
+        target = AdapterProcess(self._command, self._deadlines)
         try:
             look(target, target.hello())
         except (CrashError, HangError, ProtocolError) as fault:
@@ -73,7 +76,7 @@ def _known(hello: Hello, cases: Sequence[Case]) -> None:
         raise ProtocolError("declares no feature and no role: there is nothing to ask")
 
 
-def _unknown(target: Target) -> None:
+def _unknown(target: AdapterProcess) -> None:
     answer = target.run("check/unknown", UNKNOWN, {})
     if answer.status != "unsupported":
         raise ProtocolError(f"{UNKNOWN} was answered with {answer.status}")
@@ -88,15 +91,15 @@ def _one_of_each(hello: Hello, cases: Sequence[Case]) -> list[Case]:
     return list(first.values())
 
 
-def _each(target: Target, cases: Sequence[Case]) -> None:
+def _each(target: AdapterProcess, cases: Sequence[Case]) -> None:
     for case in cases:
         answer = target.run(case.id, case.op, case.given)
         if answer.status in ("unsupported", "error"):
             raise ProtocolError(f"{case.id}: {answer.status} {answer.message}".rstrip())
 
 
-def _in_order(target: Target, cases: Sequence[Case], deadlines: Deadlines) -> None:
-    """Several calls in the pipe at once: answers come one for one, in order."""
+def _in_order(target: AdapterProcess, cases: Sequence[Case], deadlines: Deadlines) -> None:
+    """Send several calls at once, and require one answer for each, in order."""
     some = [cases[k % len(cases)] for k in range(IN_FLIGHT)] if cases else []
     for seq, case in enumerate(some, start=10_000):
         target.send(line_protocol.run_line(seq, case.id, case.op, case.given))
@@ -104,7 +107,7 @@ def _in_order(target: Target, cases: Sequence[Case], deadlines: Deadlines) -> No
         line_protocol.parse_answer(target.receive(Deadline(deadlines.call)), seq)
 
 
-def _ends(target: Target, deadlines: Deadlines) -> None:
+def _ends(target: AdapterProcess, deadlines: Deadlines) -> None:
     status = target.end_input(Deadline(deadlines.call))
     if status:
         raise ProtocolError(f"exit status {status} where 0 is due")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The implementation under test, as a process that is spoken to in lines.
+"""The implementation under test, as a process with which the suite exchanges lines.
 
-Whatever the process does, the suite goes on: it may die, hang, never read, never answer, or write
-what is no line of the protocol. Each of these is an exception here, and the process is then ended
-with all it started.
+The process may end, hang, never read, never answer, or write what is no line of the protocol. Each
+of these is an exception here, and the suite goes on; the process is then ended together with all
+processes that it started.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class CrashError(Exception):
 
 
 class HangError(Exception):
-    """No answer within the deadline."""
+    """The process did not answer within the deadline."""
 
 
-class Target:
-    """One running adapter. `hello` is called once, before everything else."""
+class AdapterProcess:
+    """A running adapter. `hello` is called once, before any other call."""
 
     def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:
         """Start the process; OSError when there is no such program."""
@@ -59,13 +59,16 @@ class Target:
         ]
 
     def hello(self) -> Hello:
-        """Open the conversation; CrashError, HangError or ProtocolError."""
+        """Introduce the suite. Raises CrashError, HangError or ProtocolError."""
         return line_protocol.parse_hello(
             self._ask(line_protocol.hello_line(), self._deadlines.hello)
         )
 
     def run(self, case_id: str, op: str, given: Mapping[str, Any]) -> Answer:
-        """The answer to a call. After CrashError, HangError or ProtocolError `close` is due."""
+        """The answer to a call.
+
+        Raises CrashError, HangError or ProtocolError, after which `close` is due.
+        """
         self._seq += 1
         line = line_protocol.run_line(self._seq, case_id, op, given)
         return line_protocol.parse_answer(self._ask(line, self._deadlines.call), self._seq)
@@ -75,7 +78,7 @@ class Target:
         self._calls.put(line.encode("utf-8") + b"\n")
 
     def receive(self, deadline: Deadline) -> bytes:
-        """The next line the adapter wrote, without its end; CrashError or HangError."""
+        """The next line that the adapter wrote, without its end. Raises CrashError or HangError."""
         try:
             line = self._lines.get(timeout=deadline.left())
         except queue.Empty:
@@ -89,7 +92,7 @@ class Target:
         return line[:-1]
 
     def end_input(self, deadline: Deadline) -> int:
-        """Close the adapter's input; the exit status it then ends with. HangError if it stays."""
+        """Close the adapter's input; returns its exit status, or raises HangError."""
         self._calls.put(None)
         try:
             return self._process.wait(timeout=deadline.left())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vectors: read, checked against their schema, picked out, named by their digest."""
+"""The vectors: reading them, checking them against their schema and digest, choosing among them."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """All cases in order, and `digest`, SHA-256 of the list of the files' own (PPMF-CON-021)."""
+class Vectors:
+    """All cases in order, and `digest`, which is SHA-256 of the list of files (PPMF-CON-021)."""
 
     cases: tuple[Case, ...]
     digest: str
@@ -75,12 +75,12 @@ def matches(case_id: str, pattern: str) -> bool:
 
 
 @cache
-def shipped() -> Suite:
-    """The suite's own vectors, wherever it is installed."""
+def shipped() -> Vectors:
+    """The vectors that come with the suite."""
     return load(files(__package__) / "vectors")
 
 
-def load(folder: Path | Traversable) -> Suite:
+def load(folder: Path | Traversable) -> Vectors:
     """The vectors of a folder (PPMF-CON-020, -021).
 
     Raises EncodingError for a file that does not fit the schema or its digest, and RangeError for
@@ -99,11 +99,11 @@ def load(folder: Path | Traversable) -> Suite:
         cases += (Case.of(table["family"], case) for case in table["cases"])
     _check_ids(cases)
     text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
-    return Suite(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
+    return Vectors(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
 
 
 def digests(folder: Path | Traversable) -> dict[str, str]:
-    """The files of vectors and their SHA-256, as `sha256sum -c` reads them."""
+    """The SHA-256 of each file of vectors, by its name, from the list that `sha256sum -c` reads."""
     try:
         lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -122,7 +122,7 @@ def _check_ids(cases: Iterable[Case]) -> None:
 
 
 def files_of_vectors() -> dict[str, bytes]:
-    """Every file one needs to read the vectors without this suite, by name."""
+    """The content of every file that is needed to use the vectors without this suite, by name."""
     here = files(__package__)
     names = [*digests(here / "vectors"), DIGESTS]
     found = {name: (here / "vectors" / name).read_bytes() for name in names}

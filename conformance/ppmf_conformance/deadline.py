@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the suite waits. The suite owns every clock; an adapter never has to (PPMF-CON-010)."""
+"""The time that the suite waits for an adapter; no adapter needs a clock (PPMF-CON-010)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds for `hello` (a runtime has to start), and for the answer to one call."""
+    """The seconds for `hello`, in which a runtime has to start, and for the answer to one call."""
 
     hello: float = 30.0
     call: float = 30.0
 
 
 DEADLINES = Deadlines()
-"""Ample for every case on a slow machine: what takes longer hangs."""
+"""More than any case takes on a slow machine."""
 
 
 class Deadline:

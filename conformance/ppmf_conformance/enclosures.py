@@ -2,8 +2,8 @@
 """Approximate answers, judged by rigorous enclosures and never by a tolerance (PPMF-CON-013).
 
 The true value lies in the case's interval [lower, upper]. An answer claims a number, or an interval
-{"mid", "rad"}. A claim is refuted exactly when it shares no point with the case's interval; and an
-interval wider than the case allows claims too little to be an answer.
+{"mid", "rad"}. A claim is wrong exactly when it has no point in common with the case's interval, or
+when its radius is above the one that the case allows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def number(text: object) -> Fraction | None:
 
 
 def refutation(expected: Any, answer: Any, largest: Fraction, at: str) -> str | None:
-    """Why an answer cannot be right, or None. `at` names the place."""
+    """The reason why an answer is wrong, or None. `at` names the place in a message."""
     if isinstance(expected, dict) and set(expected) == {"lower", "upper"}:
         return _interval(expected, answer, largest, at)
     if isinstance(expected, list):

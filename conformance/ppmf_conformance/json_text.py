@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON as the suite reads and writes it: no floats, no name twice, one line (PPMF-CON-003)."""
+"""JSON without floats and without repeated names, written on one line (PPMF-CON-003)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of failures one knows of: strict, so that it cannot rot (PPMF-CON-014).
+"""The list of known failures, which is strict so that it stays true (PPMF-CON-014).
 
 A line is a glob of case ids, blanks, and the reason; `#` begins a comment line. The first glob that
 matches a case is the one that excuses it.
@@ -18,14 +18,14 @@ from ppmf_spec.files import read_text
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
-    """Cases that are known to fail, and why."""
+    """A glob of cases that are known to fail, and the reason."""
 
     pattern: str
     reason: str
 
 
 def read(path: Path) -> tuple[KnownFailure, ...]:
-    """The list in a file; EncodingError, FILE:LINE, for an entry without a reason."""
+    """The list in a file. Raises EncodingError, with FILE:LINE, for an entry without a reason."""
     found = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[KnownFailure, ...]:
 
 
 def reason(case_id: str, known: Iterable[KnownFailure]) -> str | None:
-    """Why a case is known to fail; None if it is not."""
+    """The reason why a case is known to fail; None if it is not on the list."""
     return next((one.reason for one in known if matches(case_id, one.pattern)), None)
 
 

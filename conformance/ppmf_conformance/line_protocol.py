@@ -8,7 +8,7 @@ The suite calls, the adapter answers every call with one line:
     {"call":"run","seq":1,"id":"init/seed-empty","op":"init","in":{…}}
     {"seq":1,"status":"ok","out":{…}}
 
-`schema/protocol.schema.json` gives the form of every line.
+`schemas/protocol.schema.json` gives the form of every line.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ppmf_spec.errors import EncodingError
 PROTOCOL = 1
 ROLES = ("users", "recsys", "csp")
 MAX_LINE = 1 << 26
-"""Bytes of the longest line: far beyond every case, and a bound for a program gone wild."""
+"""The bytes of the longest line, more than any case needs; it bounds a faulty program."""
 
 
 class ProtocolError(Exception):
-    """A line that the protocol does not allow: the adapter's fault, not the implementation's."""
+    """A line that the protocol does not allow, which is a fault of the adapter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What an adapter says of its implementation."""
+    """The introduction of an adapter: its implementation, features and roles."""
 
     name: str
     version: str
@@ -44,7 +44,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one call: `out` with ok, `kind` (a class of the closed list) with reject."""
+    """The answer to one call: `out` with ok, `kind` (the class of the refusal) with reject."""
 
     status: str
     out: dict[str, Any]
@@ -63,7 +63,7 @@ def run_line(seq: int, case_id: str, op: str, given: Mapping[str, Any]) -> str:
 
 
 def parse_hello(line: bytes) -> Hello:
-    """The adapter's first line; ProtocolError when it is not as it should be (PPMF-CON-004)."""
+    """The introduction in the adapter's first line (PPMF-CON-004). Raises ProtocolError."""
     found = _checked(line, "hello")
     about = found["implementation"]
     return Hello(
@@ -77,8 +77,9 @@ def parse_hello(line: bytes) -> Hello:
 
 
 def parse_answer(line: bytes, seq: int) -> Answer:
-    """The answer to call `seq`; ProtocolError when it is of another form or to another call
-    (PPMF-CON-006).
+    """The answer to call `seq` (PPMF-CON-006).
+
+    Raises ProtocolError when the line is of another form or answers another call.
     """
     found = _checked(line, "answer")
     if found["seq"] != seq:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our own parties, who take the seats that an implementation under test leaves free."""
+"""The parties of this project, which play the roles that an implementation under test does not."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ppmf_conformance.adapters.line_server import answer
 from ppmf_conformance.adapters.party import Parties
-from ppmf_conformance.adapters.serve import answer
 from ppmf_conformance.line_protocol import Answer
 
 
-class Ours:
-    """Answers the calls of a run in this process."""
+class OwnParties:
+    """Parties of this project that answer the calls of a run in this process."""
 
     def __init__(self) -> None:
         self._parties = Parties()

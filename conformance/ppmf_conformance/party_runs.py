@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole runs, in which any of the parties is the implementation under test and the rest are ours.
+"""Whole runs in which the implementation under test plays some of the parties.
 
-The suite carries the messages from one party to the next, so it sees every byte, and may change
-some (`tamper`). What a party under test sends is held against chapter 5 and against the names and
-lengths that the case lists.
+The parties of this project play the others. The suite carries the messages from one party to the
+next, so it sees every byte, and may change some (`message_edits`). What a party under test sends is
+held against chapter 5 and against the names and lengths that the case lists.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, Protocol
 
 from ppmf_conformance import schema
 from ppmf_conformance.cases import Case
-from ppmf_conformance.judge import judge
+from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
+from ppmf_conformance.message_edits import Delivery
 from ppmf_conformance.results import Outcome
-from ppmf_conformance.tamper import Post
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError, needed_by
 
 OP = "party.run"
-"""Of cases that are a whole run; no adapter is asked it in one call."""
+"""The operation of cases that are a whole run; it is never one call."""
 
 
 class Calls(Protocol):
-    """Whoever answers calls: a process, or this one."""
+    """What answers the calls to a party: an adapter's process, or `OwnParties` in this process."""
 
     def run(self, case_id: str, op: str, given: Any) -> Answer:
         """The answer to a call."""
@@ -46,35 +46,36 @@ def roles(case: Case) -> frozenset[str]:
 def play(case: Case, target: Calls) -> tuple[Outcome, str]:
     """Play a case to its end, or to the first refusal.
 
-    NOT_RUN if one of our own parties is wanted and the protocol is not installed.
+    The outcome is NOT_RUN if a party of this project is needed and the secure implementation is not
+    installed.
     """
     calls = dict.fromkeys(ROLES, target)
     free = set(ROLES) - roles(case)
     if free:
-        # Imported when needed: who only runs pure operations does not load the protocol.
+        # Imported when it is needed: pure operations do not load the secure implementation.
         try:
             with needed_by("a run with our own parties"):
-                from ppmf_conformance.our_parties import Ours
+                from ppmf_conformance.our_parties import OwnParties
         except MissingExtraError as missing:
             return Outcome.NOT_RUN, str(missing)
-        calls |= dict.fromkeys(free, Ours())
-    seats = {role: Seat(role, calls[role], case) for role in ROLES}
-    verdict = _Run(case, seats).play()
-    for seat in seats.values():
-        seat.free()
+        calls |= dict.fromkeys(free, OwnParties())
+    parties = {role: CalledParty(role, calls[role], case) for role in ROLES}
+    verdict = _Run(case, parties).play()
+    for party in parties.values():
+        party.free()
     return verdict
 
 
 class StopError(Exception):
-    """The run ends here, with this verdict."""
+    """The end of a run with a verdict."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
         self.verdict = (outcome, detail)
 
 
-class Seat:
-    """One party of a run, wherever it is."""
+class CalledParty:
+    """One party of a run, reached by calls."""
 
     def __init__(self, role: str, calls: Calls, case: Case) -> None:
         self.role = role
@@ -88,7 +89,7 @@ class Seat:
         self.refused: list[str] = []
 
     def new(self) -> None:
-        """Seat the party."""
+        """Begin the party."""
         session = self._case.given["session"]
         given = {"role": self.role, "session": session, "coins": self._coins()}
         if self.role == "users":
@@ -99,7 +100,9 @@ class Seat:
         self._handle = out["handle"]
 
     def step(self, inbox: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
-        """Hand over what has arrived; what the party sends (PPMF-CON-030)."""
+        """Hand over the messages that have arrived; returns those that the party sends
+        (PPMF-CON-030).
+        """
         self.started = True
         entries = [
             {"from": sender, "message": None if message is None else message.hex()}
@@ -114,7 +117,7 @@ class Seat:
         return [(one["to"], bytes.fromhex(one["message"])) for one in out["outbox"]]
 
     def free(self) -> None:
-        """Let the party go."""
+        """End the party."""
         if self._handle is not None:
             self._calls.run(self._case.id, "party.free", {"handle": self._handle})
 
@@ -134,44 +137,42 @@ class Seat:
 class _Run:
     """The parties in turn, until all are done."""
 
-    def __init__(self, case: Case, seats: dict[str, Seat]) -> None:
+    def __init__(self, case: Case, parties: dict[str, CalledParty]) -> None:
         self._case = case
-        self._seats = seats
-        self._post = Post(case.given.get("tamper"))
+        self._parties = parties
+        self._delivery = Delivery(case.given.get("tamper"))
         self._sent: dict[str, int] = defaultdict(int)
 
     def play(self) -> tuple[Outcome, str]:
         try:
-            for seat in self._seats.values():
-                seat.new()
-            while not all(seat.done for seat in self._seats.values()):
-                moved = [self._turn(seat) for seat in self._seats.values()]
+            for party in self._parties.values():
+                party.new()
+            while not all(party.done for party in self._parties.values()):
+                moved = [self._turn(party) for party in self._parties.values()]
                 if not any(moved):
-                    waiting = [role for role, seat in self._seats.items() if not seat.done]
+                    waiting = [role for role, party in self._parties.items() if not party.done]
                     raise StopError(
                         Outcome.FAIL, f"nobody sends what {', '.join(waiting)} wait for"
                     )
         except StopError as stop:
             return stop.verdict
-        recsys = self._seats["recsys"]
+        recsys = self._parties["recsys"]
         out = {**(recsys.output or {}), "refused": recsys.refused}
         return judge(self._case, Answer("ok", out))
 
-    def _turn(self, seat: Seat) -> bool:
-        """Whether the party had anything to do."""
-        inbox = self._post.collect(seat.role)
-        if seat.done or (seat.started and not inbox):
+    def _turn(self, party: CalledParty) -> bool:
+        """Give the party its turn; returns whether it had anything to do."""
+        inbox = self._delivery.collect(party.role)
+        if party.done or (party.started and not inbox):
             return False
-        for to, message in seat.step(inbox):
-            if seat.under_test:
-                self._check(seat.role, to, message)
-            self._post.put(seat.role, to, message)
+        for to, message in party.step(inbox):
+            if party.under_test:
+                self._check(party.role, to, message)
+            self._delivery.put(party.role, to, message)
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:
-        """Form, route, name and length of a message of a party under test (chapter 5)
-        (PPMF-CON-032).
-        """
+        """Check form, route, name and length of a message of a party under test (PPMF-CON-032)."""
         link = f"{sender}>{receiver}"
         number = self._sent[link]
         self._sent[link] += 1

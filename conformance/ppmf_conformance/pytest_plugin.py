@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite as a pytest plugin: `pytest -p ppmf_conformance.pytest_plugin --ppmf-target CMD`.
 
-Every case is a test of its own name; a case of a feature that is not declared is skipped, a known
-failure is xfailed, strictly.
+Every case is a test of its own name. A case of a feature that is not declared is skipped; a known
+failure is marked xfail, strictly.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Cases(pytest.Collector):
         self._conversation: Conversation | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
-        """A test a case."""
+        """One test for each case."""
         for case in self.plan.cases:
             item: CaseItem = CaseItem.from_parent(self, name=case.id, case=case)
             reason = known_failures.reason(case.id, self.plan.known)
@@ -65,7 +65,7 @@ class Cases(pytest.Collector):
             yield item
 
     def conversation(self) -> Conversation:
-        """The conversation, opened when it is first needed."""
+        """The conversation, which is opened when it is first needed."""
         if self._conversation is None:
             self._conversation = Conversation(self.plan)
             self._conversation.open()
@@ -104,5 +104,5 @@ class CaseItem(pytest.Item):
         return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where the test comes from."""
+        """The place of the test, for pytest."""
         return self.path, None, self.case.id

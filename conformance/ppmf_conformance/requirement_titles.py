@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the requirements are called: an installed suite has no chapters to read it from."""
+"""The titles of requirements, kept in a file because an installed suite has no chapters."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came of each case, and what that makes of the run."""
+"""The results of cases, and the result of the run that they make up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ppmf_conformance.line_protocol import Hello
 
 
 class Outcome(StrEnum):
-    """How a case ended."""
+    """The end of a case."""
 
     PASS = "pass"
     FAIL = "fail"  # an answer, and not the one that is due
@@ -45,8 +45,8 @@ class Exit(IntEnum):
 class Result:
     """One case's outcome.
 
-    known: the reason given for it in the list of known failures; None if it is not on the list.
-    milliseconds: how long the answer took, the only thing in which two runs may differ.
+    known: the reason in the list of known failures; None if the case is not on the list.
+    milliseconds: the time that the answer took, the only member in which two runs may differ.
     """
 
     case: Case
@@ -67,7 +67,7 @@ class Result:
 
     @property
     def fails(self) -> bool:
-        """Whether the run fails for it."""
+        """Whether this result fails the run."""
         return self.verdict in ("fail", "fixed")
 
 
@@ -78,28 +78,28 @@ def reproduction(case_id: str, command: Sequence[str]) -> str:
 
 @dataclass(slots=True)
 class Summary:
-    """A whole run: who was asked, what came of it, and which patterns matched nothing."""
+    """A whole run: the adapter, the results, and the patterns that matched nothing."""
 
     command: tuple[str, ...]
     hello: Hello | None = None
     results: list[Result] = field(default_factory=list)
     dead_patterns: tuple[str, ...] = ()
     refusal: str = ""
-    """Why the program could not be spoken to at all, if so."""
+    """The reason why the program could not be asked at all; empty if it could."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many cases have each verdict, the ones that occur."""
+        """The number of cases of each verdict that occurs."""
         return dict(sorted(Counter(result.verdict for result in self.results).items()))
 
     @property
     def asked(self) -> int:
-        """How many cases the implementation was asked."""
+        """The number of cases that the implementation was asked."""
         return sum(result.outcome in ASKED for result in self.results)
 
     @property
     def exit(self) -> Exit:
-        """Nothing ran, else a failure, else a dead pattern, else all as expected."""
+        """The exit status: that of no case, else of a failure, else of a dead pattern, else 0."""
         if not self.asked:
             return Exit.NOTHING_RAN
         if any(result.fails for result in self.results):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask an implementation every case it declares, and keep what is known whatever happens.
+"""The run of the suite: it asks an implementation every case that the implementation declares.
 
-A case that kills or hangs the program costs that case alone: the program is started anew and asked
-the next one (PPMF-CON-011). When it fails so several times in succession it is given up, and the
-cases that were left are reported as not run.
+A case in which the program ends or hangs costs that case alone: the program is started anew and
+asked the next one (PPMF-CON-011). After several such cases in succession the program is given up,
+and the remaining cases are reported as not run.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ppmf_conformance import known_failures, party_runs
-from ppmf_conformance.adapter_process import CrashError, HangError, Target
+from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import DEADLINES, Deadlines
-from ppmf_conformance.judge import judge
+from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 from ppmf_conformance.results import Outcome, Result, Summary
 
 GIVE_UP = 3
-"""So many cases in succession that end the program, or so many vain starts, are enough."""
+"""After so many cases in succession that end the program, or vain starts, it is given up."""
 
 _ENDINGS = {CrashError: Outcome.CRASH, HangError: Outcome.HANG, ProtocolError: Outcome.MALFORMED}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: the cases, in order, and how."""
+    """The adapter, the cases in their order, and the rules of a run."""
 
     command: tuple[str, ...]
     cases: tuple[Case, ...]
@@ -44,7 +44,7 @@ def run(
     on_hello: Callable[[Hello], None] = lambda _: None,
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> Summary:
-    """Run a plan to its end; `on_result` sees every result as soon as it is there.
+    """Run a plan to its end; `on_result` is given every result as soon as it is known.
 
     Raises OSError when there is no such program.
     """
@@ -69,17 +69,17 @@ def run(
 
 
 class Conversation:
-    """The program under test across all its starts."""
+    """The program under test, across all its starts."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._target: Target | None = None
+        self._target: AdapterProcess | None = None
         self._hello: Hello | None = None
         self._in_a_row = 0
         self.refusal = ""
 
     def open(self) -> Hello | None:
-        """Start the program and let it introduce itself; None when it does not manage to."""
+        """Start the program; returns its introduction, or None when there is none."""
         self._start()
         return self._hello
 
@@ -113,7 +113,7 @@ class Conversation:
     def _start(self) -> None:
         """Start the program, several times if need be; sets `refusal` if it cannot be had."""
         for _ in range(self._plan.give_up):
-            self._target = Target(self._plan.command, self._plan.deadlines)
+            self._target = AdapterProcess(self._plan.command, self._plan.deadlines)
             try:
                 hello = self._target.hello()
             except (CrashError, HangError, ProtocolError) as ending:
@@ -132,5 +132,5 @@ def declared(case: Case, hello: Hello) -> bool:
     return case.features <= hello.features and party_runs.roles(case) <= set(hello.roles)
 
 
-def _one(case: Case, target: Target) -> tuple[Outcome, str]:
+def _one(case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
     return judge(case, target.run(case.id, case.op, case.given))

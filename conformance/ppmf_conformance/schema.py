@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of JSON Schema (draft 2020-12) that the suite's own schemas use, and no more.
+"""A validator for the part of JSON Schema (draft 2020-12) that the suite's own schemas use.
 
-The schemas in `schema/` are the contract, for any validator; this one lets an installed suite hold
-every line and every vector against them without another dependency.
+The schemas in `schemas/` are the contract, and any validator can use them. This one checks every
+line and every vector without another dependency.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ KEYWORDS = {
     "minLength", "minimum", "maximum", "minItems", "uniqueItems", "items", "required",
     "properties", "additionalProperties", "oneOf", "anyOf",
 }  # fmt: skip
-"""Every keyword understood; a schema that uses another is refused, not half obeyed."""
+"""Every keyword that is understood; a schema that uses another is refused."""
 
 
 @cache
 def named(name: str) -> dict[str, Any]:
-    """The schema `schema/NAME.schema.json` of the suite."""
+    """The schema `schemas/NAME.schema.json` of the suite."""
     text = (files(__package__) / "schemas" / f"{name}.schema.json").read_bytes()
     schema: dict[str, Any] = json_text.loads(text, f"schema {name}")
     return schema
 
 
 def faults(value: Any, schema: dict[str, Any], definition: str | None = None) -> list[str]:
-    """What is wrong with a value, one line a fault; empty when it fits.
+    """The faults of a value, one line each; empty when the value fits the schema.
 
-    definition: the name under `$defs` to hold it against, else the schema itself.
+    definition: the name under `$defs` of the schema to use, else the schema itself.
     """
     start = schema if definition is None else schema["$defs"][definition]
     return list(_faults(value, start, schema, "$"))

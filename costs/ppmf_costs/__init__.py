@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run costs, before it is run: bytes exactly, seconds and memory from measured costs.
+"""The cost model: bytes of a run exactly, seconds and memory from unit costs that were measured.
 
-`plan` walks through the protocol with nothing but public sizes, and counts what is sent and what is
-worked. `model` turns the counts into seconds and memory with coefficients that `ppmf bench
---calibrate` fitted to measured runs (`coefficients.toml`).
+- `plan`: walks through the message plan of a run with public sizes alone, and counts messages and
+  work; begin here;
+- `tally`: the counters that it fills;
+- `model`: turns the counts into seconds and memory, with unit costs that `ppmf bench --calibrate`
+  fitted to measured runs (`coefficients.toml`).
 """

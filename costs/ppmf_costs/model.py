@@ -2,8 +2,9 @@
 """Seconds and memory from counts of work: a sum of counts times unit costs, by phase.
 
 The unit costs are fitted to measured runs: non-negative least squares of the relative errors of
-every phase, and of every run as a whole. What depends on the keys (`KEYED`) has a unit cost of its
-own for each suite; all else is shared. A unit cost of a primitive is the same in every phase.
+every phase, and of every run as a whole. Work that depends on the keys (`KEYED`) has a unit cost of
+its own for each cipher suite; all other costs are shared. A unit cost of a primitive is the same in
+every phase.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ SMALL_MEMORY = 1 << 28
 """Bytes below which the interpreter and its libraries decide how much a server holds."""
 
 _NEGLIGIBLE = 0.02
-"""Of a run: the error of a phase is taken relative to its seconds and this part of the run's."""
+"""The part of a run's seconds that is added to those of a phase before errors are divided by it."""
 
 _NO_GAIN = 1e-11
 """Relative to ||b||: a smaller derivative is rounding."""
@@ -68,7 +69,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured run: its suite, what it did, its seconds by phase, its peak memory."""
+    """One measured run: its suite, its tally, its seconds by phase, its peak memory."""
 
     suite: str
     tally: Tally
@@ -121,7 +122,7 @@ class Coefficients:
         write_atomically(path, ("\n".join(lines) + "\n").encode())
 
     def estimate(self, tally: Tally, suite: str) -> Estimate:
-        """What a run takes. ParametersError for a suite that was not measured."""
+        """The estimate of a run. Raises ParametersError for a suite that was not measured."""
         if suite not in self.suites:
             raise ParametersError(
                 f"suite {suite}: its unit costs were not measured, those of "
@@ -175,7 +176,7 @@ def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, fl
 
 
 def _table(names: Sequence[str], values: Floats) -> dict[str, float]:
-    """Without the zeros, but with every suite's `starts`: they say what was measured."""
+    """The values without zeros, but with every suite's `starts`, which say what was measured."""
     return {
         name: float(value)
         for name, value in zip(names, values, strict=True)

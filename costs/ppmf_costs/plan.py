@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run sends and works, by phase, from its public sizes alone.
+"""Counts of the messages and the work of a run, by phase, from its public sizes alone.
 
 The messages and their bytes are those of `ppmf_secure.protocols.message_plan`. Beside each of its
 operations the work is counted that the unit costs of `model` multiply; it is the same for both
@@ -57,13 +57,13 @@ from ppmf_spec.roles import Side
 __all__ = ["MEMORY", "PHASES", "Size", "padding_bytes", "plan"]
 
 PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
-"""What seconds are estimated for; the servers' phase "keys" is part of "start"."""
+"""The phases of an estimate; the servers' phase "keys" is part of "start"."""
 
 MEMORY = "memory"
 
 
 def plan(params: Parameters, size: Size, suite: SuiteChoice) -> Tally:
-    """What a run sends and does in epoch 0.
+    """The messages and the work of a run in epoch 0.
 
     Raises ParametersError when a run of this size would not be correct under these parameters or
     this cipher suite.
@@ -136,7 +136,7 @@ def _compact(suite: SuiteChoice, layout: Layout) -> bool:
 
 
 def padding_bytes(suite: SuiteChoice, orientation: Orientation) -> int:
-    """What a row costs beyond the bytes it has on the wire, in bytes on the wire.
+    """The cost of a row beyond that of its bytes on the wire, in such bytes.
 
     A lattice ciphertext has a first half that only a seed stands for on the wire: as long as a full
     row, however few of its columns are in use. Paillier has nothing of the kind.

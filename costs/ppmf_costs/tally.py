@@ -12,7 +12,7 @@ from ppmf_spec.roles import USERS, Role
 
 @dataclass(slots=True)
 class Tally:
-    """What a run sends and does.
+    """The counts of the messages and the work of a run.
 
     sent: bytes by (party, phase). work: units of a primitive by (phase, primitive).
     """
@@ -22,7 +22,7 @@ class Tally:
     _numbers: Counter[tuple[Role, Role]] = field(default_factory=Counter)
 
     def send(self, phase: str, due: Due) -> None:
-        """One message of epoch 0."""
+        """Count one message of epoch 0."""
         way = due.sender, due.receiver
         # each user is a sender of their own, and sends one message
         number = 0 if due.sender is USERS else self._numbers[way]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text that is computed when the site is built: a directive and a role.
 
-```{computed} worked.ratings
+```{computed} worked_example.ratings
 ```
 
-calls `ppmf_docs.worked.ratings()`. What comes back is Markdown, or an `Svg` that is set into the
-page as it is. The role {computed}`worked.rounds` puts a function's text into a sentence.
+calls `ppmf_docs.worked_example.ratings()`. The result is Markdown, or an `Svg` that is set into the
+page unchanged. The role {computed}`worked_example.step_numbers` puts a function's text into a
+sentence.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Computed(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """What the function gives, as nodes."""
+        """The result of the function, as nodes."""
         self.env.note_reread()
         content = made_by(self.arguments[0])()
         if not isinstance(content, Svg):
@@ -54,7 +55,7 @@ class ComputedText(SphinxRole):
     """A function's text within a sentence."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The text as it is."""
+        """The text of the function, unchanged."""
         self.env.note_reread()
         return [nodes.Text(str(made_by(self.text)()))], []
 

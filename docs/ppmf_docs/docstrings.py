@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Docstrings as they are written in this project, for Sphinx: plain text with `code` in backquotes.
+"""Docstrings as this project writes them, made ready for Sphinx: plain text, `code` in backquotes.
 
-They carry no markup, so what reStructuredText would take for some is escaped: a `|x|` is no
-substitution, a trailing underscore no reference. What stands indented between blank lines, formulas
-and code, is shown as it is; so are doctests and tables.
+A docstring carries no markup, so what reStructuredText would take for markup is escaped: a `|x|` is
+no substitution, a trailing underscore is no reference. Text that stands indented between blank
+lines, such as a formula or code, is shown as it is; so are doctests and tables.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def to_rst(lines: list[str]) -> list[str]:
 
 
 def _state(before: str, line: str, state: str) -> str:
-    """What a line begins or goes on with: text, a doctest, or an indented block."""
+    """The kind of text that a line begins or continues: text, a doctest or an indented block."""
     if line.lstrip().startswith(">>>") or (state == "doctest" and before.strip()):
         return "doctest"
     return "block" if line.startswith("    ") and not before.strip() else "text"

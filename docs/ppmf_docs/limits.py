@@ -21,7 +21,7 @@ SETTING = Parameters(rank=2, iterations=2)
 
 @cache
 def largest_rows() -> str:
-    """How many rows a side may have under the default parameters: exact, by bisection."""
+    """The number of rows that a side may have with default parameters: exact, by bisection."""
     low, high = 1, 1 << 31
     while high - low > 1:
         middle = (low + high) // 2

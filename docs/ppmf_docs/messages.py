@@ -9,8 +9,8 @@ from dataclasses import fields
 from itertools import groupby
 
 from ppmf_docs.computed import Svg
-from ppmf_docs.drawing import Band, Box, Frame, Row, sequence
-from ppmf_docs.folding import folded, shape
+from ppmf_docs.diagram_rows import folded, shape
+from ppmf_docs.sequence_diagram import Band, Box, Frame, Row, sequence
 from ppmf_docs.tables import count, table
 from ppmf_docs.toy_training import SUITE, Sent, Training, recorded
 from ppmf_spec.roles import CSP, RECSYS, USERS
@@ -45,7 +45,7 @@ def half_step(number: int) -> list[Sent]:
 
 
 def opening() -> list[Sent]:
-    """What comes after the last half-step."""
+    """The messages after the last half-step."""
     return part(lambda sent: sent.phase == "output")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page "What it costs": tables from the files that `ppmf bench` writes.
 
-Whatever lies in `benchmarks/results/*.json` is shown; of a part that no file has, the page says so.
+The page shows all of `benchmarks/results/*.json`, and says so where no file has a part.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parts(name: str) -> list[tuple[str, Any]]:
 
 
 def measured_on() -> str:
-    """Where and with what each file was made."""
+    """The machine and the versions with which each file was made."""
     rows = []
     for file, result in results().items():
         versions = result["versions"]
@@ -59,7 +59,7 @@ def measured_on() -> str:
 
 
 def trainings() -> str:
-    """Every measured training, a column each."""
+    """Every measured training, with a column for each."""
     runs = [run for _, part in parts("training") for run in part]
     runs += [part["here"] for _, part in parts("paper")]
     if not runs:
@@ -123,7 +123,7 @@ def compared() -> str:
 
 
 def spu_about() -> str:
-    """Which SPU, and how far its results were from float64."""
+    """The version of SPU, and the distance of its results from float64."""
     found = parts("spu")
     if not found:
         return _missing("SPU")
@@ -177,13 +177,13 @@ def slopes() -> str:
 
 
 def scaling_base() -> str:
-    """Of which training the slopes are."""
+    """The training whose slopes are shown."""
     found = parts("scaling")
     return f"{found[-1][1]['suite']}, {found[-1][1]['base']}" if found else _missing("scaling")
 
 
 def plots() -> str:
-    """The plots that are there."""
+    """The plots for which there are files."""
     names = [path.name for path in sorted(RESULTS.glob("*.svg"))]
     return "\n".join(
         f":::{{container}} scrolls\n```{{image}} ../benchmarks/results/{name}\n"
@@ -193,7 +193,7 @@ def plots() -> str:
 
 
 def estimates() -> str:
-    """What `ppmf estimate` says of MovieLens' sizes at the default parameters."""
+    """The estimates of `ppmf estimate` for MovieLens' sizes at the default parameters."""
     costs = Coefficients.read()
     name, params = "rlwe-8192", replace(Parameters(), iterations=20)
     rows = []

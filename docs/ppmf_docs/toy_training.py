@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real training of toy size, recorded when the site is built: what diagrams and examples show.
+"""A secure training of toy size, recorded when the site is built and shown by diagrams and
+examples.
 
-Three users, three items, all three parties in one thread, keys far too short for use, and coins
-from a label, so that every build records the same bytes.
+The training has three users and three items. All parties run in one thread, with keys far too short
+for use and with coins from a label, so that every build records the same bytes.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Training:
-    """What a recorded training left behind.
+    """The result of a recorded training.
 
     ratings: each server's shares of the ratings. models: each server's last checkpoints.
     findings: what `ppmf audit` says of its transcripts.

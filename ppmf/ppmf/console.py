@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands show: plain tables on standard output, notes and progress on standard error.
+"""The output of commands: tables on standard output, notes and progress on standard error.
 
-Nothing moves unless a person watches: progress bars need a terminal that can redraw a line.
-Titles of films and names of files are shown as they are, never read as markup.
+Progress bars are shown only on a terminal that can redraw a line. Titles of films and names of
+files are shown as they are, never read as markup.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ ERR = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def say(line: str = "", *, style: str = "") -> None:
-    """A line of the result, on standard output."""
+    """Print a line of the result on standard output."""
     OUT.print(line, style=style)
 
 
 def note(line: str) -> None:
-    """A line a person should know of, on standard error."""
+    """Print a note for the person at the terminal on standard error."""
     ERR.print(f"ppmf: {line}", style="dim", soft_wrap=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: str = "") -> None:
-    """A plain table; `right` names the columns set flush right, with commas between them."""
+    """Print a plain table; `right` names the right-aligned columns, with commas between them."""
     flush = set(right.split(","))
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for heading in headings:
@@ -50,7 +50,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: str 
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> None:
-    """Names and values, two columns without lines."""
+    """Print names and values in two columns without lines."""
     shown = Table.grid(padding=(0, 2))
     for name, value in rows:
         shown.add_row(name, value)
@@ -89,7 +89,7 @@ def power_of_two(value: Fraction) -> str:
 
 
 class Bars:
-    """Progress bars with the time left, one a name; silent when nobody watches."""
+    """Progress bars with the time left, one for each name."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -97,24 +97,24 @@ class Bars:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is shown at present."""
+        """The names of the bars that are shown."""
         return tuple(self._tasks)
 
     def show(self, name: str, done: float, total: float, phase: str = "") -> None:
-        """`done` of `total` units of `name` are finished, and `phase` is under way."""
+        """Show that `done` of `total` units of `name` are finished and `phase` is under way."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, phase=phase)
         self._progress.update(self._tasks[name], completed=done, total=total, phase=phase)
 
     def drop(self, name: str) -> None:
-        """`name` has nothing more to show."""
+        """Remove the bar of `name`, if there is one."""
         if name in self._tasks:
             self._progress.remove_task(self._tasks.pop(name))
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Progress bars on standard error for as long as the block runs; they vanish at its end."""
+    """Progress bars on standard error while the block runs; they are removed at its end."""
     watched = ERR.is_terminal and not ERR.is_dumb_terminal
     with Progress(
         TextColumn("{task.description}"),

@@ -57,7 +57,7 @@ params_app = typer.Typer(rich_markup_mode=None)
 
 
 # Those that are named by their place need packages that a light installation does not have.
-add_if_installed(app, "demo", "ppmf.demo.run:demo")
+add_if_installed(app, "demo", "ppmf.demo.command:demo")
 add_if_installed(app, "train", "ppmf.commands.train:train")
 add_if_installed(app, "resume", "ppmf.commands.resume:resume")
 add(app, "oracle", oracle.oracle)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public and private inputs of a run, read from the files that a command names."""
+"""Options and arguments that several commands share, and the inputs of a run that they name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console
-from ppmf.data import sources
+from ppmf.data import rating_sources
 from ppmf_spec import ratings
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.files import read_text
@@ -77,12 +77,13 @@ def parameters(path: Path | None) -> Parameters:
 def training_ratings(
     path: Path, params: Parameters, catalogue: Path | None, user_list: Path | None
 ) -> Ratings:
-    """The ratings of a run over its public lists; says so when the lists come from the ratings
-    (PPMF-FIX-004).
+    """The ratings of a run over its public lists.
+
+    A note says so when a list is taken from the ratings themselves (PPMF-FIX-004).
     """
     items = None if catalogue is None else id_list(catalogue, "item")
     users = None if user_list is None else id_list(user_list, "user")
-    file = sources.ratings_file(path)
+    file = rating_sources.ratings_file(path)
     found = ratings.quantise(ratings.read(file), params, users=users, items=items)
     for what, given, option, count in (
         ("user list", users, "--user-list", found.n_users),

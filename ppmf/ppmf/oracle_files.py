@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of F_real: exact rationals, and rigorous enclosures as decimals.
 
-"ppmf-item-exact/1": `factors` m x rank and `bias` m (or null) as strings "p/q" or "p".
-"ppmf-item-enclosure/1": the same shapes with pairs ["midpoint", "radius"] of decimal strings: the
-true number lies within radius of midpoint, both taken as the exact decimals they are.
+The format "ppmf-item-exact/1" has `factors` (m x rank) and `bias` (m, or null) as strings "p/q" or
+"p". The format "ppmf-item-enclosure/1" has the same shapes with pairs ["midpoint", "radius"] of
+decimal strings: the true number lies within radius of midpoint, both being exact decimals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ppmf_spec.parameters import Parameters
 
 _MIN_PLACES = 20
 _GUARD_PLACES = 3
-"""Decimal places past the largest radius: rounding adds at most a thousandth of it to a ball."""
+"""The decimal places after those of the largest radius, so that rounding adds little to a ball."""
 
 
 def write_exact(
@@ -63,7 +63,7 @@ def write_enclosure(path: Path, enclosure: Enclosure, params: Parameters) -> Non
 
 
 def decimal_places(radius: Fraction) -> int:
-    """How many decimal places do justice to balls of this radius."""
+    """The number of decimal places with which balls of this radius are written."""
     places = 0
     while radius and radius * 10**places < 1:
         places += 1

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress of a run, with the time left: phases weigh what the cost model says they take.
+"""Progress of a run, with the time left, in which phases are weighted by the cost model.
 
-A half-step is long and set-up is longer; counted in half-steps alone, nothing would be known of the
-time left until the second of them. The model's seconds are another machine's, but what is shown
-rests on their proportions only: the pace is measured here.
+The set-up takes longer than a half-step, and no half-step is short, so a count of half-steps alone
+would not give the time left before the second of them. The seconds of the cost model are another
+machine's, but only their proportions matter: the speed is measured on this one.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _PHASE = {"keys": "start"}
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What each phase of a whole run weighs."""
+    """The weight of each phase of a whole run."""
 
     weights: Mapping[str, float]
 
     @classmethod
     def of(cls, tally: Tally, suite: str) -> Forecast:
-        """By the cost model; every half-step alike for a suite that it does not know."""
+        """The cost model's forecast; without unit costs of the suite half-steps alone count."""
         try:
             return cls(Coefficients.read().estimate(tally, suite).seconds)
-        except PpmfError:  # what is only shown must not stop a run
+        except PpmfError:  # an error of the display must not stop a run
             return cls({"products": 1.0})
 
     @property
@@ -63,7 +63,7 @@ class Forecast:
 
 @contextmanager
 def following(forecast: Forecast) -> Iterator[Callable[[Progress], None]]:
-    """Progress bars of the parties, for as long as the block runs."""
+    """Progress bars of the parties while the block runs."""
     with console.bars() as shown:
 
         def show(now: Progress) -> None:

@@ -24,7 +24,7 @@ from ppmf_spec.parameters import Parameters
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """What lies where in `path`."""
+    """The folder `path` of a run, and the files in it."""
 
     path: Path
 
@@ -35,7 +35,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """What the run cost and was made with."""
+        """The report: costs of the run, and the versions it was made with."""
         return self.path / "report.json"
 
     @property
@@ -45,14 +45,14 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the servers' shares: secret, and gone once the run is finished."""
+        """The folder of the servers' shares: secret, and removed when the run is finished."""
         return self.path / "checkpoints"
 
     def prepare(self, *, force: bool, record: bool) -> None:
         """Make the folder, with one for transcripts if they are to be recorded.
 
-        Only with `force` does it take an earlier run with it, and then nothing but files of the
-        names that a run writes. Raises typer.BadParameter when there is something to lose.
+        An earlier run is removed only with `force`, and then only files of the names that a run
+        writes. Raises typer.BadParameter when the folder is not empty and `force` is not given.
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(20, "Not a directory", str(self.path))
@@ -73,7 +73,10 @@ class RunFolder:
             self.transcripts.mkdir(exist_ok=True)
 
     def interrupted(self) -> tuple[Session, int]:
-        """The session of the interrupted run in here, and its last epoch; StateError if none."""
+        """The session of the interrupted run in this folder, and its last epoch.
+
+        Raises StateError when there is no interrupted run.
+        """
         if not resumable(self.checkpoints):
             why = (
                 "its run is finished"
@@ -85,7 +88,7 @@ class RunFolder:
 
     @contextmanager
     def if_interrupted(self) -> Iterator[None]:
-        """Around a run: when it stops early, say how to go on, or leave no shares of no use."""
+        """The context of a run; after an early end it says how to go on, or removes the shares."""
         try:
             yield
         except BaseException as error:
@@ -96,7 +99,7 @@ class RunFolder:
             raise
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
-        """Write the results, then remove the checkpoints, and say on the screen what it cost."""
+        """Write the results, remove the checkpoints, and print the costs."""
         chosen = suite_named(run.suite)
         profiles.write(self.profiles, result.profiles)
         run_report.write_json(
@@ -128,7 +131,7 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The public facts of a run; `epoch` counts how often it was resumed."""
+    """The public facts of a run; `epoch` is the number of times it was resumed."""
 
     params: Parameters
     suite: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run cost and what it was made with, as tables and as JSON."""
+"""The costs of a run and the versions it was made with, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ppmf_spec.files import write_atomically
 if TYPE_CHECKING:  # the oracle's files are written here too, without ppmf_secure
     from ppmf_secure.transport.recorded_ends import Measure
 
-# What a result could depend on, were there a fault in it.
+# The packages on which a result would depend if one of them had a fault.
 _PACKAGES = ("ppmf", "cbor2", "cryptography", "gmpy2", "numpy", "phe", "python-flint")
 
 
@@ -38,7 +38,7 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 
 
 def _json(value: object) -> str:
-    """A value on one line, but a list of lists or of tables an entry a line."""
+    """A value on one line, but a list of lists or tables with one entry a line."""
     entries = list(value) if isinstance(value, list | tuple) else []
     if any(isinstance(entry, list | tuple | dict) for entry in entries):
         return "[\n" + ",\n".join(f"  {_json(entry)}" for entry in entries) + "\n ]"
@@ -60,7 +60,7 @@ def measures_json(measures: Iterable[Measure]) -> list[dict[str, object]]:
 
 
 def measures_table(measures: Iterable[Measure]) -> None:
-    """Seconds and bytes sent, a row a phase, two columns a party, and their sums."""
+    """Print seconds and bytes sent: a row for each phase, two columns for each party, and sums."""
     cells = {(one.phase, one.party): (one.seconds, one.bytes_sent) for one in measures}
     phases = list(dict.fromkeys(phase for phase, _ in cells))
     parties = list(dict.fromkeys(party for _, party in cells))

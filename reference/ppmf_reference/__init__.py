@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle: what a training run must compute, in code that reads like the formulas.
+"""The oracle: the function that a training must compute, in code that follows the formulas.
 
-- `fixed`: F_fix in plain integers, bit for bit what the protocol must output;
-- `exact`: F_real, the same algorithm over the reals, in rationals, for toys;
+- `fixed`: F_fix in plain integers, which the protocol must output bit for bit;
+- `exact`: F_real, the same algorithm over the reals, in rationals, for toy sizes;
 - `certified`: F_real in balls, a rigorous enclosure at any size, and the `distance` to it;
-- `ridge`: what a user computes alone from the published item profiles;
-- `ratings_from`: ratings out of a numpy array or a matrix of scipy.sparse.
+- `real`: the algorithm of F_real, written once for both of these;
+- `start`: the public start of both sides;
+- `ridge`: the user's side, which needs nothing but the published item profiles;
+- `arrays`: `ratings_from`, ratings from a numpy array or a matrix of scipy.sparse.
 
-There is no cryptography here, and nothing is hidden from the one who runs it.
+Begin with `fixed`, beside chapter 2 of the specification. The package uses no cryptography, and
+whoever runs it sees all ratings.
 
 >>> import numpy as np
 >>> from ppmf_spec.parameters import Parameters

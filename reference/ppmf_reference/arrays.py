@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ratings from a matrix of stars: numpy's, dense, or any of scipy.sparse, without needing scipy.
+"""Ratings from a matrix of stars: a dense one of numpy or any of scipy.sparse.
 
-Stars are taken at their exact binary value: 4.5 is 9/2, and 4.1, which no binary64 is, is refused
-as no multiple of a half. Nothing is rounded to fit.
+Stars are taken at their exact binary value and never rounded: 4.5 is 9/2, and 4.1, which no
+binary64 equals, is refused because it is no multiple of a half. scipy itself is not needed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Coordinates(Protocol):
 
 
 class SparseMatrix(Protocol):
-    """What is asked of a sparse matrix; every matrix and 2-D array of scipy.sparse has it."""
+    """The interface of a sparse matrix, which every matrix and 2-D array of scipy.sparse has."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -117,7 +117,7 @@ def _sparse(
 
 
 def _exact(data: NDArray[Any]) -> tuple[Fraction, ...]:
-    """Each entry as the rational it is; one object for each distinct number."""
+    """The exact rational of each entry, one object for each distinct number."""
     known: dict[int | float, Fraction] = {}
     values: list[Fraction] = []
     for number, stars in enumerate(data.tolist(), start=1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_real in balls: a rigorous enclosure of it at any size.
+"""A rigorous enclosure of F_real in balls, at any size.
 
 Every number is a midpoint and a radius (python-flint's `arb`); every operation returns a ball that
 contains every result the true operands could have. The soft threshold and the box are monotone, so
@@ -27,7 +27,7 @@ from ppmf_spec.ratings import Ratings
 Matrix = list[list[arb]]
 
 BITS_LOST = 8
-"""A first guess of the bits of radius lost in an inner step on both sides."""
+"""A first estimate of the bits of radius that an inner step on both sides loses."""
 
 HALF = fmpq(1, 2)
 
@@ -36,7 +36,7 @@ class Balls:
     """Ball arithmetic at the context's precision; comparisons are true only when certain."""
 
     def number(self, value: Fraction) -> arb:
-        """A ball around the rational; of radius 0 when the precision can hold it."""
+        """A ball around the rational; its radius is 0 when the precision can hold the rational."""
         return arb(fmpq(value.numerator, value.denominator))
 
     def square(self, y: arb) -> arb:
@@ -70,7 +70,7 @@ BALLS = Balls()
 
 
 def exact_fraction(point: arb) -> Fraction:
-    """A ball of radius 0 as the rational it is."""
+    """The rational that a ball of radius 0 is."""
     value = point.fmpq()
     return Fraction(int(value.p), int(value.q))
 
@@ -81,7 +81,8 @@ class Enclosure:
 
     `factors` m x rank, `bias` m or None, at real scale; `items` their ids; `precision` the bits
     they were computed with; `undecided` every factor, of either side and any iteration, at which a
-    ball straddled the jump of the binary prox: with one, the balls also hold the other branch.
+    ball straddled the jump of the binary prox; if there is one, the balls also hold the other
+    branch.
     """
 
     items: tuple[str, ...]
@@ -111,7 +112,7 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far integers are from F_real.
+    """The distance of published integers from F_real.
 
     `largest` is an upper bound of max |F_fix - F_real| over every published number, at real scale,
     and exceeds it by twice `radius`, the enclosure's, at most (and a bit's rounding). With
@@ -157,8 +158,9 @@ def train(
 ) -> Enclosure:
     """An enclosure of F_real with every radius below 2^-radius_bits (PPMF-FIX-060).
 
-    When twice the precision leaves the same factors undecided, they lie on the jump for all that
-    any precision can tell; the enclosure is then returned as it is, with them in `undecided`.
+    When twice the precision leaves the same factors undecided, they are taken to lie on
+    the jump, which no precision can decide. The enclosure is then returned with these factors in
+    `undecided`, whatever its radius.
     `on_iteration` is called with 1, 2, .. T, again from 1 if the precision had to be doubled.
     """
     precision = radius_bits + BITS_LOST * params.iterations * params.inner_steps + 32
@@ -174,7 +176,7 @@ def train(
 
 
 def distance(profiles: ItemProfiles, enclosure: Enclosure) -> Distance:
-    """How far published profiles are from F_real, rigorously (PPMF-FIX-061).
+    """A rigorous bound of the distance of published profiles from F_real (PPMF-FIX-061).
 
     Raises `EncodingError` when the two are not of the same items and shape.
     """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_real over the rationals: every digit of it, for toys.
+"""F_real in exact rationals, for toy sizes.
 
-The rationals grow by a factor of about six an iteration, more under `lipschitz`, whose step divides
-by a sum of squares: a few rows and T of 3 (`lipschitz`) to 8 (`count`) are what this is for.
+The rationals grow by a factor of about six an iteration, and by more under `lipschitz`, whose step
+divides by a sum of squares. The module is therefore for a few rows and a T of at most 3
+(`lipschitz`) or 8 (`count`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""F_fix, the function the protocol computes, in plain Python integers (spec, chapter 2).
+"""F_fix, the function the protocol computes, in plain Python integers (chapter 2).
 
 Proximal alternating linearised minimisation (Bolte, Sabach, Teboulle 2014) with every number an
-integer: factors and biases at scale 2^f, errors at 2^2f, gradients at 2^3f, steps at 2^q. Nothing
-is hidden and nothing is fast on purpose: each line is a line of chapter 2, and each of its
-intermediate values can be looked at (`iterate`).
+integer: factors and biases at scale 2^f, errors at 2^2f, gradients at 2^3f, steps at 2^q. Each line
+is a line of chapter 2, and `iterate` shows every intermediate value; speed is no aim.
 
 A row of a side is a list of `row_rank` integers: the factors, then, with `bias = true`, the bias.
 """
@@ -33,7 +32,7 @@ Rated = tuple[Sequence[int], Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a half-step fixes for one row before its K inner steps.
+    """The steps and thresholds that a half-step fixes for one row before its K inner steps.
 
     `count` c; `squares` q2 at scale 2f; `factors` and `bias` the steps H at scale q (`bias` is
     None without biases); `tau`, `theta` the thresholds of the prox, scale f.
@@ -62,7 +61,7 @@ class HalfStep:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where `iterate` stands after a half-step: `iteration` counts from 1."""
+    """Both sides after a half-step of `iterate`; `iteration` counts from 1."""
 
     iteration: int
     side: Literal["users", "items"]
@@ -178,7 +177,7 @@ def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Param
 def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
     """The run, by half-steps: on U with V, then on V with the new U, T times (PPMF-FIX-040).
 
-    Whether the ring holds the intermediates is not asked here but in `train`: these are integers.
+    `train`, and not this function, checks that the ring holds the intermediate values.
     """
     users, items = start(params, ratings.n_users, ratings.n_items)
     by_user, by_item = ratings.by_user(), ratings.by_item()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """F_real, the same algorithm over the reals, written once for any exact or enclosing arithmetic.
 
-What F_fix rounds is exact here: the step is 1 / (curvature + c0), the thresholds are its multiples,
-the box is [-B, B - 2^-f], and nothing else is rounded (PPMF-FIX-060). `exact` runs it
-over the rationals, `certified` over balls: an `Arithmetic` says how a number is made and how the
-four functions with a branch are evaluated, and all the rest is + - * /.
+Nothing is rounded: the step is 1 / (curvature + c0), the thresholds are its multiples, and the box
+is [-B, B - 2^-f] (PPMF-FIX-060). `exact` runs the algorithm over the rationals, `certified` over
+balls: an `Arithmetic` says how a number is made and how the four functions with a branch are
+evaluated, and all the rest is + - * /.
 
 A row of a side is a list of `row_rank` numbers: the factors, then, with `bias = true`, the bias.
 """
@@ -30,7 +30,7 @@ Rated = tuple[Sequence[int], Sequence[int]]
 
 
 class Arithmetic(Protocol[X]):
-    """How one kind of number is made, and how it goes through a branch."""
+    """The operations of one kind of number that are not + - * /."""
 
     def number(self, value: Fraction) -> X:
         """The number `value`, or an enclosure of it."""
@@ -87,7 +87,7 @@ class Constants(Generic[X]):
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[X]):
-    """What a half-step fixes for one row: the steps, and the thresholds of the prox."""
+    """The steps and the thresholds of the prox that a half-step fixes for one row."""
 
     factors: X
     bias: X
@@ -115,7 +115,7 @@ class HalfStep(Generic[X]):
 
 @dataclass(frozen=True, slots=True)
 class RealState(Generic[X]):
-    """Where a run stands after a half-step; `undecided` are the half-step's own."""
+    """Both sides after a half-step; `undecided` are the factors undecided in that half-step."""
 
     iteration: int
     side: Side
@@ -135,7 +135,7 @@ def squared_norm(factors: Sequence[X], arithmetic: Arithmetic[X], zero: X) -> X:
 
 
 def appended(y: list[X], params: Parameters, constants: Constants[X]) -> tuple[list[X], X]:
-    """y~ as the other side sees it: what multiplies its own coordinates, and y's bias."""
+    """The coefficients of the other side's coordinates in a residual with y, and y's bias."""
     if params.bias:
         *factors, bias = y
         return [*factors, constants.one], bias

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user does on her own machine with the published V: ridge regression, in exact rationals.
+"""The user's side: ridge regression on the published V, in exact rationals.
 
-Her profile (u, a) minimises, over her own ratings r_j of items j,
+A user's profile (u, a) minimises, over the user's own ratings r_j of items j,
 
     sum of (r_j - r0 - <u, v_j> - a - b_j)^2 + lambda (|u|^2 + a^2)
 
-(spec, chapter 2, "The user's side"); without biases a = b_j = 0. It differs from her row of U,
-which nobody sees. Predictions follow; `similar` needs V alone. Nothing is rounded anywhere
-(PPMF-RDG-009).
+(chapter 2, "The user's side"); without biases a = b_j = 0. The profile differs from the user's row
+of U, which nobody sees. `predict` and `top_n` take a profile; `similar` needs V alone. Nothing is
+rounded (PPMF-RDG-009).
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def check_rating(profiles: ItemProfiles, row: int, rating: Fraction) -> None:
 
 
 def profile(ratings: Mapping[int, Fraction], profiles: ItemProfiles) -> UserProfile:
-    """The user's profile from her own `ratings`, by item row: (Y^T Y + lambda I)^-1 Y^T t.
+    """A user's profile from the user's own `ratings`, by item row: (Y^T Y + lambda I)^-1 Y^T t.
 
     A row of Y is v_j, then with biases 1; an entry of t is r_j - r0 - b_j. Without ratings the
     profile is 0. Raises `RangeError` for a row or a rating that does not exist, `ParametersError`
-    when lambda is 0 and her ratings do not determine a profile (PPMF-RDG-001 to -003).
+    when lambda is 0 and the ratings do not determine a profile (PPMF-RDG-001 to -003).
     """
     constant = [] if profiles.bias is None else [Fraction(1)]
     size = profiles.rank + len(constant)
@@ -109,7 +109,7 @@ def predict(user: UserProfile, profiles: ItemProfiles, row: int) -> Fraction:
 
 
 def clip(rating: Fraction, profiles: ItemProfiles) -> Fraction:
-    """A prediction held in the public scale: for errors and display only, never for ranking
+    """A prediction clipped to the public scale, for errors and display only, never for ranking
     (PPMF-RDG-006).
     """
     return min(max(rating, profiles.rating_min), profiles.rating_max)

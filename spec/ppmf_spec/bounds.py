@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a run of a given size fit the ring? An exact answer (spec, chapter 3).
+"""The bound that decides whether a run of a given size fits the ring (chapter 3, "Bound").
 
 Every intermediate of F_fix that the secure protocol must hold unwrapped is bounded over *all*
 ratings of the public size and scale. With B = 2^b, E = d B^2 + 2B + xmax (no residual is larger)
@@ -15,10 +15,10 @@ The maximum is taken exactly, without visiting every (c, Q):
 - `lipschitz`: H depends on Q alone, while |G| and the range of Q grow with c: only c = N matters.
   In q2 = Q 2^(2f), an integer, H falls and |G| grows, so among the q2 of equal H the largest (up to
   N d B^2 2^(2f)) is the worst. floor(a / x) takes at most 2 sqrt(a) values: so does H.
-- `count`: H depends on c alone and falls, |G| = c B E grows: among the c of equal H the largest
-  (up to N) is the worst.
-- The bias, |G| = c E, needs no look: its shift is at most the factors', so its H is at most theirs,
-  and they have |G| >= c E too (`lipschitz`: at Q = c).
+- `count`: H depends on c alone and falls, |G| = c B E grows: among the c of equal H the largest (up
+  to N) is the worst.
+- The bias, |G| = c E, adds nothing to the maximum: its shift is at most the factors', so its H is
+  at most theirs, and they have |G| >= c E too (`lipschitz`: at Q = c).
 
 The root is rounded up: 2^f sqrt(c Q) is taken as the least integer whose square is >= c q2.
 """
@@ -40,7 +40,7 @@ MAX_ROWS: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a run of one size may reach; see the module for `bound`.
+    """The largest values that a run of one size can reach; see the module for `bound`.
 
     bits: log2(bound) + 1, the figure to show against k; z_bits: the smallest w with
     bound < 2^(w-1); max_step, max_tau, max_theta: H (scale q), tau and theta (scale f) at
@@ -145,7 +145,7 @@ def _idle(part: str, rows: int, levels: Levels, per_count: int) -> Iterator[str]
 
 
 def _binary_shift(params: Parameters) -> int:
-    """How far the branch of 1 of the binary prox may carry a word: 2 theta + 1, at scale f."""
+    """The largest move of a word by the branch of 1 of the binary prox: 2 theta + 1, at scale f."""
     if params.regulariser != "binary-elastic-net":
         return 0
     return 2 * params.max_theta + (1 << params.frac_bits)
@@ -156,5 +156,5 @@ def _ceil(value: Fraction) -> int:
 
 
 def _log2(value: Fraction) -> float:
-    """log2 of a positive rational: for display only, no decision hangs on it."""
+    """log2 of a positive rational, for display only: no decision depends on it."""
     return log2(value.numerator) - log2(value.denominator)

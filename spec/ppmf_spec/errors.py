@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closed list of failures (PPMF-ERR-001, -002).
+"""The five classes of refusals, a closed list (PPMF-ERR-001, -002).
 
-Every refusal of bad input, in the oracle, in the protocol and in the suite, is one of these five
-classes; its message is one line that says what was wrong and where, and never contains a secret.
+Every refusal of bad input, in the oracle, in the protocol and in the conformance suite, is of one
+of these five classes; its message is one line that says what was wrong and where, and never
+contains a secret.
 """
 
 from __future__ import annotations

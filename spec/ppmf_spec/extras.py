@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a light installation leaves out, and the one line that says so where it is needed.
+"""The packages that a light installation does not bring, and the error where one is needed.
 
 The distribution installs with what the conformance suite and the oracle need; the packages that
 only training, audits or figures need come with its extras (`pip install 'ppmf[secure]'`).
@@ -17,18 +17,18 @@ EXTRA_OF = {
     "matplotlib": "plots",
     "sympy": "symbolic",
 }
-"""By the name that is imported, the extra with which a package comes (see pyproject.toml)."""
+"""The extra with which a package comes, by the name that is imported (see pyproject.toml)."""
 
 
 class MissingExtraError(ImportError):
-    """A package of an extra is not installed; `str()` says in one line what it takes."""
+    """A package of an extra that is not installed; `str()` is one line with the remedy."""
 
 
 @contextmanager
 def needed_by(what: str) -> Iterator[None]:
-    """Around imports for `what`: MissingExtraError where a package of an extra is missing.
+    """The context of imports for `what`, in which a missing extra raises MissingExtraError.
 
-    Any other module that cannot be imported is a fault of the program, and its error passes.
+    Another module that cannot be imported is a fault of the program, and its error passes.
     """
     try:
         yield

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading and writing whole text files: one clear error in, all or nothing out."""
+"""Whole files, read and written.
+
+Reading ends in the text or in one clear error; writing leaves the whole new file or the old one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ppmf_spec.errors import EncodingError
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of the file; EncodingError naming the file if it cannot be read."""
+    """The bytes of the file. Raises EncodingError, naming the file, if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ids of users and items, and the order they give to rows (PROTOCOL.md, section 2, point 1)."""
+"""Ids of users and items, and the order of rows (chapter 2, "Rows and ratings")."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from ppmf_spec.errors import EncodingError, RangeError
 
-# Control, format, surrogate and private characters, separators. What is unassigned (Cn) may pass:
-# which code points are depends on the version of Unicode.
+# Control, format, surrogate and private characters, and separators. Unassigned code points (Cn) are
+# allowed: which code points are unassigned depends on the version of Unicode.
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"))
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
@@ -18,8 +18,8 @@ _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 def check_id(text: str, where: str) -> None:
     """Refuse an id that is empty, padded with blanks, or holds a character one cannot see.
 
-    `where` begins the message; the id itself is not shown, for which items a user rated is secret
-    (PPMF-FIX-005).
+    `where` begins the message. The message does not repeat the id, because it is secret which items
+    a user rated (PPMF-FIX-005).
     """
     # A lone surrogate is unseen too, so every id that passes has a UTF-8 form.
     unseen = any(mark != " " and unicodedata.category(mark) in _UNSEEN for mark in text)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The circuits of chapter 4, as the programs that build them (PPMF-CIR-001).
+"""The circuits of chapter 4, "Circuits", as the programs that build them (PPMF-CIR-001).
 
 Chapter 4 shows this text, and it is normative there: labels, tables and keys depend on the order of
 a circuit's AND gates and on which operand is the left one. Nothing but integers, lists and
-dictionaries is used, so that it can be written in any language. It is a reading of its own: the
-protocol's circuits are built elsewhere, and a test holds the two against each other gate by gate.
+dictionaries is used, so that it can be written in any language. The secure implementation does not
+use this module: it builds its circuits by itself, and a test compares the two gate by gate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Word = list[int]
 
 
 class Netlist:
-    """Nodes are None (the constant and the inputs) or gates (kind, literal, literal)."""
+    """A circuit: nodes are None (the constant, the inputs) or gates (kind, literal, literal)."""
 
     def __init__(self, inputs: Mapping[str, int]) -> None:
         self.inputs = inputs
@@ -38,7 +38,7 @@ class Netlist:
         return self.made[kind, a, b]
 
     def xor(self, a: int, b: int) -> int:
-        """One of the two, and not both; negations move to the result."""
+        """The exclusive or of two bits; negations move to the result."""
         negated = (a ^ b) & 1
         a, b = min(a & ~1, b & ~1), max(a & ~1, b & ~1)
         if a == b:
@@ -53,18 +53,18 @@ class Netlist:
         return b if a == 1 or a == b else self.gate("and", a, b)
 
     def either(self, a: int, b: int) -> int:
-        """One of the two, or both."""
+        """The or of two bits."""
         return self.both(a ^ 1, b ^ 1) ^ 1
 
     def some(self, bits: Iterable[int]) -> int:
-        """One of them at least."""
+        """The or of all bits."""
         found = 0
         for bit in bits:
             found = self.either(found, bit)
         return found
 
     def every(self, bits: Iterable[int]) -> int:
-        """All of them."""
+        """The and of all bits."""
         held = 1
         for bit in bits:
             held = self.both(held, bit)
@@ -117,7 +117,7 @@ def subtract(net: Netlist, x: Word, y: Word) -> tuple[Word, int]:
 def reciprocal(
     width: int, drop: int, exponent: int, minimum: int, weights: Mapping[str, int], shift: int
 ) -> Netlist:
-    """Weights: for `tau` and `theta`, where wanted, in this order, the weight (PPMF-CIR-003)."""
+    """The circuit `reciprocal`; `weights` of `tau` and `theta`, in this order (PPMF-CIR-003)."""
     net = Netlist({"share0": width, "share1": width})
     total, _ = add(net, net.word("share0"), net.word("share1"))
     largest = (1 << exponent) // minimum
@@ -176,7 +176,7 @@ def non_adjacent_form(value: int) -> Sequence[tuple[int, int]]:
 def update(
     width: int, drop: int, f: int, b: int, prox: str | None, tau_bits: int, theta_bits: int
 ) -> Netlist:
-    """prox: None, "elastic-net" (one threshold) or "binary-elastic-net" (two) (PPMF-CIR-004)."""
+    """The circuit `update`; prox: None, "elastic-net" or "binary-elastic-net" (PPMF-CIR-004)."""
     words = {"share0": width, "share1": width}
     if prox:
         words["tau"] = tau_bits

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The objective in symbols, and what the algorithm needs of it derived rather than copied.
+"""The objective function in symbols, and the formulas of the algorithm derived from it.
 
 Tests hold the integer formulas of chapter 2 against these: the half gradient G is differentiated
 here, the step's majoriser is proved here as a sum of squares, and both prox formulas are the
@@ -9,8 +9,8 @@ Mathematical Programming 146, 2014, section 3); the binary regulariser is that o
 J. Vreeken, "Efficiently factorizing Boolean matrices using proximal gradient descent", NeurIPS
 2022, here with its exact prox.
 
-Real numbers throughout, no scales. Of a step h, the exact counterpart of H, the map is
-x -> prox(x - h G) with the thresholds tau = h kappa / 2 and theta = h lambda / 2: G is half the
+All numbers are real, without scales. With a step h, the exact counterpart of H, an inner step maps
+x to prox(x - h G) with the thresholds tau = h kappa / 2 and theta = h lambda / 2: G is half the
 gradient, so the step along the gradient is h / 2.
 """
 
@@ -33,7 +33,7 @@ def penalty(x: Expr) -> Expr:
 
 
 def regulariser(kind: Regulariser, x: Expr) -> Expr:
-    """What one factor adds to R: r(x), or min{r(x), r(x - 1)}."""
+    """The term of one factor in R: r(x), or min{r(x), r(x - 1)}."""
     if kind == "elastic-net":
         return penalty(x)
     return Min(penalty(x), penalty(x - 1))
@@ -77,7 +77,7 @@ class RowProblem:
         )
 
     def seen(self, j: int) -> tuple[Expr, ...]:
-        """What multiplies the unknowns in residual j: the factors of counterpart j, then 1."""
+        """The coefficients of the unknowns in residual j: the factors of counterpart j, then 1."""
         return self.counterparts[j] + ((sympy.Integer(1),) if self.bias else ())
 
     def residual(self, j: int) -> Expr:
@@ -160,7 +160,7 @@ def prox_binary(z: Expr, tau: Expr, theta: Expr) -> Expr:
 
 
 def completed_square(z: Expr, theta: Expr) -> Expr:
-    """Where (p - z)^2 / 2 + theta (1 - 2p) is least: z + 2 theta."""
+    """The p at which (p - z)^2 / 2 + theta (1 - 2p) is least: z + 2 theta."""
     p = Symbol("p", real=True)
     (centre,) = solve(sympy.diff((p - z) ** 2 / 2 + theta * (1 - 2 * p), p), p)
     return centre

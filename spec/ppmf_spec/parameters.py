@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public parameter set: names, defaults, domain and integer constants (spec, chapter 3).
+"""The public parameter set: names, defaults, domain and integer constants (chapter 3).
 
-Whether a set fits the ring depends on the number of
-users and items too: that check is `ppmf_spec.bounds.bounds`.
+Whether a set fits the ring depends on the number of users and items too: `ppmf_spec.bounds.bounds`
+is that check.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MAX_TOML_BYTES: Final = 65_536
 
 
 class _FloatText(str):
-    """A TOML float as it was written: 0.1 must not silently become a neighbouring binary64."""
+    """The text of a TOML float as it was written, so that 0.1 does not become a nearby binary64."""
 
     __slots__ = ()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Item profiles: the matrix V, the only output of a run, and all a user needs for predictions.
+"""Item profiles: the matrix V, which is the only output of a run and enough for predictions.
 
 The file is JSON, format "ppmf-item-profiles/1" (PPMF-FIX-050 to -052). Every number is an integer
 or a decimal string, so nothing passes through a float, and equal profiles make equal files, byte
@@ -36,7 +36,7 @@ class ItemProfiles:
     `items` (m) are ids in canonical order; row j of `factors`, int64 (m, rank), and entry j of
     `bias`, int64 (m,) or None, are those of `items[j]`, at scale 2^frac_bits, within the signed
     word of 1 + box_bits + frac_bits bits. A rating of r stars is x = r - rating_offset here;
-    `ridge` is the weight with which a user fits her own profile. The arrays are copied and made
+    `ridge` is the weight with which users fit their own profiles. The arrays are copied and made
     read-only. Raises RangeError naming the field that does not fit.
     """
 
@@ -66,7 +66,7 @@ class ItemProfiles:
             self._freeze("bias", self.bias)
 
     def _check_numbers(self) -> None:
-        """They must be those of some parameter set (PPMF-FIX-052)."""
+        """Refuse numbers that no parameter set has together (PPMF-FIX-052)."""
         try:
             Parameters(**{name: getattr(self, name) for name in (*_INTEGERS, *_DECIMALS)})
         except ParametersError as error:
@@ -117,7 +117,7 @@ class ItemProfiles:
 
     @property
     def rank(self) -> int:
-        """How many factors an item has, the bias not counted."""
+        """The number of factors of an item, without the bias."""
         return int(self.factors.shape[1])
 
     def __eq__(self, other: object) -> bool:

@@ -11,8 +11,8 @@ ratings.dat    a rating                               user, item, rating[, times
 =============  =====================================  ==========================================
 
 Timestamps and further named columns are ignored. Text is UTF-8, with or without a byte-order mark,
-lines end in LF or CRLF, and blank lines may follow the last rating. No message repeats what a line
-says, only where it stands: ratings are secret, and messages travel.
+lines end in LF or CRLF, and blank lines may follow the last rating. An error message says where a
+line stands and never repeats its text, because ratings are secret and messages are passed on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INTER_COLUMNS = ("user_id", "item_id", "rating")
 
 @dataclass(frozen=True, slots=True)
 class RawRatings:
-    """Ratings as a file says them, in its order: who, what, and the exact number of stars.
+    """Ratings as a file states them, in its order: user, item and the exact number of stars.
 
     `users`, `items` and `values` run in parallel, one entry a rating. `source` names the file (or
     what made the ratings); `lines`, when there is a file, gives the line of each rating, from 1.
@@ -57,7 +57,7 @@ class RawRatings:
         return len(self.values)
 
     def where(self, index: int) -> str:
-        """Where rating `index` (from 0) stands, for a message: `FILE:LINE` when there is one."""
+        """The place of rating `index` (from 0), for a message: `FILE:LINE` when there is a file."""
         if self.lines:
             return f"{self.source}:{self.lines[index]}"
         return f"{self.source}: rating number {index + 1}"
@@ -145,7 +145,8 @@ def _columns(source: Path, rows: _Rows, names: tuple[str, str, str]) -> RawRatin
 def _ratings(
     source: Path, rows: _Rows, user: int, item: int, rating: int, widths: range
 ) -> RawRatings:
-    """One rating a row; `user`, `item`, `rating` are column numbers, `widths` how many are right.
+    """One rating a row; `user`, `item`, `rating` are column numbers, `widths` the allowed
+    numbers of columns.
 
     Each distinct id and number is checked once: 100,000 rows hold some thousands of ids and ten
     different numbers.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ratings of a run: public rows, secret entries, exact integers (PROTOCOL.md, 2, point 1).
+"""The ratings of a run, as exact integers (chapter 2, "Rows and ratings").
 
-`read` takes a file to `RawRatings` (exact stars); `quantise` takes those to `Ratings`, what both
-the oracle and the protocol are fed. The lists of users and of items are public and are never
-derived from ratings inside the protocol; a command that has a file alone takes the ids in it, and
-says so.
+`read` turns a file into `RawRatings`, in exact stars; `quantise` turns these into `Ratings`, the
+input of both the oracle and the protocol. The lists of users and of items are public, and the
+protocol never derives them from ratings; a command that is given nothing but a file takes the ids
+that occur in it, and says so.
 """
 
 from __future__ import annotations
@@ -90,21 +90,21 @@ class Ratings:
         )
 
     def __len__(self) -> int:
-        """How many ratings, c."""
+        """The number of ratings, c."""
         return int(self.value.size)
 
     @property
     def n_users(self) -> int:
-        """How many rows, n."""
+        """The number of users, n."""
         return len(self.users)
 
     @property
     def n_items(self) -> int:
-        """How many columns, m."""
+        """The number of items, m."""
         return len(self.items)
 
     def by_user(self) -> Rows:
-        """For each user, in row order: the columns she rated, ascending, and the values there."""
+        """For each user, in row order: the columns that are rated, ascending, and their values."""
         return _grouped(self.user, self.item, self.value, self.n_users)
 
     def by_item(self) -> Rows:

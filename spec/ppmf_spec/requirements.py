@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbered requirements, parsed out of the specification's own chapters.
+"""The numbered requirements, parsed out of the chapters of the specification.
 
 A requirement is a MyST directive of sphinx-needs, one normative sentence or paragraph:
 
@@ -9,8 +9,7 @@ A requirement is a MyST directive of sphinx-needs, one normative sentence or par
     The normative sentence.
     :::
 
-The chapters are the only place where requirements are written down; tests, vectors and reports
-refer to them by id.
+Requirements are written down in the chapters alone; tests, vectors and reports name them by id.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who takes part in a run, and the two sides of the ratings (chapters 1 and 4).
+"""The parties of a run, and the two sides of the ratings (chapters 1 and 4).
 
 Both are text on the wire and in files, so both are enumerations of strings.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The step rules: what chapter 3 asks of each, in one object a rule.
+"""The step rules of chapter 3, with one object for each rule.
 
 A rule says which shifts it allows, the largest integer that its reciprocal is taken of, the largest
 move of a factor, and which rows may have step 0. `RULES` names them as the parameter does, and
@@ -28,7 +28,7 @@ class StepRule(ABC):
     """The bounds of one kind of step; `params` are checked parameters where they are asked for."""
 
     def refused(self, frac_bits: int, step_guard_bits: int, curvature_shift: int) -> str | None:
-        """What is wrong with a curvature_shift under this rule; None if nothing is."""
+        """The rule that a curvature_shift breaks, in words; None if it breaks none."""
         return None
 
     @abstractmethod
@@ -73,7 +73,7 @@ class LipschitzRule(StepRule):
     def largest_move(
         self, params: Parameters, rows: int, error: Fraction, pull: Fraction
     ) -> Fraction:
-        """Over q2, with c = N: there may be 2^17 levels, so in integers throughout."""
+        """The maximum over q2, with c = N, in integers because there may be 2^17 levels."""
         unit = error.denominator * pull.denominator
         slope, offset = int(error * unit), int(pull * unit) << params.frac_bits
         steepest = rows << (params.box_bits + params.frac_bits)  # c B at scale f
@@ -86,8 +86,8 @@ class LipschitzRule(StepRule):
         return Fraction(best, unit << params.frac_bits)
 
     def levels_at_start(self, params: Parameters, rows: int) -> tuple[Levels, int]:
-        """A count alone does not give the step: by the largest squares that the start can hold,
-        c d / 4, since every factor starts in [-1/2, 1/2).
+        """The steps over the largest squares that the start can hold, since a count alone does not
+        give the step: c d / 4, because every factor starts in [-1/2, 1/2).
         """
         per_count = params.rank << (2 * params.frac_bits - 2)
         return levels(params, self._shift(params), rows * per_count), per_count
@@ -115,7 +115,7 @@ class CountRule(StepRule):
     def largest_move(
         self, params: Parameters, rows: int, error: Fraction, pull: Fraction
     ) -> Fraction:
-        """Over the counts, among those of equal step the largest."""
+        """The maximum over the counts; of those with equal steps the largest count matters."""
         box = 1 << params.box_bits
         found, _ = self.levels_at_start(params, rows)
         return max((step * (c * box * error + pull) for step, c in found), default=Fraction(0))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages and their bytes: canonical CBOR, every field with its class (PROTOCOL.md, section 6).
+"""Messages and their bytes: canonical CBOR, every field with its class (chapter 5).
 
 A message is the CBOR array `[name, session, epoch, number, field, ...]` in the core deterministic
 encoding of RFC 8949, section 4.2: definite lengths, shortest integers, UTF-8 text. `number` counts
 the messages of one sender to one receiver within an epoch, so that a lost, repeated or reordered
-one is noticed. The class of a field says why its bytes may be seen; `wire.cddl` says the same in
-CDDL, and a test holds the two together.
+one is noticed. The class of a field says why its bytes may be seen. `wire.cddl`, beside
+chapter 5, states the same in CDDL, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class UserKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: their masked w and x rows, and the sealed seed of the mask."""
+    """A user's only message: the user's masked w and x rows, and the sealed seed of the mask."""
 
     name = "upload"
     routes = ((USERS, RECSYS),)
@@ -88,7 +88,7 @@ class SealedSeeds(Message):
 
 @dataclass(frozen=True, slots=True)
 class ServerKey(Message):
-    """A server's public keys: of the homomorphic suite, and of its base transfers (Paillier)."""
+    """A server's public keys: one of the cipher suite, and one for base transfers (Paillier)."""
 
     name = "server-key"
     routes = _SERVERS
@@ -121,7 +121,7 @@ class BaseRequest(Message):
 
 @dataclass(frozen=True, slots=True)
 class BaseAnswer(Message):
-    """The base transfers' answers: one seed of each pair, under the chooser's key."""
+    """The answer to a base request: one seed of each pair, encrypted under the requester's key."""
 
     name = "base-answer"
     routes = _SERVERS
@@ -153,7 +153,7 @@ class ProductAnswer(Message):
 
 @dataclass(frozen=True, slots=True)
 class TransferColumns(Message):
-    """The receiver's columns of an OT extension."""
+    """The chooser's columns of a transfer extension."""
 
     name = "transfer-columns"
     routes = _SERVERS
@@ -162,7 +162,7 @@ class TransferColumns(Message):
 
 @dataclass(frozen=True, slots=True)
 class TransferPayload(Message):
-    """Corrections of correlated OTs whose payloads are ring elements."""
+    """The corrections of a bit times vector, which are ring elements."""
 
     name = "transfer-payload"
     routes = _SERVERS
@@ -180,7 +180,7 @@ class GarbledTables(Message):
 
 @dataclass(frozen=True, slots=True)
 class OutputShare(Message):
-    """CSP's XOR share of V, packed bits: the only value ever opened."""
+    """CSP's Boolean share of V as packed bits. V is the only value that is ever opened."""
 
     name = "output-share"
     routes = ((CSP, RECSYS),)
@@ -268,8 +268,8 @@ M = TypeVar("M", bound=Message)
 
 
 class Link:
-    """One direction between two parties within an epoch: numbers what goes, checks what comes
-    (PPMF-WIR-004).
+    """One direction between two parties within an epoch, which numbers the messages that are sent
+    and checks those that arrive (PPMF-WIR-004).
     """
 
     def __init__(self, session: bytes, epoch: int, sender: Role, receiver: Role) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The integer words of F_fix: rounding, steps, thresholds, prox, saturation (spec, chapter 2).
+"""The integer words of F_fix: rounding, steps, thresholds, prox, saturation (chapter 2).
 
-Plain Python integers throughout, so nothing overflows and every function is the formula
+All numbers are plain Python integers, so nothing overflows and every function is the formula itself
 (PPMF-FIX-002). Scales: a "word at scale s" stands for the real number word / 2^s. `frac_bits` is f,
 `step_bits` is q and `guard_bits` is g of the specification.
 """

@@ -13,7 +13,7 @@ import typer
 from ppmf.main import app
 from ppmf_conformance import schema
 from ppmf_conformance.adapters import oracle, secure
-from ppmf_conformance.adapters.broken import FAULTS
+from ppmf_conformance.adapters.broken_oracle import FAULTS
 from ppmf_conformance.cases import Case, shipped
 from ppmf_conformance.results import Exit
 from ppmf_spec.requirements import collect

@@ -11,7 +11,7 @@ import pytest
 
 from ppmf_conformance import cases, enclosures, json_text, line_protocol, schema
 from ppmf_conformance.adapters import values
-from ppmf_conformance.judge import judge
+from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import Answer, ProtocolError
 from ppmf_conformance.results import Outcome
 from ppmf_spec.errors import EncodingError, ParametersError

@@ -11,9 +11,9 @@ import pytest
 from ppmf_conformance import cases, party_runs, runner
 from ppmf_conformance.adapters.party import Parties
 from ppmf_conformance.line_protocol import Answer, ProtocolError
-from ppmf_conformance.our_parties import Ours
+from ppmf_conformance.message_edits import Delivery, changed, field_changed
+from ppmf_conformance.our_parties import OwnParties
 from ppmf_conformance.results import Outcome
-from ppmf_conformance.tamper import Post, changed, field_changed
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
 from tests.support.messages import encoded_message, message_of
@@ -60,7 +60,7 @@ class Tampering:
     """Our own parties, one of whose answers is changed."""
 
     def __init__(self, op: str, change: Any) -> None:
-        self._ours = Ours()
+        self._ours = OwnParties()
         self._op = op
         self._change = change
 
@@ -156,7 +156,7 @@ def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     first = parties.step({**made, "inbox": []})
     assert first == {"outbox": [], "refused": [], "done": False, "output": None}
     gone = [{"from": "users", "message": None}]
-    answer = Ours().run("", "party.step", {**made, "inbox": []})
+    answer = OwnParties().run("", "party.step", {**made, "inbox": []})
     assert (answer.status, answer.kind) == ("reject", "state")
     with pytest.raises(Exception, match="users is gone"):
         parties.step({**made, "inbox": gone})
@@ -175,12 +175,12 @@ def a_message(number: int) -> bytes:
 def arriving(edit: str, **more: str) -> list[bytes | None]:
     """What arrives of three messages, the middle one of which is edited."""
     tamper = {"from": "csp", "to": "recsys", "number": "1", "edit": edit, **more}
-    post = Post(tamper)
+    delivery = Delivery(tamper)
     for number in range(3):
-        post.put("csp", "recsys", a_message(number))
-    post.put("csp", "users", a_message(1))
-    assert post.collect("users") == [("csp", a_message(1))]
-    return [message for _, message in post.collect("recsys")]
+        delivery.put("csp", "recsys", a_message(number))
+    delivery.put("csp", "users", a_message(1))
+    assert delivery.collect("users") == [("csp", a_message(1))]
+    return [message for _, message in delivery.collect("recsys")]
 
 
 @pytest.mark.req("PPMF-CON-033")

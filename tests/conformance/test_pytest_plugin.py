@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BROKEN = "ppmf_conformance.adapters.broken"
+BROKEN = "ppmf_conformance.adapters.broken_oracle"
 
 
 def run(folder: Path, *options: str, fault: str = "ridge-doubled") -> tuple[int, str]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ppmf_conformance import cases, requirement_titles, runner
-from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
 from ppmf_conformance.results import Outcome
 from tests.support.adapters import broken
 
@@ -67,7 +67,7 @@ def test_junit_counts_what_failed(tmp_path: Path) -> None:
 
 def test_the_page_needs_no_other_file_and_holds_every_case(tmp_path: Path) -> None:
     found, _ = report(tmp_path, "wrong-row-order", "ratings/*")
-    text = page.render(found).decode()
+    text = html_page.render(found).decode()
     assert "http://" not in text
     assert "https://" not in text
     assert "{{" not in text

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ppmf_conformance import cases, known_failures, runner
-from ppmf_conformance.adapter_process import CrashError, HangError, Target
-from ppmf_conformance.adapters.broken import FAULTS
+from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
+from ppmf_conformance.adapters.broken_oracle import FAULTS
 from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import ProtocolError
@@ -117,7 +117,7 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"print({HELLO!r}, flush=True)\ntime.sleep(600)"
     )
-    target = Target(script(text), Deadlines(20, 0.3))
+    target = AdapterProcess(script(text), Deadlines(20, 0.3))
     try:
         target.hello()
         with pytest.raises(HangError, match=r"0.3 s"):
@@ -131,7 +131,7 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
 @pytest.mark.req("PPMF-CON-014", "PPMF-CON-015")
 def test_a_line_that_answers_no_call_is_an_error_of_the_next_call() -> None:
     text = f"import time\nprint({HELLO!r})\nprint('a second line', flush=True)\ntime.sleep(600)"
-    target = Target(script(text), Deadlines(20, 20))
+    target = AdapterProcess(script(text), Deadlines(20, 20))
     try:
         target.hello()
         until = time.monotonic() + 20

@@ -14,8 +14,8 @@ import pytest
 from ppmf_conformance import cases, requirement_titles
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.requirements import collect
-from tools.vectors import render
-from tools.vectors.draw import Draw
+from tools.vectors import vector_files
+from tools.vectors.labelled_stream import LabelledStream
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "conformance" / "ppmf_conformance" / "vectors"
@@ -27,21 +27,21 @@ NOT_SHOWN: dict[str, str] = {}
 
 @pytest.mark.req("PPMF-CON-022", "PPMF-CON-021")
 def test_the_vectors_are_regenerated_byte_for_byte() -> None:
-    made = render.files()
+    made = vector_files.files()
     assert sorted(made) == sorted(path.name for path in FOLDER.iterdir()), "make vectors"
     for name, content in made.items():
         assert (FOLDER / name).read_bytes() == content, f"{name} differs: make vectors"
-    again = requirement_titles.render(ROOT / "spec", render.named(made))
+    again = requirement_titles.render(ROOT / "spec", vector_files.named(made))
     assert (FOLDER.parent / requirement_titles.FILE).read_bytes() == again, "make vectors"
 
 
 @pytest.mark.req("PPMF-CON-022")
 def test_the_random_numbers_of_vectors_follow_from_their_label() -> None:
     stream = hashlib.shake_256(b"ppmf/v1/vectors/label").digest(20)
-    draw = Draw("label")
+    draw = LabelledStream("label")
     assert draw.bytes(12) + draw.bytes(8) == stream
-    assert Draw("label").word() == int.from_bytes(stream[:8], "little")
-    assert Draw("other").bytes(20) != stream
+    assert LabelledStream("label").word() == int.from_bytes(stream[:8], "little")
+    assert LabelledStream("other").bytes(20) != stream
 
 
 @pytest.mark.req("PPMF-CON-023")

@@ -4,7 +4,8 @@
 
 *One step*: four links, each for all real or integer values: the share of the step, the rounding of
 Z and of tau, prox and saturation bringing points no farther apart (`test_prox_proved`), and the sum
-of the three. `tests/spec/test_one_step_accuracy.py` meets the statement in the integers themselves.
+of the three. `tests/spec/test_accuracy_of_one_inner_step.py` meets the statement in the integers
+themselves.
 
 *A run*: F_real's inner step maps a row and the other side to the new row and the same other side.
 Its Lipschitz constant in the maximum norm is at most the largest sum of absolute derivatives of

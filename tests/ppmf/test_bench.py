@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ppmf.bench import comparison, plots, runs, scaling
-from ppmf.bench.programme import FULL, QUICK, Point
-from ppmf.bench.runs import Measured
+from ppmf.bench import comparison, measured_runs, plots, scaling
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import FULL, QUICK, RunSize
 from ppmf.bench.spu import Entry
 from ppmf_costs.plan import PHASES
 from ppmf_reference import fixed
@@ -29,11 +29,11 @@ SUITE = TEST_KEYS[1]
 
 
 def test_a_measured_run_is_a_real_one() -> None:
-    point = Point(4, 3, 1, 1)
-    ratings = runs.made_up(point.users, point.items, point.params)
+    point = RunSize(4, 3, 1, 1)
+    ratings = measured_runs.made_up(point.users, point.items, point.params)
     assert (ratings.n_users, ratings.n_items) == (4, 3)
     seen: list[Progress] = []
-    measured = runs.measure(ratings, point.params, SUITE, seen.append)
+    measured = measured_runs.measure(ratings, point.params, SUITE, seen.append)
     assert measured.profiles == fixed.train(ratings, point.params)
     assert dict(measured.tally.sent) == {k: v for k, v in measured.sent.items() if v}
     assert set(measured.seconds) == set(PHASES)
@@ -43,9 +43,9 @@ def test_a_measured_run_is_a_real_one() -> None:
 
 
 def test_errors_of_the_measured_process_are_raised() -> None:
-    ratings = runs.made_up(4, 3, Parameters(rank=1))
+    ratings = measured_runs.made_up(4, 3, Parameters(rank=1))
     with pytest.raises(ParametersError, match="no-such-suite"):
-        runs.measure(ratings, Parameters(rank=1), "no-such-suite")
+        measured_runs.measure(ratings, Parameters(rank=1), "no-such-suite")
 
 
 def test_seconds_of_a_phase_are_the_servers_mean_and_the_rest_is_start() -> None:
@@ -60,7 +60,7 @@ def test_seconds_of_a_phase_are_the_servers_mean_and_the_rest_is_start() -> None
             ("recsys", "output", 1.0),
         )
     )
-    found = runs.by_phase(measures, 10.0)
+    found = measured_runs.by_phase(measures, 10.0)
     assert found == {"start": 6.5, "products": 3.0, "output": 0.5}
 
 
@@ -75,17 +75,19 @@ def test_the_slope_of_a_power_is_its_exponent(exponent: float) -> None:
 
 
 def test_every_dimension_grows_alone_and_the_base_runs_once() -> None:
-    seen: Counter[Point] = Counter()
+    seen: Counter[RunSize] = Counter()
 
-    def run(point: Point) -> Measured:
+    def run(point: RunSize) -> Measured:
         seen[point] += 1
-        return predicted(runs.made_up(point.users, point.items, point.params), point.params, SUITE)
+        return predicted(
+            measured_runs.made_up(point.users, point.items, point.params), point.params, SUITE
+        )
 
-    base = Point(6, 5, 1, 2)
+    base = RunSize(6, 5, 1, 2)
     series = scaling.measure(base, (1, 2), run)
     assert [one.dimension for one in series] == ["users", "items", "rank", "iterations"]
     assert seen == Counter(
-        [base, Point(12, 5, 1, 2), Point(6, 10, 1, 2), Point(6, 5, 2, 2), Point(6, 5, 1, 4)]
+        [base, RunSize(12, 5, 1, 2), RunSize(6, 10, 1, 2), RunSize(6, 5, 2, 2), RunSize(6, 5, 1, 4)]
     )
     last = series[-1].json()
     assert last["dimension"] == "iterations"
@@ -93,7 +95,9 @@ def test_every_dimension_grows_alone_and_the_base_runs_once() -> None:
 
 
 def test_ratios_compare_half_step_with_half_step() -> None:
-    run = predicted(runs.made_up(6, 5, QUICK.base.params), Parameters(rank=1, iterations=2), SUITE)
+    run = predicted(
+        measured_runs.made_up(6, 5, QUICK.base.params), Parameters(rank=1, iterations=2), SUITE
+    )
     run = replace(run, seconds={"products": 6.0, "updates": 8.0, "steps": 2.0})
     entries = [
         Entry("product W Phi", 30.0, 5, 0.0, 60),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ppmf.bench import spu
-from ppmf.bench.programme import Point
+from ppmf.bench.run_sizes import RunSize
 from ppmf.bench.spu import Entry
 from ppmf_spec.errors import EncodingError, PeerError
 
@@ -23,15 +23,15 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "spu_cheetah.py"
 @pytest.mark.usefixtures("fake_script")
 def test_spu_parts_are_measured_one_by_one_within_a_time_limit() -> None:
     python = Path(sys.executable)
-    about, entries = spu.measure(python, Point(5, 4, 1, 2), ["product", "clamp"], 60)
+    about, entries = spu.measure(python, RunSize(5, 4, 1, 2), ["product", "clamp"], 60)
     assert about == {"spu": "0", "protocol": "CHEETAH", "field": "FM64"}
     assert [entry.part for entry in entries] == ["set-up", "product", "clamp"]
     assert entries[1] == Entry("product", 1.5, 10, 0.25, 60)
-    about, entries = spu.measure(python, Point(5, 4, 33, 2), ["product"], 0.2)
+    about, entries = spu.measure(python, RunSize(5, 4, 33, 2), ["product"], 0.2)
     assert entries == [Entry("product", None, None, None, 0.2)]
     assert entries[0].json()["stopped_after"] == 0.2
     with pytest.raises(PeerError, match="exit status 3"):
-        spu.measure(python, Point(5, 4, 22, 2), ["product"], 60)
+        spu.measure(python, RunSize(5, 4, 22, 2), ["product"], 60)
 
 
 def test_spu_is_installed_once_into_a_place_of_its_own(
@@ -65,7 +65,7 @@ def test_without_the_source_tree_there_is_no_comparison(
 ) -> None:
     monkeypatch.setattr(spu, "SCRIPT", tmp_path / "nowhere.py")
     with pytest.raises(EncodingError, match="needs the source tree"):
-        spu.measure(Path(sys.executable), Point(5, 4, 1, 2), ["product"], 60)
+        spu.measure(Path(sys.executable), RunSize(5, 4, 1, 2), ["product"], 60)
 
 
 @pytest.fixture(scope="module")

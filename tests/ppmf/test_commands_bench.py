@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ppmf import main
-from ppmf.bench import runs
-from ppmf.bench.programme import QUICK
-from ppmf.bench.runs import Measured
+from ppmf.bench import measured_runs
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import QUICK
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.session.cipher_suites import suite as suite_named
@@ -32,7 +32,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PPMF_OFFLINE", "1")
     monkeypatch.setenv("PPMF_DATA", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(runs, "measure", predicted)
+    monkeypatch.setattr(measured_runs, "measure", predicted)
 
 
 def command(out: Path, *more: str) -> list[str]:
@@ -84,7 +84,7 @@ def test_a_result_that_differs_from_the_oracle_fails_the_command(
         spoilt = replace(run.profiles, factors=run.profiles.factors + 1)
         return replace(run, profiles=spoilt)
 
-    monkeypatch.setattr(runs, "measure", wrong)
+    monkeypatch.setattr(measured_runs, "measure", wrong)
     assert main.main(command(tmp_path, "--only", "training")) == 1
     assert "DIFFERS" in capsys.readouterr().out
 

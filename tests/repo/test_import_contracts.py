@@ -21,12 +21,12 @@ LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports
 BREACHES = {
     "packages": ("ppmf_audit.finding", "ppmf_costs.tally"),
     "two-readings": ("ppmf_reference.fixed", "ppmf_secure.primitives.coins"),
-    "suite-by-adapters": ("ppmf_conformance.judge", "ppmf_reference.fixed"),
-    "secure-floors": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
+    "suite-by-adapters": ("ppmf_conformance.judgement", "ppmf_reference.fixed"),
+    "secure-layers": ("ppmf_secure.primitives.shares", "ppmf_secure.transport"),
     "primitives": ("ppmf_secure.primitives.coins", "ppmf_secure.primitives.sealing"),
     "protocols": ("ppmf_secure.protocols.transfers", "ppmf_secure.protocols.half_step"),
     "parties": ("ppmf_secure.parties.csp", "ppmf_secure.parties.recsys"),
-    "command-floors": ("ppmf.console", "ppmf.main"),
+    "command-layers": ("ppmf.console", "ppmf.main"),
     "sans-io": ("ppmf_secure.primitives.shares", "time"),
     "oracle-without-cryptography": ("ppmf_reference.fixed", "phe"),
 }

@@ -6,15 +6,14 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import shutil
 import stat
-import subprocess
 import tomllib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.support.project_text import FILES
 from tools.packages import PACKAGES, ROOT, TOP_OF
 
 FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "LICENSES", ".ci"}
@@ -24,31 +23,6 @@ LARGEST = 1 << 20
 ACROSS = {"formal", "independent_reading", "properties", "repo", "security", "support"}
 """The folders of tests that belong to no package."""
 TAG = r"SPDX-License-" + r"Identifier: ([A-Za-z0-9.-]+)"  # in two parts: not this file's own
-
-
-def tracked() -> list[Path]:
-    """Every file that belongs to the project, seen from its root; also outside a clone."""
-    git = shutil.which("git")
-    if git and (ROOT / ".git").exists():
-        listing = subprocess.run(
-            [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        paths = [Path(name) for name in listing.split("\0") if name]
-    else:
-        made = {".git", ".venv", ".cache", ".hypothesis", "__pycache__", "_build", "build", "dist"}
-        paths = [
-            path
-            for path in (found.relative_to(ROOT) for found in ROOT.rglob("*"))
-            if not made & set(path.parts)
-        ]
-    return [path for path in paths if (ROOT / path).is_file() and not (ROOT / path).is_symlink()]
-
-
-FILES = tracked()
 
 
 def text(path: Path) -> str:

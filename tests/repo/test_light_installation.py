@@ -35,10 +35,10 @@ NODE_ADAPTER = "ppmf_conformance/adapters/node/adapter.mjs"
 # What in the packages of the light installation needs an extra; all else in them does not.
 NEEDS = {
     "ppmf_spec.objective": "symbolic",
-    "ppmf_conformance.adapters.blocks": "secure",
+    "ppmf_conformance.adapters.building_blocks": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.secure": "secure",
-    "ppmf_conformance.adapters.sharing": "secure",
+    "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
     "ppmf.commands.audit": "secure",

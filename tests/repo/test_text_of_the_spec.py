@@ -81,18 +81,3 @@ def test_no_other_part_of_the_protocol_sends_a_message() -> None:
 def test_programs_of_a_chapter_are_included_from_files(chapter: Path) -> None:
     for kind in re.findall(r"^```(\S.*)$", chapter.read_text(encoding="utf-8"), re.M):
         assert kind == "json" or kind.startswith("{literalinclude} ")
-
-
-CITED = re.compile(r"PPMF-([A-Z]{2,5})-(\d{3})((?:,? (?:and |to )?-\d{3}\b)*)")
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_requirements_that_a_chapter_cites_exist(chapter: Path) -> None:
-    """In full, or cut to the number after another of the family: `PPMF-WIR-001, -002`."""
-    text = re.sub(r"\s+", " ", chapter.read_text(encoding="utf-8"))
-    cited = {
-        f"PPMF-{family}-{number}"
-        for family, first, others in CITED.findall(text)
-        for number in (first, *re.findall(r"\d{3}", others))
-    }
-    assert sorted(cited - set(in_folder(SPEC))) == []

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppmf_audit.opened import Secrets
-from ppmf_audit.view import battery, shape
+from ppmf_audit.opened_values import Secrets
+from ppmf_audit.view_battery import battery, shape
 from ppmf_reference import fixed
 from ppmf_secure.effects import Receive, Send
 from ppmf_secure.parties.recsys import recsys

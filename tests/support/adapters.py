@@ -22,7 +22,7 @@ HELLO = json.dumps(
 
 def broken(name: str) -> tuple[str, ...]:
     """The oracle's adapter with that fault."""
-    return (*ADAPTERS, "ppmf_conformance.adapters.broken", name)
+    return (*ADAPTERS, "ppmf_conformance.adapters.broken_oracle", name)
 
 
 def script(text: str) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def who_rated_most_uploads_first(patch: Patch) -> None:
     rows_of = user_rows
 
     def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Words]]:
-        return sorted(rows_of(*ratings), key=lambda each: -int(each[1][0].sum()))
+        return sorted(rows_of(*ratings), key=lambda of_user: -int(of_user[1][0].sum()))
 
     patch.setattr(three_parties, "user_rows", sorted_rows)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_costs.tally import Tally

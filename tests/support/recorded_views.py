@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from ppmf_audit.finding import Finding
-from ppmf_audit.opened import Secrets
-from ppmf_audit.view import battery
+from ppmf_audit.opened_values import Secrets
+from ppmf_audit.view_battery import battery
 from ppmf_secure.effects import Program
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppmf import main
-from ppmf.data import synthetic
+from ppmf.data import synthetic_ratings
 from ppmf_spec import ratings
 
 TEST_KEYS = ("--suite", "paillier-512-insecure", "--insecure-test-keys")
@@ -26,7 +26,7 @@ class Run:
 def train_in(folder: Path) -> Run:
     """Train 9 users x 8 items securely, through the command, with test keys."""
     run = Run(folder / "ratings.csv", folder / "P.toml", folder / "run")
-    ratings.write_csv(run.ratings, ratings.most_active(synthetic.ratings(40, 40), 9, 8))
+    ratings.write_csv(run.ratings, ratings.most_active(synthetic_ratings.ratings(40, 40), 9, 8))
     (folder / "movies.csv").write_text(
         "movieId,title,genres\n" + "".join(f"{n},[bold] {n} :smile:,None\n" for n in range(1, 41))
     )

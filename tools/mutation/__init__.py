@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation testing of the packages: the mutants, and what is said of those that survive."""
+"""Mutation testing of the packages (docs/mutation.md).
+
+`mutants` runs mutmut on a target in a working copy and reports the verdicts; begin there.
+`forked_session` is the pytest plugin of its sessions and `typecheck` its call of mypy.
+`targets.toml` lists the mutated modules, and `survivors.toml` gives the reason for each mutant that
+survives.
+"""

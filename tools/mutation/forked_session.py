@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plugin for the sessions that mutmut forks, one a mutant.
 
-mutmut forks every session from a process that has run the tests before. What that process
-remembered in a cache was computed by the unchanged code, and would hide a mutant; so every cache
-is emptied first. The likeliest tests go first, and hypothesis does not shrink what it finds: a
-mutant is dead at the first failure, whichever it is. A session stops at a budget of seconds, so
-that a survivor of a module that every test uses does not cost the whole suite.
+mutmut forks every session from a process that has run the tests before. The caches of that process
+were filled by the unchanged code and would hide a mutant, so every cache is emptied first. The
+tests that are likeliest to fail go first, and hypothesis does not shrink what it finds, because a
+mutant is dead at the first failure. A session stops at a budget of seconds, so that a survivor of a
+module that every test uses does not cost the whole suite.
 """
 
 from __future__ import annotations
@@ -64,8 +64,10 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests of the mutant's own module, the target's first choice, the quickest: so far as the
-    budget goes.
+    """Order the tests, and keep as many as the budget allows.
+
+    The tests of the mutant's own module come first, then those that the target puts first, then the
+    quickest.
     """
     under_test = mutant()
     if under_test is None:

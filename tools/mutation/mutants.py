@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutation testing with mutmut: `python -m tools.mutation.mutants run spec [pattern ...]`.
 
-mutmut wants every package below one folder `src`; ours have a top-level folder each. So a target is
-mutated in a working copy of the repository, with the packages moved there, and nothing is written
-here.
+mutmut requires every package below one folder `src`, and here each package has a folder of its own.
+A target is therefore mutated in a working copy of the repository, with the packages moved into one
+folder, and nothing is written here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Mutant:
 
     @property
     def message_only(self) -> bool:
-        """Whether it changes nothing but the words of an error."""
+        """Whether the mutant changes nothing but the words of an error."""
         return is_message(self.before, self.after)
 
 
@@ -144,7 +144,7 @@ def forget_the_gone(work: Path) -> None:
 
 
 def forget_the_living(mutants: Path) -> None:
-    """With other tests or other code a survivor may die: which tests reach it, and its verdict."""
+    """Remove the verdicts of living mutants: with other tests or other code they may die."""
     (mutants / "mutmut-stats.json").unlink(missing_ok=True)
     for meta in mutants.rglob("*.meta"):
         verdicts = json.loads(meta.read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ def forget_the_living(mutants: Path) -> None:
 
 
 def environment(target: str, work: Path, profile: str, budget: float) -> dict[str, str]:
-    """What the processes that run tests are told."""
+    """The environment variables of the processes that run tests."""
     first: list[str] = TARGETS[target].get("first", [])
     return os.environ | {
         "HYPOTHESIS_PROFILE": profile,
@@ -188,9 +188,9 @@ print(json.dumps(sorted(state()._stats)))
 
 
 def afresh(target: str, work: Path) -> None:
-    """Try the living mutants of functions that an import calls again, each in a process of its own.
+    """Try again the living mutants of functions that an import calls, each in a process of its own.
 
-    A forked session has imported everything before its mutant comes alive.
+    A forked session has imported everything before its mutant is switched on.
     """
     package, inside = TARGETS[target]["package"], work / "mutants"
     told = environment(target, work, "mutation", TARGETS[target]["budget"])
@@ -243,7 +243,7 @@ def changed(original: list[str], mutated: list[str]) -> tuple[str, str]:
 
 
 def verdict_of(code: int | None) -> str:
-    """What mutmut's exit code says."""
+    """The verdict that mutmut's exit code stands for."""
     if code is None:
         return "not run"
     if code in SURVIVED:
@@ -256,7 +256,7 @@ def verdict_of(code: int | None) -> str:
 
 
 class Argued:
-    """survivors.toml: what is said of single mutants, and of classes of them."""
+    """The arguments of survivors.toml about single mutants and classes of mutants."""
 
     def __init__(self) -> None:
         said = tomllib.loads((HERE / "survivors.toml").read_text(encoding="utf-8"))
@@ -271,7 +271,7 @@ class Argued:
         self._met: set[tuple[str, str, str, str]] = set()
 
     def verdict(self, mutant: Mutant) -> str | None:
-        """What is said of a mutant that lives, if anything."""
+        """The verdict on a living mutant; None if there is no argument about it."""
         place = (mutant.module, mutant.function, mutant.before, mutant.after)
         if place in self._singles:
             self._met.add(place)
@@ -282,7 +282,7 @@ class Argued:
         return None
 
     def stale(self, modules: Collection[str]) -> list[tuple[str, str, str, str]]:
-        """Entries of these modules that no living mutant answers to any more."""
+        """The entries of these modules that no living mutant matches any more."""
         return sorted(place for place in self._singles.keys() - self._met if place[0] in modules)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """mypy for mutmut: `typecheck.py PACKAGE mypy`, run inside a target's folder of mutants.
 
-A mutant that `mypy --strict` refuses never reaches a test in real life, and `make check` would not
-pass with it; so it is dead, and no test is run for it. mutmut writes all mutants of a function as
-functions beside it: what mypy says of that layout, and not of a mutant, is left out here. The last
-argument does nothing but tell mutmut whose format the output has.
+`make check` would not pass with a mutant that `mypy --strict` refuses, so that mutant is dead and
+no test is run for it. mutmut writes all mutants of a function as functions beside it; the errors
+that mypy reports for this layout, and not for a mutant, are omitted. The last argument only tells
+mutmut whose format the output has.
 """
 
 from __future__ import annotations

@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the vectors are made: from labelled seeds, byte for byte the same on every machine.
+"""The generator of the conformance vectors, the same byte for byte on every machine.
 
-`python -m tools.vectors FOLDER` writes them; what they expect is computed by the
-oracle where it can, and else by ppmf_secure, whose equality with chapter 4 the tests show.
+`python -m tools.vectors VECTORS CHAPTERS` writes them, from labelled seeds. The oracle computes the
+expected answers where it can, and elsewhere ppmf_secure, whose equality with chapter 4 the tests
+show. Begin with `vector_files`, which lists the families and writes their files. The modules:
+
+- `labelled_stream`, `toy_inputs`: random numbers from a label, and small inputs;
+- `family`: a family of cases, and its file;
+- `params`, `ratings`, `words`, `steps`, `training`, `user_side`: chapters 2 and 3;
+- `messages`: chapter 5;
+- `sessions_and_uploads`, `building_blocks`, `party_runs`: chapter 4.
+
+The comment of a case is part of its vector and must never change.
 """

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools.vectors.render import write
+from tools.vectors.vector_files import write
 
 if __name__ == "__main__":
     folder, chapters = map(Path, sys.argv[1:])

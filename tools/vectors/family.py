@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A family of vectors in the making, and its file."""
+"""A family of vectors, to which cases are added, and the text of its file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ppmf_conformance import json_text
-from ppmf_conformance.adapters.serve import Operation
+from ppmf_conformance.adapters.line_server import Operation
 from ppmf_conformance.adapters.values import shown
 from ppmf_spec.errors import PpmfError
 
@@ -15,11 +15,11 @@ GENERATOR = "ppmf_conformance.generate"
 """The generator's name in the vectors. It was once a module of that name; vectors do not change."""
 
 VERSION = "1"
-"""Of the generator: raised when a change to it changes a vector."""
+"""The version of the generator, raised when a change to it changes a vector."""
 
 
 class Family:
-    """Cases of one file; `add` computes what they expect with `operations`."""
+    """The cases of one file; `add` computes their expected answers with `operations`."""
 
     def __init__(self, name: str, about: str, operations: Mapping[str, Operation]) -> None:
         self.name = name
@@ -45,13 +45,13 @@ class Family:
         expect: Mapping[str, Any] | None = None,
         shows: Mapping[str, Any] | None = None,
     ) -> None:
-        """One case of id FAMILY/NAME.
+        """Add one case of the id FAMILY/NAME.
 
         requirements, flags: separated by blanks; a requirement without its `PPMF-`. The flags are
         `negative` where something is refused, and else `positive`, unless others are given.
         steps: members of the answer that are intermediate values; shows: more of those.
-        refuse: the class with which the case must be refused; the operation must do just that.
-        expect: what is expected, where the operation itself cannot say it.
+        refuse: the class with which the operation must refuse the case.
+        expect: the expected answer, where the operation itself cannot compute it.
         """
         given = shown(given)
         found = dict(shows or {})
@@ -107,7 +107,7 @@ class Family:
         }
 
     def text(self) -> str:
-        """The file: a line a case, so that a change shows where it is."""
+        """The text of the file, with one line for each case, so that a change shows in its line."""
         head = {"format": "ppmf-vectors/1", "family": self.name, "about": self.about}
         lines = [f' "{name}": {json_text.line(value)},' for name, value in head.items()]
         cases = ",\n".join(f"  {json_text.line(case)}" for case in self.cases)

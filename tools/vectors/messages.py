@@ -9,8 +9,8 @@ import cbor2
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
@@ -28,7 +28,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""A message of each name; a number is so many random bytes, but for `first`."""
+"""The fields of a message of each name; a number is so many random bytes, except `first`."""
 
 
 def families() -> list[Family]:
@@ -44,7 +44,7 @@ def families() -> list[Family]:
 
 def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) -> dict[str, Any]:
     """A message of that name, its bytes drawn."""
-    draw = Draw(f"wire/{name}")
+    draw = LabelledStream(f"wire/{name}")
     fields = {
         field: draw.bytes(value).hex() if isinstance(value, int) and field != "first" else value
         for field, value in FIELDS[name].items()
@@ -56,7 +56,7 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
 
 
 def encoded(found: dict[str, Any]) -> bytes:
-    """Its bytes."""
+    """The bytes of a message."""
     return bytes.fromhex(OPERATIONS["wire.encode"](found)["bytes"])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
 _COMPANIONS: dict[tuple[str, int], dict[str, Any]] = {
@@ -294,7 +294,7 @@ def _toml(family: Family) -> None:
 def _random(family: Family) -> None:
     for number in range(12):
         label = f"params/random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         f = draw.between(8, 16)
         table = {
             "rank": draw.between(1, 40),

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
 
 
 def families() -> list[Family]:
@@ -204,7 +204,7 @@ def _pairs(family: Family) -> None:
 def _random(family: Family) -> None:
     for number in range(10):
         label = f"ratings/random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         users = _names(draw, draw.between(1, 8), number % 3)
         items = _names(draw, draw.between(1, 8), (number + 1) % 3)
         ratings = [
@@ -225,7 +225,7 @@ def _random(family: Family) -> None:
         )
 
 
-def _names(draw: Draw, count: int, kind: int) -> list[str]:
+def _names(draw: LabelledStream, count: int, kind: int) -> list[str]:
     """Distinct ids: numbers, text, or a mixture."""
     found: list[str] = []
     while len(found) < count:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
 
 COUNT = {"step_rule": "count"}
 
@@ -206,7 +206,7 @@ def _thresholds(family: Family) -> None:
 def _random(family: Family) -> None:
     for number in range(24):
         label = f"step/random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         f = draw.between(8, 14)
         rule = draw.one_of(["lipschitz", "count"])
         table = {

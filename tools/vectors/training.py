@@ -9,9 +9,9 @@ from typing import Any
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
-from tools.vectors.toys import KINDS, rated, ratings, side
+from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import KINDS, rated, ratings, side
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (
@@ -57,7 +57,7 @@ def _drawn(family: Family) -> None:
     for kind, table in KINDS.items():
         for number in range(4):
             label = f"half-step/{kind}-{number}"
-            draw = Draw(label)
+            draw = LabelledStream(label)
             given = {**table, "rank": str(draw.between(1, 3))}
             rows, others = draw.between(1, 4), draw.between(1, 5)
             _half(
@@ -194,7 +194,7 @@ def _runs(family: Family) -> None:
     for kind, table in KINDS.items():
         for number, (users, items, iterations) in enumerate(((2, 3, 1), (4, 3, 2), (5, 6, 3))):
             label = f"train/{kind}-{number}"
-            draw = Draw(label)
+            draw = LabelledStream(label)
             parameters = {**table, "rank": str(1 + number), "iterations": str(iterations)}
             given = {"parameters": parameters, **ratings(draw, users, items)}
             _train(
@@ -332,7 +332,7 @@ def _corners(family: Family) -> None:
 def _real(family: Family) -> None:
     for kind in ("lipschitz", "count", "l1", "binary", "no-bias", "inner", "wide-box"):
         label = f"real/{kind}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         table = {**KINDS[kind], "rank": "2", "iterations": "3"}
         given = {"parameters": table, **ratings(draw, 3, 4, 2, 3)}
         params = values.parameters(table)
@@ -380,7 +380,7 @@ def _real(family: Family) -> None:
 
 
 def _outwards(low: Fraction, high: Fraction) -> dict[str, Fraction]:
-    """Ends with 72 fractional bits, a little further apart."""
+    """The ends of an interval, moved a little apart to 72 fractional bits."""
     unit = 1 << 72
     return {
         "lower": Fraction(low.numerator * unit // low.denominator, unit),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vectors of what a user does with the profiles, and of the file they come in."""
+"""Vectors of the user's side, and of the file of item profiles."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
-from tools.vectors.toys import STARS
+from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import STARS
 
 _TOP = "RDG-001 RDG-004 RDG-005 RDG-006 RDG-007 RDG-009"
 
@@ -205,7 +205,7 @@ def _predict(
 def _drawn(family: Family) -> None:
     for number in range(12):
         label = f"ridge/random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         items = [str(j) for j in range(1, draw.between(3, 8))]
         rank = draw.between(1, 3)
         bias = draw.chance(2, 3)
@@ -406,7 +406,7 @@ def _similar(family: Family) -> None:
     add("no-list", "a list of no items", grid, "1", 0, refuse="range")
     for number in range(6):
         label = f"ridge/similar-{number}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         items = [str(j) for j in range(1, 9)]
         factors = [[draw.between(-3, 3) for _ in range(2)] for _ in items]
         add(

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
-from tools.vectors.draw import Draw
 from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
 
 BINARY = {"regulariser": "binary-elastic-net", "damping": "32"}
 
@@ -120,7 +120,7 @@ def _descend(family: Family) -> None:
     add("no-step-bits", "q = 0", [1, 1], [2**15, 2**15 - 1], [1, 1], parameters=small, **unlucky)
     for number in range(8):
         label = f"words/descend-random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         f, q = draw.between(8, 16), draw.between(4, 20)
         size = draw.between(1, 6)
         add(
@@ -269,7 +269,7 @@ def _saturation(family: Family) -> None:
 def _random(family: Family) -> None:
     for number in range(16):
         label = f"prox/random-{number:02}"
-        draw = Draw(label)
+        draw = LabelledStream(label)
         f = draw.between(8, 14)
         binary = number % 2 == 1
         parameters = {"frac_bits": str(f), "step_bits": "10", "box_bits": str(draw.between(1, 3))}

@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters that come with the suite: both implementations of the house, and broken ones.
+"""The adapters that come with the suite; each is a program.
 
-An adapter is a program. Run one with `python -m ppmf_conformance.adapters.NAME`.
+`python -m ppmf_conformance.adapters.NAME` runs one:
+
+- `oracle`: the oracle;
+- `secure`: the secure implementation, operation by operation and as parties of a run;
+- `broken_oracle`: the oracle with one fault, by which the suite itself is tested.
+
+`node/` is an adapter in JavaScript, written from the specification alone. To write an adapter in
+Python, begin with `line_server`, which answers the lines; `values` converts numbers, and the other
+modules hold the operations: `spec_operations`, which oracle and secure implementation share, and
+`building_blocks`, `sessions_and_uploads` and `party` of the secure implementation.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle under its own suite: every pure operation of chapters 2, 3 and 5, by the reference."""
+"""The adapter of the oracle: every pure operation of chapters 2, 3 and 5."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ppmf_conformance.adapters import common, values
-from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
+from ppmf_conformance.adapters import spec_operations, values
+from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
 from ppmf_reference import certified, fixed, ridge
 from ppmf_spec import words
 from ppmf_spec.decimals import parse_decimal
@@ -168,7 +168,7 @@ def _row(row_of: dict[str, int], item: str, where: str) -> int:
 
 
 def circuit_evaluate(given: Given) -> dict[str, Any]:
-    """`circuit.evaluate`: the integers that a circuit of chapter 4 stands for."""
+    """`circuit.evaluate`: the integer function that a circuit of chapter 4 computes."""
     plan, shares = given["plan"], given["inputs"]
     width, drop = values.integer(plan["width"]), values.integer(plan["drop"])
     sums = [
@@ -207,7 +207,7 @@ def _updates(plan: Given, shares: Given, z: list[int]) -> list[str]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    **common.OPERATIONS,
+    **spec_operations.OPERATIONS,
     "init": init,
     "step": step,
     "words.descend": descend,

@@ -7,9 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from ppmf_conformance.adapters import sharing, values
+from ppmf_conformance.adapters import sessions_and_uploads, values
+from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_conformance.adapters.oracle import output_shown
-from ppmf_conformance.adapters.serve import Given, Operation
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
@@ -45,7 +45,7 @@ class TurnEnds:
         self.sent.append((to, data))
 
     def receive(self, sender: Role) -> bytes | None:
-        """From the inbox."""
+        """Take the next message of `sender` from the inbox; None if there is none yet."""
         if self._inbox[sender]:
             return self._inbox[sender].popleft()
         if sender in self._gone:
@@ -78,11 +78,12 @@ class SeatedParty:
 
     @property
     def result(self) -> Any:
-        """What its program returned."""
+        """The result that the party's program returned."""
         return self._driver.result
 
     def turn(self) -> tuple[list[tuple[Role, bytes]], list[tuple[Role, PpmfError]]]:
-        """What the party sends, and what it refuses and goes on without (PPMF-CON-031).
+        """The messages that the party sends, and those that it refuses and goes on without
+        (PPMF-CON-031).
 
         Raises the refusal that ends it, and StateError in every later turn (PPMF-ERR-007).
         """
@@ -111,7 +112,7 @@ class Parties:
 
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
-        session = sharing.session(given["session"])
+        session = sessions_and_uploads.session(given["session"])
         choice = suite(session.suite)
         coins = Coins.seeded(given["coins"])
         role = Role(given["role"])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ppmf_secure under the suite: what its parties compute, operation by operation.
+"""The adapter of the secure implementation, operation by operation and as parties of a run.
 
-Steps and words come from the very circuits that are garbled in a run, evaluated in the clear on
-random shares; `train.fixed` is a three-party run in this process, with a short key.
+Steps and words come from the circuits that are garbled in a run, evaluated in the clear on random
+shares; `train.fixed` is a three-party run in this process, with a short key.
 """
 
 from __future__ import annotations
@@ -11,9 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ppmf_conformance.adapters import blocks, common, party, sharing, values
+from ppmf_conformance.adapters import (
+    building_blocks,
+    party,
+    sessions_and_uploads,
+    spec_operations,
+    values,
+)
+from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
 from ppmf_conformance.adapters.oracle import output_shown
-from ppmf_conformance.adapters.serve import Given, Operation, introduction, serve
 from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
@@ -34,7 +40,7 @@ TEST_SUITE = "paillier-512-insecure"
 
 
 def init(given: Given) -> dict[str, Any]:
-    """`init`: the start, as both servers expand it."""
+    """`init`: the public start, as both servers expand it."""
     params = values.parameters(given["parameters"])
     sides = public_start(params, values.integer(given["users"]), values.integer(given["items"]))
     found = [values.shown(side.view(np.int64).T.tolist()) for side in sides]
@@ -46,7 +52,7 @@ def _on_shares(made: Circuit, value: int, **labels: int) -> dict[str, list[int]]
     width = made.inputs["share0"]
     share = int(Coins.system().words(1)[0]) % (1 << width)
     inputs = {"share0": share, "share1": (value - share) % (1 << width), **labels}
-    return blocks.evaluate_in_clear(made, {name: [str(n)] for name, n in inputs.items()})
+    return building_blocks.evaluate_in_clear(made, {name: [str(n)] for name, n in inputs.items()})
 
 
 def step(given: Given) -> dict[str, Any]:
@@ -121,9 +127,9 @@ def train_fixed(given: Given) -> dict[str, Any]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    **common.OPERATIONS,
-    **blocks.OPERATIONS,
-    **sharing.OPERATIONS,
+    **spec_operations.OPERATIONS,
+    **building_blocks.OPERATIONS,
+    **sessions_and_uploads.OPERATIONS,
     "init": init,
     "step": step,
     "prox": prox,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between the values of a vector, where every number is a string, and those of Python."""
+"""Conversion between values of vectors, in which every number is a string, and those of Python."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _NAMES = [*Parameters.__dataclass_fields__]
 
 
 def integer(text: Any, where: str = "integer") -> int:
-    """The integer of a decimal string; EncodingError for anything else."""
+    """The integer of a decimal string. Raises EncodingError for anything else."""
     if not isinstance(text, str) or not _INTEGER(text):
         raise EncodingError(f"{where}: not a decimal integer in a string")
     return int(text)
 
 
 def integers(texts: Sequence[Any]) -> list[int]:
-    """A list of them."""
+    """The integers of a list of decimal strings."""
     return [integer(text) for text in texts]
 
 
 def matrix(rows: Sequence[Sequence[Any]]) -> list[list[int]]:
-    """A list of rows of them."""
+    """The integers of a list of rows of decimal strings."""
     return [integers(row) for row in rows]
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run written down: NDJSON for programs, JUnit for CI, one page of HTML for people."""
+"""Reports of a finished run: `ndjson` for programs, `junit` for CI, `html_page` for people.
+
+`Report` and `Context`, in this module, are what the last two are made from; `ndjson` is written
+while the run goes on.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from ppmf_conformance.results import Summary
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a report says of the suite itself.
+    """The facts of the suite that a report states.
 
-    version: of the suite; vectors: their digest; titles: what each requirement is called.
+    version: the version of the suite; vectors: their digest; titles: the title of each requirement.
     """
 
     version: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report for CI: JUnit's XML, a suite a family, a test a case."""
+"""The report for CI: JUnit's XML, with a test suite for each family and a test for each case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def render(report: Report) -> bytes:
-    """The document."""
+    """The XML document."""
     root = ElementTree.Element("testsuites", name="ppmf conformance")
     for family, group in groupby(report.summary.results, key=lambda result: result.case.family):
         root.append(_suite(family, list(group), report))
@@ -67,7 +67,7 @@ def _case(result: Result, command: Sequence[str]) -> ElementTree.Element:
 
 
 def _fails(result: Result) -> bool:
-    """A wrong answer, rather than none."""
+    """Whether the answer was wrong, rather than missing."""
     return result.fails and result.outcome in (Outcome.FAIL, Outcome.PASS, Outcome.UNSUPPORTED)
 
 
@@ -80,5 +80,5 @@ def _seconds(milliseconds: int) -> str:
 
 
 def _text(text: str) -> str:
-    """XML has no place for most control characters."""
+    """The text without the control characters that XML does not allow."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report for programs: a JSON object a line, written as the results come in (PPMF-CON-016).
+"""The report for programs: one JSON object a line, written as results come in (PPMF-CON-016).
 
-The first line is the run, the last the summary, between them a line a case. Two runs of one
-implementation give the same bytes but for members named `milliseconds`.
+The first line describes the run and the last is the summary; between them is one line a case. Two
+runs of one implementation give the same bytes but for members named `milliseconds`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ppmf_conformance.results import Result, Summary, reproduction
 
 
 class Writer:
-    """Writes `path` line by line: what is there holds even if the suite itself is killed."""
+    """The writer of a report. Each line is flushed, so that it stays if the suite is killed."""
 
     def __init__(self, path: Path, context: Context, command: Sequence[str]) -> None:
         self._file = path.open("w", encoding="utf-8")
@@ -27,7 +27,7 @@ class Writer:
         self._command = list(command)
 
     def hello(self, hello: Hello | None) -> None:
-        """The line of the run (PPMF-CON-001)."""
+        """Write the line of the run (PPMF-CON-001)."""
         about: dict[str, Any] = {
             "record": "run",
             "suite": self._context.version,
@@ -47,11 +47,11 @@ class Writer:
         self._line(about)
 
     def result(self, result: Result) -> None:
-        """The line of a case."""
+        """Write the line of a case."""
         self._line(record(result, self._command))
 
     def summary(self, summary: Summary) -> None:
-        """The last line."""
+        """Write the last line."""
         self._line(
             {
                 "record": "summary",
@@ -80,7 +80,7 @@ class Writer:
 
 
 def record(result: Result, command: Sequence[str]) -> dict[str, Any]:
-    """What a report says of a case."""
+    """The members of a case's line in a report."""
     found: dict[str, Any] = {
         "record": "case",
         "id": result.case.id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unit costs from measured runs, and estimates next to measured runs."""
+"""Unit costs fitted to measured runs, and estimates compared with measured runs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ppmf.bench.programme import Point, Programme, is_paillier
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import BenchmarkSizes, RunSize, is_paillier
 from ppmf_costs.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
 
-Measure = Callable[[Point, str], Measured]
+Measure = Callable[[RunSize, str], Measured]
 
 TOLERANCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A measured run and what was estimated for it."""
+    """A measured run and its estimate."""
 
-    point: Point
+    point: RunSize
     run: Measured
     estimate: Estimate
 
@@ -32,7 +32,7 @@ class Checked:
 
     @property
     def memory_error(self) -> float:
-        """Relative error of the estimated memory, to SMALL_MEMORY where it is less."""
+        """The error of the estimated memory, relative to the measured or at least SMALL_MEMORY."""
         off = self.estimate.memory - self.run.memory
         return off / max(self.run.memory, SMALL_MEMORY)
 
@@ -44,12 +44,12 @@ class Checked:
 
     @property
     def holds(self) -> bool:
-        """Bytes exact, seconds and memory within a quarter."""
+        """Whether bytes are exact, and seconds and memory within a quarter."""
         near = max(abs(self.time_error), abs(self.memory_error)) <= TOLERANCE
         return near and self.bytes_equal
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             **self.run.json(),
             "estimated_seconds": round(self.estimate.total, 3),
@@ -62,30 +62,30 @@ class Checked:
         }
 
 
-def calibrate(programme: Programme, suites: Sequence[str], run: Measure) -> Coefficients:
+def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> Coefficients:
     """Measure the calibration's runs with each suite, and fit."""
     samples = [
         run(point, suite).sample()
         for suite in suites
-        for point in programme.calibration[is_paillier(suite)]
+        for point in sizes.calibration[is_paillier(suite)]
     ]
     return fit(samples, machine())
 
 
 def check(
-    programme: Programme, suites: Sequence[str], costs: Coefficients, run: Measure
+    sizes: BenchmarkSizes, suites: Sequence[str], costs: Coefficients, run: Measure
 ) -> list[Checked]:
     """Measure the check's runs, none of which the calibration had, and estimate each."""
     checked = []
     for suite in suites:
-        for point in programme.checks[is_paillier(suite)]:
+        for point in sizes.checks[is_paillier(suite)]:
             measured = run(point, suite)
             checked.append(Checked(point, measured, costs.estimate(measured.tally, suite)))
     return checked
 
 
 def machine() -> str:
-    """What this machine is, in a line."""
+    """A description of this machine in one line."""
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same work here and on SPU, side by side."""
+"""The cost of the same work in this project and on SPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.spu import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A piece of work: seconds and bytes sent by both servers, here and there.
+    """A piece of work: the seconds and the bytes that both servers sent, here and on SPU.
 
-    at_least: SPU was stopped, so that its seconds are those until then and its bytes unknown (0).
+    at_least: SPU was stopped, so its seconds are those until then and its bytes are unknown (0).
     """
 
     work: str
@@ -26,11 +26,11 @@ class Compared:
 
     @property
     def ratio(self) -> float:
-        """How many times as long SPU takes."""
+        """The ratio of the seconds on SPU to those here."""
         return self.spu_seconds / self.seconds
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "work": self.work,
             "seconds": self.seconds,
@@ -43,12 +43,12 @@ class Compared:
 
 
 def half_steps(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
-    """Of a training: the products of a half-step, its updates, and an iteration.
+    """Comparisons of the products of a half-step, of its updates, and of an iteration.
 
-    What is counted here is more than on SPU each time. "products" is a mean over both sides, and
-    has the sharing of the columns besides the products. "updates" has the gradients and moves
-    besides the clamps. The first half-step multiplies public columns: it sends nothing and is not
-    counted.
+    The work that is counted here is more than that on SPU in each of them. "products" is a mean
+    over both sides, and has the sharing of the columns besides the products. "updates" has the
+    gradients and moves besides the clamps. The first half-step multiplies public columns: it sends
+    nothing and is not counted.
     """
     iterations = run.params.iterations
     parts = (
@@ -74,7 +74,7 @@ def half_steps(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
 
 
 def whole(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
-    """A whole training with its set-up, here also processes, keys and uploads; its iterations."""
+    """Comparisons of a whole training (here with processes, keys, uploads) and its iterations."""
     size = f"{run.ratings.n_users} x {run.ratings.n_items}"
     for work, seconds, sent, theirs in (
         (f"training {size}", run.wall, run.bytes_sent, ("set-up", "training")),
@@ -86,7 +86,7 @@ def whole(run: Measured, entries: Sequence[Entry]) -> Iterator[Compared]:
 def _compared(
     work: str, seconds: float, sent: float, theirs: Sequence[str], entries: Sequence[Entry]
 ) -> Iterator[Compared]:
-    """Nothing when SPU was not asked for that work."""
+    """The comparison of one piece of work, if SPU was asked for it."""
     by_part: Mapping[str, Entry] = {entry.part: entry for entry in entries}
     stopped = by_part.get(theirs[-1].split()[0])
     if stopped is not None and stopped.seconds is None:

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.scaling import Series
 
 # the same bytes for the same figures, and text that stays text
@@ -19,7 +19,7 @@ _STYLE: dict[Any, Any] = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}
 
 
 def phases(path: Path, runs: Sequence[Measured]) -> None:
-    """Where the seconds of the trainings go: a bar a run, a part a phase."""
+    """Plot the seconds of each phase of the trainings, with one bar for each run."""
     figure = Figure(figsize=(8, 1.2 + 0.6 * len(runs)), layout="constrained")
     axes = figure.subplots()
     names = list(dict.fromkeys(name for run in runs for name in run.seconds))
@@ -36,7 +36,7 @@ def phases(path: Path, runs: Sequence[Measured]) -> None:
 
 
 def scaling(path: Path, series: Sequence[Series]) -> None:
-    """Seconds and bytes of all iterations against each dimension, on logarithmic axes."""
+    """Plot seconds and bytes of all iterations against each dimension, on logarithmic axes."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, quantity in zip(
         figure.subplots(1, 2), ("iterations' seconds", "iterations' bytes"), strict=True
@@ -52,7 +52,7 @@ def scaling(path: Path, series: Sequence[Series]) -> None:
 
 
 def ratios(path: Path, by_work: Mapping[str, float]) -> None:
-    """How many times as long SPU takes, a bar a piece of work."""
+    """Plot the ratios of seconds on SPU to those here, with one bar for each piece of work."""
     figure = Figure(figsize=(8, 1.2 + 0.4 * len(by_work)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(list(by_work), list(by_work.values()))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf.bench.programme import DIMENSIONS, Point
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
+from ppmf.bench.run_sizes import DIMENSIONS, RunSize
 
-Measure = Callable[[Point], Measured]
+Measure = Callable[[RunSize], Measured]
 
 QUANTITIES: Mapping[str, Callable[[Measured], float]] = {
     "seconds": lambda run: run.wall,
@@ -40,7 +40,7 @@ class Series:
         return slope(self.factors, self.values(quantity))
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "dimension": self.dimension,
             "factors": list(self.factors),
@@ -58,8 +58,8 @@ def slope(factors: Sequence[float], values: Sequence[float]) -> float:
     return float(centred @ (y - y.mean()) / (centred @ centred))
 
 
-def measure(base: Point, factors: tuple[int, ...], run: Measure) -> list[Series]:
-    """Every dimension of `base` times every factor; the base itself is run once."""
+def measure(base: RunSize, factors: tuple[int, ...], run: Measure) -> list[Series]:
+    """Measure every dimension of `base` times every factor; the base itself is run once."""
     first = run(base)
     return [
         Series(

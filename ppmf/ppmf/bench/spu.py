@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SecretFlow SPU in an environment of its own, and what it measures there.
+"""Measurements of SecretFlow SPU, which runs in an environment of its own.
 
 SPU pins numpy 1.26, so nothing of it is imported here: `benchmarks/spu_cheetah.py`, in the source
 tree, is run by that environment's Python.
@@ -19,7 +19,7 @@ from typing import Any
 
 import platformdirs
 
-from ppmf.bench.programme import Point
+from ppmf.bench.run_sizes import RunSize
 from ppmf_spec.errors import EncodingError, PeerError
 
 REQUIREMENT = "spu==0.9.5"
@@ -31,8 +31,8 @@ PARTS = ("product", "clamp", "iteration")
 class Entry:
     """One piece of work on SPU.
 
-    seconds, bytes_sent: of both parties together for the bytes; None when it was stopped after
-    `limit` seconds. difference: the largest from float64.
+    seconds; bytes_sent by both parties together; difference: the largest from float64. All three
+    are None when the work was stopped after `limit` seconds.
     """
 
     part: str
@@ -42,7 +42,7 @@ class Entry:
     limit: float
 
     def json(self) -> dict[str, object]:
-        """For the results file."""
+        """The JSON object of this for the results file."""
         return {
             "part": self.part,
             "seconds": self.seconds,
@@ -53,13 +53,13 @@ class Entry:
 
 
 def environment() -> Path:
-    """The Python that `install` makes, in the user's cache."""
+    """The path of the Python that `install` makes, in the user's cache."""
     folder = "Scripts" if os.name == "nt" else "bin"
     return platformdirs.user_cache_path("ppmf") / "spu" / folder / "python"
 
 
 def install() -> Path:
-    """Make that environment, if it is not there, through pip; PeerError when pip fails."""
+    """Make SPU's environment through pip, if it is not there. Raises PeerError when pip fails."""
     python = environment()
     if python.exists() and not _fails([str(python), "-c", "import spu.libspu"]):
         return python
@@ -72,12 +72,12 @@ def install() -> Path:
 
 
 def measure(
-    python: Path, point: Point, parts: Sequence[str], limit: float
+    python: Path, point: RunSize, parts: Sequence[str], limit: float
 ) -> tuple[dict[str, object], list[Entry]]:
     """SPU's own description, and the entries of the parts, each at most `limit` seconds long.
 
-    Every part is a run of its own, so that one which takes too long costs only itself. Progress
-    goes to standard error. Raises PeerError when SPU fails.
+    Every part is a run of its own, so that a part which takes too long does not cost the others.
+    Progress goes to standard error. Raises PeerError when SPU fails.
     """
     about: dict[str, object] = {}
     entries: list[Entry] = []
@@ -134,7 +134,7 @@ def _run(python: Path, request: Mapping[str, object], limit: float) -> dict[str,
 
 
 def _fails(command: Sequence[str]) -> str:
-    """Why a command fails; empty when it does not."""
+    """The reason why a command fails; empty when it does not fail."""
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if not run.returncode:
         return ""

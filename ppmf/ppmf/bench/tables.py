@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from ppmf import console
 from ppmf.bench.calibration import Checked
 from ppmf.bench.comparison import Compared
-from ppmf.bench.runs import Measured
+from ppmf.bench.measured_runs import Measured
 from ppmf.bench.scaling import QUANTITIES, Series
 from ppmf.bench.spu import Entry
 
 
 def run(measured: Measured) -> None:
-    """Seconds and bytes of a run by phase."""
+    """Print seconds and bytes of a run by phase."""
     sent: dict[str, int] = {}
     for (_, phase), count in measured.sent.items():
         name = "start" if phase == "keys" else phase
@@ -37,7 +37,7 @@ def run(measured: Measured) -> None:
 
 
 def scaling(series: Sequence[Series]) -> None:
-    """The slopes, a row a quantity, a column a dimension."""
+    """Print the slopes, with a row for each quantity and a column for each dimension."""
     names = [each.dimension for each in series]
     rows = [
         [quantity, *(f"{each.slope(quantity):.2f}" for each in series)] for quantity in QUANTITIES
@@ -46,7 +46,7 @@ def scaling(series: Sequence[Series]) -> None:
 
 
 def spu(entries: Iterable[Entry]) -> None:
-    """What SPU took."""
+    """Print the measurements of SPU."""
     rows = []
     for entry in entries:
         if entry.seconds is None:
@@ -59,7 +59,7 @@ def spu(entries: Iterable[Entry]) -> None:
 
 
 def compared(rows: Iterable[Compared]) -> None:
-    """Side by side, with the ratio of the seconds."""
+    """Print the comparisons with SPU, with the ratio of the seconds."""
     shown = [
         [
             one.work,
@@ -76,7 +76,7 @@ def compared(rows: Iterable[Compared]) -> None:
 
 
 def checked(rows: Iterable[Checked]) -> None:
-    """Estimates next to measurements."""
+    """Print estimates beside measurements."""
     headings = ["run", "seconds", "estimated", "error", "memory", "memory error", "bytes"]
     shown = [
         [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf audit`: what three recorded transcripts contain."""
+"""`ppmf audit`: checks of three recorded transcripts."""
 
 from __future__ import annotations
 

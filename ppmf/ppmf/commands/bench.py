@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf bench`: what a training costs, measured on this machine."""
+"""`ppmf bench`: measurements of what a training costs on this machine."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import typer
 
 from ppmf import console, options, run_report
 from ppmf.bench import calibration, spu, tables
-from ppmf.bench.programme import FULL, QUICK
-from ppmf.bench.session import RESULTS, Session
+from ppmf.bench.benchmark import RESULTS, Benchmark
+from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
-from ppmf.data import sources
+from ppmf.data import rating_sources
 from ppmf_costs.model import SHIPPED, Coefficients
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 
 
 class Part(StrEnum):
-    """What can be measured alone."""
+    """The parts of a benchmark, of which each can be measured alone."""
 
     TRAINING = "training"
     SPU = "spu"
@@ -73,7 +73,7 @@ def bench(
     ] = None,
     suites: Annotated[
         list[str],
-        typer.Option("--suite", metavar="SUITE", help="Suites to measure; may be repeated."),
+        typer.Option("--suite", metavar="SUITE", help="Cipher suites to measure; may be repeated."),
     ] = list(DEFAULT_SUITES),  # noqa: B006
     only: Annotated[
         list[Part] | None,
@@ -99,7 +99,9 @@ def bench(
     ] = False,
     limit: Annotated[
         float,
-        typer.Option("--spu-limit", metavar="SECONDS", help="What SPU gets for a piece of work."),
+        typer.Option(
+            "--spu-limit", metavar="SECONDS", help="How long SPU may take for a piece of work."
+        ),
     ] = 3600.0,
     calibrate: Annotated[
         bool,
@@ -115,7 +117,9 @@ def bench(
     ] = Path("bench-results"),
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Toy sizes: does everything run? The figures mean nothing."),
+        typer.Option(
+            "--quick", help="Toy sizes, to see that everything runs; the figures mean nothing."
+        ),
     ] = False,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
@@ -142,40 +146,40 @@ def bench(
       ppmf bench --calibrate --costs costs.toml
       ppmf bench --check-estimate --costs costs.toml
     """
-    programme = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
+    sizes = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
     measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = sources.find(data_path, announce=console.say)
-    session = Session(programme, suites, source, out, measured, python, limit)
-    session.begin()
+    source = rating_sources.find(data_path, announce=console.say)
+    benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
+    benchmark.begin()
     if calibrate:
-        found = calibration.calibrate(programme, suites, session.run)
+        found = calibration.calibrate(sizes, suites, benchmark.run)
         found.write(costs)
         console.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
     if check_estimate:
-        _check(session, costs)
+        _check(benchmark, costs)
     if calibrate or check_estimate:
         return
     for part in Part:
         if not only or part in only:
-            getattr(session, part.value)()
-    session.finish()
-    if not session.equal:
+            getattr(benchmark, part.value)()
+    benchmark.finish()
+    if not benchmark.equal:
         console.say("A secure result DIFFERS from F_fix", style="bold red")
         raise typer.Exit(1)
 
 
-def _check(session: Session, costs: Path) -> None:
-    """Estimates next to measured runs; exit status 1 if one is off."""
+def _check(benchmark: Benchmark, costs: Path) -> None:
+    """Compare estimates with measured runs; exit status 1 if one is off."""
     rows = calibration.check(
-        session.programme, session.suites, Coefficients.read(costs), session.run
+        benchmark.sizes, benchmark.suites, Coefficients.read(costs), benchmark.run
     )
     tables.checked(rows)
-    session.results["estimates"] = [one.json() for one in rows]
-    run_report.write_json(session.out / RESULTS, session.results)
+    benchmark.results["estimates"] = [one.json() for one in rows]
+    run_report.write_json(benchmark.out / RESULTS, benchmark.results)
     if not all(one.holds for one in rows):
         console.say("An estimate is off by more than a quarter", style="bold red")
         raise typer.Exit(1)

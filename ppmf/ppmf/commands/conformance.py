@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf conformance`: hold an implementation, in any language, against the specification."""
+"""`ppmf conformance`: tests of an implementation, in any language, against the specification."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ppmf_conformance import (
     runner,
     version,
 )
-from ppmf_conformance.cases import Suite
+from ppmf_conformance.cases import Vectors
 from ppmf_conformance.deadline import Deadlines
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
-from ppmf_conformance.reports import Context, Report, junit, ndjson, page
+from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
 from ppmf_conformance.results import Exit, Result, Summary, reproduction
 from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
 
 _SHOWN = 20
-"""Failures listed on the screen; the report has all."""
+"""The number of failures that are printed; the report has all."""
 
 HELLO_SECONDS = 30.0
-"""A runtime may take long to start, however fast it answers afterwards."""
+"""The least seconds for the introduction, because a runtime may take long to start."""
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -81,18 +81,18 @@ def run(
       ppmf conformance run -- node adapter.mjs
       ppmf conformance run --only 'prox/*' --report out -- ./adapter --fast
     """
-    suite = cases.shipped()
-    dead = [one for one in only if not suite.pick([one])]
+    shipped = cases.shipped()
+    dead = [one for one in only if not shipped.pick([one])]
     if dead:
         console.note(f"--only {dead[0]}: no case of that id")
         return int(Exit.DEAD_PATTERN)
     plan = runner.Plan(
         tuple(command),
-        suite.pick(only),
+        shipped.pick(only),
         read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
     )
-    context = Context(version(), suite.digest, requirement_titles.titles())
+    context = Context(version(), shipped.digest, requirement_titles.titles())
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
         on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
@@ -117,13 +117,13 @@ def run(
     if report_to is not None:
         found = Report(context, summary)
         write_atomically(report_to / "junit.xml", junit.render(found))
-        write_atomically(report_to / "index.html", page.render(found))
-    _show(summary, suite, report_to)
+        write_atomically(report_to / "index.html", html_page.render(found))
+    _show(summary, shipped, report_to)
     return int(summary.exit)
 
 
-def _show(summary: Summary, suite: Suite, report_to: Path | None) -> None:
-    """What came of it, on the screen."""
+def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
+    """Print the results."""
     if summary.hello is not None:
         hello = summary.hello
         typer.echo(f"{hello.name} {hello.version} ({hello.language})")
@@ -139,7 +139,7 @@ def _show(summary: Summary, suite: Suite, report_to: Path | None) -> None:
         typer.echo(f"known failure {pattern}: matches no case that was to run")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items())
     typer.echo(f"{len(summary.results)} cases: {counts}")
-    typer.echo(f"vectors sha256 {suite.digest}")
+    typer.echo(f"vectors sha256 {shipped.digest}")
     if report_to is not None:
         typer.echo(f"report: {report_to / 'index.html'}")
 
@@ -154,7 +154,7 @@ def check_adapter(
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
 ) -> int:
-    """Look at an adapter itself: its lines, their order, its end; not at its arithmetic.
+    """Check an adapter by itself: its lines, their order and its end, but not its arithmetic.
 
     Exit status: 0 fit to be asked; 1 not; 2 usage.
     """
@@ -181,9 +181,9 @@ def vectors(
       ppmf conformance vectors --only 'step/*'
       ppmf conformance vectors out && cd out && sha256sum -c SHA256SUMS
     """
-    suite = cases.shipped()
+    shipped = cases.shipped()
     if to is None:
-        picked = suite.pick(only)
+        picked = shipped.pick(only)
         if not picked:
             raise RangeError(f"--only {' '.join(only)}: no case of that id")
         console.table(
@@ -194,7 +194,7 @@ def vectors(
     to.mkdir(parents=True, exist_ok=True)
     for name, content in cases.files_of_vectors().items():
         write_atomically(to / name, content)
-    typer.echo(f"{len(suite.cases)} cases, sha256 {suite.digest}")
+    typer.echo(f"{len(shipped.cases)} cases, sha256 {shipped.digest}")
 
 
 add(app, "run", run)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf estimate`: what a training of a given size will take."""
+"""`ppmf estimate`: seconds, memory and bytes that a training of a given size will take."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def estimate(
         typer.Option(
             "--suite",
             metavar="SUITE",
-            help="A suite; may be repeated. [default: all whose costs were measured]",
+            help="A cipher suite; may be repeated. [default: all whose costs were measured]",
             show_default=False,
         ),
     ] = None,
@@ -85,7 +85,7 @@ def estimate(
 
 
 def _show(tally: Tally, known: Estimate | None) -> None:
-    """A row a phase; without unit costs the bytes alone."""
+    """Print one row for each phase; without unit costs the bytes alone."""
     sent = bytes_sent(tally)
     by_party = dict.fromkeys((RECSYS, CSP), 0)
     for (party, _), count in tally.sent.items():

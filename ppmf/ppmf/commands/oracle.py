@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf oracle`: the same training in the clear, by the reference."""
+"""`ppmf oracle`: the same training in the clear, by the oracle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
-# Beyond these the exact rationals of one run outgrow patience (PROTOCOL.md, section 3).
+# Beyond these iterations the exact rationals of a run take very long (they grow about six-fold an
+# iteration).
 _EXACT_ITERATIONS = {"lipschitz": 3, "count": 8}
 
 
 class Mode(StrEnum):
-    """Which of the oracle's three readings."""
+    """The three computations of the oracle."""
 
     FIXED = "fixed"
     EXACT = "exact"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf params check`: does a parameter set fit the ring for a run of a given size?"""
+"""`ppmf params check`: whether a parameter set fits the ring for a run of a given size."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf recommend` and `ppmf similar`: what a user does at home with the published profiles."""
+"""`ppmf recommend` and `ppmf similar`: the user's side, from the published item profiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console
-from ppmf.data import item_titles, sources
+from ppmf.data import item_titles, rating_sources
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.errors import RangeError
@@ -61,11 +61,11 @@ def recommend(
     ] = False,
     titles_file: TitlesFile = None,
 ) -> None:
-    """Recommend items to one user, who keeps her ratings.
+    """Recommend items to one user, whose ratings stay on this machine.
 
-    Her profile is fitted here, from the published item profiles and her own ratings (ridge
-    regression, in exact rationals); nothing leaves this machine. She need not have taken part in
-    the training.
+    The user's profile is fitted here, from the published item profiles and the user's own ratings
+    (ridge regression, in exact rationals); nothing leaves this machine. The user need not have
+    taken part in the training.
 
     Examples:
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
@@ -73,7 +73,7 @@ def recommend(
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
     """
     published = profiles.read(profiles_file)
-    file = sources.ratings_file(ratings_file)
+    file = rating_sources.ratings_file(ratings_file)
     mine = own_ratings(ratings.read(file), user)
     rated = rated_rows(mine, published, ignore_unknown)
     if ignore_unknown and len(rated) < len(mine):

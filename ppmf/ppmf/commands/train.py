@@ -24,10 +24,10 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
 LATTICE, PAILLIER, TRIAL = OFFERED = ("rlwe-8192", "paillier-3072", "paillier-2048")
-"""The suites of a command; a training that is told none takes the first (PPMF-AHE-012)."""
+"""The cipher suites of a command; the first is the default of a training (PPMF-AHE-012)."""
 
 _RECORDED_UNASKED = 1_000_000_000
-"""Bytes of transcripts that are written without having been asked for."""
+"""The largest transcripts, in bytes, that are written without `--transcripts full`."""
 
 SuiteName = Annotated[
     str,
@@ -49,7 +49,7 @@ InsecureTestKeys = Annotated[
 
 
 class Record(StrEnum):
-    """What of the messages is written down."""
+    """Whether transcripts are written."""
 
     FULL = "full"
     NONE = "none"
@@ -128,7 +128,7 @@ def train(
 
 
 def predicted(training: Ratings, params: Parameters, suite: SuiteChoice) -> Tally:
-    """What the run will send and do; ParametersError when it could not be correct."""
+    """The messages and operations of the run. Raises ParametersError if it could overflow."""
     return plan(params, Size.of(training.users, training.n_items), suite)
 
 
@@ -141,7 +141,7 @@ def run(
     transcripts: Path | None,
     checkpoints: Path | None = None,
 ) -> processes.RunResult:
-    """The three parties on this machine, with progress bars, recorded where that is asked for."""
+    """Run the three parties on this machine, with progress bars, and record what is asked for."""
     with following(Forecast.of(tally, suite.name)) as progress:
         return processes.train(
             training,
@@ -154,7 +154,7 @@ def run(
 
 
 def _recorded(tally: Tally, out: Path) -> bool:
-    """Whether transcripts are small enough to be written unasked; says so if not."""
+    """Whether transcripts are small enough to be written unasked; a note says so if not."""
     written = 2 * tally.sent.total()  # every message by its sender and by its receiver
     if written <= _RECORDED_UNASKED:
         return True
@@ -166,7 +166,10 @@ def _recorded(tally: Tally, out: Path) -> bool:
 
 
 def checked_suite(name: str, insecure_test_keys: bool) -> SuiteChoice:
-    """The suite of that name; ParametersError for one whose keys can be broken, unless allowed."""
+    """The cipher suite of that name.
+
+    Raises ParametersError for one whose keys can be broken, unless that is allowed.
+    """
     chosen = suite_named(name)
     if not chosen.secure and name not in OFFERED and not insecure_test_keys:
         raise ParametersError(

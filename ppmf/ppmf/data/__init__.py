@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ratings that the command trains on: found on this machine, fetched, or made up.
+"""The ratings and titles that commands use.
 
-`sources` decides which; `movielens` fetches and checks MovieLens-100K, `item_titles` reads the
-titles beside a file of ratings, `synthetic` makes a set where there is no other.
+- `rating_sources`: chooses the ratings of a command, and says which it chose; begin here;
+- `movielens`: fetches MovieLens-100K once and keeps it in the user's cache;
+- `synthetic_ratings`: makes up ratings where there is no network;
+- `item_titles`: finds the titles of items beside a file of ratings.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Titles of items, for the screen only: found beside a file of ratings, by item id."""
+"""Titles of items by id, for display only, from a file beside the ratings."""
 
 from __future__ import annotations
 

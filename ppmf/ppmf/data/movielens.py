@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MovieLens-100K through the package index: pinned, hash-checked, kept in the user's cache.
+"""MovieLens-100K, fetched through the package index and kept in the user's cache.
 
-The wheel of recbole 1.2.1 carries the data set as an example. pip downloads that wheel, because pip
-is what already knows the machine's index, mirror and proxy; the files are read out of the zip, and
-recbole is never installed. Nothing is kept unless the SHA-256 of the wheel, and of each file in it,
-is the one written here.
+The wheel of recbole 1.2.1 contains the data set as an example. pip downloads that wheel, because
+pip knows the machine's index, mirror and proxy; the files are read out of the zip, and recbole is
+never installed. Nothing is kept unless the SHA-256 of the wheel, and that of each file in it, is
+the one written here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TERMS = (
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What to fetch: a requirement for pip, its wheel's hash, and the members to keep.
+    """A pinned download: a requirement for pip, the hash of its wheel, and the members to keep.
 
     `members` gives for each path in the wheel its SHA-256; it is kept under its own file name.
     """
@@ -61,7 +61,7 @@ Download = Callable[[str, Path], None]
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: the platform's cache folder for ppmf."""
+    """The folder of fetched files: the platform's cache folder for ppmf."""
     return platformdirs.user_cache_path("ppmf") / "ml-100k"
 
 

@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+"""`ppmf demo`: a private training on real ratings, and checks of its result.
+
+`command` is the command and holds the whole sequence; begin there. `checks` has one function for
+each claim that the demo checks, and `baseline` the trainings without privacy that its errors are
+compared with.
+"""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the same ratings give without privacy: means, biases, and alternating least squares.
+"""Baselines without privacy on the same ratings: means, biases, and alternating least squares.
 
-The private training is worth its cost only if it predicts about as well as a program that sees
-everything. These are such programs, in plain float64, with the usual regularisation: ALS as in
+The private training is of use only if it predicts about as well as a program that sees every
+rating. These are such programs, in plain float64, with the usual regularisation: ALS as in
 Zhou et al. 2008 (AAIM, section 3.1), with biases as in Koren et al. 2009 (IEEE Computer 42(8)).
 All predict stars, clipped to the scale; an RMSE is in stars, over held-out ratings.
 """
@@ -21,8 +21,9 @@ from ppmf_spec.ratings import Ratings, split_holdout
 
 Floats = NDArray[np.float64]
 
-# The weight of the factors' squares decides how good ALS is, and the best one depends on the set:
-# these bracket it from 100 users by 100 items to MovieLens-100K. The biases' hardly matters.
+# The weight of the factors' squares decides the error of ALS, and the best weight depends on the
+# ratings: these enclose it from 100 users by 100 items to MovieLens-100K. That of the biases hardly
+# matters.
 RIDGES = (6.0, 8.0, 12.0, 16.0)
 BIAS_RIDGE = 4.0
 _TRIAL_ITERATIONS = 8

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ppmf demo` checks of a private training, one function a claim."""
+"""The checks that `ppmf demo` makes of a private training, with one function for each claim."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 
 RADIUS = Fraction(1, 1 << 60)
-"""How narrowly F_real must be enclosed."""
+"""The largest allowed radius of the enclosure of F_real."""
 
 ENOUGH = 200
-"""Held-out ratings that tell a difference of errors from chance, as far as a demonstration goes."""
+"""The number of held-out ratings that are taken to tell a difference of errors from chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Errors:
 
 
 def equality(published: ItemProfiles, expected: ItemProfiles) -> Finding:
-    """The secure V is F_fix's, every number and every public field."""
+    """Whether the secure V is that of F_fix, in every number and every public field."""
     ok = published == expected
     numbers = _numbers(published)
     if ok:
@@ -56,7 +56,7 @@ def _numbers(profiles: ItemProfiles) -> NDArray[np.int64]:
 
 
 def distance(published: ItemProfiles, enclosure: certified.Enclosure) -> Finding:
-    """How far V is from the training over the reals; checked is that this is known, rigorously."""
+    """The distance of V from F_real, and whether it is enclosed rigorously and narrowly."""
     found = certified.distance(published, enclosure)
     units = float(found.largest) * (1 << published.frac_bits)
     seen = (
@@ -68,14 +68,14 @@ def distance(published: ItemProfiles, enclosure: certified.Enclosure) -> Finding
 
 
 def audited(findings: Sequence[Finding]) -> Finding:
-    """The audit of the transcripts, as one finding."""
+    """The findings of the audit of the transcripts, as one finding."""
     failed = [one.check for one in findings if not one.ok]
     seen = f"failed: {'; '.join(failed)}" if failed else f"{len(findings)} checks"
     return Finding("transcripts contain only ciphertexts", not failed, seen)
 
 
 def useful(errors: Errors, held_out: int) -> Finding:
-    """Profiles that predict worse than the mean of all ratings would be private, and useless."""
+    """Whether the private profiles predict better than the mean of all ratings."""
     seen = f"RMSE {errors.private:.4f}, against {errors.mean:.4f}"
     if held_out < ENOUGH:
         return Finding("predictions beat the mean", True, f"{seen}; {held_out} are too few to tell")
@@ -85,7 +85,7 @@ def useful(errors: Errors, held_out: int) -> Finding:
 def held_out_errors(
     published: ItemProfiles, train: Ratings, test: Ratings, params: Parameters
 ) -> Errors:
-    """Each user predicts her held-out ratings from V and her other ratings, on her own."""
+    """The errors of each user's own predictions, from V and the ratings not held out."""
     predicted: list[float] = []
     for (rows, values), (asked, _) in zip(train.by_user(), test.by_user(), strict=True):
         own = ridge.profile(_stars(rows, values, published), published)
@@ -97,7 +97,7 @@ def held_out_errors(
 
 
 def typical_user(train: Ratings, published: ItemProfiles) -> tuple[int, dict[int, Fraction]]:
-    """The user of median activity (row number), and her ratings in stars by item row."""
+    """The row number of the user of median activity, and their ratings in stars by item row."""
     by_user = train.by_user()
     order = sorted(range(len(by_user)), key=lambda row: (len(by_user[row][0]), row))
     row = order[len(order) // 2]

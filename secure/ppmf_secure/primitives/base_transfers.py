@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 128 base oblivious transfers over Paillier (PROTOCOL.md, section 5 B), semi-honest.
+"""The 128 base oblivious transfers over Paillier (chapter 4, "Base transfers"), semi-honest.
 
 The sender ends with 128 pairs of random 16-byte seeds, the receiver with one seed of each pair, the
-one its choice bit names. `ot` extends them to millions. Two messages:
+one its choice bit names. `transfer_extension` extends them to millions. Two messages:
 
 - request: Enc(b_0), ..., Enc(b_127), the receiver's choice bits under its own key;
 - answer: Enc(sum_i 2^(128 i) s_i), re-randomised, where s_i = m_i0 + b_i (m_i1 - m_i0) is the

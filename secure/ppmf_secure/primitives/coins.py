@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one source of a party's randomness (PROTOCOL.md, section 7).
+"""The one source of a party's randomness (chapter 4, "Sessions, epochs, coins").
 
 A `Coins` is the keystream of AES-256 in counter mode under a 32-byte key: operating-system entropy
 in production, the hash of a label in tests and vectors. Masks, keys, choice bits and session seeds

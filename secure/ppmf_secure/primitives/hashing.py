@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hash of garbling and oblivious transfer, and its keys (PROTOCOL.md, section 5 B and C).
+"""The hash of garbling and oblivious transfer, and its keys (chapter 4, "The hash").
 
 With pi the permutation AES-128 under a *public* key, the hash of a 128-bit block x under tweak i is
 
@@ -40,7 +40,7 @@ _SPARE = 2  # words: `update_into` wants room for 15 bytes more than it writes
 class BatchKeys:
     """Public AES keys, one for each batch of hash calls of a run.
 
-    session: the run's id; epoch: counts the fresh starts after interruptions (section 7).
+    session: the run's id; epoch: counts the fresh starts after interruptions (chapter 4).
     """
 
     def __init__(self, session: bytes, epoch: int) -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A short secret sealed to the holder of a key: HPKE (RFC 9180), one message in base mode.
 
-A user seals the seed of her masks to CSP's key; RecSys forwards the seal and learns nothing of it.
-The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305 (PPMF-UPL-004). The seal is
-bound to `info`, which names session and user: it opens under no other. It is secure against chosen
-ciphertexts (RFC 9180, section 9.1) under the gap Diffie-Hellman assumption on Curve25519, HKDF
-being a random oracle.
+A user seals the seed of the masks to CSP's key; RecSys forwards the seal and learns nothing of it.
+The algorithms are DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305 (PPMF-UPL-004). The
+seal is bound to `info`, which names session and user: it opens under no other. It is secure against
+chosen ciphertexts (RFC 9180, section 9.1) under the gap Diffie-Hellman assumption on Curve25519,
+HKDF being a random oracle.
 
 The library `cryptography` opens seals. It does not make them: it draws ephemeral keys of its own,
 and here all randomness comes from `Coins`. So the sender's half of the RFC is written out.

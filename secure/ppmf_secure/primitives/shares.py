@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets in two forms, and how their arrays become bytes (PROTOCOL.md, section 5).
+"""Additive and Boolean shares, and how their arrays become bytes (chapter 4, "Conventions").
 
 An *arithmetic* share is a uint64 array: the two servers' arrays add up to the secret mod 2^64.
 A *Boolean* share is an array of bits, one a byte: the two servers' bits XOR to the secret's

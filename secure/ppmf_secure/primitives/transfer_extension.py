@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Correlated oblivious transfer by extension (PROTOCOL.md, section 5 B), semi-honest.
+"""Correlated oblivious transfer by extension (chapter 4, "Extension"), semi-honest.
 
-What it gives. The sender holds one offset delta of 128 bits. For each transfer it gets a random key
+The sender holds one offset delta of 128 bits. For each transfer it gets a random key
 k, and the receiver, with a choice bit b of its own, gets k ^ b delta: the invariant
 
     sender's key ^ receiver's key == choice * delta.
 
 The sender learns nothing of b, the receiver nothing of delta.
 
-How (Ishai, Kilian, Nissim, Petrank, "Extending oblivious transfers efficiently", CRYPTO 2003,
-section 3). The roles are reversed in 128 base transfers (`base_ot`): bit i of delta chose seed
+The construction is that of Ishai, Kilian, Nissim and Petrank ("Extending oblivious transfers
+efficiently", CRYPTO 2003, section 3). The roles are reversed in 128 base transfers
+(`base_transfers`): bit i of delta chose seed
 s[i, delta_i] of the receiver's pair s[i, 0], s[i, 1]. With G a pseudo-random generator and b the
 column of all choices, the receiver sends, for each i, the column
 
@@ -18,17 +19,18 @@ column of all choices, the receiver sends, for each i, the column
 and keeps t_i = G(s[i, 0]). The sender computes q_i = G(s[i, delta_i]) ^ delta_i u_i, which is
 t_i ^ delta_i b. Read by rows, q = t ^ b delta: row j is the key of transfer j.
 
-On what it rests. Choices: the sender lacks one seed of each pair, so each u_i is masked by a
+Its assumptions. Choices: the sender lacks one seed of each pair, so each u_i is masked by a
 pseudo-random column: G being a PRG is all it takes (here AES-128 in counter mode, the seed being
 the key, and the first counter a hash of session, epoch, direction and column, so that a guess at a
 seed can be tried on one column only). Delta: the receiver gets no message, so delta is as hidden as
 the base transfers leave it.
 
-What it is for. The pairs are *raw*: all of them share delta. That is what free-XOR garbling wants:
+Its use. The pairs are *raw*: all of them share delta. That is what free-XOR garbling wants:
 sender's key and receiver's key are a wire's zero label and active label as they stand. A payload
 must not be masked with a raw key, though: the pads of two transfers would differ by a known amount.
-`bitmul` hashes keys first, and there, as in the garbling, the assumption on the hash enters:
-correlation robustness, H(tweak, k ^ delta) pseudo-random for any k although delta never changes.
+`protocols.bit_products` hashes keys first, and there, as in the garbling, the assumption on the
+hash enters: correlation robustness, H(tweak, k ^ delta) pseudo-random for any k although delta
+never changes.
 
 Streams stay open from one call to the next, so no part of a keystream is ever used twice. One set
 of base transfers serves one sender and one receiver object, for the life of both: a second pair of

@@ -8,7 +8,8 @@ For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^64)
 whose first terms are local and whose second are correlated transfers: party p sends with the
 correlation (1 - 2 b_p) y_p, the other chooses with its b_(1-p). A word is the weighted sum of its
 bits. The transfer of a bit is made once (`SharedWords`); each use hashes fresh pads from its keys
-under batch keys of its own. (PROTOCOL.md, section 5 B; Gilboa 1999 for products from transfers.)
+under batch keys of its own. (Chapter 4, "Bit times vector"; Gilboa 1999 for products from
+transfers.)
 
 Hiding: the chooser lacks the other key of each transfer, so the pad over the correction is
 pseudorandom to it (TCCR hash in the random-permutation model); the sender sees nothing at all.

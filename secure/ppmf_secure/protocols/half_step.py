@@ -6,7 +6,7 @@
     x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
 
 Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
-lengths depend on public sizes alone. (PROTOCOL.md, section 2.3 and section 5, step 4.)
+lengths depend on public sizes alone. (Chapter 2, "A half-step"; chapter 4, "A half-step".)
 """
 
 from __future__ import annotations

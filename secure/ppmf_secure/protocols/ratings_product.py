@@ -6,7 +6,7 @@ For columns Phi and masked ratings M = [W | R], both shared,
     Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p):
 
 the first terms are local; for the second, p multiplies its own Phi_p with the encryption of the
-other's M_(1-p), which was handed over once, at set-up. (PROTOCOL.md, section 5 A.)
+other's M_(1-p), which was handed over once, at set-up. (Chapter 4, "The product with the ratings".)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two arithmetic shares go into a garbled circuit, XOR-shared words come out (PPMF-GCB-005, -006).
 
-The circuit adds the shares first, so what leaves the arithmetic world is never opened. Chunks of
+The circuit adds the shares first, so no arithmetic share is ever opened. Chunks of
 `shares.CHUNK` elements stream: the evaluator's transfers go out, tables come back, and neither side
-holds the tables of more than one chunk. (PROTOCOL.md, section 5 C.)
+holds the tables of more than one chunk. (Chapter 4, "Garbled circuits".)
 """
 
 from __future__ import annotations

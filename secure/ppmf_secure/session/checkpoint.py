@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server keeps, so that an interruption costs an iteration and not the run (section 7).
+"""The shares that a server keeps to go on after an interruption (chapter 4, "Interruption").
 
-Kept are shares alone: those of the ratings, once, and those of the model, at each end of an
+A server keeps shares alone: those of the ratings, once, and those of the model, at each end of an
 iteration. Keys, transfers, labels and masks are never kept: a new epoch makes them anew from fresh
 coins, so nothing that was sent is ever computed a second time from the same randomness
 (PPMF-RES-002, -004).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The suites a session may name: what encrypts the products, and how long the Paillier keys are."""
+"""The cipher suites that a session may name: their products, and the length of Paillier keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ppmf_spec.errors import ParametersError
 
 @dataclass(frozen=True, slots=True)
 class SuiteChoice:
-    """A suite by its name.
+    """A cipher suite by its name.
 
     products: the homomorphic matrix product.
     transfer_bits: the Paillier modulus of the base transfers.

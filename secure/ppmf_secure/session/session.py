@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all parties agree on before a run, and every public number that follows from it."""
+"""The public facts that all parties agree on before a run, and the numbers that follow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RING_BITS = 64
 
 @dataclass(frozen=True)
 class Session:
-    """One run: the parameter set, the user list, the item catalogue, the suite, and a nonce.
+    """One run: the parameter set, the user list, the item catalogue, the cipher suite, and a nonce.
 
     users, items: ids in canonical order. `nonce` makes the id of a run its own; all else may recur.
     Raises ParametersError or RangeError when the run could not be correct (PPMF-SES-001 to -003).

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homomorphic answers as their receiver, who owns the key, could make them for herself.
+"""Homomorphic answers as their receiver, the owner of the key, could make them alone.
 
-A real answer hides X, the peer's matrix, behind masks (`paillier`, `rlwe`). Here there is no X:
+A real answer hides X, the peer's matrix, behind masks. A simulated one is made without any X:
 
 - Paillier: (1 + rho N) r^N, rho packed from masks uniform in [0, 2^(width - 1)), r uniform. A real
   answer has rho + v instead, v < 2^-41 of the masks' range in all slots of a run together, and a

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An adapter in JavaScript, written from spec/ alone, as an example to copy: node adapter.mjs
 //
-// One JSON object a line each way. Everything a suite of another language has to know stands in
-// chapter 7 of the specification; this file is all of the plug-in protocol that an adapter needs.
+// The adapter reads and writes one JSON object a line. Chapter 7 of the specification defines the
+// lines; this file is all of the plug-in protocol that an adapter needs.
 
 import { createInterface } from "node:readline";
 

@@ -65,7 +65,7 @@ export const expand = (given) => {
   return { rated: words.slice(0, count), rating: words.slice(count) };
 };
 
-// PPMF-UPL-003: RecSys'.
+// PPMF-UPL-003: RecSys' shares of a user's rows.
 export const mask = (given) => {
   const seeds = expand(given);
   const rows = [...integers(given.rated), ...integers(given.rating)];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chapter 2: F_fix in BigInt, a line for a line.
+// Chapter 2: F_fix in BigInt, line by line.
 
 import { createHash } from "node:crypto";
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON with integers as BigInt, and no float and no name twice: JSON.parse would round and forgive.
+// JSON with integers as BigInt, without floats and without repeated names: JSON.parse would round
+// the ones and accept the others.
 
 import { refuse } from "./refusal.mjs";
 

@@ -16,7 +16,7 @@ const bytes = (text) => Buffer.from(text, "latin1");
 const hex = (text) => Buffer.from(text, "hex");
 const hmac = (key, ...parts) => createHmac("sha256", key).update(Buffer.concat(parts)).digest();
 
-// LabeledExtract, and LabeledExpand for at most one block, of section 4.
+// LabeledExtract, and LabeledExpand for at most one block, of RFC 9180, section 4.
 const extract = (suite, salt, label, material) => hmac(salt, bytes("HPKE-v1"), suite, bytes(label), material);
 const expand = (suite, key, label, info, length = 32) => {
   const text = [Buffer.from([0, length]), bytes("HPKE-v1"), suite, bytes(label), info, Buffer.from([1])];

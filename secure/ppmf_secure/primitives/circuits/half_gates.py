@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Garbled circuits: half gates, free XOR, point-and-permute (PROTOCOL.md, section 5 C).
+"""Garbled circuits: half gates, free XOR, point-and-permute (chapter 4, "Garbled circuits").
 
 Each wire has two labels of 128 bits, L0 for 0 and L1 = L0 ^ delta for 1, with one secret offset
 delta for all wires; the evaluator holds one of them, the *active* label L0 ^ v delta of the value
@@ -233,7 +233,7 @@ def choice_keys(zero: Words, delta: Words) -> Words:
     """The labels of colour 0: L0 ^ lsb(L0) delta, shape (width, n, 2) (PPMF-GCB-008).
 
     The evaluator's active label is this ^ colour delta: a correlated oblivious transfer of offset
-    delta with the evaluator's colour as the choice, already done (section 5 B).
+    delta with the evaluator's colour as the choice, already done (chapter 4, "Oblivious transfer").
     """
     return zero ^ _times(permute_bits(zero), delta)
 

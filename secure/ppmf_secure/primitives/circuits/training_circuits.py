@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two circuits of a half-step, equal to the integer words bit for bit (PROTOCOL.md, section 2).
+"""The two circuits of a half-step, equal to the words of chapter 2 bit for bit (chapter 4,
+"Circuits").
 
 `reciprocal` turns shares of a curvature into the row's step and its thresholds; `update` turns
 shares of Z before its shift into the new coordinate. Both first add two shares mod 2^width. A

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one primitive asked of homomorphic encryption: integer matrix times encrypted rows.
+"""The interface of homomorphic encryption: an integer matrix times encrypted rows.
 
 The owner Q of a key publishes Enc_Q(M), row by row, of *its own share* M of the masked ratings.
 The peer P holds an integer matrix X (its share of the other side's columns), computes Enc_Q(X M),
 adds a fresh encryption of a random mask rho, and sends that. Q decrypts (X M + rho) mod 2^64: its
 share; P keeps -rho mod 2^64: the other share (PPMF-AHE-002). Q knows M, its key and the randomness
-of Enc_Q(M); what must stay hidden from Q is X, from P it is M. (PROTOCOL.md, section 5 A.)
+of Enc_Q(M); what must stay hidden from Q is X, from P it is M. (Chapter 4,
+"Homomorphic encryption: integer matrix times encrypted rows".)
 
 The columns of M come in blocks ([W | R]: which items were rated, and the ratings), and not every
 row of X is wanted against every block.
@@ -95,7 +96,7 @@ class PeerKey(ABC):
 
 
 class Suite(ABC):
-    """A way to do all this: `paillier-3072`, `rlwe-8192`, ..."""
+    """The products of a cipher suite: `paillier-3072`, `rlwe-8192`, ..."""
 
     name: str
     secure: bool

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lattice encryption in the hands of the owner of the key: encrypting rows, decrypting answers.
+"""The owner's side of lattice encryption: encrypting rows, decrypting answers.
 
-Her own rows she encrypts with the secret key: c1 = a from a seed, c0 = -a s + e + the message, of
-which only the seed and the used coefficients of c0 travel. (`rlwe` says what hides what.)
+The owner encrypts its rows with the secret key: c1 = a from a seed, c0 = -a s + e + the message, of
+which only the seed and the used coefficients of c0 are sent. (`scheme` says what hides what.)
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ err and what stays of it next to round(q v / 2^64) (one more rounding) are withi
   uniform, which says nothing of X. A key lives for one epoch. A resumed run takes a new one, but
   its X may be the same X: the distances add, to E 2^-41 after E epochs. Nothing is assumed here but
   that coins are uniform; those drawn are AES-256-CTR of a random seed (`coins`).
-- *Exactness.* Rounding to the kept primes (`rlwe_rounding`), of product q', adds an error below
+- *Exactness.* Rounding to the kept primes (`rounding`), of product q', adds an error below
   (N + 2) / 2, decoding in floats one below 2^-41. So v comes out exactly, always, if
 
       (Nb + 2^t) / q + (N + 2) / (2 q') < 2^-65 (1 - 2^-40),
@@ -61,10 +61,10 @@ EXACT = 1 << 53
 """Integers up to here in absolute value are exact in float64."""
 
 REDUCE_MARGIN = 1 << 23
-"""`rlwe_ring.reduce` takes integers up to EXACT - REDUCE_MARGIN."""
+"""`ring.reduce` takes integers up to EXACT - REDUCE_MARGIN."""
 
 REDUCE_SLACK = 3
-"""What `rlwe_ring.reduce` leaves is at most (p - 1) / 2 + REDUCE_SLACK."""
+"""What `ring.reduce` leaves is at most (p - 1) / 2 + REDUCE_SLACK."""
 
 SMALLEST_PRIME = 1 << 20
 """Next to it, REDUCE_SLACK is nothing."""
@@ -113,7 +113,7 @@ class Lattice:
             raise ParametersError(f"lattice: {self.kept} of {len(self.primes)} primes kept")
         if self.terms < 1 or self._largest_sum > EXACT - REDUCE_MARGIN:
             raise ParametersError(f"lattice: sums of {self.terms} products are not exact")
-        # the argument is in rlwe_ring: the error of a folded product stays below 1/4
+        # the argument is in `ring`: the error of a folded product stays below 1/4
         if degree * largest * degree.bit_length() * (10 * isqrt(degree) + 34) >= EXACT >> 2:
             raise ParametersError(f"lattice: products of degree {degree} are not exact")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lattice encryption in the hands of the peer: taking in rows, multiplying, hiding what did it.
+"""The peer's side of lattice encryption: taking in rows, multiplying, hiding the multiplier.
 
 An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
-of zero, the mask and the flood on c0, the rounding to the kept primes. (`rlwe` says what hides
-what.)
+of zero, the mask and the flood on c0, the rounding to the kept primes. (`scheme` says what
+hides what.)
 
 It is made piece by piece, and of a piece by groups of up to 128 rows of X. For a group, the coins
 are drawn in this order: u, then e2, of all its rows; then of each part with rows in the group, in
@@ -69,7 +69,7 @@ class RlwePeer(PeerKey):
         self._scratch = Scratch()
 
     def intake(self, layout: Layout) -> RlweIntake:
-        """Room for a matrix of Q's."""
+        """The intake of one matrix of Q's."""
         return RlweIntake(
             self._ring, layout, RlweRows(self._ring, self._key, layout, self._scratch)
         )

@@ -20,7 +20,7 @@ With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) < (
 *Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
 With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, y B < 2^43 exact: the integer parts are added mod
 2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the budget
-(`rlwe_params`) their sum is within (1 - 2^-40) / 2 of the answer, so the nearest integer is it.
+(`params`) their sum is within (1 - 2^-40) / 2 of the answer, so the nearest integer is it.
 """
 
 from __future__ import annotations

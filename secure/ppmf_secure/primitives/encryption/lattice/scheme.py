@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The homomorphic matrix product over ring learning with errors: `rlwe-8192` (PROTOCOL.md, 5 A).
+"""The homomorphic matrix product over ring learning with errors: `rlwe-8192` (chapter 4).
 
 Q sends Enc_Q(M): row j as (c0_j, c1_j) with c1_j = a_j uniform, from a public seed, and
 c0_j = -a_j s + e_j + round(q M_j / 2^64), several such pairs when a row is longer than N, and of
@@ -10,16 +10,16 @@ c0_j the used coefficients only. P answers for a row x of X, lifted to [-2^63, 2
 
 (b, a) being Q's public key, u, e1, e2 fresh; then rounds both to the four kept primes and sends c1
 and the coefficients of c0 that are wanted. Q decrypts q v / 2^64 + err, v = (x M + rho) mod 2^64.
-That v comes out exactly, always, is proved in `rlwe_params` (the budget), `rlwe_rounding` (the
-roundings) and `rlwe_ring` (the arithmetic). What each side learns:
+That v comes out exactly, always, is proved in `params` (the budget), `rounding` (the roundings) and
+`ring` (the arithmetic). What each side learns:
 
 - P sees Q's public key and Enc_Q(M): RLWE samples under Q's ternary secret s, pseudorandom by RLWE
   with modulus q (and AES-CTR under a public key standing for a random choice of each a, as usual).
-- Q, who knows s, e and M, sees before the rounding the decryption c0 + c1 s of each wanted
-  coefficient, which by the flood is within 2^-40, for all answers under her key, that is of an
+- Q knows s, e and M. Before the rounding it sees the decryption c0 + c1 s of each wanted
+  coefficient, which by the flood is within 2^-40, for all answers under its key, that is of an
   epoch, of round(q v / 2^64) plus a flood, v uniform, whatever X is, even given u, e1 and e2:
-  statistical (`rlwe_params`, also on several epochs). And she sees c1, which a u + e2 makes
-  pseudorandom by RLWE with a ternary secret u that she does not know: one fresh u for each row of X
+  statistical (`params`, also on several epochs). And it sees c1, which a u + e2 makes
+  pseudorandom by RLWE with a ternary secret u that it does not know: one fresh u for each row of X
   and piece, all with the same a, so a hybrid argument over that many samples, one at a time. c0 is
   a function of the two. The coefficients of c0 that are not wanted would carry no flood: they never
   leave P. The rounding to the kept primes comes last, is a function of what was hidden already, and
@@ -63,7 +63,7 @@ class RlweSuite(Suite):
         return RlwePeer(self._ring, public)
 
     def check(self, layout: Layout) -> None:
-        """The noise and flooding budget; see `rlwe_params`."""
+        """Refuse a layout beyond the budget of noise and floods; see `params`."""
         Budget.of(self.lattice, layout)
 
     def row_bytes(self, layout: Layout) -> int:

@@ -10,8 +10,8 @@ phe supplies encryption of an integer under a given r and decryption. Its key ge
 randomness draw their own entropy, and its `EncryptedNumber` carries an exponent in clear: neither
 is used. A ciphertext in memory is a gmpy2 `mpz`; on the wire it is big-endian, of fixed length.
 
-Nothing here runs in constant time: a party's own clock is outside the model (PROTOCOL.md,
-section 4).
+Nothing here runs in constant time: a party's own clock is outside the model (chapter 6, "What is
+not protected").
 """
 
 from __future__ import annotations

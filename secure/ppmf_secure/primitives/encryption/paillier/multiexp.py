@@ -7,8 +7,8 @@ exponents' w-bit digits select, among the stored g_j^(2^(w i)), factors of one c
 buckets; bucket d is then raised to d, all at once, by running products. A product costs at most
 ceil(64/w) s + 2^(w+1) multiplications; the 64 s squarings of the stored powers are paid once.
 
-The running time depends on the exponents. They are the secrets of the party that computes, and her
-clock is outside the model (PROTOCOL.md, section 4).
+The running time depends on the exponents. They are the secrets of the party that computes, whose
+clock is outside the model (chapter 6, "What is not protected").
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ fresh uniform k-bit exponents, read off tables of all powers of each byte of eac
 
 Why that is as good: `distance_squared`. It is a statistical claim, no assumption; it holds given
 the bases, so it does not matter that the owner, who can extract the randomness of every ciphertext
-he decrypts, has seen them as the first t randomisers.
+that it decrypts, has seen them as the first t randomisers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The homomorphic matrix product over Paillier (PROTOCOL.md, section 5 A).
+"""The homomorphic matrix product over Paillier (chapter 4, "Products in a Paillier suite").
 
 Q sends Enc_Q(M), packed as `slots` says, each block of columns starting a new ciphertext. For a row
 x of X and a ciphertext column c_1..c_s, P answers
@@ -149,7 +149,7 @@ class PaillierPeer(PeerKey):
         self._randomisers: dict[int, Randomisers] = {}
 
     def intake(self, layout: Layout) -> PaillierIntake:
-        """Room for a matrix of Q's."""
+        """The intake of one matrix of Q's."""
         if layout.outputs not in self._randomisers:
             self._randomisers[layout.outputs] = Randomisers(self._public, layout.outputs)
         return PaillierIntake(self._public, self._randomisers[layout.outputs], layout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How numbers of 64 bits share a Paillier plaintext (PROTOCOL.md, section 5 A).
+"""The slots in which numbers of 64 bits share a Paillier plaintext (chapter 4).
 
 A plaintext is a row of slots of equal width. A slot of Enc(M) holds one entry of M in [0, 2^64); a
 slot of an answer holds v + rho, where v = sum of s products x_j M_j over the integers and rho is

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validity of ciphertexts under a public key, and the pieces that they consist of.
+
+A piece is a part of a ciphertext that must never occur twice. No function of this module needs a
+secret, and none can tell whether a ciphertext was made under the key that it should be under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
+from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.roles import Side
+
+RESIDUES_A_WORD = 3
+
+
+@dataclass(slots=True)
+class Uploaded:
+    """The size of a run, as its uploads show it."""
+
+    users: int = 0
+    items: int = 0
+
+
+class Key(Protocol):
+    """A public key as the reader of a transcript uses it."""
+
+    def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
+        """The pieces of a field of ciphertexts; EncodingError or RangeError when it is invalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaillierCiphertexts:
+    """Paillier ciphertexts of fixed width, one after the other; each is a piece."""
+
+    key: PublicKey
+
+    @classmethod
+    def of(cls, data: bytes) -> PaillierCiphertexts:
+        """The modulus in `data`; its length says which cipher suite it belongs to."""
+        return cls(PublicKey.parse(data, 8 * len(data)))
+
+    def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
+        """The ciphertexts, after a check that all are units modulo N^2."""
+        size = self.key.ciphertext_bytes
+        self.key.read(data, max(1, len(data) // size), where)
+        yield from (data[begin : begin + size] for begin in range(0, len(data), size))
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """Sealed seeds, one after the other; each encapsulated key and each ciphertext is a piece."""
+
+    @classmethod
+    def of(cls, key: bytes) -> Seals:
+        """The seals to this key. Raises EncodingError or RangeError for a key that is not valid."""
+        check_key(key, "key for seals")
+        return cls()
+
+    def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
+        """Both parts of every seal."""
+        if not data or len(data) % SEALED_BYTES:
+            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {SEALED_BYTES}")
+        for at in range(0, len(data), SEALED_BYTES):
+            encapsulated = data[at : at + KEY_BYTES]
+            yield from (check_key(encapsulated, where), data[at + KEY_BYTES : at + SEALED_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class LatticeCiphertexts:
+    """Lattice ciphertexts: rows, each a seed and residues modulo every prime, and answers, which
+    are residues modulo the kept primes.
+
+    The pieces of a row are its seed and its residues; the seed stands for the uniform half of the
+    row, and the same seed under two messages would show their difference. The pieces of an answer
+    are its residues in lengths of N: the c1 come first, so each c1 of a row that fits one
+    ciphertext is a piece.
+    """
+
+    lattice: Lattice
+    size: Uploaded
+
+    def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
+        """Seeds and residues, all residues in their ranges."""
+        if isinstance(message, wire.EncryptedRows):
+            yield from self._rows(message, where)
+        else:
+            yield from self._answer(data, where)
+
+    def _rows(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
+        """The pieces of rows: [w | x] has twice as many columns as the packed side has rows."""
+        columns = 2 * (self.size.users if message.packing == Side.USERS else self.size.items)
+        primes = self.lattice.primes
+        length = SEED_BYTES + WORD_BYTES * len(primes) * words_for(columns)
+        rows = message.rows
+        if not rows or len(rows) % length:
+            raise EncodingError(f"{where}: {len(rows)} bytes are no rows of {length}")
+        for at in range(0, len(rows), length):
+            seed, rest = rows[at : at + SEED_BYTES], rows[at + SEED_BYTES : at + length]
+            read_residues([rest], columns, primes, [where])
+            yield from (seed, rest)
+
+    def _answer(self, data: bytes, where: str) -> Iterator[bytes]:
+        """The pieces of an answer. Up to two of its residues are padding, which is zero."""
+        primes, degree = self.lattice.kept_primes, self.lattice.degree
+        count = RESIDUES_A_WORD * (len(data) // (WORD_BYTES * len(primes)))
+        if count < degree:
+            raise EncodingError(f"{where}: {len(data)} bytes are no answer")
+        residues = read_residues([data], count, primes, [where])[:, 0]
+        # what is left over after the last whole length belongs to the piece before it
+        starts = range(0, count - degree + 1, degree)
+        for start in starts:
+            stop = count if start == starts[-1] else start + degree
+            yield residues[:, start:stop].tobytes()
+
+
+def product_key(message: wire.ServerKey, size: Uploaded, chosen: SuiteChoice | None = None) -> Key:
+    """A server's key for products. Raises a PpmfError for a key that is not of the named suite.
+
+    `chosen` is the cipher suite, where it is known better than by its name.
+    """
+    chosen = suite_named(message.suite) if chosen is None else chosen
+    chosen.products.peer(message.product_key)  # the cipher suite checks its own keys
+    if isinstance(chosen.products, RlweSuite):
+        return LatticeCiphertexts(chosen.products.lattice, size)
+    return PaillierCiphertexts.of(message.product_key)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The battery: all checks of one party's transcript that the party's keys allow (PPMF-SEC-003).
+
+A real view and a simulated one pass the same battery, and a protocol that is broken in one place
+does not (`tests/security`). The battery makes the checks of `audit`, which need no key, and more:
+the party's keys open the values it received (`opened_values`) and test the randomness of answers
+(`answer_randomness`); the batch keys of its hashes must all be different; and the sequence of types
+and lengths must be that of a view simulated from the leakage, which contains no rating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+from ppmf_audit import message_order, opened_values
+from ppmf_audit.answer_randomness import Characters, Combinations
+from ppmf_audit.ciphertext_pieces import Seals
+from ppmf_audit.ciphertexts import Ciphertexts
+from ppmf_audit.finding import Finding
+from ppmf_audit.masked_fields import Masks
+from ppmf_audit.opened_values import OpenedValues, Secrets
+from ppmf_audit.repetition import Repetition
+from ppmf_audit.transcript_outline import Direction, direction_of, entries
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.protocols.ratings_product import Orientation, orientations
+from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
+from ppmf_secure.session.transcript import Record
+from ppmf_secure.simulator import Leakage
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.roles import SIDES, Role
+
+Shape = list[tuple[str, str, str, tuple[int | str, ...]]]
+
+
+def battery(
+    party: Role,
+    records: Sequence[Record],
+    leakage: Leakage,
+    secrets: Secrets,
+    simulated: Sequence[Record],
+) -> list[Finding]:
+    """The findings on one party's transcript; `secrets` are the party's, `simulated` is a simulated
+    view.
+
+    party: "users" for the transcript of one user or several.
+    """
+    messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
+    session = leakage.session
+    ciphertexts, masks, repetition = Ciphertexts(suite=leakage.suite), Masks(), Repetition()
+    for direction, envelope in messages:
+        ciphertexts.learn(direction, envelope)
+    # a server may never see the key of the seals, nor CSP an upload
+    ciphertexts.keys["key", Role.USERS, 0] = Seals()
+    ciphertexts.size.users, ciphertexts.size.items = len(session.users), len(session.items)
+    for direction, envelope in messages:
+        ciphertexts.add(direction, envelope)
+        masks.add(direction, envelope.message)
+        repetition.add(direction, envelope.message)
+    found = message_order.check_view(party, list(entries(party, records)))
+    found.append(_same_shape(records, simulated))
+    found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
+    found += masks.findings() + repetition.findings()
+    if party != "users":
+        found += _Owner(party, leakage, secrets).findings(messages)
+        twice = len(secrets.batches) - len(set(secrets.batches))
+        seen = f"{len(secrets.batches):,} keys, {twice} repeated"
+        found.append(Finding("no batch key twice", not twice, seen))
+    return found
+
+
+def shape(records: Sequence[Record]) -> Shape:
+    """Direction, peer, type and fields of every message: bytes by their length."""
+    return [
+        (
+            record.direction,
+            record.peer,
+            f"{envelope.message.name} {envelope.epoch}/{envelope.number}",
+            tuple(
+                len(value) if isinstance(value, bytes) else value
+                for value in (getattr(envelope.message, f.name) for f in fields(envelope.message))
+            ),
+        )
+        for record, envelope in _decoded(records)
+    ]
+
+
+def _same_shape(records: Sequence[Record], simulated: Sequence[Record]) -> Finding:
+    check, ours, other = "shape of a simulated view", shape(records), shape(simulated)
+    for number, (one, imagined) in enumerate(zip(ours, other, strict=False)):
+        if one != imagined:
+            seen = f"message {number}: {one[2]} {one[3]}, imagined {imagined[2]} {imagined[3]}"
+            return Finding(check, False, seen)
+    same = len(ours) == len(other)
+    return Finding(check, same, f"{len(ours)} messages, {len(other)} imagined")
+
+
+def _decoded(records: Sequence[Record]) -> Iterator[tuple[Record, wire.Envelope]]:
+    for record in records:
+        try:
+            yield record, wire.decode(record.message)
+        except EncodingError:
+            continue  # the checks of order report it
+
+
+@dataclass
+class _Owner:
+    """The checks that need a server's own keys, epoch after epoch."""
+
+    party: Role
+    leakage: Leakage
+    secrets: Secrets
+
+    def findings(self, messages: Sequence[tuple[Direction, wire.Envelope]]) -> list[Finding]:
+        """The findings on all values that the keys open."""
+        found: list[Finding] = []
+        for epoch in range(self.leakage.epochs):
+            here = [(way, e.message) for way, e in messages if e.epoch == epoch]
+            sent = [message for way, message in here if way[0] == self.party]
+            got = [message for way, message in here if way[0] != self.party]
+            try:
+                found += self._epoch(epoch, sent, got)
+            except PpmfError as error:
+                found.append(Finding("what is received can be opened", False, str(error)))
+        return found
+
+    def _epoch(
+        self, epoch: int, sent: Sequence[wire.Message], got: Sequence[wire.Message]
+    ) -> Iterator[Finding]:
+        yield from self._users(sent, got)
+        keys = [message for message in sent if isinstance(message, wire.ServerKey)]
+        if not keys:
+            return
+        yield from self._base(keys[0].transfer_key, got)
+        session = self.leakage.session
+        sizes = len(session.users), len(session.items)
+        both = dict(zip(SIDES, orientations(session.parameters, *sizes), strict=True))
+        first = max(1, 2 * self.leakage.done(epoch))  # the first half-step with an answer
+        answers = [message.answer for message in got if isinstance(message, wire.ProductAnswer)]
+        for side, orientation in both.items():
+            here = [a for at, a in enumerate(answers, start=first) if SIDES[at % 2] == side]
+            rows = [
+                message.rows
+                for message in sent
+                if isinstance(message, wire.EncryptedRows) and message.packing == side
+            ]
+            if here:
+                yield from self._answers(keys[0].product_key, orientation, rows, here)
+
+    def _users(
+        self, sent: Sequence[wire.Message], got: Sequence[wire.Message]
+    ) -> Iterator[Finding]:
+        keys = [message.key for message in sent if isinstance(message, wire.UserKey)]
+        for message in got if keys else ():
+            if isinstance(message, wire.SealedSeeds):
+                key, session, size = self.secrets.seals[keys[0]], self.leakage.session, SEALED_BYTES
+                seeds = [
+                    open_seed(session, user, key, message.sealed[at * size : (at + 1) * size])
+                    for at, user in enumerate(session.users)
+                ]
+                yield opened_values.seed_finding("users' seeds", seeds)
+
+    def _base(self, modulus: bytes, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        key = SecretKey(*self.secrets.primes[modulus])
+        for message in got:
+            if isinstance(message, wire.BaseAnswer):
+                count = len(message.seeds) // key.public.ciphertext_bytes
+                slots = (key.public.bits - 1) // 128
+                seeds: list[bytes] = []
+                for ciphertext in key.public.read(message.seeds, count, "base answer"):
+                    plaintext = key.decrypt(ciphertext)
+                    some = min(slots, 128 - len(seeds))
+                    whole = (plaintext % (1 << 128 * some)).to_bytes(16 * some, "little")
+                    seeds += [whole[at : at + 16] for at in range(0, len(whole), 16)]
+                yield opened_values.seed_finding("seeds of base transfers", seeds)
+
+    def _answers(
+        self, key: bytes, orientation: Orientation, rows: list[bytes], answers: list[bytes]
+    ) -> Iterator[Finding]:
+        products = self.leakage.suite.products
+        values: tuple[OpenedValues, ...]
+        trace: Characters | Combinations
+        if isinstance(products, RlweSuite):
+            lattice, secret = products.lattice, self.secrets.polynomials[key]
+            shares, floods = opened_values.error_values(lattice, orientation)
+            for answer in answers:
+                opened_values.errors(lattice, secret, answer, orientation, (shares, floods))
+            shown = opened_values.flood_shows(lattice, orientation)
+            values = (shares, floods) if shown else (shares,)
+            trace = Combinations(lattice, orientation)
+        else:
+            primes = self.secrets.primes[key]
+            values = (opened_values.slot_values(8 * len(key), orientation),)
+            for answer in answers:
+                opened_values.slots(SecretKey(*primes), answer, orientation, values[0])
+            trace = Characters(primes, orientation)
+        yield from (each.finding() for each in values)
+        for data in rows:
+            trace.learn(data)
+        for answer in answers:
+            trace.add(answer)
+        yield trace.finding()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations of chapter 4 on sessions, uploads, Paillier and the output, by ppmf_secure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ppmf_conformance.adapters import values
+from ppmf_conformance.adapters.building_blocks import words_of
+from ppmf_conformance.adapters.line_server import Given, Operation
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey, check_key
+from ppmf_secure.primitives.shares import words_to_bytes
+from ppmf_secure.protocols.output import open_output
+from ppmf_secure.protocols.upload import Intake, expand_seed, open_seed, seal_seed
+from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.session import Session
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.wire import Upload
+
+
+def session(given: Given) -> Session:
+    """The session of a case: `parameters`, `users`, `items`, `suite`, `nonce`."""
+    params = values.parameters(given["parameters"])
+    suite(given["suite"])
+    nonce = bytes.fromhex(given["nonce"])
+    return Session(params, tuple(given["users"]), tuple(given["items"]), given["suite"], nonce)
+
+
+def session_id(given: Given) -> dict[str, Any]:
+    """`session.id`: the id of a session."""
+    return {"id": session(given).id.hex()}
+
+
+def expand(given: Given) -> dict[str, Any]:
+    """`share.expand`: CSP's shares of a user's rows, from the seed."""
+    rows = expand_seed(session(given["session"]), given["user"], bytes.fromhex(given["seed"]))
+    return {"rated": values.shown(rows[0].tolist()), "rating": values.shown(rows[1].tolist())}
+
+
+def mask(given: Given) -> dict[str, Any]:
+    """`share.mask`: RecSys' shares of a user's rows, as they are uploaded."""
+    rows = np.stack([words_of(given["rated"]), words_of(given["rating"])])
+    mask = expand_seed(session(given["session"]), given["user"], bytes.fromhex(given["seed"]))
+    return {"masked": words_to_bytes(rows - mask).hex()}
+
+
+def open_share(given: Given) -> dict[str, Any]:
+    """`share.open`: V from CSP's output share and RecSys' colours, both packed bits."""
+    run = session(given["session"])
+    params = run.parameters
+    count = params.row_rank * len(run.items)
+    packed = bytes.fromhex(given["recsys"])
+    bits = np.unpackbits(
+        np.frombuffer(packed, dtype=np.uint8), count=params.word_bits * count, bitorder="little"
+    )
+    labels = np.zeros((params.word_bits, count, 2), dtype=np.uint64)
+    labels[..., 0] = bits.reshape(params.word_bits, count)
+    found = open_output(run, labels, bytes.fromhex(given["csp"]))
+    bias = None if found.bias is None else values.shown(found.bias.tolist())
+    return {"factors": values.shown(found.factors.tolist()), "bias": bias}
+
+
+def _secret(given: Given) -> SecretKey:
+    return SecretKey(values.integer(given["p"]), values.integer(given["q"]))
+
+
+def upload_open(given: Given) -> dict[str, Any]:
+    """`upload.open`: CSP opens a sealed seed."""
+    run, sealed = session(given["session"]), bytes.fromhex(given["sealed"])
+    key = SealingKey(bytes.fromhex(given["secret"]))
+    return {"seed": open_seed(run, given["user"], key, sealed).hex()}
+
+
+def upload_seal(given: Given) -> dict[str, Any]:
+    """`upload.seal`: a user seals the seed of the mask."""
+    run, seed = session(given["session"]), bytes.fromhex(given["seed"])
+    key = check_key(bytes.fromhex(given["key"]), "key for seals")
+    material = bytes.fromhex(given["material"])
+    return {"sealed": seal_seed(run, given["user"], key, seed, material).hex()}
+
+
+def upload_take(given: Given) -> dict[str, Any]:
+    """`upload.take`: RecSys takes uploads one after the other; the first it refuses, if any."""
+    run = session(given["session"])
+    intake = Intake(run)
+    for user, masked, sealed in given["uploads"]:
+        intake.take(Upload(user, bytes.fromhex(masked), bytes.fromhex(sealed)))
+    return {"missing": str(intake.missing)}
+
+
+def ahe_modulus(given: Given) -> dict[str, Any]:
+    """`ahe.modulus`: a modulus of so many bits that another party sent, or its refusal."""
+    bits = values.integer(given["bits"])
+    key = PublicKey.parse(bytes.fromhex(given["modulus"]), bits)
+    return {"modulus": str(int(key.modulus))}
+
+
+def ahe_ciphertexts(given: Given) -> dict[str, Any]:
+    """`ahe.ciphertexts`: the ciphertexts of a field."""
+    key = PublicKey.parse(bytes.fromhex(given["modulus"]), values.integer(given["bits"]))
+    found = key.read(bytes.fromhex(given["data"]), values.integer(given["count"]), "field")
+    return {"ciphertexts": [str(int(one)) for one in found]}
+
+
+def ahe_decrypt(given: Given) -> dict[str, Any]:
+    """`ahe.decrypt`: the plaintext of a ciphertext."""
+    key = _secret(given)
+    (found,) = key.public.read(bytes.fromhex(given["ciphertext"]), 1, "ciphertext")
+    return {"plaintext": str(key.decrypt(found))}
+
+
+def _layout(given: Given) -> Layout:
+    return Layout(
+        values.integer(given["rows"]),
+        tuple(values.integers(given["blocks"])),
+        values.integer(given["outputs"]),
+    )
+
+
+def ahe_slots(given: Given) -> dict[str, Any]:
+    """`ahe.slots`: width and number of the slots of a plaintext."""
+    slots = Slots.of(values.integer(given["bits"]), _layout(given))
+    return {"width": str(slots.width), "count": str(slots.count)}
+
+
+def ahe_open(given: Given) -> dict[str, Any]:
+    """`ahe.open`: the owner's shares of a product, from the peer's answer."""
+    uses = [slice(*values.integers(use)) for use in given["uses"]]
+    try:
+        answer = bytes.fromhex(given["answer"])
+    except ValueError:
+        raise EncodingError("answer: not hexadecimal") from None
+    found = PaillierOwner(_secret(given)).decrypt(answer, _layout(given), uses)
+    return {"shares": values.shown(block.tolist() for block in found)}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "session.id": session_id,
+    "share.expand": expand,
+    "share.mask": mask,
+    "share.open": open_share,
+    "upload.open": upload_open,
+    "upload.seal": upload_seal,
+    "upload.take": upload_take,
+    "ahe.modulus": ahe_modulus,
+    "ahe.ciphertexts": ahe_ciphertexts,
+    "ahe.decrypt": ahe_decrypt,
+    "ahe.slots": ahe_slots,
+    "ahe.open": ahe_open,
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Edits of messages on their way: one message of a run is changed, lost, repeated or reordered.
+
+The edit is the `tamper` of a case: `from`, `to` and `number` name the message, `edit` the kind of
+change, and `field` and `value`, for the edit `field`, the field and its new content.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from ppmf_spec import wire
+
+Link = tuple[str, str]
+
+
+class Delivery:
+    """The delivery of messages, in order by link, with at most one edit (PPMF-CON-033)."""
+
+    def __init__(self, tamper: Mapping[str, str] | None) -> None:
+        self._waiting: dict[str, list[tuple[str, bytes | None]]] = defaultdict(list)
+        self._tamper = tamper
+        self._sent: dict[Link, int] = defaultdict(int)
+        self._held: bytes | None = None
+
+    def put(self, sender: str, receiver: str, message: bytes) -> None:
+        """Accept a message as it was sent; it arrives as the edit changes it."""
+        number = self._sent[sender, receiver]
+        self._sent[sender, receiver] += 1
+        tamper = self._tamper
+        arriving: list[bytes | None] = [message]
+        if tamper is not None and (sender, receiver) == (tamper["from"], tamper["to"]):
+            at = int(tamper["number"])
+            if number == at:
+                arriving = self._edited(message, tamper)
+            elif number > at and tamper["edit"] == "gone":
+                arriving = []
+            elif self._held is not None:
+                arriving, self._held = [message, self._held], None
+        self._waiting[receiver] += [(sender, one) for one in arriving]
+
+    def collect(self, receiver: str) -> list[tuple[str, bytes | None]]:
+        """Take all messages that have arrived for a party; None says that a sender is gone."""
+        return self._waiting.pop(receiver, [])
+
+    def _edited(self, message: bytes, tamper: Mapping[str, str]) -> list[bytes | None]:
+        match tamper["edit"]:
+            case "drop":
+                return []
+            case "gone":
+                return [None]
+            case "repeat":
+                return [message, message]
+            case "swap":
+                self._held = message
+                return []
+            case "extra":  # a bad upload, and then the good one: each user's has the number 0
+                return [field_changed(message, tamper["field"], tamper["value"]), message]
+            case "again":  # the good upload, and then a changed one
+                return [message, field_changed(message, tamper["field"], tamper["value"])]
+            case "field":
+                return [field_changed(message, tamper["field"], tamper["value"])]
+        return [changed(message, tamper["edit"])]
+
+
+def changed(message: bytes, edit: str) -> bytes:
+    """The bytes of a message after an edit that needs no value (PPMF-CON-033)."""
+    envelope = wire.decode(message)
+    match edit:
+        case "cut":
+            return message[:-1]
+        case "more":
+            return message + b"\0"
+        case "session":
+            return wire.encode(replace(envelope, session=envelope.session[::-1]))
+        case "epoch":
+            return wire.encode(replace(envelope, epoch=envelope.epoch + 1))
+        case "number":
+            return wire.encode(replace(envelope, number=envelope.number + 1))
+        case "rename":
+            other = wire.OutputShare if envelope.message.name != "output-share" else wire.UserKey
+            return wire.encode(replace(envelope, message=other(b"")))
+    raise ValueError(f"no edit {edit!r}")
+
+
+def field_changed(message: bytes, name: str, value: str) -> bytes:
+    """A message in which a field is cut, lengthened, zeroed, filled, mirrored or replaced."""
+    envelope = wire.decode(message)
+    old = getattr(envelope.message, name)
+    assert name in {item.name for item in fields(envelope.message)}
+    if isinstance(old, bytes):
+        new: object = {
+            "cut": old[:-1],
+            "more": old + b"\0",
+            "zero": bytes(len(old)),
+            "ones": b"\xff" * len(old),
+            "mirrored": old[::-1],
+        }[value]
+    else:
+        new = int(value) if isinstance(old, int) else value
+    return wire.encode(replace(envelope, message=replace(envelope.message, **{name: new})))

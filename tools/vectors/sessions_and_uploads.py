@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vectors of chapter 4: sessions, uploads, Paillier, the output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gmpy2
+import numpy as np
+
+from ppmf_conformance.adapters.sessions_and_uploads import OPERATIONS
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.sealing import SealingKey
+from tools.vectors.family import Family
+from tools.vectors.labelled_stream import LabelledStream
+
+SUITE = "paillier-512-insecure"
+BITS = 512
+RUN = {
+    "parameters": {"rank": "1", "iterations": "1"},
+    "users": ["1", "2"],
+    "items": ["7", "8", "9"],
+    "suite": SUITE,
+    "nonce": bytes(range(16)).hex(),
+}
+
+
+SMALL_ORDER = {
+    "0": bytes(32),
+    "1": bytes([1]) + bytes(31),
+    "8": (325606250916557431795983626356110631294008115727848805560023387167927233504).to_bytes(
+        32, "little"
+    ),
+    "minus-1": (2**255 - 20).to_bytes(32, "little"),
+}
+"""The u-coordinates of some points of Curve25519 of order 1, 2, 4 or 8, by name."""
+
+
+def families() -> list[Family]:
+    """The families `session`, `shares`, `upload` and `paillier`."""
+    session = Family("session", "The id of a session, and sessions that are refused.", OPERATIONS)
+    _sessions(session)
+    shares = Family("shares", "A user's rows in two shares; V out of two.", OPERATIONS)
+    _shares(shares)
+    upload = Family("upload", "Sealed seeds, and what RecSys and CSP refuse.", OPERATIONS)
+    _uploads(upload)
+    paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
+    _moduli(paillier)
+    _ciphertexts(paillier)
+    _slots(paillier)
+    _answers(paillier)
+    return [session, shares, upload, paillier]
+
+
+def key(label: str) -> SecretKey:
+    """A short Paillier key that a label determines."""
+    return SecretKey.generate(BITS, Coins.seeded(f"vectors/{label}"))
+
+
+def _primes(secret: SecretKey) -> dict[str, int]:
+    return {"p": int(secret._p), "q": int(secret._q)}
+
+
+def _sessions(family: Family) -> None:
+    def add(slug: str, comment: str, requirements: str = "SES-001", **change: Any) -> None:
+        refuse = change.pop("refuse", None)
+        given = {**RUN, **change}
+        family.add(slug, "session.id", requirements, comment, given, refuse=refuse)
+
+    add("plain", "two users, three items")
+    add("nonce", "another nonce", nonce=bytes(16).hex())
+    add("suite", "another suite", suite="paillier-3072")
+    add("parameter", "another parameter", parameters={**RUN["parameters"], "ridge": "0.5"})  # type: ignore[dict-item]
+    add("no-bias", "a boolean", parameters={**RUN["parameters"], "bias": False})  # type: ignore[dict-item]
+    add("unicode", "ids and seed in UTF-8", users=["é", "\U0001f600"], parameters={"seed": "数"})
+    add("many", "more than 23 items", items=[str(j) for j in range(30)])
+    add("no-users", "an empty list", "SES-002", users=[], refuse="range")
+    add("no-items", "an empty catalogue", "SES-002", items=[], refuse="range")
+    add("out-of-order", "not in row order", "SES-002", users=["2", "1"], refuse="range")
+    add("text-order", "row order is that of numbers", "SES-002", users=["10", "9"], refuse="range")
+    add("twice", "an id twice", "SES-002", items=["7", "7"], refuse="range")
+    add("nonce-15", "a short nonce", "SES-002", nonce=bytes(15).hex(), refuse="parameters")
+    add("nonce-17", "a long nonce", "SES-002", nonce=bytes(17).hex(), refuse="parameters")
+    add(
+        "too-large",
+        "a set that does not fit the ring",
+        "SES-003 PAR-016",
+        parameters={"step_bits": "28"},
+        refuse="parameters",
+    )
+    add("unknown-suite", "no such suite", "AHE-001", suite="paillier-1", refuse="parameters")
+
+
+def _shares(family: Family) -> None:
+    for slug, user, items in (
+        ("plain", "1", 3),
+        ("unicode", "Zoë", 2),
+        ("one-item", "2", 1),
+        ("long", "1", 20),
+    ):
+        draw = LabelledStream(f"shares/{slug}")
+        run = {**RUN, "users": [user], "items": [str(j) for j in range(items)]}
+        seed = draw.bytes(32)
+        family.add(
+            f"expand-{slug}",
+            "share.expand",
+            "UPL-002",
+            "CSP's shares, from the seed",
+            {"session": run, "user": user, "seed": seed},
+            seed=draw.label,
+        )
+        rated = [draw.below(2) for _ in range(items)]
+        rating = [draw.between(-5, 4) * one for one in rated]
+        family.add(
+            f"mask-{slug}",
+            "share.mask",
+            "UPL-001 UPL-003",
+            "RecSys' shares, as uploaded",
+            {"session": run, "user": user, "seed": seed, "rated": rated, "rating": rating},
+            seed=draw.label,
+        )
+    for slug, rank, bias, items, f in (
+        ("plain", 2, True, 3, 12),
+        ("no-bias", 2, False, 2, 12),
+        ("odd-bits", 1, True, 1, 8),
+    ):
+        draw = LabelledStream(f"shares/open-{slug}")
+        table = {"rank": str(rank), "bias": bias, "frac_bits": str(f), "step_bits": "10"}
+        run = {**RUN, "parameters": table, "items": [str(j) for j in range(items)]}
+        count = (2 + f) * (rank + bias) * items
+        size = (count + 7) // 8
+        unused = 0xFF >> (8 * size - count)
+        recsys = bytearray(draw.bytes(size))
+        recsys[-1] &= unused
+        csp = bytearray(draw.bytes(size))
+        csp[-1] &= unused
+        given = {"session": run, "csp": bytes(csp), "recsys": bytes(recsys)}
+        family.add(
+            f"open-{slug}",
+            "share.open",
+            "OUT-001 OUT-003",
+            "V, the exclusive or of two shares",
+            given,
+            seed=draw.label,
+        )
+        for end, data in (("cut", bytes(csp[:-1])), ("more", bytes(csp) + b"\0")):
+            family.add(
+                f"open-{slug}-{end}",
+                "share.open",
+                "OUT-001 ERR-003",
+                "a share of the wrong length",
+                {**given, "csp": data},
+                refuse="encoding",
+                seed=draw.label,
+            )
+
+
+def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
+    return public.write(
+        [public.encrypt(int.from_bytes(text, "big"), Coins.seeded(f"vectors/{label}"))]
+    )
+
+
+def _uploads(family: Family) -> None:
+    draw = LabelledStream("upload/seeds")
+    seed, secret = draw.bytes(32), draw.bytes(32)
+    public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
+
+    def sealed_as(slug: str, to: bytes = public, user: str = "1", **change: Any) -> bytes:
+        """The user's seed, sealed; a label determines the ephemeral key."""
+        given = {
+            "session": {**RUN, **change},
+            "user": user,
+            "key": to.hex(),
+            "material": LabelledStream(f"upload/{slug}").bytes(32).hex(),
+            "seed": seed.hex(),
+        }
+        return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
+
+    sealed = sealed_as("seal")
+
+    def sealing(slug: str, comment: str, requirement: str, to: bytes, **more: Any) -> None:
+        given = {"session": RUN, "user": "1", "key": to, "material": draw.bytes(32), "seed": seed}
+        op = "upload.seal"
+        family.add(f"seal-{slug}", op, requirement, comment, given, seed=draw.label, **more)
+
+    sealing("plain", "a seed is sealed", "UPL-004", public)
+    sealing("cut", "a key cut short", "UPL-009", public[:-1], refuse="encoding")
+    sealing("more", "a key of a byte too many", "UPL-009", public + b"\0", refuse="encoding")
+    for name, point in SMALL_ORDER.items():
+        sealing(f"small-{name}", "a point of small order", "UPL-009", point, refuse="range")
+
+    def opening(
+        slug: str, comment: str, requirement: str, data: bytes, user: str = "1", **more: Any
+    ) -> None:
+        given = {"session": RUN, "user": user, "secret": secret, "sealed": data}
+        op = "upload.open"
+        family.add(f"open-{slug}", op, requirement, comment, given, seed=draw.label, **more)
+
+    opening("plain", "a sealed seed", "UPL-004", sealed)
+    opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
+    opening(
+        "other-session",
+        "sealed for another session",
+        "UPL-008",
+        sealed_as("other-session", nonce=bytes(16).hex()),
+        refuse="state",
+    )
+    wrong_key = sealed_as("wrong-key", to=other)
+    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="state")
+    for place, where in ((0, "encapsulated key"), (32, "ciphertext"), (79, "tag")):
+        altered = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
+        opening(f"altered-{place}", f"a bit of the {where}", "UPL-008", altered, refuse="state")
+    for name, point in SMALL_ORDER.items():
+        small = point + sealed[32:]
+        opening(f"small-{name}", "a point of small order", "UPL-008", small, refuse="range")
+    opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
+    opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
+
+    masked = draw.bytes(16 * 3)
+
+    def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
+        given = {"session": RUN, "uploads": uploads}
+        op = "upload.take"
+        family.add(f"take-{slug}", op, "UPL-006", comment, given, seed=draw.label, **more)
+
+    one, two = ["1", masked, sealed], ["2", masked[::-1], sealed]
+    taking("both", "both users", [one, two])
+    taking("any-order", "in any order", [two, one])
+    taking("again", "one of them again, byte for byte", [one, one, two])
+    taking("none", "nobody yet", [])
+    taking(
+        "changed",
+        "one of them again, changed",
+        [one, two, ["1", masked[::-1], sealed]],
+        refuse="state",
+    )
+    taking(
+        "resealed",
+        "the same rows, sealed anew",
+        [one, ["1", masked, sealed_as("anew")]],
+        refuse="state",
+    )
+    taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")
+    taking("short", "rows cut short", [["1", masked[:-1], sealed]], refuse="encoding")
+    taking(
+        "long", "rows of an item too many", [["1", masked + bytes(16), sealed]], refuse="encoding"
+    )
+    taking("sealed-short", "a seal cut short", [["1", masked, sealed[:-1]]], refuse="encoding")
+    zero = bytes(len(sealed))
+    taking("sealed-zero", "a seal of a point of small order", [["1", masked, zero]], refuse="range")
+
+
+def _moduli(family: Family) -> None:
+    secret = key("paillier/key")
+    modulus = int(secret.public.modulus)
+    prime = _primes(secret)["p"]
+
+    def add(slug: str, comment: str, data: bytes, **more: Any) -> None:
+        family.add(
+            f"modulus-{slug}",
+            "ahe.modulus",
+            "AHE-003 AHE-004",
+            comment,
+            {"bits": BITS, "modulus": data},
+            **more,
+        )
+
+    good = modulus.to_bytes(64, "big")
+    add("plain", "a modulus of 512 bits", good)
+    add("short", "a byte too few", good[1:], refuse="encoding")
+    add("long", "a byte too many", b"\0" + good, refuse="encoding")
+    add("511-bits", "a bit too few", (modulus >> 1 | 1).to_bytes(64, "big"), refuse="range")
+    add("zero", "no bits at all", bytes(64), refuse="range")
+    add("even", "an even number", (modulus - 1).to_bytes(64, "big"), refuse="range")
+    add(
+        "small-factor",
+        "a multiple of 997",
+        ((1 << 511) // 997 * 997 + 997 * 2).to_bytes(64, "big"),
+        refuse="range",
+    )
+    add("square", "a square", (prime * prime).to_bytes(64, "big"), refuse="range")
+    add("prime", "a prime", int(gmpy2.next_prime(modulus)).to_bytes(64, "big"), refuse="range")
+    root = int(gmpy2.next_prime(gmpy2.iroot(gmpy2.mpz(1) << 511, 3)[0] + 10**6))
+    add("cube", "a cube", (root**3).to_bytes(64, "big"), refuse="range")
+
+
+def _ciphertexts(family: Family) -> None:
+    secret = key("paillier/key")
+    public = secret.public
+    size, square = BITS // 4, int(public.square)
+    good = [_encrypted(public, bytes([n]), f"paillier/{n}") for n in range(3)]
+
+    def add(slug: str, comment: str, data: bytes, count: int, **more: Any) -> None:
+        given = {"bits": BITS, "modulus": public.to_bytes(), "data": data, "count": count}
+        family.add(f"ciphertexts-{slug}", "ahe.ciphertexts", "AHE-005", comment, given, **more)
+
+    add("three", "one after the other", b"".join(good), 3)
+    add("none", "none at all", b"", 0)
+    add("largest", "N^2 - 1", (square - 1).to_bytes(size, "big"), 1)
+    add("one", "1: an encryption of 0 without randomness", (1).to_bytes(size, "big"), 1)
+    add("zero", "0", good[0] + bytes(size), 2, refuse="range")
+    add("square", "N^2", square.to_bytes(size, "big"), 1, refuse="range")
+    add("largest-bytes", "nothing but ones", b"\xff" * size, 1, refuse="range")
+    add("modulus", "N itself", int(public.modulus).to_bytes(size, "big"), 1, refuse="range")
+    add(
+        "factor",
+        "a multiple of q",
+        (_primes(secret)["q"] * 3).to_bytes(size, "big"),
+        1,
+        refuse="range",
+    )
+    add("cut", "a byte too few", good[0][:-1], 1, refuse="encoding")
+    add("more", "a ciphertext too many", b"".join(good), 2, refuse="encoding")
+    for number, plaintext in enumerate((0, 1, 2**64 - 1, int(public.modulus) - 1)):
+        sealed = _encrypted(public, plaintext.to_bytes(64, "big"), f"paillier/decrypt-{number}")
+        family.add(
+            f"decrypt-{number}",
+            "ahe.decrypt",
+            "AHE-003 AHE-005 AHE-006",
+            "an encryption, opened",
+            {**_primes(secret), "ciphertext": sealed},
+        )
+
+
+def _slots(family: Family) -> None:
+    for bits, rows, outputs in (
+        (3072, 943, 4_200_000),
+        (3072, 1, 1),
+        (2048, 2, 2),
+        (512, 3, 100),
+        (512, 4, 128),
+        (512, 5, 129),
+        (1024, 2**31 - 1, 2**40),
+    ):
+        given = {"bits": bits, "rows": rows, "blocks": [3, 3], "outputs": outputs}
+        family.add(
+            f"slots-{bits}-{rows}-{outputs}", "ahe.slots", "AHE-007", "slots of a plaintext", given
+        )
+    given = {"bits": 512, "rows": 2**150, "blocks": [1, 1], "outputs": 2**200}
+    family.add(
+        "slots-none",
+        "ahe.slots",
+        "AHE-007",
+        "not one slot fits",
+        given,
+        refuse="parameters",
+    )
+
+
+def _answers(family: Family) -> None:
+    """Answers made by the formula of PPMF-AHE-009 from all of its inputs."""
+    secret = key("paillier/answers")
+    public = secret.public
+    modulus, square = int(public.modulus), int(public.square)
+    for slug, rows, blocks, uses in (
+        ("plain", 2, (3, 3), ((0, 2), (1, 2))),
+        ("one", 1, (1, 1), ((0, 1), (0, 1))),
+        ("empty-use", 2, (2, 2), ((0, 0), (0, 2))),
+        ("odd", 3, (5, 2), ((1, 2), (0, 2))),
+    ):
+        draw = LabelledStream(f"paillier/answer-{slug}")
+        coins = Coins.seeded(f"vectors/paillier/answer-{slug}")
+        layout = Layout(rows, blocks, 64)
+        slots = Slots.of(BITS, layout)
+        matrices = [[[draw.word() for _ in range(width)] for _ in range(rows)] for width in blocks]
+        x = [[draw.word() for _ in range(rows)] for _ in range(max(end for _, end in uses))]
+        answer = b""
+        kept: list[list[list[int]]] = []
+        for matrix, (first, end) in zip(matrices, uses, strict=True):
+            spans = slots.spans(len(matrix[0]))
+            ciphers = [
+                [public.encrypt(slots.pack(row[span]), coins) for span in spans] for row in matrix
+            ]
+            kept.append([])
+            for factors in x[first:end]:
+                masks = [draw.below(1 << (slots.width - 1)) for _ in matrix[0]]
+                kept[-1].append([-mask % (1 << 64) for mask in masks])
+                for column, span in enumerate(spans):
+                    product = 1 + slots.pack(masks[span]) * modulus
+                    for factor, row in zip(factors, ciphers, strict=True):
+                        product = product * pow(int(row[column]), factor, square) % square
+                    fresh = pow(public.unit(coins), modulus, square)
+                    answer += (product * fresh % square).to_bytes(BITS // 4, "big")
+        given = {
+            **_primes(secret),
+            "rows": rows,
+            "blocks": list(blocks),
+            "outputs": 64,
+            "uses": [list(use) for use in uses],
+            "answer": answer,
+        }
+        family.add(
+            f"answer-{slug}",
+            "ahe.open",
+            "AHE-002 AHE-008 AHE-009 AHE-010",
+            "the owner's shares of a product",
+            given,
+            seed=draw.label,
+        )
+        _check_product(family, matrices, x, uses, kept)
+        for end_slug, data in (("cut", answer[:-1]), ("more", answer + bytes(BITS // 4))):
+            family.add(
+                f"answer-{slug}-{end_slug}",
+                "ahe.open",
+                "AHE-005 ERR-003",
+                "of the wrong length",
+                {**given, "answer": data},
+                refuse="encoding",
+                seed=draw.label,
+            )
+
+
+def _check_product(family: Family, matrices: Any, x: Any, uses: Any, kept: Any) -> None:
+    """Check that the owner's and the peer's shares add up to the product."""
+    shares = family.cases[-1]["expect"]["out"]["shares"]
+    for matrix, (first, end), ours, theirs in zip(matrices, uses, shares, kept, strict=True):
+        product = np.array(x[first:end], dtype=np.uint64).reshape(
+            end - first, len(matrix)
+        ) @ np.array(matrix, dtype=np.uint64)
+        total = [
+            [(int(a) + b) % (1 << 64) for a, b in zip(r, s, strict=True)]
+            for r, s in zip(ours, theirs, strict=True)
+        ]
+        assert product.tolist() == total
