@@ -50,7 +50,7 @@ from ppmf_secure.protocols.message_plan import (
     TransferBases,
 )
 from ppmf_secure.protocols.ratings_product import Orientation
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Side
 
@@ -62,7 +62,7 @@ PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
 MEMORY = "memory"
 
 
-def plan(params: Parameters, size: Size, suite: SuiteChoice) -> Tally:
+def plan(params: Parameters, size: Size, suite: CipherSuite) -> Tally:
     """The messages and the work of a run in epoch 0.
 
     Raises ParametersError when a run of this size would not be correct under these parameters or
@@ -129,13 +129,13 @@ def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> No
     tally.do(operation.phase, he_terms=terms, compact_terms=compact, he_answers=answer)
 
 
-def _compact(suite: SuiteChoice, layout: Layout) -> bool:
+def _compact(suite: CipherSuite, layout: Layout) -> bool:
     """Whether a matrix is kept at three bytes a residue instead of four."""
     products = suite.products
     return isinstance(products, RlweSuite) and kept_compact(products.lattice, layout)
 
 
-def padding_bytes(suite: SuiteChoice, orientation: Orientation) -> int:
+def padding_bytes(suite: CipherSuite, orientation: Orientation) -> int:
     """The cost of a row beyond that of its bytes on the wire, in such bytes.
 
     A lattice ciphertext has a first half that only a seed stands for on the wire: as long as a full

@@ -16,7 +16,7 @@ from typing import Any
 from ppmf_costs.model import Coefficients, bytes_sent
 from ppmf_costs.plan import Size, plan
 from ppmf_docs.tables import count, quantity, seconds, table
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -198,7 +198,7 @@ def estimates() -> str:
     name, params = "rlwe-8192", replace(Parameters(), iterations=20)
     rows = []
     for users, items in SIZES:
-        tally = plan(params, Size.numbered(users, items), suite(name))
+        tally = plan(params, Size.numbered(users, items), cipher_suite(name))
         estimate = costs.estimate(tally, name)
         sent = sum(bytes_sent(tally).values())
         rows.append(

@@ -26,7 +26,7 @@ from ppmf_secure.session.checkpoint import (
     read_checkpoint,
     read_ratings,
 )
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import Record, read
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
@@ -95,7 +95,7 @@ def recorded(iterations: int) -> Training:
     params = Parameters.from_toml(
         PARAMETERS.to_toml().replace("iterations = 2\n", f"iterations = {iterations}\n")
     )
-    chosen = suite(SUITE)
+    chosen = cipher_suite(SUITE)
     marks: dict[Role, list[tuple[int, str, int]]] = {party: [] for party in PARTIES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -20,7 +20,7 @@ from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_nega
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
 from ppmf_secure.protocols.message_plan import Due
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import read
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -58,12 +58,14 @@ VARIANTS: Mapping[str, Parameters] = {
 )
 def test_every_byte_of_a_real_run_is_predicted(variant: str, name: str, tmp_path: Path) -> None:
     params = VARIANTS[variant]
-    run_toy(RATINGS, params, suite(name), transcripts=tmp_path)
+    run_toy(RATINGS, params, cipher_suite(name), transcripts=tmp_path)
     sent: Counter[str] = Counter()
     for party in ("users", "recsys", "csp"):
         records = read(tmp_path / f"{party}.cborseq")
         sent[party] = sum(len(one.message) for one in records if one.direction == "sent")
-    assert by_party(plan(params, Size.of(RATINGS.users, RATINGS.n_items), suite(name))) == sent
+    assert (
+        by_party(plan(params, Size.of(RATINGS.users, RATINGS.n_items), cipher_suite(name))) == sent
+    )
 
 
 def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None:
@@ -75,7 +77,7 @@ def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None
         for one in report["measures"]
         if one["bytes_sent"]
     }
-    expected = dict(plan(params, size, suite(SUITE)).sent)
+    expected = dict(plan(params, size, cipher_suite(SUITE)).sent)
     del measured["users", "upload"], expected[USERS, "upload"]
     assert measured == expected
 
@@ -95,7 +97,7 @@ def test_at_sizes_no_test_could_run_two_readings_agree(
     expected: Counter[str] = Counter()
     for sender, _, _, length in message_lengths(params, names[0], names[1], "paillier-3072"):
         expected[sender] += length
-    tally = plan(params, Size.numbered(users, items), suite("paillier-3072"))
+    tally = plan(params, Size.numbered(users, items), cipher_suite("paillier-3072"))
     assert by_party(tally) == expected
 
 
@@ -122,7 +124,7 @@ def by_party(tally: Tally) -> Counter[str]:
 
 def unit_costs() -> Coefficients:
     """Made up: every primitive takes a little."""
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), cipher_suite(SUITE))
     names = {primitive for _, primitive in tally.work}
     costs = {f"{name}/{SUITE}" if name in KEYED else name: 1e-6 for name in names}
     return Coefficients('a "machine"', costs, costs)
@@ -136,7 +138,7 @@ def test_more_of_anything_never_costs_less(dimension: str) -> None:
         value = {"users": 30, "items": 20, "rank": 2, "iterations": 2}
         value[dimension] *= factor
         params = Parameters(rank=value["rank"], iterations=value["iterations"])
-        tally = plan(params, Size.numbered(value["users"], value["items"]), suite(SUITE))
+        tally = plan(params, Size.numbered(value["users"], value["items"]), cipher_suite(SUITE))
         found = costs.estimate(tally, SUITE)
         now = (found.total, found.memory, sum(tally.sent.values()))
         assert all(new >= old for new, old in zip(now, last, strict=True))
@@ -150,7 +152,7 @@ def test_a_fit_finds_the_costs_that_made_the_samples() -> None:
     samples = []
     for number, params in enumerate(VARIANTS.values()):
         for users, items in ((9, 5), (4, 30), (40, 8)):
-            tally = plan(params, Size.numbered(users + number, items), suite(SUITE))
+            tally = plan(params, Size.numbered(users + number, items), cipher_suite(SUITE))
             estimate = hidden.estimate(tally, SUITE)
             samples.append(Sample(SUITE, tally, estimate.seconds, estimate.memory))
     found = fit(samples, "here")
@@ -195,7 +197,7 @@ def test_the_shipped_costs_are_sane() -> None:
     assert min((*shipped.seconds.values(), *shipped.memory.values())) >= 0
     for name in shipped.suites:
         small, large = (
-            shipped.estimate(plan(Parameters(), Size.numbered(*size), suite(name)), name)
+            shipped.estimate(plan(Parameters(), Size.numbered(*size), cipher_suite(name)), name)
             for size in ((100, 80), (200, 160))
         )
         assert 0 < small.total < large.total
@@ -216,7 +218,9 @@ def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
     assert main.main(command) == 0
     shown = capsys.readouterr().out
     for name in (SUITE, "paillier-2048"):
-        sent = by_party(plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), suite(name)))
+        sent = by_party(
+            plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), cipher_suite(name))
+        )
         assert f"RecSys {sent['recsys']:,} bytes, CSP {sent['csp']:,} bytes" in shown
     assert shown.count("memory of each server: ") == 1
     assert shown.count("not known") == 1
@@ -228,6 +232,6 @@ def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
 
 
 def test_a_suite_without_costs_has_no_estimate() -> None:
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), cipher_suite(SUITE))
     with pytest.raises(ParametersError, match="were not measured"):
         replace(unit_costs(), seconds={}).estimate(tally, SUITE)

@@ -23,7 +23,7 @@ from ppmf.bench.spu import Entry
 from ppmf_costs.model import KEYED, Coefficients
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError
 from ppmf_spec.parameters import Parameters
@@ -62,7 +62,7 @@ UNIT_COST = 1e-6
 
 def pretended(ratings: Ratings, params: Parameters, suite: str, *_: object) -> Measured:
     """A run by a clock that a linear cost model explains exactly."""
-    tally = plan(params, Size.of(ratings.users, ratings.n_items), suite_named(suite))
+    tally = plan(params, Size.of(ratings.users, ratings.n_items), cipher_suite(suite))
     names = {f"{name}/{suite}" if name in KEYED else name for _, name in tally.work}
     costs = dict.fromkeys([*names, f"starts/{suite}"], UNIT_COST)
     estimate = Coefficients("", costs, dict.fromkeys(costs, 1.0)).estimate(tally, suite)
@@ -354,8 +354,8 @@ def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> 
 
 
 def all_names() -> list[str]:
-    tally = plan(QUICK.base.params, Size.numbered(6, 5), suite_named(SUITE))
-    more = plan(Parameters(rank=2, iterations=2), Size.numbered(6, 5), suite_named(SUITE))
+    tally = plan(QUICK.base.params, Size.numbered(6, 5), cipher_suite(SUITE))
+    more = plan(Parameters(rank=2, iterations=2), Size.numbered(6, 5), cipher_suite(SUITE))
     names = {name for _, name in (*tally.work, *more.work)}
     return [f"{name}/{SUITE}" if name in KEYED else name for name in sorted(names)]
 

@@ -13,7 +13,7 @@ from ppmf import console
 from ppmf.progress import Forecast, following
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
@@ -27,7 +27,7 @@ WEIGHTS = {
     "steps": 1.0,
     "updates": 5.0,
 }
-TALLY = plan(Parameters(rank=2, iterations=2), Size.numbered(9, 8), suite("rlwe-8192"))
+TALLY = plan(Parameters(rank=2, iterations=2), Size.numbered(9, 8), cipher_suite("rlwe-8192"))
 
 
 def whole_run(half_steps: int) -> Iterator[tuple[str, int]]:

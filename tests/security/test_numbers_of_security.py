@@ -17,7 +17,7 @@ from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.protocols.ratings_product import orientations
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES
 from tests.support.leaks import LEAKS
@@ -68,7 +68,7 @@ def test_the_bits_that_the_hash_leaves(text: str) -> None:
 def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
     """Four labels a gate; both keys of a transfer for every two words of pads."""
     work: Counter[str] = Counter()
-    tally = plan(Parameters(), Size.numbered(*MOVIELENS), suite("rlwe-8192"))
+    tally = plan(Parameters(), Size.numbered(*MOVIELENS), cipher_suite("rlwe-8192"))
     for (_, primitive), amount in tally.work.items():
         work[primitive] += amount
     calls = 4 * work["gates"] + work["pads"]

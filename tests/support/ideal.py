@@ -23,7 +23,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Uses,
 )
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
@@ -113,6 +113,6 @@ class IdealSuite(Suite):
         return 8 * sum(r * c for r, c in _shapes(layout, uses))
 
 
-def ideal_suite() -> SuiteChoice:
+def ideal_suite() -> CipherSuite:
     """The ideal product beside real transfers under a short Paillier key."""
-    return SuiteChoice(IdealSuite(), transfer_bits=512)
+    return CipherSuite(IdealSuite(), transfer_bits=512)

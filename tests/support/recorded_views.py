@@ -30,7 +30,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import transfers as transfers_module
-from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Record, read
 from ppmf_secure.simulator import Interruption, Leakage, simulate_csp, simulate_recsys
@@ -42,9 +42,9 @@ from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import ratings_of
 
-PAILLIER = suite("paillier-512-insecure")
-LATTICE = suite("rlwe-64-insecure")
-FINE_LATTICE = SuiteChoice(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
+PAILLIER = cipher_suite("paillier-512-insecure")
+LATTICE = cipher_suite("rlwe-64-insecure")
+FINE_LATTICE = CipherSuite(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
 """The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
 what is before it can be seen."""
 
@@ -63,7 +63,7 @@ class Case:
     parameters: Parameters
     users: int
     items: int
-    suite: SuiteChoice
+    suite: CipherSuite
     ratings: Mapping[tuple[int, int], int]
     cuts: tuple[int, ...] = ()
     forgetful: str = ""

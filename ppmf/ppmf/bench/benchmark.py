@@ -25,7 +25,7 @@ from ppmf.data.rating_sources import Source
 from ppmf_costs.model import Coefficients
 from ppmf_costs.plan import Size, plan
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import ratings as rating_lists
 from ppmf_spec.ratings import Ratings
@@ -186,7 +186,7 @@ class Benchmark:
             console.say(f"not extrapolated: the unit costs of {suite} were not measured")
             return {}
         size = Size.numbered(point.users, point.items)
-        full = self.costs.estimate(plan(point.params, size, suite_named(suite)), suite)
+        full = self.costs.estimate(plan(point.params, size, cipher_suite(suite)), suite)
         small = self.costs.estimate(measured.tally, suite)
         seconds = measured.wall * full.total / small.total
         console.say(

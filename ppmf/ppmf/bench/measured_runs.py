@@ -22,7 +22,7 @@ from ppmf_costs import plan as planning
 from ppmf_costs.model import Sample
 from ppmf_costs.plan import Size
 from ppmf_costs.tally import Tally
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
 from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec import ratings as rating_lists
@@ -76,7 +76,7 @@ class Measured:
     def tally(self) -> Tally:
         """The messages and operations that the public sizes predict."""
         size = Size.of(self.ratings.users, self.ratings.n_items)
-        return planning.plan(self.params, size, suite_named(self.suite))
+        return planning.plan(self.params, size, cipher_suite(self.suite))
 
     def sample(self) -> Sample:
         """The run as the cost model takes it."""

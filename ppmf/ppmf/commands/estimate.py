@@ -12,7 +12,7 @@ from ppmf import console, options
 from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
 from ppmf_costs.plan import PHASES, Size, plan
 from ppmf_costs.tally import Tally
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.roles import CSP, RECSYS
 
@@ -75,7 +75,7 @@ def estimate(
         f"{parameters.iterations} iterations"
     )
     for name in suites or measured.suites:
-        tally = plan(parameters, size, suite_named(name))
+        tally = plan(parameters, size, cipher_suite(name))
         known = measured.estimate(tally, name) if name in measured.suites else None
         console.say()
         console.say(name, style="bold")

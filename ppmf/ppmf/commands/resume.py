@@ -13,7 +13,7 @@ from ppmf import console
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.plan import Size, plan
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
 
 
@@ -40,7 +40,7 @@ def resume(
     """
     folder = RunFolder(out)
     session, last = folder.interrupted()
-    suite = suite_named(session.suite)
+    suite = cipher_suite(session.suite)
     params, size = session.parameters, Size.of(session.users, len(session.items))
     run = Run(params, suite.name, size.users, size.items, last + 1)
     console.note(f"epoch {run.epoch} of the run in {out}")

@@ -12,13 +12,13 @@ from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import take_seeds
 from ppmf_secure.session.checkpoint import Kept, read_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.roles import CSP
 
 
 def csp(
-    session: Session, suite: SuiteChoice, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
 ) -> Program[None]:
     """CSP's whole program. It ends with the only opening: its XOR share of V goes to RecSys.
 

@@ -11,14 +11,14 @@ from ppmf_secure.protocols.output import receive_output
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import take_uploads
 from ppmf_secure.session.checkpoint import Kept, read_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import RECSYS
 
 
 def recsys(
-    session: Session, suite: SuiteChoice, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
 ) -> Program[ItemProfiles]:
     """RecSys' whole program; its result is V, which it publishes.
 

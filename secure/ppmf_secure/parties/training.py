@@ -26,7 +26,7 @@ from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
 from ppmf_secure.protocols.sub_problem import problem
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_checkpoint
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
@@ -36,7 +36,7 @@ from ppmf_spec.roles import SIDES, Role, Side
 def train(
     me: Role,
     session: Session,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,
@@ -90,7 +90,7 @@ def train(
 def _set_up(
     me: Role,
     session: Session,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,

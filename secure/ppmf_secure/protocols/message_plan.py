@@ -35,7 +35,7 @@ from ppmf_secure.protocols.resumption import NAME_BYTES
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, StepRule, factor_rule
 from ppmf_secure.protocols.upload import SEALED_BYTES
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.bounds import bounds
@@ -149,7 +149,7 @@ class NameCheckpoints(Operation):
 class GiveServerKeys(Operation):
     """The servers exchange their public keys."""
 
-    suite: SuiteChoice
+    suite: CipherSuite
 
     def messages(self) -> Iterator[Due]:
         """One each way."""
@@ -166,7 +166,7 @@ class GiveServerKeys(Operation):
 class GiveEncryptedRows(Operation):
     """The servers exchange the encryptions of their shares of the ratings, in one orientation."""
 
-    suite: SuiteChoice
+    suite: CipherSuite
     orientation: Orientation
 
     @property
@@ -186,7 +186,7 @@ class GiveEncryptedRows(Operation):
 class TransferBases(Operation):
     """The base transfers, each way."""
 
-    suite: SuiteChoice
+    suite: CipherSuite
 
     def messages(self) -> Iterator[Due]:
         """A request and an answer, each way."""
@@ -267,7 +267,7 @@ class MultiplyRatings(Operation):
     public: the fixed side is the public start, so the product is local.
     """
 
-    suite: SuiteChoice
+    suite: CipherSuite
     orientation: Orientation
     public: bool
 
@@ -303,7 +303,7 @@ class MessagePlan:
 
     params: Parameters
     size: Size
-    suite: SuiteChoice
+    suite: CipherSuite
     epoch: int = 0
     held: tuple[int, int] = (0, 0)
     done: int = 0
@@ -312,7 +312,7 @@ class MessagePlan:
     def of(
         cls,
         session: Session,
-        suite: SuiteChoice,
+        suite: CipherSuite,
         *,
         epoch: int = 0,
         held: tuple[int, int] = (0, 0),
@@ -425,7 +425,7 @@ class MessagePlan:
         return self.params.word_bits * self.params.row_rank * self.rows(side)
 
 
-def limits(session: Session, suite: SuiteChoice, epoch: int) -> Limits:
+def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     """The most bytes that one message of an epoch can have, by sender and receiver.
 
     In a later epoch it is not known how many checkpoints the peer holds, nor where the run goes on:

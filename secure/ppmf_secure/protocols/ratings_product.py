@@ -27,7 +27,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Suite,
 )
 from ppmf_secure.primitives.shares import check_length
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
@@ -157,7 +157,7 @@ def orientations(params: Parameters, users: int, items: int) -> tuple[Orientatio
     )
 
 
-def check_session(session: Session, suite: SuiteChoice) -> None:
+def check_session(session: Session, suite: CipherSuite) -> None:
     """ParametersError when a session of this size does not fit the suite's ciphertexts
     (PPMF-SES-003).
     """

@@ -12,7 +12,7 @@ from ppmf_spec.errors import ParametersError
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteChoice:
+class CipherSuite:
     """A cipher suite by its name.
 
     products: the homomorphic matrix product.
@@ -32,7 +32,7 @@ class SuiteChoice:
         return self.products.secure
 
 
-def suite(name: str) -> SuiteChoice:
+def cipher_suite(name: str) -> CipherSuite:
     """The suite of that name; ParametersError for any other, naming those there are
     (PPMF-AHE-001).
     """
@@ -44,8 +44,8 @@ def suite(name: str) -> SuiteChoice:
 _SUITES = {
     choice.name: choice
     for choice in (
-        SuiteChoice(rlwe.suite("rlwe-8192"), 3072),
-        *(SuiteChoice(products, products.bits) for products in paillier.SUITES),
-        SuiteChoice(rlwe.suite("rlwe-64-insecure"), 512),
+        CipherSuite(rlwe.suite("rlwe-8192"), 3072),
+        *(CipherSuite(products, products.bits) for products in paillier.SUITES),
+        CipherSuite(rlwe.suite("rlwe-64-insecure"), 512),
     )
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.roles import CSP, RECSYS, Role
 
@@ -37,7 +37,7 @@ class Leakage:
     """
 
     session: Session
-    suite: SuiteChoice
+    suite: CipherSuite
     interruptions: tuple[Interruption, ...] = ()
     uploads: tuple[str, ...] = ()
 

@@ -30,7 +30,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import suite as suite_of
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
@@ -73,7 +73,7 @@ def train(
     """
     root = _coins(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
-    check_session(session, suite_of(suite))  # before any process starts
+    check_session(session, cipher_suite(suite))  # before any process starts
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
     places = Places(transcripts, checkpoints, coins_label)
@@ -273,7 +273,7 @@ def _serve(
     with Recorder(places.transcripts, name, epoch=epoch) as recorder:
         try:
             account = Account(name, recorder, report, store)
-            suite = suite_of(session.suite)
+            suite = cipher_suite(session.suite)
             program = _SERVERS[name](
                 session,
                 suite,

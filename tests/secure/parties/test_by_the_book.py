@@ -31,7 +31,7 @@ from ppmf_secure.protocols import transfers as pair_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import upload
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes
 from ppmf_spec.errors import ParametersError
@@ -327,12 +327,12 @@ def test_the_suites_are_those_of_the_table() -> None:
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d+) \| (\w+)", text, re.M)
     assert len(rows) == 7
     for name, kind, bits, purpose in rows:
-        found = suite(name)
+        found = cipher_suite(name)
         assert found.transfer_bits == int(bits)
         assert isinstance(found.products, RlweSuite) == (kind == "lattice")
         assert found.secure == (purpose == "use")
         assert name.endswith("-insecure") == (purpose == "tests")
     with pytest.raises(ParametersError) as refused:
-        suite("paillier-512")
+        cipher_suite("paillier-512")
     names = str(refused.value).split("choose from ")[1].split(", ")
     assert sorted(names) == sorted(name for name, *_ in rows)

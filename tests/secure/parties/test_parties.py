@@ -26,7 +26,7 @@ from ppmf_secure.protocols.upload import (
     upload,
     user_rows,
 )
-from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
@@ -164,7 +164,7 @@ def test_servers_of_different_suites_say_so() -> None:
         program.send(other)
 
 
-def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
+def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
     """CSP's program for one user, up to where RecSys' key is due."""
     session = Session(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
     program = csp(session, chosen, Coins.seeded("csp"))
@@ -182,7 +182,7 @@ def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
     return program
 
 
-LATTICE, PAILLIER = suite("rlwe-64-insecure"), suite("paillier-512-insecure")
+LATTICE, PAILLIER = cipher_suite("rlwe-64-insecure"), cipher_suite("paillier-512-insecure")
 LATTICE_KEY = LATTICE.products.generate(Coins.seeded("lattice key")).public
 MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
@@ -199,7 +199,7 @@ MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes(
     ],
 )
 def test_a_key_of_another_suite_is_named(
-    chosen: SuiteChoice, keys: tuple[bytes, bytes], error: type[Exception], message: str
+    chosen: CipherSuite, keys: tuple[bytes, bytes], error: type[Exception], message: str
 ) -> None:
     """The name of the suite is right, the key is not."""
     program = _csp_that_waits_for_a_key(chosen)
@@ -216,7 +216,7 @@ def test_a_key_of_another_suite_is_named(
     ],
 )
 def test_a_run_of_servers_with_keys_of_different_suites_says_so(
-    names: tuple[SuiteChoice, SuiteChoice], message: str
+    names: tuple[CipherSuite, CipherSuite], message: str
 ) -> None:
     """RecSys and CSP agree on the name, and disagree on what it stands for."""
     ratings = ratings_of(1, 3, {(0, 0): 4})
@@ -263,4 +263,4 @@ def test_a_session_beyond_a_suites_budget_is_refused_before_anything_is_sent(
     many = tuple(str(number) for number in range(1, 60_001))
     session = Session(Parameters(), many, ("1",), "rlwe-8192", bytes(16))
     with pytest.raises(ParametersError, match="flood"):
-        next(server(session, suite("rlwe-8192"), Coins.seeded("x")))
+        next(server(session, cipher_suite("rlwe-8192"), Coins.seeded("x")))

@@ -25,7 +25,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import output
 from ppmf_secure.protocols.upload import upload
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.recorded_ends import Progress
@@ -81,7 +81,7 @@ Transcripts = dict[str, list[tuple[str, str, bytes]]]
 
 @cache
 def transcripts(case: str, suite_name: str, data: str, coins: str = "coins") -> Transcripts:
-    chosen = ideal_suite() if suite_name == "ideal" else suite(suite_name)
+    chosen = ideal_suite() if suite_name == "ideal" else cipher_suite(suite_name)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
@@ -165,7 +165,7 @@ def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None
     params = Parameters(rank=1, iterations=2, bias=bias)
     ratings = ratings_of(70, 2, {(0, 0): 4, (69, 1): -5})
     with tempfile.TemporaryDirectory() as name:
-        profiles = run_toy(ratings, params, suite(LATTICE), transcripts=Path(name))
+        profiles = run_toy(ratings, params, cipher_suite(LATTICE), transcripts=Path(name))
         written = [r.message for r in read(Path(name) / "csp.cborseq") if r.direction == "sent"]
     assert profiles == fixed.train(ratings, params)
     predicted = message_lengths(params, ratings.users, ratings.items, LATTICE)
@@ -356,7 +356,7 @@ def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(Slots, "unpack", watched)
     ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
     for coins in ("d1", "d2", "d3", "d4"):
-        run_toy(ratings, CASES["default"], suite(PAILLIER), label=coins)
+        run_toy(ratings, CASES["default"], cipher_suite(PAILLIER), label=coins)
     assert chi_square(b"".join(slots)) < CHI_SQUARE_255
     assert chi_square(b"".join(slot[:2] for slot in slots)) < CHI_SQUARE_255
     assert chi_square(np.array(shares, dtype="<u8").tobytes()) < CHI_SQUARE_255

@@ -12,7 +12,7 @@ from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Suite
 from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
@@ -53,7 +53,7 @@ def _set_up_both(
 def test_the_servers_shares_add_up_to_the_product(
     rows: int, width: int, columns: int, name: str, label: str
 ) -> None:
-    chosen = ideal_suite().products if name == "ideal" else suite(name).products
+    chosen = ideal_suite().products if name == "ideal" else cipher_suite(name).products
     uses = (slice(0, columns), slice(0, max(1, columns - 1)))
     orientation = Orientation(Side.USERS, Layout(rows, (width, width), 10_000), uses)
     coins = Coins.seeded(label)
