@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
@@ -133,6 +133,6 @@ def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | N
     """
     chosen = cipher_suite(message.suite) if chosen is None else chosen
     chosen.products.peer(message.product_key)  # the cipher suite checks its own keys
-    if isinstance(chosen.products, RlweSuite):
+    if isinstance(chosen.products, RlweScheme):
         return LatticeCiphertexts(chosen.products.lattice, size)
     return PaillierCiphertexts.of(message.product_key)

@@ -34,7 +34,7 @@ from __future__ import annotations
 from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import kept_compact
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.protocols.message_plan import (
     GiveEncryptedRows,
@@ -132,7 +132,7 @@ def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> No
 def _compact(suite: CipherSuite, layout: Layout) -> bool:
     """Whether a matrix is kept at three bytes a residue instead of four."""
     products = suite.products
-    return isinstance(products, RlweSuite) and kept_compact(products.lattice, layout)
+    return isinstance(products, RlweScheme) and kept_compact(products.lattice, layout)
 
 
 def padding_bytes(suite: CipherSuite, orientation: Orientation) -> int:
@@ -141,7 +141,7 @@ def padding_bytes(suite: CipherSuite, orientation: Orientation) -> int:
     A lattice ciphertext has a first half that only a seed stands for on the wire: as long as a full
     row, however few of its columns are in use. Paillier has nothing of the kind.
     """
-    if not isinstance(suite.products, RlweSuite):
+    if not isinstance(suite.products, RlweScheme):
         return 0
     degree = suite.products.lattice.degree
     columns = sum(orientation.layout.blocks)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ideal building blocks: what the real ones are measured against, and what fast tests run on.
 
-`IdealSuite` is the matrix product of the hybrid model: its "ciphertexts" are the numbers themselves
-and its key is a name. It hides nothing and is for tests alone.
+`IdealScheme` is the matrix product of the hybrid model: its "ciphertexts" are the numbers
+themselves and its key is a name. It hides nothing and is for tests alone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
+    ProductScheme,
     RowIntake,
-    Suite,
     Uses,
 )
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
@@ -87,7 +87,7 @@ class IdealIntake(RowIntake):
         return IdealRows(matrix, self._layout)
 
 
-class IdealSuite(Suite):
+class IdealScheme(ProductScheme):
     """See the module."""
 
     name = "ideal"
@@ -115,4 +115,4 @@ class IdealSuite(Suite):
 
 def ideal_suite() -> CipherSuite:
     """The ideal product beside real transfers under a short Paillier key."""
-    return CipherSuite(IdealSuite(), transfer_bits=512)
+    return CipherSuite(IdealScheme(), transfer_bits=512)

@@ -25,7 +25,7 @@ from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.sealing import SealingKey
@@ -44,7 +44,7 @@ from tests.support.toy_runs import ratings_of
 
 PAILLIER = cipher_suite("paillier-512-insecure")
 LATTICE = cipher_suite("rlwe-64-insecure")
-FINE_LATTICE = CipherSuite(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
+FINE_LATTICE = CipherSuite(RlweScheme(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
 """The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
 what is before it can be seen."""
 
@@ -161,7 +161,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     """Within, every key that is made is noted; filled in at the end, for both servers."""
     secrets: dict[Role, Secrets] = {}
     noted = _Taps()
-    make_paillier, make_lattice = SecretKey.generate, RlweSuite.generate
+    make_paillier, make_lattice = SecretKey.generate, RlweScheme.generate
     make_sealing, derive, open_transfers = (
         SealingKey.generate,
         BatchKeys.key,
@@ -173,7 +173,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.primes[made.public.to_bytes()] = int(made._p), int(made._q)
         return made
 
-    def lattice(self: RlweSuite, coins: Coins) -> RlweOwner:
+    def lattice(self: RlweScheme, coins: Coins) -> RlweOwner:
         made = make_lattice(self, coins)
         one = np.zeros((1, self.lattice.degree), dtype=np.int32)
         one[0, 0] = 1
@@ -197,7 +197,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SecretKey, "generate", paillier)
-        patch.setattr(RlweSuite, "generate", lattice)
+        patch.setattr(RlweScheme, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(BatchKeys, "key", key)
         patch.setattr(server_module, "open_transfers", pair)

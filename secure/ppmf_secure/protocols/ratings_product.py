@@ -24,7 +24,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
-    Suite,
+    ProductScheme,
 )
 from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -89,7 +89,7 @@ class Product:
 
 def set_up(
     me: Role,
-    suite: Suite,
+    scheme: ProductScheme,
     own: OwnerKey,
     theirs: PeerKey,
     orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
@@ -104,10 +104,10 @@ def set_up(
     products = []
     for orientation, mine in orientations:
         layout = orientation.layout
-        size = suite.row_bytes(layout)
+        size = scheme.row_bytes(layout)
         encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
         intake = theirs.intake(layout)
-        for batch in row_batches(suite, layout):
+        for batch in row_batches(scheme, layout):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
             message = yield from receive(peer, wire.EncryptedRows)
@@ -120,9 +120,9 @@ def set_up(
     return products
 
 
-def row_batches(suite: Suite, layout: Layout) -> Iterator[range]:
+def row_batches(scheme: ProductScheme, layout: Layout) -> Iterator[range]:
     """The rows that travel in one message each (PPMF-PRD-003)."""
-    step = max(1, BATCH_BYTES // suite.row_bytes(layout))
+    step = max(1, BATCH_BYTES // scheme.row_bytes(layout))
     for first in range(0, layout.rows, step):
         yield range(first, min(first + step, layout.rows))
 

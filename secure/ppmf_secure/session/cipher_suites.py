@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ppmf_secure.primitives.encryption.interface import Suite
-from ppmf_secure.primitives.encryption.lattice import scheme as rlwe
-from ppmf_secure.primitives.encryption.paillier import scheme as paillier
+from ppmf_secure.primitives.encryption.interface import ProductScheme
+from ppmf_secure.primitives.encryption.lattice.scheme import rlwe_scheme
+from ppmf_secure.primitives.encryption.paillier.scheme import SCHEMES as PAILLIER_SCHEMES
 from ppmf_spec.errors import ParametersError
 
 
@@ -19,7 +19,7 @@ class CipherSuite:
     transfer_bits: the Paillier modulus of the base transfers.
     """
 
-    products: Suite
+    products: ProductScheme
     transfer_bits: int
 
     @property
@@ -44,8 +44,8 @@ def cipher_suite(name: str) -> CipherSuite:
 _SUITES = {
     choice.name: choice
     for choice in (
-        CipherSuite(rlwe.suite("rlwe-8192"), 3072),
-        *(CipherSuite(products, products.bits) for products in paillier.SUITES),
-        CipherSuite(rlwe.suite("rlwe-64-insecure"), 512),
+        CipherSuite(rlwe_scheme("rlwe-8192"), 3072),
+        *(CipherSuite(products, products.bits) for products in PAILLIER_SCHEMES),
+        CipherSuite(rlwe_scheme("rlwe-64-insecure"), 512),
     )
 }

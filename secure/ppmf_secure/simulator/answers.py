@@ -20,22 +20,24 @@ from dataclasses import replace
 import numpy as np
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Suite, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, ProductScheme, Uses
 from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
 from ppmf_secure.primitives.encryption.lattice.params import Budget
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, flood
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.shares import words_to_bytes
 
 
-def answer(suite: Suite, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:
+def answer(
+    scheme: ProductScheme, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins
+) -> bytes:
     """An answer to the rows of that layout, under the owner's key, to no question."""
-    if isinstance(suite, RlweSuite):
-        return _lattice(Ring(suite.lattice), owner, layout, uses, coins)
+    if isinstance(scheme, RlweScheme):
+        return _lattice(Ring(scheme.lattice), owner, layout, uses, coins)
     bits = 8 * len(owner.public)
     return _paillier(PublicKey.parse(owner.public, bits), layout, uses, coins)
 

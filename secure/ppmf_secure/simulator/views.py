@@ -17,7 +17,13 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, PeerKey, Suite, Uses
+from ppmf_secure.primitives.encryption.interface import (
+    Layout,
+    OwnerKey,
+    PeerKey,
+    ProductScheme,
+    Uses,
+)
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.protocols.resumption import lineage
@@ -190,7 +196,7 @@ class _Past:
     def program(self, epoch: int, imagined: Imagined, coins: Coins) -> Program[Any]:
         """The server's program in that epoch."""
         suite = replace(
-            self._leakage.suite, products=_Watched(self._leakage.suite.products, imagined)
+            self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, imagined)
         )
         server = {RECSYS: recsys, CSP: csp}[self._me]
         return server(self._leakage.session, suite, coins, epoch=epoch, kept=self._kept(epoch))
@@ -224,36 +230,36 @@ class _Past:
                 self._lineages[epoch] = lineage(self._leakage.session, keys)
 
 
-class _Watched(Suite):
-    """A suite that tells `imagined` which key pair the server made."""
+class _WatchedScheme(ProductScheme):
+    """A scheme that tells `imagined` which key pair the server made."""
 
-    def __init__(self, suite: Suite, imagined: Imagined) -> None:
-        self.name, self.secure = suite.name, suite.secure
-        self._suite = suite
+    def __init__(self, scheme: ProductScheme, imagined: Imagined) -> None:
+        self.name, self.secure = scheme.name, scheme.secure
+        self._scheme = scheme
         self._imagined = imagined
 
     @property
     def key_bytes(self) -> int:
-        """As the suite says."""
-        return self._suite.key_bytes
+        """As the scheme says."""
+        return self._scheme.key_bytes
 
     def generate(self, coins: Coins) -> OwnerKey:
-        """As the suite does."""
-        self._imagined.own = self._suite.generate(coins)
+        """As the scheme does."""
+        self._imagined.own = self._scheme.generate(coins)
         return self._imagined.own
 
     def peer(self, public: bytes) -> PeerKey:
-        """As the suite does."""
-        return self._suite.peer(public)
+        """As the scheme does."""
+        return self._scheme.peer(public)
 
     def check(self, layout: Layout) -> None:
-        """As the suite does."""
-        self._suite.check(layout)
+        """As the scheme does."""
+        self._scheme.check(layout)
 
     def row_bytes(self, layout: Layout) -> int:
-        """As the suite does."""
-        return self._suite.row_bytes(layout)
+        """As the scheme does."""
+        return self._scheme.row_bytes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """As the suite does."""
-        return self._suite.answer_bytes(layout, uses)
+        """As the scheme does."""
+        return self._scheme.answer_bytes(layout, uses)

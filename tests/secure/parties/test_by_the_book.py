@@ -21,7 +21,7 @@ from ppmf_secure.primitives import hashing
 from ppmf_secure.primitives.base_transfers import answer, choose
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
 from ppmf_secure.primitives.hashing import BatchKeys
@@ -329,7 +329,7 @@ def test_the_suites_are_those_of_the_table() -> None:
     for name, kind, bits, purpose in rows:
         found = cipher_suite(name)
         assert found.transfer_bits == int(bits)
-        assert isinstance(found.products, RlweSuite) == (kind == "lattice")
+        assert isinstance(found.products, RlweScheme) == (kind == "lattice")
         assert found.secure == (purpose == "use")
         assert name.endswith("-insecure") == (purpose == "tests")
     with pytest.raises(ParametersError) as refused:

@@ -25,9 +25,9 @@ from ppmf_secure.primitives.encryption.paillier import scheme as paillier
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, RangeError, StateError
-from tests.support.lattice_suites import SMALL, owner_of, take_in
+from tests.support.lattice_schemes import SMALL, owner_of, take_in
 
-PAILLIER = paillier.suite("paillier-512-insecure")
+PAILLIER = paillier.paillier_scheme("paillier-512-insecure")
 ODD = np.array([1, 0], dtype=np.uint64)
 NO_KEYS: Any = None  # of a call that is refused before it needs them
 
@@ -158,7 +158,7 @@ def test_names_given_twice_to_a_builder() -> None:
 
 
 @pytest.mark.parametrize("suite", [PAILLIER, SMALL])
-def test_shapes_of_a_product(suite: paillier.PaillierSuite | rlwe.RlweSuite) -> None:
+def test_shapes_of_a_product(suite: paillier.PaillierScheme | rlwe.RlweScheme) -> None:
     layout, coins = Layout(3, (3, 1), 12), Coins.seeded("shapes")
     owner = suite.generate(coins)
     for shape in ((3, 3), (2, 4), (4, 3)):
@@ -246,15 +246,15 @@ def forged(at: int, value: int) -> bytes:
             "row 5: ciphertext 1 is not prime to N",
         ),
         (
-            lambda: paillier.suite("paillier"),
+            lambda: paillier.paillier_scheme("paillier"),
             ParametersError,
-            "no Paillier suite 'paillier': choose from paillier-3072, paillier-2048, "
+            "no Paillier scheme 'paillier': choose from paillier-3072, paillier-2048, "
             "paillier-1024-insecure, paillier-768-insecure, paillier-512-insecure",
         ),
         (
-            lambda: rlwe.suite("rlwe"),
+            lambda: rlwe.rlwe_scheme("rlwe"),
             ParametersError,
-            "no lattice suite 'rlwe': choose from rlwe-8192, rlwe-64-insecure",
+            "no lattice scheme 'rlwe': choose from rlwe-8192, rlwe-64-insecure",
         ),
         (
             lambda: Slots.of(512, Layout(1, (1,), 1 << 343)),
@@ -359,7 +359,7 @@ def test_a_suite_checks_what_fits_its_own_ciphertexts() -> None:
         with pytest.raises(ParametersError):
             suite.check(neither)
     of_3072_bits = Layout(3, (3,), 1 << 360)
-    paillier.suite("paillier-3072").check(of_3072_bits)
+    paillier.paillier_scheme("paillier-3072").check(of_3072_bits)
     with pytest.raises(ParametersError):
         PAILLIER.check(of_3072_bits)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, Suite
+from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme
 from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
@@ -23,7 +23,7 @@ NAMES = (CSP, RECSYS)
 
 
 def _set_up_both(
-    chosen: Suite, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
+    chosen: ProductScheme, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
 ) -> list[Product]:
     coins = [Coins.seeded(f"{label}/{me}") for me in NAMES]
     keys = [chosen.generate(c) for c in coins]

@@ -95,7 +95,7 @@ class PeerKey(ABC):
         return intake.finish()
 
 
-class Suite(ABC):
+class ProductScheme(ABC):
     """The products of a cipher suite: `paillier-3072`, `rlwe-8192`, ..."""
 
     name: str

@@ -16,14 +16,14 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_scheme
 from ppmf_spec.errors import EncodingError, RangeError
 from tests.support.lattice_by_hand import Polynomial, Shape
 
 Words = NDArray[np.uint64]
 Shares = dict[tuple[int, int, int], int]
 
-FULL, SMALL = suite("rlwe-8192"), suite("rlwe-64-insecure")
+FULL, SMALL = rlwe_scheme("rlwe-8192"), rlwe_scheme("rlwe-64-insecure")
 SHAPES = {
     "one piece": Shape(64, 3, (20, 32), 1 << 12, (range(0, 2), range(1, 2))),
     "four pieces": Shape(64, 5, (70, 130), 1 << 12, (range(2, 5), range(0, 3))),
@@ -33,7 +33,7 @@ SHAPES = {
 LAST = 2**64 - 1
 
 
-def chosen(shape: Shape) -> RlweSuite:
+def chosen(shape: Shape) -> RlweScheme:
     return FULL if shape.degree == 8192 else SMALL
 
 

@@ -19,7 +19,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
     wanted,
 )
 from ppmf_secure.primitives.encryption.lattice.params import TOY
-from tests.support.lattice_suites import FULL, SMALL
+from tests.support.lattice_schemes import FULL, SMALL
 
 FOURTEEN = Layout(3, (5, 0, 9), 1)
 FIRST = Segment(0, slice(0, 5), slice(0, 5))

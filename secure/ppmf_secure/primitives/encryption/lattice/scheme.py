@@ -32,7 +32,7 @@ decrypts to noise.
 from __future__ import annotations
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, Suite, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme, Uses
 from ppmf_secure.primitives.encryption.lattice.layout import Ring
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget, Lattice
@@ -40,7 +40,7 @@ from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
 from ppmf_spec.errors import ParametersError
 
 
-class RlweSuite(Suite):
+class RlweScheme(ProductScheme):
     """Ring learning with errors over one lattice; `rlwe-8192` is the one with security."""
 
     def __init__(self, lattice: Lattice) -> None:
@@ -75,11 +75,11 @@ class RlweSuite(Suite):
         return self._ring.answer_bytes(layout, uses)
 
 
-_SUITES = {s.name: s for s in map(RlweSuite, (STANDARD, TOY))}
+_SCHEMES = {s.name: s for s in map(RlweScheme, (STANDARD, TOY))}
 
 
-def suite(name: str) -> RlweSuite:
+def rlwe_scheme(name: str) -> RlweScheme:
     """The suite of that name; ParametersError on an unknown one, naming those there are."""
-    if name not in _SUITES:
-        raise ParametersError(f"no lattice suite {name!r}: choose from {', '.join(_SUITES)}")
-    return _SUITES[name]
+    if name not in _SCHEMES:
+        raise ParametersError(f"no lattice scheme {name!r}: choose from {', '.join(_SCHEMES)}")
+    return _SCHEMES[name]

@@ -31,8 +31,8 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
+    ProductScheme,
     RowIntake,
-    Suite,
     Uses,
 )
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
@@ -180,7 +180,7 @@ class PaillierIntake(RowIntake):
         return PaillierRows(self._public, self._randomisers, layout, columns)
 
 
-class PaillierSuite(Suite):
+class PaillierScheme(ProductScheme):
     """Paillier with a modulus of `bits` bits: 3072 for 128 bits of security (SP 800-57, table 2).
 
     Anything shorter is for tests, and not `secure`.
@@ -222,14 +222,14 @@ class PaillierSuite(Suite):
         return 2 * (self.bits // 8)
 
 
-SUITES = tuple(map(PaillierSuite, (3072, 2048, 1024, 768, 512)))
+SCHEMES = tuple(map(PaillierScheme, (3072, 2048, 1024, 768, 512)))
 
 
-def suite(name: str) -> PaillierSuite:
+def paillier_scheme(name: str) -> PaillierScheme:
     """The suite of that name; ParametersError on an unknown one, naming those there are."""
-    by_name = {each.name: each for each in SUITES}
+    by_name = {each.name: each for each in SCHEMES}
     if name not in by_name:
-        raise ParametersError(f"no Paillier suite {name!r}: choose from {', '.join(by_name)}")
+        raise ParametersError(f"no Paillier scheme {name!r}: choose from {', '.join(by_name)}")
     return by_name[name]
 
 

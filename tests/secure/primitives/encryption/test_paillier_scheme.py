@@ -22,14 +22,14 @@ from ppmf_secure.primitives.encryption.paillier.scheme import (
     PaillierOwner,
     PaillierPeer,
     PaillierRows,
-    PaillierSuite,
-    suite,
+    PaillierScheme,
+    paillier_scheme,
 )
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 Words = NDArray[np.uint64]
-SUITE = suite("paillier-512-insecure")
+SCHEME = paillier_scheme("paillier-512-insecure")
 LAST = 2**64 - 1
 
 words = st.integers(0, LAST) | st.sampled_from([0, 1, LAST])
@@ -37,16 +37,16 @@ words = st.integers(0, LAST) | st.sampled_from([0, 1, LAST])
 
 @cache
 def _owner(label: str = "Q") -> PaillierOwner:
-    return SUITE.generate(Coins.seeded(label))
+    return SCHEME.generate(Coins.seeded(label))
 
 
 def _peer() -> PaillierPeer:
-    return SUITE.peer(_owner().public)
+    return SCHEME.peer(_owner().public)
 
 
 def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows:
     encrypted = list(_owner().encrypt_rows(matrix, layout, Coins.seeded(label)))
-    assert {len(row) for row in encrypted} == {SUITE.row_bytes(layout)}
+    assert {len(row) for row in encrypted} == {SCHEME.row_bytes(layout)}
     taken = _peer().rows(encrypted, layout)
     assert isinstance(taken, PaillierRows)
     return taken
@@ -55,7 +55,7 @@ def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows
 def _check(x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
     answer, p_shares = _take_in(matrix, layout).multiply(x, uses, Coins.seeded("answer"))
-    assert len(answer) == SUITE.answer_bytes(layout, uses)
+    assert len(answer) == SCHEME.answer_bytes(layout, uses)
     q_shares = _owner().decrypt(answer, layout, uses)
     offsets = np.cumsum((0, *layout.blocks))
     for block, use in enumerate(uses):
@@ -223,7 +223,7 @@ def test_layouts_that_do_not_fit() -> None:
         Slots.of(512, Layout(1, (1,), 1 << 343))
     for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
         with pytest.raises(ParametersError, match="matrix layout"):
-            SUITE.row_bytes(layout)
+            SCHEME.row_bytes(layout)
 
 
 @pytest.mark.req("PPMF-AHE-001")
@@ -235,20 +235,20 @@ def test_suites_by_name() -> None:
         ("paillier-768-insecure", 768, False),
         ("paillier-512-insecure", 512, False),
     ]:
-        found = suite(name)
+        found = paillier_scheme(name)
         assert (found.name, found.bits, found.secure) == (name, bits, secure)
-        again = PaillierSuite(bits)
+        again = PaillierScheme(bits)
         assert (again.name, again.bits, again.secure) == (name, bits, secure)
     for unknown in ("paillier-512", "paillier", "rlwe-8192", ""):
         with pytest.raises(ParametersError, match="paillier-3072"):
-            suite(unknown)
+            paillier_scheme(unknown)
 
 
 def test_keys_of_another_suite_are_refused() -> None:
     with pytest.raises(EncodingError, match="64 bytes instead of 96"):
-        suite("paillier-768-insecure").peer(_owner().public)
+        paillier_scheme("paillier-768-insecure").peer(_owner().public)
     with pytest.raises(RangeError, match="small prime"):
-        SUITE.peer(b"\xff" + bytes(63))
+        SCHEME.peer(b"\xff" + bytes(63))
 
 
 def _rows_and_layout() -> tuple[list[bytes], Layout]:
