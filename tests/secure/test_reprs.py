@@ -48,7 +48,7 @@ def test_offsets_keys_and_coins_do_not_show() -> None:
     halves = dealt_pairs("repr")
     words = dealt_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
     text = repr((halves, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
-    for number in (*halves[0].offset, *words[0].sent.ravel()):
+    for number in (*halves[0].offset, *words[0].sender_keys.ravel()):
         assert str(number) not in text
 
 

@@ -13,10 +13,10 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.primitives.transfer_extension import (
-    ExtensionReceiver,
+    ExtensionChooser,
     ExtensionSender,
-    delta_bits,
-    fresh_delta,
+    fresh_offset,
+    offset_bits,
 )
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.transport.stepper import run_together
@@ -28,20 +28,20 @@ Words = NDArray[np.uint64]
 def dealt_pairs(label: str) -> tuple[Transfers, Transfers]:
     """(CSP's, RecSys') halves of an epoch whose base transfers a dealer made: ideal base OT."""
     coins = Coins.seeded(f"dealer/{label}")
-    offsets = {me: fresh_delta(coins, odd=me == CSP) for me in (CSP, RECSYS)}
+    offsets = {me: fresh_offset(coins, odd=me == CSP) for me in (CSP, RECSYS)}
     seeds = {
         me: np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
         for me in (CSP, RECSYS)
     }
     halves = {}
     for me, peer in ((CSP, RECSYS), (RECSYS, CSP)):
-        chosen = seeds[me][np.arange(128), delta_bits(offsets[me])]
+        chosen = seeds[me][np.arange(128), offset_bits(offsets[me])]
         halves[me] = Transfers(
             me=me,
             keys=BatchKeys(bytes(32), 0),
             offset=offsets[me],
             sender=ExtensionSender(offsets[me], chosen, me.encode()),
-            receiver=ExtensionReceiver(seeds[peer], peer.encode()),
+            chooser=ExtensionChooser(seeds[peer], peer.encode()),
         )
     return halves[CSP], halves[RECSYS]
 

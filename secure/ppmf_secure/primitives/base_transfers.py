@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The 128 base oblivious transfers over Paillier (chapter 4, "Base transfers"), semi-honest.
 
-The sender ends with 128 pairs of random 16-byte seeds, the receiver with one seed of each pair, the
+The sender ends with 128 pairs of random 16-byte seeds, the chooser with one seed of each pair, the
 one its choice bit names. `transfer_extension` extends them to millions. Two messages:
 
-- request: Enc(b_0), ..., Enc(b_127), the receiver's choice bits under its own key;
+- request: Enc(b_0), ..., Enc(b_127), the chooser's choice bits under its own key;
 - answer: Enc(sum_i 2^(128 i) s_i), re-randomised, where s_i = m_i0 + b_i (m_i1 - m_i0) is the
   chosen seed as a little-endian integer. As many transfers share a ciphertext as N has room for
   128-bit slots: 23 at 3072 bits. Each sum is below 2^(128 slots) < N, so nothing wraps or carries.
@@ -13,15 +13,15 @@ What the sender learns: nothing of the choices. Telling encryptions of 0 from en
 telling N-th residues mod N^2 from others times (1 + N), which is hard under DCR; by a hybrid over
 the 128 ciphertexts the request hides all bits together.
 
-What the receiver learns: nothing beyond the chosen seeds, not even with unbounded power. Any c_i in
+What the chooser learns: nothing beyond the chosen seeds, not even with unbounded power. Any c_i in
 Z_(N^2)^* is (1 + N)^x_i y_i^N for one x_i in Z_N and one y_i in Z_N^*. The answer
 
     prod_i c_i^(2^(128 i) (m_i1 - m_i0)) * (1 + N)^(sum_i 2^(128 i) m_i0) * r^N
 
 is (1 + N)^s (y r)^N with s = sum_i 2^(128 i) (m_i0 + x_i (m_i1 - m_i0)) mod N and y a product of
 powers of the y_i. Since r is fresh and uniform in Z_N^*, so is y r: the answer is exactly a fresh
-encryption of s, whatever randomness the receiver put into its request, and with x_i = b_i in {0, 1}
-the sum s is the chosen seeds and no more. (A receiver that encrypts other values than bits gets
+encryption of s, whatever randomness the chooser put into its request, and with x_i = b_i in {0, 1}
+the sum s is the chosen seeds and no more. (A chooser that encrypts other values than bits gets
 another combination of the seeds; that is a deviation, outside the honest-but-curious model.)
 """
 
@@ -44,22 +44,22 @@ _SEED_BITS = 8 * SEED_BYTES
 
 
 def request_bytes(public: PublicKey) -> int:
-    """Length of a request under the receiver's key."""
+    """Length of a request under the chooser's key."""
     return TRANSFERS * public.ciphertext_bytes
 
 
 def answer_bytes(public: PublicKey) -> int:
-    """Length of an answer under the receiver's key."""
+    """Length of an answer under the chooser's key."""
     return len(_groups(public)) * public.ciphertext_bytes
 
 
 def choose(secret: SecretKey, choices: Bits, coins: Coins) -> bytes:
-    """The receiver's request for choice bits (128,) (PPMF-OTE-002)."""
+    """The chooser's request for choice bits (128,) (PPMF-OTE-002)."""
     return secret.public.write(secret.encrypt(int(bit), coins) for bit in choices)
 
 
 def answer(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, Bytes]:
-    """The sender's answer under the receiver's key, and the seeds (128, 2, 16) it drew.
+    """The sender's answer under the chooser's key, and the seeds (128, 2, 16) it drew.
 
     Raises EncodingError on a request of the wrong length, RangeError on a ciphertext outside its
     group (PPMF-OTE-003).
@@ -75,7 +75,7 @@ def answer(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, Byte
 
 
 def reveal(secret: SecretKey, answered: bytes) -> Bytes:
-    """The receiver's seeds (128, 16) from the answer to its request (PPMF-OTE-003).
+    """The chooser's seeds (128, 16) from the answer to its request (PPMF-OTE-003).
 
     Raises EncodingError on an answer of the wrong length, RangeError on a ciphertext outside its
     group or on a plaintext that is no row of seeds (as under another key).

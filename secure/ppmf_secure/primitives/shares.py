@@ -34,14 +34,14 @@ class SharedWords:
     """n words of `width` bits, XOR-shared, each bit with its two transfers.
 
     bits (width, n): this party's share.
-    sent (width, n, 2): the keys of choice 0 of the transfers it sends; the key of choice 1 is that
+    sender_keys (width, n, 2): the keys of choice 0 of the transfers it sends; the key of choice 1 is that
         XOR `offset` (2,). The peer's bit is the choice.
-    chosen (width, n, 2): the keys its own bits chose in the transfers the peer sends.
+    chosen_keys (width, n, 2): the keys its own bits chose in the transfers the peer sends.
     """
 
     bits: Bits
-    sent: Words
-    chosen: Words
+    sender_keys: Words
+    chosen_keys: Words
     offset: Words
 
     @property
@@ -55,7 +55,7 @@ class SharedWords:
     def take(self, part: slice) -> SharedWords:
         """The words of a slice of the elements."""
         return SharedWords(
-            self.bits[:, part], self.sent[:, part], self.chosen[:, part], self.offset
+            self.bits[:, part], self.sender_keys[:, part], self.chosen_keys[:, part], self.offset
         )
 
     @staticmethod
@@ -63,8 +63,8 @@ class SharedWords:
         """The words of `first`, then those of `second` (same width, same offset)."""
         return SharedWords(
             np.concatenate([first.bits, second.bits], axis=1),
-            np.concatenate([first.sent, second.sent], axis=1),
-            np.concatenate([first.chosen, second.chosen], axis=1),
+            np.concatenate([first.sender_keys, second.sender_keys], axis=1),
+            np.concatenate([first.chosen_keys, second.chosen_keys], axis=1),
             first.offset,
         )
 

@@ -1,39 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Correlated oblivious transfer by extension (chapter 4, "Extension"), semi-honest.
 
-The sender holds one offset delta of 128 bits. For each transfer it gets a random key
-k, and the receiver, with a choice bit b of its own, gets k ^ b delta: the invariant
+The sender holds one offset offset of 128 bits. For each transfer it gets a random key
+k, and the chooser, with a choice bit b of its own, gets k ^ b offset: the invariant
 
-    sender's key ^ receiver's key == choice * delta.
+    sender's key ^ chooser's key == choice * offset.
 
-The sender learns nothing of b, the receiver nothing of delta.
+The sender learns nothing of b, the chooser nothing of offset.
 
 The construction is that of Ishai, Kilian, Nissim and Petrank ("Extending oblivious transfers
 efficiently", CRYPTO 2003, section 3). The roles are reversed in 128 base transfers
-(`base_transfers`): bit i of delta chose seed
-s[i, delta_i] of the receiver's pair s[i, 0], s[i, 1]. With G a pseudo-random generator and b the
-column of all choices, the receiver sends, for each i, the column
+(`base_transfers`): bit i of offset chose seed
+s[i, delta_i] of the chooser's pair s[i, 0], s[i, 1]. With G a pseudo-random generator and b the
+column of all choices, the chooser sends, for each i, the column
 
     u_i = G(s[i, 0]) ^ G(s[i, 1]) ^ b
 
 and keeps t_i = G(s[i, 0]). The sender computes q_i = G(s[i, delta_i]) ^ delta_i u_i, which is
-t_i ^ delta_i b. Read by rows, q = t ^ b delta: row j is the key of transfer j.
+t_i ^ delta_i b. Read by rows, q = t ^ b offset: row j is the key of transfer j.
 
 Its assumptions. Choices: the sender lacks one seed of each pair, so each u_i is masked by a
 pseudo-random column: G being a PRG is all it takes (here AES-128 in counter mode, the seed being
 the key, and the first counter a hash of session, epoch, direction and column, so that a guess at a
-seed can be tried on one column only). Delta: the receiver gets no message, so delta is as hidden as
+seed can be tried on one column only). Delta: the chooser gets no message, so offset is as hidden as
 the base transfers leave it.
 
-Its use. The pairs are *raw*: all of them share delta. That is what free-XOR garbling wants:
-sender's key and receiver's key are a wire's zero label and active label as they stand. A payload
+Its use. The pairs are *raw*: all of them share offset. That is what free-XOR garbling wants:
+sender's key and chooser's key are a wire's zero label and active label as they stand. A payload
 must not be masked with a raw key, though: the pads of two transfers would differ by a known amount.
 `protocols.bit_products` hashes keys first, and there, as in the garbling, the assumption on the
-hash enters: correlation robustness, H(tweak, k ^ delta) pseudo-random for any k although delta
+hash enters: correlation robustness, H(tweak, k ^ offset) pseudo-random for any k although offset
 never changes.
 
 Streams stay open from one call to the next, so no part of a keystream is ever used twice. One set
-of base transfers serves one sender and one receiver object, for the life of both: a second pair of
+of base transfers serves one sender and one chooser object, for the life of both: a second pair of
 objects on the same seeds would repeat the keystreams, and reveal the XOR of two choice vectors.
 """
 
@@ -61,38 +61,40 @@ _ZEROS = bytes(_CHUNK // 8)
 
 
 def columns_bytes(count: int) -> int:
-    """Length of the receiver's message for `count` transfers: a function of `count` alone."""
+    """Length of the chooser's message for `count` transfers: a function of `count` alone."""
     return TRANSFERS * _column_bytes(count)
 
 
-def fresh_delta(coins: Coins, *, odd: bool) -> Words:
+def fresh_offset(coins: Coins, *, odd: bool) -> Words:
     """A random offset (2,); with `odd` its lowest bit is 1, as point-and-permute needs
     (PPMF-OTE-001).
     """
-    delta = coins.words(2)
+    offset = coins.words(2)
     if odd:
-        delta[0] |= np.uint64(1)
-    return delta
+        offset[0] |= np.uint64(1)
+    return offset
 
 
-def delta_bits(delta: Words) -> Bits:
+def offset_bits(offset: Words) -> Bits:
     """The 128 bits of an offset, lowest first: the sender's choices in the base transfers."""
-    return np.unpackbits(delta.astype("<u8").view(np.uint8), bitorder="little")
+    return np.unpackbits(offset.astype("<u8").view(np.uint8), bitorder="little")
 
 
 class ExtensionSender:
     """The side that holds the offset, and was the chooser of the base transfers.
 
-    delta: (2,), its bits lowest first the choices. seeds: (128, 16), the seeds they chose. context:
+    offset: (2,), its bits lowest first the choices. seeds: (128, 16), the seeds they chose. context:
     public, names session, epoch and direction.
     """
 
-    def __init__(self, delta: Words, seeds: Bytes, context: bytes) -> None:
+    def __init__(self, offset: Words, seeds: Bytes, context: bytes) -> None:
         self._streams = _Streams(seeds, context)
-        self._delta_columns = -delta_bits(delta).astype("<u8")[:, np.newaxis]  # all ones where set
+        self._offset_columns = -offset_bits(offset).astype("<u8")[
+            :, np.newaxis
+        ]  # all ones where set
 
     def extend(self, columns: bytes, count: int) -> Words:
-        """The keys (count, 2) of the next `count` transfers, from the receiver's message.
+        """The keys (count, 2) of the next `count` transfers, from the chooser's message.
 
         A message of the wrong length is an EncodingError, and uses up nothing of the streams
         (PPMF-OTE-005, -006).
@@ -106,14 +108,14 @@ class ExtensionSender:
         received = np.frombuffer(columns, dtype="<u8").reshape(TRANSFERS, width)
         keys = np.empty((64 * width, 2), dtype=np.uint64)
         for chunk in _chunks(width):
-            masked = received[:, chunk] & self._delta_columns
+            masked = received[:, chunk] & self._offset_columns
             rows = self._streams.next(masked.shape[1])
             rows ^= masked
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
         return keys[:count]
 
 
-class ExtensionReceiver:
+class ExtensionChooser:
     """The side that chooses, and was the sender of the base transfers.
 
     seed_pairs: (128, 2, 16), both seeds of each base transfer. context: the sender's.

@@ -88,8 +88,8 @@ def _offer(
         zero = np.empty_like(vectors)
         one = np.empty_like(vectors)
         for cipher, rows in _batches(transfers, site, transfers.peer, bit, vectors.shape):
-            zero[rows] = _pads(cipher, words.sent[bit, rows], vectors.shape[1])
-            one[rows] = _pads(cipher, words.sent[bit, rows] ^ words.offset, vectors.shape[1])
+            zero[rows] = _pads(cipher, words.sender_keys[bit, rows], vectors.shape[1])
+            one[rows] = _pads(cipher, words.sender_keys[bit, rows] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
         corrections.append(_low_bytes(zero + correlation - one, bit))
@@ -116,7 +116,7 @@ def _accept(
     for bit, weight in enumerate(weights(words.width, signed=signed)):
         pad = np.empty(shape, dtype=np.uint64)
         for cipher, rows in _batches(transfers, site, transfers.me, bit, shape):
-            pad[rows] = _pads(cipher, words.chosen[bit, rows], length)
+            pad[rows] = _pads(cipher, words.chosen_keys[bit, rows], length)
         correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
         start += sizes[bit]
         share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)

@@ -18,10 +18,10 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.primitives.transfer_extension import (
-    ExtensionReceiver,
+    ExtensionChooser,
     ExtensionSender,
-    delta_bits,
-    fresh_delta,
+    fresh_offset,
+    offset_bits,
 )
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
@@ -47,14 +47,14 @@ class Transfers:
 
     keys: the batch keys of the hash, the same at both servers.
     offset (2,): the 128-bit difference of the two keys of every transfer this server sends.
-    sender, receiver: its ends of the two extensions.
+    sender, chooser: its ends of the two extensions.
     """
 
     me: Role
     keys: BatchKeys
     offset: Labels
     sender: ExtensionSender
-    receiver: ExtensionReceiver
+    chooser: ExtensionChooser
 
     @property
     def peer(self) -> Role:
@@ -74,8 +74,8 @@ def open_transfers(
     (PPMF-OTE-001 to -003).
     """
     peer = me.peer
-    offset = fresh_delta(coins, odd=me == CSP)
-    yield Send(peer, BaseRequest(choose(own, delta_bits(offset), coins)))
+    offset = fresh_offset(coins, odd=me == CSP)
+    yield Send(peer, BaseRequest(choose(own, offset_bits(offset), coins)))
     request = yield from receive(peer, BaseRequest)
     seeds, seed_pairs = answer(theirs, request.choices, coins)
     yield Send(peer, BaseAnswer(seeds))
@@ -87,7 +87,7 @@ def open_transfers(
         sender=ExtensionSender(
             offset, reveal(own, answered.seeds), _context(session_id, epoch, sender=me)
         ),
-        receiver=ExtensionReceiver(seed_pairs, _context(session_id, epoch, sender=peer)),
+        chooser=ExtensionChooser(seed_pairs, _context(session_id, epoch, sender=peer)),
     )
 
 
@@ -106,7 +106,7 @@ def choose_transfers(transfers: Transfers, bits: Bits) -> Program[Labels]:
     """As the receiver with choice bits (width, count): the chosen keys, (width, count, 2)
     (PPMF-OTE-007).
     """
-    columns, keys = transfers.receiver.extend(bits.ravel())
+    columns, keys = transfers.chooser.extend(bits.ravel())
     yield Send(transfers.peer, TransferColumns(columns))
     return keys.reshape(*bits.shape, 2)
 

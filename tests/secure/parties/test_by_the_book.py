@@ -26,7 +26,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import to_bits
-from ppmf_secure.primitives.transfer_extension import delta_bits
+from ppmf_secure.primitives.transfer_extension import offset_bits
 from ppmf_secure.protocols import transfers as pair_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
@@ -163,7 +163,7 @@ def test_base_transfers() -> None:
     """Three seeds in a ciphertext under 512 bits, so 43 of them."""
     offset = Coins.seeded("offset").words(2)
     number = int(offset[0]) | int(offset[1]) << 64
-    request = choose(KEY, delta_bits(offset), Coins.seeded("request"))
+    request = choose(KEY, offset_bits(offset), Coins.seeded("request"))
     assert [decrypt(c) for c in ciphertexts(request)] == [number >> i & 1 for i in range(128)]
     answered, seeds = answer(KEY.public, request, Coins.seeded("answer"))
     chosen = [seeds[i, number >> i & 1].tobytes() for i in range(128)]
@@ -199,7 +199,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)
     sender = theirs.me
     seeds = drawn[keys[sender].public.to_bytes()]
-    delta = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
+    offset = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
 
     def stream(i: int, c: int, first: int, blocks: int) -> int:
         text = b"ppmf/v1/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
@@ -212,7 +212,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     for count in (130, 5):
         choices = Coins.seeded(f"choices/{count}").bits(count)
         packed = sum(int(bit) << j for j, bit in enumerate(choices))
-        columns, chosen = mine.receiver.extend(choices)
+        columns, chosen = mine.chooser.extend(choices)
         kept = theirs.sender.extend(columns, count)
         blocks = -(-count // 128)
         rows = [(stream(i, 0, used, blocks), stream(i, 1, used, blocks)) for i in range(128)]
@@ -223,7 +223,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
             key = int(chosen[j, 0]) | int(chosen[j, 1]) << 64
             assert key == sum((zero >> j & 1) << i for i, (zero, _) in enumerate(rows))
             zero_key = int(kept[j, 0]) | int(kept[j, 1]) << 64
-            assert zero_key == key ^ int(choices[j]) * delta
+            assert zero_key == key ^ int(choices[j]) * offset
         used += blocks
 
 
@@ -253,16 +253,19 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
     payload = first.message.payload
     assert len(payload) == 4096 * length * (8 + 8)
     mine, direction = words[sender], ("to-recsys", "to-csp")[sender]
-    delta = int(mine.offset[0]) | int(mine.offset[1]) << 64
+    offset = int(mine.offset[0]) | int(mine.offset[1]) << 64
     for bit in range(width):
         for element in (0, 1, 2047, 2048, 4095):
             batch, row = divmod(element, 2048)
             key = pairs[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
             H = hash_of(key)
-            k0 = int(mine.sent[bit, element, 0]) | int(mine.sent[bit, element, 1]) << 64
+            k0 = (
+                int(mine.sender_keys[bit, element, 0])
+                | int(mine.sender_keys[bit, element, 1]) << 64
+            )
             zero, one = (
                 [H(k, row * 4 + j // 2) >> 64 * (j % 2) & 2**64 - 1 for j in range(length)]
-                for k in (k0, k0 ^ delta)
+                for k in (k0, k0 ^ offset)
             )
             sign = 1 - 2 * int(mine.bits[bit, element])
             at = (bit * 4096 + element) * 8 * length

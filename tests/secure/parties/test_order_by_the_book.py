@@ -23,7 +23,7 @@ from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.shares import SharedWords, from_bits, words_to_bytes
-from ppmf_secure.primitives.transfer_extension import ExtensionReceiver
+from ppmf_secure.primitives.transfer_extension import ExtensionChooser
 from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers
@@ -112,13 +112,13 @@ def test_encrypted_rows_hold_both_matrices_in_both_orientations() -> None:
 @pytest.mark.req("PPMF-OTE-007")
 def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[Bits] = []
-    extend = ExtensionReceiver.extend
+    extend = ExtensionChooser.extend
 
-    def watched(self: ExtensionReceiver, choices: Bits) -> tuple[bytes, Words]:
+    def watched(self: ExtensionChooser, choices: Bits) -> tuple[bytes, Words]:
         chosen.append(choices)
         return extend(self, choices)
 
-    monkeypatch.setattr(ExtensionReceiver, "extend", watched)
+    monkeypatch.setattr(ExtensionChooser, "extend", watched)
     csp, _ = dealt_pairs("order")
     width, elements = 5, 3
     bits = Coins.seeded("order").bits((width, elements))

@@ -51,8 +51,8 @@ def test_shares_in_xor_shares_out(z: list[int], label: str) -> None:
     assert opened.tolist() == [_clamped(value) for value in z]
     for sender, chooser in ((0, 1), (1, 0)):
         choice = words[chooser].bits.astype(np.uint64)[..., None]
-        keys = words[sender].sent ^ choice * words[sender].offset
-        assert np.array_equal(keys, words[chooser].chosen), "the transfers of both directions"
+        keys = words[sender].sender_keys ^ choice * words[sender].offset
+        assert np.array_equal(keys, words[chooser].chosen_keys), "the transfers of both directions"
 
 
 @pytest.mark.req("PPMF-GCB-006")
@@ -80,8 +80,8 @@ def test_bits_get_transfers_both_ways() -> None:
     words = run_both(share_words(pairs[0], bits[0]), share_words(pairs[1], bits[1]))
     for sender, chooser in ((0, 1), (1, 0)):
         choice = bits[chooser].astype(np.uint64)[..., None]
-        keys = words[sender].sent ^ choice * words[sender].offset
-        assert np.array_equal(keys, words[chooser].chosen)
+        keys = words[sender].sender_keys ^ choice * words[sender].offset
+        assert np.array_equal(keys, words[chooser].chosen_keys)
 
 
 @pytest.mark.req("PPMF-ERR-003")

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Garbled circuits: half gates, free XOR, point-and-permute (chapter 4, "Garbled circuits").
 
-Each wire has two labels of 128 bits, L0 for 0 and L1 = L0 ^ delta for 1, with one secret offset
-delta for all wires; the evaluator holds one of them, the *active* label L0 ^ v delta of the value
-v, and cannot tell which. The lowest bit of delta is 1, so that the lowest bit of an active label,
+Each wire has two labels of 128 bits, L0 for 0 and L1 = L0 ^ offset for 1, with one secret offset
+offset for all wires; the evaluator holds one of them, the *active* label L0 ^ v offset of the value
+v, and cannot tell which. The lowest bit of offset is 1, so that the lowest bit of an active label,
 its *colour*, is v ^ lsb(L0): the value masked by the garbler's *permute bit*. Of an output wire the
 two bits are XOR shares of the value, without a message.
 
 XOR and NOT gates cost nothing: labels are XORed; the garbler's zero label of a NOT gate is its
-input's ^ delta, and the evaluator does nothing. An AND gate is two half gates of one ciphertext
+input's ^ offset, and the evaluator does nothing. An AND gate is two half gates of one ciphertext
 each (Zahur, Rosulek and Evans, "Two halves make a whole", EUROCRYPT 2015). With a, b the zero
 labels, p_a, p_b their permute bits and H the hash of `hashing` under the tweaks g = 2e and
 h = 2e + 1 of element e,
 
-    T_G = H(a, g) ^ H(a ^ delta, g) ^ p_b delta         W_G = H(a, g) ^ p_a T_G
-    T_E = H(b, h) ^ H(b ^ delta, h) ^ a                 W_E = H(b, h) ^ p_b (T_E ^ a)
+    T_G = H(a, g) ^ H(a ^ offset, g) ^ p_b offset         W_G = H(a, g) ^ p_a T_G
+    T_E = H(b, h) ^ H(b ^ offset, h) ^ a                 W_E = H(b, h) ^ p_b (T_E ^ a)
 
 and W_G ^ W_E is the zero label of a & b; with active labels and colours instead of a, b, p_a, p_b,
 the same right-hand formulas give the active one.
@@ -44,16 +44,16 @@ MAX_ELEMENTS = MAX_CALLS // 4
 
 
 class Garbler:
-    """Garbles a circuit under the free-XOR offset delta (2,), the lowest bit of delta[0] being 1.
+    """Garbles a circuit under the free-XOR offset (2,), the lowest bit of offset[0] being 1.
 
     Keeps its buffers between calls; not for use from two threads at once.
     """
 
-    def __init__(self, circuit: Circuit, delta: Words) -> None:
-        if delta.shape != (2,) or not delta[0] & np.uint64(1):
+    def __init__(self, circuit: Circuit, offset: Words) -> None:
+        if offset.shape != (2,) or not offset[0] & np.uint64(1):
             raise ValueError("the offset has two words, and its lowest bit is 1")
         self._circuit = circuit
-        self._delta = delta
+        self._offset = offset
         self._schedule = schedule(circuit)
         self._scratch: _GarblerScratch | None = None
 
@@ -65,12 +65,12 @@ class Garbler:
         zero: the zero labels (width, n, 2) of each input word. cipher_of_gate: the hash key of the
         j-th AND gate; no two calls of a run, with or without the same offset, may share one.
         Returns tables (and_count, n, 2, 2): of each gate and element T_G, T_E; and the outputs'
-        labels. A constant output has the active label 0, hence the zero label 0 or delta
+        labels. A constant output has the active label 0, hence the zero label 0 or offset
         (PPMF-GCB-001, -003).
         """
         n = _elements(self._circuit, zero)
         if self._scratch is None or self._scratch.elements != n:
-            self._scratch = _GarblerScratch(self._delta, n, self._schedule.slots)
+            self._scratch = _GarblerScratch(self._offset, n, self._schedule.slots)
         scratch = self._scratch
         labels = _inputs(self._circuit, zero) + list(scratch.slots)
         tables = np.empty((self._circuit.and_count, n, 2, 2), dtype=np.uint64)
@@ -81,11 +81,11 @@ class Garbler:
                 case Kind.XOR:
                     np.bitwise_xor(left, right, out=out)
                 case Kind.NOT:
-                    np.bitwise_xor(left, scratch.delta, out=out)
+                    np.bitwise_xor(left, scratch.offset, out=out)
                 case Kind.AND:
                     scratch.and_(left, right, cipher_of_gate(gate), tables[gate], out)
                     gate += 1
-        return tables, _outputs(self._schedule, labels, self._delta)
+        return tables, _outputs(self._schedule, labels, self._offset)
 
 
 class Evaluator:
@@ -128,10 +128,10 @@ class Evaluator:
 class _GarblerScratch:
     """The garbler's buffers for n elements, and its AND gate."""
 
-    def __init__(self, delta: Words, elements: int, slots: int) -> None:
+    def __init__(self, offset: Words, elements: int, slots: int) -> None:
         self.elements = elements
         self.slots = np.empty((slots, elements, 2), dtype=np.uint64)
-        self.delta = np.tile(delta, (elements, 1))
+        self.offset = np.tile(offset, (elements, 1))
         first = 2 * np.arange(elements, dtype=np.uint64)
         self._hash = TweakedHash(np.concatenate([first, first, first + 1, first + 1]))
         self._mask_a, self._mask_b, self._table = np.empty((3, elements, 2), dtype=np.uint64)
@@ -142,15 +142,15 @@ class _GarblerScratch:
         """
         blocks = self._hash.blocks.reshape(4, self.elements, 2)
         blocks[0], blocks[2] = a, b
-        np.bitwise_xor(a, self.delta, out=blocks[1])
-        np.bitwise_xor(b, self.delta, out=blocks[3])
+        np.bitwise_xor(a, self.offset, out=blocks[1])
+        np.bitwise_xor(b, self.offset, out=blocks[3])
         a0, a1, b0, b1 = self._hash(cipher).reshape(4, self.elements, 2)
         mask_a, mask_b, table, halves = self._mask_a, self._mask_b, self._table, _items(tables)
         _colour_mask(a, mask_a)
         _colour_mask(b, mask_b)
 
         np.bitwise_xor(a0, a1, out=a1)
-        np.bitwise_and(mask_b, self.delta, out=table)
+        np.bitwise_and(mask_b, self.offset, out=table)
         np.bitwise_xor(table, a1, out=table)
         halves[:, 0] = _items(table)
         np.bitwise_and(table, mask_a, out=table)
@@ -200,7 +200,7 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
     """Active labels (width, n, 2) that both parties make for themselves, for the garbler's inputs.
 
     AES in counter mode under a public batch key of a purpose of its own, used for nothing else.
-    Known to the evaluator, as active labels are, and independent of delta and of the values
+    Known to the evaluator, as active labels are, and independent of offset and of the values
     (PPMF-GCB-004).
     """
     counters = np.zeros((width, elements, 2), dtype="<u8")
@@ -209,14 +209,14 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
     return labels.astype(np.uint64, copy=False).reshape(width, elements, 2)
 
 
-def public_inputs(cipher: CipherContext, bits: NDArray[np.uint8], delta: Words) -> Words:
+def public_inputs(cipher: CipherContext, bits: NDArray[np.uint8], offset: Words) -> Words:
     """The garbler's zero labels (width, n, 2) for its own input bits (width, n): no message.
 
     The active label is `public_labels`, whatever the bit; the zero label makes it so
     (PPMF-GCB-004).
     """
     labels = public_labels(cipher, *bits.shape)
-    return labels ^ _times(bits, delta)
+    return labels ^ _times(bits, offset)
 
 
 def permute_bits(zero: Words) -> NDArray[np.uint8]:
@@ -229,13 +229,13 @@ def colours(active: Words) -> NDArray[np.uint8]:
     return permute_bits(active)
 
 
-def choice_keys(zero: Words, delta: Words) -> Words:
-    """The labels of colour 0: L0 ^ lsb(L0) delta, shape (width, n, 2) (PPMF-GCB-008).
+def choice_keys(zero: Words, offset: Words) -> Words:
+    """The labels of colour 0: L0 ^ lsb(L0) offset, shape (width, n, 2) (PPMF-GCB-008).
 
-    The evaluator's active label is this ^ colour delta: a correlated oblivious transfer of offset
-    delta with the evaluator's colour as the choice, already done (chapter 4, "Oblivious transfer").
+    The evaluator's active label is this ^ colour offset: a correlated oblivious transfer of offset
+    offset with the evaluator's colour as the choice, already done (chapter 4, "Oblivious transfer").
     """
-    return zero ^ _times(permute_bits(zero), delta)
+    return zero ^ _times(permute_bits(zero), offset)
 
 
 def _elements(circuit: Circuit, labels: Mapping[str, Words]) -> int:
@@ -283,7 +283,7 @@ def _items(labels: Words) -> NDArray[np.complex128]:
     return labels.view(np.complex128)[..., 0]
 
 
-def _times(bits: NDArray[np.uint8], delta: Words) -> Words:
-    """The offset delta (2,) where a bit is 1, zero where it is 0: (..., 2)."""
+def _times(bits: NDArray[np.uint8], offset: Words) -> Words:
+    """The offset (2,) where a bit is 1, zero where it is 0: (..., 2)."""
     mask = np.negative(bits.astype(np.uint64))
-    return np.stack([mask & delta[0], mask & delta[1]], axis=-1)
+    return np.stack([mask & offset[0], mask & offset[1]], axis=-1)
