@@ -14,7 +14,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols import ratings_product, server_state, sub_problem, transfers
 from ppmf_secure.session import checkpoint
-from tests.support.pairs import dealt_pairs, dealt_words
+from tests.support.dealt_transfers import dealt_transfers, dealt_words
 
 PUBLIC = {transfers.Site, ratings_product.Orientation}
 """The only records of these modules that may be printed: names and public shapes."""
@@ -45,10 +45,10 @@ def test_every_record_is_looked_at() -> None:
 
 
 def test_offsets_keys_and_coins_do_not_show() -> None:
-    halves = dealt_pairs("repr")
-    words = dealt_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
-    text = repr((halves, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
-    for number in (*halves[0].offset, *words[0].sender_keys.ravel()):
+    transfers = dealt_transfers("repr")
+    words = dealt_words("repr", transfers, np.ones((2, 2), dtype=np.uint8))
+    text = repr((transfers, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
+    for number in (*transfers[0].offset, *words[0].sender_keys.ravel()):
         assert str(number) not in text
 
 

@@ -153,7 +153,7 @@ class _Taps:
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    pairs: list[transfers_module.Transfers] = field(default_factory=list)
+    transfers: list[transfers_module.Transfers] = field(default_factory=list)
 
 
 @contextmanager
@@ -190,9 +190,9 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.batches[id(self)].append(made)
         return made
 
-    def pair(*arguments: Any) -> Program[transfers_module.Transfers]:
+    def opened(*arguments: Any) -> Program[transfers_module.Transfers]:
         made = yield from open_transfers(*arguments)
-        noted.pairs.append(made)
+        noted.transfers.append(made)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
@@ -200,10 +200,10 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         patch.setattr(RlweScheme, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(BatchKeys, "key", key)
-        patch.setattr(server_module, "open_transfers", pair)
+        patch.setattr(server_module, "open_transfers", opened)
         yield secrets
     for party in SERVERS:
-        mine = [each for each in noted.pairs if each.me == party]
+        mine = [each for each in noted.transfers if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
 

@@ -27,7 +27,7 @@ from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, Pai
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
-from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import upload
@@ -39,8 +39,8 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import TransferPayload
 from tests.support.cbor_by_hand import by_hand
+from tests.support.dealt_transfers import dealt_transfers, dealt_words, run_both
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import dealt_pairs, dealt_words, run_both
 from tests.support.toy_runs import ratings_of, run_toy
 
 P, Q = (
@@ -184,7 +184,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
         drawn[public.to_bytes()] = seeds
         return answered, seeds
 
-    monkeypatch.setattr(pair_module, "answer", watched)
+    monkeypatch.setattr(transfers_module, "answer", watched)
     name, epoch = bytes(range(32)), 7
     keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
     csp, recsys = run_both(
@@ -241,11 +241,11 @@ def hash_of(key: bytes) -> Callable[[int, int], int]:
 def test_corrections_of_bit_times_vector(sender: int) -> None:
     """Vectors of seven are four blocks a key, so 2048 elements a batch; 4100 are two chunks."""
     width, count, length = 2, 4100, 7
-    pairs = dealt_pairs("corrections")
-    words = dealt_words("corrections", pairs, to_bits(Coins.seeded("v").words(count), width))
+    transfers = dealt_transfers("corrections")
+    words = dealt_words("corrections", transfers, to_bits(Coins.seeded("v").words(count), width))
     vectors = Coins.seeded("vectors").words((count, length))
     program = times_vectors(
-        pairs[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
+        transfers[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
     )
     first = program.send(None)
     assert isinstance(first, Send)
@@ -257,7 +257,7 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
     for bit in range(width):
         for element in (0, 1, 2047, 2048, 4095):
             batch, row = divmod(element, 2048)
-            key = pairs[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
+            key = transfers[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
             H = hash_of(key)
             k0 = (
                 int(mine.sender_keys[bit, element, 0])
@@ -276,10 +276,10 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
 
 @pytest.mark.req("PPMF-BIT-005")
 def test_high_bits_of_a_word_take_fewer_bytes() -> None:
-    pairs = dealt_pairs("bytes")
-    words = dealt_words("bytes", pairs, np.zeros((20, 1), dtype=np.uint64))
+    transfers = dealt_transfers("bytes")
+    words = dealt_words("bytes", transfers, np.zeros((20, 1), dtype=np.uint64))
     vectors = np.ones((1, 1), dtype=np.uint64)
-    effect = times_vectors(pairs[0], words[0], vectors, Site("x"), signed=True).send(None)
+    effect = times_vectors(transfers[0], words[0], vectors, Site("x"), signed=True).send(None)
     assert isinstance(effect, Send)
     assert isinstance(effect.message, TransferPayload)
     sizes = [-(-(64 - bit) // 8) for bit in range(20)]

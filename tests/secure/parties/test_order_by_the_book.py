@@ -31,8 +31,8 @@ from ppmf_secure.session.transcript import read
 from ppmf_spec import netlists, wire, words
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
+from tests.support.dealt_transfers import dealt_transfers, run_both
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import dealt_pairs, run_both
 from tests.support.toy_runs import ratings_of, run_toy
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (2, 0): 4})
@@ -59,11 +59,11 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
         return of_shares(self, phi)
 
     def watched_multiplication(
-        pair: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+        transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
     ) -> Program[Words]:
         assert site.purpose == "products"
         multiplied[site.indices[-1]].append((words.bits, vectors))
-        return times_vectors(pair, words, vectors, site, signed=signed)
+        return times_vectors(transfers, words, vectors, site, signed=signed)
 
     monkeypatch.setattr(ratings_product.Product, "of_shares", watched_product)
     monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
@@ -119,7 +119,7 @@ def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> No
         return extend(self, choices)
 
     monkeypatch.setattr(ExtensionChooser, "extend", watched)
-    csp, _ = dealt_pairs("order")
+    csp, _ = dealt_transfers("order")
     width, elements = 5, 3
     bits = Coins.seeded("order").bits((width, elements))
     program = choose_transfers(csp, bits)
@@ -155,7 +155,7 @@ def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
 ) -> None:
     """RecSys once more, from the netlist and the formulas of chapter 4 and the bytes alone."""
     width, drop, f, b, elements = 20, 5, 8, 1, 3
-    csp, recsys = dealt_pairs("evaluated")
+    csp, recsys = dealt_transfers("evaluated")
     shares = Coins.seeded("evaluated").words((2, elements))
     tables: list[bytes] = []
     keys: list[Words] = []
@@ -164,8 +164,8 @@ def test_a_program_of_the_chapters_evaluates_what_csp_garbles(
         tables.append(words_to_bytes(content))
         return tables[-1]
 
-    def watched_choice(pair: Transfers, bits: Bits) -> Program[Words]:
-        chosen = yield from choose_transfers(pair, bits)
+    def watched_choice(transfers: Transfers, bits: Bits) -> Program[Words]:
+        chosen = yield from choose_transfers(transfers, bits)
         keys.append(chosen)
         return chosen
 

@@ -16,8 +16,8 @@ from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
+from tests.support.dealt_transfers import Words, run_both
 from tests.support.ideal import ideal_suite
-from tests.support.pairs import Words, run_both
 
 NAMES = (CSP, RECSYS)
 

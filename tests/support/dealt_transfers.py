@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two servers' halves from a trusted dealer, and sub-protocols run between them alone."""
+"""Both servers' transfers from a trusted dealer, and sub-protocols run between them alone."""
 
 from __future__ import annotations
 
@@ -25,42 +25,44 @@ from ppmf_spec.roles import CSP, RECSYS
 Words = NDArray[np.uint64]
 
 
-def dealt_pairs(label: str) -> tuple[Transfers, Transfers]:
-    """(CSP's, RecSys') halves of an epoch whose base transfers a dealer made: ideal base OT."""
+def dealt_transfers(label: str) -> tuple[Transfers, Transfers]:
+    """(CSP's, RecSys') transfers of an epoch whose base transfers a dealer made: ideal base OT."""
     coins = Coins.seeded(f"dealer/{label}")
     offsets = {me: fresh_offset(coins, odd=me == CSP) for me in (CSP, RECSYS)}
     seeds = {
         me: np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
         for me in (CSP, RECSYS)
     }
-    halves = {}
+    dealt = {}
     for me, peer in ((CSP, RECSYS), (RECSYS, CSP)):
         chosen = seeds[me][np.arange(128), offset_bits(offsets[me])]
-        halves[me] = Transfers(
+        dealt[me] = Transfers(
             me=me,
             keys=BatchKeys(bytes(32), 0),
             offset=offsets[me],
             sender=ExtensionSender(offsets[me], chosen, me.encode()),
             chooser=ExtensionChooser(seeds[peer], peer.encode()),
         )
-    return halves[CSP], halves[RECSYS]
+    return dealt[CSP], dealt[RECSYS]
 
 
 def dealt_words(
-    label: str, pairs: tuple[Transfers, Transfers], bits: NDArray[np.uint8]
+    label: str, transfers: tuple[Transfers, Transfers], bits: NDArray[np.uint8]
 ) -> tuple[SharedWords, ...]:
     """XOR shares of bits (width, n) with ideal transfers both ways: (CSP's, RecSys')."""
     coins = Coins.seeded(f"dealer-words/{label}")
     ours = coins.bits(bits.shape)
     shares = (ours, bits ^ ours)
-    keys = [coins.words((*bits.shape, 2)) for _ in pairs]
+    keys = [coins.words((*bits.shape, 2)) for _ in transfers]
 
     def chosen(sender: int) -> Words:
         choice = shares[1 - sender].astype(np.uint64)[..., None]
-        result: Words = keys[sender] ^ choice * pairs[sender].offset
+        result: Words = keys[sender] ^ choice * transfers[sender].offset
         return result
 
-    return tuple(SharedWords(shares[p], keys[p], chosen(1 - p), pairs[p].offset) for p in range(2))
+    return tuple(
+        SharedWords(shares[p], keys[p], chosen(1 - p), transfers[p].offset) for p in range(2)
+    )
 
 
 def run_both(csp_program: Program[Any], recsys_program: Program[Any]) -> tuple[Any, Any]:
