@@ -12,7 +12,7 @@ import pytest
 
 from ppmf_costs.plan import Size, plan
 from ppmf_secure.primitives.base_transfers import TRANSFERS
-from ppmf_secure.primitives.encryption.lattice.layout import pieces, wanted
+from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
 from ppmf_secure.primitives.hashing import MAX_CALLS
@@ -39,7 +39,7 @@ def fresh_secrets() -> int:
         len(each.rows)
         for half_step in range(1, 2 * params.iterations)
         for orientation in [by_side[SIDES[half_step % 2]]]
-        for each in wanted(pieces(orientation.layout, STANDARD.degree), orientation.uses)
+        for each in answer_pieces(pieces(orientation.layout, STANDARD.degree), orientation.uses)
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, ProductScheme, Uses
-from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
+from ppmf_secure.primitives.encryption.lattice.layout import LatticeContext, answer_pieces
 from ppmf_secure.primitives.encryption.lattice.params import Budget
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, flood
@@ -37,7 +37,7 @@ def answer(
 ) -> bytes:
     """An answer to the rows of that layout, under the owner's key, to no question."""
     if isinstance(scheme, RlweScheme):
-        return _lattice(Ring(scheme.lattice), owner, layout, uses, coins)
+        return _lattice(LatticeContext(scheme.lattice), owner, layout, uses, coins)
     bits = 8 * len(owner.public)
     return _paillier(PublicKey.parse(owner.public, bits), layout, uses, coins)
 
@@ -57,19 +57,21 @@ def _paillier(public: PublicKey, layout: Layout, uses: Uses, coins: Coins) -> by
     )
 
 
-def _lattice(ring: Ring, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins) -> bytes:
-    primes, kept = ring.lattice.primes, ring.lattice.kept_primes
-    found, width = ring.pieces(layout), sum(layout.blocks)
+def _lattice(
+    context: LatticeContext, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins
+) -> bytes:
+    primes, kept = context.lattice.primes, context.lattice.kept_primes
+    found, width = context.pieces(layout), sum(layout.blocks)
     count = max(use.stop for use in uses)
     words, one = coins.words((count, 1, width)), replace(layout, rows=1)
     rows = [row for word in words for row in owner.encrypt_rows(word, one, coins)]
-    first = ring.expand([row[:SEED_BYTES] for row in rows], len(found)).astype(np.float64)
+    first = context.expand([row[:SEED_BYTES] for row in rows], len(found)).astype(np.float64)
     places = [f"imagined row {number}" for number in range(count)]
     second = read_residues([row[SEED_BYTES:] for row in rows], width, primes, places)
-    flooded = second + _floods(ring, layout, count * width, coins).reshape(second.shape)
+    flooded = second + _floods(context, layout, count * width, coins).reshape(second.shape)
     starts = np.cumsum([0, *layout.blocks])
     numbers = []
-    for each in wanted(found, uses):
+    for each in answer_pieces(found, uses):
         numbers.append(first[:, each.rows, each.piece])
         for part in each.parts:
             start, columns = starts[part.segment.block], part.segment.columns
@@ -78,13 +80,13 @@ def _lattice(ring: Ring, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coi
     for residues, prime in zip(values, primes, strict=True):
         reduce(residues, prime)
     sent = np.empty((len(kept), values.shape[1]), dtype=np.int32)
-    ring.rounding.switch(values, sent)
+    context.rounding.switch(values, sent)
     return b"".join(words_to_bytes(pack(row, p)) for row, p in zip(sent, kept, strict=True))
 
 
-def _floods(ring: Ring, layout: Layout, count: int, coins: Coins) -> Residues:
+def _floods(context: LatticeContext, layout: Layout, count: int, coins: Coins) -> Residues:
     """Residues (primes, count) of floods uniform in [-2^t, 2^t)."""
-    bits = Budget.of(ring.lattice, layout).flood_bits + 1
-    offset_and_limbs = ring.rounding.hiding(bits)[:, 3:]
+    bits = Budget.of(context.lattice, layout).flood_bits + 1
+    offset_and_limbs = context.rounding.hiding(bits)[:, 3:]
     drawn = offset_and_limbs @ np.concatenate([np.ones((1, count)), flood(coins, bits, count)])
-    return np.stack([reduce(row, p) for row, p in zip(drawn, ring.lattice.primes, strict=True)])
+    return np.stack([reduce(row, p) for row, p in zip(drawn, context.lattice.primes, strict=True)])

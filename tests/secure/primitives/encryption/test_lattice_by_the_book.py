@@ -102,7 +102,7 @@ def test_the_parameters() -> None:
 def test_the_expansion_of_a_seed() -> None:
     """Long enough that words are refused: one in 1600 for the largest prime."""
     seed = bytes(range(7, 39))
-    expanded = SMALL._ring.expand([seed], 30)[:, 0]
+    expanded = SMALL._context.expand([seed], 30)[:, 0]
     assert expanded.shape == (10, 30, 64)
     for number, polynomial in enumerate(book.expansion(seed, 30, 64)):
         for residues, p in zip(expanded[:, number].tolist(), book.PRIMES, strict=True):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ppmf_secure.primitives.encryption.interface import Layout, Uses
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
-from ppmf_secure.primitives.encryption.lattice.ring import Folded
+from ppmf_secure.primitives.encryption.lattice.ring import NegacyclicProduct
 from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, uniform
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, words_for
@@ -57,7 +57,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AnswerPart:
     """Of one segment, what an answer holds: the `use` rows of X, from `place` among the piece's."""
 
     segment: Segment
@@ -76,20 +76,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AnswerPiece:
     """Of one piece, what an answer holds: c1 for `rows` of X, c0 for the parts."""
 
     piece: int
     rows: NDArray[np.intp]
-    parts: tuple[Part, ...]
+    parts: tuple[AnswerPart, ...]
 
 
-class Ring:
+class LatticeContext:
     """A lattice with its tables, and the lengths of what is sent."""
 
     def __init__(self, lattice: Lattice) -> None:
         self.lattice = lattice
-        self.folded = Folded(lattice.degree)
+        self.negacyclic = NegacyclicProduct(lattice.degree)
         self.rounding = Rounding(lattice)
 
     def pieces(self, layout: Layout) -> list[Piece]:
@@ -107,7 +107,7 @@ class Ring:
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """Length of an answer."""
-        count = residues(wanted(self.pieces(layout), uses), self.lattice.degree)
+        count = residues(answer_pieces(self.pieces(layout), uses), self.lattice.degree)
         return WORD_BYTES * self.lattice.kept * words_for(count)
 
     def expand(self, seeds: list[bytes], count: int) -> NDArray[np.int32]:
@@ -147,7 +147,7 @@ def pieces(layout: Layout, degree: int) -> list[Piece]:
     return found
 
 
-def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
+def answer_pieces(found: list[Piece], uses: Uses) -> list[AnswerPiece]:
     """What an answer holds, piece by piece; pieces of which nothing is wanted are left out
     (PPMF-RLW-008, -011).
     """
@@ -158,14 +158,14 @@ def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
             ranges = [range(uses[s.block].start, uses[s.block].stop) for s in segments]
             rows = np.array(sorted(set().union(*ranges)), dtype=np.intp)
             parts = tuple(
-                Part(s, uses[s.block], int(np.searchsorted(rows, span.start)))
+                AnswerPart(s, uses[s.block], int(np.searchsorted(rows, span.start)))
                 for s, span in zip(segments, ranges, strict=True)
             )
-            answer.append(Wanted(number, rows, parts))
+            answer.append(AnswerPiece(number, rows, parts))
     return answer
 
 
-def residues(answer: list[Wanted], degree: int) -> int:
+def residues(answer: list[AnswerPiece], degree: int) -> int:
     """The residues modulo each prime that an answer holds."""
     return sum(
         len(each.rows) * degree + sum(prod(part.shape) for part in each.parts) for each in answer

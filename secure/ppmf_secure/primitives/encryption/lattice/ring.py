@@ -8,7 +8,7 @@ to what `reduce` leaves. Nothing is ever rounded but where this text says by how
 x / p, relatively, so within 2 / p; its nearest integer k is within 1/2 + 2 / p of x / p; k p is at
 most |x| + p < 2^53 and exact, and so is x - k p, of absolute value at most p / 2 + 2.
 
-*Folded*: the product c of a polynomial a of coefficients |a_k| <= p with a ternary s, mod X^N + 1,
+*NegacyclicProduct*: the product c of a polynomial a of coefficients |a_k| <= p with a ternary s, mod X^N + 1,
 by the right-angle convolution: (a_k + i a_(k+N/2)) w^k, w = exp(i pi / N), transformed at length
 N/2, is a at half of the roots of X^N + 1, which are enough for a real a. A transform errs, relative
 to the 2-norm, by at most log2(N/2) (mu + 4 u (sqrt 2 + mu)), u = 2^-53, mu <= 4 u the error of its
@@ -80,7 +80,7 @@ def combine(scales: NDArray[np.float64], limbs: Residues) -> Residues:
     return total
 
 
-class Folded:
+class NegacyclicProduct:
     """Products in Z[X] / (X^N + 1) of one ternary factor and one of residues."""
 
     def __init__(self, degree: int) -> None:

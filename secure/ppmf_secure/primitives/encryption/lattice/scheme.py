@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme, Uses
-from ppmf_secure.primitives.encryption.lattice.layout import Ring
+from ppmf_secure.primitives.encryption.lattice.layout import LatticeContext
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
@@ -47,20 +47,20 @@ class RlweScheme(ProductScheme):
         self.lattice = lattice
         self.secure = lattice == STANDARD
         self.name = f"rlwe-{lattice.degree}" + ("" if self.secure else "-insecure")
-        self._ring = Ring(lattice)
+        self._context = LatticeContext(lattice)
 
     @property
     def key_bytes(self) -> int:
         """A seed, and the residues of b modulo each prime."""
-        return self._ring.public_bytes()
+        return self._context.public_bytes()
 
     def generate(self, coins: Coins) -> RlweOwner:
         """A fresh key pair, from `coins` alone."""
-        return RlweOwner(self._ring, coins)
+        return RlweOwner(self._context, coins)
 
     def peer(self, public: bytes) -> RlwePeer:
         """Check and take in the other server's key."""
-        return RlwePeer(self._ring, public)
+        return RlwePeer(self._context, public)
 
     def check(self, layout: Layout) -> None:
         """Refuse a layout beyond the budget of noise and floods; see `params`."""
@@ -68,11 +68,11 @@ class RlweScheme(ProductScheme):
 
     def row_bytes(self, layout: Layout) -> int:
         """A seed, and the residues of the columns modulo each prime."""
-        return self._ring.row_bytes(layout)
+        return self._context.row_bytes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The residues of all c1 and of the wanted c0, modulo each kept prime."""
-        return self._ring.answer_bytes(layout, uses)
+        return self._context.answer_bytes(layout, uses)
 
 
 _SCHEMES = {s.name: s for s in map(RlweScheme, (STANDARD, TOY))}
