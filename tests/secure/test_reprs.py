@@ -40,7 +40,7 @@ def test_every_record_is_looked_at() -> None:
         "Transfers",
         "SharedWords",
         "SharedSide",
-        "Problem",
+        "SubProblem",
     }
 
 

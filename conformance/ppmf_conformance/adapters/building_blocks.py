@@ -20,7 +20,7 @@ from ppmf_secure.effects import Send
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
-from ppmf_secure.primitives.hashing import BatchKeys, expand, tccr
+from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
 from ppmf_secure.primitives.shares import SharedWords, from_bits, to_bits, words_to_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser, ExtensionSender
 from ppmf_secure.protocols.bit_products import times_vectors
@@ -64,7 +64,9 @@ def hash_key(given: Given) -> dict[str, Any]:
 def hash_block(given: Given) -> dict[str, Any]:
     """`hash.block`: the hash of a block under a tweak."""
     tweak = values.integer(given["tweak"])
-    return {"hash": hex_of(tccr(_cipher(given["key"]), blocks_of([given["block"]]), tweak))[0]}
+    return {
+        "hash": hex_of(hash_blocks(_cipher(given["key"]), blocks_of([given["block"]]), tweak))[0]
+    }
 
 
 def hash_pads(given: Given) -> dict[str, Any]:

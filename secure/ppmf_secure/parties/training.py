@@ -19,11 +19,11 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
-from ppmf_secure.protocols.ratings_product import orientations, set_up
-from ppmf_secure.protocols.resumption import agree, lineage, restore_model, save_model
+from ppmf_secure.protocols.ratings_product import orientations, set_up_products
+from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage, restore_model, save_model
 from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Steps
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
-from ppmf_secure.protocols.sub_problem import problem
+from ppmf_secure.protocols.sub_problem import make_sub_problem
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_checkpoint
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -52,7 +52,9 @@ def train(
     """
     found: Checkpoint | None = None
     if kept is not None:
-        found = yield from agree(me, [read_checkpoint(session, data) for data in kept.checkpoints])
+        found = yield from agree_on_checkpoint(
+            me, [read_checkpoint(session, data) for data in kept.checkpoints]
+        )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
@@ -64,7 +66,7 @@ def train(
         fixed = sides[updated.other]
         last = half_step == session.half_steps - 1
         yield Phase("products", half_step, session.half_steps)
-        here = yield from problem(server, fixed, updated, Site("products", (half_step,)))
+        here = yield from make_sub_problem(server, fixed, updated, Site("products", (half_step,)))
         yield Phase("steps", half_step, session.half_steps)
         factor_steps, bias_steps = made_once[updated]
         if factor_steps is None:
@@ -113,7 +115,7 @@ def _set_up(
     packing_users, packing_items = orientations(
         session.parameters, len(session.users), len(session.items)
     )
-    products = yield from set_up(
+    products = yield from set_up_products(
         me,
         suite.products,
         product_key,

@@ -82,7 +82,9 @@ class TweakedHash:
         return np.bitwise_xor(self.blocks, inner, out=self.blocks)
 
 
-def tccr(cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = None) -> Words:
+def hash_blocks(
+    cipher: CipherContext, x: Words, first_tweak: int, out: Words | None = None
+) -> Words:
     """H of the rows of x (n, 2), row r under the tweak first_tweak + r; n <= MAX_CALLS.
 
     Who calls twice under one key sees to it that the tweaks differ and that the calls of both

@@ -42,12 +42,14 @@ def times_vectors(
     for number, part in enumerate(chunks(words.count)):
         here = site.within(number)
         some = words.take(part)
-        payload, offered = _offer(transfers, some, vectors[part], here, signed=signed)
+        payload, as_sender = _make_corrections(transfers, some, vectors[part], here, signed=signed)
         yield Send(transfers.peer, TransferPayload(payload))
         message = yield from receive(transfers.peer, TransferPayload)
         length = vectors.shape[1]
-        accepted = _accept(transfers, some, length, message.payload, here, signed=signed)
-        product[part] += offered + accepted
+        as_chooser = _apply_corrections(
+            transfers, some, length, message.payload, here, signed=signed
+        )
+        product[part] += as_sender + as_chooser
     return product
 
 
@@ -62,12 +64,12 @@ def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Progr
         some = words.take(part)
         if transfers.me == CSP:
             one = np.ones((some.count, 1), dtype=np.uint64)
-            payload, offered = _offer(transfers, some, one, here, signed=True)
+            payload, as_sender = _make_corrections(transfers, some, one, here, signed=True)
             yield Send(transfers.peer, TransferPayload(payload))
-            share[part] = from_bits(some.bits, signed=True)[:, None] + offered
+            share[part] = from_bits(some.bits, signed=True)[:, None] + as_sender
         else:
             message = yield from receive(transfers.peer, TransferPayload)
-            share[part] = _accept(transfers, some, 1, message.payload, here, signed=True)
+            share[part] = _apply_corrections(transfers, some, 1, message.payload, here, signed=True)
     return share[:, 0]
 
 
@@ -76,7 +78,7 @@ def payload_bytes(elements: int, length: int, width: int) -> int:
     return elements * length * sum(map(_byte_width, range(width)))
 
 
-def _offer(
+def _make_corrections(
     transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> tuple[bytes, Words]:
     """As the sender: the corrections, and this server's share of the second term
@@ -97,7 +99,7 @@ def _offer(
     return b"".join(corrections), share
 
 
-def _accept(
+def _apply_corrections(
     transfers: Transfers,
     words: SharedWords,
     length: int,

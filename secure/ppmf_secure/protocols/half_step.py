@@ -22,7 +22,7 @@ from ppmf_secure.primitives.circuits.training_circuits import update
 from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
 from ppmf_secure.protocols.server_state import Server, SharedSide, Steps
 from ppmf_secure.protocols.shared_circuits import WordLabels, run_circuit, share_outputs
-from ppmf_secure.protocols.sub_problem import Problem
+from ppmf_secure.protocols.sub_problem import SubProblem
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters, Regulariser
 from ppmf_spec.roles import Side
@@ -31,7 +31,7 @@ from ppmf_spec.roles import Side
 def inner_step(
     server: Server,
     side: SharedSide,
-    problem: Problem,
+    problem: SubProblem,
     factor_steps: Steps,
     bias_steps: Steps | None,
     site: Site,
@@ -58,7 +58,7 @@ def shared_side(
     return SharedSide(name, share.reshape(-1, rows), words, None)
 
 
-def _gradient(server: Server, side: SharedSide, problem: Problem, site: Site) -> Program[Words]:
+def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site) -> Program[Words]:
     """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
@@ -70,7 +70,7 @@ def _gradient(server: Server, side: SharedSide, problem: Problem, site: Site) ->
         product = yield from times_vectors(server.transfers, side.words, columns, site, signed=True)
         curved = product.reshape(size, rows, size).sum(axis=0, dtype=np.uint64).T
     ridge = np.uint64(server.session.parameters.ridge_int)
-    gradient: Words = curved + problem.offset + ridge * side.share
+    gradient: Words = curved + problem.gradient_at_zero + ridge * side.share
     return gradient
 
 

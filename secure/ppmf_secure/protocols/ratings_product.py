@@ -51,14 +51,14 @@ class Orientation:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Product:
+class RatingsProduct:
     """One server's end of the product, in one orientation."""
 
     me: Role
     orientation: Orientation
-    own: OwnerKey
-    mine: tuple[Words, Words]
-    theirs: EncryptedRows
+    own_key: OwnerKey
+    own_shares: tuple[Words, Words]
+    peer_rows: EncryptedRows
     coins: Coins
 
     def of_shares(self, columns: Words) -> Program[tuple[Words, Words]]:
@@ -67,11 +67,11 @@ class Product:
         """
         peer = self.me.peer
         layout, uses = self.orientation.layout, self.orientation.uses
-        answer, kept = self.theirs.multiply(columns, uses, self.coins)
+        answer, kept = self.peer_rows.multiply(columns, uses, self.coins)
         yield Send(peer, wire.ProductAnswer(answer))
         local = self.of_public(columns)
         message = yield from receive(peer, wire.ProductAnswer)
-        given = self.own.decrypt(message.answer, layout, uses)
+        given = self.own_key.decrypt(message.answer, layout, uses)
         over_w, over_r = (
             here + mask + masked for here, mask, masked in zip(local, kept, given, strict=True)
         )
@@ -82,19 +82,20 @@ class Product:
         (PPMF-PRD-007).
         """
         over_w, over_r = (
-            columns[use] @ part for use, part in zip(self.orientation.uses, self.mine, strict=True)
+            columns[use] @ part
+            for use, part in zip(self.orientation.uses, self.own_shares, strict=True)
         )
         return over_w, over_r
 
 
-def set_up(
+def set_up_products(
     me: Role,
     scheme: ProductScheme,
-    own: OwnerKey,
-    theirs: PeerKey,
+    own_key: OwnerKey,
+    peer_key: PeerKey,
     orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
     coins: Coins,
-) -> Program[list[Product]]:
+) -> Program[list[RatingsProduct]]:
     """Hand over the encryptions of one's own share, in each orientation; take in the peer's.
 
     Batch by batch in turn, so that neither server has more than a batch of the other's waiting
@@ -102,11 +103,11 @@ def set_up(
     """
     peer = me.peer
     products = []
-    for orientation, mine in orientations:
+    for orientation, own_shares in orientations:
         layout = orientation.layout
         size = scheme.row_bytes(layout)
-        encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
-        intake = theirs.intake(layout)
+        encrypted = own_key.encrypt_rows(np.concatenate(own_shares, axis=1), layout, coins)
+        intake = peer_key.intake(layout)
         for batch in row_batches(scheme, layout):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
@@ -116,7 +117,9 @@ def set_up(
                 raise StateError(f"{where} were due, not {message.packing} from {message.first}")
             check_length(message.rows, size * len(batch), where)
             intake.add([message.rows[at : at + size] for at in range(0, len(message.rows), size)])
-        products.append(Product(me, orientation, own, mine, intake.finish(), coins))
+        products.append(
+            RatingsProduct(me, orientation, own_key, own_shares, intake.finish(), coins)
+        )
     return products
 
 

@@ -39,7 +39,7 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     return digest.digest()
 
 
-def agree(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
     """The highest checkpoint both servers hold, of one lineage; None for the public start
     (PPMF-RES-003).
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.shares import SharedWords
-from ppmf_secure.protocols.ratings_product import Product
+from ppmf_secure.protocols.ratings_product import RatingsProduct
 from ppmf_secure.protocols.shared_circuits import WordLabels
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.session.session import Session
@@ -69,7 +69,7 @@ class Server:
     session: Session
     transfers: Transfers
     lineage: bytes
-    products: Mapping[Side, Product]
+    products: Mapping[Side, RatingsProduct]
     sums: Mapping[Side, RowSums]
 
     def of_csp(self, value: int) -> np.uint64:

@@ -26,19 +26,21 @@ from ppmf_spec.roles import Side
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Problem:
+class SubProblem:
     """This server's shares of one half-step's sub-problem, for n rows of D trainable numbers.
 
-    gram (D, D, n): S at scale 2f; offset (D, n): S's column of the constant times the constant
+    gram (D, D, n): S at scale 2f; gradient_at_zero (D, n): S's column of the constant times the constant
     less B, at scale 3f: the gradient at zero; squares (n,): q2 at scale 2f.
     """
 
     gram: Words
-    offset: Words
+    gradient_at_zero: Words
     squares: Words
 
 
-def problem(server: Server, fixed: SharedSide, updated: Side, site: Site) -> Program[Problem]:
+def make_sub_problem(
+    server: Server, fixed: SharedSide, updated: Side, site: Site
+) -> Program[SubProblem]:
     """The sub-problem of side `updated`, from the fixed side (PPMF-FIX-021)."""
     params = server.session.parameters
     product = server.products[updated]
@@ -67,25 +69,25 @@ def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[li
     return blocks
 
 
-def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> Problem:
+def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> SubProblem:
     """Put the products in their places, and add what is local (PPMF-HST-001, PPMF-FIX-022)."""
     params = server.session.parameters
     rank, size, rows = params.rank, params.row_rank, over_r.shape[1]
     one = np.uint64(params.frac_bits)
     gram = np.zeros((size, size, rows), dtype=np.uint64)
-    offset = np.zeros((size, rows), dtype=np.uint64)
+    at_zero = np.zeros((size, rows), dtype=np.uint64)
     linear, quadratic = np.split(over_w, [size if params.bias else 0])
     for (k, l), column in zip(column_pairs(params), quadratic, strict=True):
         if l < rank:
             gram[k, l] = gram[l, k] = column
         else:
-            offset[k] = column << one
+            at_zero[k] = column << one
     squares = sum((gram[k, k] for k in range(rank)), start=np.zeros(rows, dtype=np.uint64))
     lift = np.uint64(2 * params.frac_bits - params.rating_frac_bits)
-    offset[:rank] -= over_r << lift
+    at_zero[:rank] -= over_r << lift
     if params.bias:
         sums = server.sums[updated]
         gram[rank, :rank] = gram[:rank, rank] = linear[:rank] << one
         gram[rank, rank] = sums.count << np.uint64(2 * params.frac_bits)
-        offset[rank] = (linear[rank] << (one + one)) - (sums.total << (lift + one))
-    return Problem(gram, offset, squares)
+        at_zero[rank] = (linear[rank] << (one + one)) - (sums.total << (lift + one))
+    return SubProblem(gram, at_zero, squares)

@@ -52,9 +52,9 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
     """Of the half-step on the items: the fixed side is U after the first half-step."""
     handed: list[Words] = []
     multiplied: dict[int, list[tuple[Bits, Words]]] = defaultdict(list)
-    of_shares = ratings_product.Product.of_shares
+    of_shares = ratings_product.RatingsProduct.of_shares
 
-    def watched_product(self: ratings_product.Product, phi: Words) -> Program[Any]:
+    def watched_product(self: ratings_product.RatingsProduct, phi: Words) -> Program[Any]:
         handed.append(phi)
         return of_shares(self, phi)
 
@@ -65,7 +65,7 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
         multiplied[site.indices[-1]].append((words.bits, vectors))
         return times_vectors(transfers, words, vectors, site, signed=signed)
 
-    monkeypatch.setattr(ratings_product.Product, "of_shares", watched_product)
+    monkeypatch.setattr(ratings_product.RatingsProduct, "of_shares", watched_product)
     monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
     run_toy(RATINGS, params, ideal_suite())
 

@@ -12,7 +12,7 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.effects import Keep
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.resumption import agree
+from ppmf_secure.protocols.resumption import agree_on_checkpoint
 from ppmf_secure.session.checkpoint import read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
@@ -109,7 +109,7 @@ def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree(RECSYS, [])
+    program = agree_on_checkpoint(RECSYS, [])
     program.send(None)
     program.send(None)
     with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme
-from ppmf_secure.protocols.ratings_product import BATCH_BYTES, Orientation, Product, set_up
+from ppmf_secure.protocols.ratings_product import (
+    BATCH_BYTES,
+    Orientation,
+    RatingsProduct,
+    set_up_products,
+)
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Side
@@ -24,11 +29,11 @@ NAMES = (CSP, RECSYS)
 
 def _set_up_both(
     chosen: ProductScheme, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
-) -> list[Product]:
+) -> list[RatingsProduct]:
     coins = [Coins.seeded(f"{label}/{me}") for me in NAMES]
     keys = [chosen.generate(c) for c in coins]
-    programs: list[Program[list[Product]]] = [
-        set_up(
+    programs: list[Program[list[RatingsProduct]]] = [
+        set_up_products(
             NAMES[p],
             chosen,
             keys[p],
@@ -91,10 +96,12 @@ def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
     orientation = Orientation(Side.USERS, Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
     zero = np.zeros((1, 1), dtype=np.uint64)
 
-    def waiting() -> Program[list[Product]]:
+    def waiting() -> Program[list[RatingsProduct]]:
         key = chosen.generate(Coins.seeded("k"))
         peer = chosen.peer(key.public)
-        program = set_up(CSP, chosen, key, peer, [(orientation, (zero, zero))], Coins.seeded("c"))
+        program = set_up_products(
+            CSP, chosen, key, peer, [(orientation, (zero, zero))], Coins.seeded("c")
+        )
         program.send(None)
         program.send(None)
         return program

@@ -13,7 +13,7 @@ import pytest
 
 from ppmf_secure.effects import Receive, Send
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.resumption import agree, lineage
+from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
     RatingShares,
@@ -50,7 +50,7 @@ def name(of: Checkpoint) -> bytes:
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
     peer = me.peer
-    program = agree(me, mine)
+    program = agree_on_checkpoint(me, mine)
     sent = next(program)
     assert isinstance(sent, Send)
     assert isinstance(sent.message, wire.Resume)

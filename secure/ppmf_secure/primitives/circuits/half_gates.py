@@ -74,17 +74,17 @@ class Garbler:
         scratch = self._scratch
         labels = _inputs(self._circuit, zero) + list(scratch.slots)
         tables = np.empty((self._circuit.and_count, n, 2, 2), dtype=np.uint64)
-        gate = 0
-        for step in self._schedule.steps:
-            left, right, out = labels[step.left], labels[step.right], labels[step.out]
-            match step.kind:
+        number = 0
+        for gate in self._schedule.gates:
+            left, right, out = labels[gate.left], labels[gate.right], labels[gate.out]
+            match gate.kind:
                 case Kind.XOR:
                     np.bitwise_xor(left, right, out=out)
                 case Kind.NOT:
                     np.bitwise_xor(left, scratch.offset, out=out)
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(gate), tables[gate], out)
-                    gate += 1
+                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    number += 1
         return tables, _outputs(self._schedule, labels, self._offset)
 
 
@@ -111,17 +111,17 @@ class Evaluator:
             self._scratch = _EvaluatorScratch(n, self._schedule.slots)
         scratch = self._scratch
         labels = _inputs(self._circuit, active) + list(scratch.slots)
-        gate = 0
-        for step in self._schedule.steps:
-            left, right, out = labels[step.left], labels[step.right], labels[step.out]
-            match step.kind:
+        number = 0
+        for gate in self._schedule.gates:
+            left, right, out = labels[gate.left], labels[gate.right], labels[gate.out]
+            match gate.kind:
                 case Kind.XOR:
                     np.bitwise_xor(left, right, out=out)
                 case Kind.NOT:
                     out[:] = left
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(gate), tables[gate], out)
-                    gate += 1
+                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    number += 1
         return _outputs(self._schedule, labels, np.zeros(2, dtype=np.uint64))
 
 

@@ -14,7 +14,7 @@ from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO,
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScheduledGate:
     """A gate with the places of its labels: the input wires, then reusable slots."""
 
     kind: Kind
@@ -27,7 +27,7 @@ class Step:
 class Schedule:
     """The gates of a circuit in order, with as few label buffers as their lifetimes allow."""
 
-    steps: tuple[Step, ...]
+    gates: tuple[ScheduledGate, ...]
     slots: int
     outputs: Mapping[str, tuple[int, ...]]
 
@@ -42,18 +42,18 @@ def schedule(circuit: Circuit) -> Schedule:
     }
     free: list[int] = []
     slots = 0
-    steps: list[Step] = []
+    gates: list[ScheduledGate] = []
     for index, (kind, left, right) in enumerate(circuit.gates):
         if not free:
             free.append(inputs + slots)
             slots += 1
         # Taken before the inputs' slots are freed: no gate writes where it still reads.
         out = place[inputs + index] = free.pop()
-        steps.append(Step(kind, place[left], place[right], out))
+        gates.append(ScheduledGate(kind, place[left], place[right], out))
         free += [
             place[wire]
             for wire in {left, right}
             if wire >= inputs and last_use[wire] == index and wire not in kept
         ]
     outputs = {name: tuple(place[w] for w in word) for name, word in circuit.outputs.items()}
-    return Schedule(tuple(steps), slots, outputs)
+    return Schedule(tuple(gates), slots, outputs)

@@ -26,7 +26,7 @@ from ppmf_secure.primitives.circuits.half_gates import (
 from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, tccr
+from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, hash_blocks
 from ppmf_secure.primitives.transfer_extension import fresh_offset
 from ppmf_spec.parameters import Regulariser
 from tests.support.random_circuits import Drawn, circuits
@@ -208,7 +208,7 @@ def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
 
     def hashed(block: int, tweak: int) -> int:
         x = np.array([[block & 2**64 - 1, block >> 64]], dtype=np.uint64)
-        return number(tccr(key_of()(0), x, tweak)[0])
+        return number(hash_blocks(key_of()(0), x, tweak)[0])
 
     offset = number(OFFSET)
     for e in range(n):
