@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ppmf_secure.protocols.message_plan import Due
+from ppmf_secure.protocols.operations import PlannedMessage
 from ppmf_spec.roles import USERS, Role
 
 
@@ -21,7 +21,7 @@ class Tally:
     work: Counter[tuple[str, str]] = field(default_factory=Counter)
     _numbers: Counter[tuple[Role, Role]] = field(default_factory=Counter)
 
-    def send(self, phase: str, due: Due) -> None:
+    def send(self, phase: str, due: PlannedMessage) -> None:
         """Count one message of epoch 0."""
         way = due.sender, due.receiver
         # each user is a sender of their own, and sends one message

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf import main
-from ppmf_costs.model import KEYED, SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
-from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.counts import PHASES, PublicSize, count_run
 from ppmf_costs.tally import Tally
-from ppmf_secure.protocols.message_plan import Due
+from ppmf_costs.unit_costs import KEYED, SHIPPED, Sample, UnitCosts, fit, non_negative_least_squares
+from ppmf_secure.protocols.operations import PlannedMessage
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import read
 from ppmf_spec.errors import ParametersError
@@ -64,20 +64,23 @@ def test_every_byte_of_a_real_run_is_predicted(variant: str, name: str, tmp_path
         records = read(tmp_path / f"{party}.cborseq")
         sent[party] = sum(len(one.message) for one in records if one.direction == "sent")
     assert (
-        by_party(plan(params, Size.of(RATINGS.users, RATINGS.n_items), cipher_suite(name))) == sent
+        by_party(
+            count_run(params, PublicSize.of(RATINGS.users, RATINGS.n_items), cipher_suite(name))
+        )
+        == sent
     )
 
 
 def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None:
     report = json.loads((trained.out / "report.json").read_text())
     params = Parameters.from_toml(trained.params)
-    size = Size.numbered(report["users"], report["items"])  # as long as the ids of this run
+    size = PublicSize.numbered(report["users"], report["items"])  # as long as the ids of this run
     measured = {
         (one["party"], one["phase"]): one["bytes_sent"]
         for one in report["measures"]
         if one["bytes_sent"]
     }
-    expected = dict(plan(params, size, cipher_suite(SUITE)).sent)
+    expected = dict(count_run(params, size, cipher_suite(SUITE)).sent)
     del measured["users", "upload"], expected[USERS, "upload"]
     assert measured == expected
 
@@ -97,19 +100,19 @@ def test_at_sizes_no_test_could_run_two_readings_agree(
     expected: Counter[str] = Counter()
     for sender, _, _, length in message_lengths(params, names[0], names[1], "paillier-3072"):
         expected[sender] += length
-    tally = plan(params, Size.numbered(users, items), cipher_suite("paillier-3072"))
+    tally = count_run(params, PublicSize.numbered(users, items), cipher_suite("paillier-3072"))
     assert by_party(tally) == expected
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=5, unique=True))
 def test_ids_count_in_utf8(ids: list[str]) -> None:
     encodable = [name.encode("utf-8", "replace").decode() for name in ids]
-    assert Size.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
+    assert PublicSize.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
 
 
 def test_a_message_with_other_fields_is_a_bug() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Due(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
+        PlannedMessage(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
 
 
 def by_party(tally: Tally) -> Counter[str]:
@@ -122,12 +125,12 @@ def by_party(tally: Tally) -> Counter[str]:
 # -- seconds and memory ----------------------------------------------------------------------------
 
 
-def unit_costs() -> Coefficients:
+def unit_costs() -> UnitCosts:
     """Made up: every primitive takes a little."""
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), cipher_suite(SUITE))
+    tally = count_run(VARIANTS["defaults"], PublicSize.numbered(3, 4), cipher_suite(SUITE))
     names = {primitive for _, primitive in tally.work}
     costs = {f"{name}/{SUITE}" if name in KEYED else name: 1e-6 for name in names}
-    return Coefficients('a "machine"', costs, costs)
+    return UnitCosts('a "machine"', costs, costs)
 
 
 @pytest.mark.parametrize("dimension", ["users", "items", "rank", "iterations"])
@@ -138,7 +141,9 @@ def test_more_of_anything_never_costs_less(dimension: str) -> None:
         value = {"users": 30, "items": 20, "rank": 2, "iterations": 2}
         value[dimension] *= factor
         params = Parameters(rank=value["rank"], iterations=value["iterations"])
-        tally = plan(params, Size.numbered(value["users"], value["items"]), cipher_suite(SUITE))
+        tally = count_run(
+            params, PublicSize.numbered(value["users"], value["items"]), cipher_suite(SUITE)
+        )
         found = costs.estimate(tally, SUITE)
         now = (found.total, found.memory, sum(tally.sent.values()))
         assert all(new >= old for new, old in zip(now, last, strict=True))
@@ -152,7 +157,9 @@ def test_a_fit_finds_the_costs_that_made_the_samples() -> None:
     samples = []
     for number, params in enumerate(VARIANTS.values()):
         for users, items in ((9, 5), (4, 30), (40, 8)):
-            tally = plan(params, Size.numbered(users + number, items), cipher_suite(SUITE))
+            tally = count_run(
+                params, PublicSize.numbered(users + number, items), cipher_suite(SUITE)
+            )
             estimate = hidden.estimate(tally, SUITE)
             samples.append(Sample(SUITE, tally, estimate.seconds, estimate.memory))
     found = fit(samples, "here")
@@ -180,7 +187,7 @@ def test_unit_costs_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
     costs = unit_costs()
     costs.write(path)
-    assert Coefficients.read(path) == costs
+    assert UnitCosts.read(path) == costs
     assert costs.suites == (SUITE,)
 
 
@@ -189,15 +196,17 @@ def test_a_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
     path.write_text(text)
     with pytest.raises(ParametersError, match="costs.toml: not a file of unit costs"):
-        Coefficients.read(path)
+        UnitCosts.read(path)
 
 
 def test_the_shipped_costs_are_sane() -> None:
-    shipped = Coefficients.read(SHIPPED)
+    shipped = UnitCosts.read(SHIPPED)
     assert min((*shipped.seconds.values(), *shipped.memory.values())) >= 0
     for name in shipped.suites:
         small, large = (
-            shipped.estimate(plan(Parameters(), Size.numbered(*size), cipher_suite(name)), name)
+            shipped.estimate(
+                count_run(Parameters(), PublicSize.numbered(*size), cipher_suite(name)), name
+            )
             for size in ((100, 80), (200, 160))
         )
         assert 0 < small.total < large.total
@@ -219,7 +228,9 @@ def test_the_command_shows_exact_bytes_and_says_what_it_does_not_know(
     shown = capsys.readouterr().out
     for name in (SUITE, "paillier-2048"):
         sent = by_party(
-            plan(Parameters(rank=2, iterations=3), Size.numbered(30, 20), cipher_suite(name))
+            count_run(
+                Parameters(rank=2, iterations=3), PublicSize.numbered(30, 20), cipher_suite(name)
+            )
         )
         assert f"RecSys {sent['recsys']:,} bytes, CSP {sent['csp']:,} bytes" in shown
     assert shown.count("memory of each server: ") == 1
@@ -232,6 +243,6 @@ def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
 
 
 def test_a_suite_without_costs_has_no_estimate() -> None:
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), cipher_suite(SUITE))
+    tally = count_run(VARIANTS["defaults"], PublicSize.numbered(3, 4), cipher_suite(SUITE))
     with pytest.raises(ParametersError, match="were not measured"):
         replace(unit_costs(), seconds={}).estimate(tally, SUITE)

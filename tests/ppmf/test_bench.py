@@ -20,8 +20,8 @@ from ppmf.bench import comparison, measured_runs, plots, scaling, spu
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.run_sizes import FULL, QUICK, RunSize
 from ppmf.bench.spu import Entry
-from ppmf_costs.model import KEYED, Coefficients
-from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.counts import PHASES, PublicSize, count_run
+from ppmf_costs.unit_costs import KEYED, UnitCosts
 from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Measure, Progress
@@ -62,10 +62,10 @@ UNIT_COST = 1e-6
 
 def pretended(ratings: Ratings, params: Parameters, suite: str, *_: object) -> Measured:
     """A run by a clock that a linear cost model explains exactly."""
-    tally = plan(params, Size.of(ratings.users, ratings.n_items), cipher_suite(suite))
+    tally = count_run(params, PublicSize.of(ratings.users, ratings.n_items), cipher_suite(suite))
     names = {f"{name}/{suite}" if name in KEYED else name for _, name in tally.work}
     costs = dict.fromkeys([*names, f"starts/{suite}"], UNIT_COST)
-    estimate = Coefficients("", costs, dict.fromkeys(costs, 1.0)).estimate(tally, suite)
+    estimate = UnitCosts("", costs, dict.fromkeys(costs, 1.0)).estimate(tally, suite)
     return Measured(
         ratings,
         params,
@@ -338,14 +338,14 @@ def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> 
     costs = tmp_path / "costs.toml"
     calibrate = command(tmp_path, "--calibrate", "--check-estimate", "--costs", str(costs))
     assert main.main(calibrate) in (0, 1)  # two toy runs do not determine a model
-    found = Coefficients.read(costs)
+    found = UnitCosts.read(costs)
     assert found.suites == (SUITE,)
     exact = dict.fromkeys(all_names(), UNIT_COST)
-    Coefficients("here", exact, dict.fromkeys(exact, 1.0)).write(costs)
+    UnitCosts("here", exact, dict.fromkeys(exact, 1.0)).write(costs)
     check = command(tmp_path, "--check-estimate", "--costs", str(costs))
     assert main.main(check) == 0
     assert "All estimates hold" in capsys.readouterr().out
-    Coefficients("here", dict.fromkeys(exact, 2e-6), dict.fromkeys(exact, 1.0)).write(costs)
+    UnitCosts("here", dict.fromkeys(exact, 2e-6), dict.fromkeys(exact, 1.0)).write(costs)
     assert main.main(check) == 1
     assert "off by more than a quarter" in capsys.readouterr().out
     estimates = json.loads((tmp_path / "results.json").read_text())["estimates"]
@@ -354,8 +354,10 @@ def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> 
 
 
 def all_names() -> list[str]:
-    tally = plan(QUICK.base.params, Size.numbered(6, 5), cipher_suite(SUITE))
-    more = plan(Parameters(rank=2, iterations=2), Size.numbered(6, 5), cipher_suite(SUITE))
+    tally = count_run(QUICK.base.params, PublicSize.numbered(6, 5), cipher_suite(SUITE))
+    more = count_run(
+        Parameters(rank=2, iterations=2), PublicSize.numbered(6, 5), cipher_suite(SUITE)
+    )
     names = {name for _, name in (*tally.work, *more.work)}
     return [f"{name}/{SUITE}" if name in KEYED else name for name in sorted(names)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_secure.primitives.base_transfers import TRANSFERS
 from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
@@ -68,7 +68,7 @@ def test_the_bits_that_the_hash_leaves(text: str) -> None:
 def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
     """Four labels a gate; both keys of a transfer for every two words of pads."""
     work: Counter[str] = Counter()
-    tally = plan(Parameters(), Size.numbered(*MOVIELENS), cipher_suite("rlwe-8192"))
+    tally = count_run(Parameters(), PublicSize.numbered(*MOVIELENS), cipher_suite("rlwe-8192"))
     for (_, primitive), amount in tally.work.items():
         work[primitive] += amount
     calls = 4 * work["gates"] + work["pads"]

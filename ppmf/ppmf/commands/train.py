@@ -13,7 +13,7 @@ import typer
 from ppmf import console, options
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.tally import Tally
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.transport import processes
@@ -128,7 +128,7 @@ def train(
 
 def predicted(training: Ratings, params: Parameters, suite: CipherSuite) -> Tally:
     """The messages and operations of the run. Raises ParametersError if it could overflow."""
-    return plan(params, Size.of(training.users, training.n_items), suite)
+    return count_run(params, PublicSize.of(training.users, training.n_items), suite)
 
 
 def run(

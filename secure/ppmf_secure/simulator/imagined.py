@@ -35,13 +35,13 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
-from ppmf_secure.protocols.message_plan import (
-    Due,
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
-    MessagePlan,
     MultiplyRatings,
     NameCheckpoints,
     Operation,
+    PlannedMessage,
     TakeUploads,
 )
 from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
@@ -103,7 +103,7 @@ class Imagined:
                 case _:
                     yield from (self._draw(operation, each) for each in due)
 
-    def _draw(self, operation: Operation, due: Due) -> wire.Message:
+    def _draw(self, operation: Operation, due: PlannedMessage) -> wire.Message:
         """A message of which there is one way to be drawn."""
         match due.kind:
             case wire.SealedSeeds:
@@ -149,7 +149,7 @@ class Imagined:
 
     # -- from the peer -----------------------------------------------------------------------------
 
-    def _encrypted_rows(self, operation: GiveEncryptedRows, due: list[Due]) -> Messages:
+    def _encrypted_rows(self, operation: GiveEncryptedRows, due: list[PlannedMessage]) -> Messages:
         """Encryptions of zeros, batch by batch."""
         layout = operation.orientation.layout
         zeros = np.zeros((layout.rows, sum(layout.blocks)), dtype=np.uint64)

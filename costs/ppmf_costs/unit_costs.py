@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_costs.plan import MEMORY, PHASES
+from ppmf_costs.counts import MEMORY, PHASES
 from ppmf_costs.tally import Tally
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.files import read_text, write_atomically
@@ -40,7 +40,7 @@ KEYED = (
     "compact_terms",
     "he_answers",
 )
-SHIPPED = Path(__file__).with_name("coefficients.toml")
+SHIPPED = Path(__file__).with_name("unit_costs.toml")
 
 SMALL_MEMORY = 1 << 28
 """Bytes below which the interpreter and its libraries decide how much a server holds."""
@@ -78,7 +78,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class UnitCosts:
     """Unit costs: seconds by primitive, bytes of memory by what is held.
 
     machine: what they were measured on. Keyed primitives are named `primitive/suite`.
@@ -94,7 +94,7 @@ class Coefficients:
         return tuple(name.split("/")[1] for name in self.seconds if name.startswith("starts/"))
 
     @classmethod
-    def read(cls, path: Path = SHIPPED) -> Coefficients:
+    def read(cls, path: Path = SHIPPED) -> UnitCosts:
         """Unit costs from a file; ParametersError names the file when it is not one of them."""
         try:
             content = tomllib.loads(read_text(path))
@@ -139,7 +139,7 @@ class Coefficients:
         return Estimate(seconds, memory)
 
 
-def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
+def fit(samples: Sequence[Sample], machine: str) -> UnitCosts:
     """The unit costs that explain measured runs best."""
     names = sorted({_name(key[1], s.suite) for s in samples for key in s.tally.work})
     place = {name: number for number, name in enumerate(names)}
@@ -160,7 +160,7 @@ def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
         rows.append(sum(phases.values(), start=np.zeros(len(names))) * weight)
         wanted.append(total * weight)
     seconds = non_negative_least_squares(np.array(rows), np.array(wanted))
-    return Coefficients(machine, _table(names, seconds), _fit_memory(samples, names))
+    return UnitCosts(machine, _table(names, seconds), _fit_memory(samples, names))
 
 
 def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:

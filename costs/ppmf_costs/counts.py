@@ -36,25 +36,25 @@ from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import kept_compact
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.shares import chunks
-from ppmf_secure.protocols.message_plan import (
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
-    MessagePlan,
     MultiplyBits,
     MultiplyRatings,
     OpenOutput,
     Operation,
+    PublicSize,
+    RunBaseTransfers,
     RunCircuit,
     ShareOutputs,
-    Size,
     TakeUploads,
-    TransferBases,
 )
 from ppmf_secure.protocols.ratings_product import Orientation
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Side
 
-__all__ = ["MEMORY", "PHASES", "Size", "padding_bytes", "plan"]
+__all__ = ["MEMORY", "PHASES", "PublicSize", "count_run", "padding_bytes"]
 
 PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
 """The phases of an estimate; the servers' phase "keys" is part of "start"."""
@@ -62,7 +62,7 @@ PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
 MEMORY = "memory"
 
 
-def plan(params: Parameters, size: Size, suite: CipherSuite) -> Tally:
+def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally:
     """The messages and the work of a run in epoch 0.
 
     Raises ParametersError when a run of this size would not be correct under these parameters or
@@ -93,7 +93,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
             tally.do(phase, he_rows=stored, compact_rows=stored if compact else 0)
             tally.do("products", he_tables=stored)
             tally.do(MEMORY, he_rows=stored * 3 // 4 if compact else stored)
-        case TransferBases():
+        case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
             tally.do(
