@@ -12,7 +12,7 @@ from ppmf_conformance.adapters.building_blocks import words_of
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
-from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey, check_key
 from ppmf_secure.primitives.shares import words_to_bytes

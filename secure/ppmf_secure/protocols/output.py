@@ -9,7 +9,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.shares import check_length, from_bits
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire

@@ -15,16 +15,15 @@ from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import (
-    Evaluator,
-    Garbler,
+from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.circuits.wire_labels import (
     choice_keys,
     colours,
     permute_bits,
     public_inputs,
     public_labels,
 )
-from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.shares import (
     SharedWords,
     chunks,

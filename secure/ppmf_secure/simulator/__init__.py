@@ -13,7 +13,7 @@ epoch is too.
 
 - `leakage`: the public argument of all simulators;
 - `views`: the three simulators; begin here;
-- `imagined`: the drawn messages, and why each may stand for the real one;
+- `simulated_messages`: the drawn messages, and why each may stand for the real one;
 - `answers`: the drawn answers of homomorphic products.
 
 The hybrid argument of chapter 6 shows that no efficient test tells a real view from a simulated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three simulators: a party's real program among imagined others, and what it then sees."""
+"""The three simulators: a party's real program among simulated others, and what it then sees."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.protocols.resumption import lineage
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.transcript import Record
-from ppmf_secure.simulator.imagined import Imagined
 from ppmf_secure.simulator.leakage import Leakage
+from ppmf_secure.simulator.simulated_messages import SimulatedMessages
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.profiles import ItemProfiles
@@ -43,7 +43,7 @@ def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> lis
     Exact: the key is drawn as CSP draws it, and nothing else comes.
     """
     key = SealingKey.generate(coins.child("imagined")).public
-    view = _View(USERS, leakage, 0, lambda _: wire.UserKey(key))
+    view = _SimulatedEnds(USERS, leakage, 0, lambda _: wire.UserKey(key))
     view.play(users(leakage.session, [(user, rows)], coins.child("user")))
     return view.records
 
@@ -51,22 +51,25 @@ def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> lis
 def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> list[Record]:
     """The view of RecSys, which has no input and whose output is V.
 
-    Under the assumptions of `imagined`. The output share is exact: CSP's real one is V xor RecSys'
-    colours, a function of what RecSys has, and so it is here. To read the colours off, the program
+    Under the assumptions of `simulated_messages`. The output share is exact: CSP's real one is V
+    xor RecSys' colours, a function of what RecSys has, and so it is here. To read the colours off, the program
     is given a share of zeros: what it opens then is the colours.
     """
     return _simulate(RECSYS, leakage, coins, output)
 
 
 def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
-    """The view of CSP, which has neither input nor output. Under the assumptions of `imagined`."""
+    """The view of CSP, which has neither input nor output.
+
+    Under the assumptions of `simulated_messages`.
+    """
     return _simulate(CSP, leakage, coins, None)
 
 
-class _View:
+class _SimulatedEnds:
     """The ends of a simulated party: its transcript of one epoch, as it grows.
 
-    imagine: answers what the party waits for. watch: is told what it sends.
+    simulate_next: answers what the party waits for. watch: is told what it sends.
     limit: how many messages the transcript has; the party is stopped before it has more.
     """
 
@@ -75,7 +78,7 @@ class _View:
         party: Role,
         leakage: Leakage,
         epoch: int,
-        imagine: Callable[[Role], wire.Message],
+        simulate_next: Callable[[Role], wire.Message],
         watch: Callable[[wire.Message], None] = lambda _: None,
         limit: int | None = None,
     ) -> None:
@@ -84,7 +87,7 @@ class _View:
         self.kept: list[Keep] = []
         self._leakage = leakage
         self._epoch = epoch
-        self._imagine = imagine
+        self._simulate_next = simulate_next
         self._watch = watch
         self._limit = limit
         self._links: dict[Role, wire.Link] = {}
@@ -95,7 +98,7 @@ class _View:
         driver = Driver(self.party, program, self, session_id, epoch=self._epoch)
         try:
             driver.advance()
-        except _CutError:
+        except _InterruptionError:
             driver.close()
         return driver.result
 
@@ -111,13 +114,13 @@ class _View:
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
         # each user is a sender of their own
         link = fresh if sender is USERS else self._links.setdefault(sender, fresh)
-        data = link.encode(self._imagine(sender))
+        data = link.encode(self._simulate_next(sender))
         self.records.append(Record("received", sender, data))
         return data
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Nothing is refused among imagined messages."""
-        raise AssertionError(f"an imagined message was refused: {error}")
+        """Nothing is refused among simulated messages."""
+        raise AssertionError(f"a simulated message was refused: {error}")
 
     def enter(self, phase: Phase) -> None:
         """A phase is no part of a view."""
@@ -134,10 +137,10 @@ class _View:
 
     def _stop_at_the_limit(self) -> None:
         if len(self.records) == self._limit:
-            raise _CutError
+            raise _InterruptionError
 
 
-class _CutError(Exception):
+class _InterruptionError(Exception):
     """The epoch ends here, as the leakage says."""
 
 
@@ -145,25 +148,25 @@ def _simulate(
     me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
 ) -> list[Record]:
     """Epoch after epoch, each from what the ones before it kept."""
-    past = _Past(me, leakage)
+    past = _EarlierEpochs(me, leakage)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
         last = epoch == leakage.epochs - 1
         limit = None if last else leakage.interruptions[epoch].messages[me]
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
-        imagined = Imagined(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
-        coming = imagined.messages(past.names(epoch))
-        view = _View(me, leakage, epoch, partial(_next, coming), imagined.heard, limit)
-        opened = view.play(past.program(epoch, imagined, own))
+        simulated = SimulatedMessages(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
+        coming = simulated.messages(past.names(epoch))
+        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), simulated.observe, limit)
+        opened = view.play(past.program(epoch, simulated, own))
         if isinstance(opened, ItemProfiles) and output is not None:
             view.replace_last(wire.OutputShare(_difference(opened, output)))
-        past.remember(epoch, imagined, view)
+        past.remember(epoch, simulated, view)
         records += view.records
     return records
 
 
 def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
-    """The next imagined message, whoever sends it: their order is that of the plan."""
+    """The next simulated message, whoever sends it: their order is that of the plan."""
     return next(coming)
 
 
@@ -182,7 +185,7 @@ def _bits(profiles: ItemProfiles) -> Bits:
     return to_bits(words, 1 + profiles.box_bits + profiles.frac_bits).ravel()
 
 
-class _Past:
+class _EarlierEpochs:
     """What server `me` kept: its shares of the ratings, and of models by iteration and epoch."""
 
     def __init__(self, me: Role, leakage: Leakage) -> None:
@@ -193,10 +196,10 @@ class _Past:
         self._models: dict[tuple[int, int], bytes] = {}
         self._lineages: dict[int, bytes] = {}
 
-    def program(self, epoch: int, imagined: Imagined, coins: Coins) -> Program[Any]:
+    def program(self, epoch: int, simulated: SimulatedMessages, coins: Coins) -> Program[Any]:
         """The server's program in that epoch."""
         suite = replace(
-            self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, imagined)
+            self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
         server = {RECSYS: recsys, CSP: csp}[self._me]
         return server(self._leakage.session, suite, coins, epoch=epoch, kept=self._kept(epoch))
@@ -216,7 +219,7 @@ class _Past:
             iteration.to_bytes(8, "little") + self._lineages[made] for iteration, made in held
         )
 
-    def remember(self, epoch: int, imagined: Imagined, view: _View) -> None:
+    def remember(self, epoch: int, simulated: SimulatedMessages, view: _SimulatedEnds) -> None:
         """What that epoch leaves: the shares it kept, and its name."""
         for keep in view.kept:
             if keep.iteration is None:
@@ -226,17 +229,17 @@ class _Past:
         for record in view.records:
             message = wire.decode(record.message).message
             if isinstance(message, wire.ServerKey) and record.direction == "sent":
-                keys = {self._me: message, self._peer: imagined.server_key}
+                keys = {self._me: message, self._peer: simulated.server_key}
                 self._lineages[epoch] = lineage(self._leakage.session, keys)
 
 
 class _WatchedScheme(ProductScheme):
-    """A scheme that tells `imagined` which key pair the server made."""
+    """A scheme that tells `simulated_messages` which key pair the server made."""
 
-    def __init__(self, scheme: ProductScheme, imagined: Imagined) -> None:
+    def __init__(self, scheme: ProductScheme, simulated: SimulatedMessages) -> None:
         self.name, self.secure = scheme.name, scheme.secure
         self._scheme = scheme
-        self._imagined = imagined
+        self._simulated = simulated
 
     @property
     def key_bytes(self) -> int:
@@ -245,8 +248,8 @@ class _WatchedScheme(ProductScheme):
 
     def generate(self, coins: Coins) -> OwnerKey:
         """As the scheme does."""
-        self._imagined.own = self._scheme.generate(coins)
-        return self._imagined.own
+        self._simulated.own = self._scheme.generate(coins)
+        return self._simulated.own
 
     def peer(self, public: bytes) -> PeerKey:
         """As the scheme does."""

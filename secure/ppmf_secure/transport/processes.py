@@ -12,9 +12,8 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -22,12 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ppmf_secure.driver import Driver
-from ppmf_secure.effects import Program
-from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
-from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -35,14 +29,14 @@ from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
-from ppmf_secure.transport.store import Store, in_use, load_session, save_session
-from ppmf_spec.errors import KINDS, PeerError, PpmfError
+from ppmf_secure.transport.server_process import RunOptions, coins_of, crash_text, failure_of, serve
+from ppmf_secure.transport.store import in_use, load_session, save_session
+from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
-_SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,14 +65,14 @@ def train(
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     Raises a PpmfError of the party that stopped first.
     """
-    root = _coins(coins_label, "session")
+    root = coins_of(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
     check_session(session, cipher_suite(suite))  # before any process starts
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
-    places = Places(transcripts, checkpoints, coins_label)
+    options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
-        return _Run(session, 0, places, progress or (lambda _: None)).finish(ratings)
+        return _Run(session, 0, options, progress or (lambda _: None)).finish(ratings)
 
 
 def resume(
@@ -96,21 +90,8 @@ def resume(
         session, last = load_session(checkpoints)
         save_session(checkpoints, session, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
-        places = Places(transcripts, checkpoints, label)
-        return _Run(session, last + 1, places, progress or (lambda _: None)).finish(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where a run's parties write and what they draw from."""
-
-    transcripts: Path | None
-    checkpoints: Path | None
-    coins_label: str | None
-
-    def store(self, party: Role) -> Store:
-        """Where `party` keeps its checkpoints."""
-        return Store(None if self.checkpoints is None else self.checkpoints / party)
+        options = RunOptions(transcripts, checkpoints, label)
+        return _Run(session, last + 1, options, progress or (lambda _: None)).finish(None)
 
 
 class _Run:
@@ -120,24 +101,24 @@ class _Run:
         self,
         session: Session,
         epoch: int,
-        places: Places,
+        options: RunOptions,
         progress: Callable[[Progress], None],
     ) -> None:
         self._session = session
-        self._places = places
+        self._options = options
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
         self._data: dict[Role, Connection] = {}
         self._control: dict[Role, Connection] = {}
         self._processes: dict[Role, SpawnProcess] = {}
-        with _one_thread_each(), _deaf_to_interrupts():
+        with _one_blas_thread(), _ignoring_interrupts():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
                 pipes = {name.peer: peer_end, USERS: data_end}
-                arguments = (name, session, epoch, pipes, control_end, places)
-                process = context.Process(target=_serve, args=arguments, name=name, daemon=True)
+                arguments = (name, session, epoch, pipes, control_end, options)
+                process = context.Process(target=serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
                     end.close()
@@ -150,24 +131,24 @@ class _Run:
         failures: dict[Role, PpmfError] = {}
         refusals: list[PpmfError] = []
         results: dict[Role, Any] = {}
-        crowd = threading.Thread(
-            target=self._play_users, args=(ratings, measures, failures), daemon=True
+        users_thread = threading.Thread(
+            target=self._run_users, args=(ratings, measures, failures), daemon=True
         )
         if ratings is not None:
-            crowd.start()
+            users_thread.start()
         try:
             for name, kind, content in self._reports():
                 if kind == "progress":
                     self._progress(content)
                 elif kind == "refused":
-                    refusals.append(_failure(name, *content))
+                    refusals.append(failure_of(name, *content))
                 elif kind == "failed":
-                    failures[name] = _failure(name, *content)
+                    failures[name] = failure_of(name, *content)
                 else:
                     results[name], spent = content
                     measures += spent
             if ratings is not None:
-                crowd.join(timeout=1 if failures else None)
+                users_thread.join(timeout=1 if failures else None)
         except BaseException:
             for process in self._processes.values():
                 process.terminate()
@@ -210,15 +191,15 @@ class _Run:
                 else:
                     yield open_ends[end], kind, content
 
-    def _play_users(
+    def _run_users(
         self, ratings: Ratings, measures: list[Measure], failures: dict[Role, PpmfError]
     ) -> None:
-        with Recorder(self._places.transcripts, USERS) as recorder:
+        with Recorder(self._options.transcripts, USERS) as recorder:
             account = Account(USERS, recorder, self._progress)
             program = users(
                 self._session,
                 user_rows(ratings),
-                _coins(self._places.coins_label, USERS),
+                coins_of(self._options.coins_label, USERS),
             )
             try:
                 with PipeEnds(account, self._data) as ends:
@@ -226,7 +207,7 @@ class _Run:
             except PpmfError as failure:
                 failures[USERS] = failure
             except Exception as error:
-                failures[USERS] = _failure(USERS, PeerError.kind, _crash(error))
+                failures[USERS] = failure_of(USERS, PeerError.kind, crash_text(error))
             finally:
                 # servers that still wait for an upload must see that none will come
                 for end in self._data.values():
@@ -234,84 +215,8 @@ class _Run:
             measures += account.measures()
 
 
-class _ReportingEnds(PipeEnds):
-    """A server's ends, which tell the calling process of every refusal at once."""
-
-    def __init__(
-        self,
-        account: Account,
-        pipes: Mapping[Role, Connection],
-        tell: Callable[[str, object], None],
-    ) -> None:
-        super().__init__(account, pipes)
-        self._tell = tell
-
-    def refuse(self, to: Role, error: PpmfError) -> None:
-        """Note the refusal, and report it."""
-        super().refuse(to, error)
-        self._tell("refused", (error.kind, str(error)))
-
-
-def _serve(
-    name: Role,
-    session: Session,
-    epoch: int,
-    pipes: dict[Role, Connection],
-    control: Connection,
-    places: Places,
-) -> None:
-    """A server process: run the party's program and report how it ended."""
-
-    def tell(kind: str, content: object) -> None:
-        with suppress(OSError):  # should the calling process be gone, nobody is left to be told
-            control.send((kind, content))
-
-    def report(progress: Progress) -> None:
-        tell("progress", progress)
-
-    store = places.store(name)
-    with Recorder(places.transcripts, name, epoch=epoch) as recorder:
-        try:
-            account = Account(name, recorder, report, store)
-            suite = cipher_suite(session.suite)
-            program = _SERVERS[name](
-                session,
-                suite,
-                _coins(places.coins_label, name),
-                epoch=epoch,
-                kept=store.kept() if epoch else None,
-            )
-            with _ReportingEnds(account, pipes, tell) as ends:
-                bounded = limits(session, suite, epoch)
-                driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
-                driver.advance()
-        except PpmfError as failure:
-            tell("failed", (failure.kind, str(failure)))
-        except Exception as error:
-            tell("failed", (PeerError.kind, _crash(error)))
-        else:
-            tell("done", (driver.result, account.measures()))
-
-
-def _crash(error: Exception) -> str:
-    """Where a party's program broke: a bug. The exception's own text stays untold."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
-
-
-def _failure(name: Role, kind: str, text: str) -> PpmfError:
-    """The error a server process stopped with, in this process."""
-    of_kind = {error.kind: error for error in KINDS}
-    return of_kind[kind](f"{name}: {text}")
-
-
-def _coins(label: str | None, party: str) -> Coins:
-    return Coins.system() if label is None else Coins.seeded(f"{label}/{party}")
-
-
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignoring_interrupts() -> Iterator[None]:
     """Child processes started here leave Ctrl-C to this one, which ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a handler
@@ -324,7 +229,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def _one_blas_thread() -> Iterator[None]:
     """Child processes started here use one BLAS thread: the two servers have a core each."""
     before = {name: os.environ.get(name) for name in _THREAD_SETTINGS}
     os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))

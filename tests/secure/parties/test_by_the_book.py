@@ -23,7 +23,8 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
-from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits

@@ -20,7 +20,7 @@ from ppmf_reference import fixed
 from ppmf_secure.arrays import Bits, Words
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits import training_circuits
-from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.shares import SharedWords, from_bits, words_to_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser

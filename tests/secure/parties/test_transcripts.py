@@ -19,7 +19,7 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.arrays import Bits, Words
-from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey

@@ -126,3 +126,8 @@ class ProductScheme(ABC):
     @abstractmethod
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """Length of one answer: a function of public sizes alone."""
+
+
+def length(use: slice) -> int:
+    """Rows in a slice of explicit bounds."""
+    return max(0, int(use.stop) - int(use.start))

@@ -13,18 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.circuits import half_gates
-from ppmf_secure.primitives.circuits.half_gates import (
-    MAX_ELEMENTS,
-    Evaluator,
-    Garbler,
-    choice_keys,
-    colours,
-    permute_bits,
-    public_inputs,
-    public_labels,
-)
+from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
+from ppmf_secure.primitives.circuits.wire_labels import (
+    colours,
+    permute_bits,
+)
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, hash_blocks
 from ppmf_secure.primitives.transfer_extension import fresh_offset
@@ -292,37 +287,6 @@ def test_what_the_evaluator_sees_of_an_and_gate_looks_uniform() -> None:
         assert abs(ones - 0.5) < 4 / np.sqrt(64 * seen.size)  # eight standard deviations
     blocks = tables.reshape(-1, 2)
     assert len(np.unique(blocks, axis=0)) == len(blocks)
-
-
-@pytest.mark.req("PPMF-GCB-004")
-@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 2**32))
-def test_the_garblers_inputs_need_no_message(width: int, n: int, seed: int) -> None:
-    bits = Coins.seeded(f"bits/{seed}").bits((width, n))
-    zero = public_inputs(KEYS.cipher("garbler-inputs", seed), bits, OFFSET)
-    active = public_labels(KEYS.cipher("garbler-inputs", seed), width, n)
-    assert zero.shape == active.shape == (width, n, 2)
-    assert np.array_equal(zero ^ active, times_offset(bits))
-    assert len(np.unique(active.reshape(-1, 2), axis=0)) == width * n
-
-
-@pytest.mark.req("PPMF-GCB-004")
-def test_public_labels_are_aes_in_counter_mode() -> None:
-    active = public_labels(KEYS.cipher("garbler-inputs"), 2, 3)
-    stream = KEYS.cipher("garbler-inputs").update(
-        b"".join(counter.to_bytes(16, "little") for counter in range(6))
-    )
-    assert active.astype("<u8").tobytes() == stream
-
-
-@pytest.mark.req("PPMF-GCB-008")
-@given(st.integers(0, 2**32))
-def test_output_labels_are_transfers(seed: int) -> None:
-    coins = Coins.seeded(f"transfers/{seed}")
-    zero = coins.words((3, 8, 2))
-    active = zero ^ times_offset(coins.bits((3, 8)))
-    keys = choice_keys(zero, OFFSET)
-    assert not colours(keys).any()
-    assert np.array_equal(active, keys ^ times_offset(colours(active)))
 
 
 @pytest.mark.parametrize(

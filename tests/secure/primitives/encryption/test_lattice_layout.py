@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.interface import Layout, length
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
     AnswerPart,
@@ -14,7 +14,6 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
     Piece,
     Segment,
     answer_pieces,
-    length,
     pieces,
     residues,
 )

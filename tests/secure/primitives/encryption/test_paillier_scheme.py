@@ -18,13 +18,9 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Uses
 from ppmf_secure.primitives.encryption.paillier import scheme
 from ppmf_secure.primitives.encryption.paillier.multiexp import best_window, levels
-from ppmf_secure.primitives.encryption.paillier.scheme import (
-    PaillierOwner,
-    PaillierPeer,
-    PaillierRows,
-    PaillierScheme,
-    paillier_scheme,
-)
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer, PaillierRows
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme, paillier_scheme
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.primitives.encryption.interface import Layout, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import NegacyclicProduct
 from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
@@ -170,8 +170,3 @@ def residues(answer: list[AnswerPiece], degree: int) -> int:
     return sum(
         len(each.rows) * degree + sum(prod(part.shape) for part in each.parts) for each in answer
     )
-
-
-def length(use: slice) -> int:
-    """Rows in a slice of explicit bounds."""
-    return max(0, int(use.stop) - int(use.start))

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses, length
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
     LatticeContext,
     Piece,
     answer_pieces,
-    length,
     residues,
 )
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, combine, reduce

@@ -27,6 +27,7 @@ from ppmf_secure.primitives.encryption.interface import (
     PeerKey,
     RowIntake,
     Uses,
+    length,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
@@ -34,7 +35,6 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
     LatticeContext,
     answer_pieces,
     kept_compact,
-    length,
     residues,
 )
 from ppmf_secure.primitives.encryption.lattice.params import Budget

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
 from ppmf_spec.errors import ParametersError
 
 WORD_BITS = 64
@@ -79,3 +79,20 @@ class Slots:
     def unpack(self, plaintext: int, used: int) -> list[int]:
         """The lowest `used` slots mod 2^64."""
         return [plaintext >> (self.width * slot) & _WORD for slot in range(used)]
+
+
+def matrix_spans(slots: Slots, layout: Layout) -> list[slice]:
+    """The matrix columns of each ciphertext of a row, all blocks."""
+    spans, offset = [], 0
+    for columns in layout.blocks:
+        spans += [slice(offset + s.start, offset + s.stop) for s in slots.spans(columns)]
+        offset += columns
+    return spans
+
+
+def answer_ciphertexts(slots: Slots, layout: Layout, uses: Uses) -> int:
+    """The number of ciphertexts in an answer."""
+    return sum(
+        length(use) * len(slots.spans(columns))
+        for columns, use in zip(layout.blocks, uses, strict=True)
+    )

@@ -32,7 +32,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.shares import words_to_bytes
 
 
-def answer(
+def simulated_answer(
     scheme: ProductScheme, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins
 ) -> bytes:
     """An answer to the rows of that layout, under the owner's key, to no question."""
@@ -87,6 +87,6 @@ def _lattice(
 def _floods(context: LatticeContext, layout: Layout, count: int, coins: Coins) -> Residues:
     """Residues (primes, count) of floods uniform in [-2^t, 2^t)."""
     bits = Budget.of(context.lattice, layout).flood_bits + 1
-    offset_and_limbs = context.rounding.hiding(bits)[:, 3:]
-    drawn = offset_and_limbs @ np.concatenate([np.ones((1, count)), flood(coins, bits, count)])
+    shift_and_limbs = context.rounding.hiding(bits)[:, 3:]
+    drawn = shift_and_limbs @ np.concatenate([np.ones((1, count)), flood(coins, bits, count)])
     return np.stack([reduce(row, p) for row, p in zip(drawn, context.lattice.primes, strict=True)])

@@ -46,15 +46,15 @@ from ppmf_secure.protocols.operations import (
 )
 from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
 from ppmf_secure.protocols.upload import seal_seed
-from ppmf_secure.simulator.answers import answer
 from ppmf_secure.simulator.leakage import Leakage
+from ppmf_secure.simulator.simulated_answers import simulated_answer
 from ppmf_spec import wire
 from ppmf_spec.roles import RECSYS, Role
 
 Messages = Iterator[wire.Message]
 
 
-class Imagined:
+class SimulatedMessages:
     """The messages to server `me` in one epoch, made while it runs (PPMF-SEC-002).
 
     `own` is its key pair for products, once it has made it; its other public keys are `heard` when
@@ -75,7 +75,7 @@ class Imagined:
         name = leakage.session.suite
         self.server_key = wire.ServerKey(name, self._products.public, modulus)
 
-    def heard(self, message: wire.Message) -> None:
+    def observe(self, message: wire.Message) -> None:
         """The server has sent this."""
         match message:
             case wire.UserKey(key=key):
@@ -169,4 +169,6 @@ class Imagined:
     def _answer(self, operation: MultiplyRatings) -> wire.ProductAnswer:
         assert self.own is not None, "a server sends its keys before it multiplies"
         here, products = operation.orientation, self._leakage.suite.products
-        return wire.ProductAnswer(answer(products, self.own, here.layout, here.uses, self._coins))
+        return wire.ProductAnswer(
+            simulated_answer(products, self.own, here.layout, here.uses, self._coins)
+        )
