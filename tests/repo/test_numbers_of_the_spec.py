@@ -230,7 +230,7 @@ CLAIMS = [
     Claim("docs/validate.md", "puts some # cases", lambda: [int(float(f"{len(CASES):.1g}"))]),
     Claim(
         "secure/ppmf_secure/primitives/base_transfers.py",
-        "as N has room for 128-bit slots: # at 3072 bits",
+        "as slots of 128 bits fit below N: # at 3072 bits",
         lambda: [(3072 - 1) // 128],
     ),
     Claim(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Uses
-from ppmf_secure.primitives.encryption.paillier import scheme
+from ppmf_secure.primitives.encryption.paillier import peer
 from ppmf_secure.primitives.encryption.paillier.multiexp import best_window, levels
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer, PaillierRows
@@ -112,12 +112,12 @@ def test_powers_that_do_not_fit_are_made_anew(monkeypatch: pytest.MonkeyPatch) -
     coins, layout = Coins.seeded("kept"), Layout(3, (4,), 64)
     matrix, x = coins.words((3, 4)), coins.words((2, 3))
     kept = _take_in(matrix, layout)
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", 0)
     dropped = _take_in(matrix, layout)
     size = 2 * 3 * levels(best_window(3)) * 128
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", size)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", size)
     just = _take_in(matrix, layout)
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", size - 1)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", size - 1)
     not_quite = _take_in(matrix, layout)
     for rows, stored in ((kept, True), (dropped, False), (just, True), (not_quite, False)):
         rows.multiply(x, [slice(0, 2)], coins)
