@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the labels of a circuit's wires are kept while it is garbled or evaluated.
+"""The buffers in which the labels of a circuit's wires lie while it is garbled or evaluated.
 
-A label buffer of 4,096 elements has 64 KiB. A gate's is taken from the wires that no later gate
-reads, so that what is live fits a core's cache and nothing is allocated between gates.
+The buffer of one wire has 64 KiB for 4,096 elements. A gate writes to the buffer of a wire that no
+later gate reads, so that all buffers in use fit the cache of a core and none is allocated between
+gates.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO,
 
 @dataclass(frozen=True, slots=True)
 class ScheduledGate:
-    """A gate with the places of its labels: the input wires, then reusable slots."""
+    """A gate, with the buffers of the labels that it reads and writes.
+
+    Buffers are numbered: first the input wires, which are only read, then the slots.
+    """
 
     kind: Kind
     left: int
@@ -25,7 +29,10 @@ class ScheduledGate:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The gates of a circuit in order, with as few label buffers as their lifetimes allow."""
+    """The gates of a circuit in order, in as few slots as the lifetimes of the wires allow.
+
+    slots: their number. outputs: for each output word the buffers of its bits.
+    """
 
     gates: tuple[ScheduledGate, ...]
     slots: int
@@ -33,7 +40,10 @@ class Schedule:
 
 
 def schedule(circuit: Circuit) -> Schedule:
-    """Give each gate a slot that no wire still needed occupies; outputs keep theirs."""
+    """The schedule of a circuit: each gate gets a slot whose wire is not needed any more.
+
+    The slots of outputs are not used again.
+    """
     inputs = circuit.input_count
     last_use = {wire: index for index, gate in enumerate(circuit.gates) for wire in gate[1:]}
     kept = {wire for word in circuit.outputs.values() for wire in word}
@@ -47,7 +57,7 @@ def schedule(circuit: Circuit) -> Schedule:
         if not free:
             free.append(inputs + slots)
             slots += 1
-        # Taken before the inputs' slots are freed: no gate writes where it still reads.
+        # The slot is taken before those of the inputs are freed: no gate writes where it reads.
         out = place[inputs + index] = free.pop()
         gates.append(ScheduledGate(kind, place[left], place[right], out))
         free += [

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The labels of wires, as sharings of bits and as transfers (chapter 4, "Garbled circuits")."""
+"""The labels of wires, as sharings of bits and as transfers (chapter 4, "Garbled circuits").
+
+A wire's label for the value 0 is its zero label L0, that for 1 is L0 ^ offset. The *active* label
+is that of the wire's value. The *colour* of a label is its lowest bit, and the *permute bit* of a
+wire is the colour of its zero label. Since the lowest bit of the offset is 1, the colour of the
+active label is the wire's value xor the permute bit. The garbler knows the permute bit, the
+evaluator the colour: together they are a Boolean sharing of the value, without a message.
+
+The labels of a word are an array (width, n, 2), the lowest bit first.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
-from numpy.typing import NDArray
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Bits, Labels
 
 
-def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
-    """Active labels (width, n, 2) that both parties make for themselves, for the garbler's inputs.
+def public_labels(cipher: CipherContext, width: int, elements: int) -> Labels:
+    """The active labels (width, n, 2) of the garbler's inputs, which both servers compute.
 
-    AES in counter mode under a public batch key of a purpose of its own, used for nothing else.
-    Known to the evaluator, as active labels are, and independent of offset and of the values
-    (PPMF-GCB-004).
+    They are the keystream of AES in counter mode under a public batch key that serves nothing else.
+    They depend neither on the offset nor on the values (PPMF-GCB-004).
     """
     counters = np.zeros((width, elements, 2), dtype="<u8")
     counters[..., 0] = np.arange(width * elements, dtype="<u8").reshape(width, elements)
@@ -23,36 +30,38 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
     return labels.astype(np.uint64, copy=False).reshape(width, elements, 2)
 
 
-def public_inputs(cipher: CipherContext, bits: NDArray[np.uint8], offset: Words) -> Words:
-    """The garbler's zero labels (width, n, 2) for its own input bits (width, n): no message.
+def public_inputs(cipher: CipherContext, bits: Bits, offset: Labels) -> Labels:
+    """The zero labels (width, n, 2) of the garbler's own input bits (width, n), without a message.
 
-    The active label is `public_labels`, whatever the bit; the zero label makes it so
+    They are chosen so that the active label is that of `public_labels`, whatever the bit
     (PPMF-GCB-004).
     """
     labels = public_labels(cipher, *bits.shape)
     return labels ^ _times(bits, offset)
 
 
-def permute_bits(zero: Words) -> NDArray[np.uint8]:
-    """The garbler's XOR share (width, n) of the values with zero labels (width, n, 2)."""
+def permute_bits(zero: Labels) -> Bits:
+    """The permute bits (width, n) of zero labels (width, n, 2): the garbler's Boolean share."""
     return (zero[..., 0] & np.uint64(1)).astype(np.uint8)
 
 
-def colours(active: Words) -> NDArray[np.uint8]:
-    """The evaluator's XOR share (width, n) of the values with active labels (width, n, 2)."""
+def colours(active: Labels) -> Bits:
+    """The colours (width, n) of active labels (width, n, 2): the evaluator's Boolean share."""
     return permute_bits(active)
 
 
-def choice_keys(zero: Words, offset: Words) -> Words:
-    """The labels of colour 0: L0 ^ lsb(L0) offset, shape (width, n, 2) (PPMF-GCB-008).
+def choice_keys(zero: Labels, offset: Labels) -> Labels:
+    """The labels of colour 0 (width, n, 2): the zero label, xor the offset if its colour is 1
+    (PPMF-GCB-008).
 
-    The evaluator's active label is this ^ colour offset: a correlated oblivious transfer of offset
-    offset with the evaluator's colour as the choice, already done (chapter 4, "Oblivious transfer").
+    The evaluator's active label is this label xor colour times offset. So each output wire is a
+    correlated oblivious transfer that is already done: this is the garbler's key of choice 0, and
+    the evaluator's colour is the choice.
     """
     return zero ^ _times(permute_bits(zero), offset)
 
 
-def _times(bits: NDArray[np.uint8], offset: Words) -> Words:
-    """The offset (2,) where a bit is 1, zero where it is 0: (..., 2)."""
+def _times(bits: Bits, offset: Labels) -> Labels:
+    """The products (..., 2) of bits and the offset (2,)."""
     mask = np.negative(bits.astype(np.uint64))
     return np.stack([mask & offset[0], mask & offset[1]], axis=-1)

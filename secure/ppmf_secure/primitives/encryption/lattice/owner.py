@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The owner's side of lattice encryption: encrypting rows, decrypting answers.
+"""The owner of a lattice key, who encrypts rows and decrypts answers.
 
-The owner encrypts its rows with the secret key: c1 = a from a seed, c0 = -a s + e + the message, of
-which only the seed and the used coefficients of c0 are sent. (`scheme` says what hides what.)
+The owner encrypts with the secret key: c1 = a comes from a seed, and c0 = -a s + e + the message.
+Only the seed and the coefficients of c0 that are in use are sent. `scheme` says what hides what.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class RlweOwner(OwnerKey):
 
     @property
     def public(self) -> bytes:
-        """The seed of a, then b = -a s + e modulo each prime (PPMF-RLW-004)."""
+        """The seed of a, then the residues of b = -a s + e modulo each prime (PPMF-RLW-004)."""
         return self._public
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Each row as its seed and the used coefficients of its c0, modulo each prime
+        """The encrypted rows: for each its seed and the residues of c0 modulo each prime
         (PPMF-RLW-006).
         """
         if matrix.shape != (layout.rows, sum(layout.blocks)):
@@ -94,7 +94,7 @@ class RlweOwner(OwnerKey):
     def _encrypt(
         self, matrix: Words, found: list[Piece], seeds: list[bytes], coins: Coins
     ) -> Words:
-        """c0 of some rows, packed: (rows, primes, words)."""
+        """The packed residues (rows, primes, words) of c0 of some rows."""
         lattice, rounding = self._context.lattice, self._context.rounding
         uniforms = self._context.expand(seeds, len(found))
         errors = binomial(coins, matrix.shape)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The peer's side of lattice encryption: taking in rows, multiplying, hiding the multiplier.
+"""The peer of the owner of a lattice key, who takes in encrypted rows and multiplies them.
 
-An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
-of zero, the mask and the flood on c0, the rounding to the kept primes. (`scheme` says what
-hides what.)
+An answer is made in this order: the product of X with the encrypted rows; a fresh public-key
+encryption of zero, which is added; mask and flood, which are added to c0; the rounding to the kept
+primes. `scheme` says what hides what.
 
-It is made piece by piece, and of a piece by groups of up to 128 rows of X. For a group, the coins
-are drawn in this order: u, then e2, of all its rows; then of each part with rows in the group, in
-the order of the blocks: the masks rho, e1, the flood.
+An answer is made piece by piece, and a piece by groups of up to 128 rows of X. The coins of a group
+are drawn in this order: u and then e2 of all its rows; then, for each part with rows in the group,
+in the order of the blocks, the masks rho, e1, and the flood.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ from ppmf_secure.primitives.shares import check_length, words_to_bytes
 from ppmf_spec.errors import EncodingError
 
 _ANSWERS_AT_ONCE = 128
-"""Rows of X answered together: of each component, 80 MB of residues before the rounding."""
+"""Rows of X answered together: 80 MB of residues of each component, before the rounding."""
 
 
 class RlwePeer(PeerKey):
-    """Q's public key in the hands of P: a and b as transforms modulo each prime."""
+    """Q's public key, as P holds it: the transforms of a and b modulo each prime."""
 
     def __init__(self, context: LatticeContext, public: bytes) -> None:
         lattice = context.lattice
@@ -69,14 +69,14 @@ class RlwePeer(PeerKey):
         self._scratch = Scratch()
 
     def intake(self, layout: Layout) -> RlweIntake:
-        """The intake of one matrix of Q's."""
+        """The intake for a matrix of Q."""
         return RlweIntake(
             self._context, layout, RlweRows(self._context, self._key, layout, self._scratch)
         )
 
 
 class RlweIntake(RowIntake):
-    """Checks Q's rows and fills them into the matrix of residues."""
+    """The intake of Q's rows, which stores their residues."""
 
     def __init__(self, context: LatticeContext, layout: Layout, taken: RlweRows) -> None:
         self._context = context
@@ -103,7 +103,7 @@ class RlweIntake(RowIntake):
             self._count += len(part)
 
     def finish(self) -> RlweRows:
-        """The matrix, once it is full."""
+        """The encrypted matrix, once all rows are in."""
         if self._count != self._layout.rows:
             raise EncodingError(
                 f"encrypted matrix: {self._count} rows instead of {self._layout.rows}"
@@ -112,7 +112,7 @@ class RlweIntake(RowIntake):
 
 
 class RlweRows(EncryptedRows):
-    """Enc_Q(M) in P's hands: a matrix of residues for each piece's c1 and each segment's c0."""
+    """Enc_Q(M), as P holds it: residues of c1 by piece, and of c0 by piece and block."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class RlweRows(EncryptedRows):
         }
 
     def put(self, rows: slice, seeds: list[bytes], second: NDArray[np.int32]) -> None:
-        """Fill in some rows: the seeds of their c1, and c0 (primes, rows, columns)."""
+        """Store some rows: the seeds of their c1, and their c0 (primes, rows, columns)."""
         first = self._context.expand(seeds, len(self._pieces))
         for number, piece in enumerate(self._pieces):
             self._first[number].put(rows, first[:, :, number])
@@ -154,7 +154,8 @@ class RlweRows(EncryptedRows):
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
         """The answer, and P's shares -rho mod 2^64 (PPMF-RLW-008, -009, -011).
 
-        For each kept prime the residues of: for each piece, c1 of its rows, then c0 of its parts.
+        The answer has, for each kept prime and piece, the residues of c1 for the rows of the piece,
+        then those of c0 for its parts.
         """
         if x.ndim != 2 or x.shape[1] != self._layout.rows:
             raise ValueError("X has not as many columns as the encrypted matrix has rows")
@@ -189,9 +190,9 @@ class RlweRows(EncryptedRows):
         outs: list[NDArray[np.int32]],
         shares: list[Words],
     ) -> None:
-        """Writes what a group of a piece's rows adds to the piece's c1, to each part and share.
+        """Answer one group of a piece's rows of X, and fill in P's shares of it.
 
-        `outs` are c1 (kept, rows N), then the parts (kept, rows columns).
+        outs: where the piece's residues go, c1 (kept, rows N), then each part (kept, rows columns).
         """
         degree = self._context.lattice.degree
         first, *seconds = outs
@@ -216,9 +217,9 @@ class RlweRows(EncryptedRows):
         coins: Coins,
         out: NDArray[np.int32],
     ) -> list[Residues]:
-        """Writes c1 of a group, rounded, to `out` (kept, rows N); returns b u of each part's rows.
+        """Write c1 of a group, rounded, to out (kept, rows N).
 
-        That is (primes, rows, columns), not reduced (PPMF-RLW-008).
+        Returns b u for the rows of each part (primes, rows, columns), not reduced (PPMF-RLW-008).
         """
         lattice, negacyclic = self._context.lattice, self._context.negacyclic
         key_a, key_b = self._key
@@ -254,9 +255,9 @@ class RlweRows(EncryptedRows):
         coins: Coins,
         out: NDArray[np.int32],
     ) -> None:
-        """Writes c0 of some rows, with mask and flood, rounded, to `out` (kept, rows columns).
+        """Write c0 of some rows, with mask and flood, rounded, to out (kept, rows columns).
 
-        `lifted` is those rows of X, (primes, rows, layout.rows) (PPMF-RLW-008, -009).
+        lifted: these rows of X (primes, rows, layout.rows) (PPMF-RLW-008, -009).
         """
         rounding, count = self._context.rounding, rho.size
         hidden = np.concatenate(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paillier encryption in the hands of the owner of the key: rows go out, answers come in."""
+"""The owner of a Paillier key, who encrypts rows and decrypts answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PaillierOwner(OwnerKey):
         return self._secret.public.to_bytes()
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Each row of the matrix as fresh ciphertexts, block after block (PPMF-AHE-008)."""
+        """The rows of the matrix as fresh ciphertexts, block after block (PPMF-AHE-008)."""
         if matrix.shape != (layout.rows, sum(layout.blocks)):
             raise ValueError("the matrix has not the layout's shape")
         secret, slots = self._secret, Slots.of(self._secret.public.bits, layout)

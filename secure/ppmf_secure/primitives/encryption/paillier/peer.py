@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paillier encryption in the hands of the peer: rows come in, answers go out."""
+"""The peer of the owner of a Paillier key, who takes in encrypted rows and multiplies them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ppmf_secure.primitives.encryption.paillier.slots import Slots, matrix_spans
 from ppmf_spec.errors import EncodingError
 
 _KEPT_BYTES = 1 << 30
-"""Stored powers of one encrypted matrix up to this size are kept from product to product."""
+"""The stored powers of a matrix are kept between products if they take no more than this."""
 
 
 _WORD = (1 << 64) - 1
 
 
 class PaillierRows(EncryptedRows):
-    """Enc_Q(M) in P's hands, column of ciphertexts by column."""
+    """Enc_Q(M), as P holds it: columns of ciphertexts."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PaillierRows(EncryptedRows):
         self._keep = stored * public.ciphertext_bytes <= _KEPT_BYTES
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """The answer, row-major in each block, and P's shares -rho mod 2^64
+        """The answer, row by row in each block, and P's shares -rho mod 2^64
         (PPMF-AHE-009, -010).
         """
         if x.ndim != 2 or x.shape[1] != self._layout.rows:
@@ -72,7 +72,7 @@ class PaillierRows(EncryptedRows):
         return b"".join(answer), shares
 
     def _column(self, bases: FixedBases, x: Words, share: Words, coins: Coins) -> list[mpz]:
-        """The answers of one ciphertext column for each row of x; fills in P's shares."""
+        """The answers of one column of ciphertexts to the rows of x; P's shares are filled in."""
         if not len(x):
             return []
         slots, square = self._slots, self._public.square
@@ -88,21 +88,21 @@ class PaillierRows(EncryptedRows):
 
 
 class PaillierPeer(PeerKey):
-    """Q's public key in P's hands, with P's randomisers under it."""
+    """Q's public key, as P holds it, with P's randomisers under it."""
 
     def __init__(self, public: PublicKey) -> None:
         self._public = public
         self._randomisers: dict[int, Randomisers] = {}
 
     def intake(self, layout: Layout) -> PaillierIntake:
-        """The intake of one matrix of Q's."""
+        """The intake for a matrix of Q."""
         if layout.outputs not in self._randomisers:
             self._randomisers[layout.outputs] = Randomisers(self._public, layout.outputs)
         return PaillierIntake(self._public, self._randomisers[layout.outputs], layout)
 
 
 class PaillierIntake(RowIntake):
-    """Checks Q's rows, ciphertext by ciphertext."""
+    """The intake of Q's rows, which checks every ciphertext."""
 
     def __init__(self, public: PublicKey, randomisers: Randomisers, layout: Layout) -> None:
         self._public = public
@@ -112,13 +112,13 @@ class PaillierIntake(RowIntake):
         self._table: list[list[mpz]] = []
 
     def add(self, rows: Sequence[bytes]) -> None:
-        """Check and keep the next rows."""
+        """Check and store the next rows."""
         for row in rows:
             where = f"encrypted row {len(self._table)}"
             self._table.append(self._public.read(row, self._width, where))
 
     def finish(self) -> PaillierRows:
-        """The matrix, column of ciphertexts by column."""
+        """The encrypted matrix, once all rows are in."""
         count, layout = len(self._table), self._layout
         if count != layout.rows:
             raise EncodingError(f"encrypted matrix: {count} rows instead of {layout.rows}")

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The homomorphic matrix product over Paillier (chapter 4, "Products in a Paillier suite").
 
-Q sends Enc_Q(M), packed as `slots` says, each block of columns starting a new ciphertext. For a row
-x of X and a ciphertext column c_1..c_s, P answers
+Q sends Enc_Q(M), packed as `slots` says; each block of columns begins a new ciphertext. For a row x
+of X and a column c_1, ..., c_s of ciphertexts, P answers
 
     c = prod_j c_j^x_j * (1 + rho N) * z mod N^2,
 
-rho the packed fresh masks, z a fresh uniform N-th residue. What each side learns:
+where rho is the packed fresh masks and z a fresh N-th residue. What each side learns:
 
-- P sees M only under Q's key: DCR.
-- Q decrypts the integers v + rho: within 2^-41 of rho for the whole run (`slots`). The randomness
-  of c is prod_j r_j^x_j times that of z: as z is within 2^-41 of uniform in the group of N-th
-  residues for the whole run (`randomisers`), so is it, whatever x. Both are statistical and need no
-  assumption. So an answer is to Q a fresh encryption of a mask.
+- P sees M only as encrypted under Q's key, which hides it under DCR.
+- Q decrypts the integers v + rho, which are within 2^-41 of rho for all answers under its key
+  (`slots`). The randomness of c is prod_j r_j^x_j times that of z. As all z are within 2^-41 of
+  uniform in the group of N-th residues (`randomisers`), so is this product, whatever x is. Both are
+  statistical and need no assumption. So an answer is to Q a fresh encryption of a mask (chapter 6,
+  "What each party sees", *Answers*).
 
-Every ciphertext from the other side is checked to lie in Z_(N^2)^*.
+Every ciphertext from the other side is checked to be in Z_(N^2)^*.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from ppmf_spec.errors import ParametersError
 
 
 class PaillierScheme(ProductScheme):
-    """Paillier with a modulus of `bits` bits: 3072 for 128 bits of security (SP 800-57, table 2).
+    """The product over Paillier with a modulus of `bits` bits.
 
-    Anything shorter is for tests, and not `secure`.
+    3072 bits are taken for 128 bits of security (NIST SP 800-57 part 1, table 2). A shorter modulus
+    is not `secure`.
     """
 
     def __init__(self, bits: int) -> None:
@@ -41,27 +43,27 @@ class PaillierScheme(ProductScheme):
 
     @property
     def key_bytes(self) -> int:
-        """The modulus."""
+        """The bytes of the modulus."""
         return self.bits // 8
 
     def generate(self, coins: Coins) -> PaillierOwner:
-        """A fresh key pair, from `coins` alone."""
+        """A fresh key pair."""
         return PaillierOwner(SecretKey.generate(self.bits, coins))
 
     def peer(self, public: bytes) -> PaillierPeer:
-        """Check and take in the other server's modulus."""
+        """The peer's view of the other server's modulus, once it is checked."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
     def check(self, layout: Layout) -> None:
-        """At least one slot must fit below the modulus."""
+        """Raise ParametersError if not one slot fits below the modulus."""
         Slots.of(self.bits, layout)
 
     def row_bytes(self, layout: Layout) -> int:
-        """Ciphertexts in a row times their length."""
+        """The number of ciphertexts in a row times their length."""
         return len(matrix_spans(Slots.of(self.bits, layout), layout)) * self._ciphertext_bytes
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """Ciphertexts in an answer times their length."""
+        """The number of ciphertexts in an answer times their length."""
         slots = Slots.of(self.bits, layout)
         return answer_ciphertexts(slots, layout, uses) * self._ciphertext_bytes
 
@@ -74,7 +76,7 @@ SCHEMES = tuple(map(PaillierScheme, (3072, 2048, 1024, 768, 512)))
 
 
 def paillier_scheme(name: str) -> PaillierScheme:
-    """The suite of that name; ParametersError on an unknown one, naming those there are."""
+    """The scheme of that name. Raises ParametersError, which lists the names, on any other."""
     by_name = {each.name: each for each in SCHEMES}
     if name not in by_name:
         raise ParametersError(f"no Paillier scheme {name!r}: choose from {', '.join(by_name)}")
