@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A half-step on shares: K prox-gradient steps of every row of one side, the other side fixed.
+"""The inner steps of a half-step, on shares (chapter 4, "A half-step").
+
+Every row of one side takes K proximal gradient steps while the other side is fixed:
 
     G = S x~ - B + lambda x          bit times vector over the bits of x
     Z = x 2^(2f+q) - H G + half      bit times vector over the bits of H
     x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
 
 Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
-lengths depend on public sizes alone. (Chapter 2, "A half-step"; chapter 4, "A half-step".)
+lengths depend on public sizes alone. Chapter 2, "Inner steps", defines the numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def inner_step(
     bias_steps: Steps | None,
     site: Site,
 ) -> Program[Labels]:
-    """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)
+    """The labels (word_bits, D n, 2) of all new words after one proximal gradient step
     (PPMF-FIX-030, -031).
     """
     gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
@@ -50,7 +52,7 @@ def inner_step(
 def shared_side(
     server: Server, name: Side, rows: int, labels: Labels, site: Site
 ) -> Program[SharedSide]:
-    """The side whose words have these labels: XOR shares, transfers, and arithmetic shares
+    """The side whose words have these labels: Boolean shares, transfers and arithmetic shares
     (PPMF-HST-005).
     """
     words = yield from share_outputs(server.transfers, labels)
@@ -59,7 +61,7 @@ def shared_side(
 
 
 def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site) -> Program[Words]:
-    """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
+    """This server's shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
         curved = (problem.gram * side.public).sum(axis=1, dtype=np.uint64)
@@ -77,7 +79,7 @@ def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site)
 def _moves(
     server: Server, gradient: Words, factor_steps: Steps, bias_steps: Steps | None, site: Site
 ) -> Program[Words]:
-    """Shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
+    """This server's shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
     rank = server.session.parameters.rank
     here = Site("factor-moves", site.indices)
     factors = yield from times_vectors(
@@ -93,7 +95,7 @@ def _moves(
 
 
 def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Program[Labels]:
-    """Labels of the new words from shares of Z before its shift (D, n)
+    """The labels of the new words, from shares of Z before its shift (D, n)
     (PPMF-HST-004, PPMF-STP-004).
     """
     params, transfers = server.session.parameters, server.transfers
@@ -105,7 +107,7 @@ def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Pro
     if prox is None:
         labels = yield from run_circuit(transfers, circuit, z.ravel(), {}, here)
         return labels["word"]
-    # a row's thresholds serve all its factors: the same labels, under other batch keys or tweaks
+    # a row's thresholds serve all its factors: one set of labels, under other batch keys or tweaks
     tiled = {name: np.tile(word, (1, rank, 1)) for name, word in thresholds.items()}
     labels = yield from run_circuit(transfers, circuit, z[:rank].ravel(), tiled, here)
     if not params.bias:
@@ -117,7 +119,7 @@ def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Pro
 
 
 def proximal(params: Parameters) -> Regulariser | None:
-    """The prox the factors' circuit contains; none where it would be the identity."""
+    """The prox in the circuit of the factors, or None where it would be the identity."""
     if params.regulariser == "elastic-net" and not params.l1:
         return None
     return params.regulariser
@@ -127,7 +129,7 @@ def proximal(params: Parameters) -> Regulariser | None:
 def update_circuit(
     params: Parameters, width: int, prox: Regulariser | None, tau_bits: int, theta_bits: int
 ) -> Circuit:
-    """The circuit of a new word from shares of Z, `width` bits each, and the prox's thresholds."""
+    """The circuit of a new word, from shares of Z (width) and the thresholds of the prox."""
     return update(
         width=width,
         drop=2 * params.frac_bits + params.step_bits,

@@ -50,10 +50,11 @@ from ppmf_spec.roles import SIDES, Role, Side
 
 @dataclass(frozen=True)
 class MessagePlan:
-    """An epoch of a run of these public sizes.
+    """The plan of one epoch of a run.
 
-    epoch: 0 begins with the uploads, a later one with the names of checkpoints.
-    held: how many checkpoints RecSys and CSP name then. done: after how many iterations it goes on.
+    epoch: its number. Epoch 0 begins with the uploads, a later one with the names of checkpoints.
+    held: how many checkpoints RecSys and CSP name then.
+    done: after how many iterations the epoch goes on; 0 is the public start.
     """
 
     params: Parameters
@@ -78,10 +79,10 @@ class MessagePlan:
         return cls(session.parameters, size, suite, epoch, held, done)
 
     def operations(self) -> Iterator[Operation]:
-        """All that is done in the epoch, in order.
+        """All operations of the epoch, in order.
 
-        Raises ParametersError when a run of this size would not be correct under these parameters
-        or does not fit this cipher suite.
+        Raises ParametersError if a run of this size would not be correct under these parameters or
+        does not fit this cipher suite.
         """
         if self.epoch:
             yield NameCheckpoints("set-up", self.held)
@@ -105,7 +106,7 @@ class MessagePlan:
         return {orientation.packing: orientation for orientation in found}
 
     def rows(self, side: Side) -> int:
-        """How many rows a side has."""
+        """The number of rows of a side."""
         return self.size.users if side is Side.USERS else self.size.items
 
     def _set_up(self) -> Iterator[Operation]:
@@ -176,15 +177,15 @@ class MessagePlan:
         return bounds(self.params, self.size.users, self.size.items).z_bits
 
     def _word_bits(self, side: Side) -> int:
-        """The bits of a side's words."""
+        """The number of bits of a side's words."""
         return self.params.word_bits * self.params.row_rank * self.rows(side)
 
 
 def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     """The most bytes that one message of an epoch can have, by sender and receiver.
 
-    In a later epoch it is not known how many checkpoints the peer holds, nor where the run goes on:
-    the limit allows one of every iteration and epoch, and every half-step.
+    In a later epoch it is not known how many checkpoints the peer holds, nor from which iteration
+    the run goes on. The limits allow a checkpoint of every iteration and epoch, and all half-steps.
     """
     most = session.parameters.iterations * epoch
     found: Counter[tuple[Role, Role]] = Counter()

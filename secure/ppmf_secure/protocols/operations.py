@@ -2,8 +2,8 @@
 """The operations of an epoch, and the messages that each of them takes.
 
 An `Operation` is something that the parties do together: a circuit, a product, an exchange of keys.
-It knows its messages, with their routes and lengths, from public sizes alone (PPMF-RUN-004). In
-which order an epoch does them is said by `message_plan`.
+It knows its messages, with their routes and lengths, from public sizes alone. In which
+order an epoch does them is said by `message_plan`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ BOTH_WAYS = ((RECSYS, CSP), (CSP, RECSYS))
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """A message that is due: its route and type, and what public sizes say of its fields.
+    """A message of the plan: its route, its type, and what public sizes say of its fields.
 
-    sizes: in wire order, the length in bytes of a field of bytes or text, and the value of an
+    sizes: for each field in wire order, the length in bytes of bytes or text, the value of an
         integer.
     """
 
@@ -43,12 +43,12 @@ class PlannedMessage:
 
     @property
     def length(self) -> int:
-        """The bytes of its only field of bytes."""
+        """The length of its only field, which is bytes."""
         (length,) = self.sizes
         return length
 
     def encoded(self, epoch: int, number: int) -> int:
-        """The bytes of the whole message, by the rules of canonical CBOR (PPMF-WIR-001, -002)."""
+        """The length of the whole message, by the rules of canonical CBOR (PPMF-WIR-001, -002)."""
         header = 1 + _string(len(self.kind.name)) + _string(wire.SESSION_BYTES)
         size = header + _head(epoch) + _head(number)
         for kind, value in zip(wire.FIELD_TYPES[self.kind.name], self.sizes, strict=True):
@@ -58,14 +58,18 @@ class PlannedMessage:
 
 @dataclass(frozen=True, slots=True)
 class PublicSize:
-    """The public size of a run. Of the users only the lengths of their ids in UTF-8 matter."""
+    """The public size of a run.
+
+    id_bytes: the length in UTF-8 of every user's id, which is all that lengths depend on.
+    items: the number of items.
+    """
 
     id_bytes: Sequence[int]
     items: int
 
     @property
     def users(self) -> int:
-        """How many users there are."""
+        """The number of users."""
         return len(self.id_bytes)
 
     @classmethod
@@ -81,32 +85,32 @@ class PublicSize:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that the parties do, in a phase of the run, with the messages that it takes."""
+    """Something that the parties do together in a phase of the run."""
 
     phase: str
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """Its messages, in order for each direction."""
+        """The messages that it takes, in order for each direction."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class GiveSealKey(Operation):
-    """CSP gives the users the key to which they seal."""
+    """CSP gives the users its key for seals."""
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """One, for all users."""
+        """One message, for all users."""
         yield PlannedMessage(CSP, USERS, wire.UserKey, (KEY_BYTES,))
 
 
 @dataclass(frozen=True, slots=True)
 class TakeUploads(Operation):
-    """Every user uploads, in any order, and RecSys passes the seals on."""
+    """Every user uploads, in any order, and RecSys passes the sealed seeds on."""
 
     size: PublicSize
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """The uploads in the order of the user list, then the seals."""
+        """The uploads in the order of the user list, then the sealed seeds."""
         for length in self.size.id_bytes:
             sizes = (length, 16 * self.size.items, SEALED_BYTES)
             yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
@@ -115,12 +119,15 @@ class TakeUploads(Operation):
 
 @dataclass(frozen=True, slots=True)
 class NameCheckpoints(Operation):
-    """Each server of a later epoch names its checkpoints; held: how many RecSys and CSP have."""
+    """Each server names its checkpoints, in a later epoch.
+
+    held: how many RecSys and CSP have.
+    """
 
     held: tuple[int, int]
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """One each way, RecSys' first."""
+        """One message each way, RecSys' first."""
         for way, count in zip(BOTH_WAYS, self.held, strict=True):
             yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count,))
 
@@ -132,7 +139,7 @@ class GiveServerKeys(Operation):
     suite: CipherSuite
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """One each way."""
+        """One message each way."""
         sizes = (
             len(self.suite.name),
             self.suite.products.key_bytes,
@@ -155,7 +162,7 @@ class GiveEncryptedRows(Operation):
         return self.suite.products.row_bytes(self.orientation.layout)
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """A message a batch of rows, each way."""
+        """A message for each batch of rows, each way."""
         for batch in row_batches(self.suite.products, self.orientation.layout):
             sizes = (len(self.orientation.packing), batch.start, self.row_bytes * len(batch))
             for way in BOTH_WAYS:
@@ -164,7 +171,7 @@ class GiveEncryptedRows(Operation):
 
 @dataclass(frozen=True, slots=True)
 class RunBaseTransfers(Operation):
-    """The base transfers, each way."""
+    """The servers make the base transfers, each way."""
 
     suite: CipherSuite
 
@@ -180,30 +187,33 @@ class RunBaseTransfers(Operation):
 
 @dataclass(frozen=True, slots=True)
 class RestoreWords(Operation):
-    """The Boolean shares of one side, from a checkpoint, get transfers in both directions."""
+    """The servers make transfers for the Boolean shares of one side, from a checkpoint.
+
+    bits: how many bits these are.
+    """
 
     bits: int
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """Columns each way."""
+        """The columns of each way."""
         for way in BOTH_WAYS:
             yield PlannedMessage(*way, wire.TransferColumns, (columns_bytes(self.bits),))
 
 
 @dataclass(frozen=True, slots=True)
 class RunCircuit(Operation):
-    """A garbled circuit on shares, for a number of elements."""
+    """The servers run a garbled circuit on shares, for a number of elements."""
 
     circuit: Circuit
     elements: int
 
     @property
     def input_bits(self) -> int:
-        """The bits of an element that the evaluator chooses with."""
+        """The number of bits of an element with which the evaluator chooses."""
         return self.circuit.inputs[EVALUATOR_INPUT]
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """A chunk: columns of the evaluator's transfers, then tables."""
+        """For each chunk the columns of the evaluator's transfers, then the tables."""
         for part in chunks(self.elements):
             count = part.stop - part.start
             columns = columns_bytes(self.input_bits * count)
@@ -214,18 +224,24 @@ class RunCircuit(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ShareOutputs(Operation):
-    """Output labels, `bits` in all, become XOR-shared words with transfers in both directions."""
+    """Output labels become Boolean-shared words with transfers in both directions.
+
+    bits: how many bits these are.
+    """
 
     bits: int
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """Columns of CSP's choices; the other direction's transfers are the labels."""
+        """The columns of CSP's choices. In CSP's own transfers the labels are the keys."""
         yield PlannedMessage(CSP, RECSYS, wire.TransferColumns, (columns_bytes(self.bits),))
 
 
 @dataclass(frozen=True, slots=True)
 class MultiplyBits(Operation):
-    """Words of `width` bits times vectors, for a number of elements; `ways`: who sends to whom."""
+    """The servers multiply words with vectors, for a number of elements.
+
+    length: that of a vector. width: the bits of a word. ways: who sends corrections to whom.
+    """
 
     elements: int
     length: int
@@ -233,7 +249,7 @@ class MultiplyBits(Operation):
     ways: tuple[tuple[Role, Role], ...] = BOTH_WAYS
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """A payload a chunk and way."""
+        """A payload for each chunk and way."""
         for part in chunks(self.elements):
             payload = payload_bytes(part.stop - part.start, self.length, self.width)
             for way in self.ways:
@@ -242,9 +258,9 @@ class MultiplyBits(Operation):
 
 @dataclass(frozen=True, slots=True)
 class MultiplyRatings(Operation):
-    """The columns of the fixed side times the ratings, for the updated side.
+    """The servers multiply the columns of the fixed side with the ratings.
 
-    public: the fixed side is the public start, so the product is local.
+    public: whether the fixed side is the public start, so that the product is local.
     """
 
     suite: CipherSuite
@@ -252,7 +268,7 @@ class MultiplyRatings(Operation):
     public: bool
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """An answer each way, but for the public start."""
+        """An answer each way, but none for the public start."""
         layout, uses = self.orientation.layout, self.orientation.uses
         for way in () if self.public else BOTH_WAYS:
             answer = self.suite.products.answer_bytes(layout, uses)
@@ -261,17 +277,20 @@ class MultiplyRatings(Operation):
 
 @dataclass(frozen=True, slots=True)
 class OpenOutput(Operation):
-    """CSP's share of V's bits goes to RecSys."""
+    """CSP sends its share of V's bits to RecSys.
+
+    bits: how many bits these are.
+    """
 
     bits: int
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """One, the last of a run."""
+        """One message, the last of a run."""
         yield PlannedMessage(CSP, RECSYS, wire.OutputShare, ((self.bits + 7) // 8,))
 
 
 def _head(value: int) -> int:
-    """The bytes of a CBOR head that carries `value` (RFC 8949, section 3)."""
+    """The length of the head of a CBOR item with this value (RFC 8949, section 3)."""
     for size, limit in ((1, 24), (2, 1 << 8), (3, 1 << 16), (5, 1 << 32)):
         if value < limit:
             return size
