@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The training that both servers run, each from its own shares: set-up, steps, half-steps.
+"""The training, which both servers run, each on its own shares (chapter 4, "The run").
 
-RecSys and CSP follow this one program. They differ in who garbles (CSP), in how they came by their
-shares of the ratings (`protocols.upload`), and in the last message (`protocols.output`). Its order
-is that of the messages, and nothing in it but public sizes decides what is sent
-(PPMF-RUN-003, -004). `protocols.message_plan` walks through the same order without secrets.
+RecSys and CSP differ in that CSP garbles, in how they get their shares of the ratings
+(`protocols.upload`), and in the last message (`protocols.output`). The order of the program is the
+order of the messages, and public sizes alone decide what is sent (PPMF-RUN-003, -004).
+`protocols.message_plan` goes through the same order without secrets.
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ def train(
     epoch: int = 0,
     kept: Kept | None = None,
 ) -> Program[Labels]:
-    """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
+    """The labels (word_bits, D m, 2) of V's words, after the training of one epoch.
 
-    They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
-    earlier epoch left behind: the run goes on from the last iteration both servers hold
+    They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
+
+    me: this server. transfer_key: its Paillier key for the base transfers.
+    ratings: its shares of the ratings.
+    kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
     found: Checkpoint | None = None
@@ -66,17 +69,19 @@ def train(
         fixed = sides[updated.other]
         last = half_step == session.half_steps - 1
         yield Phase("products", half_step, session.half_steps)
-        here = yield from make_sub_problem(server, fixed, updated, Site("products", (half_step,)))
+        problem = yield from make_sub_problem(
+            server, fixed, updated, Site("products", (half_step,))
+        )
         yield Phase("steps", half_step, session.half_steps)
         factor_steps, bias_steps = made_once[updated]
         if factor_steps is None:
             rule, site = factor_rule(params), Site("steps", (half_step,))
-            factor_steps = yield from rule.make(server, here.squares, fixed.rows, site)
+            factor_steps = yield from rule.make(server, problem.squares, fixed.rows, site)
         yield Phase("updates", half_step, session.half_steps)
         for inner in range(params.inner_steps):
             site = Site("update", (half_step, inner))
             labels = yield from inner_step(
-                server, sides[updated], here, factor_steps, bias_steps, site
+                server, sides[updated], problem, factor_steps, bias_steps, site
             )
             if last and inner == params.inner_steps - 1:
                 return labels
@@ -98,7 +103,9 @@ def _set_up(
     coins: Coins,
     epoch: int,
 ) -> Program[Server]:
-    """Exchange keys, encrypted rows and base transfers (PPMF-PRD-001)."""
+    """The server after the set-up: keys, encrypted rows and base transfers are exchanged
+    (PPMF-PRD-001).
+    """
     peer = me.peer
     product_key = suite.products.generate(coins)
     ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
@@ -135,7 +142,7 @@ def _set_up(
 
 
 def _start(server: Server) -> dict[Side, SharedSide]:
-    """The public start, as this server's shares: all of it is CSP's."""
+    """This server's shares of the public start: the start itself at CSP, 0 at RecSys."""
     session = server.session
     values = public_start(session.parameters, len(session.users), len(session.items))
     mine = values if server.transfers.garbles else tuple(map(np.zeros_like, values))
@@ -146,8 +153,9 @@ def _start(server: Server) -> dict[Side, SharedSide]:
 
 
 def _steps_from_counts(server: Server) -> Program[dict[Side, tuple[Steps | None, Steps | None]]]:
-    """The steps that depend on counts alone, by side: (the factors', the biases'), None for those
-    that are not made here (PPMF-STP-003).
+    """The steps that depend on counts alone, those of the factors and of the biases, by side.
+
+    They are None where they are made in every half-step, or not at all (PPMF-STP-003).
     """
     params = server.session.parameters
     rows = {Side.USERS: len(server.session.users), Side.ITEMS: len(server.session.items)}

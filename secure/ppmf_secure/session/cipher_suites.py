@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cipher suites that a session may name: their products, and the length of Paillier keys."""
+"""Cipher suites: the homomorphic schemes and key lengths that a session may name.
+
+Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows", has the table of them.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from ppmf_spec.errors import ParametersError
 
 @dataclass(frozen=True, slots=True)
 class CipherSuite:
-    """A cipher suite by its name.
+    """A cipher suite.
 
-    products: the homomorphic matrix product.
-    transfer_bits: the Paillier modulus of the base transfers.
+    products: the scheme of the homomorphic matrix product.
+    transfer_bits: the bits of the Paillier modulus for the base transfers.
     """
 
     products: ProductScheme
@@ -24,16 +27,17 @@ class CipherSuite:
 
     @property
     def name(self) -> str:
+        """The name of the suite, as sessions have it."""
         return self.products.name
 
     @property
     def secure(self) -> bool:
-        """False for the small keys that only tests may use."""
+        """Whether its keys are long enough for use; False for those of tests and trials."""
         return self.products.secure
 
 
 def cipher_suite(name: str) -> CipherSuite:
-    """The suite of that name; ParametersError for any other, naming those there are
+    """The cipher suite of that name. Raises ParametersError, which lists the names, on any other
     (PPMF-AHE-001).
     """
     if name not in _SUITES:

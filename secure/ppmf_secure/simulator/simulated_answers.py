@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homomorphic answers as their receiver, the owner of the key, could make them alone.
+"""Simulated homomorphic answers: the owner of the key can make them without the peer's matrix.
 
-A real answer hides X, the peer's matrix, behind masks. A simulated one is made without any X:
+A real answer hides the peer's matrix X behind masks (`primitives.encryption`). Here there is no X:
 
-- Paillier: (1 + rho N) r^N, rho packed from masks uniform in [0, 2^(width - 1)), r uniform. A real
-  answer has rho + v instead, v < 2^-41 of the masks' range in all slots of a run together, and a
-  randomness within 2^-41 of uniform for the run: statistical, no assumption.
-- Lattice: c1 uniform mod q, c0 = -c1 s + e + <v> + flood, v uniform mod 2^64, rounded to the kept
-  primes. A real answer's c1 contains a u + e2, which RLWE makes look uniform; of c0 + c1 s its
-  owner sees <v> plus a flood shifted by less than 2^-40 of its range, in all numbers of a run
-  together: statistical. Here it is shifted by e, at most 21. The rounding comes last, in both.
-  Uniform c1 with c0 to match is what the owner's encryption of rows makes, so it makes these.
+- Paillier: the answer is (1 + rho N) r^N, where rho is packed from masks that are uniform in
+  [0, 2^(width - 1)), and r is uniform. A real answer has rho + v instead of rho, which is within
+  2^-41 of it for all slots under one key together, and its randomness is within 2^-41 of uniform
+  for all answers under the key. Both are statistical and need no assumption.
+- Lattice: c1 is uniform mod q and c0 = -c1 s + e + <v> + flood, with v uniform mod 2^64, rounded to
+  the kept primes. The c1 of a real answer contains a u + e2, which makes it look uniform under
+  RLWE. Of c0 + c1 s its owner sees <v> plus a flood that is shifted by the noise, which is within
+  2^-41 of the flood alone for all numbers under one key together: statistical. Here the flood is
+  shifted by e, which is at most 21. The rounding comes last in both. A uniform c1 with a c0 that
+  fits it is what the owner's encryption of rows makes, so it is used for these.
+
+Chapter 6, "What each party sees", *Answers*, adds these up.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from ppmf_secure.primitives.shares import words_to_bytes
 def simulated_answer(
     scheme: ProductScheme, owner: OwnerKey, layout: Layout, uses: Uses, coins: Coins
 ) -> bytes:
-    """An answer to the rows of that layout, under the owner's key, to no question."""
+    """A simulated answer for a matrix of that layout, under the owner's key."""
     if isinstance(scheme, RlweScheme):
         return _lattice(LatticeContext(scheme.lattice), owner, layout, uses, coins)
     bits = 8 * len(owner.public)
@@ -85,7 +89,7 @@ def _lattice(
 
 
 def _floods(context: LatticeContext, layout: Layout, count: int, coins: Coins) -> Residues:
-    """Residues (primes, count) of floods uniform in [-2^t, 2^t)."""
+    """The residues (primes, count) of floods that are uniform in [-2^t, 2^t)."""
     bits = Budget.of(context.lattice, layout).flood_bits + 1
     shift_and_limbs = context.rounding.hiding(bits)[:, 3:]
     drawn = shift_and_limbs @ np.concatenate([np.ones((1, count)), flood(coins, bits, count)])

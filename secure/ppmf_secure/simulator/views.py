@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three simulators: a party's real program among simulated others, and what it then sees."""
+"""The three simulators: each runs one party's real program on simulated messages.
+
+`simulate_user`, `simulate_recsys` and `simulate_csp` make the view of a run; `_SimulatedEnds` are
+the ends that record it. A server of several epochs goes on from what it kept in the earlier ones
+(`_EarlierEpochs`).
+"""
 
 from __future__ import annotations
 
@@ -38,9 +43,9 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
 def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user, whose input is `rows` (2, items): a key comes, their upload goes.
+    """The view of one user with the input `rows` (2, items): they receive a key and send an upload.
 
-    Exact: the key is drawn as CSP draws it, and nothing else comes.
+    It is exact, since the key is drawn as CSP draws it and nothing else is received.
     """
     key = SealingKey.generate(coins.child("imagined")).public
     view = _SimulatedEnds(USERS, leakage, 0, lambda _: wire.UserKey(key))
@@ -49,11 +54,12 @@ def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> lis
 
 
 def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> list[Record]:
-    """The view of RecSys, which has no input and whose output is V.
+    """The view of RecSys, which has no input, and the output V.
 
-    Under the assumptions of `simulated_messages`. The output share is exact: CSP's real one is V
-    xor RecSys' colours, a function of what RecSys has, and so it is here. To read the colours off, the program
-    is given a share of zeros: what it opens then is the colours.
+    It looks like a real one under the assumptions of `simulated_messages`. The output share is
+    exact: CSP's real share is V xor RecSys' colours, which is a function of what RecSys has, and so
+    is the simulated one. To learn the colours, the simulator first gives the program a share of
+    zeros: what it then opens is the colours.
     """
     return _simulate(RECSYS, leakage, coins, output)
 
@@ -61,16 +67,16 @@ def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> lis
 def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
     """The view of CSP, which has neither input nor output.
 
-    Under the assumptions of `simulated_messages`.
+    It looks like a real one under the assumptions of `simulated_messages`.
     """
     return _simulate(CSP, leakage, coins, None)
 
 
 class _SimulatedEnds:
-    """The ends of a simulated party: its transcript of one epoch, as it grows.
+    """The ends of a party whose messages are simulated, with its transcript of one epoch.
 
-    simulate_next: answers what the party waits for. watch: is told what it sends.
-    limit: how many messages the transcript has; the party is stopped before it has more.
+    simulate_next: makes the next message from a party. watch: is given each message that is sent.
+    limit: the number of messages in the transcript, after which the epoch is interrupted.
     """
 
     def __init__(
@@ -93,7 +99,7 @@ class _SimulatedEnds:
         self._links: dict[Role, wire.Link] = {}
 
     def play(self, program: Program[Any]) -> Any:
-        """Run the program to its end, or as far as the limit; what it returned."""
+        """Run the program to its end or to the limit; its result, if it has one."""
         session_id = self._leakage.session.id
         driver = Driver(self.party, program, self, session_id, epoch=self._epoch)
         try:
@@ -103,13 +109,13 @@ class _SimulatedEnds:
         return driver.result
 
     def send(self, to: Role, data: bytes) -> None:
-        """Record what the party sends."""
+        """Record a message that the party sends."""
         self._stop_at_the_limit()
         self.records.append(Record("sent", to, data))
         self._watch(wire.decode(data).message)
 
     def receive(self, sender: Role) -> bytes:
-        """Imagine what the party receives, and record it."""
+        """Simulate the message that the party waits for, and record it."""
         self._stop_at_the_limit()
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
         # each user is a sender of their own
@@ -119,18 +125,18 @@ class _SimulatedEnds:
         return data
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Nothing is refused among simulated messages."""
+        """Fail, since no simulated message may be refused."""
         raise AssertionError(f"a simulated message was refused: {error}")
 
     def enter(self, phase: Phase) -> None:
-        """A phase is no part of a view."""
+        """Ignore a phase, which is no part of a view."""
 
     def keep(self, kept: Keep) -> None:
-        """Hold what a later epoch takes up."""
+        """Hold shares for a later epoch."""
         self.kept.append(kept)
 
     def replace_last(self, message: wire.Message) -> None:
-        """Put another message in the place of the last."""
+        """Replace the last message by another."""
         last = self.records[-1]
         envelope = replace(wire.decode(last.message), message=message)
         self.records[-1] = Record(last.direction, last.peer, wire.encode(envelope))
@@ -141,13 +147,13 @@ class _SimulatedEnds:
 
 
 class _InterruptionError(Exception):
-    """The epoch ends here, as the leakage says."""
+    """The epoch ends here, by the leakage."""
 
 
 def _simulate(
     me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
 ) -> list[Record]:
-    """Epoch after epoch, each from what the ones before it kept."""
+    """The view of a server, epoch after epoch, each from what it kept in the earlier ones."""
     past = _EarlierEpochs(me, leakage)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
@@ -166,18 +172,18 @@ def _simulate(
 
 
 def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
-    """The next simulated message, whoever sends it: their order is that of the plan."""
+    """The next simulated message; the order is that of the plan, whoever sends it."""
     return next(coming)
 
 
 def _difference(colours: ItemProfiles, output: ItemProfiles) -> bytes:
-    """The output share that opens to `output` where one of zeros opens to `colours`."""
+    """The output share that opens to `output`, if a share of zeros opens to `colours`."""
     bits = [_bits(profiles) for profiles in (colours, output)]
     return np.packbits(bits[0] ^ bits[1], bitorder="little").tobytes()
 
 
 def _bits(profiles: ItemProfiles) -> Bits:
-    """The bits of V's words, in the order of positions."""
+    """The bits of V's words, in the order of chapter 4, "Conventions"."""
     columns = [profiles.factors]
     if profiles.bias is not None:
         columns.append(profiles.bias[:, None])
@@ -186,7 +192,7 @@ def _bits(profiles: ItemProfiles) -> Bits:
 
 
 class _EarlierEpochs:
-    """What server `me` kept: its shares of the ratings, and of models by iteration and epoch."""
+    """The shares that a server kept: of the ratings, and of models by iteration and epoch."""
 
     def __init__(self, me: Role, leakage: Leakage) -> None:
         self._me = me
@@ -197,7 +203,7 @@ class _EarlierEpochs:
         self._lineages: dict[int, bytes] = {}
 
     def program(self, epoch: int, simulated: SimulatedMessages, coins: Coins) -> Program[Any]:
-        """The server's program in that epoch."""
+        """The server's program in an epoch."""
         suite = replace(
             self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
@@ -211,7 +217,7 @@ class _EarlierEpochs:
         return Kept(self._ratings, tuple(self._models[name] for name in held))
 
     def names(self, epoch: int) -> bytes:
-        """The names of the checkpoints that the peer held when that epoch began (PPMF-RES-006)."""
+        """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-006)."""
         if not epoch:
             return b""
         held = sorted(self._leakage.interruptions[epoch - 1].held[self._peer])
@@ -220,7 +226,7 @@ class _EarlierEpochs:
         )
 
     def remember(self, epoch: int, simulated: SimulatedMessages, view: _SimulatedEnds) -> None:
-        """What that epoch leaves: the shares it kept, and its name."""
+        """Store what an epoch leaves: the shares that it kept, and its lineage."""
         for keep in view.kept:
             if keep.iteration is None:
                 self._ratings = keep.data()
@@ -234,7 +240,7 @@ class _EarlierEpochs:
 
 
 class _WatchedScheme(ProductScheme):
-    """A scheme that tells `simulated_messages` which key pair the server made."""
+    """A scheme that gives the simulated messages the key pair that the server makes."""
 
     def __init__(self, scheme: ProductScheme, simulated: SimulatedMessages) -> None:
         self.name, self.secure = scheme.name, scheme.secure
@@ -243,26 +249,26 @@ class _WatchedScheme(ProductScheme):
 
     @property
     def key_bytes(self) -> int:
-        """As the scheme says."""
+        """The length in the scheme."""
         return self._scheme.key_bytes
 
     def generate(self, coins: Coins) -> OwnerKey:
-        """As the scheme does."""
+        """A key pair of the scheme, which the simulated messages are given too."""
         self._simulated.own = self._scheme.generate(coins)
         return self._simulated.own
 
     def peer(self, public: bytes) -> PeerKey:
-        """As the scheme does."""
+        """The peer's view of a key, in the scheme."""
         return self._scheme.peer(public)
 
     def check(self, layout: Layout) -> None:
-        """As the scheme does."""
+        """Raise ParametersError where the scheme does."""
         self._scheme.check(layout)
 
     def row_bytes(self, layout: Layout) -> int:
-        """As the scheme does."""
+        """The length in the scheme."""
         return self._scheme.row_bytes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """As the scheme does."""
+        """The length in the scheme."""
         return self._scheme.answer_bytes(layout, uses)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secure training on one machine: RecSys and CSP in a process each, side by side on two cores.
 
-The users run in the calling process, the only one that ever sees a rating; the servers get the
-session and talk through pipes. Each process draws its own coins from the operating system, and may
-keep checkpoints in a folder of its own, from which `resume` goes on.
+The users run in the calling process, which is the only one that ever sees a rating. The servers get
+the session and communicate over pipes (`server_process`). Each process draws its own coins from the
+operating system. Servers may keep checkpoints, each in a folder of its own, from which `resume`
+goes on.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """V as RecSys opened it, and what each party spent in each phase."""
+    """The result of a run: V as RecSys opened it, and what each party spent in each phase."""
 
     profiles: ItemProfiles
     measures: tuple[Measure, ...]
@@ -58,12 +59,14 @@ def train(
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Train with three parties; the result equals F_fix bit for bit (PPMF-SES-004).
+    """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-004).
 
-    coins_label: reproducible coins, for tests alone; by default each party draws its own.
-    transcripts: an existing folder for the three transcript files.
+    suite: the name of the cipher suite.
+    coins_label: a label for reproducible coins, for tests alone.
+    transcripts: an existing folder for the transcripts of the three parties.
     checkpoints: a folder in which each server keeps its shares, for `resume`.
-    Raises a PpmfError of the party that stopped first.
+    progress: called whenever a party enters a phase.
+    Raises the PpmfError of the party that found something wrong.
     """
     root = coins_of(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
@@ -82,9 +85,10 @@ def resume(
     transcripts: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Go on with an interrupted run, in a new epoch; no user is needed.
+    """Go on with an interrupted run, in a new epoch, without the users.
 
-    Raises StateError when there is nothing to go on from or the run still goes on, else as `train`.
+    Raises StateError if there is nothing to go on from or the run is still going on; otherwise
+    raises as `train` does.
     """
     with in_use(checkpoints):
         session, last = load_session(checkpoints)
@@ -95,7 +99,7 @@ def resume(
 
 
 class _Run:
-    """The two server processes, and the calling process' ends of their pipes."""
+    """The two server processes of an epoch, with the calling process' ends of their pipes."""
 
     def __init__(
         self,
@@ -126,7 +130,10 @@ class _Run:
                 self._processes[name] = process
 
     def finish(self, ratings: Ratings | None) -> RunResult:
-        """Play the users if any are needed, follow the servers, put the results together."""
+        """The result of the run, once both servers have ended.
+
+        ratings: those of the users, who are run beside the servers; None in a later epoch.
+        """
         measures: list[Measure] = []
         failures: dict[Role, PpmfError] = {}
         refusals: list[PpmfError] = []
@@ -165,8 +172,10 @@ class _Run:
         refusals: Sequence[PpmfError],
         results: Mapping[Role, Any],
     ) -> None:
-        """Raise what a party found wrong itself, else the refusal of an upload that never came in
-        a better form, else who died, else who missed whom. Without a failure, nothing is raised.
+        """Raise the first error that there is, in the order in which errors cause each other.
+
+        That is: an error that a party found itself; the refusal of an upload, if the run failed
+        afterwards; the end of a process without a report; a party that missed another one.
         """
         own = [error for error in failures.values() if not isinstance(error, PeerError)]
         died = [
@@ -179,7 +188,7 @@ class _Run:
             raise error
 
     def _reports(self) -> Iterator[tuple[Role, str, Any]]:
-        """What the servers report, until both pipes are closed."""
+        """The reports of the servers, until both of their pipes are closed."""
         open_ends = {end: name for name, end in self._control.items()}
         while open_ends:
             for end in wait(list(open_ends)):
@@ -194,6 +203,7 @@ class _Run:
     def _run_users(
         self, ratings: Ratings, measures: list[Measure], failures: dict[Role, PpmfError]
     ) -> None:
+        """Run the users, and note what they spent and how they failed, if they did."""
         with Recorder(self._options.transcripts, USERS) as recorder:
             account = Account(USERS, recorder, self._progress)
             program = users(
@@ -209,7 +219,7 @@ class _Run:
             except Exception as error:
                 failures[USERS] = failure_of(USERS, PeerError.kind, crash_text(error))
             finally:
-                # servers that still wait for an upload must see that none will come
+                # a server that still waits for an upload must see that none will come
                 for end in self._data.values():
                     end.close()
             measures += account.measures()
@@ -217,7 +227,7 @@ class _Run:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Child processes started here leave Ctrl-C to this one, which ends them."""
+    """Let child processes that are started here ignore Ctrl-C; this process ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a handler
         return
@@ -230,7 +240,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Child processes started here use one BLAS thread: the two servers have a core each."""
+    """Let child processes that are started here use one BLAS thread, since each has one core."""
     before = {name: os.environ.get(name) for name in _THREAD_SETTINGS}
     os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))
     try:

@@ -31,19 +31,23 @@ _SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Where a run's parties write and what they draw from."""
+    """The options of a run that all its processes need.
+
+    transcripts, checkpoints: the folders, if these are wanted.
+    coins_label: a label for reproducible coins, for tests alone.
+    """
 
     transcripts: Path | None
     checkpoints: Path | None
     coins_label: str | None
 
     def store(self, party: Role) -> Store:
-        """Where `party` keeps its checkpoints."""
+        """The store of a party's checkpoints."""
         return Store(None if self.checkpoints is None else self.checkpoints / party)
 
 
 class _ReportingEnds(PipeEnds):
-    """A server's ends, which tell the calling process of every refusal at once."""
+    """The ends of a server, which report every refusal to the calling process at once."""
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class _ReportingEnds(PipeEnds):
         self._tell = tell
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Note the refusal, and report it."""
+        """Note a refusal, and report it."""
         super().refuse(to, error)
         self._tell("refused", (error.kind, str(error)))
 
@@ -68,10 +72,14 @@ def serve(
     control: Connection,
     options: RunOptions,
 ) -> None:
-    """A server process: run the party's program and report how it ended."""
+    """The main function of a server's process: it runs the server and reports how that ended.
+
+    pipes: to the other parties. control: for reports to the calling process, each a kind
+    ("progress", "refused", "failed" or "done") with its content.
+    """
 
     def tell(kind: str, content: object) -> None:
-        with suppress(OSError):  # should the calling process be gone, nobody is left to be told
+        with suppress(OSError):  # if the calling process is gone, there is nobody to report to
             control.send((kind, content))
 
     def report(progress: Progress) -> None:
@@ -102,14 +110,14 @@ def serve(
 
 
 def crash_text(error: Exception) -> str:
-    """Where a party's program broke: a bug. The exception's own text stays untold."""
+    """The place of a bug at which a program broke. The text of the exception may hold secrets."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
 
 
 def failure_of(name: Role, kind: str, text: str) -> PpmfError:
-    """The error a server process stopped with, in this process."""
+    """The error with which a party stopped, from its report."""
     of_kind = {error.kind: error for error in KINDS}
     return of_kind[kind](f"{name}: {text}")
 
