@@ -21,7 +21,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_spec.parameters import Regulariser
 
-DELTA = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], dtype=np.uint64)
+OFFSET = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], dtype=np.uint64)
 
 
 def element(prox: Regulariser | None) -> Circuit:
@@ -48,7 +48,7 @@ def row() -> Circuit:
 
 def measure(circuit: Circuit, elements: int, keys: BatchKeys) -> tuple[float, float]:
     """Seconds to garble and to evaluate the circuit for all elements, on random labels."""
-    garbler, evaluator = Garbler(circuit, DELTA), Evaluator(circuit)
+    garbler, evaluator = Garbler(circuit, OFFSET), Evaluator(circuit)
     coins = Coins.seeded("bench_garbling")
     garbling = evaluating = 0.0
     for chunk, first in enumerate(range(0, elements, MAX_ELEMENTS)):

@@ -30,10 +30,10 @@ def main() -> None:
     count = options.elements * options.bits
 
     coins = Coins.seeded("bench_ot")
-    delta = transfer_extension.fresh_delta(coins, odd=True)
+    offset = transfer_extension.fresh_offset(coins, odd=True)
     key = SecretKey.generate(options.key_bits, coins)
     started = perf_counter()
-    request = base_transfers.choose(key, transfer_extension.delta_bits(delta), coins)
+    request = base_transfers.choose(key, transfer_extension.offset_bits(offset), coins)
     chosen = perf_counter()
     answer, pairs = base_transfers.answer(key.public, request, coins)
     answered = perf_counter()
@@ -44,23 +44,23 @@ def main() -> None:
     print(f"answer    {answered - chosen:6.3f} s")
     print(f"reveal    {revealed - answered:6.3f} s")
 
-    sender = transfer_extension.ExtensionSender(delta, seeds, b"bench")
-    receiver = transfer_extension.ExtensionReceiver(pairs, b"bench")
+    sender = transfer_extension.ExtensionSender(offset, seeds, b"bench")
+    chooser = transfer_extension.ExtensionChooser(pairs, b"bench")
     choices = coins.bits(count)
 
-    receiving, sending = [], []
+    choosing, sending = [], []
     for _ in range(options.rounds):
         started = perf_counter()
-        columns, held = receiver.extend(choices)
+        columns, held = chooser.extend(choices)
         received = perf_counter()
         keys = sender.extend(columns, count)
         sending.append(perf_counter() - received)
-        receiving.append(received - started)
-        if not np.array_equal(keys ^ held, choices[:, np.newaxis] * delta):
-            raise SystemExit("the keys do not differ by choice times delta")
+        choosing.append(received - started)
+        if not np.array_equal(keys ^ held, choices[:, np.newaxis] * offset):
+            raise SystemExit("the keys do not differ by choice times offset")
 
     print(f"{count:,} transfers, {transfer_extension.columns_bytes(count) / 1e6:.1f} MB of columns")
-    print(f"receiver  {min(receiving):6.3f} s  {count / min(receiving) / 1e6:6.1f} M transfers/s")
+    print(f"chooser   {min(choosing):6.3f} s  {count / min(choosing) / 1e6:6.1f} M transfers/s")
     print(f"sender    {min(sending):6.3f} s  {count / min(sending) / 1e6:6.1f} M transfers/s")
 
 

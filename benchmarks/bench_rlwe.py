@@ -23,10 +23,10 @@ import numpy as np
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.params import Budget
-from ppmf_secure.primitives.encryption.lattice.scheme import suite
+from ppmf_secure.primitives.encryption.lattice.scheme import rlwe_scheme
 
 Result = TypeVar("Result")
-SUITE = suite("rlwe-8192")
+SCHEME = rlwe_scheme("rlwe-8192")
 
 
 @dataclass
@@ -53,11 +53,11 @@ def orientation(rows: int, packed: int, rank: int, iterations: int, repeat: int)
     uses = [slice(0, columns), slice(0, rank)]
     outputs = iterations * (columns + rank) * (rows + packed)
     layout = Layout(rows, (packed, packed), outputs)
-    budget = Budget.of(SUITE.lattice, layout)
+    budget = Budget.of(SCHEME.lattice, layout)
     print(f"{rows} rows packing 2 x {packed}, {columns} + {rank} columns, {outputs} outputs:")
     print(f"  noise 2^{budget.noise.bit_length()}, flood 2^{budget.flood_bits}")
-    owner = SUITE.generate(coins)
-    peer = SUITE.peer(owner.public)
+    owner = SCHEME.generate(coins)
+    peer = SCHEME.peer(owner.public)
     matrix, x = coins.words((rows, 2 * packed)), coins.words((columns, rows))
     encrypt, encrypted = timed(lambda: list(owner.encrypt_rows(matrix, layout, coins)))
     print(f"  encrypt  {encrypt:8.2f} s  {sum(map(len, encrypted)) / 1e6:8.1f} MB")
@@ -72,10 +72,10 @@ def orientation(rows: int, packed: int, rank: int, iterations: int, repeat: int)
             part = matrix[:, block * packed : (block + 1) * packed]
             assert np.array_equal(kept[block] + given[block], x[use] @ part)
     multiply, decrypt = map(min, zip(*times, strict=True))
-    print(f"  multiply {multiply:8.2f} s  {SUITE.answer_bytes(layout, uses) / 1e6:8.1f} MB")
+    print(f"  multiply {multiply:8.2f} s  {SCHEME.answer_bytes(layout, uses) / 1e6:8.1f} MB")
     print(f"  decrypt  {decrypt:8.2f} s")
-    sent = SUITE.row_bytes(layout) * rows
-    return Figures(encrypt, take_in, multiply, decrypt, sent, SUITE.answer_bytes(layout, uses))
+    sent = SCHEME.row_bytes(layout) * rows
+    return Figures(encrypt, take_in, multiply, decrypt, sent, SCHEME.answer_bytes(layout, uses))
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=3)
     wanted = parser.parse_args()
-    seconds, owner = timed(lambda: SUITE.generate(Coins.seeded("bench")))
+    seconds, owner = timed(lambda: SCHEME.generate(Coins.seeded("bench")))
     print(f"key generation {seconds:.3f} s, public key {len(owner.public)} bytes")
     both = [
         orientation(rows, packed, wanted.rank, wanted.iterations, wanted.repeat)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import join
-from ppmf_secure.primitives.encryption.lattice.layout import Ring, wanted
+from ppmf_secure.primitives.encryption.lattice.layout import LatticeContext, answer_pieces
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
@@ -142,20 +142,20 @@ class Combinations:
 
     def learn(self, data: bytes) -> None:
         """Take in encrypted rows: their seeds stand for their first components."""
-        size = Ring(self.lattice).row_bytes(self.orientation.layout)
+        size = LatticeContext(self.lattice).row_bytes(self.orientation.layout)
         self.seeds += [data[at : at + SEED_BYTES] for at in range(0, len(data), size)]
 
     def add(self, data: bytes) -> None:
         """Try to solve the first row of the first piece of an answer; one solved row is a leak."""
         if len(self.seeds) > SOLVABLE:
             return
-        ring, layout = Ring(self.lattice), self.orientation.layout
-        count, taken = len(ring.pieces(layout)), len(self.seeds) + 2
-        each = wanted(ring.pieces(layout), self.orientation.uses)[0]
+        context, layout = LatticeContext(self.lattice), self.orientation.layout
+        count, taken = len(context.pieces(layout)), len(self.seeds) + 2
+        each = answer_pieces(context.pieces(layout), self.orientation.uses)[0]
         # all of a field are residues: those of the continuation are zeros
         total = 3 * (len(data) // (8 * self.lattice.kept))
         sent = read_residues([data], total, self.lattice.kept_primes, ["answer"])[:, 0]
-        rows = ring.expand(self.seeds, count)[:, :, each.piece, :taken].astype(np.int64)
+        rows = context.expand(self.seeds, count)[:, :, each.piece, :taken].astype(np.int64)
         known = [join(rows[:, j], self.lattice.primes) for j in range(len(self.seeds))]
         first = join(sent[:, :taken].astype(np.int64), self.lattice.kept_primes)
         self.tried += 1

@@ -13,13 +13,12 @@ from typing import Protocol
 
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
 from ppmf_secure.protocols.upload import SEALED_BYTES
-from ppmf_secure.session.cipher_suites import SuiteChoice
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Side
@@ -127,13 +126,13 @@ class LatticeCiphertexts:
             yield residues[:, start:stop].tobytes()
 
 
-def product_key(message: wire.ServerKey, size: Uploaded, chosen: SuiteChoice | None = None) -> Key:
+def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | None = None) -> Key:
     """A server's key for products. Raises a PpmfError for a key that is not of the named suite.
 
     `chosen` is the cipher suite, where it is known better than by its name.
     """
-    chosen = suite_named(message.suite) if chosen is None else chosen
+    chosen = cipher_suite(message.suite) if chosen is None else chosen
     chosen.products.peer(message.product_key)  # the cipher suite checks its own keys
-    if isinstance(chosen.products, RlweSuite):
+    if isinstance(chosen.products, RlweScheme):
         return LatticeCiphertexts(chosen.products.lattice, size)
     return PaillierCiphertexts.of(message.product_key)

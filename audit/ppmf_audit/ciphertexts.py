@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ppmf_audit.ciphertext_pieces import Key, PaillierCiphertexts, Seals, Uploaded, product_key
 from ppmf_audit.finding import Finding
 from ppmf_audit.transcript_outline import Direction
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import Role
@@ -52,7 +52,7 @@ class Ciphertexts:
     forwarded: set[bytes] = field(default_factory=set)
     invalid: str = ""
     repeated: str = ""
-    suite: SuiteChoice | None = None
+    suite: CipherSuite | None = None
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
         """Take in the public keys of a message, and the size that an upload shows."""

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
-from ppmf_secure.primitives.encryption.lattice.layout import pieces, residues, wanted
+from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces, residues
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
@@ -150,7 +150,7 @@ def errors(
     The error is the difference of c0 + c1 s and the nearest encoding, which is that of the share.
     """
     kept, modulus = lattice.kept_primes, lattice.kept_modulus
-    asked = wanted(pieces(orientation.layout, lattice.degree), orientation.uses)
+    asked = answer_pieces(pieces(orientation.layout, lattice.degree), orientation.uses)
     sent = read_residues([data], residues(asked, lattice.degree), kept, ["answer"])[:, 0]
     turned = _negacyclic(secret)
     shares, floods = found

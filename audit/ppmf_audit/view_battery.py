@@ -22,7 +22,7 @@ from ppmf_audit.masked_fields import Masks
 from ppmf_audit.opened_values import OpenedValues, Secrets
 from ppmf_audit.repetition import Repetition
 from ppmf_audit.transcript_outline import Direction, direction_of, entries
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols.ratings_product import Orientation, orientations
 from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
@@ -182,7 +182,7 @@ class _Owner:
         products = self.leakage.suite.products
         values: tuple[OpenedValues, ...]
         trace: Characters | Combinations
-        if isinstance(products, RlweSuite):
+        if isinstance(products, RlweScheme):
             lattice, secret = products.lattice, self.secrets.polynomials[key]
             shares, floods = opened_values.error_values(lattice, orientation)
             for answer in answers:

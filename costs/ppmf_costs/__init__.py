@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost model: bytes of a run exactly, seconds and memory from unit costs that were measured.
+"""The cost model: what a run takes, before it is run.
 
-- `plan`: walks through the message plan of a run with public sizes alone, and counts messages and
-  work; begin here;
-- `tally`: the counters that it fills;
-- `model`: turns the counts into seconds and memory, with unit costs that `ppmf bench --calibrate`
-  fitted to measured runs (`coefficients.toml`).
+Bytes are exact, from the message plan of the protocol. Seconds and memory are estimates, from unit
+costs that were measured. In the order to read them:
+
+- `tally` counts bytes and work by phase.
+- `counts` goes through the operations of a run, with nothing but public sizes, and fills a tally.
+- `unit_costs` turns a tally into seconds and memory. `ppmf bench --calibrate` fits the unit costs
+  to measured runs; those that come with the package are in `unit_costs.toml`.
 """

@@ -14,7 +14,7 @@ from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.transport.stepper import run_together
 from ppmf_spec.parameters import Parameters
@@ -28,7 +28,7 @@ STARS = np.array([[5, 4.5, math.nan, 2], [4, math.nan, 1.5, 3], [math.nan, 2, 3.
 def train(ratings: Ratings, params: Parameters, suite_name: str) -> ItemProfiles:
     """The item profiles, as RecSys opens them."""
     # Public, and the same for all three: parameters, both lists of ids, suite and nonce.
-    chosen = suite(suite_name)
+    chosen = cipher_suite(suite_name)
     nonce = Coins.system().bytes(NONCE_BYTES)
     session = Session(params, ratings.users, ratings.items, chosen.name, nonce)
 

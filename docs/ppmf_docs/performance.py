@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ppmf_costs.model import Coefficients, bytes_sent
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
+from ppmf_costs.unit_costs import UnitCosts, bytes_sent
 from ppmf_docs.tables import count, quantity, seconds, table
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -194,11 +194,11 @@ def plots() -> str:
 
 def estimates() -> str:
     """The estimates of `ppmf estimate` for MovieLens' sizes at the default parameters."""
-    costs = Coefficients.read()
+    costs = UnitCosts.read()
     name, params = "rlwe-8192", replace(Parameters(), iterations=20)
     rows = []
     for users, items in SIZES:
-        tally = plan(params, Size.numbered(users, items), suite(name))
+        tally = count_run(params, PublicSize.numbered(users, items), cipher_suite(name))
         estimate = costs.estimate(tally, name)
         sent = sum(bytes_sent(tally).values())
         rows.append(
@@ -236,7 +236,7 @@ def checked() -> str:
 
 def estimated_on() -> str:
     """The machine whose unit costs the estimates use."""
-    return Coefficients.read().machine
+    return UnitCosts.read().machine
 
 
 def _iterated(run: Result) -> float:

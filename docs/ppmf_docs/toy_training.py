@@ -35,7 +35,7 @@ from ppmf_secure.session.checkpoint import (
     read_checkpoint,
     read_ratings,
 )
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.session.transcript import Record, Recorder, read
 from ppmf_secure.transport.recorded_ends import Account, Progress
@@ -133,7 +133,7 @@ def _trained(
     params: Parameters, folder: Path, on_progress: Callable[[Progress], None]
 ) -> tuple[Session, ItemProfiles]:
     """Run the three parties, with transcripts and checkpoints in the folder."""
-    chosen = suite(SUITE)
+    chosen = cipher_suite(SUITE)
     coins = {name: Coins.seeded(f"{LABEL}/{name}") for name in ("session", *PARTIES)}
     nonce = coins["session"].bytes(NONCE_BYTES)
     session = Session(params, RATINGS.users, RATINGS.items, chosen.name, nonce)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ppmf import console
-from ppmf_costs.model import Coefficients
 from ppmf_costs.tally import Tally
+from ppmf_costs.unit_costs import UnitCosts
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import USERS
@@ -34,7 +34,7 @@ class Forecast:
     def of(cls, tally: Tally, suite: str) -> Forecast:
         """The cost model's forecast; without unit costs of the suite half-steps alone count."""
         try:
-            return cls(Coefficients.read().estimate(tally, suite).seconds)
+            return cls(UnitCosts.read().estimate(tally, suite).seconds)
         except PpmfError:  # an error of the display must not stop a run
             return cls({"products": 1.0})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from ppmf import console, run_report
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.processes import RunResult
 from ppmf_secure.transport.store import discard, load_session, resumable
@@ -100,7 +100,7 @@ class RunFolder:
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
         """Write the results, remove the checkpoints, and print the costs."""
-        chosen = suite_named(run.suite)
+        chosen = cipher_suite(run.suite)
         profiles.write(self.profiles, result.profiles)
         run_report.write_json(
             self.report,

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The secure implementation: the protocol of chapter 4, by three kinds of parties.
+"""Private matrix factorisation by three kinds of parties (chapter 4 of the specification).
 
-The sub-packages, in the order of the layers, the lowest first:
+The packages build on each other, in this order:
 
-- `primitives`: coins, shares, seals, hashing, homomorphic encryption, transfers and circuits;
-- `session`: what the parties of a run agree on, transcripts, and the format of checkpoints;
-- `protocols`: the sub-protocols between two servers, and the plan of all messages;
-- `parties`: the users, RecSys and CSP, each as a program without sockets, clocks or files;
-- `transport`, `simulator`: what runs these programs, over processes or in one thread, and what
-  simulates the view of each party.
+- `primitives` are the cryptographic building blocks. They send nothing.
+- `session` holds what the parties agree on before a run, and what a run leaves in files.
+- `protocols` are the sub-protocols: the upload, and all that the two servers do together.
+- `parties` are the programs of the users, of RecSys and of CSP.
+- `transport` runs these programs, `simulator` makes what each party sees without their secrets.
 
-Three modules serve all of them: `effects`, which says what a program may do; `driver`, the one loop
-that runs a program over any transport; and `arrays`, the types of the arrays that hold secrets.
+A program is a generator that yields `effects`, and one `driver` runs it over every transport. The
+types of arrays stand in `arrays`.
 
-Begin with `parties.training`, the program that both servers run, beside chapter 4.
+To read the protocol from the top, begin with `parties.training`: both servers run it, and it calls
+the sub-protocols in the order of chapter 4. To read it from the bottom, begin with `primitives`.
 """
 
 import sys
 
-if sys.byteorder != "little":  # labels and ring elements go to AES and to the wire as they lie
+if sys.byteorder != "little":  # arrays go to AES and to the wire as they are in memory
     raise ImportError("ppmf_secure needs a little-endian machine")

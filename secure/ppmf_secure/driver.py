@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The driver: the one loop that turns a party's effects into bytes, and bytes into its messages.
 
-Whoever runs a party gives the driver `Ends`: how to send and fetch bytes, and what to do with the
-other effects. Processes, the stepper, the simulator, the conformance adapter and a network are such
-ends, and nothing else; none of them knows the protocol. The driver numbers every message, bounds
-it, parses it and checks that it is the one that is due.
+Whoever runs a party gives the driver its `Ends`: how to send and receive bytes, and what to do with
+the other effects. The processes, the stepper, the simulator and the conformance adapter differ in
+their ends alone, and none of these knows the protocol. The driver numbers every message that is
+sent; it bounds and parses every message that comes, and checks that it is the one that is due.
 
-How it goes on: `advance` runs the program until it waits for a message that `Ends.receive` does not
-have yet, and returns; called again, it goes on from there. Over ends that wait themselves, one
-`advance` runs to the end. A refused upload is answered through `Ends.refuse`, and the run goes on
-(PPMF-ERR-007).
+`Driver.advance` runs the program until it waits for a message that `Ends.receive` does not have
+yet, and returns. Called again, it goes on from there. Over ends whose `receive` waits, one call
+runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and the run
+goes on (PPMF-ERR-007).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Link, Message
 
 Limits = Mapping[tuple[Role, Role], int]
-"""By sender and receiver, the most bytes that one message between them can have."""
+"""The most bytes that one message can have, by its sender and receiver."""
 
 
 class Ends(Protocol):
-    """What a driver needs of those who carry the bytes: one method for each effect."""
+    """What a driver needs of a transport: one method for each effect."""
 
     def send(self, to: Role, data: bytes) -> None:
-        """Hand over a message; does not wait for the receiver."""
+        """Send a message to the party `to`, without waiting until it is received."""
 
     def receive(self, sender: Role) -> bytes | None:
         """The next message from `sender`, or None if it is not there yet.
@@ -39,13 +39,13 @@ class Ends(Protocol):
         """
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Tell `to` that their last message was refused; the run goes on without it."""
+        """Tell the party `to` that its last message was refused; the run goes on without it."""
 
     def enter(self, phase: Phase) -> None:
-        """The program is in this phase from here on."""
+        """Note the phase that the program enters."""
 
     def keep(self, kept: Keep) -> None:
-        """Store what the program wants to be kept, or let it go."""
+        """Store what the program asks to keep, if this transport keeps anything."""
 
 
 class Driver:
@@ -71,17 +71,17 @@ class Driver:
         self._awaited: Receive | None = None
         self.finished = False
         self.result: Any = None
-        """What the program returned, once it has finished."""
+        """The value that the program returned, once it has finished."""
 
     @property
     def waits_for(self) -> Role | None:
-        """Whose message the program waits for."""
+        """The party whose message the program waits for, if it waits."""
         return None if self._awaited is None else self._awaited.sender
 
     def advance(self) -> bool:
-        """Go on as far as the messages allow; whether anything happened.
+        """Run the program as far as the messages allow. Returns whether it got any further.
 
-        Raises what ends the party: the PpmfError that it found, or that the ends raise
+        Raises the error that ends the party: a PpmfError of the program or of the ends
         (PPMF-WIR-005, PPMF-ERR-005).
         """
         moved = False
@@ -98,11 +98,11 @@ class Driver:
         return moved
 
     def close(self) -> None:
-        """Give the program up where it stands."""
+        """End the program where it stands."""
         self._program.close()
 
     def _step(self, reply: Message | None) -> None:
-        """Run the program to its next effect, and do that."""
+        """Run the program to its next effect, and perform it."""
         try:
             effect = self._program.send(reply)
         except StopIteration as end:
@@ -121,7 +121,7 @@ class Driver:
                 self._ends.keep(effect)
 
     def _parse(self, expected: Receive, data: bytes) -> Message:
-        """The message that these bytes are; see `Link.decode` (PPMF-ERR-006)."""
+        """The message in these bytes; raises as `Link.decode` does (PPMF-ERR-006)."""
         limit = self._limits.get((expected.sender, self._me))
         if limit is not None and len(data) > limit:
             raise EncodingError(
@@ -132,6 +132,6 @@ class Driver:
 
     def _link(self, sender: Role, receiver: Role) -> Link:
         fresh = Link(self._session_id, self._epoch, sender, receiver)
-        if sender is USERS:  # each user is a sender of their own, and sends one message
+        if sender is USERS:  # every user is a sender of their own, and sends one message
             return fresh
         return self._links.setdefault((sender, receiver), fresh)

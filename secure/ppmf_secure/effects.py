@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The effects of a party's program: all that it may do to the world (sans-IO).
+"""The effects of a party's program: all that it asks of the world outside it (sans-IO).
 
-A party is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase` or `Keep`; a `Receive` is
-answered with the message. Who carries the bytes, on which thread, over which wire and with which
-clock is for those to decide who drive it (`ppmf_secure.driver`): the same program runs in memory,
-over pipes or sockets, from a recorded transcript, or one step at a time under a conformance suite.
+A party's program is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase` or `Keep`, and a
+`Receive` is answered with the message. A sub-protocol is such a generator too, and its caller runs
+it by `yield from`. The program does no input or output itself, so one program runs in memory, over
+pipes, over sockets, under a simulator or step by step under a conformance suite: whoever runs it
+gives `ppmf_secure.driver` the means to carry bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Hand `message` to the party named `to`; goes on at once."""
+    """The program sends `message` to the party `to`, and goes on at once."""
 
     to: Role
     message: Message
@@ -31,7 +32,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Wait for the next message of the party named `sender`, which must be of type `kind`."""
+    """The program waits for the next message of the party `sender`, which must be a `kind`."""
 
     sender: Role
     kind: type[Message]
@@ -39,7 +40,7 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From here on the work belongs to `name`; `done` of `total` half-steps are finished
+    """The program enters the phase `name`; `done` of `total` half-steps are finished
     (PPMF-RUN-005).
     """
 
@@ -50,9 +51,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Store secret shares under `name`, should the transport keep any: `data()` makes the bytes.
+    """The program asks to keep secret shares under `name`, for a later epoch.
 
-    `iteration` is that of a checkpoint; None for what is kept for the whole run.
+    data: makes the bytes; it is called only where shares are kept at all.
+    iteration: that of a checkpoint, or None for what is kept for the whole run.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Tell the party named `to` that its last message was refused, and go on without it
+    """The program refuses the last message of the party `to`, and goes on without it
     (PPMF-ERR-007).
     """
 
@@ -75,7 +77,7 @@ Program = Generator[Effect, Message | None, T]
 
 
 def receive(sender: Role, kind: type[M]) -> Program[M]:
-    """`message = yield from receive(...)`: the typed form of yielding a `Receive`."""
+    """The next message of `sender`, which must be a `kind`: `message = yield from receive(...)`."""
     message = yield Receive(sender, kind)
     assert isinstance(message, kind), "the transport answers a Receive with its type"
     return message

@@ -15,7 +15,7 @@ from ppmf_audit import audit
 from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import words_for
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import Recorder, read
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
@@ -33,7 +33,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 3 users and 4 items."""
     folder = tmp_path_factory.mktemp("recorded")
     ratings = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 3): 1})
-    chosen = suite("rlwe-64-insecure")
+    chosen = cipher_suite("rlwe-64-insecure")
     run_toy(ratings, Parameters(rank=2, iterations=2), chosen, transcripts=folder)
     return folder
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppmf_costs.model import SHIPPED, Coefficients, Sample, fit, non_negative_least_squares
-from ppmf_costs.plan import PHASES, Size, plan
-from ppmf_secure.protocols.message_plan import Due
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_costs.counts import PHASES, PublicSize, count_run
+from ppmf_costs.unit_costs import SHIPPED, Sample, UnitCosts, fit, non_negative_least_squares
+from ppmf_secure.protocols.operations import PlannedMessage
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import read
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -58,24 +58,29 @@ VARIANTS: Mapping[str, Parameters] = {
 )
 def test_every_byte_of_a_real_run_is_predicted(variant: str, name: str, tmp_path: Path) -> None:
     params = VARIANTS[variant]
-    run_toy(RATINGS, params, suite(name), transcripts=tmp_path)
+    run_toy(RATINGS, params, cipher_suite(name), transcripts=tmp_path)
     sent: Counter[str] = Counter()
     for party in ("users", "recsys", "csp"):
         records = read(tmp_path / f"{party}.cborseq")
         sent[party] = sum(len(one.message) for one in records if one.direction == "sent")
-    assert by_party(plan(params, Size.of(RATINGS.users, RATINGS.n_items), suite(name))) == sent
+    assert (
+        by_party(
+            count_run(params, PublicSize.of(RATINGS.users, RATINGS.n_items), cipher_suite(name))
+        )
+        == sent
+    )
 
 
 def test_bytes_are_predicted_in_the_phase_they_are_sent_in(trained: Run) -> None:
     report = json.loads((trained.out / "report.json").read_text())
     params = Parameters.from_toml(trained.params)
-    size = Size.numbered(report["users"], report["items"])  # as long as the ids of this run
+    size = PublicSize.numbered(report["users"], report["items"])  # as long as the ids of this run
     measured = {
         (one["party"], one["phase"]): one["bytes_sent"]
         for one in report["measures"]
         if one["bytes_sent"]
     }
-    expected = dict(plan(params, size, suite(SUITE)).sent)
+    expected = dict(count_run(params, size, cipher_suite(SUITE)).sent)
     del measured["users", "upload"], expected[USERS, "upload"]
     assert measured == expected
 
@@ -95,27 +100,27 @@ def test_two_readings_of_the_plan_agree_at_large_sizes(
     expected: Counter[str] = Counter()
     for sender, _, _, length in message_lengths(params, names[0], names[1], "paillier-3072"):
         expected[sender] += length
-    tally = plan(params, Size.numbered(users, items), suite("paillier-3072"))
+    tally = count_run(params, PublicSize.numbered(users, items), cipher_suite("paillier-3072"))
     assert by_party(tally) == expected
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=5, unique=True))
 def test_ids_count_in_utf8(ids: list[str]) -> None:
     encodable = [name.encode("utf-8", "replace").decode() for name in ids]
-    assert Size.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
+    assert PublicSize.of(encodable, 1).id_bytes == [len(name.encode()) for name in encodable]
 
 
 def test_a_message_with_a_wrong_number_of_fields_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Due(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
+        PlannedMessage(CSP, RECSYS, OutputShare, (1, 2)).encoded(0, 0)
 
 
 # -- seconds and memory ----------------------------------------------------------------------------
 
 
-def made_up_costs() -> Coefficients:
+def made_up_costs() -> UnitCosts:
     """Unit costs of all that a training with the defaults takes."""
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    tally = count_run(VARIANTS["defaults"], PublicSize.numbered(3, 4), cipher_suite(SUITE))
     return unit_costs(primitives(tally, SUITE), UNIT_COST, 'a "machine"')
 
 
@@ -127,7 +132,9 @@ def test_estimates_never_fall_as_a_dimension_grows(dimension: str) -> None:
         value = {"users": 30, "items": 20, "rank": 2, "iterations": 2}
         value[dimension] *= factor
         params = Parameters(rank=value["rank"], iterations=value["iterations"])
-        tally = plan(params, Size.numbered(value["users"], value["items"]), suite(SUITE))
+        tally = count_run(
+            params, PublicSize.numbered(value["users"], value["items"]), cipher_suite(SUITE)
+        )
         found = costs.estimate(tally, SUITE)
         now = (found.total, found.memory, sum(tally.sent.values()))
         assert all(new >= old for new, old in zip(now, last, strict=True))
@@ -141,7 +148,9 @@ def test_a_fit_recovers_the_costs_behind_the_samples() -> None:
     samples = []
     for number, params in enumerate(VARIANTS.values()):
         for users, items in ((9, 5), (4, 30), (40, 8)):
-            tally = plan(params, Size.numbered(users + number, items), suite(SUITE))
+            tally = count_run(
+                params, PublicSize.numbered(users + number, items), cipher_suite(SUITE)
+            )
             estimate = hidden.estimate(tally, SUITE)
             samples.append(Sample(SUITE, tally, estimate.seconds, estimate.memory))
     found = fit(samples, "here")
@@ -169,7 +178,7 @@ def test_unit_costs_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
     costs = made_up_costs()
     costs.write(path)
-    assert Coefficients.read(path) == costs
+    assert UnitCosts.read(path) == costs
     assert costs.suites == (SUITE,)
 
 
@@ -178,15 +187,17 @@ def test_a_malformed_file_of_unit_costs_is_refused(text: str, tmp_path: Path) ->
     path = tmp_path / "costs.toml"
     path.write_text(text)
     with pytest.raises(ParametersError, match="costs.toml: not a file of unit costs"):
-        Coefficients.read(path)
+        UnitCosts.read(path)
 
 
 def test_the_shipped_costs_are_positive_and_grow_with_the_size() -> None:
-    shipped = Coefficients.read(SHIPPED)
+    shipped = UnitCosts.read(SHIPPED)
     assert min((*shipped.seconds.values(), *shipped.memory.values())) >= 0
     for name in shipped.suites:
         small, large = (
-            shipped.estimate(plan(Parameters(), Size.numbered(*size), suite(name)), name)
+            shipped.estimate(
+                count_run(Parameters(), PublicSize.numbered(*size), cipher_suite(name)), name
+            )
             for size in ((100, 80), (200, 160))
         )
         assert 0 < small.total < large.total
@@ -198,6 +209,6 @@ def test_the_shipped_costs_are_positive_and_grow_with_the_size() -> None:
 
 
 def test_a_suite_without_costs_has_no_estimate() -> None:
-    tally = plan(VARIANTS["defaults"], Size.numbered(3, 4), suite(SUITE))
+    tally = count_run(VARIANTS["defaults"], PublicSize.numbered(3, 4), cipher_suite(SUITE))
     with pytest.raises(ParametersError, match="were not measured"):
         replace(made_up_costs(), seconds={}).estimate(tally, SUITE)

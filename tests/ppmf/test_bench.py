@@ -13,7 +13,7 @@ from ppmf.bench import comparison, measured_runs, plots, scaling
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.run_sizes import FULL, QUICK, RunSize
 from ppmf.bench.spu import Entry
-from ppmf_costs.plan import PHASES
+from ppmf_costs.counts import PHASES
 from ppmf_reference import fixed
 from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec.errors import ParametersError

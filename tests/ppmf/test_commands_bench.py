@@ -14,9 +14,9 @@ from ppmf import main
 from ppmf.bench import measured_runs
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.run_sizes import QUICK
-from ppmf_costs.model import Coefficients
-from ppmf_costs.plan import Size, plan
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_costs.counts import PublicSize, count_run
+from ppmf_costs.unit_costs import UnitCosts
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 from tests.support.command_line import Capture
@@ -94,7 +94,7 @@ def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> 
     costs = tmp_path / "costs.toml"
     calibrate = command(tmp_path, "--calibrate", "--check-estimate", "--costs", str(costs))
     assert main.main(calibrate) in (0, 1)  # two toy runs do not determine a model
-    found = Coefficients.read(costs)
+    found = UnitCosts.read(costs)
     assert found.suites == (SUITE,)
     exact = unit_costs(all_primitives(), 1.0)
     exact.write(costs)
@@ -112,5 +112,7 @@ def test_estimates_are_checked_against_runs(tmp_path: Path, capsys: Capture) -> 
 def all_primitives() -> set[str]:
     """Those of the two trainings that are measured."""
     sizes = (QUICK.base.params, Parameters(rank=2, iterations=2))
-    tallies = [plan(params, Size.numbered(6, 5), suite_named(SUITE)) for params in sizes]
+    tallies = [
+        count_run(params, PublicSize.numbered(6, 5), cipher_suite(SUITE)) for params in sizes
+    ]
     return {name for tally in tallies for name in primitives(tally, SUITE)}

@@ -11,7 +11,7 @@ import pytest
 from ppmf import main
 from ppmf.commands import train
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport import processes
 from ppmf_spec import ratings
@@ -130,7 +130,7 @@ def test_the_size_of_transcripts_is_predicted(trained: Run) -> None:
     """To the byte, but for what each record carries about its message."""
     params = Parameters.from_toml(trained.params)
     training = ratings.quantise(ratings.read(trained.ratings), params)
-    sent = train.predicted(training, params, suite(TEST_KEYS[1])).sent.total()
+    sent = train.predicted(training, params, cipher_suite(TEST_KEYS[1])).sent.total()
     files = list((trained.out / "transcripts").iterdir())
     records = sum(len(list(read(path))) for path in files)
     written = sum(path.stat().st_size for path in files)

@@ -11,9 +11,9 @@ from rich.progress import Progress as RichProgress
 
 from ppmf import console
 from ppmf.progress import Forecast, following
-from ppmf_costs.model import Coefficients
-from ppmf_costs.plan import Size, plan
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_costs.counts import PublicSize, count_run
+from ppmf_costs.unit_costs import UnitCosts
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
@@ -27,7 +27,9 @@ WEIGHTS = {
     "steps": 1.0,
     "updates": 5.0,
 }
-TALLY = plan(Parameters(rank=2, iterations=2), Size.numbered(9, 8), suite("rlwe-8192"))
+TALLY = count_run(
+    Parameters(rank=2, iterations=2), PublicSize.numbered(9, 8), cipher_suite("rlwe-8192")
+)
 
 
 def whole_run(half_steps: int) -> Iterator[tuple[str, int]]:
@@ -53,12 +55,12 @@ def test_a_resumed_run_begins_where_it_stopped() -> None:
 
 
 def test_half_steps_are_counted_where_no_costs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable() -> Coefficients:
+    def unreadable() -> UnitCosts:
         raise EncodingError("cannot be read")
 
-    measured = Coefficients("a machine", {"starts/paillier-3072": 1.0}, {})
+    measured = UnitCosts("a machine", {"starts/paillier-3072": 1.0}, {})
     for read in (unreadable, lambda: measured):
-        monkeypatch.setattr(Coefficients, "read", read)
+        monkeypatch.setattr(UnitCosts, "read", read)
         forecast = Forecast.of(TALLY, "rlwe-8192")
         done = {at: forecast.done(Progress(CSP, "products", at, 4)) for at in range(4)}
         assert done == {0: 0.0, 1: 0.25, 2: 0.5, 3: 0.75}
@@ -66,8 +68,8 @@ def test_half_steps_are_counted_where_no_costs_are_known(monkeypatch: pytest.Mon
 
 def test_measured_costs_give_set_up_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {"starts/rlwe-8192": 1.0, "setups/rlwe-8192": 5.0, "messages": 0.01}
-    measured = Coefficients("a machine", seconds, {})
-    monkeypatch.setattr(Coefficients, "read", lambda: measured)
+    measured = UnitCosts("a machine", seconds, {})
+    monkeypatch.setattr(UnitCosts, "read", lambda: measured)
     forecast = Forecast.of(TALLY, "rlwe-8192")
     begin, end = (forecast.done(Progress(CSP, phase, 0, 4)) for phase in ("set-up", "products"))
     assert 5 < end - begin < forecast.total - begin

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -74,7 +74,7 @@ def test_any_problem_over_the_ideal_product(problem: Problem, coins: str) -> Non
 def test_any_problem_over_paillier(problem: Problem, coins: str) -> None:
     params, n, m, table = problem
     ratings = ratings_of(n, m, table)
-    small = suite("paillier-512-insecure")
+    small = cipher_suite("paillier-512-insecure")
     assert run_toy(ratings, params, small, label=coins) == fixed.train(ratings, params)
 
 
@@ -84,7 +84,7 @@ def test_any_problem_over_paillier(problem: Problem, coins: str) -> None:
 def test_any_problem_over_a_small_lattice(problem: Problem, coins: str) -> None:
     params, n, m, table = problem
     ratings = ratings_of(n, m, table)
-    small = suite("rlwe-64-insecure")
+    small = cipher_suite("rlwe-64-insecure")
     assert run_toy(ratings, params, small, label=coins) == fixed.train(ratings, params)
 
 

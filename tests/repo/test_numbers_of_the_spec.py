@@ -30,7 +30,7 @@ from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import profiles
 from tests.support.text_of_the_spec import CHAPTERS, prose
 
@@ -218,17 +218,19 @@ CLAIMS = [
         lambda: [STATISTICAL_BITS - 1, derived.flood_over_noise() + 1],
     ),
     Claim(
-        "README.md", "with Paillier keys of # bits", lambda: [f"{suite(PAILLIER).transfer_bits:,}"]
+        "README.md",
+        "with Paillier keys of # bits",
+        lambda: [f"{cipher_suite(PAILLIER).transfer_bits:,}"],
     ),
     Claim(
         "README.md",
         "Paillier at # bits for the base transfers",
-        lambda: [f"{suite(LATTICE).transfer_bits:,}"],
+        lambda: [f"{cipher_suite(LATTICE).transfer_bits:,}"],
     ),
     Claim("docs/validate.md", "puts some # cases", lambda: [int(float(f"{len(CASES):.1g}"))]),
     Claim(
         "secure/ppmf_secure/primitives/base_transfers.py",
-        "as N has room for 128-bit slots: # at 3072 bits",
+        "as slots of 128 bits fit below N: # at 3072 bits",
         lambda: [(3072 - 1) // 128],
     ),
     Claim(

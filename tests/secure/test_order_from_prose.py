@@ -19,10 +19,10 @@ from ppmf_reference import fixed
 from ppmf_secure.arrays import Bits, Words
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits import training_circuits
-from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.shares import SharedWords, from_bits, words_to_bytes
-from ppmf_secure.primitives.transfer_extension import ExtensionReceiver
+from ppmf_secure.primitives.transfer_extension import ExtensionChooser
 from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers
@@ -52,20 +52,20 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
     """Of the half-step on the items: the fixed side is U after the first half-step."""
     handed: list[Words] = []
     multiplied: dict[int, list[tuple[Bits, Words]]] = defaultdict(list)
-    of_shares = ratings_product.Product.of_shares
+    of_shares = ratings_product.RatingsProduct.of_shares
 
-    def watched_product(self: ratings_product.Product, phi: Words) -> Program[Any]:
+    def watched_product(self: ratings_product.RatingsProduct, phi: Words) -> Program[Any]:
         handed.append(phi)
         return of_shares(self, phi)
 
     def watched_multiplication(
-        pair: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
+        transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
     ) -> Program[Words]:
         assert site.purpose == "products"
         multiplied[site.indices[-1]].append((words.bits, vectors))
-        return times_vectors(pair, words, vectors, site, signed=signed)
+        return times_vectors(transfers, words, vectors, site, signed=signed)
 
-    monkeypatch.setattr(ratings_product.Product, "of_shares", watched_product)
+    monkeypatch.setattr(ratings_product.RatingsProduct, "of_shares", watched_product)
     monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
     run_toy(RATINGS, params, ideal_suite())
 
@@ -112,13 +112,13 @@ def test_encrypted_rows_hold_both_matrices_in_both_orientations() -> None:
 @pytest.mark.req("PPMF-OTE-007")
 def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[Bits] = []
-    extend = ExtensionReceiver.extend
+    extend = ExtensionChooser.extend
 
-    def watched(self: ExtensionReceiver, choices: Bits) -> tuple[bytes, Words]:
+    def watched(self: ExtensionChooser, choices: Bits) -> tuple[bytes, Words]:
         chosen.append(choices)
         return extend(self, choices)
 
-    monkeypatch.setattr(ExtensionReceiver, "extend", watched)
+    monkeypatch.setattr(ExtensionChooser, "extend", watched)
     csp, _ = ideal_transfers("order")
     width, elements = 5, 3
     bits = Coins.seeded("order").bits((width, elements))
@@ -164,8 +164,8 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
         tables.append(words_to_bytes(content))
         return tables[-1]
 
-    def watched_choice(pair: Transfers, bits: Bits) -> Program[Words]:
-        chosen = yield from choose_transfers(pair, bits)
+    def watched_choice(transfers: Transfers, bits: Bits) -> Program[Words]:
+        chosen = yield from choose_transfers(transfers, bits)
         keys.append(chosen)
         return chosen
 

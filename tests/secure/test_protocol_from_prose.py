@@ -20,17 +20,18 @@ from ppmf_secure.primitives import hashing
 from ppmf_secure.primitives.base_transfers import answer, choose
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
-from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner, PaillierPeer
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import to_bits
-from ppmf_secure.primitives.transfer_extension import delta_bits
-from ppmf_secure.protocols import transfers as pair_module
+from ppmf_secure.primitives.transfer_extension import offset_bits
+from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import upload
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -138,7 +139,7 @@ def test_base_transfers() -> None:
     """Three seeds in a ciphertext under 512 bits, so 43 of them."""
     offset = Coins.seeded("offset").words(2)
     number = int(offset[0]) | int(offset[1]) << 64
-    request = choose(KEY, delta_bits(offset), Coins.seeded("request"))
+    request = choose(KEY, offset_bits(offset), Coins.seeded("request"))
     assert [decrypt(c) for c in ciphertexts(request)] == [number >> i & 1 for i in range(128)]
     answered, seeds = answer(KEY.public, request, Coins.seeded("answer"))
     chosen = [seeds[i, number >> i & 1].tobytes() for i in range(128)]
@@ -159,7 +160,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
         drawn[public.to_bytes()] = seeds
         return answered, seeds
 
-    monkeypatch.setattr(pair_module, "answer", watched)
+    monkeypatch.setattr(transfers_module, "answer", watched)
     name, epoch = bytes(range(32)), 7
     keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
     csp, recsys = run_both(
@@ -174,7 +175,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)
     sender = theirs.me
     seeds = drawn[keys[sender].public.to_bytes()]
-    delta = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
+    offset = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
 
     def stream(i: int, c: int, first: int, blocks: int) -> int:
         text = b"ppmf/v1/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
@@ -187,7 +188,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     for count in (130, 5):
         choices = Coins.seeded(f"choices/{count}").bits(count)
         packed = sum(int(bit) << j for j, bit in enumerate(choices))
-        columns, chosen = mine.receiver.extend(choices)
+        columns, chosen = mine.chooser.extend(choices)
         kept = theirs.sender.extend(columns, count)
         blocks = -(-count // 128)
         rows = [(stream(i, 0, used, blocks), stream(i, 1, used, blocks)) for i in range(128)]
@@ -198,7 +199,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
             key = int(chosen[j, 0]) | int(chosen[j, 1]) << 64
             assert key == sum((zero >> j & 1) << i for i, (zero, _) in enumerate(rows))
             zero_key = int(kept[j, 0]) | int(kept[j, 1]) << 64
-            assert zero_key == key ^ int(choices[j]) * delta
+            assert zero_key == key ^ int(choices[j]) * offset
         used += blocks
 
 
@@ -216,11 +217,11 @@ def hash_of(key: bytes) -> Callable[[int, int], int]:
 def test_corrections_of_bit_times_vector(sender: int) -> None:
     """Vectors of seven are four blocks a key, so 2048 elements a batch; 4100 are two chunks."""
     width, count, length = 2, 4100, 7
-    pairs = ideal_transfers("corrections")
-    words = ideal_words("corrections", pairs, to_bits(Coins.seeded("v").words(count), width))
+    transfers = ideal_transfers("corrections")
+    words = ideal_words("corrections", transfers, to_bits(Coins.seeded("v").words(count), width))
     vectors = Coins.seeded("vectors").words((count, length))
     program = times_vectors(
-        pairs[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
+        transfers[sender], words[sender], vectors, Site("moves", (4, 0)), signed=False
     )
     first = program.send(None)
     assert isinstance(first, Send)
@@ -228,16 +229,19 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
     payload = first.message.payload
     assert len(payload) == 4096 * length * (8 + 8)
     mine, direction = words[sender], ("to-recsys", "to-csp")[sender]
-    delta = int(mine.offset[0]) | int(mine.offset[1]) << 64
+    offset = int(mine.offset[0]) | int(mine.offset[1]) << 64
     for bit in range(width):
         for element in (0, 1, 2047, 2048, 4095):
             batch, row = divmod(element, 2048)
-            key = pairs[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
+            key = transfers[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
             H = hash_of(key)
-            k0 = int(mine.sent[bit, element, 0]) | int(mine.sent[bit, element, 1]) << 64
+            k0 = (
+                int(mine.sender_keys[bit, element, 0])
+                | int(mine.sender_keys[bit, element, 1]) << 64
+            )
             zero, one = (
                 [H(k, row * 4 + j // 2) >> 64 * (j % 2) & 2**64 - 1 for j in range(length)]
-                for k in (k0, k0 ^ delta)
+                for k in (k0, k0 ^ offset)
             )
             sign = 1 - 2 * int(mine.bits[bit, element])
             at = (bit * 4096 + element) * 8 * length
@@ -248,10 +252,10 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
 
 @pytest.mark.req("PPMF-BIT-005")
 def test_high_bits_of_a_word_take_fewer_bytes() -> None:
-    pairs = ideal_transfers("bytes")
-    words = ideal_words("bytes", pairs, np.zeros((20, 1), dtype=np.uint64))
+    transfers = ideal_transfers("bytes")
+    words = ideal_words("bytes", transfers, np.zeros((20, 1), dtype=np.uint64))
     vectors = np.ones((1, 1), dtype=np.uint64)
-    effect = times_vectors(pairs[0], words[0], vectors, Site("x"), signed=True).send(None)
+    effect = times_vectors(transfers[0], words[0], vectors, Site("x"), signed=True).send(None)
     assert isinstance(effect, Send)
     assert isinstance(effect.message, TransferPayload)
     sizes = [-(-(64 - bit) // 8) for bit in range(20)]
@@ -302,12 +306,12 @@ def test_the_suites_are_those_of_the_table() -> None:
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d+) \| (\w+)", text, re.M)
     assert len(rows) == 7
     for name, kind, bits, purpose in rows:
-        found = suite(name)
+        found = cipher_suite(name)
         assert found.transfer_bits == int(bits)
-        assert isinstance(found.products, RlweSuite) == (kind == "lattice")
+        assert isinstance(found.products, RlweScheme) == (kind == "lattice")
         assert found.secure == (purpose == "use")
         assert name.endswith("-insecure") == (purpose == "tests")
     with pytest.raises(ParametersError) as refused:
-        suite("paillier-512")
+        cipher_suite("paillier-512")
     names = str(refused.value).split("choose from ")[1].split(", ")
     assert sorted(names) == sorted(name for name, *_ in rows)

@@ -42,15 +42,15 @@ def test_the_records_of_secrets_are_found() -> None:
         "Transfers",
         "SharedWords",
         "SharedSide",
-        "Problem",
+        "SubProblem",
     }
 
 
 def test_offsets_keys_and_coins_are_not_printed() -> None:
-    halves = ideal_transfers("repr")
-    words = ideal_words("repr", halves, np.ones((2, 2), dtype=np.uint8))
-    text = repr((halves, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
-    for number in (*halves[0].offset, *words[0].sent.ravel()):
+    transfers = ideal_transfers("repr")
+    words = ideal_words("repr", transfers, np.ones((2, 2), dtype=np.uint8))
+    text = repr((transfers, words, Coins.seeded("x"), SecretKey.generate(512, Coins.seeded("k"))))
+    for number in (*transfers[0].offset, *words[0].sender_keys.ravel()):
         assert str(number) not in text
 
 

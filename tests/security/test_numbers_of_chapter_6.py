@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_secure.primitives.base_transfers import TRANSFERS
-from ppmf_secure.primitives.encryption.lattice.layout import pieces, wanted
+from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.protocols.ratings_product import orientations
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES
 from tests.support.leaks import LEAKS
@@ -39,7 +39,7 @@ def fresh_secrets() -> int:
         len(each.rows)
         for half_step in range(1, 2 * params.iterations)
         for orientation in [by_side[SIDES[half_step % 2]]]
-        for each in wanted(pieces(orientation.layout, STANDARD.degree), orientation.uses)
+        for each in answer_pieces(pieces(orientation.layout, STANDARD.degree), orientation.uses)
     )
 
 
@@ -68,7 +68,7 @@ def test_the_bits_that_the_hash_leaves(text: str) -> None:
 def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
     """Four labels a gate; both keys of a transfer for every two words of pads."""
     work: Counter[str] = Counter()
-    tally = plan(Parameters(), Size.numbered(*MOVIELENS), suite("rlwe-8192"))
+    tally = count_run(Parameters(), PublicSize.numbered(*MOVIELENS), cipher_suite("rlwe-8192"))
     for (_, primitive), amount in tally.work.items():
         work[primitive] += amount
     calls = 4 * work["gates"] + work["pads"]

@@ -21,7 +21,7 @@ from ppmf_secure.parties import training
 from ppmf_secure.parties import users as user_module
 from ppmf_secure.primitives import base_transfers, hashing, sealing, transfer_extension
 from ppmf_secure.primitives.circuits import half_gates
-from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice import peer, sampling
 from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ideal building blocks: what the real ones are measured against, and what fast tests run on.
 
-`IdealSuite` is the matrix product of the hybrid model: its "ciphertexts" are the numbers themselves
-and its key is a name. It hides nothing and is for tests alone.
+`IdealScheme` is the matrix product of the hybrid model: its "ciphertexts" are the numbers
+themselves and its key is a name. It hides nothing and is for tests alone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
+    ProductScheme,
     RowIntake,
-    Suite,
     Uses,
 )
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
@@ -87,7 +87,7 @@ class IdealIntake(RowIntake):
         return IdealRows(matrix, self._layout)
 
 
-class IdealSuite(Suite):
+class IdealScheme(ProductScheme):
     """See the module."""
 
     name = "ideal"
@@ -113,6 +113,6 @@ class IdealSuite(Suite):
         return 8 * sum(r * c for r, c in _shapes(layout, uses))
 
 
-def ideal_suite() -> SuiteChoice:
+def ideal_suite() -> CipherSuite:
     """The ideal product beside real transfers under a short Paillier key."""
-    return SuiteChoice(IdealSuite(), transfer_bits=512)
+    return CipherSuite(IdealScheme(), transfer_bits=512)

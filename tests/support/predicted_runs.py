@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ppmf.bench.measured_runs import Measured
-from ppmf_costs.model import KEYED, Coefficients
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.tally import Tally
+from ppmf_costs.unit_costs import KEYED, UnitCosts
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
@@ -19,10 +19,10 @@ UNIT_COST = 1e-6
 """Seconds that every primitive takes once."""
 
 
-def unit_costs(names: Iterable[str], memory: float, machine: str = "here") -> Coefficients:
+def unit_costs(names: Iterable[str], memory: float, machine: str = "here") -> UnitCosts:
     """Unit costs by which each of the primitives takes a little time, and `memory` bytes."""
     costs = dict.fromkeys(names, UNIT_COST)
-    return Coefficients(machine, costs, dict.fromkeys(costs, memory))
+    return UnitCosts(machine, costs, dict.fromkeys(costs, memory))
 
 
 def primitives(tally: Tally, suite: str) -> list[str]:
@@ -33,7 +33,7 @@ def primitives(tally: Tally, suite: str) -> list[str]:
 
 def predicted(ratings: Ratings, params: Parameters, suite: str, *_: object) -> Measured:
     """A run whose seconds and memory a linear cost model explains exactly."""
-    tally = plan(params, Size.of(ratings.users, ratings.n_items), suite_named(suite))
+    tally = count_run(params, PublicSize.of(ratings.users, ratings.n_items), cipher_suite(suite))
     costs = unit_costs([*primitives(tally, suite), f"starts/{suite}"], 1.0)
     estimate = costs.estimate(tally, suite)
     return Measured(

@@ -25,12 +25,12 @@ from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import transfers as transfers_module
-from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Record, read
 from ppmf_secure.simulator import Interruption, Leakage, simulate_csp, simulate_recsys
@@ -42,9 +42,9 @@ from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
 
-PAILLIER = suite("paillier-512-insecure")
-LATTICE = suite("rlwe-64-insecure")
-FINE_LATTICE = SuiteChoice(RlweSuite(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
+PAILLIER = cipher_suite("paillier-512-insecure")
+LATTICE = cipher_suite("rlwe-64-insecure")
+FINE_LATTICE = CipherSuite(RlweScheme(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
 """The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
 what is before it can be seen."""
 
@@ -63,7 +63,7 @@ class Case:
     parameters: Parameters
     users: int
     items: int
-    suite: SuiteChoice
+    suite: CipherSuite
     ratings: Mapping[tuple[int, int], int]
     cuts: tuple[int, ...] = ()
     forgetful: str = ""
@@ -153,7 +153,7 @@ class _Taps:
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    pairs: list[transfers_module.Transfers] = field(default_factory=list)
+    transfers: list[transfers_module.Transfers] = field(default_factory=list)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     """Within, every key that is made is noted; filled in at the end, for both servers."""
     secrets: dict[Role, Secrets] = {}
     noted = _Taps()
-    make_paillier, make_lattice = SecretKey.generate, RlweSuite.generate
+    make_paillier, make_lattice = SecretKey.generate, RlweScheme.generate
     make_sealing, derive, open_transfers = (
         SealingKey.generate,
         BatchKeys.key,
@@ -173,7 +173,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.primes[made.public.to_bytes()] = int(made._p), int(made._q)
         return made
 
-    def lattice(self: RlweSuite, coins: Coins) -> RlweOwner:
+    def lattice(self: RlweScheme, coins: Coins) -> RlweOwner:
         made = make_lattice(self, coins)
         one = np.zeros((1, self.lattice.degree), dtype=np.int32)
         one[0, 0] = 1
@@ -190,20 +190,20 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.batches[id(self)].append(made)
         return made
 
-    def pair(*arguments: Any) -> Program[transfers_module.Transfers]:
+    def opened(*arguments: Any) -> Program[transfers_module.Transfers]:
         made = yield from open_transfers(*arguments)
-        noted.pairs.append(made)
+        noted.transfers.append(made)
         return made
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SecretKey, "generate", paillier)
-        patch.setattr(RlweSuite, "generate", lattice)
+        patch.setattr(RlweScheme, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(BatchKeys, "key", key)
-        patch.setattr(server_module, "open_transfers", pair)
+        patch.setattr(server_module, "open_transfers", opened)
         yield secrets
     for party in SERVERS:
-        mine = [each for each in noted.pairs if each.me == party]
+        mine = [each for each in noted.transfers if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
 

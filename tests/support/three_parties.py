@@ -15,7 +15,7 @@ from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.recorded_ends import Account, Progress
@@ -29,7 +29,7 @@ SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
 def run_epoch(
     session: Session,
-    suite: SuiteChoice | Mapping[Role, SuiteChoice],
+    suite: CipherSuite | Mapping[Role, CipherSuite],
     coins: Callable[[Role], Coins],
     *,
     ratings: Ratings | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.parameters import Parameters
@@ -17,7 +17,7 @@ from ppmf_spec.roles import RECSYS
 from tests.support.three_parties import run_epoch
 
 
-def toy_session(ratings: Ratings, params: Parameters, suite: SuiteChoice, label: str) -> Session:
+def toy_session(ratings: Ratings, params: Parameters, suite: CipherSuite, label: str) -> Session:
     """The public session of a toy run."""
     nonce = Coins.seeded(f"{label}/session").bytes(16)
     return Session(params, ratings.users, ratings.items, suite.name, nonce)
@@ -26,7 +26,7 @@ def toy_session(ratings: Ratings, params: Parameters, suite: SuiteChoice, label:
 def run_toy(
     ratings: Ratings,
     params: Parameters,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     *,
     label: str = "toy",
     transcripts: Path | None = None,

@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def about(test_file: str, module: str) -> bool:
-    """Whether a test file is named for a module: test_paillier_suite and paillier."""
+    """Whether a test file is named for a module: test_paillier_scheme and paillier."""
     subject = test_file.removeprefix("test_")
     return module in subject or subject in module
 

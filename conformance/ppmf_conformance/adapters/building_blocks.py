@@ -20,9 +20,9 @@ from ppmf_secure.effects import Send
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
-from ppmf_secure.primitives.hashing import BatchKeys, expand, tccr
+from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
 from ppmf_secure.primitives.shares import SharedWords, from_bits, to_bits, words_to_bytes
-from ppmf_secure.primitives.transfer_extension import ExtensionReceiver, ExtensionSender
+from ppmf_secure.primitives.transfer_extension import ExtensionChooser, ExtensionSender
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import Role
@@ -64,7 +64,9 @@ def hash_key(given: Given) -> dict[str, Any]:
 def hash_block(given: Given) -> dict[str, Any]:
     """`hash.block`: the hash of a block under a tweak."""
     tweak = values.integer(given["tweak"])
-    return {"hash": hex_of(tccr(_cipher(given["key"]), blocks_of([given["block"]]), tweak))[0]}
+    return {
+        "hash": hex_of(hash_blocks(_cipher(given["key"]), blocks_of([given["block"]]), tweak))[0]
+    }
 
 
 def hash_pads(given: Given) -> dict[str, Any]:
@@ -85,10 +87,10 @@ def ot_choose(given: Given) -> dict[str, Any]:
     """`ot.choose`: columns and chosen keys of one or more messages of choices."""
     pairs = [bytes.fromhex(one + other) for one, other in given["seeds"]]
     seeds = np.frombuffer(b"".join(pairs), dtype=np.uint8).reshape(-1, 2, 16)
-    receiver = ExtensionReceiver(seeds, _context(given))
+    chooser = ExtensionChooser(seeds, _context(given))
     found = []
     for choices in given["messages"]:
-        columns, keys = receiver.extend(_bits(choices))
+        columns, keys = chooser.extend(_bits(choices))
         found.append({"columns": columns.hex(), "keys": hex_of(keys)})
     return {"messages": found}
 
@@ -131,7 +133,7 @@ def multiply(given: Given) -> dict[str, Any]:
         keys=_keys(given),
         offset=offset,
         sender=ExtensionSender(offset, nothing, b""),
-        receiver=ExtensionReceiver(np.zeros((128, 2, 16), dtype=np.uint8), b""),
+        chooser=ExtensionChooser(np.zeros((128, 2, 16), dtype=np.uint8), b""),
     )
     *indices, chunk = values.integers(given["indices"])
     assert chunk == 0, "one chunk, which the program numbers itself"

@@ -18,7 +18,7 @@ from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import Role
@@ -113,7 +113,7 @@ class Parties:
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
         session = sessions_and_uploads.session(given["session"])
-        choice = suite(session.suite)
+        choice = cipher_suite(session.suite)
         coins = Coins.seeded(given["coins"])
         role = Role(given["role"])
         program: Program[Any]

@@ -29,7 +29,7 @@ from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.transport.stepper import run_together
 from ppmf_spec.parameters import Parameters
@@ -112,7 +112,7 @@ def train_fixed(given: Given) -> dict[str, Any]:
     """`train.fixed`: three parties in this process."""
     params = values.parameters(given["parameters"])
     ratings = values.ratings(given, params)
-    choice = suite(TEST_SUITE)
+    choice = cipher_suite(TEST_SUITE)
     nonce = Coins.system().bytes(NONCE_BYTES)
     session = Session(params, ratings.users, ratings.items, choice.name, nonce)
     programs: dict[Role, Program[Any]] = {

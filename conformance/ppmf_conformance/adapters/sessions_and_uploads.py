@@ -12,13 +12,13 @@ from ppmf_conformance.adapters.building_blocks import words_of
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
-from ppmf_secure.primitives.encryption.paillier.scheme import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey, check_key
 from ppmf_secure.primitives.shares import words_to_bytes
 from ppmf_secure.protocols.output import open_output
 from ppmf_secure.protocols.upload import Intake, expand_seed, open_seed, seal_seed
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.wire import Upload
@@ -27,7 +27,7 @@ from ppmf_spec.wire import Upload
 def session(given: Given) -> Session:
     """The session of a case: `parameters`, `users`, `items`, `suite`, `nonce`."""
     params = values.parameters(given["parameters"])
-    suite(given["suite"])
+    cipher_suite(given["suite"])
     nonce = bytes.fromhex(given["nonce"])
     return Session(params, tuple(given["users"]), tuple(given["items"]), given["suite"], nonce)
 

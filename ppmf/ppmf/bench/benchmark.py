@@ -22,10 +22,10 @@ from ppmf.bench.run_sizes import (
     is_paillier,
 )
 from ppmf.data.rating_sources import Source
-from ppmf_costs.model import Coefficients
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
+from ppmf_costs.unit_costs import UnitCosts
 from ppmf_reference import fixed
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import ratings as rating_lists
 from ppmf_spec.ratings import Ratings
@@ -46,7 +46,7 @@ class Benchmark:
     suites: Sequence[str]
     source: Source
     out: Path
-    costs: Coefficients | None
+    costs: UnitCosts | None
     spu_python: Path | None
     limit: float
     results: dict[str, object] = field(default_factory=dict)
@@ -185,8 +185,8 @@ class Benchmark:
         if self.costs is None or suite not in self.costs.suites:
             console.say(f"not extrapolated: the unit costs of {suite} were not measured")
             return {}
-        size = Size.numbered(point.users, point.items)
-        full = self.costs.estimate(plan(point.params, size, suite_named(suite)), suite)
+        size = PublicSize.numbered(point.users, point.items)
+        full = self.costs.estimate(count_run(point.params, size, cipher_suite(suite)), suite)
         small = self.costs.estimate(measured.tally, suite)
         seconds = measured.wall * full.total / small.total
         console.say(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.run_sizes import BenchmarkSizes, RunSize, is_paillier
-from ppmf_costs.model import SMALL_MEMORY, Coefficients, Estimate, bytes_sent, fit
+from ppmf_costs.unit_costs import SMALL_MEMORY, Estimate, UnitCosts, bytes_sent, fit
 
 Measure = Callable[[RunSize, str], Measured]
 
@@ -62,7 +62,7 @@ class Checked:
         }
 
 
-def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> Coefficients:
+def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> UnitCosts:
     """Measure the calibration's runs with each suite, and fit."""
     samples = [
         run(point, suite).sample()
@@ -73,7 +73,7 @@ def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> Coe
 
 
 def check(
-    sizes: BenchmarkSizes, suites: Sequence[str], costs: Coefficients, run: Measure
+    sizes: BenchmarkSizes, suites: Sequence[str], costs: UnitCosts, run: Measure
 ) -> list[Checked]:
     """Measure the check's runs, none of which the calibration had, and estimate each."""
     checked = []

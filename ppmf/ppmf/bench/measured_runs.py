@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from ppmf.data import synthetic_ratings
-from ppmf_costs import plan as planning
-from ppmf_costs.model import Sample
-from ppmf_costs.plan import Size
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.tally import Tally
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_costs.unit_costs import Sample
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
 from ppmf_secure.transport.recorded_ends import Measure, Progress
 from ppmf_spec import ratings as rating_lists
@@ -75,8 +74,8 @@ class Measured:
     @property
     def tally(self) -> Tally:
         """The messages and operations that the public sizes predict."""
-        size = Size.of(self.ratings.users, self.ratings.n_items)
-        return planning.plan(self.params, size, suite_named(self.suite))
+        size = PublicSize.of(self.ratings.users, self.ratings.n_items)
+        return count_run(self.params, size, cipher_suite(self.suite))
 
     def sample(self) -> Sample:
         """The run as the cost model takes it."""

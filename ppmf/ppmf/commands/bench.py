@@ -15,7 +15,7 @@ from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
-from ppmf_costs.model import SHIPPED, Coefficients
+from ppmf_costs.unit_costs import SHIPPED, UnitCosts
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 
@@ -150,7 +150,7 @@ def bench(
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
-    measured = None if calibrate or not costs.is_file() else Coefficients.read(costs)
+    measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
     source = rating_sources.find(data_path, announce=console.say)
     benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
@@ -175,7 +175,7 @@ def bench(
 def _check(benchmark: Benchmark, costs: Path) -> None:
     """Compare estimates with measured runs; exit status 1 if one is off."""
     rows = calibration.check(
-        benchmark.sizes, benchmark.suites, Coefficients.read(costs), benchmark.run
+        benchmark.sizes, benchmark.suites, UnitCosts.read(costs), benchmark.run
     )
     tables.checked(rows)
     benchmark.results["estimates"] = [one.json() for one in rows]

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options
-from ppmf_costs.model import SHIPPED, Coefficients, Estimate, bytes_sent
-from ppmf_costs.plan import PHASES, Size, plan
+from ppmf_costs.counts import PHASES, PublicSize, count_run
 from ppmf_costs.tally import Tally
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_costs.unit_costs import SHIPPED, Estimate, UnitCosts, bytes_sent
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.roles import CSP, RECSYS
 
@@ -66,16 +66,16 @@ def estimate(
         parameters = replace(parameters, rank=rank)
     if iterations is not None:
         parameters = replace(parameters, iterations=iterations)
-    measured = Coefficients.read(costs)
+    measured = UnitCosts.read(costs)
     for warning in bounds(parameters, users, items).warnings:
         console.note(warning)
-    size = Size.numbered(users, items)
+    size = PublicSize.numbered(users, items)
     console.say(
         f"{users:,} users x {items:,} items, rank {parameters.rank}, "
         f"{parameters.iterations} iterations"
     )
     for name in suites or measured.suites:
-        tally = plan(parameters, size, suite_named(name))
+        tally = count_run(parameters, size, cipher_suite(name))
         known = measured.estimate(tally, name) if name in measured.suites else None
         console.say()
         console.say(name, style="bold")

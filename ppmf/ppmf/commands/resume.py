@@ -12,8 +12,8 @@ import typer
 from ppmf import console
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
-from ppmf_costs.plan import Size, plan
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_costs.counts import PublicSize, count_run
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
 
 
@@ -40,11 +40,11 @@ def resume(
     """
     folder = RunFolder(out)
     session, last = folder.interrupted()
-    suite = suite_named(session.suite)
-    params, size = session.parameters, Size.of(session.users, len(session.items))
+    suite = cipher_suite(session.suite)
+    params, size = session.parameters, PublicSize.of(session.users, len(session.items))
     run = Run(params, suite.name, size.users, size.items, last + 1)
     console.note(f"epoch {run.epoch} of the run in {out}")
-    forecast = Forecast.of(plan(params, size, suite), suite.name)
+    forecast = Forecast.of(count_run(params, size, suite), suite.name)
     record = any(folder.transcripts.glob("*.cborseq"))
     started = time.monotonic()
     with folder.if_interrupted(), following(forecast) as progress:

@@ -13,10 +13,9 @@ import typer
 from ppmf import console, options
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
-from ppmf_costs.plan import Size, plan
+from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.tally import Tally
-from ppmf_secure.session.cipher_suites import SuiteChoice
-from ppmf_secure.session.cipher_suites import suite as suite_named
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.transport import processes
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
@@ -127,15 +126,15 @@ def train(
     folder.publish(result, facts, time.monotonic() - started)
 
 
-def predicted(training: Ratings, params: Parameters, suite: SuiteChoice) -> Tally:
+def predicted(training: Ratings, params: Parameters, suite: CipherSuite) -> Tally:
     """The messages and operations of the run. Raises ParametersError if it could overflow."""
-    return plan(params, Size.of(training.users, training.n_items), suite)
+    return count_run(params, PublicSize.of(training.users, training.n_items), suite)
 
 
 def run(
     training: Ratings,
     params: Parameters,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     tally: Tally,
     *,
     transcripts: Path | None,
@@ -165,12 +164,12 @@ def _recorded(tally: Tally, out: Path) -> bool:
     return False
 
 
-def checked_suite(name: str, insecure_test_keys: bool) -> SuiteChoice:
+def checked_suite(name: str, insecure_test_keys: bool) -> CipherSuite:
     """The cipher suite of that name.
 
     Raises ParametersError for one whose keys can be broken, unless that is allowed.
     """
-    chosen = suite_named(name)
+    chosen = cipher_suite(name)
     if not chosen.secure and name not in OFFERED and not insecure_test_keys:
         raise ParametersError(
             f"suite {name}: its keys can be broken; for tests, add --insecure-test-keys"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parties of a run, each as a program that yields effects (`ppmf_secure.effects`).
+"""The programs of the parties: the users, RecSys and CSP.
 
-`users` is the program of all users, `recsys` and `csp` are those of the servers. Both servers run
-`training` between their first and their last messages; begin there.
+Both servers run `training`, the main part of the protocol; begin there. `recsys` and `csp` add what
+comes before it (the upload) and after it (the output). `users` is the program of all users, who
+send one upload each.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CSP, the crypto-service provider: opens the users' seals, garbles, and learns nothing."""
+"""CSP, the crypto-service provider, which opens the users' seals, garbles, and learns nothing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import take_seeds
 from ppmf_secure.session.checkpoint import Kept, read_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.roles import CSP
 
 
 def csp(
-    session: Session, suite: SuiteChoice, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
 ) -> Program[None]:
-    """CSP's whole program. It ends with the only opening: its XOR share of V goes to RecSys.
+    """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
-    A later epoch takes up what an earlier one `kept`, under a new key: no user is asked twice.
+    kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     """
     check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)

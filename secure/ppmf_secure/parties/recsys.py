@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RecSys: takes the users' uploads, evaluates what CSP garbles, and learns V."""
+"""RecSys, which takes in the users' uploads, evaluates what CSP garbles, and learns V."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ppmf_secure.protocols.output import receive_output
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import take_uploads
 from ppmf_secure.session.checkpoint import Kept, read_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import RECSYS
 
 
 def recsys(
-    session: Session, suite: SuiteChoice, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
 ) -> Program[ItemProfiles]:
-    """RecSys' whole program; its result is V, which it publishes.
+    """The program of RecSys in one epoch. Its result is V, which RecSys publishes.
 
-    A later epoch takes up what an earlier one `kept`; no user is asked twice.
+    kept: what earlier epochs kept, for a later one; no user uploads twice.
     """
     check_session(session, suite)
     yield Phase("keys", 0, session.half_steps)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The training that both servers run, each from its own shares: set-up, steps, half-steps.
+"""The training, which both servers run, each on its own shares (chapter 4, "The run").
 
-RecSys and CSP follow this one program. They differ in who garbles (CSP), in how they came by their
-shares of the ratings (`protocols.upload`), and in the last message (`protocols.output`). Its order
-is that of the messages, and nothing in it but public sizes decides what is sent
-(PPMF-RUN-003, -004). `protocols.message_plan` walks through the same order without secrets.
+RecSys and CSP differ in that CSP garbles, in how they get their shares of the ratings
+(`protocols.upload`), and in the last message (`protocols.output`). The order of the program is the
+order of the messages, and public sizes alone decide what is sent (PPMF-RUN-003, -004).
+`protocols.message_plan` goes through the same order without secrets.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
-from ppmf_secure.protocols.ratings_product import orientations, set_up
-from ppmf_secure.protocols.resumption import agree, lineage, restore_model, save_model
+from ppmf_secure.protocols.ratings_product import orientations, set_up_products
+from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage, restore_model, save_model
 from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Steps
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
-from ppmf_secure.protocols.sub_problem import problem
+from ppmf_secure.protocols.sub_problem import make_sub_problem
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_checkpoint
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
@@ -36,7 +36,7 @@ from ppmf_spec.roles import SIDES, Role, Side
 def train(
     me: Role,
     session: Session,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,
@@ -44,15 +44,20 @@ def train(
     epoch: int = 0,
     kept: Kept | None = None,
 ) -> Program[Labels]:
-    """The whole run of server `me`; returns the labels of V's words, (word_bits, D m, 2).
+    """The labels (word_bits, D m, 2) of V's words, after the training of one epoch.
 
-    They are of value 0 at CSP and active at RecSys; nothing has been opened. `kept` is what an
-    earlier epoch left behind: the run goes on from the last iteration both servers hold
+    They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
+
+    me: this server. transfer_key: its Paillier key for the base transfers.
+    ratings: its shares of the ratings.
+    kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
     found: Checkpoint | None = None
     if kept is not None:
-        found = yield from agree(me, [read_checkpoint(session, data) for data in kept.checkpoints])
+        found = yield from agree_on_checkpoint(
+            me, [read_checkpoint(session, data) for data in kept.checkpoints]
+        )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
@@ -64,17 +69,19 @@ def train(
         fixed = sides[updated.other]
         last = half_step == session.half_steps - 1
         yield Phase("products", half_step, session.half_steps)
-        here = yield from problem(server, fixed, updated, Site("products", (half_step,)))
+        problem = yield from make_sub_problem(
+            server, fixed, updated, Site("products", (half_step,))
+        )
         yield Phase("steps", half_step, session.half_steps)
         factor_steps, bias_steps = made_once[updated]
         if factor_steps is None:
             rule, site = factor_rule(params), Site("steps", (half_step,))
-            factor_steps = yield from rule.make(server, here.squares, fixed.rows, site)
+            factor_steps = yield from rule.make(server, problem.squares, fixed.rows, site)
         yield Phase("updates", half_step, session.half_steps)
         for inner in range(params.inner_steps):
             site = Site("update", (half_step, inner))
             labels = yield from inner_step(
-                server, sides[updated], here, factor_steps, bias_steps, site
+                server, sides[updated], problem, factor_steps, bias_steps, site
             )
             if last and inner == params.inner_steps - 1:
                 return labels
@@ -90,13 +97,15 @@ def train(
 def _set_up(
     me: Role,
     session: Session,
-    suite: SuiteChoice,
+    suite: CipherSuite,
     transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,
     epoch: int,
 ) -> Program[Server]:
-    """Exchange keys, encrypted rows and base transfers (PPMF-PRD-001)."""
+    """The server after the set-up: keys, encrypted rows and base transfers are exchanged
+    (PPMF-PRD-001).
+    """
     peer = me.peer
     product_key = suite.products.generate(coins)
     ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
@@ -113,7 +122,7 @@ def _set_up(
     packing_users, packing_items = orientations(
         session.parameters, len(session.users), len(session.items)
     )
-    products = yield from set_up(
+    products = yield from set_up_products(
         me,
         suite.products,
         product_key,
@@ -133,7 +142,7 @@ def _set_up(
 
 
 def _start(server: Server) -> dict[Side, SharedSide]:
-    """The public start, as this server's shares: all of it is CSP's."""
+    """This server's shares of the public start: the start itself at CSP, 0 at RecSys."""
     session = server.session
     values = public_start(session.parameters, len(session.users), len(session.items))
     mine = values if server.transfers.garbles else tuple(map(np.zeros_like, values))
@@ -144,8 +153,9 @@ def _start(server: Server) -> dict[Side, SharedSide]:
 
 
 def _steps_from_counts(server: Server) -> Program[dict[Side, tuple[Steps | None, Steps | None]]]:
-    """The steps that depend on counts alone, by side: (the factors', the biases'), None for those
-    that are not made here (PPMF-STP-003).
+    """The steps that depend on counts alone, those of the factors and of the biases, by side.
+
+    They are None where they are made in every half-step, or not at all (PPMF-STP-003).
     """
     params = server.session.parameters
     rows = {Side.USERS: len(server.session.users), Side.ITEMS: len(server.session.items)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The users: each sends one upload, and is done."""
+"""The users, each of whom sends one upload and is then finished."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ppmf_spec.wire import UserKey
 
 
 def users(session: Session, rows: Iterable[tuple[str, Words]], coins: Coins) -> Program[None]:
-    """All users of a run, in order, each with coins of their own.
+    """The program of all users of a run, one after the other, each with coins of their own.
 
-    rows: pairs of a user's id and their rows (2, items), see `protocols.upload.upload`.
+    rows: for each user their id and their rows (2, items), as `protocols.upload.upload` takes them.
     """
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(CSP, UserKey)

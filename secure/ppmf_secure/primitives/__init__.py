@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The building blocks of the protocol that need no messages of their own, the lowest first.
+"""The cryptographic building blocks. They send nothing, and know neither ratings nor parties.
 
-- `coins`, `shares`: a party's randomness; additive and Boolean shares, and their bytes;
-- `bit_transpose`: transposition of bit matrices, for the transfer extension;
-- `encryption`: the homomorphic matrix product, in Paillier suites and lattice suites;
-- `base_transfers`, `sealing`, `hashing`: base transfers over Paillier, seals of users' seeds, and
-  the hash of garbling and transfers;
-- `transfer_extension`, `circuits`: oblivious transfers in any number, and garbled circuits.
+In the order in which they build on each other:
 
-`protocols` makes sub-protocols of them. Begin with `shares`.
+- `coins` gives a party all its random numbers.
+- `shares` holds secrets as arithmetic or Boolean shares, and turns their arrays into bytes.
+- `encryption` multiplies an integer matrix with encrypted rows.
+- `sealing` encrypts a short secret to the holder of a key.
+- `hashing` is the hash of 128-bit blocks, with a key for each batch.
+- `base_transfers` and `transfer_extension` are oblivious transfer; `bit_transpose` serves the
+  latter.
+- `circuits` are Boolean circuits and their garbling.
+
+Each module says what it hides, from whom, and on which assumption that rests. Chapter 6,
+"Assumptions, step by step", collects these. Begin with `shares`, then `transfer_extension`.
 """

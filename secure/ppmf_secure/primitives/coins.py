@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one source of a party's randomness (chapter 4, "Sessions, epochs, coins").
+"""Coins: the one source of a party's randomness (chapter 4, "Sessions, epochs, coins").
 
-A `Coins` is the keystream of AES-256 in counter mode under a 32-byte key: operating-system entropy
-in production, the hash of a label in tests and vectors. Masks, keys, choice bits and session seeds
-all come from here, so a run is a function of its inputs and its coins; no other code of a party
-reads entropy. `child` splits off an independent stream, so that two uses never share a byte.
+A `Coins` is the keystream of AES-256 in counter mode under a key of 32 bytes. The key is entropy of
+the operating system in production, and the hash of a label in tests and vectors. Masks, keys,
+choice bits and seeds all come from here and no other code of a party reads entropy, so a run is a
+function of its inputs and its coins. `child` makes an independent stream, so that two uses never
+share a byte. The assumption is that AES-256, and SHA-256 of a key and a label, are pseudorandom.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Self, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from numpy.typing import NDArray
+
+from ppmf_secure.arrays import Bits, Bytes, Words
 
 _ZEROS = bytes(1 << 16)
 
@@ -24,7 +26,7 @@ _ZEROS = bytes(1 << 16)
 class Coins:
     """A stream of random bytes, words, bits and bounded integers.
 
-    Never printed: its `repr` names nothing of the key.
+    Its `repr` shows nothing of the key.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -35,31 +37,31 @@ class Coins:
 
     @classmethod
     def system(cls) -> Self:
-        """Coins from the operating system's entropy: the only choice in production
+        """Coins from the entropy of the operating system: the only ones in production
         (PPMF-SES-005).
         """
         return cls(os.urandom(32))
 
     @classmethod
     def seeded(cls, label: str) -> Self:
-        """Reproducible coins for tests and vectors: the same label gives the same stream."""
+        """Reproducible coins for tests and vectors: a label always gives the same stream."""
         return cls(hashlib.sha256(b"ppmf/v1/coins/" + label.encode()).digest())
 
     def child(self, label: str) -> Coins:
-        """An independent stream for one purpose; asking twice for a label gives it twice."""
+        """An independent stream for one purpose; the same label gives the same stream again."""
         return Coins(hashlib.sha256(b"ppmf/v1/coins-child/" + self._key + label.encode()).digest())
 
     def bytes(self, count: int) -> bytes:
         """`count` uniform bytes."""
         return self._draw(count).tobytes()
 
-    def words(self, shape: int | tuple[int, ...]) -> NDArray[np.uint64]:
+    def words(self, shape: int | tuple[int, ...]) -> Words:
         """Uniform elements of Z_2^64 of the given shape."""
         size = shape if isinstance(shape, int) else prod(shape)
         return self._draw(8 * size).view("<u8").reshape(shape).astype(np.uint64, copy=False)
 
-    def bits(self, shape: int | tuple[int, ...]) -> NDArray[np.uint8]:
-        """Uniform bits of the given shape, one a byte."""
+    def bits(self, shape: int | tuple[int, ...]) -> Bits:
+        """Uniform bits of the given shape, one in each byte."""
         size = shape if isinstance(shape, int) else prod(shape)
         packed = np.frombuffer(self.bytes((size + 7) // 8), dtype=np.uint8)
         return np.unpackbits(packed, count=size, bitorder="little").reshape(shape)
@@ -75,12 +77,12 @@ class Coins:
             if candidate < bound:
                 return candidate
 
-    def _draw(self, count: int) -> NDArray[np.uint8]:
+    def _draw(self, count: int) -> Bytes:
         out = np.empty(count, dtype=np.uint8)
         view, zeros = out.data, memoryview(_ZEROS)
         for at in range(0, count, len(zeros)):
             piece = view[at : at + len(zeros)]
-            # cast: cryptography's signature says bytes where any writable buffer will do
+            # cast: the signature asks for bytes, but any writable buffer is taken
             self._stream.update_into(zeros[: len(piece)], cast(bytearray, piece))
         return out
 

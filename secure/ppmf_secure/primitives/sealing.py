@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A short secret sealed to the holder of a key: HPKE (RFC 9180), one message in base mode.
+"""A short secret sealed to the holder of a key, by HPKE (RFC 9180), one message in base mode.
 
-A user seals the seed of the masks to CSP's key; RecSys forwards the seal and learns nothing of it.
-The algorithms are DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305 (PPMF-UPL-004). The
-seal is bound to `info`, which names session and user: it opens under no other. It is secure against
-chosen ciphertexts (RFC 9180, section 9.1) under the gap Diffie-Hellman assumption on Curve25519,
-HKDF being a random oracle.
+A user seals the seed of their masks to CSP's key. RecSys forwards the seal and learns nothing of
+what is in it. The suite of HPKE is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305
+(PPMF-UPL-004). The seal is bound to `info`, which names session and user, and opens under no other.
+It is secure against chosen ciphertexts (RFC 9180, section 9.1) if gap Diffie-Hellman is hard on
+Curve25519, HKDF-SHA256 is a random oracle and ChaCha20-Poly1305 is an authenticated cipher
+(chapter 6, "Assumptions, step by step").
 
-The library `cryptography` opens seals. It does not make them: it draws ephemeral keys of its own,
-and here all randomness comes from `Coins`. So the sender's half of the RFC is written out.
+The library `cryptography` opens seals here, but it does not make them, since it draws ephemeral
+keys itself and a party's randomness comes from `Coins` alone. The sender's part of the RFC is
+therefore written out.
 """
 
 from __future__ import annotations
@@ -34,12 +36,12 @@ _ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(KEY_BYTES))
 
 
 def sealed_bytes(payload: int) -> int:
-    """Length of the seal of a payload of so many bytes."""
+    """The length of the seal of a payload of so many bytes."""
     return KEY_BYTES + payload + TAG_BYTES
 
 
 class SealingKey:
-    """A key pair in its owner's hands. Never printed: its `repr` names nothing of the key."""
+    """A key pair, as its owner holds it. Its `repr` shows nothing of the key."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = X25519PrivateKey.from_private_bytes(secret)
@@ -47,14 +49,14 @@ class SealingKey:
 
     @classmethod
     def generate(cls, coins: Coins) -> SealingKey:
-        """A fresh pair (PPMF-UPL-009)."""
+        """A fresh key pair (PPMF-UPL-009)."""
         return cls(_derived_secret(coins.bytes(KEY_BYTES)))
 
     def open(self, sealed: bytes, info: bytes, payload: int, where: str) -> bytes:
-        """The payload, of so many bytes; `where` names the seal in errors (PPMF-UPL-008).
+        """The payload of a seal, `payload` bytes; `where` names the seal in errors (PPMF-UPL-008).
 
-        Raises what `check_seal` raises, and StateError for a seal that was made for another key or
-        another `info`, or was altered: these look alike.
+        Raises what `check_seal` raises, and StateError for a seal that was altered or was made for
+        another key or another `info`, which cannot be told apart.
         """
         check_seal(sealed, payload, where)
         try:
@@ -71,10 +73,10 @@ class SealingKey:
 
 
 def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
-    """SealBase of the RFC: the encapsulated key, then the ciphertext; no additional data.
+    """The seal of a payload: the encapsulated key, then the ciphertext (SealBase of the RFC).
 
-    material: 32 uniform bytes for this seal alone, from which comes the ephemeral key
-    (PPMF-UPL-004).
+    material: 32 uniform bytes for this seal alone; the ephemeral key is derived from them. There is
+    no additional data (PPMF-UPL-004).
     """
     ephemeral = X25519PrivateKey.from_private_bytes(_derived_secret(material))
     encapsulated = ephemeral.public_key().public_bytes_raw()
@@ -94,10 +96,10 @@ def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
 
 
 def check_key(public: bytes, where: str) -> bytes:
-    """The key itself (PPMF-UPL-009).
+    """The public key itself, once it is checked; `where` names it in errors (PPMF-UPL-009).
 
-    Raises EncodingError on another length, RangeError for a point of small order. Such a point has
-    one shared secret with everybody: zero (RFC 7748, section 6.1).
+    Raises EncodingError on another length, RangeError for a point of small order, whose shared
+    secret with every key is zero (RFC 7748, section 6.1).
     """
     if len(public) != KEY_BYTES:
         raise EncodingError(f"{where}: {len(public)} bytes instead of {KEY_BYTES}")
@@ -109,7 +111,10 @@ def check_key(public: bytes, where: str) -> bytes:
 
 
 def check_seal(sealed: bytes, payload: int, where: str) -> None:
-    """Refuse what anyone can see to be no seal of so many bytes: see `check_key`."""
+    """Check what can be checked of a seal without the key: its length and its encapsulated key.
+
+    Raises EncodingError and RangeError as `check_key` does.
+    """
     if len(sealed) != sealed_bytes(payload):
         raise EncodingError(f"{where}: {len(sealed)} bytes instead of {sealed_bytes(payload)}")
     check_key(sealed[:KEY_BYTES], where)

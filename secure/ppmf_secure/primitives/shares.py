@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Additive and Boolean shares, and how their arrays become bytes (chapter 4, "Conventions").
+"""The two forms of shared secrets, and how arrays become bytes (chapter 4, "Conventions").
 
-An *arithmetic* share is a uint64 array: the two servers' arrays add up to the secret mod 2^64.
-A *Boolean* share is an array of bits, one a byte: the two servers' bits XOR to the secret's
-two's-complement bits, lowest first. `SharedWords` is a Boolean share with one oblivious transfer a
-bit in each direction, which is what lets a bit multiply a ring element.
+An *arithmetic* share is an array of words: the two servers' arrays add up to the secret mod 2^64.
+A *Boolean* share is an array of bits, one in each byte: the exclusive or of the two servers' bits
+is the two's complement of the secret, the lowest bit first. `SharedWords` are Boolean shares with
+an oblivious transfer for every bit in each direction. The transfers let bits be multiplied with
+ring elements (`protocols.bit_products`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.arrays import Bits, Labels, Words
 from ppmf_spec.errors import EncodingError
 
 CHUNK = 4096
-"""Elements a message: what bounds the memory of a circuit or a product of many elements."""
+"""Elements in one message: the bound on the memory of a circuit or product of many elements."""
 
 
 def chunks(count: int) -> Iterator[slice]:
@@ -31,31 +32,33 @@ def chunks(count: int) -> Iterator[slice]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SharedWords:
-    """n words of `width` bits, XOR-shared, each bit with its two transfers.
+    """One server's share of n words of `width` bits, and of two transfers for every bit.
 
-    bits (width, n): this party's share.
-    sent (width, n, 2): the keys of choice 0 of the transfers it sends; the key of choice 1 is that
-        XOR `offset` (2,). The peer's bit is the choice.
-    chosen (width, n, 2): the keys its own bits chose in the transfers the peer sends.
+    bits (width, n): the Boolean share.
+    sender_keys (width, n, 2): the keys of choice 0 in the transfers that this server sends. The key
+        of choice 1 is that xor `offset` (2,). The peer's bit is the choice.
+    chosen_keys (width, n, 2): the keys that this server's bits chose in the peer's transfers.
     """
 
     bits: Bits
-    sent: Words
-    chosen: Words
-    offset: Words
+    sender_keys: Labels
+    chosen_keys: Labels
+    offset: Labels
 
     @property
     def width(self) -> int:
+        """The number of bits of a word."""
         return int(self.bits.shape[0])
 
     @property
     def count(self) -> int:
+        """The number of words."""
         return int(self.bits.shape[1])
 
     def take(self, part: slice) -> SharedWords:
-        """The words of a slice of the elements."""
+        """The words in a slice of the n."""
         return SharedWords(
-            self.bits[:, part], self.sent[:, part], self.chosen[:, part], self.offset
+            self.bits[:, part], self.sender_keys[:, part], self.chosen_keys[:, part], self.offset
         )
 
     @staticmethod
@@ -63,14 +66,14 @@ class SharedWords:
         """The words of `first`, then those of `second` (same width, same offset)."""
         return SharedWords(
             np.concatenate([first.bits, second.bits], axis=1),
-            np.concatenate([first.sent, second.sent], axis=1),
-            np.concatenate([first.chosen, second.chosen], axis=1),
+            np.concatenate([first.sender_keys, second.sender_keys], axis=1),
+            np.concatenate([first.chosen_keys, second.chosen_keys], axis=1),
             first.offset,
         )
 
 
 def weights(width: int, *, signed: bool) -> Words:
-    """What bit i of a word counts for, mod 2^64: 2^i, and -2^(width-1) for a sign bit."""
+    """The weights of the bits of a word, mod 2^64: 2^i for bit i, -2^(width-1) for a sign bit."""
     values = np.uint64(1) << np.arange(width, dtype=np.uint64)
     if signed:
         values[-1:] = np.negative(values[-1:])
@@ -78,31 +81,31 @@ def weights(width: int, *, signed: bool) -> Words:
 
 
 def to_bits(values: Words, width: int) -> Bits:
-    """The low `width` bits of values (n,), as (width, n)."""
+    """The lowest `width` bits of values (n,), as (width, n)."""
     shifts = np.arange(width, dtype=np.uint64)[:, None]
     return ((values[None, :] >> shifts) & np.uint64(1)).astype(np.uint8)
 
 
 def from_bits(bits: Bits, *, signed: bool) -> Words:
-    """The integers mod 2^64 whose bits (width, n) these are."""
+    """The integers mod 2^64 with these bits (width, n)."""
     scale = weights(bits.shape[0], signed=signed)
     values: Words = (bits.astype(np.uint64) * scale[:, None]).sum(axis=0, dtype=np.uint64)
     return values
 
 
 def words_to_bytes(values: Words) -> bytes:
-    """Little-endian bytes of an array, row-major."""
+    """The little-endian bytes of an array, row by row."""
     return np.ascontiguousarray(values, dtype="<u8").tobytes()
 
 
 def words_from_bytes(data: bytes, shape: tuple[int, ...], what: str) -> Words:
-    """The array of that shape; EncodingError names `what` when the length is wrong."""
+    """The array of that shape. Raises EncodingError, which names `what`, on another length."""
     check_length(data, 8 * int(np.prod(shape, dtype=np.int64)), what)
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
 
 
 def check_length(data: bytes, expected: int, what: str) -> None:
-    """EncodingError unless `data` has exactly the expected number of bytes
+    """Check that `data` has the expected number of bytes; raises EncodingError if not
     (PPMF-ERR-003, PPMF-WIR-008).
     """
     if len(data) != expected:

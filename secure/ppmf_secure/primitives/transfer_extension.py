@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Correlated oblivious transfer by extension (chapter 4, "Extension"), semi-honest.
+"""Correlated oblivious transfer by extension (chapter 4, "Extension").
 
-The sender holds one offset delta of 128 bits. For each transfer it gets a random key
-k, and the receiver, with a choice bit b of its own, gets k ^ b delta: the invariant
+*What it gives.* The sender holds an offset of 128 bits. In each transfer it gets a random key, and
+the chooser, who has a choice bit, gets that key xor choice times offset:
 
-    sender's key ^ receiver's key == choice * delta.
+    sender's key ^ chooser's key == choice * offset.
 
-The sender learns nothing of b, the receiver nothing of delta.
+The sender learns nothing of the choices, and the chooser nothing of the offset.
 
-The construction is that of Ishai, Kilian, Nissim and Petrank ("Extending oblivious transfers
-efficiently", CRYPTO 2003, section 3). The roles are reversed in 128 base transfers
-(`base_transfers`): bit i of delta chose seed
-s[i, delta_i] of the receiver's pair s[i, 0], s[i, 1]. With G a pseudo-random generator and b the
-column of all choices, the receiver sends, for each i, the column
+*How* (Ishai, Kilian, Nissim and Petrank, "Extending oblivious transfers efficiently", CRYPTO 2003,
+section 3). In 128 base transfers (`base_transfers`) the roles are reversed: bit o_i of the offset
+has chosen seed s[i, o_i] of the pair s[i, 0], s[i, 1], which the chooser knows. With G a
+pseudorandom generator and b the column of all choices, the chooser sends, for each i, the column
 
     u_i = G(s[i, 0]) ^ G(s[i, 1]) ^ b
 
-and keeps t_i = G(s[i, 0]). The sender computes q_i = G(s[i, delta_i]) ^ delta_i u_i, which is
-t_i ^ delta_i b. Read by rows, q = t ^ b delta: row j is the key of transfer j.
+and keeps t_i = G(s[i, 0]). The sender computes q_i = G(s[i, o_i]) ^ o_i u_i, which is t_i ^ o_i b.
+Row j of the 128 columns is the key of transfer j: q_j at the sender, t_j = q_j ^ b_j offset at the
+chooser.
 
-Its assumptions. Choices: the sender lacks one seed of each pair, so each u_i is masked by a
-pseudo-random column: G being a PRG is all it takes (here AES-128 in counter mode, the seed being
-the key, and the first counter a hash of session, epoch, direction and column, so that a guess at a
-seed can be tried on one column only). Delta: the receiver gets no message, so delta is as hidden as
-the base transfers leave it.
+*What it rests on.* The sender lacks one seed of each pair, so a pseudorandom column masks each u_i,
+and the choices are hidden if G is a pseudorandom generator. Here G is AES-128 in counter mode under
+the seed. Its first counter is a hash of session, epoch, direction and column, so that a guess at a
+seed can be tried on one column only. The chooser gets no message of an extension: the offset is as
+hidden as the base transfers leave it, under DCR (chapter 6, "Assumptions, step by step").
 
-Its use. The pairs are *raw*: all of them share delta. That is what free-XOR garbling wants:
-sender's key and receiver's key are a wire's zero label and active label as they stand. A payload
-must not be masked with a raw key, though: the pads of two transfers would differ by a known amount.
-`protocols.bit_products` hashes keys first, and there, as in the garbling, the assumption on the
-hash enters: correlation robustness, H(tweak, k ^ delta) pseudo-random for any k although delta
-never changes.
+*What it is for.* The keys of all transfers differ by the one offset. For garbling with free XOR
+that is as it should be: the two keys are the zero label and the active label of a wire. But a raw
+key must not mask a payload, since the pads of two transfers would differ by a known amount.
+`protocols.bit_products` therefore hashes keys first. There, as in the garbling, the hash must be
+correlation robust: H(key ^ offset) is pseudorandom for every key, although the offset never changes
+(`hashing`).
 
-Streams stay open from one call to the next, so no part of a keystream is ever used twice. One set
-of base transfers serves one sender and one receiver object, for the life of both: a second pair of
-objects on the same seeds would repeat the keystreams, and reveal the XOR of two choice vectors.
+Keystreams go on from call to call, and no part of one is used twice. One set of base transfers
+therefore serves one `ExtensionSender` and one `ExtensionChooser`: a second pair on the same seeds
+would repeat the keystreams, and reveal the exclusive or of two columns of choices.
 """
 
 from __future__ import annotations
@@ -45,57 +45,59 @@ from typing import cast
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from ppmf_secure.arrays import Bits, Bytes, Words
+from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.primitives.base_transfers import TRANSFERS
 from ppmf_secure.primitives.bit_transpose import row_buffer, transpose
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError
 
 _BLOCK = 128
-"""Transfers whose bits of one column fill one block of AES: what a call's count is rounded to."""
+"""The transfers whose bits in one column fill a block of AES; counts are rounded up to it."""
 
 _CHUNK = 1 << 16
-"""Transfers handled at a time: a buffer of 1 MiB, which stays in a core's cache."""
+"""Transfers handled at a time: their buffer of 1 MiB stays in the cache of a core."""
 
 _ZEROS = bytes(_CHUNK // 8)
 
 
 def columns_bytes(count: int) -> int:
-    """Length of the receiver's message for `count` transfers: a function of `count` alone."""
+    """The length of the chooser's message for `count` transfers."""
     return TRANSFERS * _column_bytes(count)
 
 
-def fresh_delta(coins: Coins, *, odd: bool) -> Words:
-    """A random offset (2,); with `odd` its lowest bit is 1, as point-and-permute needs
+def fresh_offset(coins: Coins, *, odd: bool) -> Labels:
+    """A random offset (2,). With `odd` its lowest bit is 1, as point-and-permute needs
     (PPMF-OTE-001).
     """
-    delta = coins.words(2)
+    offset = coins.words(2)
     if odd:
-        delta[0] |= np.uint64(1)
-    return delta
+        offset[0] |= np.uint64(1)
+    return offset
 
 
-def delta_bits(delta: Words) -> Bits:
-    """The 128 bits of an offset, lowest first: the sender's choices in the base transfers."""
-    return np.unpackbits(delta.astype("<u8").view(np.uint8), bitorder="little")
+def offset_bits(offset: Labels) -> Bits:
+    """The 128 bits of an offset, the lowest first: its owner's choices in the base transfers."""
+    return np.unpackbits(offset.astype("<u8").view(np.uint8), bitorder="little")
 
 
 class ExtensionSender:
-    """The side that holds the offset, and was the chooser of the base transfers.
+    """The side that holds the offset; in the base transfers it was the chooser.
 
-    delta: (2,), its bits lowest first the choices. seeds: (128, 16), the seeds they chose. context:
-    public, names session, epoch and direction.
+    offset (2,): its bits, the lowest first, were the choices in the base transfers.
+    seeds (128, 16): the seeds that they chose.
+    context: public bytes that name session, epoch and direction.
     """
 
-    def __init__(self, delta: Words, seeds: Bytes, context: bytes) -> None:
+    def __init__(self, offset: Labels, seeds: Bytes, context: bytes) -> None:
         self._streams = _Streams(seeds, context)
-        self._delta_columns = -delta_bits(delta).astype("<u8")[:, np.newaxis]  # all ones where set
+        # a word of ones for each bit that is 1
+        self._offset_columns = -offset_bits(offset).astype("<u8")[:, np.newaxis]
 
-    def extend(self, columns: bytes, count: int) -> Words:
-        """The keys (count, 2) of the next `count` transfers, from the receiver's message.
+    def extend(self, columns: bytes, count: int) -> Labels:
+        """The keys of choice 0 (count, 2) of the next transfers, from the chooser's message.
 
-        A message of the wrong length is an EncodingError, and uses up nothing of the streams
-        (PPMF-OTE-005, -006).
+        Raises EncodingError on a message of the wrong length, which uses up nothing of the
+        keystreams (PPMF-OTE-005, -006).
         """
         if len(columns) != columns_bytes(count):
             raise EncodingError(
@@ -106,29 +108,30 @@ class ExtensionSender:
         received = np.frombuffer(columns, dtype="<u8").reshape(TRANSFERS, width)
         keys = np.empty((64 * width, 2), dtype=np.uint64)
         for chunk in _chunks(width):
-            masked = received[:, chunk] & self._delta_columns
+            masked = received[:, chunk] & self._offset_columns
             rows = self._streams.next(masked.shape[1])
             rows ^= masked
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
         return keys[:count]
 
 
-class ExtensionReceiver:
-    """The side that chooses, and was the sender of the base transfers.
+class ExtensionChooser:
+    """The side that chooses; in the base transfers it was the sender.
 
-    seed_pairs: (128, 2, 16), both seeds of each base transfer. context: the sender's.
+    seed_pairs (128, 2, 16): both seeds of each base transfer.
+    context: the same public bytes as the sender's.
     """
 
     def __init__(self, seed_pairs: Bytes, context: bytes) -> None:
         self._zero = _Streams(seed_pairs[:, 0], context)
         self._one = _Streams(seed_pairs[:, 1], context)
 
-    def extend(self, choices: Bits) -> tuple[bytes, Words]:
-        """The message, `columns_bytes(count)` long, and the keys (count, 2) for choices (count,).
+    def extend(self, choices: Bits) -> tuple[bytes, Labels]:
+        """The message to the sender, and the chosen keys (count, 2), for choices (count,).
 
-        The message is the columns u_0, ..., u_127 one after the other, each of one bit a transfer,
-        lowest first, padded by choices of 0 to a whole number of 128-bit blocks
-        (PPMF-OTE-004, -005).
+        The message is the columns u_0, ..., u_127 one after the other. Each has one bit for a
+        transfer, the lowest first, and is padded by choices of 0 to whole blocks of 128 bits:
+        `columns_bytes(count)` bytes in all (PPMF-OTE-004, -005).
         """
         count = len(choices)
         width = _column_bytes(count) // 8
@@ -147,7 +150,9 @@ class ExtensionReceiver:
 
 
 class _Streams:
-    """G of 128 seeds: as many keystreams of AES-128-CTR, read side by side (PPMF-OTE-006, -008)."""
+    """The keystreams of 128 seeds, AES-128 in counter mode, read together
+    (PPMF-OTE-006, -008).
+    """
 
     def __init__(self, seeds: Bytes, context: bytes) -> None:
         self._ciphers = [
@@ -158,29 +163,29 @@ class _Streams:
         ]
 
     def next(self, words: int) -> Words:
-        """The next `words` words of every stream, as a matrix (128, words) for `transpose`."""
+        """The next words of every keystream, as a matrix (128, words) for `transpose`."""
         rows = row_buffer(words)
         zeros = memoryview(_ZEROS)[: 8 * words]
         for cipher, row in zip(self._ciphers, rows, strict=True):
-            # cast: cryptography's signature says bytes where any writable buffer will do
+            # cast: the signature asks for bytes, but any writable buffer is taken
             cipher.update_into(zeros, cast(bytearray, row.view(np.uint8).data))
         return rows
 
 
 def _first_counter(context: bytes, column: int) -> bytes:
-    """Where a keystream begins: in a place of its own, so that no guess serves two columns
-    (PPMF-OTE-008).
+    """The first counter of a column's keystream: another for each, so that a guess at a seed can
+    be tried on one column only (PPMF-OTE-008).
     """
     text = b"ppmf/v1/ot-counter/" + context + column.to_bytes(8, "little")
     return hashlib.sha256(text).digest()[:16]
 
 
 def _column_bytes(count: int) -> int:
-    """Bytes of one column: whole blocks, so that both sides' counters keep step."""
+    """The bytes of one column: whole blocks, so that the counters of both sides stay equal."""
     return -(-count // _BLOCK) * _BLOCK // 8
 
 
 def _chunks(width: int) -> list[slice]:
-    """The columns' words, cut into pieces of `_CHUNK` transfers."""
+    """The words of a column in pieces of `_CHUNK` transfers."""
     step = _CHUNK // 64
     return [slice(start, min(start + step, width)) for start in range(0, width, step)]

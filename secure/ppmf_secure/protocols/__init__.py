@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sub-protocols of chapter 4, as programs of one server, in the order of the layers.
+"""The sub-protocols, each a program that yields effects, and the plan of their messages.
 
-- `upload`, `output`: the first messages of a run and the last one;
-- `transfers`: the oblivious transfers between the two servers;
-- `ratings_product`, `bit_products`, `shared_circuits`: the three ways to compute on shares, that is
-  homomorphic encryption, transfers and garbled circuits;
-- `server_state`, `public_start`: what a server holds, and the start that both know;
-- `sub_problem`, `step_sizes`, `half_step`: the parts of a half-step;
-- `resumption`: how a later epoch goes on from checkpoints;
-- `message_plan`: all messages and operations of an epoch, from public sizes alone.
+In the order of a run (chapter 4):
 
-`ppmf_secure.parties.training` puts them together; begin there, or with `half_step`.
+- `upload` brings the users' ratings to the servers as shares.
+- `resumption` agrees on a checkpoint, in a later epoch.
+- `ratings_product` multiplies shared columns with the shared ratings; its set-up exchanges the
+  encrypted ratings.
+- `transfers` opens the oblivious transfers between the servers. Two protocols use them:
+  `bit_products` multiplies shared bits with shared vectors, `shared_circuits` garbles a circuit
+  on shares.
+- `public_start` is the model before the first half-step.
+- `sub_problem`, `step_sizes` and `half_step` are the parts of a half-step.
+- `output` opens the result.
+
+`server_state` holds what a server has between two of these. `operations` and `message_plan` say
+which messages a run has, from public sizes alone. Begin with `transfers` and `bit_products`, then
+`half_step`; `parties.training` calls all of them.
 """

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bit times vector: XOR-shared bits times arithmetically shared vectors, by correlated OT.
+"""Bit times vector: Boolean-shared words times shared vectors (chapter 4, "Bit times vector").
 
 For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^64)
 
-    b y = sum over p of  b_p y_p  +  b_(1-p) (1 - 2 b_p) y_p,
+    b y = sum over p of  b_p y_p  +  b_(1-p) (1 - 2 b_p) y_p.
 
-whose first terms are local and whose second are correlated transfers: party p sends with the
-correlation (1 - 2 b_p) y_p, the other chooses with its b_(1-p). A word is the weighted sum of its
-bits. The transfer of a bit is made once (`SharedWords`); each use hashes fresh pads from its keys
-under batch keys of its own. (Chapter 4, "Bit times vector"; Gilboa 1999 for products from
-transfers.)
+The first terms are local. The second are correlated transfers, as N. Gilboa's products are ("Two
+party RSA key generation", CRYPTO 1999): server p sends with the correlation (1 - 2 b_p) y_p, and
+the other one chooses with its b_(1-p). A word is the weighted sum of its bits. The transfer of a
+bit is made once (`SharedWords`); each use of it makes fresh pads, by hashing its keys under batch
+keys that serve this use alone.
 
-Hiding: the chooser lacks the other key of each transfer, so the pad over the correction is
-pseudorandom to it (TCCR hash in the random-permutation model); the sender sees nothing at all.
+The chooser lacks the other key of each transfer, so the pad over each correction is pseudorandom to
+it if the hash is correlation robust (`primitives.hashing`). The sender receives nothing. (Chapter
+6, "The proof", games G_6 and H_5.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.hashing import MAX_CALLS, expand
 from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
@@ -34,25 +35,28 @@ from ppmf_spec.wire import TransferPayload
 def times_vectors(
     transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> Program[Words]:
-    """This server's share of word times vector, for each of n words (PPMF-BIT-001).
+    """This server's shares (n, length) of the products of n words with vectors (PPMF-BIT-001).
 
-    vectors (n, length): its share of the vectors. Returns (n, length) mod 2^64.
+    words: its shares of the words. vectors (n, length): its shares of the vectors.
+    signed: whether the words are signed.
     """
     product = from_bits(words.bits, signed=signed)[:, None] * vectors
     for number, part in enumerate(chunks(words.count)):
         here = site.within(number)
         some = words.take(part)
-        payload, offered = _offer(transfers, some, vectors[part], here, signed=signed)
+        payload, as_sender = _make_corrections(transfers, some, vectors[part], here, signed=signed)
         yield Send(transfers.peer, TransferPayload(payload))
         message = yield from receive(transfers.peer, TransferPayload)
         length = vectors.shape[1]
-        accepted = _accept(transfers, some, length, message.payload, here, signed=signed)
-        product[part] += offered + accepted
+        as_chooser = _apply_corrections(
+            transfers, some, length, message.payload, here, signed=signed
+        )
+        product[part] += as_sender + as_chooser
     return product
 
 
 def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Program[Words]:
-    """Arithmetic shares (n,) of XOR-shared signed words: a product with the public number 1.
+    """This server's arithmetic shares (n,) of signed words: their products with the number 1.
 
     With y_CSP = 1 and y_RecSys = 0 only CSP's transfers are needed (PPMF-BIT-002).
     """
@@ -62,24 +66,26 @@ def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Progr
         some = words.take(part)
         if transfers.me == CSP:
             one = np.ones((some.count, 1), dtype=np.uint64)
-            payload, offered = _offer(transfers, some, one, here, signed=True)
+            payload, as_sender = _make_corrections(transfers, some, one, here, signed=True)
             yield Send(transfers.peer, TransferPayload(payload))
-            share[part] = from_bits(some.bits, signed=True)[:, None] + offered
+            share[part] = from_bits(some.bits, signed=True)[:, None] + as_sender
         else:
             message = yield from receive(transfers.peer, TransferPayload)
-            share[part] = _accept(transfers, some, 1, message.payload, here, signed=True)
+            share[part] = _apply_corrections(transfers, some, 1, message.payload, here, signed=True)
     return share[:, 0]
 
 
 def payload_bytes(elements: int, length: int, width: int) -> int:
-    """The length of a payload: corrections for each bit of each element's vector (PPMF-BIT-005)."""
+    """The bytes of a payload: a correction for each bit of a word and entry of its vector
+    (PPMF-BIT-005).
+    """
     return elements * length * sum(map(_byte_width, range(width)))
 
 
-def _offer(
+def _make_corrections(
     transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
 ) -> tuple[bytes, Words]:
-    """As the sender: the corrections, and this server's share of the second term
+    """The corrections that this server sends, and its share of the term in which it sends
     (PPMF-BIT-004, -005).
     """
     corrections = []
@@ -88,8 +94,8 @@ def _offer(
         zero = np.empty_like(vectors)
         one = np.empty_like(vectors)
         for cipher, rows in _batches(transfers, site, transfers.peer, bit, vectors.shape):
-            zero[rows] = _pads(cipher, words.sent[bit, rows], vectors.shape[1])
-            one[rows] = _pads(cipher, words.sent[bit, rows] ^ words.offset, vectors.shape[1])
+            zero[rows] = _pads(cipher, words.sender_keys[bit, rows], vectors.shape[1])
+            one[rows] = _pads(cipher, words.sender_keys[bit, rows] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
         corrections.append(_low_bytes(zero + correlation - one, bit))
@@ -97,7 +103,7 @@ def _offer(
     return b"".join(corrections), share
 
 
-def _accept(
+def _apply_corrections(
     transfers: Transfers,
     words: SharedWords,
     length: int,
@@ -106,7 +112,9 @@ def _accept(
     *,
     signed: bool,
 ) -> Words:
-    """As the chooser: this server's share of the second term (PPMF-BIT-004, -005)."""
+    """This server's share of the term in which it chooses, from the peer's corrections
+    (PPMF-BIT-004, -005).
+    """
     shape = (words.count, length)
     sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
     due = payload_bytes(words.count, length, words.width)
@@ -116,7 +124,7 @@ def _accept(
     for bit, weight in enumerate(weights(words.width, signed=signed)):
         pad = np.empty(shape, dtype=np.uint64)
         for cipher, rows in _batches(transfers, site, transfers.me, bit, shape):
-            pad[rows] = _pads(cipher, words.chosen[bit, rows], length)
+            pad[rows] = _pads(cipher, words.chosen_keys[bit, rows], length)
         correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
         start += sizes[bit]
         share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)
@@ -126,8 +134,9 @@ def _accept(
 def _batches(
     transfers: Transfers, site: Site, chooser: Role, bit: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[CipherContext, slice]]:
-    """Batch keys and the rows hashed under each: both keys of a transfer, `length` words a key
-    (PPMF-BIT-003, -006).
+    """The permutation of each batch, and the rows whose keys are hashed under it.
+
+    A row has two keys, and `length` words of pad for each key (PPMF-BIT-003, -006).
     """
     rows, length = shape
     step = MAX_CALLS // (2 * _blocks(length))
@@ -140,14 +149,14 @@ def _blocks(length: int) -> int:
     return (length + 1) // 2
 
 
-def _pads(cipher: CipherContext, keys: Words, length: int) -> Words:
-    """(n, length) pseudorandom words from keys (n, 2)."""
+def _pads(cipher: CipherContext, keys: Labels, length: int) -> Words:
+    """The pads (n, length) of keys (n, 2)."""
     blocks = _blocks(length)
     return expand(cipher, keys, blocks).reshape(-1, 2 * blocks)[:, :length]
 
 
 def _byte_width(bit: int) -> int:
-    """Bytes of a correction for bit `bit`: it counts 2^bit, so 64 - bit of its bits matter
+    """The bytes of a correction for a bit of weight 2^bit, of which 64 - bit bits matter
     (PPMF-BIT-005).
     """
     return (64 - bit + 7) // 8

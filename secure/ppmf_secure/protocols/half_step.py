@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A half-step on shares: K prox-gradient steps of every row of one side, the other side fixed.
+"""The inner steps of a half-step, on shares (chapter 4, "A half-step").
+
+Every row of one side takes K proximal gradient steps while the other side is fixed:
 
     G = S x~ - B + lambda x          bit times vector over the bits of x
     Z = x 2^(2f+q) - H G + half      bit times vector over the bits of H
     x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
 
 Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
-lengths depend on public sizes alone. (Chapter 2, "A half-step"; chapter 4, "A half-step".)
+lengths depend on public sizes alone. Chapter 2, "Inner steps", defines the numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from ppmf_secure.primitives.circuits.training_circuits import update
 from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
 from ppmf_secure.protocols.server_state import Server, SharedSide, Steps
 from ppmf_secure.protocols.shared_circuits import WordLabels, run_circuit, share_outputs
-from ppmf_secure.protocols.sub_problem import Problem
+from ppmf_secure.protocols.sub_problem import SubProblem
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters, Regulariser
 from ppmf_spec.roles import Side
@@ -31,12 +33,12 @@ from ppmf_spec.roles import Side
 def inner_step(
     server: Server,
     side: SharedSide,
-    problem: Problem,
+    problem: SubProblem,
     factor_steps: Steps,
     bias_steps: Steps | None,
     site: Site,
 ) -> Program[Labels]:
-    """One prox-gradient step of all rows: the labels of the new words, (word_bits, D n, 2)
+    """The labels (word_bits, D n, 2) of all new words after one proximal gradient step
     (PPMF-FIX-030, -031).
     """
     gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
@@ -50,7 +52,7 @@ def inner_step(
 def shared_side(
     server: Server, name: Side, rows: int, labels: Labels, site: Site
 ) -> Program[SharedSide]:
-    """The side whose words have these labels: XOR shares, transfers, and arithmetic shares
+    """The side whose words have these labels: Boolean shares, transfers and arithmetic shares
     (PPMF-HST-005).
     """
     words = yield from share_outputs(server.transfers, labels)
@@ -58,8 +60,8 @@ def shared_side(
     return SharedSide(name, share.reshape(-1, rows), words, None)
 
 
-def _gradient(server: Server, side: SharedSide, problem: Problem, site: Site) -> Program[Words]:
-    """Shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
+def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site) -> Program[Words]:
+    """This server's shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
         curved = (problem.gram * side.public).sum(axis=1, dtype=np.uint64)
@@ -70,14 +72,14 @@ def _gradient(server: Server, side: SharedSide, problem: Problem, site: Site) ->
         product = yield from times_vectors(server.transfers, side.words, columns, site, signed=True)
         curved = product.reshape(size, rows, size).sum(axis=0, dtype=np.uint64).T
     ridge = np.uint64(server.session.parameters.ridge_int)
-    gradient: Words = curved + problem.offset + ridge * side.share
+    gradient: Words = curved + problem.gradient_at_zero + ridge * side.share
     return gradient
 
 
 def _moves(
     server: Server, gradient: Words, factor_steps: Steps, bias_steps: Steps | None, site: Site
 ) -> Program[Words]:
-    """Shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
+    """This server's shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
     rank = server.session.parameters.rank
     here = Site("factor-moves", site.indices)
     factors = yield from times_vectors(
@@ -93,7 +95,7 @@ def _moves(
 
 
 def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Program[Labels]:
-    """Labels of the new words from shares of Z before its shift (D, n)
+    """The labels of the new words, from shares of Z before its shift (D, n)
     (PPMF-HST-004, PPMF-STP-004).
     """
     params, transfers = server.session.parameters, server.transfers
@@ -105,7 +107,7 @@ def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Pro
     if prox is None:
         labels = yield from run_circuit(transfers, circuit, z.ravel(), {}, here)
         return labels["word"]
-    # a row's thresholds serve all its factors: the same labels, under other batch keys or tweaks
+    # a row's thresholds serve all its factors: one set of labels, under other batch keys or tweaks
     tiled = {name: np.tile(word, (1, rank, 1)) for name, word in thresholds.items()}
     labels = yield from run_circuit(transfers, circuit, z[:rank].ravel(), tiled, here)
     if not params.bias:
@@ -117,7 +119,7 @@ def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Pro
 
 
 def proximal(params: Parameters) -> Regulariser | None:
-    """The prox the factors' circuit contains; none where it would be the identity."""
+    """The prox in the circuit of the factors, or None where it would be the identity."""
     if params.regulariser == "elastic-net" and not params.l1:
         return None
     return params.regulariser
@@ -127,7 +129,7 @@ def proximal(params: Parameters) -> Regulariser | None:
 def update_circuit(
     params: Parameters, width: int, prox: Regulariser | None, tau_bits: int, theta_bits: int
 ) -> Circuit:
-    """The circuit of a new word from shares of Z, `width` bits each, and the prox's thresholds."""
+    """The circuit of a new word, from shares of Z (width) and the thresholds of the prox."""
     return update(
         width=width,
         drop=2 * params.frac_bits + params.step_bits,

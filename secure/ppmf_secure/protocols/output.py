@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The output: CSP's XOR share of V goes to RecSys, which opens it. Nothing else is ever opened
-(chapter 4, "Output").
+"""The output: CSP sends its Boolean share of V to RecSys, which opens it (chapter 4, "Output").
+
+Nothing else is opened in a run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import colours, permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.shares import check_length, from_bits
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -18,7 +19,7 @@ from ppmf_spec.roles import CSP, RECSYS
 
 
 def send_output(labels: Labels) -> Program[None]:
-    """CSP's side: the permute bits of V's words, from labels (word_bits, D m, 2), packed
+    """CSP sends the permute bits of V's words, whose labels are (word_bits, D m, 2)
     (PPMF-OUT-001, -002).
     """
     bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
@@ -26,13 +27,13 @@ def send_output(labels: Labels) -> Program[None]:
 
 
 def receive_output(session: Session, labels: Labels) -> Program[ItemProfiles]:
-    """RecSys' side: V, from its active labels (word_bits, D m, 2) and CSP's message."""
+    """RecSys receives CSP's share and opens V, whose active labels are (word_bits, D m, 2)."""
     message = yield from receive(CSP, wire.OutputShare)
     return open_output(session, labels, message.bits)
 
 
 def open_output(session: Session, labels: Labels, packed: bytes) -> ItemProfiles:
-    """V from RecSys' active labels and CSP's packed share: the one opening of a run
+    """V, from RecSys' active labels (word_bits, D m, 2) and CSP's packed share
     (PPMF-OUT-003, PPMF-FIX-041, -042).
     """
     mine = colours(labels)

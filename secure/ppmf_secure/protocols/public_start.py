@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The public start of the model, which both servers know (chapter 2, PPMF-FIX-010)."""
+"""The public start of the model, which both servers compute (chapter 2, "The start")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ppmf_spec.parameters import Parameters
 
 
 def public_start(params: Parameters, users: int, items: int) -> tuple[Words, Words]:
-    """The start both servers know: (D, users) and (D, items) at scale f, as ring elements
+    """The start of both sides, (D, users) and (D, items), at scale f as ring elements
     (PPMF-FIX-010, -011).
     """
     count = (users + items) * params.rank

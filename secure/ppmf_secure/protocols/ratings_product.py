@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The matrix product of the protocol: shared columns times the shared, secret ratings.
+"""Shared columns times the shared ratings (chapter 4, "The product with the ratings").
 
-For columns Phi and masked ratings M = [W | R], both shared,
+For columns Phi and masked ratings M = [W | R], both of them shared,
 
-    Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p):
+    Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p).
 
-the first terms are local; for the second, p multiplies its own Phi_p with the encryption of the
-other's M_(1-p), which was handed over once, at set-up. (Chapter 4, "The product with the ratings".)
+The first terms are local. For the second, server p multiplies its own Phi_p with the encryption of
+the other server's M_(1-p), which it received once, in the set-up. What hides each from the other is
+said by the scheme of the product (`primitives.encryption`).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
-    Suite,
+    ProductScheme,
 )
 from ppmf_secure.primitives.shares import check_length
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import StateError
@@ -35,14 +36,16 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role, Side
 
 BATCH_BYTES = 1 << 20
-"""About how many bytes of encrypted rows travel in one message."""
+"""The bytes of encrypted rows in one message, more or less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One way round of the ratings: `packing` names the side whose rows are updated with it.
+    """One of the two public shapes of the encrypted ratings.
 
-    For packing "users" the encrypted rows are the items, each packing [w | r] of all users.
+    packing: the side whose rows are updated with it. For the users, the encrypted rows are the
+        items, each of which packs w and r of all users.
+    layout: the shape of the encrypted matrix. uses: those of its two blocks, W and R.
     """
 
     packing: Side
@@ -51,63 +54,68 @@ class Orientation:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Product:
-    """One server's end of the product, in one orientation."""
+class RatingsProduct:
+    """One server's end of the product, in one orientation.
+
+    own_key: its key pair. own_shares: its shares of W and R. peer_rows: the peer's encrypted ones.
+    """
 
     me: Role
     orientation: Orientation
-    own: OwnerKey
-    mine: tuple[Words, Words]
-    theirs: EncryptedRows
+    own_key: OwnerKey
+    own_shares: tuple[Words, Words]
+    peer_rows: EncryptedRows
     coins: Coins
 
     def of_shares(self, columns: Words) -> Program[tuple[Words, Words]]:
-        """Shares of (Phi W, Phi R) for shared columns (c, rows): each (its uses, width)
-        (PPMF-PRD-006).
+        """This server's shares of Phi W and Phi R, from its share of the columns (c, rows).
+
+        Each result has a row for each column in its block's use (PPMF-PRD-006).
         """
         peer = self.me.peer
         layout, uses = self.orientation.layout, self.orientation.uses
-        answer, kept = self.theirs.multiply(columns, uses, self.coins)
+        answer, kept = self.peer_rows.multiply(columns, uses, self.coins)
         yield Send(peer, wire.ProductAnswer(answer))
         local = self.of_public(columns)
         message = yield from receive(peer, wire.ProductAnswer)
-        given = self.own.decrypt(message.answer, layout, uses)
+        given = self.own_key.decrypt(message.answer, layout, uses)
         over_w, over_r = (
             here + mask + masked for here, mask, masked in zip(local, kept, given, strict=True)
         )
         return over_w, over_r
 
     def of_public(self, columns: Words) -> tuple[Words, Words]:
-        """The same for columns both servers know (the public start): no message at all
+        """The same for columns that both servers know, those of the public start: no message
         (PPMF-PRD-007).
         """
         over_w, over_r = (
-            columns[use] @ part for use, part in zip(self.orientation.uses, self.mine, strict=True)
+            columns[use] @ part
+            for use, part in zip(self.orientation.uses, self.own_shares, strict=True)
         )
         return over_w, over_r
 
 
-def set_up(
+def set_up_products(
     me: Role,
-    suite: Suite,
-    own: OwnerKey,
-    theirs: PeerKey,
+    scheme: ProductScheme,
+    own_key: OwnerKey,
+    peer_key: PeerKey,
     orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
     coins: Coins,
-) -> Program[list[Product]]:
-    """Hand over the encryptions of one's own share, in each orientation; take in the peer's.
+) -> Program[list[RatingsProduct]]:
+    """The products, one for each orientation, once the encrypted ratings are exchanged.
 
-    Batch by batch in turn, so that neither server has more than a batch of the other's waiting
-    (PPMF-PRD-003).
+    orientations: each with this server's shares of W and R. The servers send a batch and receive
+    one in turn, so that neither has more than one batch of the other's waiting (PPMF-PRD-003).
     """
     peer = me.peer
     products = []
-    for orientation, mine in orientations:
+    for orientation, own_shares in orientations:
         layout = orientation.layout
-        size = suite.row_bytes(layout)
-        encrypted = own.encrypt_rows(np.concatenate(mine, axis=1), layout, coins)
-        intake = theirs.intake(layout)
-        for batch in row_batches(suite, layout):
+        size = scheme.row_bytes(layout)
+        encrypted = own_key.encrypt_rows(np.concatenate(own_shares, axis=1), layout, coins)
+        intake = peer_key.intake(layout)
+        for batch in row_batches(scheme, layout):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
             message = yield from receive(peer, wire.EncryptedRows)
@@ -116,36 +124,39 @@ def set_up(
                 raise StateError(f"{where} were due, not {message.packing} from {message.first}")
             check_length(message.rows, size * len(batch), where)
             intake.add([message.rows[at : at + size] for at in range(0, len(message.rows), size)])
-        products.append(Product(me, orientation, own, mine, intake.finish(), coins))
+        products.append(
+            RatingsProduct(me, orientation, own_key, own_shares, intake.finish(), coins)
+        )
     return products
 
 
-def row_batches(suite: Suite, layout: Layout) -> Iterator[range]:
-    """The rows that travel in one message each (PPMF-PRD-003)."""
-    step = max(1, BATCH_BYTES // suite.row_bytes(layout))
+def row_batches(scheme: ProductScheme, layout: Layout) -> Iterator[range]:
+    """The numbers of the rows in each message of encrypted rows (PPMF-PRD-003)."""
+    step = max(1, BATCH_BYTES // scheme.row_bytes(layout))
     for first in range(0, layout.rows, step):
         yield range(first, min(first + step, layout.rows))
 
 
 def column_pairs(params: Parameters) -> list[tuple[int, int]]:
-    """The products (k, l), k a factor, l >= k a factor or the bias, in the order of the columns
+    """The pairs (k, l) whose products are columns: k a factor, l >= k a factor or the bias
     (PPMF-PRD-004).
     """
     return [(k, l) for k in range(params.rank) for l in range(k, params.row_rank)]
 
 
 def column_uses(params: Parameters) -> tuple[slice, slice]:
-    """Which columns are wanted against W, and which against R (PPMF-PRD-004).
+    """The uses of the blocks W and R: which columns are wanted against each (PPMF-PRD-004).
 
-    The columns are y_1..y_d, the bias, then `column_pairs`. R takes the factors. W takes all, but
-    none of the linear ones when no bias is trained: they belong to the constant.
+    The columns are the factors y_1, ..., y_d, the bias, then the products of `column_pairs`. R
+    takes the factors. W takes all columns, or the products alone if no bias is trained, since those
+    that are linear in y are needed for the bias only.
     """
     linear, total = params.row_rank, params.row_rank + len(column_pairs(params))
     return slice(0 if params.bias else linear, total), slice(0, params.rank)
 
 
 def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
-    """The two public shapes of the encrypted ratings: packing users, packing items
+    """The two orientations of the ratings: packing users, then packing items
     (PPMF-PRD-002).
     """
     uses = column_uses(params)
@@ -157,8 +168,8 @@ def orientations(params: Parameters, users: int, items: int) -> tuple[Orientatio
     )
 
 
-def check_session(session: Session, suite: SuiteChoice) -> None:
-    """ParametersError when a session of this size does not fit the suite's ciphertexts
+def check_session(session: Session, suite: CipherSuite) -> None:
+    """Raise ParametersError if a session of this size does not fit the suite's ciphertexts
     (PPMF-SES-003).
     """
     sizes = len(session.users), len(session.items)

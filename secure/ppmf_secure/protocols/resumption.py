@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resumption: how a later epoch goes on from the checkpoints that earlier ones left.
+"""Resumption: a later epoch goes on from an earlier checkpoint (chapter 4, "Interruption").
 
-The two servers name the checkpoints they hold and take the highest that both hold *of one lineage*.
-A lineage is the hash of both servers' fresh public keys: two epochs may both reach iteration t, but
-the shares that they leave there do not fit together (chapter 4, "Interruption").
+The two servers name the checkpoints that they hold, and take the highest that both hold *of one
+lineage*. A lineage is a hash of both servers' fresh public keys, and so names an epoch. Two epochs
+may both reach iteration t, but the shares that they leave there do not fit together.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
 from ppmf_spec.wire import Resume, ServerKey
 
 NAME_BYTES = 8 + LINEAGE_BYTES
-"""The name of a checkpoint in `resume`: its iteration and its lineage."""
+"""The bytes of a checkpoint's name in `resume`: its iteration and its lineage."""
 
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
-    """The name of an epoch: a hash of its servers' key messages, given by sender (PPMF-RES-006)."""
+    """The lineage of an epoch: a hash of both servers' messages of keys, which are given by sender
+    (PPMF-RES-006).
+    """
     digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
     for sender in (CSP, RECSYS):
         message = messages[sender]
@@ -39,8 +41,8 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     return digest.digest()
 
 
-def agree(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
-    """The highest checkpoint both servers hold, of one lineage; None for the public start
+def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+    """The highest checkpoint that both servers hold, of one lineage; None if there is none
     (PPMF-RES-003).
     """
     peer = me.peer
@@ -59,7 +61,7 @@ def agree(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | N
 
 
 def save_model(server: Server, iteration: int, sides: Mapping[Side, SharedSide]) -> bytes:
-    """The bytes of a checkpoint, of a model that is no longer the public start."""
+    """The bytes of a checkpoint of this model, which must not be the public start any more."""
     saved = []
     for name in SIDES:
         words = sides[name].words

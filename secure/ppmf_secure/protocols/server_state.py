@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a server during training: its shares of the model, of the steps, of the ratings."""
+"""The state of a server during training: its shares of the model, the steps and the ratings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.shares import SharedWords
-from ppmf_secure.protocols.ratings_product import Product
+from ppmf_secure.protocols.ratings_product import RatingsProduct
 from ppmf_secure.protocols.shared_circuits import WordLabels
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.session.session import Session
@@ -19,13 +19,13 @@ from ppmf_spec.roles import Side
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SharedSide:
-    """One side of the factorisation: D trainable numbers for each of n rows.
+    """This server's share of one side of the model: D trainable numbers for each of n rows.
 
-    Elements stand coordinate-major: number k of row i is element k n + i; the bias, if any, last.
+    Number k of row i is element k n + i. The bias, if there is one, is the last number.
 
-    share (D, n): this server's arithmetic share, at scale f.
-    words: the same numbers as XOR-shared words; None while they are the public start.
-    public (D, n): the public start, known to both; None from the first half-step on.
+    share (D, n): the arithmetic share, at scale f.
+    words: the same numbers as Boolean-shared words; None while they are the public start.
+    public (D, n): the public start, which both servers know; None once the side has been updated.
     """
 
     name: Side
@@ -35,12 +35,16 @@ class SharedSide:
 
     @property
     def rows(self) -> int:
+        """The number of rows."""
         return int(self.share.shape[1])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Steps:
-    """The steps H of one kind for n rows, XOR-shared, and their thresholds as wire labels."""
+    """This server's share of the steps H of one kind for n rows, and their thresholds.
+
+    words: the steps as Boolean-shared words. thresholds: the labels of `tau` and `theta`.
+    """
 
     words: SharedWords
     thresholds: WordLabels
@@ -48,9 +52,9 @@ class Steps:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RowSums:
-    """This server's shares of two totals per row, (n,) each.
+    """This server's shares of two sums for each row, (n,) each.
 
-    count: the number of the row's ratings; total: the sum of their values, at scale fr.
+    count: the number of the row's ratings. total: the sum of their values, at scale fr.
     """
 
     count: Words
@@ -59,9 +63,9 @@ class RowSums:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Server:
-    """One server in the middle of one epoch.
+    """The state of one server in one epoch, but for the model.
 
-    transfers: what it shares with the other server for its oblivious transfers.
+    transfers: its ends of the oblivious transfers with the other server.
     lineage: the name of the epoch in checkpoints.
     products, sums: by the side that is updated with them.
     """
@@ -69,9 +73,9 @@ class Server:
     session: Session
     transfers: Transfers
     lineage: bytes
-    products: Mapping[Side, Product]
+    products: Mapping[Side, RatingsProduct]
     sums: Mapping[Side, RowSums]
 
     def of_csp(self, value: int) -> np.uint64:
-        """This server's share of a public constant: all of it at CSP."""
+        """This server's share of a public constant: the constant at CSP, 0 at RecSys."""
         return np.uint64(value % (1 << 64) if self.transfers.garbles else 0)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two arithmetic shares go into a garbled circuit, XOR-shared words come out (PPMF-GCB-005, -006).
+"""Garbled circuits on shares (chapter 4, "Garbled circuits").
 
-The circuit adds the shares first, so no arithmetic share is ever opened. Chunks of
-`shares.CHUNK` elements stream: the evaluator's transfers go out, tables come back, and neither side
-holds the tables of more than one chunk. (Chapter 4, "Garbled circuits".)
+Two arithmetic shares of a number go into a circuit, and Boolean-shared words come out
+(PPMF-GCB-005, -006). The circuit begins by adding the shares, so that the number is not opened on
+the way. Elements go in chunks of `shares.CHUNK`: the evaluator sends the transfers of its inputs,
+the garbler answers with tables, and neither holds the tables of more than one chunk.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import (
-    Evaluator,
-    Garbler,
+from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.circuits.wire_labels import (
     choice_keys,
     colours,
     permute_bits,
     public_inputs,
     public_labels,
 )
-from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.shares import (
     SharedWords,
     chunks,
@@ -39,31 +39,30 @@ GARBLER_INPUT = "share0"
 EVALUATOR_INPUT = "share1"
 
 WordLabels = Mapping[str, Labels]
-"""WordLabels by word, (width, n, 2): of value 0 at the garbler, active ones at the evaluator."""
+"""The labels (width, n, 2) of words: zero labels at the garbler, active ones at the evaluator."""
 
 
 def run_circuit(
     transfers: Transfers, circuit: Circuit, share: Words, labels: WordLabels, site: Site
 ) -> Program[WordLabels]:
-    """Run `circuit` on n elements at once (PPMF-GCB-007).
+    """The labels of the output words of a circuit, for n elements at once (PPMF-GCB-007).
 
-    share (n,): this server's arithmetic share, reduced to the circuit's input width.
-    labels: input words that are labels already (thresholds from another circuit), (width, n, 2).
-    Returns the labels of the output words.
+    share (n,): this server's arithmetic shares, which are reduced to the width of the inputs.
+    labels: the input words whose labels exist already: the thresholds, from another circuit.
     """
-    work = _garble if transfers.garbles else _evaluate
-    chunks = yield from work(transfers, circuit, share, labels, site)
+    run = _garble if transfers.garbles else _evaluate
+    outputs = yield from run(transfers, circuit, share, labels, site)
     return {
-        name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in circuit.outputs
+        name: np.concatenate([chunk[name] for chunk in outputs], axis=1) for name in circuit.outputs
     }
 
 
 def share_outputs(transfers: Transfers, labels: Labels) -> Program[SharedWords]:
-    """The XOR sharing that output labels (width, n, 2) are, with both directions' transfers.
+    """The Boolean sharing in output labels (width, n, 2), with the transfers of both directions.
 
-    The garbler's bits are the permute bits, the evaluator's the colours. From garbler to evaluator
-    the label itself is the transfer (the colour the choice); the other way an extension makes one
-    (PPMF-GCB-008, -009).
+    The garbler's bits are the permute bits, the evaluator's are the colours. In the transfers in
+    which the garbler sends, the labels are the keys and the colours the choices; those in which the
+    evaluator sends are made by an extension (PPMF-GCB-008, -009).
     """
     if transfers.garbles:
         bits = permute_bits(labels)
@@ -98,16 +97,16 @@ def _evaluate(
     evaluator = Evaluator(circuit)
     width = circuit.inputs[EVALUATOR_INPUT]
     parts = list(chunks(share.size))
-    mine = []
+    chosen = []
     for part in parts:
         keys = yield from choose_transfers(transfers, to_bits(share[part], width))
-        mine.append(keys)
+        chosen.append(keys)
     outputs: list[WordLabels] = []
     for number, part in enumerate(parts):
         here = site.within(number)
         cipher = transfers.keys.cipher(f"{site.purpose}/garbler-inputs", *here.indices)
         active = {name: word[:, part] for name, word in labels.items()}
-        active[EVALUATOR_INPUT] = mine[number]
+        active[EVALUATOR_INPUT] = chosen[number]
         active[GARBLER_INPUT] = public_labels(cipher, width, part.stop - part.start)
         message = yield from receive(transfers.peer, GarbledTables)
         shape = (circuit.and_count, part.stop - part.start, 2, 2)
@@ -117,5 +116,5 @@ def _evaluate(
 
 
 def _gate_ciphers(transfers: Transfers, site: Site) -> Callable[[int], CipherContext]:
-    """A batch key for each gate of one chunk."""
+    """The permutation of each AND gate of one chunk, under a batch key of its own."""
     return lambda gate: transfers.keys.cipher(f"{site.purpose}/gates", *site.indices, gate)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The step sizes: one garbled reciprocal a row, and the thresholds of the prox on its wires.
+"""The step sizes and the thresholds of the prox: a garbled reciprocal for each row (chapter 4,
+"Steps").
 
     H = floor(2^(q+g) / (curvature + c0 2^g))
 
-A `StepRule` says all that the protocol needs to know of a kind of step: what a row's curvature is,
-how large it can be, by which circuit the step is made, and whether it is made once for the whole
-run or anew in every half-step. The factors follow the rule that the parameters name
-(`factor_rule`): under `lipschitz` the curvature is the row's q2 with the low bits dropped, under
-`count` it is the row's number of ratings. The biases always follow their counts (`BIAS_RULE`).
-(Chapter 4, "Steps".)
+A `StepRule` says all that the protocol needs to know of a kind of step: the curvature of a row, how
+large it can be, the circuit of the step, and whether steps are made once in an epoch or in every
+half-step. The factors follow the rule that the parameters name (`factor_rule`). Under `lipschitz`
+the curvature is the row's q2 without its low bits, under `count` it is the row's number of ratings.
+The biases always follow the counts (`BIAS_RULE`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from ppmf_spec.parameters import Parameters
 
 
 class StepRule(ABC):
-    """A kind of step: its curvature, the bound of it, its circuit, and when it is made.
+    """A kind of step: its curvature, the bound of that, its circuit, and when it is made.
 
-    made_once: the curvature is a count, so the steps are made before the first half-step and serve
-        the whole run; otherwise it is q2, and they are made in every half-step.
+    made_once: whether the steps are made before the first half-step and serve the whole epoch, as
+        they can where the curvature is a count. Otherwise it is q2, and they are made in every
+        half-step.
     """
 
     made_once: bool
 
     @abstractmethod
     def lift(self, params: Parameters) -> int:
-        """By how many bits a row's measure (q2 or count) is lifted to the curvature's scale."""
+        """The bits by which a row's q2 or count is shifted left, to the scale of the curvature."""
 
     @abstractmethod
     def largest(self, params: Parameters, terms: int) -> int:
@@ -55,7 +56,7 @@ class StepRule(ABC):
 
     @abstractmethod
     def thresholds(self, params: Parameters) -> tuple[str, ...]:
-        """The thresholds that come with the step: `tau`, `theta`, both, or none (PPMF-STP-002)."""
+        """The thresholds made with the step: `tau`, `theta`, both or none (PPMF-STP-002)."""
 
     def circuit(self, params: Parameters, terms: int) -> Circuit:
         """The circuit of a row's step from its damped curvature over at most `terms` ratings."""
@@ -63,8 +64,10 @@ class StepRule(ABC):
         return _reciprocal(params, largest, self.drop(params), self.thresholds(params))
 
     def make(self, server: Server, measures: Words, terms: int, site: Site) -> Program[Steps]:
-        """Steps and thresholds of n rows, from shares of their measures (n,): q2 at scale 2f, or
-        counts (PPMF-STP-001, -002, PPMF-FIX-023).
+        """The steps and thresholds of n rows, of at most `terms` ratings each.
+
+        measures (n,): this server's shares of their q2 at scale 2f, or of their counts
+        (PPMF-STP-001, -002, PPMF-FIX-023).
         """
         params = server.session.parameters
         lifted = measures << np.uint64(self.lift(params))
@@ -82,24 +85,24 @@ class LipschitzRule(StepRule):
     made_once = False
 
     def lift(self, params: Parameters) -> int:
-        """None: q2 is at scale 2f already."""
+        """No bits, since q2 is at scale 2f already."""
         return 0
 
     def largest(self, params: Parameters, terms: int) -> int:
-        """Each of `terms` rows adds at most rank times the square of the box."""
+        """Each of `terms` rows adds at most rank times the square of the box; then the damping."""
         squares = terms * params.rank << (2 * (params.box_bits + params.frac_bits))
         return squares + self.damping(params)
 
     def damping(self, params: Parameters) -> int:
-        """c0 at scale 2f + s."""
+        """The damping c0 at scale 2f + s."""
         return params.damping << (2 * params.frac_bits + params.curvature_shift)
 
     def drop(self, params: Parameters) -> int:
-        """From scale 2f + s to scale g."""
+        """The bits between scale 2f + s and scale g."""
         return 2 * params.frac_bits - params.step_guard_bits + params.curvature_shift
 
     def thresholds(self, params: Parameters) -> tuple[str, ...]:
-        """Those of the factors' prox."""
+        """The thresholds of the factors' prox."""
         return _thresholds_of_factors(params)
 
 
@@ -109,35 +112,35 @@ class CountRule(StepRule):
     made_once = True
 
     def lift(self, params: Parameters) -> int:
-        """From a count to scale g, less the shift s."""
+        """The bits from a count to scale g, less the shift s."""
         return params.step_guard_bits - params.curvature_shift
 
     def largest(self, params: Parameters, terms: int) -> int:
-        """All `terms` may be rated."""
+        """The count of a row that has all its `terms` rated, and the damping."""
         return (terms << self.lift(params)) + self.damping(params)
 
     def damping(self, params: Parameters) -> int:
-        """c0 at scale g."""
+        """The damping c0 at scale g."""
         return params.damping << params.step_guard_bits
 
     def drop(self, params: Parameters) -> int:
-        """None: the curvature is at scale g."""
+        """No bits, since the curvature is at scale g."""
         return 0
 
     def thresholds(self, params: Parameters) -> tuple[str, ...]:
-        """Those of the factors' prox."""
+        """The thresholds of the factors' prox."""
         return _thresholds_of_factors(params)
 
 
 class BiasRule(CountRule):
-    """The biases' steps: from counts under either rule, with a shift that is at most 0."""
+    """The biases' steps: from counts under either rule of the factors, without a positive shift."""
 
     def lift(self, params: Parameters) -> int:
-        """From a count to scale g, less the shift s where it is negative."""
+        """The bits from a count to scale g, less the shift s if it is negative."""
         return params.step_guard_bits - min(params.curvature_shift, 0)
 
     def thresholds(self, params: Parameters) -> tuple[str, ...]:
-        """None: a bias has no prox."""
+        """No threshold, since a bias has no prox."""
         return ()
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From one side's model to the least-squares problem of the other: columns, product, Gram matrix.
+"""The sub-problem of a half-step: a least-squares problem for each row of the side that is updated.
 
-With y~ = (y, 1, bias) for each row of the fixed side, the row x of the side to be updated needs
+Let y~ = (y, 1, bias) for each row of the fixed side. A row x of the side that is updated needs
 
-    S = sum of w y~ y~^T,   B = sum of r y~    (over the fixed side's rows; w in {0,1}, r = w x_ij)
+    S = sum of w y~ y~^T   and   B = sum of r y~,
 
-restricted to the coordinates that x trains, and the column of the constant. S is quadratic in y, so
-its columns y_k y_l come from bit times vector; those linear in y (where y~ has its constant) are a
-local shift; those without y (the counts and the sums of ratings) never change.
+where the sums run over the rows of the fixed side, w in {0, 1} and r = w x_ij. Of S it needs the
+coordinates that are trained in x, and the column of the constant 1. S is quadratic in y, so its
+columns y_k y_l come from bit times vector. The columns that are linear in y, where the other factor
+is the constant, need a local shift only. Those without y, which are the counts and the sums of
+ratings, never change. (Chapter 4, "A half-step".)
 """
 
 from __future__ import annotations
@@ -26,20 +28,24 @@ from ppmf_spec.roles import Side
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Problem:
-    """This server's shares of one half-step's sub-problem, for n rows of D trainable numbers.
+class SubProblem:
+    """This server's shares of the sub-problems of n rows of D trainable numbers.
 
-    gram (D, D, n): S at scale 2f; offset (D, n): S's column of the constant times the constant
-    less B, at scale 3f: the gradient at zero; squares (n,): q2 at scale 2f.
+    gram (D, D, n): the Gram matrix S, at scale 2f.
+    gradient_at_zero (D, n): the half gradient at x = 0 (`o` in chapter 4): the column of
+        S that belongs to the constant, times the constant, less B, at scale 3f.
+    squares (n,): q2, at scale 2f.
     """
 
     gram: Words
-    offset: Words
+    gradient_at_zero: Words
     squares: Words
 
 
-def problem(server: Server, fixed: SharedSide, updated: Side, site: Site) -> Program[Problem]:
-    """The sub-problem of side `updated`, from the fixed side (PPMF-FIX-021)."""
+def make_sub_problem(
+    server: Server, fixed: SharedSide, updated: Side, site: Site
+) -> Program[SubProblem]:
+    """The sub-problem of the side `updated`, from the fixed side (PPMF-FIX-021)."""
     params = server.session.parameters
     product = server.products[updated]
     if fixed.public is not None:
@@ -54,7 +60,9 @@ def problem(server: Server, fixed: SharedSide, updated: Side, site: Site) -> Pro
 
 
 def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[list[Words]]:
-    """Shares of the columns of `column_pairs`: a block (D - k, n) a factor k (PPMF-PRD-005)."""
+    """This server's shares of the products of `column_pairs`, a block (D - k, n) for each factor k
+    (PPMF-PRD-005).
+    """
     assert side.words is not None, "a side is public or shared"
     blocks = []
     for k in range(server.session.parameters.rank):
@@ -67,25 +75,27 @@ def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[li
     return blocks
 
 
-def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> Problem:
-    """Put the products in their places, and add what is local (PPMF-HST-001, PPMF-FIX-022)."""
+def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> SubProblem:
+    """The sub-problem, from the products over W and over R, and what is computed locally
+    (PPMF-HST-001, PPMF-FIX-022).
+    """
     params = server.session.parameters
     rank, size, rows = params.rank, params.row_rank, over_r.shape[1]
     one = np.uint64(params.frac_bits)
     gram = np.zeros((size, size, rows), dtype=np.uint64)
-    offset = np.zeros((size, rows), dtype=np.uint64)
+    at_zero = np.zeros((size, rows), dtype=np.uint64)
     linear, quadratic = np.split(over_w, [size if params.bias else 0])
     for (k, l), column in zip(column_pairs(params), quadratic, strict=True):
         if l < rank:
             gram[k, l] = gram[l, k] = column
         else:
-            offset[k] = column << one
+            at_zero[k] = column << one
     squares = sum((gram[k, k] for k in range(rank)), start=np.zeros(rows, dtype=np.uint64))
     lift = np.uint64(2 * params.frac_bits - params.rating_frac_bits)
-    offset[:rank] -= over_r << lift
+    at_zero[:rank] -= over_r << lift
     if params.bias:
         sums = server.sums[updated]
         gram[rank, :rank] = gram[:rank, rank] = linear[:rank] << one
         gram[rank, rank] = sums.count << np.uint64(2 * params.frac_bits)
-        offset[rank] = (linear[rank] << (one + one)) - (sums.total << (lift + one))
-    return Problem(gram, offset, squares)
+        at_zero[rank] = (linear[rank] << (one + one)) - (sums.total << (lift + one))
+    return SubProblem(gram, at_zero, squares)

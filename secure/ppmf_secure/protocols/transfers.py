@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The oblivious transfers between the two servers, for one epoch.
+"""The oblivious transfers between the two servers in one epoch (chapter 4, "Oblivious transfer").
 
 CSP garbles, RecSys evaluates. Each server sends transfers under an offset of its own. CSP's offset
-is the free-XOR offset of its garbled circuits, so one of its transfers *is* an input label
-(chapter 4, "Oblivious transfer").
+is also the offset of its garbled circuits, so that the keys of its transfers are labels of input
+wires.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.primitives.transfer_extension import (
-    ExtensionReceiver,
+    ExtensionChooser,
     ExtensionSender,
-    delta_bits,
-    fresh_delta,
+    fresh_offset,
+    offset_bits,
 )
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
@@ -29,7 +29,9 @@ from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where in the run a batch of hashes stands: no two batches share a site, so none a key
+    """The place in a run at which hashes are computed, as chapter 4 names it: purpose and indices.
+
+    Different places have different batch keys, since no two have one site
     (PPMF-HSH-004, PPMF-BIT-003).
     """
 
@@ -37,24 +39,24 @@ class Site:
     indices: tuple[int, ...] = ()
 
     def within(self, *indices: int) -> Site:
-        """A place inside this one."""
+        """A site inside this one, with more indices."""
         return Site(self.purpose, (*self.indices, *indices))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Transfers:
-    """One server's ends of the transfers with the other one, for one epoch.
+    """One server's ends of the transfers with the other server, in one epoch.
 
-    keys: the batch keys of the hash, the same at both servers.
-    offset (2,): the 128-bit difference of the two keys of every transfer this server sends.
-    sender, receiver: its ends of the two extensions.
+    keys: the batch keys of the hash, which are the same at both servers.
+    offset (2,): the exclusive or of the two keys of every transfer that this server sends.
+    sender, chooser: its ends of the two extensions.
     """
 
     me: Role
     keys: BatchKeys
     offset: Labels
     sender: ExtensionSender
-    receiver: ExtensionReceiver
+    chooser: ExtensionChooser
 
     @property
     def peer(self) -> Role:
@@ -63,19 +65,19 @@ class Transfers:
 
     @property
     def garbles(self) -> bool:
-        """Whether this server is the garbler: CSP is."""
+        """Whether this server is the garbler, which CSP is."""
         return self.me == CSP
 
 
 def open_transfers(
     me: Role, session_id: bytes, epoch: int, own: SecretKey, theirs: PublicKey, coins: Coins
 ) -> Program[Transfers]:
-    """128 base transfers each way, and the extensions they seed. Fresh coins for each epoch
+    """The transfers of an epoch, after 128 base transfers each way, with fresh coins
     (PPMF-OTE-001 to -003).
     """
     peer = me.peer
-    offset = fresh_delta(coins, odd=me == CSP)
-    yield Send(peer, BaseRequest(choose(own, delta_bits(offset), coins)))
+    offset = fresh_offset(coins, odd=me == CSP)
+    yield Send(peer, BaseRequest(choose(own, offset_bits(offset), coins)))
     request = yield from receive(peer, BaseRequest)
     seeds, seed_pairs = answer(theirs, request.choices, coins)
     yield Send(peer, BaseAnswer(seeds))
@@ -87,32 +89,32 @@ def open_transfers(
         sender=ExtensionSender(
             offset, reveal(own, answered.seeds), _context(session_id, epoch, sender=me)
         ),
-        receiver=ExtensionReceiver(seed_pairs, _context(session_id, epoch, sender=peer)),
+        chooser=ExtensionChooser(seed_pairs, _context(session_id, epoch, sender=peer)),
     )
 
 
 def _context(session_id: bytes, epoch: int, *, sender: Role) -> bytes:
-    """What the keystreams of one direction's extension are bound to (PPMF-OTE-008)."""
+    """The public bytes to which the keystreams of one direction are bound (PPMF-OTE-008)."""
     return session_id + epoch.to_bytes(8, "little") + sender.encode()
 
 
 def send_transfers(transfers: Transfers, width: int, count: int) -> Program[Labels]:
-    """As the sender: the keys of choice 0, (width, count, 2)."""
+    """The keys of choice 0 (width, count, 2) of transfers in which this server sends."""
     message = yield from receive(transfers.peer, TransferColumns)
     return transfers.sender.extend(message.columns, width * count).reshape(width, count, 2)
 
 
 def choose_transfers(transfers: Transfers, bits: Bits) -> Program[Labels]:
-    """As the receiver with choice bits (width, count): the chosen keys, (width, count, 2)
-    (PPMF-OTE-007).
+    """The chosen keys (width, count, 2) of transfers in which this server chooses with these bits
+    (width, count) (PPMF-OTE-007).
     """
-    columns, keys = transfers.receiver.extend(bits.ravel())
+    columns, keys = transfers.chooser.extend(bits.ravel())
     yield Send(transfers.peer, TransferColumns(columns))
     return keys.reshape(*bits.shape, 2)
 
 
 def share_words(transfers: Transfers, bits: Bits) -> Program[SharedWords]:
-    """Give XOR-shared bits (width, count) their transfers, both ways, from the extension
+    """The words with these Boolean shares (width, count), with new transfers in both directions
     (PPMF-RES-005).
     """
     chosen = yield from choose_transfers(transfers, bits)

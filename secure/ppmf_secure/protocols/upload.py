@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The upload: how the users' ratings come to the two servers as additive shares.
+"""The upload: the users' ratings come to the two servers as arithmetic shares.
 
 A user masks their row w (which items they rated) and their row x (the ratings) with the expansion
-of a fresh seed. The masked rows go to RecSys; the seed goes with them, sealed to CSP's key, and
-RecSys passes it on. Each server then holds one additive share mod 2^64 of either row and learns
-nothing: RecSys because SHAKE-256 of an unknown seed is pseudorandom and the seal hides the seed,
-CSP because it sees only the seed (chapter 4, "Keys and the upload").
+of a fresh seed. The masked rows go to RecSys. The seed goes with them, sealed to CSP's key, and
+RecSys passes it on. Each server then holds one arithmetic share mod 2^64 of either row and learns
+nothing: RecSys because SHAKE-256 of an unknown seed is pseudorandom and the seal hides the seed
+(`primitives.sealing`), CSP because it sees the seed alone, which does not depend on the ratings.
+(Chapter 4, "Keys and the upload".)
 
-First the user's side, then RecSys' (`Intake`, `take_uploads`), then CSP's (`take_seeds`).
+The module holds first the user's side, then RecSys' (`Intake`, `take_uploads`), then CSP's
+(`take_seeds`).
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ SEALED_BYTES = sealed_bytes(SEED_BYTES)
 
 
 def user_rows(ratings: Ratings) -> Iterator[tuple[str, Words]]:
-    """(user id, rows (2, items)) of every user on the list: w, and x mod 2^64 where rated
+    """The id and the rows (2, items) of every user on the list: w, and x mod 2^64 where rated
     (PPMF-UPL-001).
     """
     order = np.argsort(ratings.user, kind="stable")
@@ -48,10 +50,10 @@ def user_rows(ratings: Ratings) -> Iterator[tuple[str, Words]]:
 
 
 def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
-    """The message of `user`; rows (2, items): w in {0,1}, and x at scale fr mod 2^64.
+    """The message of a user with the rows (2, items): w in {0, 1}, and x at scale fr mod 2^64.
 
-    `key` is CSP's, checked. A retry must send these very bytes again; changed ratings need a call
-    of their own (PPMF-UPL-003, -005).
+    key: CSP's key, checked. A user who tries again must send the same bytes again; for changed
+    ratings this function must be called again (PPMF-UPL-003, -005).
     """
     seed = coins.bytes(SEED_BYTES)
     masked = rows - expand_seed(session, user, seed)
@@ -60,7 +62,7 @@ def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -
 
 
 def expand_seed(session: Session, user: str, seed: bytes) -> Words:
-    """The mask (2, items) of a user's rows: CSP's share of them (PPMF-UPL-002)."""
+    """The mask (2, items) of a user's rows, which is CSP's share of them (PPMF-UPL-002)."""
     text = b"ppmf/v1/upload/" + session.id + user.encode() + seed
     count = 2 * len(session.items)
     drawn = np.frombuffer(hashlib.shake_256(text).digest(8 * count), dtype="<u8")
@@ -68,26 +70,29 @@ def expand_seed(session: Session, user: str, seed: bytes) -> Words:
 
 
 def seal_seed(session: Session, user: str, key: bytes, seed: bytes, material: bytes) -> bytes:
-    """The seed, sealed to CSP for this session and user; `material` as in `sealing.seal`
+    """The seed, sealed to CSP for this session and user; `material` is that of `sealing.seal`
     (PPMF-UPL-004).
     """
     return seal(key, _binding(session, user), seed, material)
 
 
 def check_sealed_seed(user: str, sealed: bytes) -> None:
-    """RecSys' side of the sealed seed: refuse what cannot be one, on arrival (PPMF-UPL-006)."""
+    """RecSys' check that bytes can be a sealed seed; raises as `check_seal` does (PPMF-UPL-006)."""
     check_seal(sealed, SEED_BYTES, _place(user))
 
 
 def open_seed(session: Session, user: str, key: SealingKey, sealed: bytes) -> bytes:
-    """CSP's side of the sealed seed; StateError when it belongs to another session or user
+    """The seed that CSP opens. Raises StateError if it was sealed for another session or user
     (PPMF-UPL-008).
     """
     return key.open(sealed, _binding(session, user), SEED_BYTES, _place(user))
 
 
 class Intake:
-    """RecSys' record of the uploads: one a user, in any order; a retry must be byte-identical."""
+    """The intake of the uploads at RecSys: one of each user, in any order.
+
+    A repeated upload must have the same bytes.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -96,11 +101,11 @@ class Intake:
         self._sealed: dict[str, bytes] = {}
 
     def take(self, upload: wire.Upload) -> None:
-        """Accept one upload (PPMF-UPL-006).
+        """Take in one upload (PPMF-UPL-006).
 
-        Raises RangeError for an unknown user or a seal outside its group, EncodingError for a
-        wrong length, StateError for a second, different upload of the same user. What was taken
-        before stays taken.
+        Raises RangeError for an unknown user or a seal outside its group, EncodingError for a wrong
+        length, and StateError for a second, different upload of the same user. Uploads that were
+        taken in before are not affected.
         """
         if upload.user not in self._row:
             raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
@@ -116,7 +121,7 @@ class Intake:
 
     @property
     def missing(self) -> int:
-        """How many users have not uploaded yet."""
+        """The number of users who have not uploaded yet."""
         return len(self._row) - len(self._sealed)
 
     def sealed_seeds(self) -> bytes:
@@ -124,13 +129,14 @@ class Intake:
         return b"".join(self._sealed[user] for user in self._session.users)
 
     def shares(self) -> RatingShares:
-        """RecSys' share of the ratings: the masked rows."""
+        """RecSys' share of the ratings, which is the masked rows."""
         return RatingShares(*self._masked)
 
 
 def take_uploads(session: Session) -> Program[RatingShares]:
-    """RecSys waits for every user and passes the sealed seeds on; a refused upload costs no other
-    (PPMF-UPL-007, PPMF-ERR-007).
+    """RecSys' share of the ratings, once every user has uploaded and the seeds are passed on.
+
+    An upload that is refused affects no other (PPMF-UPL-007, PPMF-ERR-007).
     """
     yield Phase("upload", 0, session.half_steps)
     intake = Intake(session)
@@ -147,7 +153,9 @@ def take_uploads(session: Session) -> Program[RatingShares]:
 
 
 def take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
-    """CSP gives the users a key, and opens the seeds that RecSys passes on (PPMF-UPL-009)."""
+    """CSP's share of the ratings, from the seeds that RecSys passes on; the users get the key first
+    (PPMF-UPL-009).
+    """
     yield Send(USERS, wire.UserKey(key.public))
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(RECSYS, wire.SealedSeeds)
@@ -157,7 +165,7 @@ def take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
 
 
 def _masks(session: Session, key: SealingKey, sealed: bytes) -> RatingShares:
-    """CSP's share of the ratings: the users' masks, expanded from their seeds."""
+    """CSP's share of the ratings, which is the users' masks."""
     check_length(sealed, SEALED_BYTES * len(session.users), "sealed seeds")
     masks = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
     for row, user in enumerate(session.users):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What belongs to one run as a whole.
+"""What the parties agree on before a run, and what a run leaves in files.
 
-- `session`: the public facts that all parties of a run agree on; begin here;
-- `cipher_suites`: the cipher suites that a session may name;
-- `checkpoint`: the shares that a server keeps for a later epoch, and their format;
-- `transcript`: the record of every message that a party sent or received.
+`session` is the public agreement, from which all public numbers follow, and `cipher_suites` are the
+names that it may contain; begin with these two. `transcript` records the messages that a party
+sent and received. `checkpoint` is the format of what a server keeps for a later epoch.
 """

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shares that a server keeps to go on after an interruption (chapter 4, "Interruption").
+"""The format of what a server keeps for a later epoch (chapter 4, "Interruption").
 
-A server keeps shares alone: those of the ratings, once, and those of the model, at each end of an
-iteration. Keys, transfers, labels and masks are never kept: a new epoch makes them anew from fresh
-coins, so nothing that was sent is ever computed a second time from the same randomness
-(PPMF-RES-002, -004).
+With it an interruption costs an iteration at most, and not the run. A server keeps shares alone:
+those of the ratings, once, and those of the model, at the end of each iteration. Keys, transfers,
+labels and masks are never kept. A new epoch makes them anew from fresh coins, so that nothing that
+was sent is computed a second time from the same randomness (PPMF-RES-002, -004).
 
 A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
-keys: two epochs may both reach iteration t, but the shares they leave there do not fit together.
+keys. Two epochs may both reach iteration t, but the shares that they leave there do not fit
+together.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ LINEAGE_BYTES = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RatingShares:
-    """A server's additive shares mod 2^64 of the ratings, (users, items) each.
+    """A server's arithmetic shares of the ratings, (users, items) each.
 
-    rated: w, 1 where a pair was rated; rating: x at scale fr, 0 where it was not.
+    rated: the shares of w, which is 1 where the user rated the item and 0 elsewhere.
+    rating: the shares of x at scale fr, which is 0 where the user did not rate the item.
     """
 
     rated: Words
@@ -39,7 +41,10 @@ class RatingShares:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SavedSide:
-    """One side of the model between two iterations: arithmetic shares (D, n), XOR-shared bits."""
+    """A server's shares of one side of the model between two iterations.
+
+    share (D, n): the arithmetic shares. bits (word_bits, D n): the Boolean shares.
+    """
 
     share: Words
     bits: Bits
@@ -47,7 +52,7 @@ class SavedSide:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Kept:
-    """What earlier epochs kept, as bytes: the rating shares, and the last checkpoints."""
+    """The bytes that a server kept in earlier epochs: shares of the ratings, and checkpoints."""
 
     ratings: bytes
     checkpoints: tuple[bytes, ...]
@@ -55,7 +60,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Checkpoint:
-    """A model between two iterations, and where it comes from."""
+    """A server's shares of a model between two iterations.
+
+    iteration: how many are finished. lineage: that of the epoch that wrote it.
+    """
 
     iteration: int
     lineage: bytes
@@ -64,14 +72,14 @@ class Checkpoint:
 
 
 def write_ratings(session: Session, shares: RatingShares) -> bytes:
-    """The rating shares as bytes."""
+    """The bytes of the shares of the ratings."""
     parts = [words_to_bytes(shares.rated), words_to_bytes(shares.rating)]
     return cbor2.dumps([FORMAT, session.id, "ratings", *parts], canonical=True)
 
 
 def read_ratings(session: Session, data: bytes) -> RatingShares:
-    """The inverse; EncodingError, or StateError when it belongs to another session
-    (PPMF-ERR-004).
+    """The shares of the ratings in such bytes. Raises EncodingError if they are malformed, and
+    StateError if they belong to another session (PPMF-ERR-004).
     """
     rated, rating = _parts(session, data, "ratings", 2)
     shape = (len(session.users), len(session.items))
@@ -82,7 +90,7 @@ def read_ratings(session: Session, data: bytes) -> RatingShares:
 
 
 def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
-    """A checkpoint as bytes."""
+    """The bytes of a checkpoint."""
     parts = [checkpoint.iteration.to_bytes(8, "little"), checkpoint.lineage]
     for side in (checkpoint.users, checkpoint.items):
         parts += [words_to_bytes(side.share), np.packbits(side.bits).tobytes()]
@@ -90,8 +98,8 @@ def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
 
 
 def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
-    """The inverse; EncodingError, or StateError when it belongs to another session
-    (PPMF-ERR-004).
+    """The checkpoint in such bytes. Raises EncodingError if they are malformed, and StateError if
+    they belong to another session (PPMF-ERR-004).
     """
     iteration, written_by, *sides = _parts(session, data, "model", 6)
     if (len(iteration), len(written_by)) != (8, LINEAGE_BYTES):

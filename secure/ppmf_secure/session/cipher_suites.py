@@ -1,39 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cipher suites that a session may name: their products, and the length of Paillier keys."""
+"""Cipher suites: the homomorphic schemes and key lengths that a session may name.
+
+Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows", has the table of them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ppmf_secure.primitives.encryption.interface import Suite
-from ppmf_secure.primitives.encryption.lattice import scheme as rlwe
-from ppmf_secure.primitives.encryption.paillier import scheme as paillier
+from ppmf_secure.primitives.encryption.interface import ProductScheme
+from ppmf_secure.primitives.encryption.lattice.scheme import rlwe_scheme
+from ppmf_secure.primitives.encryption.paillier.scheme import SCHEMES as PAILLIER_SCHEMES
 from ppmf_spec.errors import ParametersError
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteChoice:
-    """A cipher suite by its name.
+class CipherSuite:
+    """A cipher suite.
 
-    products: the homomorphic matrix product.
-    transfer_bits: the Paillier modulus of the base transfers.
+    products: the scheme of the homomorphic matrix product.
+    transfer_bits: the bits of the Paillier modulus for the base transfers.
     """
 
-    products: Suite
+    products: ProductScheme
     transfer_bits: int
 
     @property
     def name(self) -> str:
+        """The name of the suite, as sessions have it."""
         return self.products.name
 
     @property
     def secure(self) -> bool:
-        """False for the small keys that only tests may use."""
+        """Whether its keys are long enough for use; False for those of tests and trials."""
         return self.products.secure
 
 
-def suite(name: str) -> SuiteChoice:
-    """The suite of that name; ParametersError for any other, naming those there are
+def cipher_suite(name: str) -> CipherSuite:
+    """The cipher suite of that name. Raises ParametersError, which lists the names, on any other
     (PPMF-AHE-001).
     """
     if name not in _SUITES:
@@ -44,8 +48,8 @@ def suite(name: str) -> SuiteChoice:
 _SUITES = {
     choice.name: choice
     for choice in (
-        SuiteChoice(rlwe.suite("rlwe-8192"), 3072),
-        *(SuiteChoice(products, products.bits) for products in paillier.SUITES),
-        SuiteChoice(rlwe.suite("rlwe-64-insecure"), 512),
+        CipherSuite(rlwe_scheme("rlwe-8192"), 3072),
+        *(CipherSuite(products, products.bits) for products in PAILLIER_SCHEMES),
+        CipherSuite(rlwe_scheme("rlwe-64-insecure"), 512),
     )
 }

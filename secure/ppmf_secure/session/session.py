@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The public facts that all parties agree on before a run, and the numbers that follow."""
+"""A session: what the parties agree on before a run (chapter 4, "Sessions, epochs, coins")."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ RING_BITS = 64
 
 @dataclass(frozen=True)
 class Session:
-    """One run: the parameter set, the user list, the item catalogue, the cipher suite, and a nonce.
+    """The public facts of one run, fixed before its first message.
 
-    users, items: ids in canonical order. `nonce` makes the id of a run its own; all else may recur.
-    Raises ParametersError or RangeError when the run could not be correct (PPMF-SES-001 to -003).
+    parameters: the parameter set. users, items: the ids, in canonical order.
+    suite: the name of the cipher suite. nonce: 16 random bytes, so that two runs differ in their id
+        even if all else is the same.
+    bounds: those of chapter 3. id: the id of the session.
+    Raises ParametersError or RangeError if the run could not be correct (PPMF-SES-001 to -003).
     """
 
     parameters: Parameters
@@ -50,5 +53,5 @@ class Session:
 
     @property
     def half_steps(self) -> int:
-        """Half-steps of the whole run: two an iteration."""
+        """The number of half-steps of the whole run, two for each iteration."""
         return 2 * self.parameters.iterations

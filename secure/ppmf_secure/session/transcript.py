@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A party's transcript: every message it sent or received, byte for byte, in order.
+"""A party's transcript: every message that it sent or received, byte for byte, in order.
 
-A file is a CBOR sequence (RFC 8742) of records [direction, peer, message bytes]: appended as the
-run goes, readable after an interruption, and never held in memory.
+A file is a CBOR sequence (RFC 8742) of records [direction, peer, message bytes]. It grows with the
+run, can be read after an interruption, and is never held in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Direction = Literal["sent", "received"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One message as one party saw it."""
+    """One message that a party sent or received."""
 
     direction: Direction
     peer: Role
@@ -35,9 +35,9 @@ class Record:
 
 
 class Recorder:
-    """Writes one party's transcript; with no folder it records nothing.
+    """The writer of one party's transcript. Without a folder it records nothing.
 
-    A later epoch is appended to what the earlier ones left.
+    A later epoch is appended to the file of the earlier ones.
     """
 
     def __init__(self, folder: Path | None, party: Role, *, epoch: int = 0) -> None:
@@ -67,7 +67,7 @@ class Recorder:
 
 
 def _whole_records(path: Path) -> int:
-    """The bytes of a file up to the record an interruption cut short, if one did."""
+    """The length of a file without the last record, if an interruption cut it short."""
     end = 0
     with path.open("rb") as file, suppress(cbor2.CBORError, ValueError):
         while file.peek(1):
@@ -77,7 +77,7 @@ def _whole_records(path: Path) -> int:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The records of a transcript file; EncodingError names the file and the record."""
+    """The records of a transcript. Raises EncodingError, which names the file and the record."""
     with path.open("rb") as file:
         number = 0
         while file.peek(1):

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulators: they make the view of each party without the others' secrets (PPMF-SEC-002).
+"""The simulators: what each party sees can be made without the others' secrets (PPMF-SEC-002).
 
-A *view* is a party's transcript: all messages that it sent and received, in order. For a user,
-RecSys and CSP a simulator makes the whole view of a run from that party's own input, its output and
-the leakage, which is the only public argument. A simulator never has a rating of another party, nor
-another's key, coins or shares: the module that could give it one is not imported.
+A *view* is a party's transcript: all that it sent and received, in order. For a user, for RecSys
+and for CSP there is a simulator, which makes the party's whole view of a run from that party's own
+input, its output and the leakage (chapter 6, "Leakage"). It is given no rating of another user, and
+no key, coins or share of another party.
 
-A party's program has no sockets or clocks, so the simulator runs the real program, with coins of
-its own, and answers each `Receive` with a message drawn from its ideal distribution. What the party
-sends is then the real function of its coins and of what it received; and what it keeps for a later
-epoch is too.
+A party's program is sans-IO, so a simulator runs the real program, with coins of its own, and
+answers each `Receive` with a message that is drawn from its ideal distribution.
+`simulated_messages` says of each message why it may stand for the real one, and on which
+assumption. What the party sends is then the real function of its coins and of what it received, and
+so is what it keeps for a later epoch.
 
-- `leakage`: the public argument of all simulators;
-- `views`: the three simulators; begin here;
-- `imagined`: the drawn messages, and why each may stand for the real one;
-- `answers`: the drawn answers of homomorphic products.
+Chapter 6, "The proof", argues that no efficient test tells a real view from a simulated one. What
+can be tested are the preconditions of this argument in the code: that both kinds of view have the
+same shape, and that both pass the same battery of tests (`ppmf_audit`).
 
-The hybrid argument of chapter 6 shows that no efficient test tells a real view from a simulated
-one. Tests check its preconditions in this code: that both have one shape, and that both pass one
-battery of checks (`ppmf_audit`).
+`views` holds the three simulators; begin there. `leakage` is their public argument.
+`simulated_messages` draws the messages to a server, `simulated_answers` the homomorphic answers
+among them.
 """
 
 from __future__ import annotations

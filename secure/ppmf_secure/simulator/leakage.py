@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a party learns beyond its own input and output (PPMF-SEC-001): the simulators' argument."""
+"""The leakage: what a party learns beyond its own input and output (PPMF-SEC-001).
+
+It is the public argument of the simulators (chapter 6, "Leakage").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.roles import CSP, RECSYS, Role
 
 Held = frozenset[tuple[int, int]]
-"""Checkpoints, each as (iterations finished, epoch in which it was made)."""
+"""Checkpoints, each as its finished iterations and the epoch in which it was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """How an epoch ended before its time, as both servers know it.
+    """The end of an epoch before its time, as both servers know it.
 
-    messages: by server, how many it had sent and received in that epoch.
-    held: by server, the checkpoints it had when the next epoch began.
+    messages: how many messages each server had sent and received in that epoch.
+    held: the checkpoints that each server had when the next epoch began.
     """
 
     messages: Mapping[Role, int]
@@ -28,26 +31,29 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class Leakage:
-    """The public session, its suite, and the interruptions: an epoch more than these.
+    """All that a run reveals beside the parties' inputs and outputs.
 
-    uploads: the users as their uploads came to RecSys; empty stands for the order of the list.
+    session: the public session. suite: its cipher suite.
+    interruptions: those of the run, which has one epoch more than these.
+    uploads: the users in the order in which their uploads came to RecSys; if it is empty, that of
+        the user list.
 
-    From it follow number, order, types and lengths of all messages (PPMF-SEC-001, PPMF-RUN-004).
-    Ratings, counts and values of the model are not in it.
+    The number, order, types and lengths of all messages follow from it (PPMF-SEC-001,
+    PPMF-RUN-004). It contains no rating, no count and no value of the model.
     """
 
     session: Session
-    suite: SuiteChoice
+    suite: CipherSuite
     interruptions: tuple[Interruption, ...] = ()
     uploads: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:
-        """How many epochs the run had."""
+        """The number of epochs of the run."""
         return len(self.interruptions) + 1
 
     def done(self, epoch: int) -> int:
-        """After how many iterations that epoch goes on: 0 is the public start."""
+        """After how many iterations that epoch goes on; 0 is the public start."""
         if epoch == 0:
             return 0
         held = self.interruptions[epoch - 1].held

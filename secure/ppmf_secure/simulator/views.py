@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three simulators: a party's real program among imagined others, and what it then sees."""
+"""The three simulators: each runs one party's real program on simulated messages.
+
+`simulate_user`, `simulate_recsys` and `simulate_csp` make the view of a run; `_SimulatedEnds` are
+the ends that record it. A server of several epochs goes on from what it kept in the earlier ones
+(`_EarlierEpochs`).
+"""
 
 from __future__ import annotations
 
@@ -17,14 +22,20 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, PeerKey, Suite, Uses
+from ppmf_secure.primitives.encryption.interface import (
+    Layout,
+    OwnerKey,
+    PeerKey,
+    ProductScheme,
+    Uses,
+)
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.protocols.resumption import lineage
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.transcript import Record
-from ppmf_secure.simulator.imagined import Imagined
 from ppmf_secure.simulator.leakage import Leakage
+from ppmf_secure.simulator.simulated_messages import SimulatedMessages
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.profiles import ItemProfiles
@@ -32,36 +43,40 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
 def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user, whose input is `rows` (2, items): a key comes, their upload goes.
+    """The view of one user with the input `rows` (2, items): they receive a key and send an upload.
 
-    Exact: the key is drawn as CSP draws it, and nothing else comes.
+    It is exact, since the key is drawn as CSP draws it and nothing else is received.
     """
     key = SealingKey.generate(coins.child("imagined")).public
-    view = _View(USERS, leakage, 0, lambda _: wire.UserKey(key))
+    view = _SimulatedEnds(USERS, leakage, 0, lambda _: wire.UserKey(key))
     view.play(users(leakage.session, [(user, rows)], coins.child("user")))
     return view.records
 
 
 def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> list[Record]:
-    """The view of RecSys, which has no input and whose output is V.
+    """The view of RecSys, which has no input, and the output V.
 
-    Under the assumptions of `imagined`. The output share is exact: CSP's real one is V xor RecSys'
-    colours, a function of what RecSys has, and so it is here. To read the colours off, the program
-    is given a share of zeros: what it opens then is the colours.
+    It looks like a real one under the assumptions of `simulated_messages`. The output share is
+    exact: CSP's real share is V xor RecSys' colours, which is a function of what RecSys has, and so
+    is the simulated one. To learn the colours, the simulator first gives the program a share of
+    zeros: what it then opens is the colours.
     """
     return _simulate(RECSYS, leakage, coins, output)
 
 
 def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
-    """The view of CSP, which has neither input nor output. Under the assumptions of `imagined`."""
+    """The view of CSP, which has neither input nor output.
+
+    It looks like a real one under the assumptions of `simulated_messages`.
+    """
     return _simulate(CSP, leakage, coins, None)
 
 
-class _View:
-    """The ends of a simulated party: its transcript of one epoch, as it grows.
+class _SimulatedEnds:
+    """The ends of a party whose messages are simulated, with its transcript of one epoch.
 
-    imagine: answers what the party waits for. watch: is told what it sends.
-    limit: how many messages the transcript has; the party is stopped before it has more.
+    simulate_next: makes the next message from a party. watch: is given each message that is sent.
+    limit: the number of messages in the transcript, after which the epoch is interrupted.
     """
 
     def __init__(
@@ -69,7 +84,7 @@ class _View:
         party: Role,
         leakage: Leakage,
         epoch: int,
-        imagine: Callable[[Role], wire.Message],
+        simulate_next: Callable[[Role], wire.Message],
         watch: Callable[[wire.Message], None] = lambda _: None,
         limit: int | None = None,
     ) -> None:
@@ -78,97 +93,97 @@ class _View:
         self.kept: list[Keep] = []
         self._leakage = leakage
         self._epoch = epoch
-        self._imagine = imagine
+        self._simulate_next = simulate_next
         self._watch = watch
         self._limit = limit
         self._links: dict[Role, wire.Link] = {}
 
     def play(self, program: Program[Any]) -> Any:
-        """Run the program to its end, or as far as the limit; what it returned."""
+        """Run the program to its end or to the limit; its result, if it has one."""
         session_id = self._leakage.session.id
         driver = Driver(self.party, program, self, session_id, epoch=self._epoch)
         try:
             driver.advance()
-        except _CutError:
+        except _InterruptionError:
             driver.close()
         return driver.result
 
     def send(self, to: Role, data: bytes) -> None:
-        """Record what the party sends."""
+        """Record a message that the party sends."""
         self._stop_at_the_limit()
         self.records.append(Record("sent", to, data))
         self._watch(wire.decode(data).message)
 
     def receive(self, sender: Role) -> bytes:
-        """Imagine what the party receives, and record it."""
+        """Simulate the message that the party waits for, and record it."""
         self._stop_at_the_limit()
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
         # each user is a sender of their own
         link = fresh if sender is USERS else self._links.setdefault(sender, fresh)
-        data = link.encode(self._imagine(sender))
+        data = link.encode(self._simulate_next(sender))
         self.records.append(Record("received", sender, data))
         return data
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Nothing is refused among imagined messages."""
-        raise AssertionError(f"an imagined message was refused: {error}")
+        """Fail, since no simulated message may be refused."""
+        raise AssertionError(f"a simulated message was refused: {error}")
 
     def enter(self, phase: Phase) -> None:
-        """A phase is no part of a view."""
+        """Ignore a phase, which is no part of a view."""
 
     def keep(self, kept: Keep) -> None:
-        """Hold what a later epoch takes up."""
+        """Hold shares for a later epoch."""
         self.kept.append(kept)
 
     def replace_last(self, message: wire.Message) -> None:
-        """Put another message in the place of the last."""
+        """Replace the last message by another."""
         last = self.records[-1]
         envelope = replace(wire.decode(last.message), message=message)
         self.records[-1] = Record(last.direction, last.peer, wire.encode(envelope))
 
     def _stop_at_the_limit(self) -> None:
         if len(self.records) == self._limit:
-            raise _CutError
+            raise _InterruptionError
 
 
-class _CutError(Exception):
-    """The epoch ends here, as the leakage says."""
+class _InterruptionError(Exception):
+    """The epoch ends here, by the leakage."""
 
 
 def _simulate(
     me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
 ) -> list[Record]:
-    """Epoch after epoch, each from what the ones before it kept."""
-    past = _Past(me, leakage)
+    """The view of a server, epoch after epoch, each from what it kept in the earlier ones."""
+    past = _EarlierEpochs(me, leakage)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
         last = epoch == leakage.epochs - 1
         limit = None if last else leakage.interruptions[epoch].messages[me]
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
-        imagined = Imagined(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
-        coming = imagined.messages(past.names(epoch))
-        view = _View(me, leakage, epoch, partial(_next, coming), imagined.heard, limit)
-        opened = view.play(past.program(epoch, imagined, own))
+        simulated = SimulatedMessages(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
+        coming = simulated.messages(past.names(epoch))
+        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), simulated.observe, limit)
+        opened = view.play(past.program(epoch, simulated, own))
         if isinstance(opened, ItemProfiles) and output is not None:
             view.replace_last(wire.OutputShare(_difference(opened, output)))
-        past.remember(epoch, imagined, view)
+        past.remember(epoch, simulated, view)
         records += view.records
     return records
 
 
 def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
-    """The next imagined message, whoever sends it: their order is that of the plan."""
+    """The next simulated message; the order is that of the plan, whoever sends it."""
     return next(coming)
 
 
 def _difference(colours: ItemProfiles, output: ItemProfiles) -> bytes:
-    """The output share that opens to `output` where one of zeros opens to `colours`."""
+    """The output share that opens to `output`, if a share of zeros opens to `colours`."""
     bits = [_bits(profiles) for profiles in (colours, output)]
     return np.packbits(bits[0] ^ bits[1], bitorder="little").tobytes()
 
 
 def _bits(profiles: ItemProfiles) -> Bits:
-    """The bits of V's words, in the order of positions."""
+    """The bits of V's words, in the order of chapter 4, "Conventions"."""
     columns = [profiles.factors]
     if profiles.bias is not None:
         columns.append(profiles.bias[:, None])
@@ -176,8 +191,8 @@ def _bits(profiles: ItemProfiles) -> Bits:
     return to_bits(words, 1 + profiles.box_bits + profiles.frac_bits).ravel()
 
 
-class _Past:
-    """What server `me` kept: its shares of the ratings, and of models by iteration and epoch."""
+class _EarlierEpochs:
+    """The shares that a server kept: of the ratings, and of models by iteration and epoch."""
 
     def __init__(self, me: Role, leakage: Leakage) -> None:
         self._me = me
@@ -187,10 +202,10 @@ class _Past:
         self._models: dict[tuple[int, int], bytes] = {}
         self._lineages: dict[int, bytes] = {}
 
-    def program(self, epoch: int, imagined: Imagined, coins: Coins) -> Program[Any]:
-        """The server's program in that epoch."""
+    def program(self, epoch: int, simulated: SimulatedMessages, coins: Coins) -> Program[Any]:
+        """The server's program in an epoch."""
         suite = replace(
-            self._leakage.suite, products=_Watched(self._leakage.suite.products, imagined)
+            self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
         server = {RECSYS: recsys, CSP: csp}[self._me]
         return server(self._leakage.session, suite, coins, epoch=epoch, kept=self._kept(epoch))
@@ -202,7 +217,7 @@ class _Past:
         return Kept(self._ratings, tuple(self._models[name] for name in held))
 
     def names(self, epoch: int) -> bytes:
-        """The names of the checkpoints that the peer held when that epoch began (PPMF-RES-006)."""
+        """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-006)."""
         if not epoch:
             return b""
         held = sorted(self._leakage.interruptions[epoch - 1].held[self._peer])
@@ -210,8 +225,8 @@ class _Past:
             iteration.to_bytes(8, "little") + self._lineages[made] for iteration, made in held
         )
 
-    def remember(self, epoch: int, imagined: Imagined, view: _View) -> None:
-        """What that epoch leaves: the shares it kept, and its name."""
+    def remember(self, epoch: int, simulated: SimulatedMessages, view: _SimulatedEnds) -> None:
+        """Store what an epoch leaves: the shares that it kept, and its lineage."""
         for keep in view.kept:
             if keep.iteration is None:
                 self._ratings = keep.data()
@@ -220,40 +235,40 @@ class _Past:
         for record in view.records:
             message = wire.decode(record.message).message
             if isinstance(message, wire.ServerKey) and record.direction == "sent":
-                keys = {self._me: message, self._peer: imagined.server_key}
+                keys = {self._me: message, self._peer: simulated.server_key}
                 self._lineages[epoch] = lineage(self._leakage.session, keys)
 
 
-class _Watched(Suite):
-    """A suite that tells `imagined` which key pair the server made."""
+class _WatchedScheme(ProductScheme):
+    """A scheme that gives the simulated messages the key pair that the server makes."""
 
-    def __init__(self, suite: Suite, imagined: Imagined) -> None:
-        self.name, self.secure = suite.name, suite.secure
-        self._suite = suite
-        self._imagined = imagined
+    def __init__(self, scheme: ProductScheme, simulated: SimulatedMessages) -> None:
+        self.name, self.secure = scheme.name, scheme.secure
+        self._scheme = scheme
+        self._simulated = simulated
 
     @property
     def key_bytes(self) -> int:
-        """As the suite says."""
-        return self._suite.key_bytes
+        """The length in the scheme."""
+        return self._scheme.key_bytes
 
     def generate(self, coins: Coins) -> OwnerKey:
-        """As the suite does."""
-        self._imagined.own = self._suite.generate(coins)
-        return self._imagined.own
+        """A key pair of the scheme, which the simulated messages are given too."""
+        self._simulated.own = self._scheme.generate(coins)
+        return self._simulated.own
 
     def peer(self, public: bytes) -> PeerKey:
-        """As the suite does."""
-        return self._suite.peer(public)
+        """The peer's view of a key, in the scheme."""
+        return self._scheme.peer(public)
 
     def check(self, layout: Layout) -> None:
-        """As the suite does."""
-        self._suite.check(layout)
+        """Raise ParametersError where the scheme does."""
+        self._scheme.check(layout)
 
     def row_bytes(self, layout: Layout) -> int:
-        """As the suite does."""
-        return self._suite.row_bytes(layout)
+        """The length in the scheme."""
+        return self._scheme.row_bytes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """As the suite does."""
-        return self._suite.answer_bytes(layout, uses)
+        """The length in the scheme."""
+        return self._scheme.answer_bytes(layout, uses)

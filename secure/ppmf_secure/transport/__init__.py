@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The transports: what carries bytes between the programs of the parties.
+"""How the parties' programs are run: in one thread, or in a process for each server.
 
-Each gives `ppmf_secure.driver` the ends of one party.
-
-- `recorded_ends`: ends that keep a transcript, measures and checkpoints; all transports share them;
-- `stepper`: all parties in one thread, for tests and toy runs; the shortest, so begin here;
-- `pipes`, `processes`: both servers in processes of their own on one machine;
-- `store`: the folder of a run's checkpoints.
+`recorded_ends` is common to all transports: it keeps the transcript, the measures, the progress and
+the checkpoints of a party. `stepper` runs all parties in turn, in one thread; begin there.
+`processes` runs a training with `server_process` for each server, over `pipes`. `store` is the
+folder of a run's checkpoints.
 """

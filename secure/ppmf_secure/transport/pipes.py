@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A party's ends over pipes, one to each of its peers."""
+"""The ends of a party over pipes, one to each of the other parties."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ppmf_spec.roles import Role
 
 
 class PipeEnds(RecordedEnds):
-    """Ends that wait for what they receive. Sending never waits: a thread a peer writes what is
-    queued. On leaving, what is queued is written out.
+    """Ends whose `receive` waits. Sending does not: a thread for each pipe writes what is queued.
+
+    At the end of the context, all that is queued is written.
     """
 
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
@@ -27,11 +28,13 @@ class PipeEnds(RecordedEnds):
         self._writers = {peer: _Writer(pipe) for peer, pipe in pipes.items()}
 
     def put(self, to: Role, data: bytes) -> None:
-        """Queue a message for its writer."""
+        """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
     def get(self, sender: Role) -> bytes:
-        """The next message from there, as soon as it has come (PPMF-ERR-005)."""
+        """The next message from the party, once it has come; PeerError if none will
+        (PPMF-ERR-005).
+        """
         try:
             return self._pipes[sender].recv_bytes()
         except (EOFError, OSError) as error:
@@ -51,7 +54,7 @@ class PipeEnds(RecordedEnds):
 
 
 class _Writer:
-    """Writes queued messages to a pipe from a thread of its own."""
+    """The writer of one pipe: a thread that writes queued messages to it."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -60,15 +63,16 @@ class _Writer:
         self._thread.start()
 
     def put(self, data: bytes) -> None:
+        """Queue a message."""
         self._queue.put(data)
 
     def close(self) -> None:
-        """Write out what is queued, then hang up."""
+        """End the thread, once all that is queued is written."""
         self._queue.put(None)
         self._thread.join()
 
     def _write(self) -> None:
-        # a peer that is gone is noticed by whoever waits for its next message
+        # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
                 self._pipe.send_bytes(data)

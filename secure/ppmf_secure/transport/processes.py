@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secure training on one machine: RecSys and CSP in a process each, side by side on two cores.
 
-The users run in the calling process, the only one that ever sees a rating; the servers get the
-session and talk through pipes. Each process draws its own coins from the operating system, and may
-keep checkpoints in a folder of its own, from which `resume` goes on.
+The users run in the calling process, which is the only one that ever sees a rating. The servers get
+the session and communicate over pipes (`server_process`). Each process draws its own coins from the
+operating system. Servers may keep checkpoints, each in a folder of its own, from which `resume`
+goes on.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -22,33 +22,28 @@ from pathlib import Path
 from typing import Any
 
 from ppmf_secure.driver import Driver
-from ppmf_secure.effects import Program
-from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
-from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.ratings_product import check_session
 from ppmf_secure.protocols.upload import user_rows
-from ppmf_secure.session.cipher_suites import suite as suite_of
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
-from ppmf_secure.transport.store import Store, in_use, load_session, save_session
-from ppmf_spec.errors import KINDS, PeerError, PpmfError
+from ppmf_secure.transport.server_process import RunOptions, coins_of, crash_text, failure_of, serve
+from ppmf_secure.transport.store import in_use, load_session, save_session
+from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
-_SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """V as RecSys opened it, and what each party spent in each phase."""
+    """The result of a run: V as RecSys opened it, and what each party spent in each phase."""
 
     profiles: ItemProfiles
     measures: tuple[Measure, ...]
@@ -64,21 +59,23 @@ def train(
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Train with three parties; the result equals F_fix bit for bit (PPMF-SES-004).
+    """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-004).
 
-    coins_label: reproducible coins, for tests alone; by default each party draws its own.
-    transcripts: an existing folder for the three transcript files.
+    suite: the name of the cipher suite.
+    coins_label: a label for reproducible coins, for tests alone.
+    transcripts: an existing folder for the transcripts of the three parties.
     checkpoints: a folder in which each server keeps its shares, for `resume`.
-    Raises a PpmfError of the party that stopped first.
+    progress: called whenever a party enters a phase.
+    Raises the PpmfError of the party that found something wrong.
     """
-    root = _coins(coins_label, "session")
+    root = coins_of(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
-    check_session(session, suite_of(suite))  # before any process starts
+    check_session(session, cipher_suite(suite))  # before any process starts
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
-    places = Places(transcripts, checkpoints, coins_label)
+    options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
-        return _Run(session, 0, places, progress or (lambda _: None)).finish(ratings)
+        return _Run(session, 0, options, progress or (lambda _: None)).finish(ratings)
 
 
 def resume(
@@ -88,56 +85,44 @@ def resume(
     transcripts: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Go on with an interrupted run, in a new epoch; no user is needed.
+    """Go on with an interrupted run, in a new epoch, without the users.
 
-    Raises StateError when there is nothing to go on from or the run still goes on, else as `train`.
+    Raises StateError if there is nothing to go on from or the run is still going on; otherwise
+    raises as `train` does.
     """
     with in_use(checkpoints):
         session, last = load_session(checkpoints)
         save_session(checkpoints, session, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
-        places = Places(transcripts, checkpoints, label)
-        return _Run(session, last + 1, places, progress or (lambda _: None)).finish(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where a run's parties write and what they draw from."""
-
-    transcripts: Path | None
-    checkpoints: Path | None
-    coins_label: str | None
-
-    def store(self, party: Role) -> Store:
-        """Where `party` keeps its checkpoints."""
-        return Store(None if self.checkpoints is None else self.checkpoints / party)
+        options = RunOptions(transcripts, checkpoints, label)
+        return _Run(session, last + 1, options, progress or (lambda _: None)).finish(None)
 
 
 class _Run:
-    """The two server processes, and the calling process' ends of their pipes."""
+    """The two server processes of an epoch, with the calling process' ends of their pipes."""
 
     def __init__(
         self,
         session: Session,
         epoch: int,
-        places: Places,
+        options: RunOptions,
         progress: Callable[[Progress], None],
     ) -> None:
         self._session = session
-        self._places = places
+        self._options = options
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
         self._data: dict[Role, Connection] = {}
         self._control: dict[Role, Connection] = {}
         self._processes: dict[Role, SpawnProcess] = {}
-        with _one_thread_each(), _deaf_to_interrupts():
+        with _one_blas_thread(), _ignoring_interrupts():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
                 pipes = {name.peer: peer_end, USERS: data_end}
-                arguments = (name, session, epoch, pipes, control_end, places)
-                process = context.Process(target=_serve, args=arguments, name=name, daemon=True)
+                arguments = (name, session, epoch, pipes, control_end, options)
+                process = context.Process(target=serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
                     end.close()
@@ -145,29 +130,32 @@ class _Run:
                 self._processes[name] = process
 
     def finish(self, ratings: Ratings | None) -> RunResult:
-        """Play the users if any are needed, follow the servers, put the results together."""
+        """The result of the run, once both servers have ended.
+
+        ratings: those of the users, who are run beside the servers; None in a later epoch.
+        """
         measures: list[Measure] = []
         failures: dict[Role, PpmfError] = {}
         refusals: list[PpmfError] = []
         results: dict[Role, Any] = {}
-        crowd = threading.Thread(
-            target=self._play_users, args=(ratings, measures, failures), daemon=True
+        users_thread = threading.Thread(
+            target=self._run_users, args=(ratings, measures, failures), daemon=True
         )
         if ratings is not None:
-            crowd.start()
+            users_thread.start()
         try:
             for name, kind, content in self._reports():
                 if kind == "progress":
                     self._progress(content)
                 elif kind == "refused":
-                    refusals.append(_failure(name, *content))
+                    refusals.append(failure_of(name, *content))
                 elif kind == "failed":
-                    failures[name] = _failure(name, *content)
+                    failures[name] = failure_of(name, *content)
                 else:
                     results[name], spent = content
                     measures += spent
             if ratings is not None:
-                crowd.join(timeout=1 if failures else None)
+                users_thread.join(timeout=1 if failures else None)
         except BaseException:
             for process in self._processes.values():
                 process.terminate()
@@ -184,8 +172,10 @@ class _Run:
         refusals: Sequence[PpmfError],
         results: Mapping[Role, Any],
     ) -> None:
-        """Raise what a party found wrong itself, else the refusal of an upload that never came in
-        a better form, else who died, else who missed whom. Without a failure, nothing is raised.
+        """Raise the first error that there is, in the order in which errors cause each other.
+
+        That is: an error that a party found itself; the refusal of an upload, if the run failed
+        afterwards; the end of a process without a report; a party that missed another one.
         """
         own = [error for error in failures.values() if not isinstance(error, PeerError)]
         died = [
@@ -198,7 +188,7 @@ class _Run:
             raise error
 
     def _reports(self) -> Iterator[tuple[Role, str, Any]]:
-        """What the servers report, until both pipes are closed."""
+        """The reports of the servers, until both of their pipes are closed."""
         open_ends = {end: name for name, end in self._control.items()}
         while open_ends:
             for end in wait(list(open_ends)):
@@ -210,15 +200,16 @@ class _Run:
                 else:
                     yield open_ends[end], kind, content
 
-    def _play_users(
+    def _run_users(
         self, ratings: Ratings, measures: list[Measure], failures: dict[Role, PpmfError]
     ) -> None:
-        with Recorder(self._places.transcripts, USERS) as recorder:
+        """Run the users, and note what they spent and how they failed, if they did."""
+        with Recorder(self._options.transcripts, USERS) as recorder:
             account = Account(USERS, recorder, self._progress)
             program = users(
                 self._session,
                 user_rows(ratings),
-                _coins(self._places.coins_label, USERS),
+                coins_of(self._options.coins_label, USERS),
             )
             try:
                 with PipeEnds(account, self._data) as ends:
@@ -226,93 +217,17 @@ class _Run:
             except PpmfError as failure:
                 failures[USERS] = failure
             except Exception as error:
-                failures[USERS] = _failure(USERS, PeerError.kind, _crash(error))
+                failures[USERS] = failure_of(USERS, PeerError.kind, crash_text(error))
             finally:
-                # servers that still wait for an upload must see that none will come
+                # a server that still waits for an upload must see that none will come
                 for end in self._data.values():
                     end.close()
             measures += account.measures()
 
 
-class _ReportingEnds(PipeEnds):
-    """A server's ends, which tell the calling process of every refusal at once."""
-
-    def __init__(
-        self,
-        account: Account,
-        pipes: Mapping[Role, Connection],
-        tell: Callable[[str, object], None],
-    ) -> None:
-        super().__init__(account, pipes)
-        self._tell = tell
-
-    def refuse(self, to: Role, error: PpmfError) -> None:
-        """Note the refusal, and report it."""
-        super().refuse(to, error)
-        self._tell("refused", (error.kind, str(error)))
-
-
-def _serve(
-    name: Role,
-    session: Session,
-    epoch: int,
-    pipes: dict[Role, Connection],
-    control: Connection,
-    places: Places,
-) -> None:
-    """A server process: run the party's program and report how it ended."""
-
-    def tell(kind: str, content: object) -> None:
-        with suppress(OSError):  # should the calling process be gone, nobody is left to be told
-            control.send((kind, content))
-
-    def report(progress: Progress) -> None:
-        tell("progress", progress)
-
-    store = places.store(name)
-    with Recorder(places.transcripts, name, epoch=epoch) as recorder:
-        try:
-            account = Account(name, recorder, report, store)
-            suite = suite_of(session.suite)
-            program = _SERVERS[name](
-                session,
-                suite,
-                _coins(places.coins_label, name),
-                epoch=epoch,
-                kept=store.kept() if epoch else None,
-            )
-            with _ReportingEnds(account, pipes, tell) as ends:
-                bounded = limits(session, suite, epoch)
-                driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
-                driver.advance()
-        except PpmfError as failure:
-            tell("failed", (failure.kind, str(failure)))
-        except Exception as error:
-            tell("failed", (PeerError.kind, _crash(error)))
-        else:
-            tell("done", (driver.result, account.measures()))
-
-
-def _crash(error: Exception) -> str:
-    """Where a party's program broke: a bug. The exception's own text stays untold."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
-
-
-def _failure(name: Role, kind: str, text: str) -> PpmfError:
-    """The error a server process stopped with, in this process."""
-    of_kind = {error.kind: error for error in KINDS}
-    return of_kind[kind](f"{name}: {text}")
-
-
-def _coins(label: str | None, party: str) -> Coins:
-    return Coins.system() if label is None else Coins.seeded(f"{label}/{party}")
-
-
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Child processes started here leave Ctrl-C to this one, which ends them."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let child processes that are started here ignore Ctrl-C; this process ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a handler
         return
@@ -324,8 +239,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Child processes started here use one BLAS thread: the two servers have a core each."""
+def _one_blas_thread() -> Iterator[None]:
+    """Let child processes that are started here use one BLAS thread, since each has one core."""
     before = {name: os.environ.get(name) for name in _THREAD_SETTINGS}
     os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))
     try:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ends that keep account of a party: its transcript, its measures, its progress, its checkpoints.
 
-`RecordedEnds` is the part that all transports share. How the bytes travel is left to a subclass:
-`put` and `get`.
+`RecordedEnds` are common to all transports. A subclass says how the bytes travel: `put` and `get`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ppmf_spec.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What one party spent in one phase: seconds of wall time, bytes each way."""
+    """The wall time and the bytes that one party spent in one phase."""
 
     party: Role
     phase: str
@@ -32,7 +31,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Party `party` is in phase `phase`; `done` of `total` half-steps are finished."""
+    """A party has entered a phase; `done` of `total` half-steps are finished."""
 
     party: Role
     phase: str
@@ -41,7 +40,10 @@ class Progress:
 
 
 class Account:
-    """Where one party's run is written down: transcript, measures, progress, checkpoints."""
+    """The account of one party's run: transcript, measures, progress and checkpoints.
+
+    Without a recorder no transcript is written, without a store no checkpoint.
+    """
 
     def __init__(
         self,
@@ -59,27 +61,27 @@ class Account:
         self._since = time.perf_counter()
 
     def sent(self, to: Role, data: bytes) -> None:
-        """A message has been sent."""
+        """Record a message that is sent."""
         self._recorder.record("sent", to, data)
         self._entry()[1] += len(data)
 
     def received(self, sender: Role, data: bytes) -> None:
-        """A message has come."""
+        """Record a message that was received."""
         self._recorder.record("received", sender, data)
         self._entry()[2] += len(data)
 
     def enter(self, phase: Phase) -> None:
-        """The program says where it is."""
+        """Note the phase that the program enters, and report it."""
         self._stop_clock()
         self._phase = phase.name
         self._on_progress(Progress(self.party, phase.name, phase.done, phase.total))
 
     def keep(self, kept: Keep) -> None:
-        """Store what is to be kept."""
+        """Store the shares that the program asks to keep."""
         self._store.keep(kept.name, kept.iteration, kept.data)
 
     def measures(self) -> tuple[Measure, ...]:
-        """What was spent so far, by phase, in the order of their first appearance."""
+        """What the party has spent, by phase, in the order in which phases were first entered."""
         self._stop_clock()
         return tuple(
             Measure(self.party, phase, seconds, int(sent), int(received))
@@ -96,35 +98,35 @@ class Account:
 
 
 class RecordedEnds(ABC):
-    """The ends of one party over a transport that is recorded in an account."""
+    """The ends of one party, which record everything in an account."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.refusals: list[tuple[Role, PpmfError]] = []
-        """Whose message was refused, and why, in order: the run went on without them."""
+        """The senders of refused messages, with the errors, in order. The run went on."""
 
     @abstractmethod
     def put(self, to: Role, data: bytes) -> None:
-        """Let the bytes travel."""
+        """Send bytes to a party."""
 
     @abstractmethod
     def get(self, sender: Role) -> bytes | None:
-        """The next bytes, None if they are not there yet; PeerError if none will come."""
+        """The next bytes from a party, None if there are none yet; PeerError if none will come."""
 
     def send(self, to: Role, data: bytes) -> None:
-        """Record a message, and let it travel."""
+        """Record a message, and send it."""
         self.account.sent(to, data)
         self.put(to, data)
 
     def receive(self, sender: Role) -> bytes | None:
-        """The next message from there, recorded."""
+        """The next message from a party, once it is recorded."""
         data = self.get(sender)
         if data is not None:
             self.account.received(sender, data)
         return data
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Note the refusal; the transport tells it when the run ends without that message."""
+        """Note a refusal; it is raised if the run cannot end without that message."""
         self.refusals.append((to, error))
 
     def enter(self, phase: Phase) -> None:
@@ -132,5 +134,5 @@ class RecordedEnds(ABC):
         self.account.enter(phase)
 
     def keep(self, kept: Keep) -> None:
-        """Store what is to be kept."""
+        """Store the shares that the program asks to keep."""
         self.account.keep(kept)

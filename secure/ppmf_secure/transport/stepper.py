@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All parties in one thread, in turn: the transport of tests, vectors and toy runs.
+"""The stepper: all parties in one thread, in turn, for tests, vectors and toy runs.
 
-Every message still becomes bytes and is parsed again. The order is a function of the programs
-alone: each party runs until it waits for a message that is not there yet.
+Every message becomes bytes and is parsed again, as over a network. The order is a function of the
+programs alone, since each party runs until it waits for a message that is not there yet.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Queues = dict[tuple[Role, Role], deque[bytes]]
 
 
 class QueueEnds(RecordedEnds):
-    """The ends of one party among queues in memory."""
+    """The ends of one party, over queues in memory."""
 
     def __init__(self, account: Account, queues: Queues) -> None:
         super().__init__(account)
         self._queues = queues
 
     def put(self, to: Role, data: bytes) -> None:
-        """Append to the queue of this way."""
+        """Append a message to the queue to that party."""
         self._queues[self.account.party, to].append(data)
 
     def get(self, sender: Role) -> bytes | None:
-        """The oldest message of this way, if there is one."""
+        """The oldest message from that party, if there is one."""
         queue = self._queues[sender, self.account.party]
         return queue.popleft() if queue else None
 
@@ -46,11 +46,11 @@ def run_together(
     limits: Limits | None = None,
     accounts: Mapping[Role, Account] | None = None,
 ) -> dict[Role, Any]:
-    """Run all programs to their ends; the results by party (PPMF-WIR-005, PPMF-ERR-005).
+    """The results of all programs, by party, once they are run to their ends.
 
-    accounts: where a party's run is written down; without one nothing is.
-    Raises what a party raises. When all wait for messages that nobody will send, raises the first
-    refusal of a message if there was one, else PeerError.
+    accounts: those of the parties that are to have one.
+    Raises what a party raises. If all wait for messages that nobody will send, raises the first
+    refusal of a message, or PeerError if there was none (PPMF-WIR-005, PPMF-ERR-005).
     """
     queues: Queues = defaultdict(deque)
     given = accounts or {}
@@ -72,7 +72,7 @@ def run_together(
 
 
 def _nobody_sends(running: Mapping[Role, Driver], refusals: list[PpmfError]) -> PpmfError:
-    """Why the parties wait for ever."""
+    """The error of parties that wait for ever."""
     if refusals:
         return refusals[0]
     waiting = ", ".join(f"{role} for {driver.waits_for}" for role, driver in running.items())

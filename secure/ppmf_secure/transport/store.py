@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a run's checkpoints lie: a folder for each server, readable by its user alone."""
+"""The folders of a run's checkpoints, one for each server, readable by their owner alone.
+
+A `Store` is the folder of one server. The functions are about the folder of the whole run, which
+holds the public session and the stores of both servers.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ _FORMAT = "ppmf-session/1"
 
 
 class Store:
-    """One party's checkpoints in `folder`; with no folder it keeps nothing."""
+    """The store of one server's checkpoints. Without a folder it keeps nothing."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -32,19 +36,22 @@ class Store:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, name: str, iteration: int | None, data: Callable[[], bytes]) -> None:
-        """Write `data()` durably, then let go of what is too old to be agreed on (PPMF-RES-004)."""
+        """Write shares durably, then remove checkpoints that are too old to be agreed on.
+
+        data: makes the bytes (PPMF-RES-004).
+        """
         if self._folder is None:
             return
         stem = name if iteration is None else f"{name}-{iteration}"
         _write_durably(self._folder / f"{stem}.state", data())
-        # the peer may be one iteration behind when both are interrupted, never more
+        # at an interruption the peer may be one iteration behind, but never more
         last_two = {f"{name}-{iteration}.state", f"{name}-{(iteration or 0) - 1}.state"}
         for path in self._checkpoints():
             if iteration is not None and path.name not in last_two:
                 path.unlink()
 
     def kept(self) -> Kept:
-        """All that is there; StateError when not even the ratings had arrived (PPMF-ERR-004)."""
+        """All that is kept; StateError if not even the ratings are complete (PPMF-ERR-004)."""
         folder = self._folder
         if folder is None or not (folder / _RATINGS).is_file():
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
@@ -59,10 +66,11 @@ class Store:
 
 @contextmanager
 def in_use(folder: Path | None) -> Iterator[None]:
-    """Around a run that keeps checkpoints in `folder`: StateError if another one still does.
+    """The context of a run that keeps checkpoints in a folder. Raises StateError if another run
+    does so at the same time.
 
-    Two live epochs would overwrite each other's checkpoints. The lock ends with the process,
-    however that ends: an interrupted run never has to be unlocked.
+    Two epochs at once would overwrite each other's checkpoints. The lock ends with the process,
+    however that ends, so an interrupted run needs no unlocking.
     """
     if folder is None or not folder.is_dir():
         yield
@@ -76,9 +84,9 @@ def in_use(folder: Path | None) -> Iterator[None]:
 
 
 def save_session(folder: Path, session: Session, *, epoch: int) -> None:
-    """Write down the public session, and the epoch that is about to begin.
+    """Write the public session, and the epoch that is about to begin, to the folder of a run.
 
-    A new run (epoch 0) needs a folder of its own: StateError when another run's lies there.
+    A new run (epoch 0) needs a folder of its own. Raises StateError if there is another run in it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if epoch == 0 and (folder / _SESSION).exists():
@@ -89,7 +97,7 @@ def save_session(folder: Path, session: Session, *, epoch: int) -> None:
 
 
 def load_session(folder: Path) -> tuple[Session, int]:
-    """The session of a folder and its last epoch; StateError when there is none (PPMF-ERR-004)."""
+    """The session of a run and its last epoch; StateError if there is none (PPMF-ERR-004)."""
     path = folder / _SESSION
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")
@@ -107,13 +115,13 @@ def load_session(folder: Path) -> tuple[Session, int]:
 
 
 def resumable(folder: Path) -> bool:
-    """Whether a run lies in `folder` whose ratings had all arrived: it can be gone on with."""
+    """Whether the folder has a run whose ratings are complete, so that `resume` can go on."""
     needed = (_SESSION, f"{RECSYS}/{_RATINGS}", f"{CSP}/{_RATINGS}")
     return all((folder / name).is_file() for name in needed)
 
 
 def discard(folder: Path) -> None:
-    """Remove a run's checkpoints and, once they are empty, their folders; nothing else."""
+    """Remove a run's checkpoints, and their folders if these are empty then; nothing else."""
     for place, names in (
         (folder, (_SESSION, "session.partial", _LOCK)),
         (folder / RECSYS, ("*.state", "*.partial")),

@@ -11,7 +11,7 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.store import Store
@@ -30,7 +30,7 @@ RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3)
 
 def run_the_epoch(session: Session, folder: Path, epoch: int) -> object:
     """A whole epoch in this thread, from what the last one kept; V as RecSys opened it."""
-    chosen = ideal_suite() if session.suite == "ideal" else suite(session.suite)
+    chosen = ideal_suite() if session.suite == "ideal" else cipher_suite(session.suite)
     return run_epoch(
         session,
         chosen,

@@ -11,7 +11,7 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.checkpoint import read_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_secure.transport.store import Store, load_session, save_session
@@ -28,8 +28,8 @@ RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3)
 PARAMETERS = Parameters(rank=2, iterations=4)
 
 
-def _suite(session: Session) -> SuiteChoice:
-    return ideal_suite() if session.suite == "ideal" else suite(session.suite)
+def _suite(session: Session) -> CipherSuite:
+    return ideal_suite() if session.suite == "ideal" else cipher_suite(session.suite)
 
 
 def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Session:

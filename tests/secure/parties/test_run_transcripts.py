@@ -19,10 +19,10 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.arrays import Bits, Words
-from ppmf_secure.primitives.circuits.half_gates import permute_bits
+from ppmf_secure.primitives.circuits.wire_labels import permute_bits
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.protocols import output
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import read
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
@@ -76,7 +76,7 @@ Transcripts = dict[str, list[tuple[str, str, bytes]]]
 
 @cache
 def transcripts(case: str, suite_name: str, data: str, coins: str = "coins") -> Transcripts:
-    chosen = ideal_suite() if suite_name == "ideal" else suite(suite_name)
+    chosen = ideal_suite() if suite_name == "ideal" else cipher_suite(suite_name)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
@@ -153,7 +153,7 @@ def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None
     params = Parameters(rank=1, iterations=2, bias=bias)
     ratings = ratings_of(70, 2, {(0, 0): 4, (69, 1): -5})
     with tempfile.TemporaryDirectory() as name:
-        profiles = run_toy(ratings, params, suite(LATTICE), transcripts=Path(name))
+        profiles = run_toy(ratings, params, cipher_suite(LATTICE), transcripts=Path(name))
         written = [r.message for r in read(Path(name) / "csp.cborseq") if r.direction == "sent"]
     assert profiles == fixed.train(ratings, params)
     predicted = message_lengths(params, ratings.users, ratings.items, LATTICE)
@@ -344,7 +344,7 @@ def test_what_the_servers_decrypt_is_uniform(data: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(Slots, "unpack", watched)
     ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
     for coins in ("d1", "d2", "d3", "d4"):
-        run_toy(ratings, CASES["default"], suite(PAILLIER), label=coins)
+        run_toy(ratings, CASES["default"], cipher_suite(PAILLIER), label=coins)
     assert not bytes_deviate(b"".join(slots))
     assert not bytes_deviate(b"".join(slot[:2] for slot in slots))
     assert not bytes_deviate(np.array(shares, dtype="<u8").tobytes())

@@ -19,7 +19,7 @@ from ppmf_secure.protocols.upload import (
     upload,
 )
 from ppmf_secure.session.checkpoint import Kept, RatingShares, write_ratings
-from ppmf_secure.session.cipher_suites import SuiteChoice, suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
@@ -36,7 +36,7 @@ RATINGS = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
 PARAMS = Parameters(rank=1, iterations=4)
 HALF_STEP = ("products", "steps", "updates")
 
-LATTICE, PAILLIER = suite("rlwe-64-insecure"), suite("paillier-512-insecure")
+LATTICE, PAILLIER = cipher_suite("rlwe-64-insecure"), cipher_suite("paillier-512-insecure")
 LATTICE_KEY = LATTICE.products.generate(Coins.seeded("lattice key")).public
 MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
@@ -44,7 +44,7 @@ MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes(
 # -- keys ------------------------------------------------------------------------------------------
 
 
-def _csp_that_waits_for_a_key(chosen: SuiteChoice) -> Program[None]:
+def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
     """CSP's program for one user, up to where RecSys' key is due."""
     session = Session(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
     program = csp(session, chosen, Coins.seeded("csp"))
@@ -82,7 +82,7 @@ def test_a_key_under_another_suites_name_is_refused() -> None:
     ],
 )
 def test_a_key_that_does_not_fit_the_named_suite_is_refused(
-    chosen: SuiteChoice, keys: tuple[bytes, bytes], error: type[Exception], message: str
+    chosen: CipherSuite, keys: tuple[bytes, bytes], error: type[Exception], message: str
 ) -> None:
     """The name of the suite is right, the key is not."""
     program = _csp_that_waits_for_a_key(chosen)
@@ -101,7 +101,7 @@ def test_a_key_that_does_not_fit_the_named_suite_is_refused(
     ],
 )
 def test_a_run_ends_when_the_servers_mean_different_suites_by_one_name(
-    names: tuple[SuiteChoice, SuiteChoice], message: str
+    names: tuple[CipherSuite, CipherSuite], message: str
 ) -> None:
     """RecSys and CSP agree on the name, and disagree on what it stands for."""
     ratings = ratings_of(1, 3, {(0, 0): 4})
@@ -119,7 +119,7 @@ def test_a_session_beyond_a_suites_budget_is_refused_before_anything_is_sent(
     many = tuple(str(number) for number in range(1, 60_001))
     session = Session(Parameters(), many, ("1",), "rlwe-8192", bytes(16))
     with pytest.raises(ParametersError, match="flood"):
-        next(server(session, suite("rlwe-8192"), Coins.seeded("x")))
+        next(server(session, cipher_suite("rlwe-8192"), Coins.seeded("x")))
 
 
 # -- phases and epochs -----------------------------------------------------------------------------

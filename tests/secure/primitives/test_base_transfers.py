@@ -25,13 +25,13 @@ bit_rows = st.lists(st.integers(0, 1), min_size=128, max_size=128).map(
 
 
 @cache
-def _key(bits: int = SMALL, label: str = "receiver's key") -> SecretKey:
+def _key(bits: int = SMALL, label: str = "chooser's key") -> SecretKey:
     return SecretKey.generate(bits, Coins.seeded(label))
 
 
 def _run(choices: Bits, key: SecretKey, label: str = "run") -> tuple[bytes, bytes, Bits, Bits]:
-    """Request, answer, the sender's seed pairs and the receiver's seeds."""
-    request = base_transfers.choose(key, choices, Coins.seeded(f"{label}, receiver"))
+    """Request, answer, the sender's seed pairs and the chooser's seeds."""
+    request = base_transfers.choose(key, choices, Coins.seeded(f"{label}, chooser"))
     answer, pairs = base_transfers.answer(key.public, request, Coins.seeded(f"{label}, sender"))
     return request, answer, pairs, base_transfers.reveal(key, answer)
 

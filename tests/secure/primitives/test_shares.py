@@ -124,8 +124,8 @@ def test_shared_words_are_cut_and_joined_by_elements() -> None:
     for part, whole in ((slice(0, 5), first), (slice(5, 7), second)):
         taken = joined.take(part)
         assert np.array_equal(taken.bits, whole.bits)
-        assert np.array_equal(taken.sent, whole.sent)
-        assert np.array_equal(taken.chosen, whole.chosen)
+        assert np.array_equal(taken.sender_keys, whole.sender_keys)
+        assert np.array_equal(taken.chosen_keys, whole.chosen_keys)
         assert np.array_equal(taken.offset, first.offset)
 
 

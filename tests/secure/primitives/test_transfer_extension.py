@@ -25,16 +25,16 @@ MORE_THAN_A_CHUNK = (1 << 16) + 200
 
 def _parties(
     label: str,
-) -> tuple[Words, transfer_extension.ExtensionSender, transfer_extension.ExtensionReceiver]:
-    """Both ends after ideal base transfers: the sender's offset, the sender, the receiver."""
+) -> tuple[Words, transfer_extension.ExtensionSender, transfer_extension.ExtensionChooser]:
+    """Both ends after ideal base transfers: the sender's offset, the sender, the chooser."""
     coins = Coins.seeded(label)
-    delta = transfer_extension.fresh_delta(coins, odd=True)
+    offset = transfer_extension.fresh_offset(coins, odd=True)
     pairs = np.frombuffer(coins.bytes(128 * 2 * 16), dtype=np.uint8).reshape(128, 2, 16)
-    chosen = pairs[np.arange(128), transfer_extension.delta_bits(delta)]
+    chosen = pairs[np.arange(128), transfer_extension.offset_bits(offset)]
     return (
-        delta,
-        transfer_extension.ExtensionSender(delta, chosen, b"test"),
-        transfer_extension.ExtensionReceiver(pairs, b"test"),
+        offset,
+        transfer_extension.ExtensionSender(offset, chosen, b"test"),
+        transfer_extension.ExtensionChooser(pairs, b"test"),
     )
 
 
@@ -62,26 +62,26 @@ kinds = st.sampled_from(["zeros", "ones", "alternating", "random", "other random
 @example(count=129, kind="random")
 @example(count=1000, kind="random")
 @example(count=MORE_THAN_A_CHUNK, kind="random")
-def test_keys_differ_by_choice_times_delta(count: int, kind: str) -> None:
-    delta, sender, receiver = _parties("invariant")
+def test_keys_differ_by_choice_times_offset(count: int, kind: str) -> None:
+    offset, sender, chooser = _parties("invariant")
     choices = _choices(kind, count)
-    columns, held = receiver.extend(choices)
+    columns, held = chooser.extend(choices)
     keys = sender.extend(columns, count)
     assert keys.shape == held.shape == (count, 2)
     assert keys.dtype == held.dtype == np.uint64
-    assert np.array_equal(keys ^ held, choices[:, np.newaxis] * delta)
+    assert np.array_equal(keys ^ held, choices[:, np.newaxis] * offset)
 
 
 @pytest.mark.req("PPMF-OTE-006")
 @settings(max_examples=30)
 @given(counts=st.lists(st.sampled_from([0, 1, 127, 128, 129, 1000]), min_size=2, max_size=6))
 def test_streams_keep_step_over_many_calls(counts: list[int]) -> None:
-    delta, sender, receiver = _parties("streaming")
+    offset, sender, chooser = _parties("streaming")
     for call, count in enumerate(counts):
         choices = _choices(f"call {call}", count)
-        columns, held = receiver.extend(choices)
+        columns, held = chooser.extend(choices)
         keys = sender.extend(columns, count)
-        assert np.array_equal(keys ^ held, choices[:, np.newaxis] * delta)
+        assert np.array_equal(keys ^ held, choices[:, np.newaxis] * offset)
 
 
 @pytest.mark.req("PPMF-OTE-006")
@@ -97,12 +97,12 @@ def test_calls_of_whole_blocks_make_one_stream() -> None:
 
 def test_the_size_of_chunks_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     choices = _choices("chunks", 1000)
-    _, sender, receiver = _parties("chunks")
-    columns, held = receiver.extend(choices)
+    _, sender, chooser = _parties("chunks")
+    columns, held = chooser.extend(choices)
     keys = sender.extend(columns, 1000)
     monkeypatch.setattr(transfer_extension, "_CHUNK", 128)
-    _, sender, receiver = _parties("chunks")
-    small_columns, small_held = receiver.extend(choices)
+    _, sender, chooser = _parties("chunks")
+    small_columns, small_held = chooser.extend(choices)
     assert small_columns == columns
     assert np.array_equal(small_held, held)
     assert np.array_equal(sender.extend(small_columns, 1000), keys)
@@ -110,11 +110,11 @@ def test_the_size_of_chunks_does_not_change_the_result(monkeypatch: pytest.Monke
 
 @pytest.mark.req("PPMF-OTE-006")
 def test_keys_are_never_repeated() -> None:
-    _, sender, receiver = _parties("no repetition")
+    _, sender, chooser = _parties("no repetition")
     choices = _choices("zeros", 5000)
     seen_by_sender, seen_by_receiver = [], []
     for _ in range(3):
-        columns, held = receiver.extend(choices)
+        columns, held = chooser.extend(choices)
         seen_by_sender.append(sender.extend(columns, len(choices)))
         seen_by_receiver.append(held)
     for seen in (seen_by_sender, seen_by_receiver):
@@ -124,17 +124,17 @@ def test_keys_are_never_repeated() -> None:
 
 @pytest.mark.req("PPMF-OTE-006")
 def test_equal_choices_are_sent_as_different_columns() -> None:
-    _, _, receiver = _parties("fresh columns")
+    _, _, chooser = _parties("fresh columns")
     choices = _choices("random", 1024)
-    first, second = (receiver.extend(choices)[0] for _ in range(2))
+    first, second = (chooser.extend(choices)[0] for _ in range(2))
     same = np.frombuffer(first, dtype=np.uint8) == np.frombuffer(second, dtype=np.uint8)
     assert same.mean() < 2 / 256
 
 
 @pytest.mark.parametrize("kind", ["zeros", "ones", "alternating", "random"])
 def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
-    _, _, receiver = _parties(f"uniform {kind}")
-    columns, _ = receiver.extend(_choices(kind, 1 << 14))
+    _, _, chooser = _parties(f"uniform {kind}")
+    columns, _ = chooser.extend(_choices(kind, 1 << 14))
     assert not bytes_deviate(columns)
     matrix = np.frombuffer(columns, dtype=np.uint8).reshape(128, -1)
     neighbours = (matrix[1:] ^ matrix[:-1]).tobytes()
@@ -144,21 +144,21 @@ def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
 @pytest.mark.req("PPMF-OTE-004")
 @given(count=st.integers(0, 10_000))
 def test_the_length_of_the_message_depends_on_the_count_alone(count: int) -> None:
-    _, _, receiver = _parties("length")
-    columns, _ = receiver.extend(_choices("random", count))
+    _, _, chooser = _parties("length")
+    columns, _ = chooser.extend(_choices("random", count))
     assert len(columns) == transfer_extension.columns_bytes(count) == 2048 * ((count + 127) // 128)
 
 
 @pytest.mark.req("PPMF-OTE-006", "PPMF-ERR-003")
 @pytest.mark.parametrize("change", [-2048, -1, 1, 2048])
 def test_columns_of_a_wrong_length_are_refused_and_nothing_is_used_up(change: int) -> None:
-    delta, sender, receiver = _parties("wrong length")
+    offset, sender, chooser = _parties("wrong length")
     choices = _choices("random", 300)
-    columns, held = receiver.extend(choices)
+    columns, held = chooser.extend(choices)
     wrong = (columns + bytes(2048))[: len(columns) + change]
     with pytest.raises(EncodingError, match=rf"300 transfers: 6144 .* {len(wrong)} received"):
         sender.extend(wrong, 300)
-    assert np.array_equal(sender.extend(columns, 300) ^ held, choices[:, np.newaxis] * delta)
+    assert np.array_equal(sender.extend(columns, 300) ^ held, choices[:, np.newaxis] * offset)
 
 
 @pytest.mark.req("PPMF-OTE-004", "PPMF-OTE-005")
@@ -167,7 +167,7 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
     pairs = np.frombuffer(
         b"".join(hashlib.sha256(bytes([i])).digest() for i in range(128)), dtype=np.uint8
     ).reshape(128, 2, 16)
-    receiver = transfer_extension.ExtensionReceiver(pairs, b"test")
+    chooser = transfer_extension.ExtensionChooser(pairs, b"test")
 
     def stream(seed: NDArray[np.uint8], column: int) -> int:
         cipher = Cipher(algorithms.AES(seed.tobytes()), modes.ECB()).encryptor()
@@ -178,7 +178,7 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
 
     choices = _choices("format", 200)
     bits = sum(int(choice) << place for place, choice in enumerate(choices))
-    columns, held = receiver.extend(choices)
+    columns, held = chooser.extend(choices)
     for i in range(128):
         zero, one = stream(pairs[i, 0], i), stream(pairs[i, 1], i)
         sent = int.from_bytes(columns[32 * i : 32 * i + 32], "little")
@@ -191,8 +191,8 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
 @pytest.mark.parametrize("odd", [False, True])
 def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
     coins = Coins.seeded("offset")
-    deltas = np.stack([transfer_extension.fresh_delta(coins, odd=odd) for _ in range(400)])
-    ones = np.stack([transfer_extension.delta_bits(delta) for delta in deltas]).sum(axis=0)
+    offsets = np.stack([transfer_extension.fresh_offset(coins, odd=odd) for _ in range(400)])
+    ones = np.stack([transfer_extension.offset_bits(offset) for offset in offsets]).sum(axis=0)
     assert (ones[0] == 400) == odd
     rest = ones[1:] if odd else ones
     assert ((rest > 130) & (rest < 270)).all()  # 7 standard deviations
@@ -200,12 +200,12 @@ def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
 
 @pytest.mark.req("PPMF-OTE-002")
 def test_bits_of_an_offset_are_lowest_first() -> None:
-    delta = np.array([1 << 0 | 1 << 63, 1 << 2], dtype=np.uint64)
-    assert np.flatnonzero(transfer_extension.delta_bits(delta)).tolist() == [0, 63, 66]
+    offset = np.array([1 << 0 | 1 << 63, 1 << 2], dtype=np.uint64)
+    assert np.flatnonzero(transfer_extension.offset_bits(offset)).tolist() == [0, 63, 66]
 
 
-def test_neither_end_of_the_extension_prints_its_secrets() -> None:
-    delta, sender, receiver = _parties("printing")
-    for secret in (sender, receiver):
-        assert str(int(delta[0])) not in repr(secret)
+def test_objects_print_nothing_of_their_secrets() -> None:
+    offset, sender, chooser = _parties("printing")
+    for secret in (sender, chooser):
+        assert str(int(offset[0])) not in repr(secret)
         assert len(repr(secret)) < 120

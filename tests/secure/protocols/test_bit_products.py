@@ -39,7 +39,7 @@ def _signed(values: np.ndarray, width: int) -> list[int]:
 def test_shares_of_the_product_add_up(
     width: int, count: int, length: int, signed: bool, label: str, data: st.DataObject
 ) -> None:
-    pairs = ideal_transfers(label)
+    transfers = ideal_transfers(label)
     values = np.array(
         data.draw(st.lists(st.integers(0, 2**width - 1), min_size=count, max_size=count)),
         dtype=np.uint64,
@@ -50,11 +50,11 @@ def test_shares_of_the_product_add_up(
         data.draw(st.lists(entry, min_size=size, max_size=size)), dtype=np.uint64
     ).reshape(count, length)
     mine = Coins.seeded(label).words((count, length))
-    words = ideal_words(label, pairs, to_bits(values, width))
+    words = ideal_words(label, transfers, to_bits(values, width))
     site = Site("test")
     results = run_both(
-        times_vectors(pairs[0], words[0], mine, site, signed=signed),
-        times_vectors(pairs[1], words[1], vectors - mine, site, signed=signed),
+        times_vectors(transfers[0], words[0], mine, site, signed=signed),
+        times_vectors(transfers[1], words[1], vectors - mine, site, signed=signed),
     )
     numbers = _signed(values, width) if signed else [int(v) for v in values]
     expected = [[n * int(v) % 2**64 for v in row] for n, row in zip(numbers, vectors, strict=True)]
@@ -67,25 +67,25 @@ def test_words_become_arithmetic_shares(width: int, label: str, data: st.DataObj
     values = np.array(
         data.draw(st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=20)), dtype=np.uint64
     )
-    pairs = ideal_transfers(label)
-    words = ideal_words(label, pairs, to_bits(values, width))
+    transfers = ideal_transfers(label)
+    words = ideal_words(label, transfers, to_bits(values, width))
     shares = run_both(
-        to_arithmetic(pairs[0], words[0], Site("test")),
-        to_arithmetic(pairs[1], words[1], Site("test")),
+        to_arithmetic(transfers[0], words[0], Site("test")),
+        to_arithmetic(transfers[1], words[1], Site("test")),
     )
     assert (shares[0] + shares[1]).astype(np.int64).tolist() == _signed(values, width)
 
 
 def test_many_words_go_in_several_messages() -> None:
     """More words than a chunk, and more hash calls than a batch key may serve."""
-    pairs = ideal_transfers("long")
+    transfers = ideal_transfers("long")
     coins = Coins.seeded("long")
     values, vectors = coins.words(9000) & np.uint64(7), coins.words((9000, 3))
-    words = ideal_words("long", pairs, to_bits(values, 3))
+    words = ideal_words("long", transfers, to_bits(values, 3))
     zero = np.zeros_like(vectors)
     results = run_both(
-        times_vectors(pairs[0], words[0], vectors, Site("test"), signed=False),
-        times_vectors(pairs[1], words[1], zero, Site("test"), signed=False),
+        times_vectors(transfers[0], words[0], vectors, Site("test"), signed=False),
+        times_vectors(transfers[1], words[1], zero, Site("test"), signed=False),
     )
     assert np.array_equal(results[0] + results[1], values[:, None] * vectors)
 
@@ -101,31 +101,33 @@ def test_no_batch_key_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(self, purpose, *indices)
 
     monkeypatch.setattr(hashing.BatchKeys, "cipher", watched)
-    pairs = ideal_transfers("keys")
+    transfers = ideal_transfers("keys")
     coins = Coins.seeded("keys")
     bits = to_bits(coins.words(5000), 2)
-    words = ideal_words("keys", pairs, bits)
+    words = ideal_words("keys", transfers, bits)
     vectors = coins.words((5000, 4))
     for index in range(2):
         site = Site("gradient", (index,))
-        run_both(*(times_vectors(p, w, vectors, site, signed=True) for p, w in _both(pairs, words)))
+        run_both(
+            *(times_vectors(p, w, vectors, site, signed=True) for p, w in _both(transfers, words))
+        )
         site = Site("to-arithmetic", (index,))
-        run_both(*(to_arithmetic(p, w, site) for p, w in _both(pairs, words)))
+        run_both(*(to_arithmetic(p, w, site) for p, w in _both(transfers, words)))
     assert len(seen) > 40
     assert len(seen) == len(set(seen))
 
 
 def _both(
-    pairs: tuple[Transfers, Transfers], words: tuple[SharedWords, ...]
+    transfers: tuple[Transfers, Transfers], words: tuple[SharedWords, ...]
 ) -> Iterator[tuple[Transfers, SharedWords]]:
-    return zip(pairs, words, strict=True)
+    return zip(transfers, words, strict=True)
 
 
 @pytest.mark.req("PPMF-ERR-003")
 def test_a_payload_of_the_wrong_length_is_refused() -> None:
-    pairs = ideal_transfers("short")
-    words = ideal_words("short", pairs, np.ones((3, 2), dtype=np.uint8))
-    program = to_arithmetic(pairs[1], words[1], Site("test"))
+    transfers = ideal_transfers("short")
+    words = ideal_words("short", transfers, np.ones((3, 2), dtype=np.uint8))
+    program = to_arithmetic(transfers[1], words[1], Site("test"))
     program.send(None)
     with pytest.raises(EncodingError, match="transfer payload: 5 bytes where 48 are due"):
         program.send(message_of(TransferPayload, payload=bytes(5)))

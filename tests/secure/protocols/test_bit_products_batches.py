@@ -20,8 +20,8 @@ def test_two_words_take_one_block() -> None:
 @pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-006")
 @pytest.mark.parametrize("length", [2, 5])
 def test_no_batch_key_serves_more_calls_than_it_may(length: int) -> None:
-    pair, _ = ideal_transfers("batches")
+    transfers, _ = ideal_transfers("batches")
     step = MAX_CALLS // (2 * _blocks(length))  # both keys of a transfer, so many blocks each
     rows = 2 * step + 7
-    found = [part for _, part in _batches(pair, Site("test"), CSP, 0, (rows, length))]
+    found = [part for _, part in _batches(transfers, Site("test"), CSP, 0, (rows, length))]
     assert found == [slice(0, step), slice(step, 2 * step), slice(2 * step, rows)]

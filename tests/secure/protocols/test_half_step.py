@@ -91,7 +91,7 @@ def opened(halves: list[Steps]) -> tuple[list[int], dict[str, list[int]]]:
 def test_every_intermediate_equals_the_oracles(
     params: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problems = watch(monkeypatch, training, "problem")
+    problems = watch(monkeypatch, training, "make_sub_problem")
     made = watch(monkeypatch, StepRule, "make")
     gradients = watch(monkeypatch, half_step, "_gradient")
     moves = watch(monkeypatch, half_step, "_moves")
@@ -105,10 +105,10 @@ def test_every_intermediate_equals_the_oracles(
         side, other = state.side, "items" if state.side == "users" else "users"
         rows, Y = sides[side], sides[other]
         steps = state.half_step.steps
-        gram, offset, squares = _problem(rated[side], Y, params)
+        gram, at_zero, squares = _problem(rated[side], Y, params)
         shares = problems["products", number]
         assert added([half.gram for half in shares]) == gram
-        assert added([half.offset for half in shares]) == offset
+        assert added([half.gradient_at_zero for half in shares]) == at_zero
         assert added([half.squares for half in shares]) == squares == [s.squares for s in steps]
 
         name = ("steps", number) if params.step_rule == "lipschitz" else (f"count-steps/{side}",)
@@ -123,7 +123,7 @@ def test_every_intermediate_equals_the_oracles(
             G = [
                 [
                     sum(gram[k][l][i] * x for l, x in enumerate(row))
-                    + offset[k][i]
+                    + at_zero[k][i]
                     + params.ridge_int * row[k]
                     for i, row in enumerate(rows)
                 ]
@@ -154,15 +154,15 @@ def _problem(
     """S, the gradient at zero, and q2 by chapter 4's formulas, from the ratings in the clear."""
     d, D, f, fr = params.rank, params.row_rank, params.frac_bits, params.rating_frac_bits
     gram = [[[0] * len(rated) for _ in range(D)] for _ in range(D)]
-    offset = [[0] * len(rated) for _ in range(D)]
+    at_zero = [[0] * len(rated) for _ in range(D)]
     squares = [0] * len(rated)
     for i, (counterparts, values) in enumerate(rated):
         for j, x in zip(counterparts, values, strict=True):
             y = [*Y[j][:d], 1 << f] if params.bias else Y[j]
             constant = Y[j][d] if params.bias else 0
             for k in range(D):
-                offset[k][i] += y[k] * ((constant << f) - (x << (2 * f - fr)))
+                at_zero[k][i] += y[k] * ((constant << f) - (x << (2 * f - fr)))
                 for l in range(D):
                     gram[k][l][i] += y[k] * y[l]
             squares[i] += sum(value * value for value in Y[j][:d])
-    return gram, offset, squares
+    return gram, at_zero, squares

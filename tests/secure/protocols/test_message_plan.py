@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.protocols.message_plan import MessagePlan, limits
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
@@ -67,14 +67,14 @@ def read_from_the_chapters(
 @pytest.mark.parametrize("name", SUITES)
 def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> None:
     session = Session(params, ids(5), ids(4), name, bytes(16))
-    assert planned(MessagePlan.of(session, suite(name))) == read_from_the_chapters(session)
+    assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
 
 
 @pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
     session = Session(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
-    plan = MessagePlan.of(session, suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
+    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
     assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
 
 
@@ -82,7 +82,7 @@ def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
 def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, name: str) -> None:
     params = Parameters(rank=rank, iterations=1)
     session = Session(params, ids(users), tuple(sorted(ids(items), key=int)), name, bytes(16))
-    assert planned(MessagePlan.of(session, suite(name))) == read_from_the_chapters(session)
+    assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
@@ -92,10 +92,10 @@ def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, itera
     session = Session(params, ids(5), ids(4), SUITES[0], bytes(16))
     largest: dict[tuple[str, str], int] = defaultdict(int)
     for done in range(2):
-        plan = MessagePlan.of(session, suite(SUITES[0]), epoch=epoch, held=(2, 1), done=done)
+        plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 1), done=done)
         for way, messages in planned(plan).items():
             largest[way] = max(largest[way], *(length for _, length in messages))
-    found = limits(session, suite(SUITES[0]), epoch)
+    found = limits(session, cipher_suite(SUITES[0]), epoch)
     assert found.keys() == largest.keys()
     for way, limit in found.items():
         assert largest[way] <= limit <= largest[way] + 8, way  # a number takes 1 to 9 bytes
@@ -106,7 +106,7 @@ def test_every_type_of_message_has_its_place_in_the_plan() -> None:
     kinds = {
         due.kind
         for epoch in (0, 1)
-        for due in MessagePlan.of(session, suite(SUITES[0]), epoch=epoch).messages()
+        for due in MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch).messages()
     }
     assert kinds == set(wire.MESSAGES.values())
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, Suite
+from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme
 from ppmf_secure.protocols import ratings_product
 from ppmf_secure.protocols.ratings_product import (
     BATCH_BYTES,
     Orientation,
-    Product,
+    RatingsProduct,
     orientations,
-    set_up,
+    set_up_products,
 )
-from ppmf_secure.session.cipher_suites import suite
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Side
@@ -32,12 +32,12 @@ NAMES = (CSP, RECSYS)
 
 
 def _set_up_both(
-    chosen: Suite, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
-) -> list[Product]:
+    chosen: ProductScheme, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
+) -> list[RatingsProduct]:
     coins = [Coins.seeded(f"{label}/{me}") for me in NAMES]
     keys = [chosen.generate(c) for c in coins]
-    programs: list[Program[list[Product]]] = [
-        set_up(
+    programs: list[Program[list[RatingsProduct]]] = [
+        set_up_products(
             NAMES[p],
             chosen,
             keys[p],
@@ -62,7 +62,7 @@ def _set_up_both(
 def test_the_servers_shares_add_up_to_the_product(
     rows: int, width: int, columns: int, name: str, label: str
 ) -> None:
-    chosen = ideal_suite().products if name == "ideal" else suite(name).products
+    chosen = ideal_suite().products if name == "ideal" else cipher_suite(name).products
     uses = (slice(0, columns), slice(0, max(1, columns - 1)))
     orientation = Orientation(Side.USERS, Layout(rows, (width, width), 10_000), uses)
     coins = Coins.seeded(label)
@@ -100,10 +100,12 @@ def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
     orientation = Orientation(Side.USERS, Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
     zero = np.zeros((1, 1), dtype=np.uint64)
 
-    def waiting() -> Program[list[Product]]:
+    def waiting() -> Program[list[RatingsProduct]]:
         key = chosen.generate(Coins.seeded("k"))
         peer = chosen.peer(key.public)
-        program = set_up(CSP, chosen, key, peer, [(orientation, (zero, zero))], Coins.seeded("c"))
+        program = set_up_products(
+            CSP, chosen, key, peer, [(orientation, (zero, zero))], Coins.seeded("c")
+        )
         program.send(None)
         program.send(None)
         return program

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from ppmf_secure.effects import Receive, Send
-from ppmf_secure.protocols.resumption import agree, lineage
+from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
 )
@@ -26,7 +26,7 @@ def name(of: Checkpoint) -> bytes:
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
     peer = me.peer
-    program = agree(me, mine)
+    program = agree_on_checkpoint(me, mine)
     sent = next(program)
     assert isinstance(sent, Send)
     assert isinstance(sent.message, wire.Resume)
@@ -77,7 +77,7 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree(RECSYS, [])
+    program = agree_on_checkpoint(RECSYS, [])
     program.send(None)
     program.send(None)
     with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):

@@ -36,37 +36,39 @@ def _clamped(z: int) -> int:
     label=st.text("pq", max_size=6),
 )
 def test_shares_in_xor_shares_out(z: list[int], label: str) -> None:
-    pairs = ideal_transfers(label)
+    transfers = ideal_transfers(label)
     total = np.array(z, dtype=np.uint64)
     mine = Coins.seeded(label).words(total.shape)
     theirs = total - mine
     site = Site("test")
     labels = run_both(
-        run_circuit(pairs[0], CIRCUIT, mine, {}, site),
-        run_circuit(pairs[1], CIRCUIT, theirs, {}, site),
+        run_circuit(transfers[0], CIRCUIT, mine, {}, site),
+        run_circuit(transfers[1], CIRCUIT, theirs, {}, site),
     )
     words = run_both(
-        share_outputs(pairs[0], labels[0]["word"]), share_outputs(pairs[1], labels[1]["word"])
+        share_outputs(transfers[0], labels[0]["word"]),
+        share_outputs(transfers[1], labels[1]["word"]),
     )
     opened = from_bits(words[0].bits ^ words[1].bits, signed=True).astype(np.int64)
     assert opened.tolist() == [_clamped(value) for value in z]
     for sender, chooser in ((0, 1), (1, 0)):
         choice = words[chooser].bits.astype(np.uint64)[..., None]
-        keys = words[sender].sent ^ choice * words[sender].offset
-        assert np.array_equal(keys, words[chooser].chosen), "the transfers of both directions"
+        keys = words[sender].sender_keys ^ choice * words[sender].offset
+        assert np.array_equal(keys, words[chooser].chosen_keys), "the transfers of both directions"
 
 
 @pytest.mark.req("PPMF-GCB-006")
 def test_more_elements_than_a_chunk() -> None:
-    pairs = ideal_transfers("chunks")
+    transfers = ideal_transfers("chunks")
     total, mine = (Coins.seeded(label).words(5000) for label in "ab")
     site = Site("test")
     labels = run_both(
-        run_circuit(pairs[0], CIRCUIT, mine, {}, site),
-        run_circuit(pairs[1], CIRCUIT, total - mine, {}, site),
+        run_circuit(transfers[0], CIRCUIT, mine, {}, site),
+        run_circuit(transfers[1], CIRCUIT, total - mine, {}, site),
     )
     words = run_both(
-        share_outputs(pairs[0], labels[0]["word"]), share_outputs(pairs[1], labels[1]["word"])
+        share_outputs(transfers[0], labels[0]["word"]),
+        share_outputs(transfers[1], labels[1]["word"]),
     )
     opened = from_bits(words[0].bits ^ words[1].bits, signed=True).astype(np.int64)
     low = (total & np.uint64(2**WIDTH - 1)).tolist()
@@ -76,25 +78,25 @@ def test_more_elements_than_a_chunk() -> None:
 @pytest.mark.req("PPMF-OTE-007")
 def test_bits_get_transfers_both_ways() -> None:
     """What a checkpoint keeps are bits alone; `share_words` makes them usable again."""
-    pairs = ideal_transfers("again")
+    transfers = ideal_transfers("again")
     bits = [Coins.seeded(label).bits((3, 50)) for label in "cd"]
-    words = run_both(share_words(pairs[0], bits[0]), share_words(pairs[1], bits[1]))
+    words = run_both(share_words(transfers[0], bits[0]), share_words(transfers[1], bits[1]))
     for sender, chooser in ((0, 1), (1, 0)):
         choice = bits[chooser].astype(np.uint64)[..., None]
-        keys = words[sender].sent ^ choice * words[sender].offset
-        assert np.array_equal(keys, words[chooser].chosen)
+        keys = words[sender].sender_keys ^ choice * words[sender].offset
+        assert np.array_equal(keys, words[chooser].chosen_keys)
 
 
 @pytest.mark.req("PPMF-ERR-003")
 def test_tables_and_columns_of_the_wrong_length_are_refused() -> None:
-    pairs = ideal_transfers("short")
+    transfers = ideal_transfers("short")
     share = to_bits(np.arange(2, dtype=np.uint64), 1)[0].astype(np.uint64)
-    evaluator = run_circuit(pairs[1], CIRCUIT, share, {}, Site("test"))
+    evaluator = run_circuit(transfers[1], CIRCUIT, share, {}, Site("test"))
     evaluator.send(None)
     evaluator.send(None)
     with pytest.raises(EncodingError, match="garbled tables: 7 bytes"):
-        evaluator.send(message_of(GarbledTables, tables=bytes(7)))
-    garbler = run_circuit(pairs[0], CIRCUIT, share, {}, Site("test"))
+        evaluator.send(GarbledTables(bytes(7)))
+    garbler = run_circuit(transfers[0], CIRCUIT, share, {}, Site("test"))
     garbler.send(None)
     with pytest.raises(EncodingError, match="OT columns for 40 transfers"):
         garbler.send(message_of(TransferColumns, columns=bytes(9)))

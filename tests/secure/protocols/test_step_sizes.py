@@ -54,9 +54,9 @@ def test_thresholds_are_those_the_prox_asks_for() -> None:
         assert set(factor_rule(params).circuit(params, 4).outputs) == {"step"} | thresholds
 
 
-def server_of(pair: Transfers, params: Parameters) -> Server:
+def server_of(transfers: Transfers, params: Parameters) -> Server:
     session = Session(params, ("1",), ("1",), "ideal", bytes(16))
-    return Server(session, pair, bytes(32), {}, {})
+    return Server(session, transfers, bytes(32), {}, {})
 
 
 def thresholds_of(halves: tuple[np.ndarray, np.ndarray]) -> list[int]:
@@ -71,8 +71,8 @@ def thresholds_of(halves: tuple[np.ndarray, np.ndarray]) -> list[int]:
 def test_steps_and_thresholds_are_the_specifications(params: Parameters) -> None:
     f, q, g = params.frac_bits, params.step_bits, params.step_guard_bits
     s, terms = params.curvature_shift, 300
-    site, halves = Site("test"), ideal_transfers("steps")
-    servers = [server_of(pair, params) for pair in halves]
+    site, both = Site("test"), ideal_transfers("steps")
+    servers = [server_of(transfers, params) for transfers in both]
     largest = terms if params.step_rule == "count" else terms * 2 << 2 * (1 + f)
     values = np.array([0, 1, 3, largest // 3, largest], dtype=np.uint64)
     mine = np.arange(5, dtype=np.uint64) * np.uint64(2**61 + 12345)

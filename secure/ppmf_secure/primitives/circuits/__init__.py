@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boolean circuits, and how they are garbled and evaluated.
+"""Boolean circuits: how they are built, which ones a training needs, and how they are garbled.
 
-- `netlist`: circuits of XOR, AND and NOT gates, and their builder; begin here;
-- `training_circuits`: the circuits `reciprocal` and `update` of chapter 4;
-- `half_gates`: garbling and evaluating; `label_slots`: the buffers in which labels are kept;
-- `bristol`: circuits as text in Bristol Fashion.
+In the order to read them: `netlist` is a circuit and its builder; `training_circuits` builds the
+two circuits of chapter 4, "Circuits"; `wire_labels` says what a label is and what can be read from
+it; `half_gates` garbles and evaluates (chapter 4, "Garbled circuits"), and keeps labels where
+`label_slots` says. `bristol` exchanges circuits with other tools; no party needs it.
 """

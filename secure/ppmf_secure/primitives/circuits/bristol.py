@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Circuits as text in Bristol Fashion, the format circuit tools exchange.
+"""Circuits as text in Bristol Fashion, the format in which circuit tools exchange them.
 
-Source: N. Smart and others, "(Bristol Fashion) MPC circuits", KU Leuven,
-https://nigelsmart.github.io/MPC-Circuits/. A file is
+The source is N. Smart and others, "(Bristol Fashion) MPC circuits", KU Leuven,
+https://nigelsmart.github.io/MPC-Circuits/. A file consists of
 
     number of gates, number of wires
     number of input words, width of each
     number of output words, width of each
                                                     (an empty line)
-    a line a gate: inputs, outputs, the wires read, the wire driven, the operation
+    for each gate: inputs, outputs, the wires read, the wire driven, the operation
 
-The first wires are the input words', lowest bit first, the last ones the output words'. XOR, AND
-and INV are the gates of `netlist`. Every output bit being a wire of its own, one that is also an
-input or a second output is copied by EQW, and a constant is set by EQ (its operand is the bit).
-The format has no place for the words' names, nor for comments.
+The first wires are those of the input words, the lowest bit first; the last wires are those of the
+output words. XOR, AND and INV are the gates of `netlist`. Every output bit is a wire of its own, so
+one that is also an input or another output is copied by EQW, and a constant is set by EQ, whose
+operand is the bit. The format has neither names of words nor comments.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from ppmf_secure.primitives.circuits.netlist import (
 from ppmf_spec.errors import EncodingError
 
 MAX_WIRES = 1 << 22
-"""Wires of a circuit that is read: the header of a hostile file shall not cost memory."""
+"""The most wires of a circuit that is read, so that a hostile header cannot claim memory."""
 
 _CONSTANTS = {CONSTANT_ZERO: 0, CONSTANT_ONE: 1}
 
 
 def to_bristol(circuit: Circuit) -> str:
-    """The circuit as text, its gates in their order and the copies of outputs last."""
+    """The circuit as text: its gates in their order, then the copies of outputs."""
     outputs = [wire for word in circuit.outputs.values() for wire in word]
     driven = range(circuit.input_count, circuit.input_count + len(circuit.gates))
     # The first output bit that a gate drives names the gate's wire; the others are copies.
@@ -75,8 +75,9 @@ def to_bristol(circuit: Circuit) -> str:
 def from_bristol(text: str, inputs: Sequence[str], outputs: Sequence[str]) -> Circuit:
     """The circuit of a text, with these names for its words.
 
-    It passes through the builder, so constants fold and needless gates go; what `to_bristol` wrote
-    comes back as it was. Raises EncodingError, naming the line, for anything else than a circuit.
+    It passes through the builder, which leaves out gates that are not needed; a text of
+    `to_bristol` comes back as the same circuit. Raises EncodingError, which names the line, for a
+    text that is no circuit.
     """
     lines = [(at, line.split()) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     if len(lines) < 3:
@@ -111,7 +112,7 @@ def from_bristol(text: str, inputs: Sequence[str], outputs: Sequence[str]) -> Ci
 def _read_gate(
     b: Builder, literals: dict[int, Literal], at: int, tokens: list[str], wires: int
 ) -> None:
-    """Add the gate of one line: the literal of the wire it drives."""
+    """Add the gate of one line: its literal is that of the wire it drives."""
     operations: dict[str, tuple[int, Callable[[list[Literal]], Literal]]] = {
         "XOR": (2, lambda read: b.xor(*read)),
         "AND": (2, lambda read: b.and_(*read)),

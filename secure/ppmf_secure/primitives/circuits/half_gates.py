@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Garbled circuits: half gates, free XOR, point-and-permute (chapter 4, "Garbled circuits").
 
-Each wire has two labels of 128 bits, L0 for 0 and L1 = L0 ^ delta for 1, with one secret offset
-delta for all wires; the evaluator holds one of them, the *active* label L0 ^ v delta of the value
-v, and cannot tell which. The lowest bit of delta is 1, so that the lowest bit of an active label,
-its *colour*, is v ^ lsb(L0): the value masked by the garbler's *permute bit*. Of an output wire the
-two bits are XOR shares of the value, without a message.
+Each wire has two labels of 128 bits, L0 for the value 0 and L1 = L0 ^ offset for 1. The offset is
+secret and the same for all wires; its lowest bit is 1. The evaluator holds one label of each wire,
+the *active* one, and cannot tell which of the two it is. `wire_labels` says what colours and
+permute bits are.
 
-XOR and NOT gates cost nothing: labels are XORed; the garbler's zero label of a NOT gate is its
-input's ^ delta, and the evaluator does nothing. An AND gate is two half gates of one ciphertext
-each (Zahur, Rosulek and Evans, "Two halves make a whole", EUROCRYPT 2015). With a, b the zero
-labels, p_a, p_b their permute bits and H the hash of `hashing` under the tweaks g = 2e and
+XOR and NOT gates cost nothing. For an XOR gate labels are XORed; for a NOT gate the garbler XORs
+the zero label with the offset, and the evaluator does nothing. An AND gate is two half gates of one
+ciphertext each (Zahur, Rosulek and Evans, "Two halves make a whole", EUROCRYPT 2015). With a, b the
+zero labels, p_a, p_b their permute bits, and H the hash of `hashing` under the tweaks g = 2e and
 h = 2e + 1 of element e,
 
-    T_G = H(a, g) ^ H(a ^ delta, g) ^ p_b delta         W_G = H(a, g) ^ p_a T_G
-    T_E = H(b, h) ^ H(b ^ delta, h) ^ a                 W_E = H(b, h) ^ p_b (T_E ^ a)
+    T_G = H(a, g) ^ H(a ^ offset, g) ^ p_b offset       W_G = H(a, g) ^ p_a T_G
+    T_E = H(b, h) ^ H(b ^ offset, h) ^ a                W_E = H(b, h) ^ p_b (T_E ^ a)
 
-and W_G ^ W_E is the zero label of a & b; with active labels and colours instead of a, b, p_a, p_b,
-the same right-hand formulas give the active one.
+and W_G ^ W_E is the zero label of a & b. With active labels and colours in the place of a, b, p_a,
+p_b, the formulas on the right give the active label.
 
-One circuit is garbled for all elements at once, gate by gate, in whole arrays. Every gate of every
-call has a hash key of its own, so tweaks need not tell gates apart. Labels of a word are arrays
-(width, n, 2) of uint64, lowest bit first.
+The evaluator lacks one label of every wire. Each table contains a hash of it, which looks uniform
+if the hash is tweakable circular correlation robust (`hashing`; chapter 6, "The proof", game G_6).
+
+One circuit is garbled for all elements at once, gate by gate, in operations on whole arrays. Every
+AND gate of every call has a hash key of its own, so tweaks need not tell gates apart. The labels of
+a word are an array (width, n, 2), the lowest bit first.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from numpy.typing import NDArray
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Labels
 from ppmf_secure.primitives.circuits.label_slots import Schedule, schedule
 from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
@@ -40,56 +42,57 @@ from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
 CipherOfGate = Callable[[int], CipherContext]
 
 MAX_ELEMENTS = MAX_CALLS // 4
-"""Elements of one call: the garbler hashes four labels an element under one gate's key."""
+"""The most elements of one call: the garbler hashes four labels of each under one gate's key."""
 
 
 class Garbler:
-    """Garbles a circuit under the free-XOR offset delta (2,), the lowest bit of delta[0] being 1.
+    """The garbler of a circuit, under an offset (2,) whose lowest bit is 1.
 
-    Keeps its buffers between calls; not for use from two threads at once.
+    It keeps its buffers between calls, so two threads must not use one garbler at once.
     """
 
-    def __init__(self, circuit: Circuit, delta: Words) -> None:
-        if delta.shape != (2,) or not delta[0] & np.uint64(1):
+    def __init__(self, circuit: Circuit, offset: Labels) -> None:
+        if offset.shape != (2,) or not offset[0] & np.uint64(1):
             raise ValueError("the offset has two words, and its lowest bit is 1")
         self._circuit = circuit
-        self._delta = delta
+        self._offset = offset
         self._schedule = schedule(circuit)
         self._scratch: _GarblerScratch | None = None
 
     def garble(
-        self, zero: Mapping[str, Words], cipher_of_gate: CipherOfGate
-    ) -> tuple[Words, dict[str, Words]]:
+        self, zero: Mapping[str, Labels], cipher_of_gate: CipherOfGate
+    ) -> tuple[Labels, dict[str, Labels]]:
         """The tables and the zero labels of the outputs, for n <= MAX_ELEMENTS elements.
 
-        zero: the zero labels (width, n, 2) of each input word. cipher_of_gate: the hash key of the
-        j-th AND gate; no two calls of a run, with or without the same offset, may share one.
-        Returns tables (and_count, n, 2, 2): of each gate and element T_G, T_E; and the outputs'
-        labels. A constant output has the active label 0, hence the zero label 0 or delta
-        (PPMF-GCB-001, -003).
+        zero: for each input word its zero labels (width, n, 2).
+        cipher_of_gate: the permutation of AND gate number j. No two calls of a run may share one,
+            whether or not they share the offset.
+        Returns the tables (and_count, n, 2, 2), T_G and T_E for each gate and element, and the zero
+        labels of each output word. A constant output has the active label 0, hence the zero label
+        0 or the offset (PPMF-GCB-001, -003).
         """
         n = _elements(self._circuit, zero)
         if self._scratch is None or self._scratch.elements != n:
-            self._scratch = _GarblerScratch(self._delta, n, self._schedule.slots)
+            self._scratch = _GarblerScratch(self._offset, n, self._schedule.slots)
         scratch = self._scratch
         labels = _inputs(self._circuit, zero) + list(scratch.slots)
         tables = np.empty((self._circuit.and_count, n, 2, 2), dtype=np.uint64)
-        gate = 0
-        for step in self._schedule.steps:
-            left, right, out = labels[step.left], labels[step.right], labels[step.out]
-            match step.kind:
+        number = 0
+        for gate in self._schedule.gates:
+            left, right, out = labels[gate.left], labels[gate.right], labels[gate.out]
+            match gate.kind:
                 case Kind.XOR:
                     np.bitwise_xor(left, right, out=out)
                 case Kind.NOT:
-                    np.bitwise_xor(left, scratch.delta, out=out)
+                    np.bitwise_xor(left, scratch.offset, out=out)
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(gate), tables[gate], out)
-                    gate += 1
-        return tables, _outputs(self._schedule, labels, self._delta)
+                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    number += 1
+        return tables, _outputs(self._schedule, labels, self._offset)
 
 
 class Evaluator:
-    """Evaluates a garbled circuit on active labels. Keeps its buffers between calls."""
+    """The evaluator of a circuit. It keeps its buffers between calls, as the garbler does."""
 
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
@@ -97,12 +100,12 @@ class Evaluator:
         self._scratch: _EvaluatorScratch | None = None
 
     def evaluate(
-        self, active: Mapping[str, Words], tables: Words, cipher_of_gate: CipherOfGate
-    ) -> dict[str, Words]:
+        self, active: Mapping[str, Labels], tables: Labels, cipher_of_gate: CipherOfGate
+    ) -> dict[str, Labels]:
         """The active labels of the outputs, from those of the inputs and the garbler's tables.
 
-        Shapes and keys are those of `Garbler.garble`. Wrong tables give wrong labels, unnoticed:
-        the parties are honest (PPMF-GCB-001).
+        Shapes and permutations are those of `Garbler.garble`. Wrong tables give wrong labels and no
+        error, since both parties are assumed to follow the protocol (PPMF-GCB-001).
         """
         n = _elements(self._circuit, active)
         if tables.shape != (self._circuit.and_count, n, 2, 2):
@@ -111,46 +114,48 @@ class Evaluator:
             self._scratch = _EvaluatorScratch(n, self._schedule.slots)
         scratch = self._scratch
         labels = _inputs(self._circuit, active) + list(scratch.slots)
-        gate = 0
-        for step in self._schedule.steps:
-            left, right, out = labels[step.left], labels[step.right], labels[step.out]
-            match step.kind:
+        number = 0
+        for gate in self._schedule.gates:
+            left, right, out = labels[gate.left], labels[gate.right], labels[gate.out]
+            match gate.kind:
                 case Kind.XOR:
                     np.bitwise_xor(left, right, out=out)
                 case Kind.NOT:
                     out[:] = left
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(gate), tables[gate], out)
-                    gate += 1
+                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    number += 1
         return _outputs(self._schedule, labels, np.zeros(2, dtype=np.uint64))
 
 
 class _GarblerScratch:
     """The garbler's buffers for n elements, and its AND gate."""
 
-    def __init__(self, delta: Words, elements: int, slots: int) -> None:
+    def __init__(self, offset: Labels, elements: int, slots: int) -> None:
         self.elements = elements
         self.slots = np.empty((slots, elements, 2), dtype=np.uint64)
-        self.delta = np.tile(delta, (elements, 1))
+        self.offset = np.tile(offset, (elements, 1))
         first = 2 * np.arange(elements, dtype=np.uint64)
         self._hash = TweakedHash(np.concatenate([first, first, first + 1, first + 1]))
         self._mask_a, self._mask_b, self._table = np.empty((3, elements, 2), dtype=np.uint64)
 
-    def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
-        """T_G, T_E to tables (n, 2, 2), the zero label to out (n, 2); the module's formulas
-        (PPMF-GCB-002).
+    def and_(
+        self, a: Labels, b: Labels, cipher: CipherContext, tables: Labels, out: Labels
+    ) -> None:
+        """Write T_G, T_E to tables (n, 2, 2) and the zero label to out (n, 2), by the formulas of
+        the module (PPMF-GCB-002).
         """
         blocks = self._hash.blocks.reshape(4, self.elements, 2)
         blocks[0], blocks[2] = a, b
-        np.bitwise_xor(a, self.delta, out=blocks[1])
-        np.bitwise_xor(b, self.delta, out=blocks[3])
+        np.bitwise_xor(a, self.offset, out=blocks[1])
+        np.bitwise_xor(b, self.offset, out=blocks[3])
         a0, a1, b0, b1 = self._hash(cipher).reshape(4, self.elements, 2)
         mask_a, mask_b, table, halves = self._mask_a, self._mask_b, self._table, _items(tables)
         _colour_mask(a, mask_a)
         _colour_mask(b, mask_b)
 
         np.bitwise_xor(a0, a1, out=a1)
-        np.bitwise_and(mask_b, self.delta, out=table)
+        np.bitwise_and(mask_b, self.offset, out=table)
         np.bitwise_xor(table, a1, out=table)
         halves[:, 0] = _items(table)
         np.bitwise_and(table, mask_a, out=table)
@@ -174,8 +179,10 @@ class _EvaluatorScratch:
         self._hash = TweakedHash(np.concatenate([first, first + 1]))
         self._mask, self._table = np.empty((2, elements, 2), dtype=np.uint64)
 
-    def and_(self, a: Words, b: Words, cipher: CipherContext, tables: Words, out: Words) -> None:
-        """The active label to out (n, 2), from active labels a, b and tables (n, 2, 2)
+    def and_(
+        self, a: Labels, b: Labels, cipher: CipherContext, tables: Labels, out: Labels
+    ) -> None:
+        """Write the active label to out (n, 2), from active labels a, b and tables (n, 2, 2)
         (PPMF-GCB-002).
         """
         blocks = self._hash.blocks.reshape(2, self.elements, 2)
@@ -196,50 +203,8 @@ class _EvaluatorScratch:
         np.bitwise_xor(out, table, out=out)
 
 
-def public_labels(cipher: CipherContext, width: int, elements: int) -> Words:
-    """Active labels (width, n, 2) that both parties make for themselves, for the garbler's inputs.
-
-    AES in counter mode under a public batch key of a purpose of its own, used for nothing else.
-    Known to the evaluator, as active labels are, and independent of delta and of the values
-    (PPMF-GCB-004).
-    """
-    counters = np.zeros((width, elements, 2), dtype="<u8")
-    counters[..., 0] = np.arange(width * elements, dtype="<u8").reshape(width, elements)
-    labels = np.frombuffer(cipher.update(counters.tobytes()), dtype="<u8")
-    return labels.astype(np.uint64, copy=False).reshape(width, elements, 2)
-
-
-def public_inputs(cipher: CipherContext, bits: NDArray[np.uint8], delta: Words) -> Words:
-    """The garbler's zero labels (width, n, 2) for its own input bits (width, n): no message.
-
-    The active label is `public_labels`, whatever the bit; the zero label makes it so
-    (PPMF-GCB-004).
-    """
-    labels = public_labels(cipher, *bits.shape)
-    return labels ^ _times(bits, delta)
-
-
-def permute_bits(zero: Words) -> NDArray[np.uint8]:
-    """The garbler's XOR share (width, n) of the values with zero labels (width, n, 2)."""
-    return (zero[..., 0] & np.uint64(1)).astype(np.uint8)
-
-
-def colours(active: Words) -> NDArray[np.uint8]:
-    """The evaluator's XOR share (width, n) of the values with active labels (width, n, 2)."""
-    return permute_bits(active)
-
-
-def choice_keys(zero: Words, delta: Words) -> Words:
-    """The labels of colour 0: L0 ^ lsb(L0) delta, shape (width, n, 2) (PPMF-GCB-008).
-
-    The evaluator's active label is this ^ colour delta: a correlated oblivious transfer of offset
-    delta with the evaluator's colour as the choice, already done (chapter 4, "Oblivious transfer").
-    """
-    return zero ^ _times(permute_bits(zero), delta)
-
-
-def _elements(circuit: Circuit, labels: Mapping[str, Words]) -> int:
-    """The common number of elements of the input labels, whose shapes it checks."""
+def _elements(circuit: Circuit, labels: Mapping[str, Labels]) -> int:
+    """The number of elements of the input labels, once their shapes are checked."""
     n = int(next(iter(labels.values())).shape[1])
     shapes = {name: word.shape for name, word in labels.items()}
     if shapes != {name: (width, n, 2) for name, width in circuit.inputs.items()}:
@@ -249,13 +214,13 @@ def _elements(circuit: Circuit, labels: Mapping[str, Words]) -> int:
     return n
 
 
-def _inputs(circuit: Circuit, labels: Mapping[str, Words]) -> list[Words]:
-    """The labels (n, 2) of each input wire, in order; they are only read."""
+def _inputs(circuit: Circuit, labels: Mapping[str, Labels]) -> list[Labels]:
+    """The labels (n, 2) of each input wire, in order. They are read only."""
     return [wire for name in circuit.inputs for wire in labels[name]]
 
 
-def _outputs(schedule: Schedule, labels: list[Words], one: Words) -> dict[str, Words]:
-    """Copies of the output words' labels; those of a constant 0 are zero, of a constant 1 `one`."""
+def _outputs(schedule: Schedule, labels: list[Labels], one: Labels) -> dict[str, Labels]:
+    """Copies of the output words' labels: zeros for a constant 0, `one` for a constant 1."""
     n = labels[0].shape[0]
     constants = {
         CONSTANT_ZERO: np.zeros((n, 2), dtype=np.uint64),
@@ -267,23 +232,17 @@ def _outputs(schedule: Schedule, labels: list[Words], one: Words) -> dict[str, W
     }
 
 
-def _colour_mask(labels: Words, out: Words) -> None:
-    """All ones in both words where a label's lowest bit is 1, zeros elsewhere."""
+def _colour_mask(labels: Labels, out: Labels) -> None:
+    """Write all ones to `out` where a label's lowest bit is 1, zeros elsewhere."""
     low = out[:, 0]
     np.bitwise_and(labels[:, 0], np.uint64(1), out=low)
     np.negative(low, out=low)
     out[:, 1] = low
 
 
-def _items(labels: Words) -> NDArray[np.complex128]:
-    """Labels (..., 2) as one item of 16 bytes each, which numpy copies fast at a stride.
+def _items(labels: Labels) -> NDArray[np.complex128]:
+    """A view of labels (..., 2) as one item of 16 bytes each, which numpy copies fast.
 
-    Nothing is ever computed with the complex numbers: a copy keeps all bits.
+    Nothing is computed with the complex numbers; a copy keeps all their bits.
     """
     return labels.view(np.complex128)[..., 0]
-
-
-def _times(bits: NDArray[np.uint8], delta: Words) -> Words:
-    """The offset delta (2,) where a bit is 1, zero where it is 0: (..., 2)."""
-    mask = np.negative(bits.astype(np.uint64))
-    return np.stack([mask & delta[0], mask & delta[1]], axis=-1)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the labels of a circuit's wires are kept while it is garbled or evaluated.
+"""The buffers in which the labels of a circuit's wires lie while it is garbled or evaluated.
 
-A label buffer of 4,096 elements has 64 KiB. A gate's is taken from the wires that no later gate
-reads, so that what is live fits a core's cache and nothing is allocated between gates.
+The buffer of one wire has 64 KiB for 4,096 elements. A gate writes to the buffer of a wire that no
+later gate reads, so that all buffers in use fit the cache of a core and none is allocated between
+gates.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO,
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A gate with the places of its labels: the input wires, then reusable slots."""
+class ScheduledGate:
+    """A gate, with the buffers of the labels that it reads and writes.
+
+    Buffers are numbered: first the input wires, which are only read, then the slots.
+    """
 
     kind: Kind
     left: int
@@ -25,15 +29,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The gates of a circuit in order, with as few label buffers as their lifetimes allow."""
+    """The gates of a circuit in order, in as few slots as the lifetimes of the wires allow.
 
-    steps: tuple[Step, ...]
+    slots: their number. outputs: for each output word the buffers of its bits.
+    """
+
+    gates: tuple[ScheduledGate, ...]
     slots: int
     outputs: Mapping[str, tuple[int, ...]]
 
 
 def schedule(circuit: Circuit) -> Schedule:
-    """Give each gate a slot that no wire still needed occupies; outputs keep theirs."""
+    """The schedule of a circuit: each gate gets a slot whose wire is not needed any more.
+
+    The slots of outputs are not used again.
+    """
     inputs = circuit.input_count
     last_use = {wire: index for index, gate in enumerate(circuit.gates) for wire in gate[1:]}
     kept = {wire for word in circuit.outputs.values() for wire in word}
@@ -42,18 +52,18 @@ def schedule(circuit: Circuit) -> Schedule:
     }
     free: list[int] = []
     slots = 0
-    steps: list[Step] = []
+    gates: list[ScheduledGate] = []
     for index, (kind, left, right) in enumerate(circuit.gates):
         if not free:
             free.append(inputs + slots)
             slots += 1
-        # Taken before the inputs' slots are freed: no gate writes where it still reads.
+        # The slot is taken before those of the inputs are freed: no gate writes where it reads.
         out = place[inputs + index] = free.pop()
-        steps.append(Step(kind, place[left], place[right], out))
+        gates.append(ScheduledGate(kind, place[left], place[right], out))
         free += [
             place[wire]
             for wire in {left, right}
             if wire >= inputs and last_use[wire] == index and wire not in kept
         ]
     outputs = {name: tuple(place[w] for w in word) for name, word in circuit.outputs.items()}
-    return Schedule(tuple(steps), slots, outputs)
+    return Schedule(tuple(gates), slots, outputs)

@@ -2,12 +2,13 @@
 """Boolean circuits of XOR, AND and NOT gates, and the builder that makes them small.
 
 Under free XOR only AND gates cost anything (Kolesnikov and Schneider, "Improved garbled circuit:
-free XOR gates and applications", ICALP 2008): `Circuit.and_count` is what a circuit is judged by.
+free XOR gates and applications", ICALP 2008). `Circuit.and_count` is therefore the size of a
+circuit.
 
-While building, a bit is a *literal*: 2 node + 1 if inverted, node 0 being the constant zero (the
-and-inverter notation of Biere's AIGER format). Complements and constants thus never become gates by
-themselves: a NOT gate appears only where an AND gate or an output needs the inverted bit, double
-inversions vanish, and gates with a constant or equal input fold away.
+While a circuit is built, a bit is a *literal*: 2 times its node, plus 1 if it is inverted. Node 0
+is the constant zero. (This is the notation of Biere's AIGER format.) So complements and constants
+are no gates by themselves: a NOT gate appears only where an AND gate or an output needs the
+inverted bit, two inversions cancel, and a gate with a constant or with equal inputs is left out.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from ppmf_secure.arrays import Bits
 
 Literal: TypeAlias = int
 Word: TypeAlias = list[Literal]
-"""The literals of an integer's bits, lowest first."""
+"""The literals of the bits of an integer, the lowest first."""
 
 ZERO: Literal = 0
 ONE: Literal = 1
 
 CONSTANT_ZERO = -1
-"""In `Circuit.outputs`: a bit that is 0 whatever the inputs."""
+"""The wire of an output bit that is 0 whatever the inputs."""
 
 CONSTANT_ONE = -2
-"""In `Circuit.outputs`: a bit that is 1 whatever the inputs."""
+"""The wire of an output bit that is 1 whatever the inputs."""
 
 
 class Kind(Enum):
-    """What a gate computes, by its name in Bristol Fashion."""
+    """The operation of a gate; the values are the names in Bristol Fashion."""
 
     XOR = "XOR"
     AND = "AND"
@@ -45,7 +46,7 @@ class Kind(Enum):
 
 
 class Gate(NamedTuple):
-    """One gate: the wires it reads. A NOT gate reads `left`, and repeats it as `right`."""
+    """One gate and the wires that it reads. A NOT gate reads `left`; its `right` is the same."""
 
     kind: Kind
     left: int
@@ -54,12 +55,13 @@ class Gate(NamedTuple):
 
 @dataclass(frozen=True)
 class Circuit:
-    """A netlist with named words.
+    """A circuit with named input and output words.
 
-    inputs: width of each input word, in order; their wires are 0, 1, 2, ..., lowest bit first.
-    gates: in topological order; gate j drives wire `input_count + j`.
-    outputs: for each output word its wires, lowest bit first; a wire may be an input's, may recur,
-        and may be CONSTANT_ZERO or CONSTANT_ONE.
+    inputs: the width of each input word, in order. Their wires are 0, 1, 2, ..., the lowest bit of
+        a word first.
+    gates: the gates in topological order. Gate j drives wire `input_count + j`.
+    outputs: the wires of each output word, the lowest bit first. A wire may be that of an input,
+        may occur several times, and may be CONSTANT_ZERO or CONSTANT_ONE.
     """
 
     inputs: Mapping[str, int]
@@ -68,21 +70,21 @@ class Circuit:
 
     @cached_property
     def input_count(self) -> int:
-        """Number of input wires."""
+        """The number of input wires."""
         return sum(self.inputs.values())
 
     @cached_property
     def and_count(self) -> int:
-        """Number of AND gates: what garbling, sending and evaluating cost."""
+        """The number of AND gates: garbling, sending and evaluating cost in proportion to it."""
         return sum(gate.kind is Kind.AND for gate in self.gates)
 
     @property
     def widths(self) -> dict[str, int]:
-        """Width of each output word."""
+        """The width of each output word."""
         return {name: len(wires) for name, wires in self.outputs.items()}
 
     def input_wires(self) -> dict[str, range]:
-        """The wires of each input word, lowest bit first."""
+        """The wires of each input word, the lowest bit first."""
         wires, first = {}, 0
         for name, width in self.inputs.items():
             wires[name] = range(first, first + width)
@@ -90,9 +92,10 @@ class Circuit:
         return wires
 
     def evaluate(self, inputs: Mapping[str, Bits]) -> dict[str, Bits]:
-        """In the clear, for n elements at once.
+        """The output words in the clear, for n elements at once.
 
-        inputs: for each input word its bits (width, n), 0 or 1. Returns the same for the outputs.
+        inputs: the bits (width, n) of each input word. The bits of the output words are returned in
+        the same form. Raises ValueError when the words are not those of the circuit.
         """
         shapes = {name: bits.shape[0] for name, bits in inputs.items()}
         if shapes != dict(self.inputs):
@@ -115,20 +118,20 @@ class Circuit:
 
 
 class Builder:
-    """Makes a `Circuit` gate by gate, folding what can be folded.
+    """The builder of a circuit, which leaves out the gates that are not needed.
 
-    Declare all inputs first; then combine literals; name the outputs; `build`.
+    A caller declares all inputs first, combines their literals, names the outputs, and builds.
     """
 
     def __init__(self) -> None:
         self._inputs: dict[str, int] = {}
         self._outputs: dict[str, Word] = {}
-        # Node 0 is the constant; then the inputs (None); then the gates, reading literals.
+        # Node 0 is the constant. Then come the inputs (None), then the gates with their literals.
         self._nodes: list[tuple[Kind, Literal, Literal] | None] = [None]
         self._known: dict[tuple[Kind, Literal, Literal], Literal] = {}
 
     def input(self, name: str, width: int) -> Word:
-        """A new input word."""
+        """A new input word; ValueError if the name is taken or a gate exists already."""
         if self._known or name in self._inputs:
             raise ValueError(f"input {name}: declared twice, or after the first gate")
         self._inputs[name] = width
@@ -137,17 +140,20 @@ class Builder:
         return [2 * node for node in range(first, first + width)]
 
     def output(self, name: str, word: Sequence[Literal]) -> None:
-        """Name a word as an output."""
+        """Name a word as an output; ValueError if the name is taken."""
         if name in self._outputs:
             raise ValueError(f"output {name}: declared twice")
         self._outputs[name] = list(word)
 
     def not_(self, a: Literal) -> Literal:
-        """1 - a; free."""
+        """The negation of a. It costs nothing."""
         return a ^ 1
 
     def xor(self, a: Literal, b: Literal) -> Literal:
-        """A ^ b; free. Inversions move to the result, where another may meet them."""
+        """The exclusive or of a and b. It costs nothing.
+
+        Inversions move to the result, where they may cancel.
+        """
         inverted = (a ^ b) & 1
         a, b = sorted((a & ~1, b & ~1))
         if a == b:
@@ -157,7 +163,7 @@ class Builder:
         return self._gate(Kind.XOR, a, b) ^ inverted
 
     def and_(self, a: Literal, b: Literal) -> Literal:
-        """A & b: the one gate that costs (PPMF-CIR-002)."""
+        """The conjunction of a and b: the one gate that costs something (PPMF-CIR-002)."""
         a, b = sorted((a, b))
         if a == ZERO or a ^ b == 1:  # 0 & b, or x & ~x
             return ZERO
@@ -166,18 +172,18 @@ class Builder:
         return self._gate(Kind.AND, a, b)
 
     def or_(self, a: Literal, b: Literal) -> Literal:
-        """A | b: one AND gate."""
+        """The disjunction of a and b: one AND gate."""
         return self.and_(a ^ 1, b ^ 1) ^ 1
 
     def any(self, literals: Iterable[Literal]) -> Literal:
-        """1 if one of them is: an AND gate less than there are literals."""
+        """Whether any literal is 1. It takes an AND gate less than there are literals."""
         result = ZERO
         for literal in literals:
             result = self.or_(result, literal)
         return result
 
     def all(self, literals: Iterable[Literal]) -> Literal:
-        """1 if every one of them is: an AND gate less than there are literals."""
+        """Whether all literals are 1. It takes an AND gate less than there are literals."""
         result = ONE
         for literal in literals:
             result = self.and_(result, literal)
@@ -191,7 +197,7 @@ class Builder:
         return self._known[node]
 
     def build(self) -> Circuit:
-        """The circuit of the named outputs, without gates that none of them needs
+        """The circuit of the named outputs, without the gates that none of them needs
         (PPMF-CIR-001, -002).
         """
         live = self._live_nodes()
@@ -200,7 +206,7 @@ class Builder:
         gates: list[Gate] = []
 
         def wire(literal: Literal) -> int:
-            """The wire of a literal, inverted by a NOT gate if it must be and is not yet."""
+            """The wire of a literal. A NOT gate is added if it is inverted and has no wire yet."""
             if literal not in wires:
                 gates.append(Gate(Kind.NOT, wires[literal ^ 1], wires[literal ^ 1]))
                 wires[literal] = count + len(gates) - 1
@@ -220,7 +226,7 @@ class Builder:
         return Circuit(self._inputs, tuple(gates), outputs)
 
     def _live_nodes(self) -> set[int]:
-        """The nodes some output depends on."""
+        """The nodes on which an output depends."""
         live: set[int] = set()
         pending = [literal >> 1 for word in self._outputs.values() for literal in word]
         while pending:

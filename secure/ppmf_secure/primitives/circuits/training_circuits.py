@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two circuits of a half-step, equal to the words of chapter 2 bit for bit (chapter 4,
-"Circuits").
+"""The two circuits of a half-step (chapter 4, "Circuits").
 
-`reciprocal` turns shares of a curvature into the row's step and its thresholds; `update` turns
-shares of Z before its shift into the new coordinate. Both first add two shares mod 2^width. A
-ripple adder costs one AND gate a bit, the carry out being c ^ (x ^ c)(y ^ c) (Boyar, Peralta and
-Pochuev, "On the multiplicative complexity of Boolean functions over the basis (and, xor, 1)", TCS
-2000); of the bits that a shift drops only the carry into the bits kept is computed.
+`reciprocal` turns shares of a curvature into the step of a row and its thresholds. `update` turns
+shares of Z, before its shift, into the new number of the model. Both compute the functions of
+chapter 2, "Steps" and "Inner steps", bit for bit. They begin by adding two shares mod 2^width. A
+ripple adder costs one AND gate for each bit, since the carry out is c ^ (x ^ c)(y ^ c) (Boyar,
+Peralta and Pochuev, "On the multiplicative complexity of Boolean functions over the basis (and,
+xor, 1)", TCS 2000). Of the bits that a shift drops, only the carry into the bits that are kept is
+computed.
 
-Words are lists of literals (`netlist`), lowest bit first; signed words are two's complement.
+Words are lists of literals (`netlist`), the lowest bit first. Signed words are in two's complement.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def reciprocal(
     tau: bool,
     theta: bool,
 ) -> Circuit:
-    """The step of a row, and its thresholds (PPMF-CIR-003, PPMF-FIX-024, -025).
+    """The circuit of a row's step and thresholds (PPMF-CIR-003, PPMF-FIX-024, -025).
 
-    Inputs "share0", "share1" (width): D = ((share0 + share1) mod 2^width) >> drop, of which the
-    caller promises D >= minimum >= 1.
-    Outputs, unsigned and just wide enough for D = minimum (a word that can only be 0 has one bit):
-    "step" = floor(2^numerator_bits / D); with `tau` also "tau" = (step l1_int +
-    2^(threshold_shift - 1)) >> threshold_shift, threshold_shift >= 1; with `theta` "theta", the
-    same of ridge_int.
+    The inputs are "share0" and "share1" (width): D = ((share0 + share1) mod 2^width) >> drop. The
+    caller promises that D >= minimum >= 1.
+    The outputs are unsigned and just wide enough for D = minimum; a word that can only be 0 has one
+    bit. "step" is floor(2^numerator_bits / D). With `tau` there is "tau", which is (step l1_int +
+    2^(threshold_shift - 1)) >> threshold_shift; with `theta` there is "theta", the same with
+    ridge_int. Raises ValueError unless 0 <= drop < width and threshold_shift >= 1.
     """
     if not 0 <= drop < width or minimum < 1 or threshold_shift < 1:
         raise ValueError("reciprocal: a shift or the minimum is out of range")
@@ -65,12 +66,13 @@ def update(
     tau_bits: int,
     theta_bits: int,
 ) -> Circuit:
-    """The new coordinate (PPMF-CIR-004, PPMF-FIX-032 to -034).
+    """The circuit of a new number of the model (PPMF-CIR-004, PPMF-FIX-032 to -034).
 
-    Inputs "share0", "share1" (width), then "tau" (tau_bits) if there is a prox, then "theta"
-    (theta_bits) for "binary-elastic-net"; the thresholds are unsigned.
-    Output "word" (1 + box_bits + frac_bits): with Z = ((share0 + share1) mod 2^width, signed)
-    >> drop, the prox of Z (`None`: Z itself), clamped to the word.
+    The inputs are "share0" and "share1" (width), then "tau" (tau_bits) if there is a prox, then
+    "theta" (theta_bits) if it is "binary-elastic-net". The thresholds are unsigned.
+    The output is "word" (1 + box_bits + frac_bits): the prox of Z = ((share0 + share1) mod 2^width,
+    signed) >> drop, or Z itself if there is none, clamped to the word. Raises ValueError when the
+    widths do not fit each other.
     """
     binary = prox == "binary-elastic-net"
     if not 0 <= drop < width:
@@ -96,18 +98,19 @@ def _quotient(b: Builder, numerator_bits: int, divisor: Word, bits: int) -> Word
     """floor(2^numerator_bits / D), promised to be below 2^bits, by non-restoring division.
 
     Long division compares D with the partial remainders r_0 = 2^e, e = numerator_bits - bits + 1,
-    then r_(j+1) = 2 r_j or 2 (r_j - D). Non-restoring, it keeps S_j = r_j - D, of either sign, and
-    S_(j+1) = 2 S_j - D or 2 S_j + D: one adder a quotient bit, no selection.
+    then r_(j+1) = 2 r_j or 2 (r_j - D). Non-restoring division keeps S_j = r_j - D, which may be
+    negative, and S_(j+1) = 2 S_j - D or 2 S_j + D: one adder for each bit of the quotient, and no
+    selection.
 
-    The adders start short. By induction -D <= S_j < D and r_j <= 2^(e+j), with equality as long as
-    nothing was subtracted. So for D < 2^(e+j), and also for D < 2^(e+j+1), where r_j = 2^(e+j), a
-    signed word of e + j + 1 bits holds S_j; for larger D, S_j is negative and its low bits are
-    right. Each doubling brings the bit by which the next word is longer, up to D's width and one.
+    The first adders are short. By induction -D <= S_j < D and r_j <= 2^(e+j), with equality as long
+    as nothing was subtracted. So for D < 2^(e+j), and also for D < 2^(e+j+1), where r_j = 2^(e+j),
+    a signed word of e + j + 1 bits holds S_j; for larger D, S_j is negative and its low bits are
+    right. Each doubling adds a bit to the next word, up to one more than the width of D.
     """
     if bits == 0:
         return [ZERO]
     first = numerator_bits - bits + 1
-    reached = [ZERO]  # reached[i]: D has a bit at or above position len(divisor) - i
+    reached = [ZERO]  # reached[i]: whether D has a bit at or above position len(divisor) - i
     for bit in reversed(divisor):
         reached.append(b.or_(reached[-1], bit))
     quotient: Word = []
@@ -124,7 +127,7 @@ def _quotient(b: Builder, numerator_bits: int, divisor: Word, bits: int) -> Word
 
 
 def _threshold(b: Builder, step: Word, largest: int, weight: int, shift: int) -> Word:
-    """(step weight + 2^(shift - 1)) >> shift for 0 <= step <= largest: shifts, adds, subtracts."""
+    """(step weight + 2^(shift - 1)) >> shift for 0 <= step <= largest, by shifted sums."""
     half = 1 << (shift - 1)
     width = (largest * weight + half).bit_length()
     total = _constant(half, width)
@@ -135,9 +138,10 @@ def _threshold(b: Builder, step: Word, largest: int, weight: int, shift: int) ->
 
 
 def _signed_digits(value: int) -> Iterator[tuple[int, int]]:
-    """The (position, digit) of value's non-adjacent form, digits 1 and -1: fewest of them.
+    """The positions and digits, 1 or -1, of the non-adjacent form of a value.
 
-    Reitwiesner, "Binary arithmetic", Advances in Computers 1, 1960.
+    No signed binary form has fewer digits other than 0 (Reitwiesner, "Binary arithmetic", Advances
+    in Computers 1, 1960).
     """
     position = 0
     while value:
@@ -150,11 +154,11 @@ def _signed_digits(value: int) -> Iterator[tuple[int, int]]:
 
 
 def _reflect(b: Builder, Z: Word, theta: Word, frac_bits: int) -> tuple[Literal, Word]:
-    """Whether Z lies beyond the binary prox's jump, and Z moved to where the soft threshold is.
+    """Whether Z lies beyond the jump of the binary prox, and Z moved so that `_soft` can go on.
 
-    jump = Z > 2^(f-1) - theta, and Z + jump (2 theta - 2^f). Promised: theta < 2^(f-1).
-    Beyond the jump the moved value is above theta - 2^(f-1) and below Z, so f + 1 signed bits, or
-    Z's width if larger, hold it.
+    The two results are jump = (Z > 2^(f-1) - theta) and Z + jump (2 theta - 2^f). The caller
+    promises theta < 2^(f-1). Beyond the jump the moved value is above theta - 2^(f-1) and below Z,
+    so that f + 1 signed bits hold it, or as many as Z has if these are more.
     """
     width = max(len(Z), frac_bits + 1)
     Z = _signed(Z, width + 1)
@@ -167,17 +171,18 @@ def _reflect(b: Builder, Z: Word, theta: Word, frac_bits: int) -> tuple[Literal,
 def _soft(
     b: Builder, Z: Word, tau: Word, magnitude_bits: int, jump: Literal, frac_bits: int
 ) -> Word:
-    """Soft-threshold Z by tau and clamp it to a signed word of magnitude_bits + 1 bits.
+    """Z, soft-thresholded by tau and clamped to a signed word of magnitude_bits + 1 bits.
 
-    Works on one's-complement magnitudes: with s the sign of Z and Y = Z ^ s (its bits flipped if
-    negative), Y is Z or -Z - 1, and soft(Z, tau) is 0 if Y - tau < 0, else (Y - tau) ^ s: both
-    signs share one subtraction, and nothing can overflow. An empty tau leaves the clamping.
+    This works on magnitudes in one's complement. With s the sign of Z and Y = Z ^ s, whose bits are
+    flipped if Z is negative, Y is Z or -Z - 1, and soft(Z, tau) is 0 if Y - tau < 0 and (Y - tau)
+    ^ s otherwise. So both signs share one subtraction, and nothing can overflow. With an empty tau
+    only the clamping is left.
 
-    Where `jump` is 1 the upper end is 2^f lower, to leave room for the 2^f added afterwards;
-    `_reflect` sees to it that jump excludes clamping below, and its absence clamping above.
+    Where `jump` is 1 the upper end is lower by 2^f, which is added afterwards. In the binary prox a
+    value beyond the jump is never clamped below, and any other never above, by `_reflect`.
     """
     *low, sign = Z
-    # A bit more than the larger of the word and tau: with any higher bit, Z is clamped in any case.
+    # One bit more than the larger of the word and tau: with any higher bit, Z is clamped anyway.
     size = max(magnitude_bits, len(tau)) + 1
     Y = _unsigned([b.xor(bit, sign) for bit in low], max(size, len(low)))
     beyond = b.any(Y[size:])
@@ -194,12 +199,12 @@ def _soft(
 
 
 def _add(b: Builder, x: Word, y: Word, carry: Literal = ZERO) -> Word:
-    """X + y + carry mod 2^width, both words of one width."""
+    """The sum x + y + carry mod 2^width of two words of one width."""
     return _add_with_carry(b, x, y, carry)[0]
 
 
 def _subtract(b: Builder, x: Word, y: Word) -> tuple[Word, Literal]:
-    """X - y mod 2^width, and whether x >= y as unsigned words."""
+    """The difference x - y mod 2^width, and whether x >= y as unsigned words."""
     return _add_with_carry(b, x, [b.not_(bit) for bit in y], ONE)
 
 
@@ -217,10 +222,10 @@ def _constant(value: int, width: int) -> Word:
 
 
 def _unsigned(word: Word, width: int) -> Word:
-    """The word cut or zero-extended to a width."""
+    """The word, cut or extended by zeros to a width."""
     return word[:width] + [ZERO] * (width - len(word))
 
 
 def _signed(word: Word, width: int) -> Word:
-    """The word sign-extended to a width not below its own."""
+    """The word, extended by its sign to a width that is not below its own."""
     return word + word[-1:] * (width - len(word))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homomorphic encryption: the product of an integer matrix with encrypted rows.
+"""Homomorphic encryption: an integer matrix times encrypted rows.
 
-`interface` defines the product and what a cipher suite must offer; begin there. `paillier` and
-`lattice` are the two kinds of cipher suites.
+`interface` says what is asked of it, in terms that hold for both schemes; begin there. `paillier`
+and `lattice` are the two schemes, each with the same three modules: `owner` is the side that holds
+the key, `peer` the side that multiplies, and `scheme` puts them together and says what each side
+learns. (Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
 """

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interface of homomorphic encryption: an integer matrix times encrypted rows.
+"""The one operation asked of homomorphic encryption: an integer matrix times encrypted rows.
 
-The owner Q of a key publishes Enc_Q(M), row by row, of *its own share* M of the masked ratings.
-The peer P holds an integer matrix X (its share of the other side's columns), computes Enc_Q(X M),
-adds a fresh encryption of a random mask rho, and sends that. Q decrypts (X M + rho) mod 2^64: its
-share; P keeps -rho mod 2^64: the other share (PPMF-AHE-002). Q knows M, its key and the randomness
-of Enc_Q(M); what must stay hidden from Q is X, from P it is M. (Chapter 4,
-"Homomorphic encryption: integer matrix times encrypted rows".)
+The owner Q of a key publishes Enc_Q(M), row by row, where M is *its own share* of the masked
+ratings. The peer P holds an integer matrix X, its share of the other side's columns. It computes
+Enc_Q(X M), adds a fresh encryption of a random mask rho, and sends that. Q decrypts
+(X M + rho) mod 2^64, which is its share; P keeps -rho mod 2^64, the other share (PPMF-AHE-002).
+Q knows M, its key and the randomness of Enc_Q(M). X must stay hidden from Q, and M from P.
+(Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
 
-The columns of M come in blocks ([W | R]: which items were rated, and the ratings), and not every
-row of X is wanted against every block.
+The columns of M come in blocks. In [W | R] these are the two blocks of which items were rated, and
+of the ratings. Not every row of X is wanted against every block.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ppmf_secure.primitives.coins import Coins
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The public shape of one encrypted matrix and of what will be asked of it.
+    """The public shape of one encrypted matrix, and how often it is used.
 
-    rows: the number s of encrypted rows, the terms of each sum.
+    rows: the number s of encrypted rows, which is the number of terms of each sum.
     blocks: the number of columns of each block.
-    outputs: the numbers decrypted under this key, in both orientations and in a whole run, for the
-        union bound. A run resumed in a new epoch has new keys, and its own bound.
+    outputs: how many numbers are decrypted under one key in all, in both orientations and in a
+        whole run. The statistical distances add up over these. Another epoch has another key.
     """
 
     rows: int
@@ -38,74 +38,77 @@ class Layout:
 
 
 Uses = Sequence[slice]
-"""For each block, the contiguous rows of X wanted against it (an empty slice: none)."""
+"""For each block its use: the contiguous rows of X that are wanted against it, perhaps none."""
 
 
 class OwnerKey(ABC):
-    """A key pair, in the hands of its owner Q."""
+    """A key pair, as its owner Q holds it."""
 
     @property
     @abstractmethod
     def public(self) -> bytes:
-        """The public key as it goes on the wire."""
+        """The public key as it is sent."""
 
     @abstractmethod
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Encrypt a matrix (layout.rows, sum(layout.blocks)) row by row, each `row_bytes` long."""
+        """The rows of a matrix (layout.rows, sum(layout.blocks)), each in `row_bytes` bytes."""
 
     @abstractmethod
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
-        """Q's shares of X M: for each block an array (len(uses[b]), blocks[b]) mod 2^64.
+        """Q's shares of X M, mod 2^64: for each block an array (rows in its use, columns).
 
         Raises EncodingError on a wrong length, RangeError on a ciphertext outside its group.
         """
 
 
 class EncryptedRows(ABC):
-    """Enc_Q(M) in the hands of the peer P: checked on arrival, ready to be multiplied."""
+    """Enc_Q(M), as the peer P holds it: checked, and ready to be multiplied."""
 
     @abstractmethod
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """Enc_Q(X M + rho) for x (r, layout.rows), and P's shares -rho mod 2^64 by block."""
+        """Enc_Q(X M + rho) for x (r, layout.rows), and P's shares -rho mod 2^64, by block."""
 
 
 class RowIntake(ABC):
-    """Q's rows on their way in: checked and stored as they come, so that none is held twice."""
+    """The intake of Q's rows, which checks and stores each as it comes; none is held twice."""
 
     @abstractmethod
     def add(self, rows: Sequence[bytes]) -> None:
-        """Take in the next rows; EncodingError or RangeError names the first bad one."""
+        """Take in the next rows. EncodingError or RangeError name the first bad one."""
 
     @abstractmethod
     def finish(self) -> EncryptedRows:
-        """All rows are in; EncodingError when they are not layout.rows."""
+        """The encrypted matrix, once all rows are in. Raises EncodingError if some are missing."""
 
 
 class PeerKey(ABC):
-    """Q's public key in the hands of the peer P."""
+    """Q's public key, as the peer P holds it."""
 
     @abstractmethod
     def intake(self, layout: Layout) -> RowIntake:
-        """Where the rows of one encrypted matrix go."""
+        """The intake for the rows of one encrypted matrix."""
 
     def rows(self, encrypted: Sequence[bytes], layout: Layout) -> EncryptedRows:
-        """Take in all of Q's rows at once; see `RowIntake`."""
+        """The encrypted matrix from all of Q's rows at once; raises as `RowIntake` does."""
         intake = self.intake(layout)
         intake.add(encrypted)
         return intake.finish()
 
 
-class Suite(ABC):
-    """The products of a cipher suite: `paillier-3072`, `rlwe-8192`, ..."""
+class ProductScheme(ABC):
+    """A scheme for the product; a cipher suite names one, such as `paillier-3072` or `rlwe-8192`.
+
+    name: that of its cipher suite.
+    secure: whether its keys are long enough for use; False for those of tests and trials.
+    """
 
     name: str
     secure: bool
-    """False for the small keys that tests use."""
 
     @property
     @abstractmethod
     def key_bytes(self) -> int:
-        """Length of a public key: every key of a suite is as long."""
+        """The length of a public key, the same for every key."""
 
     @abstractmethod
     def generate(self, coins: Coins) -> OwnerKey:
@@ -113,16 +116,21 @@ class Suite(ABC):
 
     @abstractmethod
     def peer(self, public: bytes) -> PeerKey:
-        """Parse the other server's public key; EncodingError, RangeError."""
+        """The peer's view of a public key. Raises EncodingError or RangeError if it is none."""
 
     @abstractmethod
     def check(self, layout: Layout) -> None:
-        """ParametersError when a matrix of that shape does not fit the suite's ciphertexts."""
+        """Raise ParametersError if a matrix of that shape does not fit the ciphertexts."""
 
     @abstractmethod
     def row_bytes(self, layout: Layout) -> int:
-        """Length of one encrypted row: a function of public sizes alone."""
+        """The length of one encrypted row, a function of public sizes alone."""
 
     @abstractmethod
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """Length of one answer: a function of public sizes alone."""
+        """The length of one answer, a function of public sizes alone."""
+
+
+def length(use: slice) -> int:
+    """The number of rows in a slice of explicit bounds."""
+    return max(0, int(use.stop) - int(use.start))

@@ -13,21 +13,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.circuits import half_gates
-from ppmf_secure.primitives.circuits.half_gates import (
-    MAX_ELEMENTS,
-    Evaluator,
-    Garbler,
-    choice_keys,
-    colours,
-    permute_bits,
-    public_inputs,
-    public_labels,
-)
+from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
+from ppmf_secure.primitives.circuits.wire_labels import (
+    colours,
+    permute_bits,
+)
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, tccr
-from ppmf_secure.primitives.transfer_extension import fresh_delta
+from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, hash_blocks
+from ppmf_secure.primitives.transfer_extension import fresh_offset
 from ppmf_spec.parameters import Regulariser
 from tests.support.random_circuits import Drawn, circuits
 
@@ -35,7 +30,7 @@ Bits = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
 KEYS = BatchKeys(b"test_garbling", 0)
-DELTA = fresh_delta(Coins.seeded("test_garbling/delta"), odd=True)
+OFFSET = fresh_offset(Coins.seeded("test_garbling/delta"), odd=True)
 
 
 def key_of(batch: int = 0) -> Callable[[int], CipherContext]:
@@ -48,12 +43,12 @@ def labels(circuit: Circuit, n: int, label: str) -> dict[str, Words]:
     return {name: coins.words((width, n, 2)) for name, width in circuit.inputs.items()}
 
 
-def times_delta(bits: Bits) -> Words:
-    return bits.astype(np.uint64)[..., np.newaxis] * DELTA
+def times_offset(bits: Bits) -> Words:
+    return bits.astype(np.uint64)[..., np.newaxis] * OFFSET
 
 
 def activate(zero: Mapping[str, Words], bits: Mapping[str, Bits]) -> dict[str, Words]:
-    return {name: zero[name] ^ times_delta(bits[name]) for name in zero}
+    return {name: zero[name] ^ times_offset(bits[name]) for name in zero}
 
 
 def random_bits(circuit: Circuit, n: int, label: str) -> dict[str, Bits]:
@@ -69,16 +64,16 @@ def and_circuit() -> Circuit:
 
 
 def check(circuit: Circuit, bits: Mapping[str, Bits], label: str) -> None:
-    """Every output wire's active label is its zero label ^ value delta; the colours share it."""
+    """Every output wire's active label is its zero label ^ value offset; the colours share it."""
     n = next(iter(bits.values())).shape[1]
     zero = labels(circuit, n, label)
-    tables, zero_out = Garbler(circuit, DELTA).garble(zero, key_of())
+    tables, zero_out = Garbler(circuit, OFFSET).garble(zero, key_of())
     assert tables.shape == (circuit.and_count, n, 2, 2)
     active_out = Evaluator(circuit).evaluate(activate(zero, bits), tables, key_of())
     expected = circuit.evaluate(bits)
     assert zero_out.keys() == active_out.keys() == expected.keys()
     for name, values in expected.items():
-        assert np.array_equal(zero_out[name] ^ active_out[name], times_delta(values)), name
+        assert np.array_equal(zero_out[name] ^ active_out[name], times_offset(values)), name
         assert np.array_equal(permute_bits(zero_out[name]) ^ colours(active_out[name]), values)
 
 
@@ -124,11 +119,11 @@ def test_outputs_that_no_gate_drives() -> None:
     bits = {"x": np.array([[0, 0, 1, 1], [0, 1, 0, 1]], dtype=np.uint8)}
     check(circuit, bits, "outputs")
     zero = labels(circuit, 4, "outputs")
-    tables, out = Garbler(circuit, DELTA).garble(zero, key_of())
+    tables, out = Garbler(circuit, OFFSET).garble(zero, key_of())
     active = Evaluator(circuit).evaluate(zero, tables, key_of())
     assert not active["out"][[1, 3]].any()
     assert not out["out"][3].any()
-    assert (out["out"][1] == DELTA).all()
+    assert (out["out"][1] == OFFSET).all()
     out["out"][0] += np.uint64(1)  # a copy, even of an input's label
     assert np.array_equal(zero["x"], labels(circuit, 4, "outputs")["x"])
 
@@ -158,11 +153,11 @@ def test_two_circuits_in_a_row_pass_labels_on() -> None:
     bits = random_bits(row, 9, "row")
     tau = row.evaluate(bits)["tau"]
     zero = labels(row, 9, "row")
-    tables, zero_row = Garbler(row, DELTA).garble(zero, key_of(1))
+    tables, zero_row = Garbler(row, OFFSET).garble(zero, key_of(1))
     active_row = Evaluator(row).evaluate(activate(zero, bits), tables, key_of(1))
     zero["tau"], active = zero_row["tau"], activate(zero, bits)
     active["tau"] = active_row["tau"]
-    tables, zero_out = Garbler(element, DELTA).garble(zero, key_of(2))
+    tables, zero_out = Garbler(element, OFFSET).garble(zero, key_of(2))
     active_out = Evaluator(element).evaluate(active, tables, key_of(2))
     word = element.evaluate(bits | {"tau": tau})["word"]
     assert np.array_equal(permute_bits(zero_out["word"]) ^ colours(active_out["word"]), word)
@@ -183,7 +178,7 @@ def test_a_colour_is_the_lowest_bit_of_the_first_word() -> None:
 
 def test_reused_buffers_do_not_change_results() -> None:
     circuit = update(width=12, drop=4, frac_bits=4, box_bits=1, prox=None, tau_bits=0, theta_bits=0)
-    garbler, evaluator = Garbler(circuit, DELTA), Evaluator(circuit)
+    garbler, evaluator = Garbler(circuit, OFFSET), Evaluator(circuit)
     results = []
     for n in (7, 3, 7):
         zero = labels(circuit, n, f"again/{n}")
@@ -201,21 +196,21 @@ def test_reused_buffers_do_not_change_results() -> None:
 def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
     circuit, n = and_circuit(), 5
     zero = labels(circuit, n, "formulas")
-    tables, out = Garbler(circuit, DELTA).garble(zero, key_of())
+    tables, out = Garbler(circuit, OFFSET).garble(zero, key_of())
 
     def number(words: Words) -> int:
         return int(words[0]) | int(words[1]) << 64
 
     def hashed(block: int, tweak: int) -> int:
         x = np.array([[block & 2**64 - 1, block >> 64]], dtype=np.uint64)
-        return number(tccr(key_of()(0), x, tweak)[0])
+        return number(hash_blocks(key_of()(0), x, tweak)[0])
 
-    delta = number(DELTA)
+    offset = number(OFFSET)
     for e in range(n):
         a, b = number(zero["x"][0, e]), number(zero["y"][0, e])
-        T_G = hashed(a, 2 * e) ^ hashed(a ^ delta, 2 * e) ^ (b & 1) * delta
+        T_G = hashed(a, 2 * e) ^ hashed(a ^ offset, 2 * e) ^ (b & 1) * offset
         W_G = hashed(a, 2 * e) ^ (a & 1) * T_G
-        T_E = hashed(b, 2 * e + 1) ^ hashed(b ^ delta, 2 * e + 1) ^ a
+        T_E = hashed(b, 2 * e + 1) ^ hashed(b ^ offset, 2 * e + 1) ^ a
         W_E = hashed(b, 2 * e + 1) ^ (b & 1) * (T_E ^ a)
         assert number(tables[0, e, 0]) == T_G
         assert number(tables[0, e, 1]) == T_E
@@ -244,8 +239,8 @@ def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> Non
             blocks = self.blocks.copy()
             if len(blocks) == 4 * MAX_ELEMENTS:
                 a, b = blocks[:MAX_ELEMENTS], blocks[2 * MAX_ELEMENTS : 3 * MAX_ELEMENTS]
-                assert np.array_equal(blocks[MAX_ELEMENTS : 2 * MAX_ELEMENTS], a ^ DELTA)
-                assert np.array_equal(blocks[3 * MAX_ELEMENTS :], b ^ DELTA)
+                assert np.array_equal(blocks[MAX_ELEMENTS : 2 * MAX_ELEMENTS], a ^ OFFSET)
+                assert np.array_equal(blocks[3 * MAX_ELEMENTS :], b ^ OFFSET)
             return super().__call__(cipher)
 
     def recording(gate: int) -> CipherContext:
@@ -255,7 +250,7 @@ def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(half_gates, "TweakedHash", Recorded)
     zero = labels(circuit, MAX_ELEMENTS, "tweaks")
     gates = list(range(circuit.and_count))
-    tables, _ = Garbler(circuit, DELTA).garble(zero, recording)
+    tables, _ = Garbler(circuit, OFFSET).garble(zero, recording)
     assert asked == calls == gates
     asked.clear()
     calls.clear()
@@ -274,8 +269,8 @@ def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_keys_change_tables_and_labels_but_no_value() -> None:
     circuit, n = and_circuit(), 64
     zero, bits = labels(circuit, n, "keys"), random_bits(circuit, n, "keys")
-    first, out = Garbler(circuit, DELTA).garble(zero, key_of(0))
-    second, other = Garbler(circuit, DELTA).garble(zero, key_of(1))
+    first, out = Garbler(circuit, OFFSET).garble(zero, key_of(0))
+    second, other = Garbler(circuit, OFFSET).garble(zero, key_of(1))
     assert not (first == second).all(axis=-1).any()
     assert not (out["out"] == other["out"]).all(axis=-1).any()
     active = Evaluator(circuit).evaluate(activate(zero, bits), second, key_of(1))
@@ -286,7 +281,7 @@ def test_keys_change_tables_and_labels_but_no_value() -> None:
 def test_what_the_evaluator_sees_of_an_and_gate_looks_uniform() -> None:
     circuit, n = and_circuit(), MAX_ELEMENTS
     zero = labels(circuit, n, "uniform")
-    tables, out = Garbler(circuit, DELTA).garble(zero, key_of())
+    tables, out = Garbler(circuit, OFFSET).garble(zero, key_of())
     for seen in (tables, out["out"]):
         ones = np.unpackbits(seen.view(np.uint8)).mean()
         assert abs(ones - 0.5) < 4 / np.sqrt(64 * seen.size)  # eight standard deviations
@@ -294,52 +289,21 @@ def test_what_the_evaluator_sees_of_an_and_gate_looks_uniform() -> None:
     assert len(np.unique(blocks, axis=0)) == len(blocks)
 
 
-@pytest.mark.req("PPMF-GCB-004")
-@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 2**32))
-def test_the_garblers_inputs_need_no_message(width: int, n: int, seed: int) -> None:
-    bits = Coins.seeded(f"bits/{seed}").bits((width, n))
-    zero = public_inputs(KEYS.cipher("garbler-inputs", seed), bits, DELTA)
-    active = public_labels(KEYS.cipher("garbler-inputs", seed), width, n)
-    assert zero.shape == active.shape == (width, n, 2)
-    assert np.array_equal(zero ^ active, times_delta(bits))
-    assert len(np.unique(active.reshape(-1, 2), axis=0)) == width * n
-
-
-@pytest.mark.req("PPMF-GCB-004")
-def test_public_labels_are_aes_in_counter_mode() -> None:
-    active = public_labels(KEYS.cipher("garbler-inputs"), 2, 3)
-    stream = KEYS.cipher("garbler-inputs").update(
-        b"".join(counter.to_bytes(16, "little") for counter in range(6))
-    )
-    assert active.astype("<u8").tobytes() == stream
-
-
-@pytest.mark.req("PPMF-GCB-008")
-@given(st.integers(0, 2**32))
-def test_output_labels_are_transfers(seed: int) -> None:
-    coins = Coins.seeded(f"transfers/{seed}")
-    zero = coins.words((3, 8, 2))
-    active = zero ^ times_delta(coins.bits((3, 8)))
-    keys = choice_keys(zero, DELTA)
-    assert not colours(keys).any()
-    assert np.array_equal(active, keys ^ times_delta(colours(active)))
-
-
 @pytest.mark.parametrize(
-    "delta",
+    "offset",
     [
         pytest.param(np.array([2, 1], dtype=np.uint64), id="even"),
         pytest.param(np.array([1], dtype=np.uint64), id="short"),
     ],
 )
-def test_an_offset_without_colour_is_refused(delta: Words) -> None:
+def test_an_offset_without_colour_is_refused(offset: Words) -> None:
     with pytest.raises(ValueError, match="offset"):
-        Garbler(and_circuit(), delta)
+        Garbler(and_circuit(), offset)
 
 
 def test_wrong_shapes_and_too_many_elements_are_refused() -> None:
     circuit = and_circuit()
-    garbler, evaluator = Garbler(circuit, DELTA), Evaluator(circuit)
+    garbler, evaluator = Garbler(circuit, OFFSET), Evaluator(circuit)
     zero = labels(circuit, 3, "shapes")
     tables, _ = garbler.garble(zero, key_of())
     with pytest.raises(ValueError, match="labels of shapes"):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from ppmf_secure.primitives.circuits.label_slots import Step, schedule
+from ppmf_secure.primitives.circuits.label_slots import ScheduledGate, schedule
 from ppmf_secure.primitives.circuits.netlist import (
     CONSTANT_ONE,
     CONSTANT_ZERO,
@@ -37,13 +37,13 @@ def follow(circuit: Circuit) -> None:
     found = schedule(circuit)
     inputs = circuit.input_count
     held: dict[int, int] = {wire: wire for wire in range(inputs)}
-    for at, (gate, step) in enumerate(zip(circuit.gates, found.steps, strict=True)):
-        assert step.kind is gate.kind
-        assert held[step.left] == gate.left
-        assert held[step.right] == gate.right
-        assert step.out not in (step.left, step.right)
-        assert inputs <= step.out < inputs + found.slots
-        held[step.out] = inputs + at
+    for at, (gate, scheduled) in enumerate(zip(circuit.gates, found.gates, strict=True)):
+        assert scheduled.kind is gate.kind
+        assert held[scheduled.left] == gate.left
+        assert held[scheduled.right] == gate.right
+        assert scheduled.out not in (scheduled.left, scheduled.right)
+        assert inputs <= scheduled.out < inputs + found.slots
+        held[scheduled.out] = inputs + at
     held |= {CONSTANT_ZERO: CONSTANT_ZERO, CONSTANT_ONE: CONSTANT_ONE}
     assert {name: tuple(held[p] for p in word) for name, word in found.outputs.items()} == dict(
         circuit.outputs
@@ -72,12 +72,12 @@ def test_a_chain_takes_two_slots_in_turn() -> None:
     assert [gate.kind for gate in circuit.gates] == [Kind.AND, *[Kind.XOR, Kind.AND] * 2]
     assert circuit.gates[1] == Gate(Kind.XOR, 1, 2)
     found = schedule(circuit)
-    assert found.steps == (
-        Step(Kind.AND, 0, 1, 2),
-        Step(Kind.XOR, 1, 2, 3),
-        Step(Kind.AND, 0, 3, 2),
-        Step(Kind.XOR, 1, 2, 3),
-        Step(Kind.AND, 0, 3, 2),
+    assert found.gates == (
+        ScheduledGate(Kind.AND, 0, 1, 2),
+        ScheduledGate(Kind.XOR, 1, 2, 3),
+        ScheduledGate(Kind.AND, 0, 3, 2),
+        ScheduledGate(Kind.XOR, 1, 2, 3),
+        ScheduledGate(Kind.AND, 0, 3, 2),
     )
     assert found.slots == 2
     assert found.outputs == {"out": (2,)}

@@ -20,10 +20,10 @@ from ppmf_secure.primitives.encryption.paillier import scheme as paillier
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, RangeError
-from tests.support.lattice_suites import SMALL, owner_of, take_in
+from tests.support.lattice_schemes import SMALL, owner_of, take_in
 from tests.support.refusals import refusal_of
 
-PAILLIER = paillier.suite("paillier-512-insecure")
+PAILLIER = paillier.paillier_scheme("paillier-512-insecure")
 SMALL_FACTOR = (997 << 502) + 997  # of 512 bits
 PUBLIC = "Paillier public key: "
 
@@ -96,15 +96,15 @@ def test_an_array_that_is_not_contiguous_is_refused() -> None:
             "row 5: ciphertext 1 is not prime to N",
         ),
         (
-            lambda: paillier.suite("paillier"),
+            lambda: paillier.paillier_scheme("paillier"),
             ParametersError,
-            "no Paillier suite 'paillier': choose from paillier-3072, paillier-2048, "
+            "no Paillier scheme 'paillier': choose from paillier-3072, paillier-2048, "
             "paillier-1024-insecure, paillier-768-insecure, paillier-512-insecure",
         ),
         (
-            lambda: rlwe.suite("rlwe"),
+            lambda: rlwe.rlwe_scheme("rlwe"),
             ParametersError,
-            "no lattice suite 'rlwe': choose from rlwe-8192, rlwe-64-insecure",
+            "no lattice scheme 'rlwe': choose from rlwe-8192, rlwe-64-insecure",
         ),
         (
             lambda: Slots.of(512, Layout(1, (1,), 1 << 343)),
@@ -121,7 +121,7 @@ def test_bad_keys_and_ciphertexts_are_refused(
 
 @pytest.mark.parametrize("suite", [PAILLIER, SMALL])
 def test_wrong_shapes_of_a_product_are_refused(
-    suite: paillier.PaillierSuite | rlwe.RlweSuite,
+    suite: paillier.PaillierScheme | rlwe.RlweScheme,
 ) -> None:
     layout, coins = Layout(3, (3, 1), 12), Coins.seeded("shapes")
     owner = suite.generate(coins)
@@ -186,7 +186,7 @@ def test_a_suite_checks_what_fits_its_own_ciphertexts() -> None:
         with pytest.raises(ParametersError):
             suite.check(neither)
     of_3072_bits = Layout(3, (3,), 1 << 360)
-    paillier.suite("paillier-3072").check(of_3072_bits)
+    paillier.paillier_scheme("paillier-3072").check(of_3072_bits)
     with pytest.raises(ParametersError):
         PAILLIER.check(of_3072_bits)
 

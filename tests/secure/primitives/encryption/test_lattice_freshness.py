@@ -15,7 +15,7 @@ from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
 from ppmf_secure.primitives.encryption.lattice.sampling import binomial, ternary, uniform
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
-from tests.support.lattice_suites import SMALL, owner_of, secret_of, take_in
+from tests.support.lattice_schemes import SMALL, owner_of, secret_of, take_in
 
 
 @pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")

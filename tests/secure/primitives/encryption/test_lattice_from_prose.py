@@ -15,7 +15,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_scheme
 from ppmf_spec.errors import EncodingError, RangeError
 from tests.support import lattice_by_hand as by_hand
 from tests.support.chi_square import deviates
@@ -24,7 +24,7 @@ from tests.support.lattice_by_hand import Polynomial, Shape
 Words = NDArray[np.uint64]
 Shares = dict[tuple[int, int, int], int]
 
-FULL, SMALL = suite("rlwe-8192"), suite("rlwe-64-insecure")
+FULL, SMALL = rlwe_scheme("rlwe-8192"), rlwe_scheme("rlwe-64-insecure")
 SHAPES = {
     "one piece": Shape(64, 3, (20, 32), 1 << 12, (range(0, 2), range(1, 2))),
     "four pieces": Shape(64, 5, (70, 130), 1 << 12, (range(2, 5), range(0, 3))),
@@ -34,7 +34,7 @@ SHAPES = {
 LAST = 2**64 - 1
 
 
-def chosen(shape: Shape) -> RlweSuite:
+def chosen(shape: Shape) -> RlweScheme:
     return FULL if shape.degree == 8192 else SMALL
 
 
@@ -103,7 +103,7 @@ def test_the_parameters() -> None:
 def test_the_expansion_of_a_seed() -> None:
     """Long enough that words are refused: one in 1600 for the largest prime."""
     seed = bytes(range(7, 39))
-    expanded = SMALL._ring.expand([seed], 30)[:, 0]
+    expanded = SMALL._context.expand([seed], 30)[:, 0]
     assert expanded.shape == (10, 30, 64)
     for number, polynomial in enumerate(by_hand.expansion(seed, 30, 64)):
         for residues, p in zip(expanded[:, number].tolist(), by_hand.PRIMES, strict=True):

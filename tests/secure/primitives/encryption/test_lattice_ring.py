@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, TOY, Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import (
-    Folded,
+    NegacyclicProduct,
     ResidueMatrix,
     Scratch,
     centred,
@@ -98,8 +98,8 @@ residue_lists = arrays(np.int32, 64, elements=st.integers(-PRIME, PRIME))
 
 @given(one=residue_lists, other=ternary_lists)
 def test_folded_products(one: NDArray[np.int32], other: NDArray[np.int8]) -> None:
-    folded = Folded(64)
-    product = folded.product(folded.transform(one[None]), folded.transform(other))
+    negacyclic = NegacyclicProduct(64)
+    product = negacyclic.product(negacyclic.transform(one[None]), negacyclic.transform(other))
     assert product[0].tolist() == _schoolbook(one.tolist(), other.tolist())
 
 
@@ -107,8 +107,8 @@ def test_folded_products_of_more_rows_than_fit_at_once() -> None:
     coins, degree = Coins.seeded("rows"), 8
     rows = (coins.words((53, degree)) % np.uint64(2 * PRIME + 1)).astype(np.int32) - PRIME
     other = coins.bits((degree,)).astype(np.int8) - coins.bits((degree,)).astype(np.int8)
-    folded = Folded(degree)
-    product = folded.product(folded.transform(rows), folded.transform(other))
+    negacyclic = NegacyclicProduct(degree)
+    product = negacyclic.product(negacyclic.transform(rows), negacyclic.transform(other))
     assert product.tolist() == [_schoolbook(row, other.tolist()) for row in rows.tolist()]
 
 
@@ -128,8 +128,10 @@ def test_folded_products_at_full_degree(kind: str) -> None:
     elif kind == "random":
         one = (coins.words(degree) % np.uint64(2 * PRIME + 1)).astype(np.int32) - PRIME
         other = signs * coins.bits((degree,)).astype(np.int8)
-    folded = Folded(degree)
-    product = folded.product(folded.transform(np.stack([one] * 20)), folded.transform(other))
+    negacyclic = NegacyclicProduct(degree)
+    product = negacyclic.product(
+        negacyclic.transform(np.stack([one] * 20)), negacyclic.transform(other)
+    )
     expected = _schoolbook(one.tolist(), other.tolist())
     if kind in ("largest", "aligned"):
         assert max(expected) == PRIME * degree
@@ -140,10 +142,10 @@ def test_folded_products_at_full_degree(kind: str) -> None:
 def test_folded_products_err_by_less_than_was_proved() -> None:
     """Before rounding: 0.03 was proved for the worst case; errors add up far more kindly."""
     degree = STANDARD.degree
-    folded = Folded(degree)
+    negacyclic = NegacyclicProduct(degree)
     one = np.full(degree, PRIME)
-    spectrum = folded.transform(one) * folded.transform(np.ones(degree))
-    exact = np.fft.ifft(spectrum) * folded._untwist
+    spectrum = negacyclic.transform(one) * negacyclic.transform(np.ones(degree))
+    exact = np.fft.ifft(spectrum) * negacyclic._untwist
     values = np.concatenate([exact.real, exact.imag])
     assert 0 < np.abs(values - np.rint(values)).max() < 0.03
 

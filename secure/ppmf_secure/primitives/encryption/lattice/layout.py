@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the columns of a row lie in its ciphertexts, and what an answer holds of each.
+"""The places of a row's columns in its ciphertexts, and of what an answer holds.
 
-The blocks of a row, one after the other, fill the coefficients of as many ciphertexts ("pieces") as
-they need. Of a piece, an answer holds c1 whole for each row of X that is wanted against any of its
-blocks, and of c0 only what is wanted.
+The blocks of a row, one after the other, fill the coefficients of as many ciphertexts, called
+*pieces*, as they need. An answer holds, for each piece, c1 as a whole for every row of X that is
+wanted against any of its blocks, and of c0 the wanted coefficients alone.
+
+`LatticeContext` holds a lattice with its tables, and tells the lengths of what is sent.
 """
 
 from __future__ import annotations
@@ -15,23 +17,26 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_secure.primitives.encryption.interface import Layout, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
-from ppmf_secure.primitives.encryption.lattice.ring import Folded
+from ppmf_secure.primitives.encryption.lattice.ring import NegacyclicProduct
 from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, uniform
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, words_for
 
 LARGE_BYTES = 1 << 30
-"""A matrix that would take more, at four bytes a residue, is kept at three."""
+"""A matrix that takes more at four bytes for each residue is kept compactly, at three."""
 
 ROWS_AT_ONCE = 8
-"""Rows encrypted or taken in together: what keeps their polynomials in the cache."""
+"""Rows encrypted or taken in together, so that their polynomials stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Columns of one block that lie in one piece: `columns` of the block, `coefficients` of it."""
+    """The columns of one block that lie in one piece.
+
+    columns: which columns of the block. coefficients: which coefficients of the piece.
+    """
 
     block: int
     columns: slice
@@ -39,26 +44,33 @@ class Segment:
 
     @property
     def width(self) -> int:
-        """The number of its columns."""
+        """The number of columns."""
         return int(self.columns.stop - self.columns.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One ciphertext of a row: `columns` of the matrix, and the segments they are made of."""
+    """One ciphertext of a row.
+
+    columns: which columns of the matrix. segments: the same columns, by block.
+    """
 
     columns: slice
     segments: tuple[Segment, ...]
 
     @property
     def used(self) -> int:
-        """The number of its coefficients in use: the first."""
+        """The number of coefficients in use, which are the first."""
         return int(self.columns.stop - self.columns.start)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Of one segment, what an answer holds: the `use` rows of X, from `place` among the piece's."""
+class AnswerPart:
+    """The part of an answer that belongs to one segment.
+
+    use: the rows of X that are wanted against it.
+    place: the number of the first of these among the rows of X of the whole piece.
+    """
 
     segment: Segment
     use: slice
@@ -66,52 +78,55 @@ class Part:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The number of rows and of columns."""
         return length(self.use), self.segment.width
 
     def within(self, group: slice) -> slice:
-        """Which of its rows, counted from 0, are in a group of the piece's."""
+        """The rows of this part, counted from 0, that are in a group of the piece's rows."""
         ends = (min(max(0, at - self.place), length(self.use)) for at in (group.start, group.stop))
         return slice(*ends)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Of one piece, what an answer holds: c1 for `rows` of X, c0 for the parts."""
+class AnswerPiece:
+    """The part of an answer that belongs to one piece: c1 for `rows` of X, and c0 by parts.
+
+    piece: the number of the piece.
+    """
 
     piece: int
     rows: NDArray[np.intp]
-    parts: tuple[Part, ...]
+    parts: tuple[AnswerPart, ...]
 
 
-class Ring:
-    """A lattice with its tables, and the lengths of what is sent."""
+class LatticeContext:
+    """A lattice with all that is computed from it once: its transforms and its rounding."""
 
     def __init__(self, lattice: Lattice) -> None:
         self.lattice = lattice
-        self.folded = Folded(lattice.degree)
+        self.negacyclic = NegacyclicProduct(lattice.degree)
         self.rounding = Rounding(lattice)
 
     def pieces(self, layout: Layout) -> list[Piece]:
-        """The ciphertexts of a row; ParametersError when the layout is out of budget."""
+        """The pieces of a row. Raises ParametersError if the layout is out of the budget."""
         Budget.of(self.lattice, layout)
         return pieces(layout, self.lattice.degree)
 
     def public_bytes(self) -> int:
-        """Length of a public key."""
+        """The length of a public key."""
         return self._seeded_bytes(self.lattice.degree)
 
     def row_bytes(self, layout: Layout) -> int:
-        """Length of an encrypted row."""
+        """The length of an encrypted row."""
         return self._seeded_bytes(sum(piece.used for piece in self.pieces(layout)))
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """Length of an answer."""
-        count = residues(wanted(self.pieces(layout), uses), self.lattice.degree)
+        """The length of an answer."""
+        count = residues(answer_pieces(self.pieces(layout), uses), self.lattice.degree)
         return WORD_BYTES * self.lattice.kept * words_for(count)
 
     def expand(self, seeds: list[bytes], count: int) -> NDArray[np.int32]:
-        """The uniform c1 of rows of `count` ciphertexts: (primes, rows, count, N)
+        """The uniform c1 (primes, rows, count, N) of rows of `count` ciphertexts, from their seeds
         (PPMF-RLW-002).
         """
         primes, degree = self.lattice.primes, self.lattice.degree
@@ -125,14 +140,14 @@ class Ring:
 
 
 def kept_compact(lattice: Lattice, layout: Layout) -> bool:
-    """Whether the peer keeps such a matrix at three bytes a residue: if four were over 1 GiB."""
+    """Whether the peer keeps such a matrix compactly, since it would take more than LARGE_BYTES."""
     columns = sum(layout.blocks)
     stored = -(-columns // lattice.degree) * lattice.degree + columns
     return stored * layout.rows * len(lattice.primes) * 4 > LARGE_BYTES
 
 
 def pieces(layout: Layout, degree: int) -> list[Piece]:
-    """The ciphertexts of a row; none for a matrix of no columns (PPMF-RLW-006)."""
+    """The pieces of a row; there is none for a matrix of no columns (PPMF-RLW-006)."""
     ends = np.cumsum((0, *layout.blocks)).tolist()
     found = []
     for start in range(0, ends[-1], degree):
@@ -147,8 +162,8 @@ def pieces(layout: Layout, degree: int) -> list[Piece]:
     return found
 
 
-def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
-    """What an answer holds, piece by piece; pieces of which nothing is wanted are left out
+def answer_pieces(found: list[Piece], uses: Uses) -> list[AnswerPiece]:
+    """The content of an answer, piece by piece. Pieces of which nothing is wanted are left out
     (PPMF-RLW-008, -011).
     """
     answer = []
@@ -158,20 +173,15 @@ def wanted(found: list[Piece], uses: Uses) -> list[Wanted]:
             ranges = [range(uses[s.block].start, uses[s.block].stop) for s in segments]
             rows = np.array(sorted(set().union(*ranges)), dtype=np.intp)
             parts = tuple(
-                Part(s, uses[s.block], int(np.searchsorted(rows, span.start)))
+                AnswerPart(s, uses[s.block], int(np.searchsorted(rows, span.start)))
                 for s, span in zip(segments, ranges, strict=True)
             )
-            answer.append(Wanted(number, rows, parts))
+            answer.append(AnswerPiece(number, rows, parts))
     return answer
 
 
-def residues(answer: list[Wanted], degree: int) -> int:
-    """The residues modulo each prime that an answer holds."""
+def residues(answer: list[AnswerPiece], degree: int) -> int:
+    """The number of residues that an answer holds, for each prime."""
     return sum(
         len(each.rows) * degree + sum(prod(part.shape) for part in each.parts) for each in answer
     )
-
-
-def length(use: slice) -> int:
-    """Rows in a slice of explicit bounds."""
-    return max(0, int(use.stop) - int(use.start))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The owner's side of lattice encryption: encrypting rows, decrypting answers.
+"""The owner of a lattice key, who encrypts rows and decrypts answers.
 
-The owner encrypts its rows with the secret key: c1 = a from a seed, c0 = -a s + e + the message, of
-which only the seed and the used coefficients of c0 are sent. (`scheme` says what hides what.)
+The owner encrypts with the secret key: c1 = a comes from a seed, and c0 = -a s + e + the message.
+Only the seed and the coefficients of c0 that are in use are sent. `scheme` says what hides what.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses, length
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
+    LatticeContext,
     Piece,
-    Ring,
-    length,
+    answer_pieces,
     residues,
-    wanted,
 )
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, combine, reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, ternary
@@ -33,28 +32,28 @@ from ppmf_secure.primitives.shares import words_to_bytes
 class RlweOwner(OwnerKey):
     """Q's key pair."""
 
-    def __init__(self, ring: Ring, coins: Coins) -> None:
-        self._ring = ring
-        lattice = ring.lattice
-        self._secret = ring.folded.transform(ternary(coins, (lattice.degree,)))
+    def __init__(self, context: LatticeContext, coins: Coins) -> None:
+        self._context = context
+        lattice = context.lattice
+        self._secret = context.negacyclic.transform(ternary(coins, (lattice.degree,)))
         seed = coins.bytes(SEED_BYTES)
         errors = binomial(coins, (lattice.degree,))
-        b = errors - self._times_secret(ring.expand([seed], 1)[:, 0, 0])
+        b = errors - self._times_secret(context.expand([seed], 1)[:, 0, 0])
         words = [pack(reduce(row, p), p) for row, p in zip(b, lattice.primes, strict=True)]
         self._public = seed + words_to_bytes(np.stack(words))
 
     @property
     def public(self) -> bytes:
-        """The seed of a, then b = -a s + e modulo each prime (PPMF-RLW-004)."""
+        """The seed of a, then the residues of b = -a s + e modulo each prime (PPMF-RLW-004)."""
         return self._public
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """Each row as its seed and the used coefficients of its c0, modulo each prime
+        """The encrypted rows: for each its seed and the residues of c0 modulo each prime
         (PPMF-RLW-006).
         """
         if matrix.shape != (layout.rows, sum(layout.blocks)):
             raise ValueError("the matrix has not the layout's shape")
-        found = self._ring.pieces(layout)
+        found = self._context.pieces(layout)
         for first in range(0, layout.rows, ROWS_AT_ONCE):
             part = np.ascontiguousarray(matrix[first : first + ROWS_AT_ONCE])
             seeds = [coins.bytes(SEED_BYTES) for _ in part]
@@ -63,8 +62,9 @@ class RlweOwner(OwnerKey):
 
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
         """Q's shares, by block (PPMF-RLW-012)."""
-        ring, degree, kept = self._ring, self._ring.lattice.degree, self._ring.lattice.kept_primes
-        asked = wanted(ring.pieces(layout), uses)
+        context, lattice = self._context, self._context.lattice
+        degree, kept = lattice.degree, lattice.kept_primes
+        asked = answer_pieces(context.pieces(layout), uses)
         count = residues(asked, degree)
         sent = read_residues([answer], count, kept, ["homomorphic answer"])[:, 0]
         shares = [
@@ -88,15 +88,15 @@ class RlweOwner(OwnerKey):
                     reduce(phase[index], prime)
             for part, phase in zip(each.parts, phases, strict=True):
                 columns = part.segment.columns
-                shares[part.segment.block][:, columns] = ring.rounding.decode(phase)
+                shares[part.segment.block][:, columns] = context.rounding.decode(phase)
         return shares
 
     def _encrypt(
         self, matrix: Words, found: list[Piece], seeds: list[bytes], coins: Coins
     ) -> Words:
-        """c0 of some rows, packed: (rows, primes, words)."""
-        lattice, rounding = self._ring.lattice, self._ring.rounding
-        uniforms = self._ring.expand(seeds, len(found))
+        """The packed residues (rows, primes, words) of c0 of some rows."""
+        lattice, rounding = self._context.lattice, self._context.rounding
+        uniforms = self._context.expand(seeds, len(found))
         errors = binomial(coins, matrix.shape)
         limbs = rounding.message_limbs(matrix)
         packed = np.empty(
@@ -112,5 +112,5 @@ class RlweOwner(OwnerKey):
         return packed
 
     def _times_secret(self, values: NDArray[np.int32]) -> Residues:
-        folded = self._ring.folded
-        return folded.product(folded.transform(values), self._secret)
+        negacyclic = self._context.negacyclic
+        return negacyclic.product(negacyclic.transform(values), self._secret)

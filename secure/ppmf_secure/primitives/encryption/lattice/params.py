@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lattice of suite `rlwe-8192`, and its budget: noise, flood, and what decrypts for certain.
+"""The lattice of `rlwe-8192` and its budget (chapter 4, "Lattice suites: parameters").
 
-The ring is Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^64, and a message m is
-encoded as round(q m / 2^64). With x a row of X lifted to [-2^63, 2^63), Q decrypts
+The budget bounds noise and flood so that every answer hides X and decrypts exactly. The ring is
+Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^64, and a message m is encoded as
+round(q m / 2^64). With x a row of X, lifted to [-2^63, 2^63), Q decrypts
 
     sum over j of x_j (round(q M_j / 2^64) + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
 
-which is q v / 2^64 + err for v = (x M + rho) mod 2^64, q times an integer vanishing mod q. Here
-|e_j| <= 21, a rounding errs by at most 1/2, and a public-key encryption of zero is
-e u + e1 + e2 s, ternary u and s, so at most 21 (2 N + 1) in each coefficient. Without the flood,
-err and what stays of it next to round(q v / 2^64) (one more rounding) are within
+which is q v / 2^64 + err for v = (x M + rho) mod 2^64, since q times an integer vanishes mod q.
+Here |e_j| <= 21, a rounding errs by at most 1/2, and a public-key encryption of zero is
+e u + e1 + e2 s with ternary u and s, so at most 21 (2 N + 1) in each coefficient. Without the
+flood, err and its distance from round(q v / 2^64), which is one more rounding, are within
 
     Nb = 2^63 rows (21 + 1/2) + 21 (2 N + 1) + 1.
 
 - *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
-  by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself (statistical distance): all
-  the decryptions under one key together are within 2^-41 of round(q v / 2^64) + flood with v
-  uniform, which says nothing of X. A key lives for one epoch. A resumed run takes a new one, but
-  its X may be the same X: the distances add, to E 2^-41 after E epochs. Nothing is assumed here but
-  that coins are uniform; those drawn are AES-256-CTR of a random seed (`coins`).
-- *Exactness.* Rounding to the kept primes (`rounding`), of product q', adds an error below
-  (N + 2) / 2, decoding in floats one below 2^-41. So v comes out exactly, always, if
+  by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in statistical distance. So
+  all decryptions under one key together are within 2^-41 of round(q v / 2^64) + flood with v
+  uniform, which says nothing of X. A key serves one epoch. A resumed run has a new key but perhaps
+  the same X, so the distances add up to E 2^-41 after E epochs. The only assumption is that coins
+  are uniform (`coins`).
+- *Exactness.* Rounding to the kept primes (`rounding`), whose product is q', adds an error below
+  (N + 2) / 2, and decoding in floats adds one below 2^-41. So v always comes out exactly if
 
       (Nb + 2^t) / q + (N + 2) / (2 q') < 2^-65 (1 - 2^-40),
 
-  which is what `Budget.of` demands, in exact integers.
+  which `Budget.of` checks in exact integers.
 
 *Security.* For N = 8192, a uniform ternary secret, errors of standard deviation 3.19 and 128 bits
 against classical attacks,
@@ -34,12 +35,11 @@ against classical attacks,
 - log2 q <= 218 by the Homomorphic Encryption Standard (Albrecht et al., HomomorphicEncryption.org,
   November 2018), table 1.
 
-Neither table was at hand: 218 is quoted from the libraries that enforce it, 214 from those that
-quote the guidelines and from the output of their authors' estimates (github.com/gong-cr/
-FHE-Security-Guidelines). Here log2 q = 213.34, rounded up: an eleventh prime, which makes it 234.7,
-would break both. The centred binomial errors, the sums of 21 differences of two bits, have
-deviation sqrt(21 / 2) = 3.24. That q is a product of primes, and which, matters to the arithmetic
-only.
+Neither table was at hand: 218 is quoted from libraries that enforce it, 214 from the output of the
+authors' script (github.com/gong-cr/FHE-Security-Guidelines). Here log2 q = 213.34, rounded up: an
+eleventh prime, which makes it 234.7, would break both. The centred binomial errors, which are sums
+of 21 differences of two bits, have deviation sqrt(21 / 2) = 3.24. That q is a product of primes,
+and of which, matters to the arithmetic only.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ from ppmf_spec.errors import ParametersError
 
 WORD_BITS = 64
 STATISTICAL_BITS = 40
-"""What Q decrypts under one key, in an epoch, is within 2^-40 of what says nothing of X."""
+"""The flood is larger than the noise by this many bits, and by those of the union bound."""
 
 ERROR_BOUND = 21
-"""The largest absolute value of a centred binomial error; a bit pair each."""
+"""The largest absolute value of an error: the number of its differences of two bits."""
 
 EXACT = 1 << 53
-"""Integers up to here in absolute value are exact in float64."""
+"""Integers up to this absolute value are exact in float64."""
 
 REDUCE_MARGIN = 1 << 23
 """`ring.reduce` takes integers up to EXACT - REDUCE_MARGIN."""
 
 REDUCE_SLACK = 3
-"""What `ring.reduce` leaves is at most (p - 1) / 2 + REDUCE_SLACK."""
+"""The results of `ring.reduce` are at most (p - 1) / 2 + REDUCE_SLACK."""
 
 SMALLEST_PRIME = 1 << 20
-"""Next to it, REDUCE_SLACK is nothing."""
+"""The least prime of a lattice, next to which REDUCE_SLACK hardly counts."""
 
 LARGE_PRIMES = (
     2642239,
@@ -81,9 +81,9 @@ LARGE_PRIMES = (
     2642141,
     2642137,
 )
-"""The ten largest with p^3 < 2^64, so that three residues fill a word on the wire (PPMF-RLW-001).
+"""The ten largest primes with p^3 < 2^64, so that three residues fill a word (PPMF-RLW-001).
 
-One more, and q would be too large for N = 8192: see *Security*.
+With one more, q would be too large for N = 8192: see *Security*.
 """
 
 
@@ -91,9 +91,9 @@ One more, and q would be too large for N = 8192: see *Security*.
 class Lattice:
     """The public parameters of the ring and of its arithmetic in float64.
 
-    degree: N. primes: the factors of q. kept: how many of them, the first, answers are sent in.
-    terms: the longest sum that is one matrix product; longer ones are cut.
-    Raises ParametersError when the arithmetic would not be exact.
+    degree: N. primes: the factors of q. kept: answers are sent modulo so many of them, the first.
+    terms: the longest sum that is one matrix product; a longer one is computed in parts.
+    Raises ParametersError if the arithmetic would not be exact.
     """
 
     degree: int
@@ -113,13 +113,13 @@ class Lattice:
             raise ParametersError(f"lattice: {self.kept} of {len(self.primes)} primes kept")
         if self.terms < 1 or self._largest_sum > EXACT - REDUCE_MARGIN:
             raise ParametersError(f"lattice: sums of {self.terms} products are not exact")
-        # the argument is in `ring`: the error of a folded product stays below 1/4
+        # the error of a negacyclic product stays below 1/4: `ring` has the argument
         if degree * largest * degree.bit_length() * (10 * isqrt(degree) + 34) >= EXACT >> 2:
             raise ParametersError(f"lattice: products of degree {degree} are not exact")
 
     @property
     def _largest_sum(self) -> int:
-        """Of `terms` products of two residues, a folded product, and an error."""
+        """The largest sum of `terms` products of residues, a negacyclic product, and an error."""
         half = (max(self.primes) - 1) // 2 + REDUCE_SLACK
         return self.terms * half * half + self.degree * max(self.primes) + ERROR_BOUND
 
@@ -140,25 +140,27 @@ class Lattice:
 
 
 STANDARD = Lattice(8192, LARGE_PRIMES, kept=4, terms=5120)
-"""128 bits of security; see above (PPMF-RLW-001)."""
+"""The lattice of `rlwe-8192`, with 128 bits of security (PPMF-RLW-001)."""
 
 TOY = Lattice(64, LARGE_PRIMES, kept=4, terms=8)
-"""The same arithmetic at a degree without security, for tests."""
+"""The lattice of `rlwe-64-insecure`: the same arithmetic at a small degree, for tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """noise: Nb. flood_bits: t, the flood being uniform on [-2^t, 2^t)."""
+    """The bound Nb of the noise in an answer, and t of the flood, which is uniform on [-2^t, 2^t).
+
+    noise: Nb. flood_bits: t.
+    """
 
     noise: int
     flood_bits: int
 
     @classmethod
     def of(cls, lattice: Lattice, layout: Layout) -> Budget:
-        """The budget of one matrix: a function of public sizes alone (PPMF-RLW-007).
+        """The budget of one matrix, a function of public sizes alone (PPMF-RLW-007).
 
-        Raises ParametersError on a layout without rows or outputs, and when some decryption could
-        fail.
+        Raises ParametersError on a layout without rows or outputs, and if a decryption could fail.
         """
         if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
             raise ParametersError(

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The peer's side of lattice encryption: taking in rows, multiplying, hiding the multiplier.
+"""The peer of the owner of a lattice key, who takes in encrypted rows and multiplies them.
 
-An answer is, in this order: the product of X with the encrypted rows, a fresh public-key encryption
-of zero, the mask and the flood on c0, the rounding to the kept primes. (`scheme` says what
-hides what.)
+An answer is made in this order: the product of X with the encrypted rows; a fresh public-key
+encryption of zero, which is added; mask and flood, which are added to c0; the rounding to the kept
+primes. `scheme` says what hides what.
 
-It is made piece by piece, and of a piece by groups of up to 128 rows of X. For a group, the coins
-are drawn in this order: u, then e2, of all its rows; then of each part with rows in the group, in
-the order of the blocks: the masks rho, e1, the flood.
+An answer is made piece by piece, and a piece by groups of up to 128 rows of X. The coins of a group
+are drawn in this order: u and then e2 of all its rows; then, for each part with rows in the group,
+in the order of the blocks, the masks rho, e1, and the flood.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from ppmf_secure.primitives.encryption.interface import (
     PeerKey,
     RowIntake,
     Uses,
+    length,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
     ROWS_AT_ONCE,
-    Ring,
-    Wanted,
+    AnswerPiece,
+    LatticeContext,
+    answer_pieces,
     kept_compact,
-    length,
     residues,
-    wanted,
 )
 from ppmf_secure.primitives.encryption.lattice.params import Budget
 from ppmf_secure.primitives.encryption.lattice.ring import (
@@ -51,43 +51,43 @@ from ppmf_secure.primitives.shares import check_length, words_to_bytes
 from ppmf_spec.errors import EncodingError
 
 _ANSWERS_AT_ONCE = 128
-"""Rows of X answered together: of each component, 80 MB of residues before the rounding."""
+"""Rows of X answered together: 80 MB of residues of each component, before the rounding."""
 
 
 class RlwePeer(PeerKey):
-    """Q's public key in the hands of P: a and b as transforms modulo each prime."""
+    """Q's public key, as P holds it: the transforms of a and b modulo each prime."""
 
-    def __init__(self, ring: Ring, public: bytes) -> None:
-        lattice = ring.lattice
-        check_length(public, ring.public_bytes(), "lattice public key")
-        a = ring.expand([public[:SEED_BYTES]], 1)[:, 0, 0]
+    def __init__(self, context: LatticeContext, public: bytes) -> None:
+        lattice = context.lattice
+        check_length(public, context.public_bytes(), "lattice public key")
+        a = context.expand([public[:SEED_BYTES]], 1)[:, 0, 0]
         b = read_residues(
             [public[SEED_BYTES:]], lattice.degree, lattice.primes, ["lattice public key"]
         )
-        self._ring = ring
-        self._key = ring.folded.transform(a), ring.folded.transform(b[:, 0])
+        self._context = context
+        self._key = context.negacyclic.transform(a), context.negacyclic.transform(b[:, 0])
         self._scratch = Scratch()
 
     def intake(self, layout: Layout) -> RlweIntake:
-        """The intake of one matrix of Q's."""
+        """The intake for a matrix of Q."""
         return RlweIntake(
-            self._ring, layout, RlweRows(self._ring, self._key, layout, self._scratch)
+            self._context, layout, RlweRows(self._context, self._key, layout, self._scratch)
         )
 
 
 class RlweIntake(RowIntake):
-    """Checks Q's rows and fills them into the matrix of residues."""
+    """The intake of Q's rows, which stores their residues."""
 
-    def __init__(self, ring: Ring, layout: Layout, taken: RlweRows) -> None:
-        self._ring = ring
+    def __init__(self, context: LatticeContext, layout: Layout, taken: RlweRows) -> None:
+        self._context = context
         self._layout = layout
         self._taken = taken
         self._count = 0
 
     def add(self, rows: Sequence[bytes]) -> None:
         """Check and store the next rows."""
-        ring, layout = self._ring, self._layout
-        size, columns = ring.row_bytes(layout), sum(layout.blocks)
+        context, layout = self._context, self._layout
+        size, columns = context.row_bytes(layout), sum(layout.blocks)
         if self._count + len(rows) > layout.rows:
             raise EncodingError(f"encrypted matrix: more than {layout.rows} rows")
         for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -96,14 +96,14 @@ class RlweIntake(RowIntake):
             for row, name in zip(part, names, strict=True):
                 check_length(row, size, name)
             second = read_residues(
-                [row[SEED_BYTES:] for row in part], columns, ring.lattice.primes, names
+                [row[SEED_BYTES:] for row in part], columns, context.lattice.primes, names
             )
             here = slice(self._count, self._count + len(part))
             self._taken.put(here, [row[:SEED_BYTES] for row in part], second)
             self._count += len(part)
 
     def finish(self) -> RlweRows:
-        """The matrix, once it is full."""
+        """The encrypted matrix, once all rows are in."""
         if self._count != self._layout.rows:
             raise EncodingError(
                 f"encrypted matrix: {self._count} rows instead of {self._layout.rows}"
@@ -112,19 +112,23 @@ class RlweIntake(RowIntake):
 
 
 class RlweRows(EncryptedRows):
-    """Enc_Q(M) in P's hands: a matrix of residues for each piece's c1 and each segment's c0."""
+    """Enc_Q(M), as P holds it: residues of c1 by piece, and of c0 by piece and block."""
 
     def __init__(
-        self, ring: Ring, key: tuple[Spectrum, Spectrum], layout: Layout, scratch: Scratch
+        self,
+        context: LatticeContext,
+        key: tuple[Spectrum, Spectrum],
+        layout: Layout,
+        scratch: Scratch,
     ) -> None:
-        lattice = ring.lattice
-        self._ring = ring
+        lattice = context.lattice
+        self._context = context
         self._key = key
         self._layout = layout
         self._scratch = scratch
-        self._pieces = ring.pieces(layout)
+        self._pieces = context.pieces(layout)
         self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
-        self._hiding = ring.rounding.hiding(self._flood_bits)
+        self._hiding = context.rounding.hiding(self._flood_bits)
         compact = kept_compact(lattice, layout)
         self._first = [
             ResidueMatrix(lattice, layout.rows, lattice.degree, compact=compact)
@@ -139,8 +143,8 @@ class RlweRows(EncryptedRows):
         }
 
     def put(self, rows: slice, seeds: list[bytes], second: NDArray[np.int32]) -> None:
-        """Fill in some rows: the seeds of their c1, and c0 (primes, rows, columns)."""
-        first = self._ring.expand(seeds, len(self._pieces))
+        """Store some rows: the seeds of their c1, and their c0 (primes, rows, columns)."""
+        first = self._context.expand(seeds, len(self._pieces))
         for number, piece in enumerate(self._pieces):
             self._first[number].put(rows, first[:, :, number])
             here = second[:, :, piece.columns]
@@ -150,20 +154,21 @@ class RlweRows(EncryptedRows):
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
         """The answer, and P's shares -rho mod 2^64 (PPMF-RLW-008, -009, -011).
 
-        For each kept prime the residues of: for each piece, c1 of its rows, then c0 of its parts.
+        The answer has, for each kept prime and piece, the residues of c1 for the rows of the piece,
+        then those of c0 for its parts.
         """
         if x.ndim != 2 or x.shape[1] != self._layout.rows:
             raise ValueError("X has not as many columns as the encrypted matrix has rows")
         if any(length(use) and not 0 <= use.start < use.stop <= len(x) for use in uses):
             raise ValueError("X has not all the rows wanted")
-        lattice = self._ring.lattice
-        asked = wanted(self._pieces, uses)
+        lattice = self._context.lattice
+        asked = answer_pieces(self._pieces, uses)
         sent = np.empty((lattice.kept, residues(asked, lattice.degree)), dtype=np.int32)
         shares = [
             np.empty((length(use), columns), dtype=np.uint64)
             for use, columns in zip(uses, self._layout.blocks, strict=True)
         ]
-        lifted = self._ring.rounding.lift(np.ascontiguousarray(x))
+        lifted = self._context.rounding.lift(np.ascontiguousarray(x))
         at = 0
         for each in asked:
             counts = [len(each.rows) * lattice.degree, *(prod(part.shape) for part in each.parts)]
@@ -179,17 +184,17 @@ class RlweRows(EncryptedRows):
     def _answer(
         self,
         lifted: Residues,
-        each: Wanted,
+        each: AnswerPiece,
         group: slice,
         coins: Coins,
         outs: list[NDArray[np.int32]],
         shares: list[Words],
     ) -> None:
-        """Writes what a group of a piece's rows adds to the piece's c1, to each part and share.
+        """Answer one group of a piece's rows of X, and fill in P's shares of it.
 
-        `outs` are c1 (kept, rows N), then the parts (kept, rows columns).
+        outs: where the piece's residues go, c1 (kept, rows N), then each part (kept, rows columns).
         """
-        degree = self._ring.lattice.degree
+        degree = self._context.lattice.degree
         first, *seconds = outs
         out = first[:, group.start * degree : group.stop * degree]
         zeros = self._first_component(lifted, each, group, coins, out)
@@ -207,20 +212,20 @@ class RlweRows(EncryptedRows):
     def _first_component(
         self,
         lifted: Residues,
-        each: Wanted,
+        each: AnswerPiece,
         group: slice,
         coins: Coins,
         out: NDArray[np.int32],
     ) -> list[Residues]:
-        """Writes c1 of a group, rounded, to `out` (kept, rows N); returns b u of each part's rows.
+        """Write c1 of a group, rounded, to out (kept, rows N).
 
-        That is (primes, rows, columns), not reduced (PPMF-RLW-008).
+        Returns b u for the rows of each part (primes, rows, columns), not reduced (PPMF-RLW-008).
         """
-        lattice, folded = self._ring.lattice, self._ring.folded
+        lattice, negacyclic = self._context.lattice, self._context.negacyclic
         key_a, key_b = self._key
         rows = each.rows[group]
         shape = len(rows), lattice.degree
-        u = folded.transform(ternary(coins, shape))
+        u = negacyclic.transform(ternary(coins, shape))
         errors = binomial(coins, shape)
         values = self._scratch.take("c1", (len(lattice.primes), *shape))
         places = [part.within(group) for part in each.parts]
@@ -231,14 +236,14 @@ class RlweRows(EncryptedRows):
         for index, prime in enumerate(lattice.primes):
             value = values[index]
             self._first[each.piece].times(lifted[index, rows], index, value, self._scratch)
-            value += folded.product(u, key_a[index])
+            value += negacyclic.product(u, key_a[index])
             value += errors
             reduce(value, prime)
-            b_u = folded.product(u, key_b[index])
+            b_u = negacyclic.product(u, key_b[index])
             for part, place, zero in zip(each.parts, places, zeros, strict=True):
                 start = max(0, part.place - group.start)
                 zero[index] = b_u[start : start + length(place), part.segment.coefficients]
-        self._ring.rounding.switch(values.reshape(len(values), -1), out)
+        self._context.rounding.switch(values.reshape(len(values), -1), out)
         return zeros
 
     def _second_component(
@@ -250,11 +255,11 @@ class RlweRows(EncryptedRows):
         coins: Coins,
         out: NDArray[np.int32],
     ) -> None:
-        """Writes c0 of some rows, with mask and flood, rounded, to `out` (kept, rows columns).
+        """Write c0 of some rows, with mask and flood, rounded, to out (kept, rows columns).
 
-        `lifted` is those rows of X, (primes, rows, layout.rows) (PPMF-RLW-008, -009).
+        lifted: these rows of X (primes, rows, layout.rows) (PPMF-RLW-008, -009).
         """
-        rounding, count = self._ring.rounding, rho.size
+        rounding, count = self._context.rounding, rho.size
         hidden = np.concatenate(
             [
                 rounding.message_limbs(rho).reshape(2, count),
@@ -266,7 +271,7 @@ class RlweRows(EncryptedRows):
         values = self._hiding @ hidden
         values += zero.reshape(values.shape)
         product = self._scratch.take("c0", rho.shape)
-        for index, prime in enumerate(self._ring.lattice.primes):
+        for index, prime in enumerate(self._context.lattice.primes):
             stored.times(lifted[index], index, product, self._scratch)
             values[index] += reduce(product, prime).reshape(count)
             reduce(values[index], prime)

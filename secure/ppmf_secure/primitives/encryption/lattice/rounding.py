@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between words mod 2^64 and residues: encoding, lifting, switching of the modulus, decoding.
+"""The ways between words mod 2^64 and residues: encoding, lifting, switching, decoding.
 
-*Encoding.* With r the word q m mod 2^64 read as signed, round(q m / 2^64) = (q m - r) / 2^64, and
-modulo a prime p of q that is -r 2^-64: no multiple precision is needed. With r = h 2^32 + l it is
-h (-2^-32 mod p) + l (-2^-64 mod p), below 2^52.93 when the constants are centred.
+*Encoding.* With r the word q m mod 2^64, read as signed, round(q m / 2^64) = (q m - r) / 2^64.
+Modulo a prime p of q this is -r 2^-64, so that no multiple precision is needed. With
+r = h 2^32 + l it is h (-2^-32 mod p) + l (-2^-64 mod p). This is below 2^52.93, since the constants
+are centred.
 
-*Switching* from q to the product q' of the kept primes. Let D be the product of the others,
+*Switching* goes from q to the product q' of the kept primes. Let D be the product of the others,
 y_j = c_j (D / p_j)^-1 mod p_j, and k the computed nearest integer of the sum of y_j / p_j. Then
-r = sum of y_j D / p_j - k D is c mod D, and as the sum errs by less than 2^-45,
-|r| <= (1/2 + 2^-45) D. So (c - r) / D is an integer, within 1/2 + 2^-45 of c / D, and modulo a kept
-prime it is c D^-1 - sum of y_j p_j^-1 + k: the table of constants times the residues, below 2^44.
-The sum for k is the one that is rounded on the way; close to a half, its last bit decides what is
-sent. So it is no matrix product, whose order of additions is the library's choice: each y_j times
-the float64 nearest to 1 / p_j, rounded, is added in the order of the primes, rounded. An answer is
-then a function of the coins and the inputs alone.
-With both components so rounded, c0' + c1' s is within (N + 1) (1/2 + 2^-45) < (N + 2) / 2 of
-(c0 + c1 s) / D, for a ternary s.
+r = sum of y_j D / p_j - k D is c mod D. As the sum errs by less than 2^-45, |r| <= (1/2 + 2^-45) D.
+So (c - r) / D is an integer within 1/2 + 2^-45 of c / D. Modulo a kept prime it is
+c D^-1 - sum of y_j p_j^-1 + k, which is a table of constants times the residues, below 2^44.
+
+The sum for k is rounded on the way, and close to a half its last bit decides what is sent. It is
+therefore not computed as a matrix product, whose order of additions the library chooses. Each y_j
+times the float64 nearest to 1 / p_j is rounded, and these are added in the order of the primes,
+with a rounding each. An answer is then a function of the coins and the inputs alone.
+
+With both components rounded in this way, c0' + c1' s is within
+(N + 1) (1/2 + 2^-45) < (N + 2) / 2 of (c0 + c1 s) / D, for a ternary s.
 
 *Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
-With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, y B < 2^43 exact: the integer parts are added mod
-2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the budget
-(`params`) their sum is within (1 - 2^-40) / 2 of the answer, so the nearest integer is it.
+With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, where y B < 2^43 is exact. The integer parts are
+added mod 2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the
+budget (`params`) their sum is within (1 - 2^-40) / 2 of the result, which is the nearest integer.
 """
 
 from __future__ import annotations
@@ -34,16 +37,16 @@ from ppmf_secure.primitives.encryption.lattice.ring import Residues, centred, co
 from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 
 Scales = NDArray[np.float64]
-"""Constants (primes, limbs): residue number i is the sum of scales[i, l] limbs[l]."""
+"""Constants (primes, limbs): the residue modulo prime i is the sum of scales[i, l] limbs[l]."""
 
 _HALF_WORD = 32
 
 _SWITCHED_AT_ONCE = 1 << 16
-"""Numbers rounded at once: what keeps their residues in the cache."""
+"""Numbers rounded at once, so that their residues stay in the cache."""
 
 
 def halves(words: Words) -> Residues:
-    """The words, read as signed, in limbs (2, ...): h and l with h 2^32 + l, 0 <= l < 2^32."""
+    """The limbs h, l (2, ...) of words, read as signed: h 2^32 + l with 0 <= l < 2^32."""
     limbs = np.empty((2, *words.shape))
     limbs[0] = words.view(np.int64) >> _HALF_WORD
     limbs[1] = words & np.uint64((1 << _HALF_WORD) - 1)
@@ -51,7 +54,7 @@ def halves(words: Words) -> Residues:
 
 
 class Rounding:
-    """The constants of one lattice, and what is done with them."""
+    """The constants of one lattice, and the operations that need them."""
 
     def __init__(self, lattice: Lattice) -> None:
         primes, kept, q = lattice.primes, lattice.kept_primes, lattice.modulus
@@ -73,14 +76,16 @@ class Rounding:
         self._from_kept = [centred(pow(lattice.kept_modulus // p, -1, p), p) for p in self._kept]
 
     def message_limbs(self, words: Words) -> Residues:
-        """Limbs (2, ...) that `encoding` makes the residues of round(q m / 2^64) (PPMF-RLW-006)."""
+        """The limbs (2, ...) of messages; the scales `encoding` make them residues of
+        round(q m / 2^64) (PPMF-RLW-006).
+        """
         return halves(words * self._low_modulus)
 
     def hiding(self, flood_bits: int) -> Scales:
-        """What makes residues of all that is added to c0, from these limbs, one after the other.
+        """The scales that make residues of all that is added to c0: mask, error and flood.
 
-        The two of a mask; an error; 1; those of a flood on [0, 2^flood_bits), taken as the flood
-        less 2^(flood_bits - 1). The sums are below 2^52.95.
+        Their limbs are, in this order: the two of a mask; the error; 1; those of a flood on
+        [0, 2^flood_bits), from which 2^(flood_bits - 1) is taken. The sums are below 2^52.95.
         """
         weights = [1, -(1 << (flood_bits - 1))]
         weights += [1 << at for at in range(0, flood_bits, FLOOD_LIMB_BITS)]
@@ -88,7 +93,7 @@ class Rounding:
         return np.concatenate([self.encoding, np.array(rest, float)], axis=1)
 
     def lift(self, words: Words) -> Residues:
-        """The words, read as signed, modulo each prime: (primes, ...)."""
+        """The residues (primes, ...) of words, read as signed, modulo each prime."""
         limbs = halves(words)
         return np.stack(
             [
@@ -98,8 +103,8 @@ class Rounding:
         )
 
     def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
-        """From residues (primes, n) of c, overwritten, those of c q' / q rounded: out (kept, n)
-        (PPMF-RLW-010).
+        """Write the residues of c q' / q, rounded, to out (kept, n), from those of c (primes, n),
+        which are overwritten (PPMF-RLW-010).
         """
         kept = len(self._kept)
         for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
@@ -115,7 +120,7 @@ class Rounding:
                 row[first : first + _SWITCHED_AT_ONCE] = reduce(residue, prime)
 
     def _quotient(self, digits: Residues) -> Residues:
-        """The number k of each column of digits (dropped primes, n)."""
+        """The number k for each column of digits (dropped primes, n)."""
         total: Residues = digits[0] * self._inverses[0]
         term = np.empty_like(total)
         for digit, inverse in zip(digits[1:], self._inverses[1:], strict=True):
@@ -124,7 +129,9 @@ class Rounding:
         return np.rint(total, out=total)
 
     def decode(self, residues: Residues) -> Words:
-        """Residues (kept, n), overwritten, of c: round(2^64 c / q') mod 2^64 (PPMF-RLW-012)."""
+        """The words round(2^64 c / q') mod 2^64, from the residues (kept, n) of c, which are
+        overwritten (PPMF-RLW-012).
+        """
         words = np.zeros(residues.shape[1:], dtype=np.uint64)
         fractions = np.zeros(residues.shape[1:])
         for digit, scale, prime in zip(residues, self._from_kept, self._kept, strict=True):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lattice encryption draws: uniform residues, ternary secrets, binomial errors, floods.
+"""The random draws of lattice encryption: uniform residues, ternary secrets, errors, floods.
 
-All exact: no distribution here is rounded or truncated, and none is biased. All from `Coins` alone.
+All come from `Coins` alone, and all are exact: no distribution is rounded, truncated or biased.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Unsigned = TypeVar("Unsigned", bound=np.unsignedinteger[Any])
 SEED_BYTES = 32
 
 FLOOD_LIMB_BITS = 24
-"""A flood is a sum of limbs of 24 bits: small enough for sums of products with residues."""
+"""The bits of a limb of a flood: few enough for sums of products of limbs and residues."""
 
 _PAIRS = np.uint64(((1 << ERROR_BOUND) - 1) * ((1 << 32) + 1))
 _HALVES_LOW_SIX = np.uint64(0x3F * ((1 << 32) + 1))
@@ -30,15 +30,16 @@ _HALVES_LOW_SIX = np.uint64(0x3F * ((1 << 32) + 1))
 def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> None:
     """Fill out (primes, count) with the public uniform residues that a seed stands for.
 
-    The stream of AES-256-CTR under the seed as little-endian 32-bit words: `count` for each prime,
-    then, in order, as often as needed, one for each that was not below the largest multiple of its
-    prime. A word w gives w mod p - (p - 1) / 2 (PPMF-RLW-002).
+    They are made from the keystream of AES-256 in counter mode under the seed, read as
+    little-endian words of 32 bits: `count` words for each prime, then a new one for each that was
+    not below the largest multiple of its prime, in order, as often as needed. A word w gives
+    w mod p - (p - 1) / 2 (PPMF-RLW-002).
     """
     coins = Coins(seed)
     limits = np.array([[(1 << 32) // p * p] for p in primes], dtype=np.uint32)
     words = _below(limits, out.shape, lambda n: np.frombuffer(coins.bytes(4 * n), dtype="<u4"))
     for row, word, prime in zip(out, words, primes, strict=True):
-        # numpy divides by a scalar with a multiplication, but takes remainders one by one
+        # numpy divides by a scalar by multiplying, but takes remainders one by one
         multiple = word // np.uint32(prime)
         multiple *= np.uint32(prime)
         word -= multiple
@@ -46,7 +47,7 @@ def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> Non
 
 
 def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """Uniform on {-1, 0, 1} (PPMF-RLW-004)."""
+    """Numbers that are uniform on {-1, 0, 1} (PPMF-RLW-004)."""
     limit = np.array(255, dtype=np.uint8)
     drawn = _below(limit, shape, lambda n: np.frombuffer(coins.bytes(n), dtype=np.uint8))
     drawn -= drawn // np.uint8(3) * np.uint8(3)
@@ -54,7 +55,7 @@ def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Errors: the sum of 21 bits less the sum of 21 others, by counting bits within words
+    """Errors: the sum of 21 bits less the sum of 21 others, counted within words
     (PPMF-RLW-005).
     """
     w = coins.words(shape)
@@ -70,7 +71,9 @@ def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
-    """Uniform on [0, 2^bits): limbs (ceil(bits / 24), count), the lowest first (PPMF-RLW-009)."""
+    """The limbs (ceil(bits / 24), count), the lowest first, of numbers that are uniform on
+    [0, 2^bits) (PPMF-RLW-009).
+    """
     limbs = -(-bits // FLOOD_LIMB_BITS)
     words = np.frombuffer(coins.bytes(4 * limbs * count), dtype="<u4").reshape(limbs, count)
     widths = [min(FLOOD_LIMB_BITS, bits - at) for at in range(0, bits, FLOOD_LIMB_BITS)]
@@ -81,7 +84,7 @@ def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
 def _below(
     limits: NDArray[Unsigned], shape: tuple[int, ...], draw: Callable[[int], NDArray[Unsigned]]
 ) -> NDArray[Unsigned]:
-    """Uniform below limits that broadcast to the shape, by rejection."""
+    """Numbers that are uniform below limits, which broadcast to the shape, by rejection."""
     drawn = draw(prod(shape)).reshape(shape).astype(limits.dtype)
     flat, bounds = drawn.reshape(-1), np.broadcast_to(limits, shape)
     late = np.flatnonzero(drawn >= limits)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Residues as bytes: three in a little-endian word of 64 bits, 21.34 bits each.
+"""Residues as bytes, three in a little-endian word of 64 bits: 21.34 bits each.
 
-n words carry up to 3 n residues modulo p, as representatives in [0, p): word i is
-v_i + p (v_(n+i) + p v_(2n+i)), missing ones 0. As p^3 < 2^64 it fits; it is the only encoding.
+n words carry up to 3 n residues modulo p, as representatives in [0, p). Word i is
+v_i + p (v_(n+i) + p v_(2n+i)), where missing residues are 0. It fits, since p^3 < 2^64. No other
+encoding of the same residues is accepted.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ WORD_BYTES = 8
 
 
 def words_for(count: int) -> int:
-    """How many words carry `count` residues."""
+    """The number of words that carry `count` residues."""
     return -(-count // 3)
 
 
 def pack(residues: Residues | NDArray[np.int32], prime: int) -> Words:
-    """Residues (..., count) of one prime in words (..., words_for(count)) (PPMF-RLW-003)."""
+    """The words (..., words_for(count)) of residues (..., count) of one prime (PPMF-RLW-003)."""
     count, words = residues.shape[-1], words_for(residues.shape[-1])
     planes = np.zeros((*residues.shape[:-1], 3 * words), dtype=np.int64)
     values = planes[..., :count]
@@ -40,9 +41,9 @@ def pack(residues: Residues | NDArray[np.int32], prime: int) -> Words:
 
 
 def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """The residues (rows, count) in words (rows, words_for(count)), and which rows are bad.
+    """The residues (rows, count) in words (rows, words_for(count)), and which rows are malformed.
 
-    Residues are in [-(p - 1) / 2, (p - 1) / 2], in a row that is the encoding of some.
+    The residues of a row that is well formed are in [-(p - 1) / 2, (p - 1) / 2].
     """
     modulus, size = np.uint64(prime), words.shape[1]
     planes = np.empty((len(words), 3 * size), dtype=np.int32)
@@ -62,10 +63,10 @@ def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDA
 def read_residues(
     rows: Sequence[bytes], count: int, primes: tuple[int, ...], names: Sequence[str]
 ) -> NDArray[np.int32]:
-    """Residues (primes, rows, count) of some rows (PPMF-RLW-013).
+    """The residues (primes, rows, count) of some rows in bytes (PPMF-RLW-013).
 
-    EncodingError names the first row of a wrong length; RangeError the first that is bad modulo any
-    prime, and the first such prime.
+    names: those of the rows, for errors. Raises EncodingError, which names the first row of a wrong
+    length, or RangeError, which names the first malformed row and the first prime of it.
     """
     shape = (len(primes), words_for(count))
     words = np.stack(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The homomorphic matrix product over Paillier.
+"""The homomorphic matrix product over Paillier, and Paillier's keys for the base transfers.
 
-`scheme` is the cipher suite, and says what hides what; begin there. It rests on `keys` (keys and
-ciphertexts), `slots` (several numbers in one plaintext), `multiexp` (many products of powers) and
-`randomisers` (fresh randomness for answers).
+`keys` is Paillier encryption itself (chapter 4, "Paillier keys and ciphertexts"). `scheme` is the
+overview of the product, with the argument for what each side learns; `slots` packs several numbers
+into a plaintext, `multiexp` computes products of powers, and `randomisers` makes answers fresh.
+`owner` and `peer` are the two sides, in the steps of chapter 4, "Products in a Paillier suite".
 """

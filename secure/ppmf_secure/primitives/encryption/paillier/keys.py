@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paillier keys and ciphertexts over phe, with all randomness from `Coins`.
+"""Paillier keys and ciphertexts (chapter 4, "Paillier keys and ciphertexts").
 
-P. Paillier, "Public-key cryptosystems based on composite degree residuosity classes", EUROCRYPT
-1999: N = p q, Enc(m; r) = (1 + m N) r^N mod N^2 for m in Z_N and r uniform in Z_N^*. Semantic
-security is the decisional composite residuosity assumption (DCR): r^N cannot be told from a uniform
-element of Z_(N^2)^*.
+With N = p q, Enc(m; r) = (1 + m N) r^N mod N^2 for m in Z_N and r uniform in Z_N^* (P. Paillier,
+"Public-key cryptosystems based on composite degree residuosity classes", EUROCRYPT 1999). A
+ciphertext hides its message under the decisional composite residuosity assumption (DCR): r^N cannot
+be told from a uniform element of Z_(N^2)^*.
 
-phe supplies encryption of an integer under a given r and decryption. Its key generation and default
-randomness draw their own entropy, and its `EncryptedNumber` carries an exponent in clear: neither
-is used. A ciphertext in memory is a gmpy2 `mpz`; on the wire it is big-endian, of fixed length.
+The library phe supplies encryption under a given r, and decryption. All randomness comes from
+`Coins`: phe's key generation and its default randomness, which draw entropy themselves, are not
+used, nor is its `EncryptedNumber`, which carries an exponent in the clear. A ciphertext in memory
+is an `mpz` of gmpy2; on the wire it is big-endian, of fixed length.
 
-Nothing here runs in constant time: a party's own clock is outside the model (chapter 6, "What is
-not protected").
+Nothing here runs in constant time. Whoever can time a party's work is outside the model (chapter 6,
+"What is not protected").
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 MIN_BITS = 512
-"""The smallest modulus: some seeds of base transfers and two slots of a small product fit in."""
+"""The smallest modulus: it holds some seeds of base transfers and two slots of a small product."""
 
 _PRIME_ROUNDS = 64  # GMP: Baillie-PSW, then 40 rounds of Miller-Rabin
 _SMALL_PRIMES = gmpy2.primorial(1000)
 
 
 class PublicKey:
-    """A modulus N of an exact, even number of bits, and what anyone can do with it.
+    """A public key: a modulus N of an exact, even number of bits.
 
-    Attributes: `bits` of N, `modulus` N and `square` N^2 (mpz), `ciphertext_bytes` (the fixed
-    length of a ciphertext on the wire: twice that of N).
+    modulus: N. square: N^2. bits: the bit length of N.
+    ciphertext_bytes: the length of a ciphertext on the wire, which is twice that of N.
     """
 
     def __init__(self, modulus: int) -> None:
@@ -52,12 +53,12 @@ class PublicKey:
 
     @classmethod
     def parse(cls, data: bytes, bits: int) -> PublicKey:
-        """The key in `data`: N in bits/8 big-endian bytes (PPMF-AHE-003, -004).
+        """The key in bytes: N in bits / 8 big-endian bytes (PPMF-AHE-003, -004).
 
-        Raises EncodingError on another length; RangeError if N has not exactly `bits` bits, is
-        even, has a prime factor up to 1000, is a perfect power or is prime. That N is a product of
-        two large primes cannot be seen from outside; an owner who lies about it is not honest but
-        curious, and outside the model.
+        Raises EncodingError on another length, and RangeError if N has not exactly `bits` bits, is
+        even, has a prime factor up to 1000, is a perfect power or is prime. Whether N is the
+        product of two large primes cannot be seen from outside; an owner who chooses another N
+        departs from the protocol (chapter 6, "What is not protected").
         """
         if len(data) != bits // 8:
             raise EncodingError(f"Paillier public key: {len(data)} bytes instead of {bits // 8}")
@@ -73,11 +74,11 @@ class PublicKey:
         return cls(modulus)
 
     def to_bytes(self) -> bytes:
-        """N in bits/8 big-endian bytes."""
+        """N in bits / 8 big-endian bytes."""
         return int(self.modulus).to_bytes(self.bits // 8, "big")
 
     def unit(self, coins: Coins) -> int:
-        """Uniform in Z_N^*, by rejection."""
+        """A uniform element of Z_N^*, by rejection."""
         while True:
             candidate = coins.below(int(self.modulus))
             if gmpy2.gcd(candidate, self.modulus) == 1:
@@ -91,31 +92,31 @@ class PublicKey:
         return gmpy2.powmod(self.unit(coins), self.modulus, self.square)
 
     def plain(self, message: int) -> mpz:
-        """1 + mN = (1 + N)^m mod N^2 for m in [0, N): an encryption without randomness."""
+        """1 + m N = (1 + N)^m mod N^2 for m in [0, N), an encryption without randomness."""
         return 1 + message * self.modulus
 
     def encrypt(self, message: int, coins: Coins) -> mpz:
-        """A fresh encryption of an integer in [0, N). Hides it under DCR (PPMF-AHE-006)."""
+        """A fresh encryption of an integer in [0, N), which it hides under DCR (PPMF-AHE-006)."""
         self.check_message(message)
         return mpz(self._phe.raw_encrypt(int(message), r_value=self.unit(coins)))
 
     def check_message(self, message: int) -> None:
-        """Refuse a plaintext outside [0, N): RangeError, without its value."""
+        """Check that a plaintext is in [0, N). Raises RangeError, which does not tell its value."""
         if not 0 <= message < self.modulus:
             raise RangeError("Paillier plaintext: outside [0, N)")
 
     def write(self, ciphertexts: Iterable[mpz]) -> bytes:
-        """Ciphertexts on the wire: `ciphertext_bytes` big-endian bytes each, one after another
+        """The bytes of ciphertexts, one after another, each `ciphertext_bytes` long and big-endian
         (PPMF-AHE-005).
         """
         size = self.ciphertext_bytes
         return b"".join(int(c).to_bytes(size, "big") for c in ciphertexts)
 
     def read(self, data: bytes, count: int, where: str) -> list[mpz]:
-        """`count` checked ciphertexts from the wire; `where` names the message in an error.
+        """The ciphertexts in bytes, `count` of them, checked; `where` names the message in errors.
 
-        Raises EncodingError on a wrong length, RangeError naming the first bad ciphertext
-        (PPMF-AHE-005).
+        Raises EncodingError on a wrong length, and RangeError, which names the first ciphertext
+        that is outside its group (PPMF-AHE-005).
         """
         size = self.ciphertext_bytes
         if len(data) != count * size:
@@ -127,9 +128,9 @@ class PublicKey:
         return found
 
     def check_ciphertexts(self, ciphertexts: Sequence[mpz], where: str) -> None:
-        """Refuse whatever is no element of Z_(N^2)^*: RangeError with the number of the first.
+        """Check that all are in Z_(N^2)^*. Raises RangeError, which names the first that is not.
 
-        One gcd for all: a product mod N is a unit exactly when each of its factors is
+        One gcd serves all, since a product mod N is a unit exactly if each factor is one
         (PPMF-AHE-005).
         """
         modulus, product = self.modulus, mpz(1)
@@ -144,7 +145,7 @@ class PublicKey:
 
 
 class SecretKey:
-    """A key pair in its owner's hands. Never printed: its `repr` names nothing of the key."""
+    """A key pair, as its owner holds it. Its `repr` shows nothing of the key."""
 
     def __init__(self, p: int, q: int) -> None:
         self.public = PublicKey(p * q)
@@ -155,12 +156,12 @@ class SecretKey:
 
     @classmethod
     def generate(cls, bits: int, coins: Coins) -> SecretKey:
-        """A key whose modulus has exactly `bits` bits; ParametersError on an unusable number.
+        """A key whose modulus has exactly `bits` bits; ParametersError if there can be none.
 
-        p and q are independent uniform primes among those of bits/2 bits with the two top bits
-        set, so that N has `bits` bits, at a distance above 2^(bits/2 - 100) (FIPS 186-5, A.1.3).
-        Being of one length they make gcd(N, phi(N)) = 1: p < q < 2p, so p | q - 1 would need
-        q = p + 1 (PPMF-AHE-003).
+        p and q are independent and uniform among the primes of bits / 2 bits whose two top bits are
+        set, so that N has `bits` bits. Their distance is above 2^(bits / 2 - 100) (FIPS 186-5,
+        A.1.3). As they have one length, gcd(N, phi(N)) = 1: since p < q < 2 p, p would divide q - 1
+        only if q = p + 1 (PPMF-AHE-003).
         """
         if bits < MIN_BITS or bits % 16:
             raise ParametersError(
@@ -173,13 +174,14 @@ class SecretKey:
                 return cls(p, q)
 
     def encrypt(self, message: int, coins: Coins) -> mpz:
-        """The same distribution as `PublicKey.encrypt`, about four times as fast, by CRT.
+        """An encryption as `PublicKey.encrypt` makes it, about four times as fast, by CRT.
 
-        Wanted: (1 + mN) z for z uniform among the N-th residues mod N^2. By CRT these are the
-        pairs of an N-th residue mod p^2 and one mod q^2. Z_(p^2)^* is cyclic of order p(p-1) and
-        gcd(N, p(p-1)) = p, as gcd(N, phi(N)) = 1: its N-th residues are its p-th residues, the
-        subgroup of order p - 1. For u in [1, p) the power u^p mod p^2 lies there and is u mod p,
-        so it runs through all p - 1 of them once: u uniform makes u^p uniform (PPMF-AHE-006).
+        The result is (1 + m N) z, where z must be uniform among the N-th residues mod N^2. By CRT
+        these are the pairs of an N-th residue mod p^2 and one mod q^2. Z_(p^2)^* is cyclic of order
+        p (p - 1), and gcd(N, p (p - 1)) = p, as gcd(N, phi(N)) = 1. So its N-th residues are its
+        p-th residues, the subgroup of order p - 1. For u in [1, p) the power u^p mod p^2 is in it
+        and is u mod p, so that it takes each of the p - 1 values once: if u is uniform, so is u^p
+        (PPMF-AHE-006).
         """
         public = self.public
         public.check_message(message)
@@ -203,7 +205,7 @@ class SecretKey:
 
 
 def _prime(bits: int, coins: Coins) -> int:
-    """A uniform prime among those of `bits` bits with the two top bits set."""
+    """A prime that is uniform among those of `bits` bits whose two top bits are set."""
     frame = 3 << (bits - 2) | 1
     while True:
         candidate = int.from_bytes(coins.bytes(bits // 8), "big") | frame

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many products of powers of the same bases: prod_j g_j^x_j mod n, 64-bit exponents.
+"""Multi-exponentiation: many products prod_j g_j^x_j mod n of the same bases, of 64-bit exponents.
 
-Pippenger's bucket method (N. Pippenger, "On the evaluation of powers and related problems", FOCS
-1976), in the form for fixed bases (Brickell, Gordon, McCurley, Wilson, EUROCRYPT 1992): the
-exponents' w-bit digits select, among the stored g_j^(2^(w i)), factors of one common set of
-buckets; bucket d is then raised to d, all at once, by running products. A product costs at most
-ceil(64/w) s + 2^(w+1) multiplications; the 64 s squarings of the stored powers are paid once.
+It is Pippenger's bucket method (N. Pippenger, "On the evaluation of powers and related problems",
+FOCS 1976) in the form for fixed bases (Brickell, Gordon, McCurley, Wilson, EUROCRYPT 1992). The
+digits of the exponents, of w bits each, put the stored powers g_j^(2^(w i)) into buckets. Running
+products then raise bucket d to the power d, for all d at once. A product costs at most
+ceil(64 / w) s + 2^(w+1) multiplications, and the stored powers 64 s squarings, once.
 
-The running time depends on the exponents. They are the secrets of the party that computes, whose
-clock is outside the model (chapter 6, "What is not protected").
+The running time depends on the exponents, which are secrets of the party that computes. Whoever can
+time a party's work is outside the model (chapter 6, "What is not protected").
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from gmpy2 import mpz
-from numpy.typing import NDArray
 
 from ppmf_secure.arrays import Words
 
@@ -25,25 +24,25 @@ EXPONENT_BITS = 64
 
 
 def levels(window: int) -> int:
-    """Digits of `window` bits in an exponent, and stored powers of each base."""
+    """The number of digits of an exponent, and so of stored powers of each base."""
     return -(-EXPONENT_BITS // window)
 
 
 def best_window(terms: int) -> int:
-    """The window that costs the fewest multiplications for products of so many terms."""
+    """The bits of a digit with which products of so many terms take the fewest multiplications."""
     return min(range(1, 17), key=lambda w: levels(w) * terms + (2 << w))
 
 
-def digits(exponents: Words, window: int) -> NDArray[np.uint64]:
-    """The `window`-bit digits of exponents (r, s), least significant first: (r, levels, s)."""
+def digits(exponents: Words, window: int) -> Words:
+    """The digits (r, levels, s) of exponents (r, s), of `window` bits each, the lowest first."""
     shifts = np.arange(0, EXPONENT_BITS, window, dtype=np.uint64)
     return (exponents[:, None, :] >> shifts[:, None]) & np.uint64((1 << window) - 1)
 
 
 class FixedBases:
-    """Bases g_1..g_s modulo n, ready for any number of exponent vectors.
+    """Bases g_1, ..., g_s modulo n, ready for any number of vectors of exponents.
 
-    The stored powers are made when first needed: ceil(64/w) residues a base.
+    The stored powers, ceil(64 / w) residues for each base, are made when they are first needed.
     """
 
     def __init__(self, bases: Sequence[mpz], modulus: mpz) -> None:
@@ -53,17 +52,17 @@ class FixedBases:
         self._stored: list[mpz] = []
 
     def products(self, exponents: Words) -> list[mpz]:
-        """prod_j g_j^x_j mod n for each row x of exponents (r, s)."""
+        """The products prod_j g_j^x_j mod n, one for each row x of exponents (r, s)."""
         if not self._stored:
             self._stored = self._powers()
         return [self._product(row.ravel().tolist()) for row in digits(exponents, self.window)]
 
     def forget(self) -> None:
-        """Drop the stored powers: the next products make them again."""
+        """Drop the stored powers; the next call of `products` makes them again."""
         self._stored = []
 
     def _powers(self) -> list[mpz]:
-        """g_1..g_s, then their 2^w-th powers, then the 2^(2w)-th, ..."""
+        """The powers to store: g_1, ..., g_s, then their 2^w-th powers, then the 2^(2w)-th, ..."""
         modulus, window = self._modulus, self.window
         stored = level = self._bases
         for _ in range(levels(window) - 1):
@@ -73,7 +72,7 @@ class FixedBases:
         return stored
 
     def _product(self, chosen: Iterable[int]) -> mpz:
-        """One product, from the digit of each stored power."""
+        """One product, from the digits that belong to the stored powers."""
         modulus = self._modulus
         buckets = [mpz(1)] * (1 << self.window)
         for power, digit in zip(self._stored, chosen, strict=True):

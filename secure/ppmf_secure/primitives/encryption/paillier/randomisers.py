@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fresh N-th residues mod N^2, many under one key, for a party that does not know its factors.
 
-Every answer of a homomorphic product needs a randomiser of full size: a product of powers of the
-owner's ciphertexts carries the exponents in its randomness, and the owner knows that of each
-factor. One powmod r^N a randomiser would cost a third of the product itself. Here only the first t
-are made so. They stay as bases g_1..g_t, and every later randomiser is g_1^e_1 ... g_t^e_t for
-fresh uniform k-bit exponents, read off tables of all powers of each byte of each exponent.
+Every answer of the homomorphic product needs a randomiser of full size. Without it, the randomness
+of the answer would be a product of powers of the randomness of the owner's ciphertexts, which the
+owner knows, with the secret matrix in the exponents (chapter 6, "Assumptions, step by step").
+Computing r^N for each randomiser would cost a third of the product itself. Here only the first t
+randomisers are computed in this way. They are kept as bases g_1, ..., g_t, and every later one is
+g_1^e_1 ... g_t^e_t for fresh uniform exponents of k bits, from tables of the powers for each byte
+of each exponent.
 
-Why that is as good: `distance_squared`. It is a statistical claim, no assumption; it holds given
-the bases, so it does not matter that the owner, who can extract the randomness of every ciphertext
-that it decrypts, has seen them as the first t randomisers.
+`distance_squared` bounds how far this is from uniform. The bound is statistical and needs no
+assumption. It holds given the bases. So it does not matter that the owner, who can extract the
+randomness of every ciphertext they decrypt, has seen the bases as the first t randomisers.
 """
 
 from __future__ import annotations
@@ -24,35 +26,37 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS
 
-_WINDOW = 8  # bits of an exponent a table covers: its digits are the bytes of the coins
+_WINDOW = 8  # bits of an exponent that a table covers, so that digits are bytes of the coins
 _EXACT_DIVISORS = 16
 
 
 def distance_squared(modulus_bits: int, bases: int, exponent_bits: int) -> Fraction:
     """An upper bound on the square of the statistical distance of one product from uniform.
 
-    The distance is that between (g, h(e)) and (g, u), where h(e) = g_1^e_1 ... g_t^e_t, for
-    g = g_1..g_t and u independent and uniform in the group G of N-th residues mod N^2, and
-    e = e_1..e_t independent and uniform in [0, 2^k). `bases` is t >= 4, `exponent_bits` is k, and N
-    has at most `modulus_bits` bits. Leftover hash lemma (Impagliazzo, Levin, Luby, STOC 1989), with
-    the collision probability of this family in this group worked out:
+    The distance is that between (g, h(e)) and (g, u), where h(e) = g_1^e_1 ... g_t^e_t. Here
+    g = g_1, ..., g_t and u are independent and uniform in the group G of N-th residues mod N^2, and
+    e = e_1, ..., e_t are independent and uniform in [0, 2^k). `bases` is t >= 4, `exponent_bits` is
+    k, and N has at most `modulus_bits` bits. The proof is that of the leftover hash lemma
+    (Impagliazzo, Levin, Luby, STOC 1989), with the collision probability of this family in this
+    group:
 
-    (1) For random variables (g, y) on G^t x G, g uniform, Cauchy-Schwarz gives
-        distance <= 1/2 sqrt(|G| C - 1), C = Pr[h(e) = h(e')] for two exponents and one g.
+    (1) For random variables (g, y) on G^t x G with g uniform, Cauchy-Schwarz gives
+        distance <= 1/2 sqrt(|G| C - 1), where C = Pr[h(e) = h(e')] for two exponents and one g.
     (2) Let D = gcd of all e_i - e'_i. If D > 0, g -> h(e) / h(e') = g_1^(e_1-e'_1) ... is a
-        homomorphism of G^t onto G^D, the D-th powers: it hits 1 with probability 1 / |G^D|.
-        If D = 0, e = e', which has probability 2^-kt.
+        homomorphism of G^t onto G^D, the D-th powers, so it is 1 with probability 1 / |G^D|.
+        D = 0 means e = e', which has probability 2^-kt.
     (3) G is isomorphic to Z_N^* (r -> r^N), a product of two cyclic groups, of orders p - 1 and
-        q - 1. So [G : G^D] = gcd(D, p-1) gcd(D, q-1) <= D^2; and |G| < N < 2^modulus_bits.
+        q - 1. So [G : G^D] = gcd(D, p-1) gcd(D, q-1) <= D^2, and |G| < N < 2^modulus_bits.
     (4) So |G| C - 1 <= sum over D >= 2 of Pr[gcd = D] (D^2 - 1) + |G| 2^-kt.
-    (5) Pr[gcd = D] <= Pr[D divides every e_i - e'_i] <= (1/D + 2^-k)^t: given e'_i, at most
+    (5) Pr[gcd = D] <= Pr[D divides every e_i - e'_i] <= (1/D + 2^-k)^t, since given e'_i at most
         ceil(2^k / D) of the 2^k values of e_i agree with it mod D.
-    (6) D < 2^k, so (5) is at most (2/D)^t, and beyond L the sum is at most the integral
-        2^t sum of D^(2-t) over D > L <= 2^t L^(3-t) / (t-3).
+    (6) As D < 2^k, (5) is at most (2/D)^t, and beyond L the sum is at most
+        2^t sum of D^(2-t) over D > L <= 2^t L^(3-t) / (t-3), by the integral.
 
-    D = 2 decides: 3 * 2^-t, the chance that all exponents of two products agree in parity while
-    G / G^2 has four elements. So t is twice the wanted bits, whatever the size of the key, and the
-    exponents' total entropy kt exceeds the key's bits by the same margin.
+    The term of D = 2 is the largest: 3 * 2^-t, as all exponents of two products agree in parity
+    with probability 2^-t, and G / G^2 has four elements. So t is twice the wanted bits, whatever
+    the size of the key, and the total entropy kt of the exponents exceeds the bits of the key by
+    the same margin.
     """
     t, k, last = bases, exponent_bits, _EXACT_DIVISORS
     divisors = sum(
@@ -64,16 +68,16 @@ def distance_squared(modulus_bits: int, bases: int, exponent_bits: int) -> Fract
 
 @dataclass(frozen=True, slots=True)
 class PoolShape:
-    """How many bases, and how many bytes each exponent has."""
+    """The number of bases, and of bytes of each exponent."""
 
     bases: int
     exponent_bytes: int
 
 
 def pool_shape(modulus_bits: int, draws: int) -> PoolShape:
-    """The fewest bases and windows that keep `draws` products within 2^-41 in all (PPMF-AHE-011).
+    """The fewest bases and bytes that keep `draws` products within 2^-41 in all (PPMF-AHE-011).
 
-    The draws have independent exponents: given the bases their distances add up.
+    The exponents of the draws are independent, so that, given the bases, their distances add up.
     """
     wanted = Fraction(1, (draws << STATISTICAL_BITS) ** 2)
     bases = 2 * (STATISTICAL_BITS + draws.bit_length() - 1)
@@ -87,11 +91,11 @@ def pool_shape(modulus_bits: int, draws: int) -> PoolShape:
 
 
 class Randomisers:
-    """The randomisers of one run under one public key, drawn with `draw` (PPMF-AHE-011).
+    """The randomisers of one run under one public key (PPMF-AHE-011).
 
-    `draws` bounds how many will be asked for: it enters the statistical distance alone. The tables
-    (t k/8 * 256 residues; 78 MB at 3072 bits) are built when the first t are used up, so a run that
-    needs fewer never pays for them.
+    draws: a bound on how many will be drawn, which enters the statistical distance alone.
+    The tables have t k/8 * 256 residues, 78 MB at 3072 bits. They are made when the first t
+    randomisers are used up, so that a run that needs fewer does without them.
     """
 
     def __init__(self, public: PublicKey, draws: int) -> None:
@@ -101,7 +105,7 @@ class Randomisers:
         self._tables: list[list[mpz]] = []
 
     def draw(self, coins: Coins) -> mpz:
-        """One randomiser: an N-th residue mod N^2, fresh from `coins`."""
+        """A fresh randomiser: an N-th residue mod N^2."""
         if len(self._bases) < self._shape.bases:
             base = self._public.residue(coins)
             self._bases.append(base)
@@ -114,7 +118,7 @@ class Randomisers:
         return product
 
     def _build(self) -> Iterator[list[mpz]]:
-        """For each byte of each exponent the powers g^(256^j * digit), digit = 0..255."""
+        """The tables: for each byte j of each exponent the powers g^(256^j d), d = 0, ..., 255."""
         square = self._public.square
         for base in self._bases:
             step = base

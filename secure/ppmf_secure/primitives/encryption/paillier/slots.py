@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The slots in which numbers of 64 bits share a Paillier plaintext (chapter 4).
+"""Slots: several numbers of 64 bits in one Paillier plaintext (chapter 4, "Products in a Paillier
+suite").
 
-A plaintext is a row of slots of equal width. A slot of Enc(M) holds one entry of M in [0, 2^64); a
-slot of an answer holds v + rho, where v = sum of s products x_j M_j over the integers and rho is
-P's mask. With a = ceil(log2 s) and o = ceil(log2 outputs):
+A plaintext consists of slots of equal width. A slot of Enc(M) holds one entry of M, in [0, 2^64). A
+slot of an answer holds v + rho, where v is the sum of s products x_j M_j over the integers, and rho
+is P's mask. With a = ceil(log2 s) and o = ceil(log2 outputs):
 
 - v <= s (2^64 - 1)^2 < 2^(128 + a).
-- rho is uniform in [0, 2^(128 + a + 41 + o)): whatever v, v + rho is within v / 2^(...) < 2^-(41+o)
-  of rho (statistical distance), and all answers of the run together are within 2^-41 of masks
-  alone. No assumption: what Q decrypts says nothing of X beyond that.
-- v + rho < 2^(128 + a) + 2^(169 + a + o) < 2^(170 + a + o) = 2^width: no slot runs into the next.
-- count * width < bits of N: the packed plaintext is below 2^(bits - 1) <= N and never wraps.
+- rho is uniform in [0, 2^(128 + a + 41 + o)). Whatever v is, v + rho is within 2^-(41 + o) of rho,
+  in statistical distance. All answers under one key together are within 2^-41 of masks alone, and
+  beyond that say nothing of X. This needs no assumption (chapter 6, "The statistical budget").
+- v + rho < 2^(128 + a) + 2^(169 + a + o) < 2^(170 + a + o) = 2^width, so no slot runs into another.
+- count * width < bits of N, so the packed plaintext is below 2^(bits - 1) <= N and does not wrap.
 
-As 64 divides the mask's range, rho mod 2^64 is uniform: Q's share (v + rho) mod 2^64 is as well.
+As 2^64 divides the range of the mask, rho mod 2^64 is uniform, and so is Q's share
+(v + rho) mod 2^64.
 """
 
 from __future__ import annotations
@@ -21,28 +23,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
 from ppmf_spec.errors import ParametersError
 
 WORD_BITS = 64
 STATISTICAL_BITS = 41
-"""Masks and randomisers of a whole run are each within 2^-41 of ideal ones: 2^-40 together."""
+"""All masks under a key are within 2^-41 of ideal ones, as are all randomisers: 2^-40 together."""
 
 _WORD = (1 << WORD_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`count` slots of `width` bits in a plaintext, the lowest first."""
+    """The slots of a plaintext: `count` of them, of `width` bits each, the lowest first."""
 
     width: int
     count: int
 
     @classmethod
     def of(cls, modulus_bits: int, layout: Layout) -> Slots:
-        """The slots for one matrix: a function of public sizes alone (PPMF-AHE-007).
+        """The slots for one matrix, a function of public sizes alone (PPMF-AHE-007).
 
-        Raises ParametersError on a layout without rows or outputs, and when not one slot fits.
+        Raises ParametersError on a layout without rows or outputs, and if no slot fits.
         """
         if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
             raise ParametersError(
@@ -62,14 +64,14 @@ class Slots:
         return cls(mask_bits + 1, count)
 
     def spans(self, columns: int) -> list[slice]:
-        """The columns of each ciphertext of a block; the last may be short (PPMF-AHE-008)."""
+        """The columns of each ciphertext of a block; the last may have fewer (PPMF-AHE-008)."""
         return [
             slice(start, min(start + self.count, columns))
             for start in range(0, columns, self.count)
         ]
 
     def mask(self, coins: Coins) -> int:
-        """A mask rho, uniform in [0, 2^(width - 1)) (PPMF-AHE-010)."""
+        """A mask rho that is uniform in [0, 2^(width - 1)) (PPMF-AHE-010)."""
         return coins.below(1 << (self.width - 1))
 
     def pack(self, values: Iterable[int]) -> int:
@@ -77,5 +79,22 @@ class Slots:
         return sum(value << (self.width * slot) for slot, value in enumerate(values))
 
     def unpack(self, plaintext: int, used: int) -> list[int]:
-        """The lowest `used` slots mod 2^64."""
+        """The contents of the lowest `used` slots, mod 2^64."""
         return [plaintext >> (self.width * slot) & _WORD for slot in range(used)]
+
+
+def matrix_spans(slots: Slots, layout: Layout) -> list[slice]:
+    """The columns of the matrix in each ciphertext of a row, block after block."""
+    spans, first = [], 0
+    for columns in layout.blocks:
+        spans += [slice(first + s.start, first + s.stop) for s in slots.spans(columns)]
+        first += columns
+    return spans
+
+
+def answer_ciphertexts(slots: Slots, layout: Layout, uses: Uses) -> int:
+    """The number of ciphertexts in an answer."""
+    return sum(
+        length(use) * len(slots.spans(columns))
+        for columns, use in zip(layout.blocks, uses, strict=True)
+    )

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts of the messages and the work of a run, by phase, from its public sizes alone.
+"""The counts of a run: the bytes and the work of each phase, from public sizes alone.
 
-The messages and their bytes are those of `ppmf_secure.protocols.message_plan`. Beside each of its
-operations the work is counted that the unit costs of `model` multiply; it is the same for both
-servers:
+The messages and their bytes are those of `ppmf_secure.protocols.message_plan`. For each of its
+operations the work of a server is counted, in these units, whose costs `unit_costs` holds:
 
     starts          runs: processes started, keys made
     setups          set-ups: base transfers done
     opens           sealed seeds opened by CSP
     seals           sealed seeds made by users
     mask_words      ring elements of the uploads
-    he_rows         bytes of encrypted rows, what `padding_bytes` says included
-    compact_rows    the same bytes, of a matrix that is kept compactly: what that costs besides
-    he_tables       the same bytes: what products prepare of them once
-    first_products  runs that multiply: what products prepare whatever the size
+    he_rows         bytes of encrypted rows, with those of `padding_bytes`
+    compact_rows    the same bytes, of a matrix that is kept compactly, which costs more
+    he_tables       the same bytes, of which products prepare tables once
+    first_products  runs that multiply, which prepare something whatever the size
     he_terms        bytes of an answer times the terms of its sums: the products
-    compact_terms   the same, with a matrix that is kept compactly: what that costs besides
+    compact_terms   the same, with a matrix that is kept compactly, which costs more
     he_answers      bytes of answers, made and decrypted
     mac_words       multiply-adds of ring elements in local products
     pads            ring elements of bit times vector, by bit
@@ -25,8 +24,8 @@ servers:
     gate_calls      array operations of circuits, by gate and chunk
     messages        messages
 
-The phase "memory" counts what a server holds at the same time: starts (1), he_rows, mask_words, and
-word_bits, the bits of the model's words.
+The phase "memory" counts what a server holds at one time: starts (1), he_rows, mask_words, and
+word_bits, which are the bits of the model's words.
 """
 
 from __future__ import annotations
@@ -34,39 +33,39 @@ from __future__ import annotations
 from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import kept_compact
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.shares import chunks
-from ppmf_secure.protocols.message_plan import (
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
-    MessagePlan,
     MultiplyBits,
     MultiplyRatings,
     OpenOutput,
     Operation,
+    PublicSize,
+    RunBaseTransfers,
     RunCircuit,
     ShareOutputs,
-    Size,
     TakeUploads,
-    TransferBases,
 )
 from ppmf_secure.protocols.ratings_product import Orientation
-from ppmf_secure.session.cipher_suites import SuiteChoice
+from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Side
 
-__all__ = ["MEMORY", "PHASES", "Size", "padding_bytes", "plan"]
+__all__ = ["MEMORY", "PHASES", "PublicSize", "count_run", "padding_bytes"]
 
 PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
-"""The phases of an estimate; the servers' phase "keys" is part of "start"."""
+"""The phases for which seconds are estimated; the servers' phase "keys" is part of "start"."""
 
 MEMORY = "memory"
 
 
-def plan(params: Parameters, size: Size, suite: SuiteChoice) -> Tally:
-    """The messages and the work of a run in epoch 0.
+def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally:
+    """The counts of a run of one epoch.
 
-    Raises ParametersError when a run of this size would not be correct under these parameters or
-    this cipher suite.
+    Raises ParametersError if a run of this size would not be correct under these parameters or does
+    not fit this cipher suite.
     """
     tally = Tally()
     walk = MessagePlan(params, size, suite)
@@ -78,7 +77,7 @@ def plan(params: Parameters, size: Size, suite: SuiteChoice) -> Tally:
 
 
 def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
-    """Count what a server works, and holds, for an operation."""
+    """Count the work of a server, and what it holds, for one operation."""
     phase, size = operation.phase, walk.size
     match operation:
         case TakeUploads():
@@ -93,7 +92,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
             tally.do(phase, he_rows=stored, compact_rows=stored if compact else 0)
             tally.do("products", he_tables=stored)
             tally.do(MEMORY, he_rows=stored * 3 // 4 if compact else stored)
-        case TransferBases():
+        case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
             tally.do(
@@ -116,7 +115,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
 
 
 def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> None:
-    """The local products, and the homomorphic ones where the fixed side is shared."""
+    """Count the local products, and the homomorphic ones if the fixed side is shared."""
     layout, uses = operation.orientation.layout, operation.orientation.uses
     columns = sum(use.stop - use.start for use in uses)
     updated: Side = operation.orientation.packing
@@ -129,19 +128,19 @@ def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> No
     tally.do(operation.phase, he_terms=terms, compact_terms=compact, he_answers=answer)
 
 
-def _compact(suite: SuiteChoice, layout: Layout) -> bool:
-    """Whether a matrix is kept at three bytes a residue instead of four."""
+def _compact(suite: CipherSuite, layout: Layout) -> bool:
+    """Whether the peer keeps a matrix of this layout compactly."""
     products = suite.products
-    return isinstance(products, RlweSuite) and kept_compact(products.lattice, layout)
+    return isinstance(products, RlweScheme) and kept_compact(products.lattice, layout)
 
 
-def padding_bytes(suite: SuiteChoice, orientation: Orientation) -> int:
-    """The cost of a row beyond that of its bytes on the wire, in such bytes.
+def padding_bytes(suite: CipherSuite, orientation: Orientation) -> int:
+    """The bytes that a row takes at the peer beyond those that are sent.
 
-    A lattice ciphertext has a first half that only a seed stands for on the wire: as long as a full
-    row, however few of its columns are in use. Paillier has nothing of the kind.
+    The first half of a lattice ciphertext is sent as a seed. It is as long as a full row, however
+    few of its columns are in use. In a Paillier ciphertext there is no such part.
     """
-    if not isinstance(suite.products, RlweSuite):
+    if not isinstance(suite.products, RlweScheme):
         return 0
     degree = suite.products.lattice.degree
     columns = sum(orientation.layout.blocks)

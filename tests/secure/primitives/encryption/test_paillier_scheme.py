@@ -16,20 +16,16 @@ from numpy.typing import NDArray
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, Uses
-from ppmf_secure.primitives.encryption.paillier import scheme
+from ppmf_secure.primitives.encryption.paillier import peer
 from ppmf_secure.primitives.encryption.paillier.multiexp import best_window, levels
-from ppmf_secure.primitives.encryption.paillier.scheme import (
-    PaillierOwner,
-    PaillierPeer,
-    PaillierRows,
-    PaillierSuite,
-    suite,
-)
+from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
+from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer, PaillierRows
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme, paillier_scheme
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 Words = NDArray[np.uint64]
-SUITE = suite("paillier-512-insecure")
+SCHEME = paillier_scheme("paillier-512-insecure")
 LAST = 2**64 - 1
 
 words = st.integers(0, LAST) | st.sampled_from([0, 1, LAST])
@@ -37,16 +33,16 @@ words = st.integers(0, LAST) | st.sampled_from([0, 1, LAST])
 
 @cache
 def _owner(label: str = "Q") -> PaillierOwner:
-    return SUITE.generate(Coins.seeded(label))
+    return SCHEME.generate(Coins.seeded(label))
 
 
 def _peer() -> PaillierPeer:
-    return SUITE.peer(_owner().public)
+    return SCHEME.peer(_owner().public)
 
 
 def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows:
     encrypted = list(_owner().encrypt_rows(matrix, layout, Coins.seeded(label)))
-    assert {len(row) for row in encrypted} == {SUITE.row_bytes(layout)}
+    assert {len(row) for row in encrypted} == {SCHEME.row_bytes(layout)}
     taken = _peer().rows(encrypted, layout)
     assert isinstance(taken, PaillierRows)
     return taken
@@ -55,7 +51,7 @@ def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows
 def _check(x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
     answer, p_shares = _take_in(matrix, layout).multiply(x, uses, Coins.seeded("answer"))
-    assert len(answer) == SUITE.answer_bytes(layout, uses)
+    assert len(answer) == SCHEME.answer_bytes(layout, uses)
     q_shares = _owner().decrypt(answer, layout, uses)
     offsets = np.cumsum((0, *layout.blocks))
     for block, use in enumerate(uses):
@@ -116,12 +112,12 @@ def test_powers_that_do_not_fit_are_made_anew(monkeypatch: pytest.MonkeyPatch) -
     coins, layout = Coins.seeded("kept"), Layout(3, (4,), 64)
     matrix, x = coins.words((3, 4)), coins.words((2, 3))
     kept = _take_in(matrix, layout)
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", 0)
     dropped = _take_in(matrix, layout)
     size = 2 * 3 * levels(best_window(3)) * 128
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", size)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", size)
     just = _take_in(matrix, layout)
-    monkeypatch.setattr(scheme, "_KEPT_BYTES", size - 1)
+    monkeypatch.setattr(peer, "_KEPT_BYTES", size - 1)
     not_quite = _take_in(matrix, layout)
     for rows, stored in ((kept, True), (dropped, False), (just, True), (not_quite, False)):
         rows.multiply(x, [slice(0, 2)], coins)
@@ -223,7 +219,7 @@ def test_layouts_that_do_not_fit_are_refused() -> None:
         Slots.of(512, Layout(1, (1,), 1 << 343))
     for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
         with pytest.raises(ParametersError, match="matrix layout"):
-            SUITE.row_bytes(layout)
+            SCHEME.row_bytes(layout)
 
 
 @pytest.mark.req("PPMF-AHE-001")
@@ -235,20 +231,20 @@ def test_suites_by_name() -> None:
         ("paillier-768-insecure", 768, False),
         ("paillier-512-insecure", 512, False),
     ]:
-        found = suite(name)
+        found = paillier_scheme(name)
         assert (found.name, found.bits, found.secure) == (name, bits, secure)
-        again = PaillierSuite(bits)
+        again = PaillierScheme(bits)
         assert (again.name, again.bits, again.secure) == (name, bits, secure)
     for unknown in ("paillier-512", "paillier", "rlwe-8192", ""):
         with pytest.raises(ParametersError, match="paillier-3072"):
-            suite(unknown)
+            paillier_scheme(unknown)
 
 
 def test_keys_of_another_suite_are_refused() -> None:
     with pytest.raises(EncodingError, match="64 bytes instead of 96"):
-        suite("paillier-768-insecure").peer(_owner().public)
+        paillier_scheme("paillier-768-insecure").peer(_owner().public)
     with pytest.raises(RangeError, match="small prime"):
-        SUITE.peer(b"\xff" + bytes(63))
+        SCHEME.peer(b"\xff" + bytes(63))
 
 
 def _rows_and_layout() -> tuple[list[bytes], Layout]:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seconds and memory from counts of work: a sum of counts times unit costs, by phase.
+"""Unit costs, which turn counts of work into seconds and memory: sums of counts times unit costs.
 
-The unit costs are fitted to measured runs: non-negative least squares of the relative errors of
-every phase, and of every run as a whole. Work that depends on the keys (`KEYED`) has a unit cost of
-its own for each cipher suite; all other costs are shared. A unit cost of a primitive is the same in
-every phase.
+The unit costs are fitted to measured runs, by non-negative least squares of the relative errors of
+every phase and of every run as a whole. A primitive has the same unit cost in every phase. Those
+whose cost depends on the cipher suite (`KEYED`) have one for each suite.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_costs.plan import MEMORY, PHASES
+from ppmf_costs.counts import MEMORY, PHASES
 from ppmf_costs.tally import Tally
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.files import read_text, write_atomically
@@ -40,36 +39,40 @@ KEYED = (
     "compact_terms",
     "he_answers",
 )
-SHIPPED = Path(__file__).with_name("coefficients.toml")
+"""The primitives whose unit cost depends on the cipher suite."""
+
+SHIPPED = Path(__file__).with_name("unit_costs.toml")
+"""The unit costs that come with the package."""
 
 SMALL_MEMORY = 1 << 28
-"""Bytes below which the interpreter and its libraries decide how much a server holds."""
+"""Below so many bytes, the interpreter and its libraries decide how much a server holds."""
 
 _NEGLIGIBLE = 0.02
-"""The part of a run's seconds that is added to those of a phase before errors are divided by it."""
+"""The error of a phase is relative to its seconds plus this part of the seconds of the run."""
 
 _NO_GAIN = 1e-11
-"""Relative to ||b||: a smaller derivative is rounding."""
+"""A derivative that is smaller than this, relative to ||b||, is rounding."""
 
 _ROUNDS = 10
-"""Entries a column at the most: rounding must not make one enter and leave for ever."""
+"""The most entries for each column, so that rounding cannot make one enter and leave for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds by phase, and the peak memory in bytes of the larger server."""
+    """The estimate of a run: seconds by phase, and bytes of memory at the larger server's peak."""
 
     seconds: Mapping[str, float]
     memory: float
 
     @property
     def total(self) -> float:
+        """The seconds of all phases."""
         return sum(self.seconds.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured run: its suite, its tally, its seconds by phase, its peak memory."""
+    """One measured run: its cipher suite, its tally, its seconds by phase, its peak memory."""
 
     suite: str
     tally: Tally
@@ -78,10 +81,11 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Coefficients:
-    """Unit costs: seconds by primitive, bytes of memory by what is held.
+class UnitCosts:
+    """The unit costs of a machine.
 
-    machine: what they were measured on. Keyed primitives are named `primitive/suite`.
+    machine: its description. seconds: by primitive. memory: bytes, by what is held.
+    Keyed primitives are named `primitive/suite`.
     """
 
     machine: str
@@ -90,12 +94,12 @@ class Coefficients:
 
     @cached_property
     def suites(self) -> tuple[str, ...]:
-        """The suites that were measured."""
+        """The cipher suites that were measured."""
         return tuple(name.split("/")[1] for name in self.seconds if name.startswith("starts/"))
 
     @classmethod
-    def read(cls, path: Path = SHIPPED) -> Coefficients:
-        """Unit costs from a file; ParametersError names the file when it is not one of them."""
+    def read(cls, path: Path = SHIPPED) -> UnitCosts:
+        """The unit costs in a file; ParametersError, which names the file, if it has none."""
         try:
             content = tomllib.loads(read_text(path))
             tables = [
@@ -107,7 +111,7 @@ class Coefficients:
             raise ParametersError(f"{path}: not a file of unit costs ({error})") from error
 
     def write(self, path: Path) -> None:
-        """Write them as TOML."""
+        """Write the unit costs to a file, as TOML."""
         lines = [
             "# SPDX-License-" + "Identifier: Apache-2.0",
             "# Unit costs for `ppmf estimate`; written by `ppmf bench --calibrate`.",
@@ -139,7 +143,7 @@ class Coefficients:
         return Estimate(seconds, memory)
 
 
-def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
+def fit(samples: Sequence[Sample], machine: str) -> UnitCosts:
     """The unit costs that explain measured runs best."""
     names = sorted({_name(key[1], s.suite) for s in samples for key in s.tally.work})
     place = {name: number for number, name in enumerate(names)}
@@ -155,15 +159,16 @@ def fit(samples: Sequence[Sample], machine: str) -> Coefficients:
             scale = 1 / (sample.seconds.get(phase, 0.0) + _NEGLIGIBLE * total)
             rows.append(row * scale)
             wanted.append(sample.seconds.get(phase, 0.0) * scale)
-        # as much as all phases together
+        # the whole run counts as much as all its phases together
         weight = len(PHASES) ** 0.5 / total
         rows.append(sum(phases.values(), start=np.zeros(len(names))) * weight)
         wanted.append(total * weight)
     seconds = non_negative_least_squares(np.array(rows), np.array(wanted))
-    return Coefficients(machine, _table(names, seconds), _fit_memory(samples, names))
+    return UnitCosts(machine, _table(names, seconds), _fit_memory(samples, names))
 
 
 def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
+    """The unit costs of memory that explain measured runs best."""
     rows = np.zeros((len(samples), len(names)))
     scale = np.array([1 / max(sample.memory, SMALL_MEMORY) for sample in samples])
     for row, sample in zip(rows, samples, strict=True):
@@ -176,7 +181,7 @@ def _fit_memory(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, fl
 
 
 def _table(names: Sequence[str], values: Floats) -> dict[str, float]:
-    """The values without zeros, but with every suite's `starts`, which say what was measured."""
+    """The unit costs by name, without zeros; `starts` stays, to say which suites were measured."""
     return {
         name: float(value)
         for name, value in zip(names, values, strict=True)
@@ -187,8 +192,9 @@ def _table(names: Sequence[str], values: Floats) -> dict[str, float]:
 def non_negative_least_squares(a: Floats, b: Floats) -> Floats:
     """The x >= 0 with the smallest ||a x - b||, by active sets.
 
-    Lawson and Hanson, "Solving least squares problems", 1974, chapter 23: the largest gain enters;
-    what turns negative leaves, on the way from the last x. A column of zeros gets 0.
+    This is the algorithm of Lawson and Hanson, "Solving least squares problems", 1974, chapter 23.
+    The column with the largest gain enters; those whose x would turn negative leave, on the way
+    from the last x. A column of zeros gets 0.
     """
     length = np.linalg.norm(a, axis=0)
     unit = a / np.where(length > 0, length, 1)
@@ -215,11 +221,12 @@ def non_negative_least_squares(a: Floats, b: Floats) -> Floats:
 
 
 def _name(primitive: str, suite: str) -> str:
+    """The name of a primitive's unit cost."""
     return f"{primitive}/{suite}" if primitive in KEYED else primitive
 
 
 def bytes_sent(tally: Tally) -> Counter[str]:
-    """Bytes sent by all parties, by phase; "keys" counts as "start"."""
+    """The bytes that all parties send, by phase; those of "keys" count as "start"."""
     sent: Counter[str] = Counter()
     for (_, phase), count in tally.sent.items():
         sent["start" if phase == "keys" else phase] += count

@@ -21,21 +21,21 @@ from ppmf_secure.primitives.encryption.lattice import layout as layout_module
 from ppmf_secure.primitives.encryption.lattice import owner as owner_module
 from ppmf_secure.primitives.encryption.lattice import peer as peer_module
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweSuite, suite
+from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_scheme
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from tests.support.chi_square import deviates
-from tests.support.lattice_suites import FULL, SMALL, owner_of, secret_of, take_in
+from tests.support.lattice_schemes import FULL, SMALL, owner_of, secret_of, take_in
 
 Words = NDArray[np.uint64]
-NINE_KEPT = RlweSuite(replace(TOY, kept=9))
+NINE_KEPT = RlweScheme(replace(TOY, kept=9))
 """Drops one prime alone, so that the noise of a product stays visible in an answer."""
 LAST = 2**64 - 1
 
 words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
 
 
-def _check(chosen: RlweSuite, x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
+def _check(chosen: RlweScheme, x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
     answer, p_shares = take_in(chosen, matrix, layout).multiply(x, uses, Coins.seeded("answer"))
     assert len(answer) == chosen.answer_bytes(layout, uses)
@@ -138,7 +138,7 @@ def test_lengths_at_the_size_of_movielens() -> None:
 
 
 def _errors(
-    chosen: RlweSuite, answer: bytes, layout: Layout, uses: Sequence[slice], shares: list[Words]
+    chosen: RlweScheme, answer: bytes, layout: Layout, uses: Sequence[slice], shares: list[Words]
 ) -> list[Fraction]:
     """The errors of all phases of one-ciphertext answers, in units of q' / q, by big integers."""
     lattice = chosen.lattice
@@ -172,7 +172,7 @@ def _errors(
     return errors
 
 
-def _answer_errors(chosen: RlweSuite, layout: Layout, label: str) -> list[Fraction]:
+def _answer_errors(chosen: RlweScheme, layout: Layout, label: str) -> list[Fraction]:
     """Of ten rows of X, all entries -2^63."""
     coins = Coins.seeded(label)
     matrix = coins.words((layout.rows, sum(layout.blocks)))
@@ -246,7 +246,7 @@ def test_the_largest_flood_at_the_edge_of_the_budget(
 def test_suites_by_name() -> None:
     assert (FULL.name, FULL.secure, FULL.lattice) == ("rlwe-8192", True, STANDARD)
     assert (SMALL.name, SMALL.secure, SMALL.lattice) == ("rlwe-64-insecure", False, TOY)
-    again = RlweSuite(STANDARD), RlweSuite(TOY)
+    again = RlweScheme(STANDARD), RlweScheme(TOY)
     assert [each.name for each in again] == [FULL.name, SMALL.name]
     assert [each.secure for each in again] == [True, False]
     assert [each.lattice for each in again] == [STANDARD, TOY]
@@ -254,7 +254,7 @@ def test_suites_by_name() -> None:
     assert [each.row_bytes(layout) for each in again] == [32 + 80 * 24] * 2
     for unknown in ("rlwe-64", "rlwe", "paillier-3072", ""):
         with pytest.raises(ParametersError, match="rlwe-8192"):
-            suite(unknown)
+            rlwe_scheme(unknown)
 
 
 @pytest.mark.req("PPMF-RLW-007")

@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The messages to a server in an epoch, each drawn from its ideal distribution.
+"""The simulated messages to a server in an epoch, each drawn from its ideal distribution.
 
-Their order and lengths are those of `protocols.message_plan`, which follow from the leakage. Why
-each may stand for the real message, given all that the server knows:
+Their order and lengths are those of `protocols.message_plan`, which follow from the leakage. For
+each message this is what is drawn, and why it may stand for the real one, given all that the server
+knows (chapter 6, "The simulators" and "The proof"):
 
-- *masked rows*: uniform words. SHAKE-256 of a seed that only CSP can open is pseudorandom.
-- *sealed seeds*, to RecSys: seals of zeros to a key that is made here. HPKE hides what it seals
-  (gap Diffie-Hellman on X25519, HKDF a random oracle). To CSP: fresh seals of uniform seeds to its
-  own key; a user's seed is uniform, so this is exact.
-- *server key*: fresh keys, as the peer's are. Exact.
-- *encrypted rows, base request*: fresh encryptions of zeros under these keys. RLWE or DCR.
-- *base answer*: a fresh encryption, under the server's own key, of uniform seeds. Exact: of each
-  pair one seed is sent, and both are uniform.
-- *columns*: uniform bits. The server has one seed of each pair; AES-128 in counter mode under the
-  other is pseudorandom.
-- *corrections*: uniform bytes. The server has one key of each transfer; the pads under the other,
-  which is that key xor the peer's offset, are pseudorandom (TCCR).
-- *garbled tables*: uniform blocks. The server has one label of each wire; of each table both halves
-  contain the hash of the other one (TCCR). Evaluation makes active labels of them, and colours:
-  they are distributed as in a real run, since a real table is, to the evaluator, no different.
-- *answers*: see `answers`. RLWE in a lattice suite, statistical.
-- *resume*: the names of the checkpoints that the leakage says the peer held.
-- *output share*: zeros, in whose place `views` puts the share that opens the colours to V.
+- *Masked rows* are uniform words. The real mask is SHAKE-256 of a seed that only CSP can open,
+  which is pseudorandom.
+- *Sealed seeds*, to RecSys, are seals of zeros to a key that is made here. HPKE hides what it
+  seals. To CSP they are fresh seals of uniform seeds to its own key. As a user's seed is uniform,
+  this is exact.
+- *Server keys* are fresh keys, as the peer's are. This is exact.
+- *Encrypted rows* and *base requests* are fresh encryptions of zeros under these keys: RLWE or DCR.
+- *Base answers* are fresh encryptions, under the server's own key, of uniform seeds. The real one
+  contains one seed of each pair, which is uniform, so this is exact.
+- *Columns* are uniform bits. The server has one seed of each pair, and AES-128 in counter mode
+  under the other seed is a pseudorandom mask.
+- *Corrections* are uniform bytes. The server has one key of each transfer. The pads under the
+  other, which is that key xor the peer's offset, are pseudorandom (TCCR).
+- *Garbled tables* are uniform blocks. The server has one label of each wire, and both halves of
+  each table contain the hash of a label that it lacks (TCCR). Evaluated, they give active labels
+  and colours, by the same function as in a real run.
+- *Answers* are those of `simulated_answers`: statistical, and RLWE in a lattice suite.
+- *Resume* has the names of the checkpoints that the peer held, by the leakage.
+- *The output share* is zeros. `views` replaces it by the share that opens the colours to V.
 """
 
 from __future__ import annotations
@@ -35,30 +37,30 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
-from ppmf_secure.protocols.message_plan import (
-    Due,
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
-    MessagePlan,
     MultiplyRatings,
     NameCheckpoints,
     Operation,
+    PlannedMessage,
     TakeUploads,
 )
 from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
 from ppmf_secure.protocols.upload import seal_seed
-from ppmf_secure.simulator.answers import answer
 from ppmf_secure.simulator.leakage import Leakage
+from ppmf_secure.simulator.simulated_answers import simulated_answer
 from ppmf_spec import wire
 from ppmf_spec.roles import RECSYS, Role
 
 Messages = Iterator[wire.Message]
 
 
-class Imagined:
-    """The messages to server `me` in one epoch, made while it runs (PPMF-SEC-002).
+class SimulatedMessages:
+    """The simulated messages to the server `me` in one epoch, made while it runs (PPMF-SEC-002).
 
-    `own` is its key pair for products, once it has made it; its other public keys are `heard` when
-    it sends them. What is encrypted here to the server is encrypted under these.
+    own: the server's key pair for products, once it has made one. Its other public keys are known
+        from the messages that it sends (`observe`). Encryptions to the server are under these keys.
     """
 
     def __init__(self, me: Role, leakage: Leakage, epoch: int, coins: Coins) -> None:
@@ -75,8 +77,8 @@ class Imagined:
         name = leakage.session.suite
         self.server_key = wire.ServerKey(name, self._products.public, modulus)
 
-    def heard(self, message: wire.Message) -> None:
-        """The server has sent this."""
+    def observe(self, message: wire.Message) -> None:
+        """Take note of a message that the server sends: it may contain a key."""
         match message:
             case wire.UserKey(key=key):
                 self._seal_key = key
@@ -84,7 +86,7 @@ class Imagined:
                 self._transfer_key = key
 
     def messages(self, names: bytes) -> Messages:
-        """All, in order; `names` are those of the checkpoints that the peer held, joined."""
+        """All messages, in order. `names`: those of the checkpoints that the peer held, joined."""
         plan = MessagePlan.of(
             self._leakage.session,
             self._leakage.suite,
@@ -103,8 +105,8 @@ class Imagined:
                 case _:
                     yield from (self._draw(operation, each) for each in due)
 
-    def _draw(self, operation: Operation, due: Due) -> wire.Message:
-        """A message of which there is one way to be drawn."""
+    def _draw(self, operation: Operation, due: PlannedMessage) -> wire.Message:
+        """One message, of a type that is always drawn in the same way."""
         match due.kind:
             case wire.SealedSeeds:
                 return self._sealed_seeds()
@@ -131,14 +133,14 @@ class Imagined:
     # -- from the users ----------------------------------------------------------------------------
 
     def _uploads(self) -> Messages:
-        """To RecSys, from all users, in the order in which they came."""
+        """The uploads to RecSys, in the order in which the real ones came."""
         key, session = SealingKey.generate(self._coins).public, self._leakage.session
         for user in self._leakage.uploads or session.users:
             masked = self._coins.bytes(16 * len(session.items))
             yield wire.Upload(user, masked, self._seal(user, bytes(SEALED_SEED_BYTES), key))
 
     def _sealed_seeds(self) -> wire.SealedSeeds:
-        """To CSP, under the key that it gave to the users."""
+        """The sealed seeds to CSP, under the key that it gave to the users."""
         sealed = b""
         for user in self._leakage.session.users:
             sealed += self._seal(user, self._coins.bytes(SEALED_SEED_BYTES), self._seal_key)
@@ -149,8 +151,8 @@ class Imagined:
 
     # -- from the peer -----------------------------------------------------------------------------
 
-    def _encrypted_rows(self, operation: GiveEncryptedRows, due: list[Due]) -> Messages:
-        """Encryptions of zeros, batch by batch."""
+    def _encrypted_rows(self, operation: GiveEncryptedRows, due: list[PlannedMessage]) -> Messages:
+        """The messages of encrypted rows: encryptions of zeros, batch by batch."""
         layout = operation.orientation.layout
         zeros = np.zeros((layout.rows, sum(layout.blocks)), dtype=np.uint64)
         rows = self._products.encrypt_rows(zeros, layout, self._coins)
@@ -168,5 +170,7 @@ class Imagined:
 
     def _answer(self, operation: MultiplyRatings) -> wire.ProductAnswer:
         assert self.own is not None, "a server sends its keys before it multiplies"
-        here, products = operation.orientation, self._leakage.suite.products
-        return wire.ProductAnswer(answer(products, self.own, here.layout, here.uses, self._coins))
+        shape, scheme = operation.orientation, self._leakage.suite.products
+        return wire.ProductAnswer(
+            simulated_answer(scheme, self.own, shape.layout, shape.uses, self._coins)
+        )

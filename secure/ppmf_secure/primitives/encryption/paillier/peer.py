@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The peer of the owner of a Paillier key, who takes in encrypted rows and multiplies them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from gmpy2 import mpz
+
+from ppmf_secure.arrays import Words
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.encryption.interface import (
+    EncryptedRows,
+    Layout,
+    PeerKey,
+    RowIntake,
+    Uses,
+    length,
+)
+from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.encryption.paillier.multiexp import FixedBases, levels
+from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
+from ppmf_secure.primitives.encryption.paillier.slots import Slots, matrix_spans
+from ppmf_spec.errors import EncodingError
+
+_KEPT_BYTES = 1 << 30
+"""The stored powers of a matrix are kept between products if they take no more than this."""
+
+
+_WORD = (1 << 64) - 1
+
+
+class PaillierRows(EncryptedRows):
+    """Enc_Q(M), as P holds it: columns of ciphertexts."""
+
+    def __init__(
+        self,
+        public: PublicKey,
+        randomisers: Randomisers,
+        layout: Layout,
+        columns: Sequence[Sequence[mpz]],
+    ) -> None:
+        self._public = public
+        self._randomisers = randomisers
+        self._layout = layout
+        self._slots = Slots.of(public.bits, layout)
+        self._columns = [FixedBases(column, public.square) for column in columns]
+        stored = sum(levels(bases.window) for bases in self._columns) * layout.rows
+        self._keep = stored * public.ciphertext_bytes <= _KEPT_BYTES
+
+    def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
+        """The answer, row by row in each block, and P's shares -rho mod 2^64
+        (PPMF-AHE-009, -010).
+        """
+        if x.ndim != 2 or x.shape[1] != self._layout.rows:
+            raise ValueError("X has not as many columns as the encrypted matrix has rows")
+        answer: list[bytes] = []
+        shares: list[Words] = []
+        columns = iter(self._columns)
+        for width, use in zip(self._layout.blocks, uses, strict=True):
+            wanted = x[use]
+            if len(wanted) != length(use):
+                raise ValueError("X has not all the rows wanted")
+            share = np.empty((len(wanted), width), dtype=np.uint64)
+            block = [
+                self._column(bases, wanted, share[:, span], coins)
+                for span, bases in zip(self._slots.spans(width), columns, strict=False)
+            ]
+            answer.extend(self._public.write(row) for row in zip(*block, strict=True))
+            shares.append(share)
+        return b"".join(answer), shares
+
+    def _column(self, bases: FixedBases, x: Words, share: Words, coins: Coins) -> list[mpz]:
+        """The answers of one column of ciphertexts to the rows of x; P's shares are filled in."""
+        if not len(x):
+            return []
+        slots, square = self._slots, self._public.square
+        answers = []
+        for product, row in zip(bases.products(x), share, strict=True):
+            masks = [slots.mask(coins) for _ in range(len(row))]
+            row[:] = [-mask & _WORD for mask in masks]
+            masked = product * self._public.plain(slots.pack(masks)) % square
+            answers.append(masked * self._randomisers.draw(coins) % square)
+        if not self._keep:
+            bases.forget()
+        return answers
+
+
+class PaillierPeer(PeerKey):
+    """Q's public key, as P holds it, with P's randomisers under it."""
+
+    def __init__(self, public: PublicKey) -> None:
+        self._public = public
+        self._randomisers: dict[int, Randomisers] = {}
+
+    def intake(self, layout: Layout) -> PaillierIntake:
+        """The intake for a matrix of Q."""
+        if layout.outputs not in self._randomisers:
+            self._randomisers[layout.outputs] = Randomisers(self._public, layout.outputs)
+        return PaillierIntake(self._public, self._randomisers[layout.outputs], layout)
+
+
+class PaillierIntake(RowIntake):
+    """The intake of Q's rows, which checks every ciphertext."""
+
+    def __init__(self, public: PublicKey, randomisers: Randomisers, layout: Layout) -> None:
+        self._public = public
+        self._randomisers = randomisers
+        self._layout = layout
+        self._width = len(matrix_spans(Slots.of(public.bits, layout), layout))
+        self._table: list[list[mpz]] = []
+
+    def add(self, rows: Sequence[bytes]) -> None:
+        """Check and store the next rows."""
+        for row in rows:
+            where = f"encrypted row {len(self._table)}"
+            self._table.append(self._public.read(row, self._width, where))
+
+    def finish(self) -> PaillierRows:
+        """The encrypted matrix, once all rows are in."""
+        count, layout = len(self._table), self._layout
+        if count != layout.rows:
+            raise EncodingError(f"encrypted matrix: {count} rows instead of {layout.rows}")
+        columns = list(zip(*self._table, strict=True))
+        return PaillierRows(self._public, self._randomisers, layout, columns)

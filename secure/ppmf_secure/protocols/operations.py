@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations of an epoch, and the messages that each of them takes.
+
+An `Operation` is something that the parties do together: a circuit, a product, an exchange of keys.
+It knows its messages, with their routes and lengths, from public sizes alone. In which
+order an epoch does them is said by `message_plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ppmf_secure.primitives.base_transfers import SEED_BYTES, TRANSFERS
+from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols.bit_products import payload_bytes
+from ppmf_secure.protocols.ratings_product import Orientation, row_batches
+from ppmf_secure.protocols.resumption import NAME_BYTES
+from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
+from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.session.cipher_suites import CipherSuite
+from ppmf_spec import wire
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+
+BOTH_WAYS = ((RECSYS, CSP), (CSP, RECSYS))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMessage:
+    """A message of the plan: its route, its type, and what public sizes say of its fields.
+
+    sizes: for each field in wire order, the length in bytes of bytes or text, the value of an
+        integer.
+    """
+
+    sender: Role
+    receiver: Role
+    kind: type[wire.Message]
+    sizes: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """The length of its only field, which is bytes."""
+        (length,) = self.sizes
+        return length
+
+    def encoded(self, epoch: int, number: int) -> int:
+        """The length of the whole message, by the rules of canonical CBOR (PPMF-WIR-001, -002)."""
+        header = 1 + _string(len(self.kind.name)) + _string(wire.SESSION_BYTES)
+        size = header + _head(epoch) + _head(number)
+        for kind, value in zip(wire.FIELD_TYPES[self.kind.name], self.sizes, strict=True):
+            size += _head(value) if kind is int else _string(value)
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSize:
+    """The public size of a run.
+
+    id_bytes: the length in UTF-8 of every user's id, which is all that lengths depend on.
+    items: the number of items.
+    """
+
+    id_bytes: Sequence[int]
+    items: int
+
+    @property
+    def users(self) -> int:
+        """The number of users."""
+        return len(self.id_bytes)
+
+    @classmethod
+    def of(cls, user_ids: Sequence[str], items: int) -> PublicSize:
+        """The size of a run with these users."""
+        return cls([len(user.encode()) for user in user_ids], items)
+
+    @classmethod
+    def numbered(cls, users: int, items: int) -> PublicSize:
+        """The size of a run whose users are called 1, 2, 3, ..."""
+        return cls([len(str(number)) for number in range(1, users + 1)], items)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that the parties do together in a phase of the run."""
+
+    phase: str
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """The messages that it takes, in order for each direction."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class GiveSealKey(Operation):
+    """CSP gives the users its key for seals."""
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """One message, for all users."""
+        yield PlannedMessage(CSP, USERS, wire.UserKey, (KEY_BYTES,))
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUploads(Operation):
+    """Every user uploads, in any order, and RecSys passes the sealed seeds on."""
+
+    size: PublicSize
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """The uploads in the order of the user list, then the sealed seeds."""
+        for length in self.size.id_bytes:
+            sizes = (length, 16 * self.size.items, SEALED_BYTES)
+            yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
+        yield PlannedMessage(RECSYS, CSP, wire.SealedSeeds, (self.size.users * SEALED_BYTES,))
+
+
+@dataclass(frozen=True, slots=True)
+class NameCheckpoints(Operation):
+    """Each server names its checkpoints, in a later epoch.
+
+    held: how many RecSys and CSP have.
+    """
+
+    held: tuple[int, int]
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """One message each way, RecSys' first."""
+        for way, count in zip(BOTH_WAYS, self.held, strict=True):
+            yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count,))
+
+
+@dataclass(frozen=True, slots=True)
+class GiveServerKeys(Operation):
+    """The servers exchange their public keys."""
+
+    suite: CipherSuite
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """One message each way."""
+        sizes = (
+            len(self.suite.name),
+            self.suite.products.key_bytes,
+            self.suite.transfer_bits // 8,
+        )
+        for way in BOTH_WAYS:
+            yield PlannedMessage(*way, wire.ServerKey, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class GiveEncryptedRows(Operation):
+    """The servers exchange the encryptions of their shares of the ratings, in one orientation."""
+
+    suite: CipherSuite
+    orientation: Orientation
+
+    @property
+    def row_bytes(self) -> int:
+        """The length of one encrypted row."""
+        return self.suite.products.row_bytes(self.orientation.layout)
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """A message for each batch of rows, each way."""
+        for batch in row_batches(self.suite.products, self.orientation.layout):
+            sizes = (len(self.orientation.packing), batch.start, self.row_bytes * len(batch))
+            for way in BOTH_WAYS:
+                yield PlannedMessage(*way, wire.EncryptedRows, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class RunBaseTransfers(Operation):
+    """The servers make the base transfers, each way."""
+
+    suite: CipherSuite
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """A request and an answer, each way."""
+        ciphertext = 2 * (self.suite.transfer_bits // 8)
+        seeds = (self.suite.transfer_bits - 1) // (8 * SEED_BYTES)
+        for way in BOTH_WAYS:
+            yield PlannedMessage(*way, wire.BaseRequest, (TRANSFERS * ciphertext,))
+        for way in BOTH_WAYS:
+            yield PlannedMessage(*way, wire.BaseAnswer, (-(-TRANSFERS // seeds) * ciphertext,))
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreWords(Operation):
+    """The servers make transfers for the Boolean shares of one side, from a checkpoint.
+
+    bits: how many bits these are.
+    """
+
+    bits: int
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """The columns of each way."""
+        for way in BOTH_WAYS:
+            yield PlannedMessage(*way, wire.TransferColumns, (columns_bytes(self.bits),))
+
+
+@dataclass(frozen=True, slots=True)
+class RunCircuit(Operation):
+    """The servers run a garbled circuit on shares, for a number of elements."""
+
+    circuit: Circuit
+    elements: int
+
+    @property
+    def input_bits(self) -> int:
+        """The number of bits of an element with which the evaluator chooses."""
+        return self.circuit.inputs[EVALUATOR_INPUT]
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """For each chunk the columns of the evaluator's transfers, then the tables."""
+        for part in chunks(self.elements):
+            count = part.stop - part.start
+            columns = columns_bytes(self.input_bits * count)
+            yield PlannedMessage(RECSYS, CSP, wire.TransferColumns, (columns,))
+            tables = 32 * self.circuit.and_count * count
+            yield PlannedMessage(CSP, RECSYS, wire.GarbledTables, (tables,))
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOutputs(Operation):
+    """Output labels become Boolean-shared words with transfers in both directions.
+
+    bits: how many bits these are.
+    """
+
+    bits: int
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """The columns of CSP's choices. In CSP's own transfers the labels are the keys."""
+        yield PlannedMessage(CSP, RECSYS, wire.TransferColumns, (columns_bytes(self.bits),))
+
+
+@dataclass(frozen=True, slots=True)
+class MultiplyBits(Operation):
+    """The servers multiply words with vectors, for a number of elements.
+
+    length: that of a vector. width: the bits of a word. ways: who sends corrections to whom.
+    """
+
+    elements: int
+    length: int
+    width: int
+    ways: tuple[tuple[Role, Role], ...] = BOTH_WAYS
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """A payload for each chunk and way."""
+        for part in chunks(self.elements):
+            payload = payload_bytes(part.stop - part.start, self.length, self.width)
+            for way in self.ways:
+                yield PlannedMessage(*way, wire.TransferPayload, (payload,))
+
+
+@dataclass(frozen=True, slots=True)
+class MultiplyRatings(Operation):
+    """The servers multiply the columns of the fixed side with the ratings.
+
+    public: whether the fixed side is the public start, so that the product is local.
+    """
+
+    suite: CipherSuite
+    orientation: Orientation
+    public: bool
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """An answer each way, but none for the public start."""
+        layout, uses = self.orientation.layout, self.orientation.uses
+        for way in () if self.public else BOTH_WAYS:
+            answer = self.suite.products.answer_bytes(layout, uses)
+            yield PlannedMessage(*way, wire.ProductAnswer, (answer,))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOutput(Operation):
+    """CSP sends its share of V's bits to RecSys.
+
+    bits: how many bits these are.
+    """
+
+    bits: int
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """One message, the last of a run."""
+        yield PlannedMessage(CSP, RECSYS, wire.OutputShare, ((self.bits + 7) // 8,))
+
+
+def _head(value: int) -> int:
+    """The length of the head of a CBOR item with this value (RFC 8949, section 3)."""
+    for size, limit in ((1, 24), (2, 1 << 8), (3, 1 << 16), (5, 1 << 32)):
+        if value < limit:
+            return size
+    return 9
+
+
+def _string(length: int) -> int:
+    return _head(length) + length

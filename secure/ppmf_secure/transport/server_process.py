@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server in a process of its own, and what it reports to the process that started it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ppmf_secure.driver import Driver
+from ppmf_secure.effects import Program
+from ppmf_secure.parties.csp import csp
+from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.transport.pipes import PipeEnds
+from ppmf_secure.transport.recorded_ends import Account, Progress
+from ppmf_secure.transport.store import Store
+from ppmf_spec.errors import KINDS, PeerError, PpmfError
+from ppmf_spec.roles import CSP, RECSYS, Role
+
+_SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of a run that all its processes need.
+
+    transcripts, checkpoints: the folders, if these are wanted.
+    coins_label: a label for reproducible coins, for tests alone.
+    """
+
+    transcripts: Path | None
+    checkpoints: Path | None
+    coins_label: str | None
+
+    def store(self, party: Role) -> Store:
+        """The store of a party's checkpoints."""
+        return Store(None if self.checkpoints is None else self.checkpoints / party)
+
+
+class _ReportingEnds(PipeEnds):
+    """The ends of a server, which report every refusal to the calling process at once."""
+
+    def __init__(
+        self,
+        account: Account,
+        pipes: Mapping[Role, Connection],
+        tell: Callable[[str, object], None],
+    ) -> None:
+        super().__init__(account, pipes)
+        self._tell = tell
+
+    def refuse(self, to: Role, error: PpmfError) -> None:
+        """Note a refusal, and report it."""
+        super().refuse(to, error)
+        self._tell("refused", (error.kind, str(error)))
+
+
+def serve(
+    name: Role,
+    session: Session,
+    epoch: int,
+    pipes: dict[Role, Connection],
+    control: Connection,
+    options: RunOptions,
+) -> None:
+    """The main function of a server's process: it runs the server and reports how that ended.
+
+    pipes: to the other parties. control: for reports to the calling process, each a kind
+    ("progress", "refused", "failed" or "done") with its content.
+    """
+
+    def tell(kind: str, content: object) -> None:
+        with suppress(OSError):  # if the calling process is gone, there is nobody to report to
+            control.send((kind, content))
+
+    def report(progress: Progress) -> None:
+        tell("progress", progress)
+
+    store = options.store(name)
+    with Recorder(options.transcripts, name, epoch=epoch) as recorder:
+        try:
+            account = Account(name, recorder, report, store)
+            suite = cipher_suite(session.suite)
+            program = _SERVERS[name](
+                session,
+                suite,
+                coins_of(options.coins_label, name),
+                epoch=epoch,
+                kept=store.kept() if epoch else None,
+            )
+            with _ReportingEnds(account, pipes, tell) as ends:
+                bounded = limits(session, suite, epoch)
+                driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
+                driver.advance()
+        except PpmfError as failure:
+            tell("failed", (failure.kind, str(failure)))
+        except Exception as error:
+            tell("failed", (PeerError.kind, crash_text(error)))
+        else:
+            tell("done", (driver.result, account.measures()))
+
+
+def crash_text(error: Exception) -> str:
+    """The place of a bug at which a program broke. The text of the exception may hold secrets."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
+
+
+def failure_of(name: Role, kind: str, text: str) -> PpmfError:
+    """The error with which a party stopped, from its report."""
+    of_kind = {error.kind: error for error in KINDS}
+    return of_kind[kind](f"{name}: {text}")
+
+
+def coins_of(label: str | None, party: str) -> Coins:
+    """A party's coins: those of a label for tests, else those of the operating system."""
+    return Coins.system() if label is None else Coins.seeded(f"{label}/{party}")
