@@ -28,6 +28,7 @@ from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.public_start import public_start
+from ppmf_secure.protocols.step_sizes import BIAS_RULE, StepRule, factor_rule
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
@@ -59,12 +60,9 @@ def step(given: Given) -> dict[str, Any]:
     """`step`: by the circuit `reciprocal`, from the unshifted denominator."""
     params = values.parameters(given["parameters"])
     count, squares = values.integer(given["count"]), values.integer(given["squares"])
-    f, g, s = params.frac_bits, params.step_guard_bits, params.curvature_shift
-    if params.step_rule == "lipschitz":
-        found = _reciprocal(params, squares + (params.damping << (2 * f + s)), 2 * f - g + s)
-    else:
-        found = _reciprocal(params, (count << (g - s)) + (params.damping << g), 0)
-    bias = _reciprocal(params, (count << (g - min(s, 0))) + (params.damping << g), 0)
+    rule = factor_rule(params)
+    found = _reciprocal(params, rule, count if rule.made_once else squares)
+    bias = _reciprocal(params, BIAS_RULE, count)
     return {
         "factors": str(found["step"][0]),
         "bias": str(bias["step"][0]) if params.bias else None,
@@ -73,7 +71,9 @@ def step(given: Given) -> dict[str, Any]:
     }
 
 
-def _reciprocal(params: Parameters, denominator: int, drop: int) -> dict[str, list[int]]:
+def _reciprocal(params: Parameters, rule: StepRule, measure: int) -> dict[str, list[int]]:
+    """The step and both thresholds of one row, from the number that the rule measures it by."""
+    denominator, drop = (measure << rule.lift(params)) + rule.damping(params), rule.drop(params)
     made = training_circuits.reciprocal(
         width=max(denominator.bit_length(), drop + 1),
         drop=drop,
