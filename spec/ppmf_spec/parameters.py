@@ -17,10 +17,9 @@ from typing import Final, Literal, NoReturn, Self, get_args
 from ppmf_spec import words
 from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import EncodingError, ParametersError
-from ppmf_spec.step_rules import RULES
+from ppmf_spec.step_rules import RULES, StepRuleName
 
 Regulariser = Literal["elastic-net", "binary-elastic-net"]
-StepRule = Literal["lipschitz", "count"]
 
 # The smallest and largest value of every integer parameter. The lower ends come from the
 # mathematics; the upper ends are far beyond use and keep a hostile set from costing memory or time.
@@ -80,7 +79,7 @@ class Parameters:
     ridge: Fraction = Fraction(12)  # lambda
     l1: Fraction = Fraction(0)  # kappa
     regulariser: Regulariser = "elastic-net"
-    step_rule: StepRule = "lipschitz"
+    step_rule: StepRuleName = "lipschitz"
     curvature_shift: int = 0  # s
     damping: int = 16  # c0
     ring_bits: int = 64  # k
@@ -94,7 +93,7 @@ class Parameters:
         for name, (low, high) in DYADIC_DOMAIN.items():
             _check_dyadic(name, getattr(self, name), low, high)
         _check_choice("regulariser", self.regulariser, get_args(Regulariser))
-        _check_choice("step_rule", self.step_rule, get_args(StepRule))
+        _check_choice("step_rule", self.step_rule, get_args(StepRuleName))
         _check_seed(self.seed)
         self._check_relations()
 

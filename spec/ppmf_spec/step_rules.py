@@ -13,12 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import isqrt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from ppmf_spec import words
 
 if TYPE_CHECKING:
     from ppmf_spec.parameters import Parameters
+
+StepRuleName = Literal["lipschitz", "count"]
+"""The values of the parameter `step_rule`: the names in `RULES`."""
 
 Levels = Iterator[tuple[int, int]]
 """Steps other than 0, from the longest to the shortest, each with its largest argument."""
@@ -137,7 +140,7 @@ class BiasRule(CountRule):
 
 BIAS: Final[StepRule] = BiasRule()
 
-RULES: Final[Mapping[str, StepRule]] = {"lipschitz": LipschitzRule(), "count": CountRule()}
+RULES: Final[Mapping[StepRuleName, StepRule]] = {"lipschitz": LipschitzRule(), "count": CountRule()}
 
 
 def levels(params: Parameters, shift: int, largest: int) -> Levels:

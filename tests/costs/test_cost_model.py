@@ -25,6 +25,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS
 from ppmf_spec.wire import OutputShare
 from tests.support.lengths import message_lengths
+from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.predicted_runs import UNIT_COST, by_party, primitives, unit_costs
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
@@ -36,7 +37,7 @@ RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3)
 VARIANTS: Mapping[str, Parameters] = {
     "defaults": Parameters(rank=2, iterations=2),
     "no bias": Parameters(rank=1, iterations=2, bias=False),
-    "count": Parameters(rank=2, iterations=1, step_rule="count", curvature_shift=3, damping=32),
+    **OTHER_STEP_RULES,
     "l1": Parameters(rank=2, iterations=1, l1=Fraction(1, 2)),
     "inner steps": Parameters(rank=1, iterations=2, inner_steps=2),
     "binary": Parameters(

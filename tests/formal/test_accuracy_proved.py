@@ -29,8 +29,10 @@ from sympy import Expr, Integer, Symbol
 from ppmf_reference import exact, fixed
 from ppmf_spec import words
 from ppmf_spec.objective import LAMBDA, RowProblem
-from ppmf_spec.parameters import Parameters, StepRule
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import StepRuleName
 from tests.support.formal import Number, absolute, prove, symbolically
+from tests.support.parameter_sets import STEP_RULES
 from tests.support.ratings import ratings_of
 
 U, W, C0, C = z3.Reals("u w c0 C")  # 2^-q, 2^-g, the damping, the curvature
@@ -248,8 +250,8 @@ def test_constant_at_the_size_of_movielens() -> None:
 
 
 @pytest.mark.req("PPMF-FIX-060")
-@pytest.mark.parametrize("rule", ["lipschitz", "count"])
-def test_runs_keep_to_the_theorem(rule: StepRule) -> None:
+@pytest.mark.parametrize("rule", STEP_RULES)
+def test_runs_keep_to_the_theorem(rule: StepRuleName) -> None:
     """The first half-step keeps within rho, where the theorem is not yet loose."""
     table = {(0, 0): 4, (0, 1): -5, (1, 1): 3, (2, 0): -1}
     ratings = ratings_of(3, 2, table)

@@ -22,8 +22,10 @@ import z3
 from ppmf_reference import fixed
 from ppmf_spec import words
 from ppmf_spec.bounds import bounds, largest_denominator
-from ppmf_spec.parameters import Parameters, StepRule
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import StepRuleName
 from tests.support.formal import Exact, Number, absolute, prove, symbolically
+from tests.support.parameter_sets import OTHER_STEP_RULES, STEP_RULES
 
 X, M, L, c, H, G, x, y, e = z3.Ints("X M L c H G x y e")
 
@@ -125,9 +127,9 @@ def test_the_validators_maximum_covers_every_count_and_every_sum_of_squares() ->
 
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-023")
-@pytest.mark.parametrize("rule", ["lipschitz", "count"])
+@pytest.mark.parametrize("rule", STEP_RULES)
 @pytest.mark.parametrize("shift", [-3, 0, 4])
-def test_step_of_the_bias_is_no_longer_than_the_factors(rule: StepRule, shift: int) -> None:
+def test_step_of_the_bias_is_no_longer_than_the_factors(rule: StepRuleName, shift: int) -> None:
     params = replace(Parameters(), step_rule=rule, curvature_shift=shift)
     q2 = Number(c * (1 << 2 * params.frac_bits))
     steps = symbolically(fixed.step, Number(c), q2, params)
@@ -166,7 +168,14 @@ RUNS = {
     "defaults": of_run(),
     "soft threshold": of_run(l1=Fraction(3)),
     "binary": of_run(l1=Fraction(3), regulariser="binary-elastic-net"),
-    "count": of_run(step_rule="count", curvature_shift=3, damping=32),
+    **{
+        name: of_run(
+            step_rule=small.step_rule,
+            curvature_shift=small.curvature_shift,
+            damping=small.damping,
+        )
+        for name, small in OTHER_STEP_RULES.items()
+    },
     "a ring that is just enough": of_run(ring_bits=61),
 }
 

@@ -26,6 +26,7 @@ from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.ratings import Table, ratings_of
 from tests.support.recorded_views import (
     FINE_LATTICE,
@@ -48,7 +49,7 @@ SETS = {
     "default": Parameters(rank=2, iterations=2),
     "no bias": Parameters(rank=2, iterations=1, bias=False),
     "l1": Parameters(rank=2, iterations=1, l1=Fraction(3, 4)),
-    "count": Parameters(rank=1, iterations=2, step_rule="count", curvature_shift=3, damping=32),
+    **OTHER_STEP_RULES,
     "count, l1, no bias": Parameters(
         rank=1, iterations=1, step_rule="count", bias=False, l1=Fraction(1, 2)
     ),

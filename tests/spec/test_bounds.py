@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from ppmf_spec.bounds import Bounds, bounds, largest_denominator
 from ppmf_spec.errors import ParametersError
-from ppmf_spec.parameters import Parameters, StepRule
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import StepRuleName
 from ppmf_spec.words import reciprocal
+from tests.support.parameter_sets import STEP_RULES
 
 STARS = Parameters(rating_min=Fraction(1), rating_max=Fraction(5))
 
@@ -144,7 +146,7 @@ def worst_rows(draw: st.DrawFn) -> tuple[Parameters, list[int], list[list[int]],
         frac_bits=8,
         box_bits=draw(st.integers(0, 1)),
         step_bits=draw(st.integers(0, 14)),
-        step_rule=draw(st.sampled_from(["lipschitz", "count"])),
+        step_rule=draw(st.sampled_from(STEP_RULES)),
         curvature_shift=draw(st.integers(-2, 4)),
         damping=draw(st.integers(1, 20)),
         ridge=Fraction(draw(st.integers(0, 20))),
@@ -224,8 +226,10 @@ def test_a_ring_exactly_as_wide_as_z_is_enough_and_one_bit_less_is_not() -> None
         bounds(Parameters(ring_bits=width - 1, rating_min=Fraction(1)), 100, 100)
 
 
-@given(st.integers(1, 10**5), st.integers(1, 10**5), st.sampled_from(["lipschitz", "count"]))
-def test_the_bound_grows_with_the_longer_side_alone(users: int, items: int, rule: StepRule) -> None:
+@given(st.integers(1, 10**5), st.integers(1, 10**5), st.sampled_from(STEP_RULES))
+def test_the_bound_grows_with_the_longer_side_alone(
+    users: int, items: int, rule: StepRuleName
+) -> None:
     params = Parameters(step_rule=rule, step_bits=12)
     found = bounds(params, users, items)
     assert found == bounds(params, items, users) == bounds(params, 1, max(users, items))

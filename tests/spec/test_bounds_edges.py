@@ -15,7 +15,8 @@ from ppmf_spec.bounds import _check_ring, bounds
 from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.step_rules import ceil_root, levels
+from ppmf_spec.step_rules import StepRuleName, ceil_root, levels
+from tests.support.parameter_sets import STEP_RULES
 
 DEFAULTS = Parameters()  # Z is shifted by 2 f + q = 40 bits, in a ring of 64
 
@@ -87,9 +88,9 @@ def test_the_root_of_small_squares() -> None:
 
 
 @pytest.mark.req("PPMF-PAR-019")
-@pytest.mark.parametrize("rule", ["lipschitz", "count"])
-def test_the_lines_of_the_warnings(rule: str) -> None:
-    params = Parameters(damping=2**17, step_rule="count" if rule == "count" else "lipschitz")
+@pytest.mark.parametrize("rule", STEP_RULES)
+def test_the_lines_of_the_warnings(rule: StepRuleName) -> None:
+    params = Parameters(damping=2**17, step_rule=rule)
     assert bounds(params, 1, 1).warnings == tuple(
         f"a row of 0 ratings can have step 0, so that its {part} cannot move; "
         "a larger step_bits helps"

@@ -12,6 +12,7 @@ import pytest
 
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
+from tests.support.parameter_sets import STEP_RULES
 
 
 def refusal(**values: Any) -> str:
@@ -52,7 +53,7 @@ def test_fractions_up_to_128_bits_are_shown_in_full(value: Fraction, shown: str)
 def test_texts_are_cut_to_60_characters(text: str, shown: str) -> None:
     assert len(shown) == 60
     message = refusal(step_rule=text)
-    assert message == f"step_rule = {shown}: must be one of lipschitz, count"
+    assert message == f"step_rule = {shown}: must be one of {', '.join(STEP_RULES)}"
 
 
 def test_an_error_of_the_toml_parser_is_cut_to_200_characters_of_one_line() -> None:

@@ -7,13 +7,10 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from ppmf_spec.parameters import Parameters, Regulariser, StepRule
+from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings, RawRatings
+from tests.support.parameter_sets import REGULARISERS, STEP_RULES
 from tests.support.ratings import ratings_of
-
-REGULARISERS: tuple[Regulariser, ...] = ("elastic-net", "binary-elastic-net")
-STEP_RULES: tuple[StepRule, ...] = ("lipschitz", "count")
-
 
 Toy = tuple[Ratings, Parameters]
 """A small problem: what a training is run on."""

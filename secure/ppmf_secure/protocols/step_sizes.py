@@ -26,6 +26,7 @@ from ppmf_secure.protocols.server_state import Server, Steps
 from ppmf_secure.protocols.shared_circuits import run_circuit, share_outputs
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.step_rules import StepRuleName
 
 
 class StepRule(ABC):
@@ -146,7 +147,7 @@ class BiasRule(CountRule):
 
 BIAS_RULE: StepRule = BiasRule()
 
-_FACTOR_RULES: dict[str, StepRule] = {"lipschitz": LipschitzRule(), "count": CountRule()}
+_FACTOR_RULES: dict[StepRuleName, StepRule] = {"lipschitz": LipschitzRule(), "count": CountRule()}
 
 
 def factor_rule(params: Parameters) -> StepRule:

@@ -32,6 +32,7 @@ from tests.support import lattice_by_hand
 from tests.support.chi_square import bytes_deviate
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
+from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 
@@ -41,7 +42,7 @@ PAILLIER, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"
 CASES = {
     "default": Parameters(rank=2, iterations=2),
     "no bias": Parameters(rank=2, iterations=2, bias=False),
-    "count": Parameters(rank=1, iterations=2, step_rule="count", curvature_shift=3, damping=32),
+    **OTHER_STEP_RULES,
     "count, l1, no bias": Parameters(
         rank=2, iterations=1, step_rule="count", bias=False, l1=Fraction(1, 2)
     ),

@@ -19,10 +19,11 @@ from ppmf_secure.parties import training
 from ppmf_secure.primitives.shares import from_bits
 from ppmf_secure.protocols import half_step
 from ppmf_secure.protocols.server_state import Steps
-from ppmf_secure.protocols.step_sizes import StepRule
+from ppmf_secure.protocols.step_sizes import StepRule, factor_rule
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
+from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 
@@ -30,7 +31,7 @@ RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3)
 SETS = {
     "default": Parameters(rank=2, iterations=2),
     "no bias": Parameters(rank=2, iterations=2, bias=False, l1=Fraction(1, 2)),
-    "count": Parameters(rank=2, iterations=1, step_rule="count", curvature_shift=3, damping=32),
+    **OTHER_STEP_RULES,
     "binary": Parameters(
         rank=1, iterations=2, regulariser="binary-elastic-net", ridge=Fraction(2), l1=Fraction(1, 4)
     ),
@@ -111,7 +112,8 @@ def test_every_intermediate_equals_the_oracles(
         assert added([half.gradient_at_zero for half in shares]) == at_zero
         assert added([half.squares for half in shares]) == squares == [s.squares for s in steps]
 
-        name = ("steps", number) if params.step_rule == "lipschitz" else (f"count-steps/{side}",)
+        once = factor_rule(params).made_once
+        name = (f"count-steps/{side}",) if once else ("steps", number)
         found, thresholds = opened(made[name])
         assert found == [step.factors for step in steps]
         for weight in thresholds:

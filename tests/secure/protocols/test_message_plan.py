@@ -18,13 +18,14 @@ from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import RECSYS, USERS, Role
 from tests.support.lengths import message_lengths
+from tests.support.parameter_sets import OTHER_STEP_RULES
 
 PLAIN = Parameters(rank=2, iterations=2)
 SETS = {
     "default": PLAIN,
     "no bias": replace(PLAIN, bias=False),
     "l1": replace(PLAIN, l1=Fraction(1, 4)),
-    "count": replace(PLAIN, step_rule="count"),
+    **OTHER_STEP_RULES,
     "binary": replace(PLAIN, regulariser="binary-elastic-net"),
     "inner steps": replace(PLAIN, inner_steps=3),
 }

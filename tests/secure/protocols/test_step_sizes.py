@@ -19,6 +19,7 @@ from ppmf_spec import words
 from ppmf_spec.bounds import largest_denominator
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
+from tests.support.parameter_sets import OTHER_STEP_RULES, STEP_RULES
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 from tests.support.two_servers import ideal_transfers, run_both
@@ -28,6 +29,11 @@ SETS = [replace(PLAIN, curvature_shift=s, step_guard_bits=g) for s, g in ((0, 2)
 COUNTS = [replace(params, step_rule="count") for params in SETS]
 WITH_L1 = replace(PLAIN, l1=Fraction(1, 2))
 BINARY = replace(PLAIN, l1=Fraction(1, 2), ridge=Fraction(1), regulariser="binary-elastic-net")
+
+
+def test_small_runs_are_made_under_every_step_rule() -> None:
+    under = [Parameters().step_rule, *(params.step_rule for params in OTHER_STEP_RULES.values())]
+    assert sorted(under) == sorted(STEP_RULES)
 
 
 @pytest.mark.req("PPMF-STP-001", "PPMF-PAR-018")
