@@ -9,24 +9,58 @@ from typing import Annotated
 import typer
 
 from ppmf import console
-from ppmf.data import rating_sources
+from ppmf.data import id_lists, rating_sources, rating_tables, tables
+from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role
+from ppmf.data.rating_tables import AS_FOUND, Duplicates, Grid, Reading
 from ppmf_spec import ratings
-from ppmf_spec.errors import EncodingError, RangeError
-from ppmf_spec.files import read_text
-from ppmf_spec.ids import check_catalogue
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
-
-# Headings that tell a table of ids (movies.csv, RecBole's .item and .user) from a bare list.
-_ID_COLUMNS = ("movieId", "itemId", "item_id", "userId", "user_id")
 
 RatingsFile = Annotated[
     Path,
     typer.Argument(
         metavar="RATINGS",
-        help="Ratings: MovieLens ratings.csv, u.data or ratings.dat, RecBole .inter, or a folder "
-        "that holds one of them.",
+        help="Ratings: a table with columns of usual names (userId, book_id, stars, ...), with "
+        "commas, tabs, ::, | or ; between them, plain, gz, zip or Parquet; MovieLens u.data or "
+        "ratings.dat; or a folder that holds such a file.",
         show_default=False,
+    ),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="user=NAME,item=NAME,rating=NAME",
+        help="Which columns of the ratings are which: names in their header, or numbers from 0 if "
+        "they have none. Names hold for lists and titles (title=NAME) that have them, too. "
+        "[default: found by usual names]",
+        show_default=False,
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        metavar="MARK",
+        help="What stands between the columns of the ratings: comma, tab, colons (::), pipe (|) "
+        "or semicolon. [default: found in the first line]",
+        show_default=False,
+    ),
+]
+DuplicatesPolicy = Annotated[
+    Duplicates,
+    typer.Option(
+        "--duplicates",
+        help="A user's second rating of an item: refuse the file, or keep that user's last or "
+        "first one in the file's order.",
+    ),
+]
+Rounding = Annotated[
+    bool,
+    typer.Option(
+        "--round",
+        help="Round ratings between two points of the grid to the nearest, half-way up. "
+        "[default: refuse them]",
     ),
 ]
 ParametersFile = Annotated[
@@ -44,7 +78,8 @@ CatalogueFile = Annotated[
     typer.Option(
         "--catalogue",
         metavar="FILE",
-        help="The public list of items: ids, one a line, or a table such as movies.csv. "
+        help="The public list of items: ids, one a line, or a table such as movies.csv with a "
+        "column of items. "
         "[default: the ids in RATINGS]",
         show_default=False,
     ),
@@ -63,7 +98,8 @@ UserListFile = Annotated[
     typer.Option(
         "--user-list",
         metavar="FILE",
-        help="The public list of users: ids, one a line. [default: the ids in RATINGS]",
+        help="The public list of users: ids, one a line, or a table with a column of users. "
+        "[default: the ids in RATINGS]",
         show_default=False,
     ),
 ]
@@ -74,40 +110,49 @@ def parameters(path: Path | None) -> Parameters:
     return Parameters() if path is None else Parameters.from_toml(path)
 
 
+def reading(
+    columns: str | None, separator: str | None, duplicates: Duplicates, rounding: bool
+) -> Reading:
+    """How a file of ratings is to be read, from the options of a command.
+
+    Raises EncodingError for columns or a separator in no known form.
+    """
+    return Reading(
+        BY_USUAL_NAMES if columns is None else Columns.parse(columns),
+        None if separator is None else tables.separator_named(separator),
+        duplicates,
+        rounding,
+    )
+
+
 def training_ratings(
-    path: Path, params: Parameters, catalogue: Path | None, user_list: Path | None
+    path: Path,
+    params: Parameters,
+    catalogue: Path | None,
+    user_list: Path | None,
+    reading: Reading = AS_FOUND,
 ) -> Ratings:
-    """The ratings of a run over its public lists.
+    """The ratings of a run over its public lists, after the policies of `reading`.
 
     A note says so when a list is taken from the ratings themselves (PPMF-FIX-004).
     """
-    items = None if catalogue is None else id_list(catalogue, "item")
-    users = None if user_list is None else id_list(user_list, "user")
     file = rating_sources.ratings_file(path)
-    found = ratings.quantise(ratings.read(file), params, users=users, items=items)
-    for what, given, option, count in (
-        ("user list", users, "--user-list", found.n_users),
-        ("item catalogue", items, "--catalogue", found.n_items),
+    raw = rating_tables.read(file, reading, console.note)
+    lists: dict[Role, tuple[str, ...] | None] = {Role.USER: None, Role.ITEM: None}
+    for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue)):
+        if given is not None:
+            listed = id_lists.read(given, role, reading.columns, console.note)
+            id_lists.check_known(raw, role, listed)
+            lists[role] = listed.ids
+    grid = Grid(params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max)
+    raw = rating_tables.settled(raw, reading, grid, console.note)
+    found = ratings.quantise(raw, params, users=lists[Role.USER], items=lists[Role.ITEM])
+    for what, role, option, count in (
+        ("user list", Role.USER, "--user-list", found.n_users),
+        ("item catalogue", Role.ITEM, "--catalogue", found.n_items),
     ):
-        if given is None:
+        if lists[role] is None:
             console.note(
                 f"the public {what} is the {count:,} ids in {file} ({option} gives another)"
             )
     return found
-
-
-def id_list(path: Path, what: str) -> tuple[str, ...]:
-    """A public list of ids, in canonical order: one a line, or the id column of a table.
-
-    A table has a header whose first column is one of movieId, itemId, item_id, userId, user_id
-    (RecBole's `:token` may follow). Raises EncodingError or RangeError naming the file.
-    """
-    lines = [line.rstrip("\r") for line in read_text(path).rstrip("\r\n").split("\n")]
-    separator = "\t" if "\t" in lines[0] else ","
-    heading = lines[0].split(separator)[0].split(":")[0]
-    if heading in _ID_COLUMNS:
-        lines = [line.split(separator, 1)[0] for line in lines[1:]]
-    try:
-        return check_catalogue(lines, what)
-    except (EncodingError, RangeError) as error:
-        raise type(error)(f"{path}: {error}") from error

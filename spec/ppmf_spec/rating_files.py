@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,12 +87,12 @@ def read(path: str | Path) -> RawRatings:
         raise EncodingError(f"{source}: no ratings, the file is empty")
     first = text.split("\n", 1)[0]
     if first.removeprefix('"').startswith(_CSV_COLUMNS) and "," in first:
-        return _columns(source, _csv_rows(source, text), _CSV_COLUMNS)
+        return _columns(source, csv_rows(source, text), _CSV_COLUMNS)
     if "\t" in first and "user_id:" in first:
-        return _columns(source, _split_rows(text, "\t"), _INTER_COLUMNS)
+        return _columns(source, split_rows(text, "\t"), _INTER_COLUMNS)
     for separator in ("\t", "::"):
         if separator in first:
-            return _ratings(source, _split_rows(text, separator), 0, 1, 2, range(3, 5))
+            return ratings_from_rows(source, split_rows(text, separator), 0, 1, 2, range(3, 5))
     raise EncodingError(
         f"{source}:1: not a ratings file: expected the header userId,movieId,rating (ratings.csv) "
         "or user_id:token (.inter), or a rating split by tabs (u.data) or by :: (ratings.dat)"
@@ -114,24 +115,38 @@ def write_csv(path: str | Path, raw: RawRatings) -> None:
     write_atomically(Path(path), text.getvalue().encode("utf-8"))
 
 
-_Rows = Iterator[tuple[int, list[str]]]
+Rows = Iterator[tuple[int, list[str]]]
+"""The rows of a table: the number of a row's first line, from 1, and its fields."""
 
 
-def _split_rows(text: str, separator: str) -> _Rows:
+def split_rows(text: str, separator: str) -> Rows:
+    """One row a line, split at each `separator`; quotes are characters like others."""
     for line, row in enumerate(text.split("\n"), start=1):
         yield line, row.removesuffix("\r").split(separator)
 
 
-def _csv_rows(source: Path, text: str) -> _Rows:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise EncodingError(f"{source}:{reader.line_num}: broken CSV quoting") from error
+def csv_rows(source: Path, text: str, separator: str = ",") -> Rows:
+    """Rows of quoted fields, which may hold line ends and be of any length.
+
+    Raises EncodingError, beginning with FILE:LINE, at a row whose quotes are broken.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1
+        # The csv module's limit of 131,072 characters a field is one for all its users.
+        limit = csv.field_size_limit(sys.maxsize)
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise EncodingError(f"{source}:{line}: broken CSV quoting") from error
+        finally:
+            csv.field_size_limit(limit)
+        yield line, row
 
 
-def _columns(source: Path, rows: _Rows, names: tuple[str, str, str]) -> RawRatings:
+def _columns(source: Path, rows: Rows, names: tuple[str, str, str]) -> RawRatings:
     """Ratings below a header that names the columns (`name` or, in .inter, `name:type`)."""
     _, header = next(rows)
     columns = [name.split(":", 1)[0] for name in header]
@@ -139,15 +154,17 @@ def _columns(source: Path, rows: _Rows, names: tuple[str, str, str]) -> RawRatin
         if columns.count(name) != 1:
             raise EncodingError(f"{source}:1: the header must name the column {name} once")
     user, item, rating = (columns.index(name) for name in names)
-    return _ratings(source, rows, user, item, rating, range(len(header), len(header) + 1))
+    widths = range(len(header), len(header) + 1)
+    return ratings_from_rows(source, rows, user, item, rating, widths)
 
 
-def _ratings(
-    source: Path, rows: _Rows, user: int, item: int, rating: int, widths: range
+def ratings_from_rows(
+    source: Path, rows: Rows, user: int, item: int, rating: int, widths: range
 ) -> RawRatings:
     """One rating a row; `user`, `item`, `rating` are column numbers, `widths` the allowed
     numbers of columns.
 
+    Raises EncodingError, beginning with FILE:LINE, for a row that is not a rating, and for no rows.
     Each distinct id and number is checked once: 100,000 rows hold some thousands of ids and ten
     different numbers.
     """

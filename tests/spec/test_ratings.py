@@ -22,7 +22,196 @@ from tests.support.ratings import ratings_file
 from tests.support.strategies import raw_ratings
 
 PARAMS = Parameters()
+<<<<<<< HEAD
 THREE = "userId,movieId,rating,timestamp\n7,20,4.0,1\n7,3,0.5,2\n10,20,3.5,3\n"
+=======
+CSV = "userId,movieId,rating,timestamp\n7,20,4.0,1\n7,3,0.5,2\n10,20,3.5,3\n"
+# The same three ratings in every layout that is read.
+LAYOUTS = {
+    "csv": CSV,
+    "csv-other-order": "rating,movieId,userId\n4.0,20,7\n0.5,3,7\n3.5,20,10\n",
+    "csv-quoted": '"userId","movieId","rating"\n"7","20","4.0"\n7,3,0.5\n10,20,3.5\n',
+    "u.data": "7\t20\t4\t1\n7\t3\t0.5\t2\n10\t20\t3.50\t3\n",
+    "u.data-without-time": "7\t20\t4\n7\t3\t0.5\n10\t20\t3.5\n",
+    "ratings.dat": "7::20::4::1\n7::3::0.5::2\n10::20::3.5::3\n",
+    "inter": (
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        "7\t20\t4\t1\n7\t3\t0.5\t2\n10\t20\t3.5\t3\n"
+    ),
+    "inter-other-order": (
+        "timestamp:float\trating:float\titem_id:token\tuser_id:token\n"
+        "1\t4\t20\t7\n2\t0.5\t3\t7\n3\t3.5\t20\t10\n"
+    ),
+}
+
+ids = st.text(
+    st.characters(exclude_categories=("C", "Z")) | st.sampled_from("0123456789-,\"|'"), min_size=1
+)
+stars = st.integers(1, 10).map(lambda halves: Fraction(halves, 2))
+
+
+@st.composite
+def raw_ratings(draw: st.DrawFn, number: st.SearchStrategy[str] = ids) -> RawRatings:
+    pairs = draw(st.lists(st.tuples(number, number), unique=True, min_size=1, max_size=30))
+    values = draw(st.lists(stars, min_size=len(pairs), max_size=len(pairs)))
+    return RawRatings(tuple(u for u, _ in pairs), tuple(i for _, i in pairs), tuple(values))
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "ratings.txt"  # the layout is told from the content
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# --- order of rows ---
+
+
+@pytest.mark.req("PPMF-FIX-003")
+@pytest.mark.parametrize(
+    ("given_ids", "expected"),
+    [
+        (["10", "9", "100"], ("9", "10", "100")),
+        (["10", "9", "-3", "-20", "0"], ("-20", "-3", "0", "9", "10")),
+        (["10", "9", "x"], ("10", "9", "x")),  # one id that is no integer: all by bytes
+        (["10", "9", "09"], ("09", "10", "9")),  # a leading zero is not canonical
+        (["10", "9", "+1"], ("+1", "10", "9")),
+        (["10", "9", "-0"], ("-0", "10", "9")),
+        (["10", "9", "٣"], ("10", "9", "٣")),  # a digit, but no decimal of ours
+        (["é", "z", "Z"], ("Z", "z", "é")),
+        (["\uff5e", "\U0001f600"], ("\uff5e", "\U0001f600")),  # UTF-8 order, not UTF-16's
+        (["1" + "0" * 5000, "9" * 5000], ("9" * 5000, "1" + "0" * 5000)),
+        ([], ()),
+    ],
+)
+def test_rows_are_in_canonical_order(given_ids: list[str], expected: tuple[str, ...]) -> None:
+    assert canonical_order(given_ids) == expected
+
+
+@pytest.mark.req("PPMF-FIX-003")
+@given(st.lists(st.integers()))
+def test_integer_ids_order_as_integers(numbers: list[int]) -> None:
+    assert canonical_order(map(str, numbers)) == tuple(map(str, sorted(set(numbers))))
+
+
+@given(st.lists(ids), st.randoms())
+def test_order_depends_on_the_set_of_ids_alone(listed: list[str], random: object) -> None:
+    shuffled = list(listed)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert canonical_order(shuffled) == canonical_order(listed)
+
+
+@pytest.mark.req("PPMF-FIX-005")
+@pytest.mark.parametrize("bad", ["", " 1", "1 ", "a\nb", "a\x00b", "\ud800", "\u200b", "a\u2028b"])
+def test_an_id_that_cannot_be_seen_is_refused(bad: str) -> None:
+    with pytest.raises(EncodingError, match="user catalogue: id number 2 is empty, padded"):
+        check_catalogue(["1", bad], "user")
+
+
+@pytest.mark.req("PPMF-FIX-005")
+def test_an_id_listed_twice_is_refused() -> None:
+    with pytest.raises(RangeError, match="item catalogue: id number 3, 4, is listed twice"):
+        check_catalogue(["4", "5", "4"], "item")
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("tail", ["", "\n\n", "\r\n\n"], ids=["tight", "blank", "mixed"])
+def test_every_layout_gives_the_same_ratings(
+    tmp_path: Path, layout: str, bom: bytes, newline: str, tail: str
+) -> None:
+    text = LAYOUTS[layout].rstrip("\n").replace("\n", newline) + tail
+    path = write(tmp_path, bom + text.encode())
+    raw = read(path)
+    assert raw.users == ("7", "7", "10")
+    assert raw.items == ("20", "3", "20")
+    assert raw.values == (Fraction(4), Fraction(1, 2), Fraction(7, 2))
+    first = 2 if "csv" in layout or "inter" in layout else 1
+    assert [raw.where(k) for k in range(3)] == [f"{path}:{first + k}" for k in range(3)]
+
+
+@given(raw=raw_ratings())
+def test_what_is_written_is_read_back(
+    raw: RawRatings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "ratings.csv"
+    write_csv(path, raw)
+    again = read(path)
+    assert (again.users, again.items, again.values) == (raw.users, raw.items, raw.values)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", ": no ratings, the file is empty"),
+        (b"\xef\xbb\xbf\r\n\n", ": no ratings, the file is empty"),
+        (b"userId,movieId,rating\n", ": no ratings below the header"),
+        (b"hello\n", ":1: not a ratings file"),
+        (b"\x89PNG\r\n\x1a\n", ":1: not UTF-8 text"),
+        (b"1\t2\t3\n1\t\xff\t3\n", ":2: not UTF-8 text"),
+        (b"userId,movieId,stars\n1,2,3\n", ":1: the header must name the column rating once"),
+        (b"userId,userId,movieId,rating\n1,1,2,3\n", "the header must name the column userId once"),
+        (b"user_id:token\trating:float\n1\t3\n", ":1: the header must name the column item_id"),
+        (b"userId,movieId,rating\n1,2,3\n1,2\n", ":3: 2 columns, expected 3"),
+        (b"userId,movieId,rating\n1,2,3\n\n1,3,3\n", ":3: 0 columns, expected 3"),
+        (b"userId,movieId,rating\n1,2,3,4\n", ":2: 4 columns, expected 3"),
+        (b'userId,movieId,rating\n1,"2"x,3\n', ":2: broken CSV quoting"),
+        (b'userId,movieId,rating\n1,2,3\n1,"3,3\n', "broken CSV quoting"),
+        (b'userId,movieId,rating\n1,"2\n3",3\n', ":2: the item id is empty, padded"),
+        (b"1\t2\t3\n1\t2\n", ":2: 2 columns, expected 3 or 4"),
+        (b"1\t2\t3\n\n1\t3\t3\n", ":2: 1 columns, expected 3 or 4"),
+        (b"1::2::3::4::5\n", ":1: 5 columns, expected 3 or 4"),
+        (b"1\t\t3\n", ":1: the item id is empty, padded"),
+        (b"1\t2\t3\n 1\t2\t3\n", ":2: the user id is empty, padded"),
+        (b"1\t2\t3\rx\t1\t1\n", ":1: 5 columns, expected 3 or 4"),
+        *(
+            (f"1\t2\t3\n1\t3\t{bad}\n".encode(), ":2: the rating is not a plain decimal number")
+            for bad in ("", "four", "nan", "inf", "1e3", "0x3", "3,5", "3.", ".5", "+3", "1_0")
+        ),
+        ("1\t2\t٣\n".encode(), ":1: the rating is not a plain decimal number"),
+        (b"1\t2\t" + b"9" * 5000, ":1: the rating is not a plain decimal number"),
+    ],
+)
+def test_what_is_no_rating_is_refused(tmp_path: Path, text: bytes, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(EncodingError) as refusal:
+        read(path)
+    line = str(refusal.value)
+    assert line.startswith(str(path))
+    assert message in line
+    assert "\n" not in line
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncodingError, match="none: cannot be read: No such file"):
+        read(tmp_path / "none")
+    with pytest.raises(EncodingError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+@given(st.binary(max_size=60) | st.text('0123456789.,:\t\n"', max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = write(tmp_path_factory.mktemp("any"), content)
+    try:
+        outcome = path.name * len(read(path))
+    except EncodingError as refusal:
+        outcome = str(refusal).removeprefix(str(path.parent))
+    assert path.name in outcome
+    assert "\n" not in outcome
+
+
+def test_columns_of_unequal_length_are_no_ratings() -> None:
+    with pytest.raises(EncodingError, match="columns of different lengths"):
+        RawRatings(("1",), ("1", "2"), (Fraction(1),))
+    with pytest.raises(EncodingError, match="columns of different lengths"):
+        RawRatings(("1",), ("1",), (Fraction(1),), lines=(1, 2))
+>>>>>>> f413da3 (One reader of tables for ratings, lists and titles: columns by name, gz, zip, Parquet, policies)
 
 
 # --- quantising ---

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, oracle_files
+from ppmf.data.rating_tables import Duplicates
 from ppmf_reference import certified, exact, fixed
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
@@ -40,6 +41,10 @@ def oracle(
     params: options.ParametersFile = None,
     catalogue: options.CatalogueFile = None,
     user_list: options.UserListFile = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
 ) -> None:
     """Train in the clear: what the secure training must equal.
 
@@ -52,9 +57,16 @@ def oracle(
       ppmf oracle ratings.csv --params P.toml --out fixed.json
       ppmf oracle ratings.csv --params P.toml --mode certified --out real.json
       cmp fixed.json run/item_profiles.json
+      ppmf oracle reviews.csv.gz --columns item=parent_asin --duplicates last --out fixed.json
     """
     parameters = options.parameters(params)
-    training = options.training_ratings(ratings, parameters, catalogue, user_list)
+    training = options.training_ratings(
+        ratings,
+        parameters,
+        catalogue,
+        user_list,
+        options.reading(columns, separator, duplicates, rounding),
+    )
     for warning in bounds(parameters, training.n_users, training.n_items).warnings:
         console.note(warning)
     size = f"{training.n_items:,} items, {training.n_users:,} users"

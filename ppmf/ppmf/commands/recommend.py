@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console
-from ppmf.data import item_titles, rating_sources
+from ppmf import console, options
+from ppmf.data import item_titles, rating_sources, rating_tables
+from ppmf.data.columns import BY_USUAL_NAMES, Columns
+from ppmf.data.rating_tables import Duplicates, Grid
 from ppmf_reference import ridge
-from ppmf_spec import profiles, ratings
+from ppmf_spec import profiles
 from ppmf_spec.errors import RangeError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import RawRatings
@@ -32,8 +34,17 @@ TitlesFile = Annotated[
     typer.Option(
         "--titles",
         metavar="FILE",
-        help="Titles: movies.csv, u.item, movies.dat or RecBole .item. "
-        "[default: such a file beside the ratings]",
+        help="Titles: a table with columns of items and of titles, u.item or movies.dat. "
+        "[default: movies.csv, u.item, movies.dat or .item beside the ratings]",
+        show_default=False,
+    ),
+]
+TitleColumns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="item=NAME,title=NAME",
+        help="Which columns of the titles are which. [default: found by usual names]",
         show_default=False,
     ),
 ]
@@ -60,6 +71,10 @@ def recommend(
         typer.Option("--ignore-unknown", help="Leave out ratings of items without a profile."),
     ] = False,
     titles_file: TitlesFile = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
 ) -> None:
     """Recommend items to one user, whose ratings stay on this machine.
 
@@ -74,11 +89,22 @@ def recommend(
     """
     published = profiles.read(profiles_file)
     file = rating_sources.ratings_file(ratings_file)
-    mine = own_ratings(ratings.read(file), user)
+    reading = options.reading(columns, separator, duplicates, rounding)
+    mine = own_ratings(rating_tables.read(file, reading, console.note), user)
+    grid = Grid(
+        published.rating_offset,
+        published.rating_frac_bits,
+        published.rating_min,
+        published.rating_max,
+    )
+    mine = rating_tables.settled(mine, reading, grid, console.note)
     rated = rated_rows(mine, published, ignore_unknown)
     if ignore_unknown and len(rated) < len(mine):
         console.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
-    known = item_titles.beside(file) if titles_file is None else item_titles.read(titles_file)
+    if titles_file is None:
+        known = item_titles.beside(file, console.note)
+    else:
+        known = item_titles.read(titles_file, reading.columns, console.note)
     show_recommendations(published, rated, top, known)
 
 
@@ -89,6 +115,7 @@ def similar(
     profiles_file: ProfilesFile,
     top: Top = 10,
     titles_file: TitlesFile = None,
+    columns: TitleColumns = None,
 ) -> None:
     """List the items nearest to one item.
 
@@ -101,7 +128,8 @@ def similar(
     published = profiles.read(profiles_file)
     if item not in published.items:
         raise RangeError(f"{profiles_file}: no item {item[:40]!a}")
-    known = {} if titles_file is None else item_titles.read(titles_file)
+    chosen = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
+    known = {} if titles_file is None else item_titles.read(titles_file, chosen, console.note)
     near = ridge.similar(published, published.items.index(item), top)
     unit = 1 << published.frac_bits
     console.say(f"nearest to {item} {known.get(item, '')}".rstrip())

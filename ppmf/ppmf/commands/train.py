@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options
+from ppmf.data.rating_tables import Duplicates
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.counts import PublicSize, count_run
@@ -64,6 +65,10 @@ def train(
     suite: SuiteName = LATTICE,
     catalogue: options.CatalogueFile = None,
     user_list: options.UserListFile = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     transcripts: Annotated[
         Record | None,
         typer.Option(
@@ -100,12 +105,19 @@ def train(
       ppmf train ratings.csv --out run
       ppmf train ratings.csv --params P.toml --suite paillier-3072 --out run
       ppmf train ratings.csv --catalogue movies.csv --out run --force
+      ppmf train reviews.csv.gz --columns item=parent_asin --duplicates last --out run
       ppmf train ratings.csv --out run --keep-checkpoints --transcripts none
       ppmf audit run/transcripts
     """
     chosen = checked_suite(suite, insecure_test_keys)
     parameters = options.parameters(params)
-    training = options.training_ratings(ratings, parameters, catalogue, user_list)
+    training = options.training_ratings(
+        ratings,
+        parameters,
+        catalogue,
+        user_list,
+        options.reading(columns, separator, duplicates, rounding),
+    )
     for warning in bounds(parameters, training.n_users, training.n_items).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)

@@ -2,7 +2,10 @@
 """The ratings and titles that commands use.
 
 - `rating_sources`: chooses the ratings of a command, and says which it chose; begin here;
+- `tables`, `columns`: read any table strictly, and find its columns by their names;
+- `rating_tables`: ratings from a table, and the policies for those that would be refused;
+- `id_lists`: public lists of users and items;
 - `movielens`: fetches MovieLens-100K once and keeps it in the user's cache;
 - `synthetic_ratings`: makes up ratings where there is no network;
-- `item_titles`: finds the titles of items beside a file of ratings.
+- `item_titles`: titles of items, from a table that is named or lies beside the ratings.
 """

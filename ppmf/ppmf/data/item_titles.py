@@ -1,76 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Titles of items by id, for display only, from a file beside the ratings."""
+"""Titles of items by id, for display only, from a table that is named or lies beside the ratings.
+
+A table with a header gives titles by the names of its columns; one without a header is MovieLens's
+u.item or movies.dat, whose first two columns are the id and the title. A year in a column of its
+own is appended, unless the title ends in it.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from pathlib import Path
 
+from ppmf.data import tables
+from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role, shown
+from ppmf.data.rating_tables import Note
+from ppmf.data.tables import Table
 from ppmf_spec.errors import EncodingError
-from ppmf_spec.files import read_bytes
+from ppmf_spec.extras import MissingExtraError
+
+LONGEST = 200
+"""The characters of a title that are kept: the screen shows no more."""
 
 # Which file of titles belongs to a file of ratings, by the latter's suffix (MovieLens's names).
 _BESIDE = {".csv": "movies.csv", ".data": "u.item", ".dat": "movies.dat"}
+# A year as data frames write it where some are missing: 1999.0.
+_YEAR = re.compile(r"(-?[0-9]{1,4})(?:\.0)?").fullmatch
 
 
-def beside(ratings: Path) -> dict[str, str]:
-    """Titles by item id from the file that belongs to `ratings`; empty if there is none."""
-    if ratings.suffix == ".inter":
-        path = ratings.with_suffix(".item")
-    elif ratings.suffix in _BESIDE:
-        path = ratings.with_name(_BESIDE[ratings.suffix])
+def beside(ratings: Path, note: Note) -> dict[str, str]:
+    """Titles by item id from the file that belongs to `ratings`; empty if there is none.
+
+    Nobody named that file, so nothing in it is an error: a note tells what is wrong with it.
+    """
+    plain = ratings.with_suffix("") if ratings.suffix in (".gz", ".zip") else ratings
+    if plain.suffix == ".inter":
+        path = plain.with_suffix(".item")
+    elif plain.suffix in _BESIDE:
+        path = plain.with_name(_BESIDE[plain.suffix])
     else:
         return {}
-    return read(path) if path.is_file() else {}
-
-
-def read(path: Path) -> dict[str, str]:
-    """Titles by item id from movies.csv, u.item, movies.dat or RecBole's .item.
-
-    Raises EncodingError naming file and number for a line without an id and a title. Old files are
-    Latin-1: what is not UTF-8 is read as that. Unprintable characters become blanks, so that no
-    title can steer a terminal.
-    """
-    content = read_bytes(path)
+    if not path.is_file():
+        return {}
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if path.suffix == ".csv":
-        rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
-    elif path.suffix == ".dat":
-        rows = _split(text, "::")
-    elif text.startswith("item_id:"):
-        rows = _named(_split(text, "\t"))
-    else:
-        rows = _split(text, "|")  # u.item
+        return _titles(path, BY_USUAL_NAMES, note, found=True)
+    except (EncodingError, MissingExtraError) as error:
+        note(f"no titles are shown: {error}")
+        return {}
+
+
+def read(path: Path, columns: Columns, note: Note) -> dict[str, str]:
+    """Titles by item id from a table that the user named.
+
+    Old files are Latin-1: what is not UTF-8 is read as that. Unprintable characters become blanks,
+    so that no title can steer a terminal; an item with an empty title has none. Raises
+    EncodingError, beginning with the file, for a table without a column of titles or of ids, and
+    for a line of another width than the first.
+    """
+    return _titles(path, columns, note, found=False)
+
+
+def _titles(path: Path, columns: Columns, note: Note, *, found: bool) -> dict[str, str]:
+    table = tables.read(path, columns.elsewhere())
+    item, title, year = _columns(table, columns)
+    if table.header is not None and not found:
+        note(
+            f"{path}: titles from the column {shown([table.header[title]])}, items from "
+            f"{shown([table.header[item]])}"
+        )
     titles: dict[str, str] = {}
-    for number, row in enumerate(rows, start=1):
-        if len(row) < 2:
-            raise EncodingError(f"{path}: title number {number} is not an id and a title")
-        titles[row[0]] = "".join(c if c.isprintable() else " " for c in row[1]).strip()
+    chosen = (item, title) if year is None else (item, title, year)
+    for _, row in table.pick((), chosen):
+        text = _printable(row[1])
+        if not text:
+            continue
+        match = _YEAR(row[2].strip()) if year is not None else None
+        if match and not text.endswith(f"({match[1]})"):
+            text = f"{text} ({match[1]})"
+        titles[row[0]] = text
     return titles
 
 
-def _split(text: str, separator: str) -> list[list[str]]:
-    # Not str.splitlines: it also ends lines at characters that Latin-1 titles may hold.
-    return [line.rstrip("\r").split(separator) for line in text.rstrip("\r\n").split("\n")]
+def _columns(table: Table, columns: Columns) -> tuple[int, int, int | None]:
+    """The columns of ids, titles and, if there is one, years."""
+    where = f"{table.source}:1"
+    if table.header is None:
+        if len(table.first) >= 2 and table.separator in ("|", "::"):
+            return 0, 1, None
+        raise EncodingError(
+            f"{where}: no column of titles: the first line has {shown(table.first)}, none of them "
+            "a usual name; --columns item=NAME,title=NAME says which is which"
+        )
+    named = columns.elsewhere(table.header)
+    item = named.required(Role.ITEM, table.header, where, in_list=True)
+    title = named.required(Role.TITLE, table.header, where)
+    return item, title, named.find(Role.YEAR, table.header, where)
 
 
-def _named(table: list[list[str]]) -> list[list[str]]:
-    """RecBole's .item: a header of `name:type`; the year stands in a column of its own."""
-    names = [name.split(":")[0] for name in table[0]]
-    if "movie_title" not in names:
-        return []
-    title = names.index("movie_title")
-    year = names.index("release_year") if "release_year" in names else None
-    rows: list[list[str]] = []
-    for row in table[1:]:
-        if len(row) != len(names):
-            rows.append([])  # refused, with its number, by the caller
-        elif year is not None and row[year]:
-            rows.append([row[0], f"{row[title]} ({row[year]})"])
-        else:
-            rows.append([row[0], row[title]])
-    return rows
+def _printable(text: str) -> str:
+    shorter = text[: LONGEST + 1]
+    clean = "".join(mark if mark.isprintable() else " " for mark in shorter).strip()
+    return f"{clean[: LONGEST - 1]}…" if len(shorter) > LONGEST else clean

@@ -15,11 +15,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ppmf.data import item_titles, movielens, synthetic_ratings
+from ppmf.data import item_titles, movielens, rating_tables, synthetic_ratings
+from ppmf.data.rating_tables import AS_FOUND, Note, Reading
 from ppmf_spec.errors import EncodingError, PpmfError
-from ppmf_spec.ratings import RawRatings, read
+from ppmf_spec.ratings import RawRatings
 
 _NAMES = ("ratings.csv", "u.data", "ratings.dat")
+_PACKED = (
+    *(f"{name}{suffix}" for name in _NAMES for suffix in (".gz", ".zip")),
+    "ratings.parquet",
+)
 
 
 class Kind(StrEnum):
@@ -51,18 +56,22 @@ def find(
     given: Path | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
+    reading: Reading = AS_FOUND,
     announce: Callable[[str], None] = lambda line: None,
+    note: Note = lambda line: None,
     pin: movielens.Pin = movielens.MOVIELENS_100K,
     download: movielens.Download = movielens.pip_download,
 ) -> Source:
     """The ratings to use; `announce` is told of a download, and its terms, before it begins.
 
+    `reading` says how a path is read, and `note` is told what was taken for what.
+
     Raises EncodingError for a path, given or in `$PPMF_DATA`, without readable ratings.
     """
     if given is not None:
-        return _load(Kind.PATH, given, "")
+        return _load(Kind.PATH, given, "", reading, note)
     if environ.get("PPMF_DATA"):
-        return _load(Kind.ENVIRONMENT, Path(environ["PPMF_DATA"]), "")
+        return _load(Kind.ENVIRONMENT, Path(environ["PPMF_DATA"]), "", reading, note)
     cache = movielens.cache_folder()
     if movielens.is_cached(cache, pin):
         return _load(Kind.CACHE, cache, "")
@@ -83,7 +92,7 @@ def ratings_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    for name in _NAMES:
+    for name in (*_NAMES, *_PACKED):
         if (path / name).is_file():
             return path / name
     inter = sorted(path.glob("*.inter"))
@@ -93,16 +102,23 @@ def ratings_file(path: Path) -> Path:
     return inter[0]
 
 
-def _load(kind: Kind, path: Path, notice: str) -> Source:
+def _load(
+    kind: Kind,
+    path: Path,
+    notice: str,
+    reading: Reading = AS_FOUND,
+    note: Note = lambda line: None,
+) -> Source:
     file = ratings_file(path)
-    raw = read(file)
+    raw = rating_tables.read(file, reading, note)
     origin = {
         Kind.PATH: "given",
         Kind.ENVIRONMENT: "from PPMF_DATA",
         Kind.CACHE: "MovieLens-100K, from the cache",
         Kind.FETCHED: "MovieLens-100K, fetched now",
     }[kind]
-    return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, item_titles.beside(file), notice)
+    titles = item_titles.beside(file, note)
+    return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, titles, notice)
 
 
 def _made_up(reason: str) -> Source:
