@@ -138,20 +138,24 @@ def training_ratings(
     """
     file = rating_sources.ratings_file(path)
     raw = rating_tables.read(file, reading, console.note)
-    lists: dict[Role, tuple[str, ...] | None] = {Role.USER: None, Role.ITEM: None}
-    for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue)):
-        if given is not None:
-            listed = id_lists.read(given, role, reading.columns, console.note)
-            id_lists.check_known(raw, role, listed)
-            lists[role] = listed.ids
+    lists = {
+        role: id_lists.read(given, role, reading.columns)
+        for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue))
+        if given is not None
+    }
+    for role, listed in lists.items():
+        id_lists.check_known(raw, role, listed)
     grid = Grid(params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max)
     raw = rating_tables.settled(raw, reading, grid, console.note)
-    found = ratings.quantise(raw, params, users=lists[Role.USER], items=lists[Role.ITEM])
+    users, items = (lists[role].ids if role in lists else None for role in (Role.USER, Role.ITEM))
+    found = ratings.quantise(raw, params, users=users, items=items)
     for what, role, option, count in (
         ("user list", Role.USER, "--user-list", found.n_users),
         ("item catalogue", Role.ITEM, "--catalogue", found.n_items),
     ):
-        if lists[role] is None:
+        if role in lists:
+            console.note(f"the public {what} is {lists[role].description}")
+        else:
             console.note(
                 f"the public {what} is the {count:,} ids in {file} ({option} gives another)"
             )

@@ -105,7 +105,7 @@ def test_repeated_ratings_and_files_of_several_users_are_refused(
     item = published.items[0]
     own = mine(tmp_path, f"me,{item},4", f"me,{item},4")
     assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
-    assert "mine.csv:3: the item is rated twice" in capsys.readouterr().err
+    assert "mine.csv:3: the user rates the item twice, first at " in capsys.readouterr().err
     own = mine(tmp_path, f"me,{item},4", f"you,{item},4")
     assert main.main(["recommend", "--profiles", file, "--ratings", own]) == 2
     assert "ratings of 2 users; name one by --user" in capsys.readouterr().err

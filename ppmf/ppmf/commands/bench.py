@@ -152,7 +152,7 @@ def bench(
     out.mkdir(parents=True, exist_ok=True)
     measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = rating_sources.find(data_path, announce=console.say)
+    source = rating_sources.find(data_path, announce=console.say, note=console.note)
     benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
     benchmark.begin()
     if calibrate:

@@ -133,18 +133,8 @@ def similar(
     near = ridge.similar(published, published.items.index(item), top)
     unit = 1 << published.frac_bits
     console.say(f"nearest to {item} {known.get(item, '')}".rstrip())
-    console.table(
-        ["", "item", "title", "distance"],
-        [
-            [
-                str(place),
-                *_named(published, one.row, known),
-                f"{sqrt(one.squared_distance) / unit:.4f}",
-            ]
-            for place, one in enumerate(near, start=1)
-        ],
-        right=",item,distance",
-    )
+    distances = [(one.row, f"{sqrt(one.squared_distance) / unit:.4f}") for one in near]
+    _ranking(published, distances, known, "distance")
 
 
 def own_ratings(raw: RawRatings, user: str | None) -> RawRatings:
@@ -197,20 +187,21 @@ def show_recommendations(
     if not best:
         console.say("every item with a profile is rated already")
         return
+    predictions = [(one.row, f"{float(ridge.clip(one.rating, published)):.2f}") for one in best]
+    _ranking(published, predictions, known, "predicted")
+
+
+def _ranking(
+    published: ItemProfiles, figures: list[tuple[int, str]], known: dict[str, str], heading: str
+) -> None:
+    """Print a table of items, given by their rows, with a figure each, and their titles if any."""
+    items = [(published.items[row], figure) for row, figure in figures]
+    titled = any(item in known for item, _ in items)
     console.table(
-        ["", "item", "title", "predicted"],
+        ["", "item", *(["title"] if titled else []), heading],
         [
-            [
-                str(place),
-                *_named(published, one.row, known),
-                f"{float(ridge.clip(one.rating, published)):.2f}",
-            ]
-            for place, one in enumerate(best, start=1)
+            [str(place), item, *([known.get(item, "")] if titled else []), figure]
+            for place, (item, figure) in enumerate(items, start=1)
         ],
-        right=",item,predicted",
+        right=f",item,{heading}",
     )
-
-
-def _named(published: ItemProfiles, row: int, known: dict[str, str]) -> tuple[str, str]:
-    item = published.items[row]
-    return item, known.get(item, "")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ppmf.data import tables
 from ppmf.data.columns import Columns, Role, shown
-from ppmf.data.rating_tables import Note
 from ppmf.data.tables import Table
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.ids import check_catalogue, check_id
@@ -26,11 +25,11 @@ class IdList:
     description: str
 
 
-def read(path: Path, role: Role, columns: Columns, note: Note) -> IdList:
+def read(path: Path, role: Role, columns: Columns) -> IdList:
     """The list of users or items (`role`) in a file (PPMF-FIX-003, PPMF-FIX-005).
 
     The file is a table with a header; one id a line, with a header or without; or, without a
-    header, MovieLens's u.item or movies.dat, whose first column is the id. A note tells which.
+    header, MovieLens's u.item or movies.dat, whose first column is the id; the description tells.
     Raises EncodingError or RangeError, beginning with the file, for a header without the column,
     and for ids that chapter 2 refuses.
     """
@@ -52,7 +51,6 @@ def read(path: Path, role: Role, columns: Columns, note: Note) -> IdList:
     if not ids:
         raise RangeError(f"{path}: no {role} ids below the header")
     description = f"{path} ({len(ids):,} ids {what}, the first is {shown(ids[:1])})"
-    note(f"the public {role} list is {description}")
     return IdList(check_catalogue(ids, role), description)
 
 
@@ -96,6 +94,6 @@ def check_known(raw: RawRatings, role: Role, listed: IdList) -> None:
     if outside:
         missing = len({rated[index] for index in outside})
         raise RangeError(
-            f"{raw.where(outside[0])}: the {role} id is not in {listed.description}; so it "
-            f"is with {len(outside):,} of {len(raw):,} ratings, by {missing:,} ids"
+            f"{raw.where(outside[0])}: the {role} id is not in {listed.description}; this "
+            f"holds for {len(outside):,} of {len(raw):,} ratings and {missing:,} different ids"
         )

@@ -3,8 +3,9 @@
 
 A table is text or Parquet. Text may be compressed by gzip, or be the one file in a zip archive;
 columns stand between commas, tabs, `::`, `|` or `;`. Fields between commas and semicolons may be
-quoted, as in CSV; between tabs and `|` they may if the first line has a quoted field. A number of a
-line is that of the row's first line in the text, and in Parquet that of the row, from 1.
+quoted, as in CSV; between tabs and `|` they may if the header (or, with `|`, the first line) has a
+quoted field. The number of a line is that of the row's first line in the text; in Parquet it is the
+number of the row, from 1.
 
 A first line is a header if it has a usual name (see `columns`), or one that the user gave, and no
 number. No file is read beyond `LARGEST` bytes, compressed or not, so that no archive of a few
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ppmf.data.columns import Columns, shown
+from ppmf.data.columns import Columns, is_number, shown
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.extras import MissingExtraError
 from ppmf_spec.rating_files import Rows, csv_rows, split_rows
@@ -125,7 +126,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         if content.startswith(magic):
             raise EncodingError(f"{path}: compressed by {name}; gzip, zip and plain text are read")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise EncodingError(f"{path}: UTF-16 text; save it as UTF-8")
+        raise EncodingError(f"{path}: not UTF-8 text but UTF-16; save it as UTF-8")
     return content
 
 
@@ -166,7 +167,8 @@ class _Text:
         for line, row in rows:
             if len(row) not in expected:
                 right = " or ".join(map(str, expected))
-                raise EncodingError(f"{self.source}:{line}: {len(row)} columns, expected {right}")
+                what = f"{len(row)} columns" if any(row) else "an empty line"
+                raise EncodingError(f"{self.source}:{line}: {what}, expected {right} columns")
             for k in ids if self.latin1 else ():
                 if not row[k].isascii():
                     raise EncodingError(f"{self.source}:{line}: not UTF-8 text")
@@ -189,8 +191,12 @@ def _text_table(path: Path, content: bytes, columns: Columns, separator: str | N
     if not first_line:
         raise EncodingError(f"{path}:1: the first line is empty")
     mark = _separator(path, first_line, columns) if separator is None else separator
+    fields = first_line.split(mark)
+    # In u.data and .inter, which have no quotes, a quote is a part of an id.
     quoted = mark in (",", ";") or (
-        mark in ("\t", "|") and any(_QUOTED.fullmatch(one) for one in first_line.split(mark))
+        mark in ("\t", "|")
+        and any(map(_QUOTED.fullmatch, fields))
+        and (mark == "|" or columns.names_in([one.strip('"') for one in fields]) > 0)
     )
     _, first = next(_rows(path, text, mark, quoted=quoted))
     named = columns.names_in(first) > 0
@@ -213,7 +219,13 @@ def _separator(path: Path, line: str, columns: Columns) -> str:
         return columns.names_in([one.strip('"') for one in line.split(mark)])
 
     best = max((mark for _, mark in present), key=names)
-    return best if names(best) else present[0][1]
+    if names(best):
+        return best
+    for mark in ("\t", "::"):  # u.data and ratings.dat, whose ids may hold the other marks
+        fields = line.split(mark)
+        if len(fields) in (3, 4) and is_number(fields[2]):
+            return mark
+    return present[0][1]
 
 
 # --- Parquet ---

@@ -81,7 +81,7 @@ def demo(
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
     parameters = Parameters(rank=rank, iterations=iterations)
-    source = rating_sources.find(data_path, announce=console.say)
+    source = rating_sources.find(data_path, announce=console.say, note=console.note)
     train, test = _split(source, users, items, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
