@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ppmf.data import tables
-from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role, is_number, shown
+from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role, shown
 from ppmf.data.tables import Table
 from ppmf_spec.decimals import decimal_text
 from ppmf_spec.errors import EncodingError, RangeError
@@ -114,8 +114,8 @@ def _columns(table: Table, columns: Columns, note: Note) -> tuple[int, int, int]
             f"{item}, ratings from {rating}, counted from 0"
         )
         return user, item, rating
-    # A line without a number is no rating, so its fields may be shown.
-    if not any(is_number(text) for text in table.first):
+    # A line without a digit is no rating, so its fields may be shown.
+    if not any(mark.isdigit() for text in table.first for mark in text):
         raise EncodingError(
             f"{where}: no columns of ratings: the first line has {shown(table.first)}, none of "
             "them a usual name; --columns user=NAME,item=NAME,rating=NAME says which is which"
@@ -123,8 +123,9 @@ def _columns(table: Table, columns: Columns, note: Note) -> tuple[int, int, int]
     if table.separator in ("\t", "::") and width in (3, 4):
         return 0, 1, 2
     raise EncodingError(
-        f"{where}: {width} columns without a header; --columns user=0,item=1,rating=2 says which "
-        "is which, counted from 0 (--separator says what stands between them)"
+        f"{where}: no usual names of columns in the first line, and {width} columns; if it is a "
+        "rating, --columns user=0,item=1,rating=2 says which is which, counted from 0 "
+        "(--separator says what stands between them)"
     )
 
 

@@ -210,22 +210,18 @@ def _rows(source: Path, text: str, separator: str, *, quoted: bool) -> Rows:
 
 def _separator(path: Path, line: str, columns: Columns) -> str:
     """The separator that gives the most names, and in a line without names the one first in it."""
+    for mark in ("\t", "::"):  # u.data and ratings.dat, whose ids may be names or hold other marks
+        fields = line.split(mark)
+        if len(fields) in (3, 4) and is_number(fields[2]):
+            return mark
     bare = _QUOTED.sub(lambda match: "x" * len(match[0]), line)
     present = sorted((bare.index(mark), mark) for mark in SEPARATORS.values() if mark in bare)
-    if not present:
-        return ","
 
     def names(mark: str) -> int:
         return columns.names_in([one.strip('"') for one in line.split(mark)])
 
-    best = max((mark for _, mark in present), key=names)
-    if names(best):
-        return best
-    for mark in ("\t", "::"):  # u.data and ratings.dat, whose ids may hold the other marks
-        fields = line.split(mark)
-        if len(fields) in (3, 4) and is_number(fields[2]):
-            return mark
-    return present[0][1]
+    best = max((mark for _, mark in present), key=names, default=",")
+    return best if names(best) or not present else present[0][1]
 
 
 # --- Parquet ---
