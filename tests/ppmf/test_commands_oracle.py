@@ -98,8 +98,13 @@ def test_unknown_and_repeated_ids_of_a_catalogue_are_refused(
     file.write_text(RATINGS)
     command = ["oracle", str(file), "--catalogue", str(catalogue), "--out", str(tmp_path / "V")]
     catalogue.write_text("10\n12\n")
-    assert "ratings.csv:3: the item id is not in the catalogue" in refused(capsys, command)
+    line = refused(capsys, command)
+    assert "ratings.csv:3: the item id is not in " in line
+    assert "items.txt (2 ids one a line, no header, the first is 10)" in line
+    assert "this holds for 1 of 3 ratings and 1 different ids" in line
     catalogue.write_text("10\n11\n10\n")
-    assert "items.txt: item catalogue: id number 3, 10, is listed twice" in refused(capsys, command)
+    assert "items.txt:3: the item id 10 is listed twice, first in line 1" in refused(
+        capsys, command
+    )
     catalogue.write_text("10\n\n11\n")
-    assert "items.txt: item catalogue: id number 2 is empty" in refused(capsys, command)
+    assert "items.txt:2: an empty line, expected 1" in refused(capsys, command)

@@ -52,13 +52,21 @@ def test_the_version_is_shown(capsys: Capture) -> None:
 RATINGS = "userId,movieId,rating\n1,10,4\n1,11,3.5\n2,10,1\n"
 BAD_RATINGS = {
     "off the scale": (RATINGS + "2,11,5.5\n", "error (range)", ":5: the rating is off the scale"),
-    "off the grid": (RATINGS + "2,11,4.25\n", "error (range)", ":5: the rating minus 3"),
+    "off the grid": (
+        RATINGS + "2,11,4.25\n",
+        "error (range)",
+        ":5: the rating is not on the grid: minus 3",
+    ),
     "twice": (RATINGS + "1,10,4\n", "error (range)", ":5: the user rates the item twice"),
     "no number": (RATINGS + "2,11,four\n", "error (encoding)", ":5: the rating is not"),
     "too few columns": (RATINGS + "2,11\n", "error (encoding)", ":5: 2 columns"),
     "empty": ("", "error (encoding)", "ratings.csv"),
     "header alone": ("userId,movieId,rating\n", "error (encoding)", "no ratings"),
-    "no ratings at all": ("hello\n", "error (encoding)", ":1: not a ratings file"),
+    "no ratings at all": (
+        "hello\n",
+        "error (encoding)",
+        ":1: no columns of ratings: the first line has hello",
+    ),
     "not text": ("\udcff\udcfe", "error (encoding)", "not UTF-8"),
 }
 

@@ -87,7 +87,7 @@ def test_written_ratings_are_read_back(
         (b"userId,movieId,rating\n1,2,3,4\n", ":2: 4 columns, expected 3"),
         (b'userId,movieId,rating\n1,"2"x,3\n', ":2: broken CSV quoting"),
         (b'userId,movieId,rating\n1,2,3\n1,"3,3\n', "broken CSV quoting"),
-        (b'userId,movieId,rating\n1,"2\n3",3\n', ":3: the item id is empty, padded"),
+        (b'userId,movieId,rating\n1,"2\n3",3\n', ":2: the item id is empty, padded"),
         (b"1\t2\t3\n1\t2\n", ":2: 2 columns, expected 3 or 4"),
         (b"1\t2\t3\n\n1\t3\t3\n", ":2: 1 columns, expected 3 or 4"),
         (b"1::2::3::4::5\n", ":1: 5 columns, expected 3 or 4"),
