@@ -64,6 +64,7 @@ SHAPES: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "C2, the index of pandas": ("r.csv", ",userId,movieId,rating\n0,1,10,4\n1,2,10,3\n", ""),
+    "a column called 0": ("r.csv", "userId,movieId,rating,0\n1,10,4,7\n2,10,3,7\n", ""),
     "C3, a long field": ("r.csv", f"userId,movieId,rating,review\n1,10,4,{LONG}\n2,10,3,ok\n", ""),
     "C4, a header in TSV": ("r.tsv", "userId\tmovieId\trating\n1\t10\t4\n2\t10\t3\n", ""),
     "C5, a header in .dat": ("r.dat", "UserID::MovieID::Rating\n1::10::4\n2::10::3\n", ""),
