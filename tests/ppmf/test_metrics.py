@@ -22,8 +22,10 @@ def ratings_at(cells: Cells, users: int, items: int) -> Ratings:
     """Ratings at these cells; their values do not matter here."""
     user = np.array([cell[0] for cell in cells], np.int64)
     item = np.array([cell[1] for cell in cells], np.int64)
-    ids = (tuple(str(number) for number in range(1, size + 1)) for size in (users, items))
-    return Ratings(*ids, user, item, np.zeros(len(cells), np.int64))
+    people, things = (
+        tuple(str(number) for number in range(1, size + 1)) for size in (users, items)
+    )
+    return Ratings(people, things, user, item, np.zeros(len(cells), np.int64))
 
 
 def lists_of(
@@ -73,7 +75,16 @@ def test_ties_go_by_the_order_of_the_items_and_what_was_rated_is_no_candidate() 
 
 def test_fewer_candidates_than_places() -> None:
     found = lists_of(np.array([[3.0, 2.0, 1.0]]), {(0, 0), (0, 1)}, {(0, 2)}, k=10)
-    assert found == metrics.Lists(precision=0.1, recall=1.0, ndcg=1.0, coverage=pytest.approx(1 / 3))
+    assert found == metrics.Lists(
+        precision=0.1, recall=1.0, ndcg=1.0, coverage=pytest.approx(1 / 3)
+    )
+
+
+def test_more_hits_than_places_are_a_perfect_list() -> None:
+    found = lists_of(np.array([[3.0, 2.0, 1.0]]), set(), {(0, 0), (0, 1), (0, 2)}, k=2)
+    assert found is not None
+    assert found.ndcg == found.precision == 1
+    assert found.recall == pytest.approx(2 / 3)
 
 
 def test_nothing_relevant_has_no_figures_and_a_list_has_an_item() -> None:
