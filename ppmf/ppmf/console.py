@@ -76,6 +76,11 @@ def note(line: str) -> None:
         ERR.print(f"ppmf: {line}", style="dim", soft_wrap=True)
 
 
+def warn(line: str) -> None:
+    """Print a line that is the reason of a failure: --quiet does not hide it."""
+    ERR.print(f"ppmf: {line}", soft_wrap=True)
+
+
 def detail(line: str) -> None:
     """Print a note that only `ppmf -v` shows."""
     if _level >= Level.VERBOSE:

@@ -233,17 +233,17 @@ def _secure_seconds(given: Ratings, suite: str) -> Callable[[Parameters], float 
     """The estimated seconds of the secure training, or None where they cannot be told."""
     try:
         with needed_by("the time of the secure training"):
-            from ppmf_costs.model import Coefficients
-            from ppmf_costs.plan import Size, plan
-            from ppmf_secure.session.cipher_suites import suite as suite_named
+            from ppmf_costs.counts import PublicSize, count_run
+            from ppmf_costs.unit_costs import UnitCosts
+            from ppmf_secure.session.cipher_suites import cipher_suite
     except MissingExtraError as error:
         console.detail(str(error))
         return lambda _: None
-    measured, chosen = Coefficients.read(), suite_named(suite)
+    measured, chosen = UnitCosts.read(), cipher_suite(suite)
     if suite not in measured.suites:
         return lambda _: None
-    size = Size.of(given.users, given.n_items)
-    return lambda params: measured.estimate(plan(params, size, chosen), suite).total
+    size = PublicSize.of(given.users, given.n_items)
+    return lambda params: measured.estimate(count_run(params, size, chosen), suite).total
 
 
 def _train(engine: Engine, suite: str, training: Ratings, params: Parameters) -> ItemProfiles:

@@ -60,6 +60,7 @@ def recommend(
         typer.Option("--ignore-unknown", help="Leave out ratings of items without a profile."),
     ] = False,
     titles_file: TitlesFile = None,
+    as_json: console.Json = False,
 ) -> None:
     """Recommend items to one user, whose ratings stay on this machine.
 
@@ -71,6 +72,7 @@ def recommend(
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
+      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --json
     """
     published = profiles.read(profiles_file)
     file = rating_sources.ratings_file(ratings_file)
@@ -79,7 +81,25 @@ def recommend(
     if ignore_unknown and len(rated) < len(mine):
         console.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
     known = item_titles.beside(file) if titles_file is None else item_titles.read(titles_file)
-    show_recommendations(published, rated, top, known)
+    if not as_json:
+        show_recommendations(published, rated, top, known)
+        return
+    console.put_json(
+        "recommendations",
+        {
+            "user": user,
+            "rated": len(rated),
+            "recommendations": [
+                {
+                    "place": place,
+                    **_members(published, one.row, known),
+                    "predicted": float(ridge.clip(one.rating, published)),
+                    "unclipped": float(one.rating),
+                }
+                for place, one in enumerate(best(published, rated, top), start=1)
+            ],
+        },
+    )
 
 
 def similar(
@@ -89,6 +109,7 @@ def similar(
     profiles_file: ProfilesFile,
     top: Top = 10,
     titles_file: TitlesFile = None,
+    as_json: console.Json = False,
 ) -> None:
     """List the items nearest to one item.
 
@@ -97,6 +118,7 @@ def similar(
     Examples:
       ppmf similar 1 --profiles run/item_profiles.json
       ppmf similar 1 --profiles run/item_profiles.json --titles movies.csv --top 5
+      ppmf similar 1 --profiles run/item_profiles.json --json
     """
     published = profiles.read(profiles_file)
     if item not in published.items:
@@ -104,6 +126,23 @@ def similar(
     known = {} if titles_file is None else item_titles.read(titles_file)
     near = ridge.similar(published, published.items.index(item), top)
     unit = 1 << published.frac_bits
+    if as_json:
+        row = published.items.index(item)
+        console.put_json(
+            "similar",
+            {
+                **_members(published, row, known),
+                "similar": [
+                    {
+                        "place": place,
+                        **_members(published, one.row, known),
+                        "distance": sqrt(one.squared_distance) / unit,
+                    }
+                    for place, one in enumerate(near, start=1)
+                ],
+            },
+        )
+        return
     console.say(f"nearest to {item} {known.get(item, '')}".rstrip())
     console.table(
         ["", "item", "title", "distance"],
@@ -160,13 +199,17 @@ def rated_rows(
     return found
 
 
+def best(published: ItemProfiles, rated: dict[int, Fraction], top: int) -> list[ridge.Prediction]:
+    """The best unrated items for a user, by the user's own profile."""
+    return ridge.top_n(ridge.profile(rated, published), published, rated, top)
+
+
 def show_recommendations(
     published: ItemProfiles, rated: dict[int, Fraction], top: int, known: dict[str, str]
 ) -> None:
     """The table of the best unrated items; predictions are clipped to the scale for show alone."""
-    own = ridge.profile(rated, published)
-    best = ridge.top_n(own, published, rated, top)
-    if not best:
+    found = best(published, rated, top)
+    if not found:
         console.say("every item with a profile is rated already")
         return
     console.table(
@@ -177,7 +220,7 @@ def show_recommendations(
                 *_named(published, one.row, known),
                 f"{float(ridge.clip(one.rating, published)):.2f}",
             ]
-            for place, one in enumerate(best, start=1)
+            for place, one in enumerate(found, start=1)
         ],
         right=",item,predicted",
     )
@@ -186,3 +229,9 @@ def show_recommendations(
 def _named(published: ItemProfiles, row: int, known: dict[str, str]) -> tuple[str, str]:
     item = published.items[row]
     return item, known.get(item, "")
+
+
+def _members(published: ItemProfiles, row: int, known: dict[str, str]) -> dict[str, object]:
+    """An item in JSON; its title is null where none is known."""
+    item = published.items[row]
+    return {"item": item, "title": known.get(item)}
