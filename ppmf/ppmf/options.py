@@ -84,7 +84,8 @@ def training_ratings(
     items = None if catalogue is None else id_list(catalogue, "item")
     users = None if user_list is None else id_list(user_list, "user")
     file = rating_sources.ratings_file(path)
-    found = ratings.quantise(ratings.read(file), params, users=users, items=items)
+    with console.timed("ratings read and checked"):
+        found = ratings.quantise(ratings.read(file), params, users=users, items=items)
     for what, given, option, count in (
         ("user list", users, "--user-list", found.n_users),
         ("item catalogue", items, "--catalogue", found.n_items),
