@@ -259,7 +259,7 @@ def bars() -> Iterator[Bars]:
         disable=not watched or _level < Level.NORMAL,
         speed_estimate_period=600,  # a half-step may take minutes
     ) as progress:
-        yield Bars(progress, plain=not watched and _level >= Level.NORMAL)
+        yield Bars(progress, plain=not watched)
 
 
 @contextmanager

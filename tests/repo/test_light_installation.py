@@ -47,6 +47,7 @@ NEEDS = {
     "ppmf.commands.resume": "secure",
     "ppmf.commands.train": "secure",
     "ppmf.demo": "secure",
+    "ppmf.evaluation.plots": "plots",
     "ppmf.progress": "secure",
     "ppmf.run_folder": "secure",
 }
