@@ -1,31 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
 """The output of commands: tables on standard output, notes and progress on standard error.
 
-Progress bars are shown only on a terminal that can redraw a line. Titles of films and names of
-files are shown as they are, never read as markup.
+Progress is a bar on a terminal that can redraw a line, and elsewhere a plain line now and then. How
+much is said on standard error is decided once, by `ppmf --quiet` and `ppmf -v`. With `--json` a
+command prints one JSON object in place of all tables. Titles of films and names of files are shown
+as they are, never read as markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from fractions import Fraction
+from typing import Annotated
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 OUT = Console(markup=False, emoji=False, highlight=False)
 ERR = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+PLAIN_SECONDS = 5.0
+"""The least time between two plain lines of progress; it grows to `_PLAIN_AT_MOST`."""
+
+_PLAIN_AT_MOST = 60.0
+_PLAIN_PART = 0.05
+"""The part of the time passed after which the next plain line is due."""
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object on standard output, and nothing else."),
+]
+
+
+class Level(IntEnum):
+    """How much is said on standard error: errors alone, notes and progress, details too."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_level = Level.NORMAL
+
+
+def set_level(level: Level) -> None:
+    """Decide how much is said on standard error from here on."""
+    global _level
+    _level = level
 
 
 def say(line: str = "", *, style: str = "") -> None:
@@ -34,8 +71,36 @@ def say(line: str = "", *, style: str = "") -> None:
 
 
 def note(line: str) -> None:
-    """Print a note for the person at the terminal on standard error."""
-    ERR.print(f"ppmf: {line}", style="dim", soft_wrap=True)
+    """Print a note for the person at the terminal on standard error, unless it is to be quiet."""
+    if _level >= Level.NORMAL:
+        ERR.print(f"ppmf: {line}", style="dim", soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Print a line that is the reason of a failure: --quiet does not hide it."""
+    ERR.print(f"ppmf: {line}", soft_wrap=True)
+
+
+def detail(line: str) -> None:
+    """Print a note that only `ppmf -v` shows."""
+    if _level >= Level.VERBOSE:
+        note(line)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say after the block, if details are shown, how long it took."""
+    started = time.monotonic()
+    yield
+    detail(f"{what}: {seconds(time.monotonic() - started)}")
+
+
+def put_json(kind: str, content: Mapping[str, object]) -> None:
+    """Print the one JSON object of a command, with the member `format`, "ppmf-`kind`/1", first.
+
+    It is on one line, in ASCII, so that neither a narrow terminal nor an old locale changes it.
+    """
+    typer.echo(json.dumps({"format": f"ppmf-{kind}/1", **content}, allow_nan=False))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: str = "") -> None:
@@ -70,12 +135,30 @@ def size(count: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time for a person: 0.03 s, 71.3 s, 12 min 5 s."""
-    if value < 10:
+    """A time for a person: 0.03 s, 41.3 s, 2 min 5 s, 3 h 20 min, 2 days 4 h."""
+    if value < 9.995:
         return f"{value:.2f} s"
-    if value < 600:
+    if value < 59.95:
         return f"{value:.1f} s"
-    return f"{int(value) // 60} min {int(value) % 60} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(value / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(value / 3600)
+    return f"{hours // 24:,} days {hours % 24} h"
+
+
+def about(value: float) -> str:
+    """A time that is a guess, without figures that it does not have: 8 s, 40 s, 2 min, 3 h."""
+    if value < 59.5:
+        return f"{max(1, round(value))} s"
+    if value < 99.5 * 60:
+        return f"{round(value / 60)} min"
+    if value < 47.5 * 3600:
+        return f"{round(value / 3600)} h"
+    return f"{round(value / 86400)} days"
 
 
 def power_of_two(value: Fraction) -> str:
@@ -88,12 +171,37 @@ def power_of_two(value: Fraction) -> str:
     return f"2^{exponent}"
 
 
-class Bars:
-    """Progress bars with the time left, one for each name."""
+class _TimeLeft(ProgressColumn):
+    """The time passed and, once it can be told, the time left."""
 
-    def __init__(self, progress: Progress) -> None:
+    def render(self, task: Task) -> Text:
+        passed = task.finished_time if task.finished else task.elapsed
+        left = task.time_remaining
+        text = "" if passed is None else seconds(int(passed) if passed > 60 else round(passed, 1))
+        return Text(text if left is None or task.finished else f"{text}, {about(left)} left")
+
+
+class Bars:
+    """Progress with the time left, one bar for each name, or a plain line of all of them.
+
+    A plain line is printed when `plain` is true and one is due; `clock` gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        *,
+        plain: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._progress = progress
+        self._plain = plain
+        self._clock = clock
         self._tasks: dict[str, TaskID] = {}
+        self._began = self._printed = clock()
+        self._first: dict[str, float] = {}
+        self._parts: dict[str, float] = {}
+        self._phases: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,36 +213,58 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, phase=phase)
         self._progress.update(self._tasks[name], completed=done, total=total, phase=phase)
+        self._parts[name] = done / total if total else 0.0
+        self._first.setdefault(name, self._parts[name])
+        self._phases[name] = phase
+        if self._plain:
+            self._line_if_due()
 
     def drop(self, name: str) -> None:
         """Remove the bar of `name`, if there is one."""
         if name in self._tasks:
             self._progress.remove_task(self._tasks.pop(name))
+            for table in (self._parts, self._first, self._phases):
+                table.pop(name, None)
+
+    def _line_if_due(self) -> None:
+        now = self._clock()
+        passed = now - self._began
+        due = min(max(PLAIN_SECONDS, _PLAIN_PART * passed), _PLAIN_AT_MOST)
+        if now - self._printed < due:
+            return
+        self._printed = now
+        shown = "; ".join(
+            f"{name} {part:.0%}{' ' + self._phases[name] if self._phases[name] else ''}"
+            for name, part in self._parts.items()
+        )
+        last = min(self._parts, key=lambda name: self._parts[name])
+        gained = self._parts[last] - self._first[last]
+        rest = 1 - self._parts[last]
+        left = f", about {about(passed * rest / gained)} left" if gained > 0 and rest > 0 else ""
+        note(f"{shown}; {about(passed)} passed{left}")
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Progress bars on standard error while the block runs; they are removed at its end."""
+    """Progress on standard error while the block runs; bars are removed at its end."""
     watched = ERR.is_terminal and not ERR.is_dumb_terminal
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         TextColumn("{task.fields[phase]}"),
         console=ERR,
         transient=True,
-        disable=not watched,
+        disable=not watched or _level < Level.NORMAL,
         speed_estimate_period=600,  # a half-step may take minutes
     ) as progress:
-        yield Bars(progress)
+        yield Bars(progress, plain=not watched)
 
 
 @contextmanager
 def iterations(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar for a loop that reports 1, 2, .. total."""
+    """Progress of a loop that reports 1, 2, .. total."""
     with bars() as shown:
         shown.show(name, 0, total)
         yield lambda done: shown.show(name, done, total)

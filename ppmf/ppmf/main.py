@@ -15,12 +15,13 @@ from typing import Annotated
 
 import typer
 
-from ppmf import run_report
-from ppmf.commands import conformance, oracle, params, recommend
+from ppmf import console, run_report
+from ppmf.commands import conformance, evaluate, oracle, params, recommend
 from ppmf.docstring_help import add, add_if_installed
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError
 
+_OF_PPMF = ("--quiet", "-q", "--verbose", "-v", "--version")
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 
 _ABOUT = """Private proximal matrix factorisation: recommendations from ratings nobody sees.
@@ -37,18 +38,24 @@ Go on with a training that was interrupted
 Compare with the same training in the clear
   ppmf oracle ratings.csv --mode fixed --out fixed.json
   cmp fixed.json run/item_profiles.json
+See how good the recommendations are, and choose the parameters
+  ppmf evaluate ratings.csv
+  ppmf evaluate ratings.csv --sweep ridge=6,12,24 --sweep rank=5,10
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json
 Hold another implementation, in any language, against the specification
   ppmf conformance run -- node adapter.mjs
 
+Options of ppmf itself stand before the command: `ppmf --quiet train ...` says nothing on standard
+error but errors, `ppmf -v train ...` says more. Commands that answer a question take --json.
+`ppmf --install-completion` makes the Tab key complete commands and options in your shell.
+
 PPMF_DATA names the demo's ratings; PPMF_OFFLINE=1 keeps it off the network; PPMF_DEBUG=1 shows the
 trace of an error.
 """
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,  # plain help: the same in a pipe, a log and a dumb terminal
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -61,6 +68,7 @@ add_if_installed(app, "demo", "ppmf.demo.command:demo")
 add_if_installed(app, "train", "ppmf.commands.train:train")
 add_if_installed(app, "resume", "ppmf.commands.resume:resume")
 add(app, "oracle", oracle.oracle)
+add(app, "evaluate", evaluate.evaluate)
 add(app, "recommend", recommend.recommend)
 add(app, "similar", recommend.similar)
 add_if_installed(app, "audit", "ppmf.commands.audit:audit_transcripts")
@@ -90,8 +98,24 @@ def ppmf(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Say nothing on standard error but errors."),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Say more: versions, and how long each step took."),
+    ] = False,
 ) -> None:
     """Take the options of `ppmf` itself."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other")
+    console.set_level(
+        console.Level.QUIET if quiet else console.Level.VERBOSE if verbose else console.Level.NORMAL
+    )
+    if verbose:
+        versions = (f"{name} {version}" for name, version in run_report.versions().items())
+        console.detail(", ".join(versions))
     _help_if_alone(context)
 
 
@@ -137,7 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _hint(error: Exception) -> str:
-    """Where to read how the command is used."""
+    """Where an option of `ppmf` itself belongs, or where to read how the command is used."""
+    option = getattr(error, "option_name", None)
+    if option in _OF_PPMF:
+        return f" (it stands before the command: ppmf {option} ...)"
     context = getattr(error, "ctx", None)
     return "" if context is None else f" (see {context.command_path} --help)"
 

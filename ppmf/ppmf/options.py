@@ -137,7 +137,8 @@ def training_ratings(
     A note says so when a list is taken from the ratings themselves (PPMF-FIX-004).
     """
     file = rating_sources.ratings_file(path)
-    raw = rating_tables.read(file, reading, console.note)
+    with console.timed("ratings read"):
+        raw = rating_tables.read(file, reading, console.note)
     lists = {
         role: id_lists.read(given, role, reading.columns)
         for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue))

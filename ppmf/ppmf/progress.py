@@ -69,6 +69,7 @@ def following(forecast: Forecast) -> Iterator[Callable[[Progress], None]]:
         def show(now: Progress) -> None:
             if now.party != USERS and now.phase not in ("keys", "upload"):
                 shown.drop(USERS)  # they have left
+            console.detail(f"{now.party}: {now.phase}, {now.done} of {now.total} half-steps done")
             shown.show(now.party, forecast.done(now), forecast.total, now.phase)
 
         yield show

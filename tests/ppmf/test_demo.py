@@ -61,6 +61,7 @@ def test_the_demo_with_real_parties(capsys: Capture, tmp_path: Path) -> None:
     assert "These ratings are synthetic" in out
     assert "All 4 checks held" in out
     assert "FAILED" not in out
+    assert "biases of users and items alone" in out
     assert max(map(len, out.splitlines())) <= 100
     assert len(list((tmp_path / "kept" / "transcripts").iterdir())) == 3
     assert len(profiles.read(tmp_path / "kept" / "item_profiles.json").items) == 10
@@ -102,7 +103,7 @@ def test_a_slice_too_small_to_hold_out_is_refused(capsys: Capture) -> None:
 
 
 def test_predictions_must_beat_the_mean_once_enough_are_held_out() -> None:
-    errors = checks.Errors(private=1.1, als=0.9, mean=1.0)
+    errors = checks.Errors(private=1.1, als=0.9, biases=0.95, mean=1.0)
     assert not checks.useful(errors, checks.ENOUGH).ok
     assert checks.useful(errors, checks.ENOUGH - 1).ok
     assert checks.useful(replace(errors, private=0.95), checks.ENOUGH).ok

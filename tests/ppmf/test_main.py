@@ -24,6 +24,7 @@ from tests.support.trained_run import Run
         ["train"],
         ["resume"],
         ["oracle"],
+        ["evaluate"],
         ["recommend"],
         ["similar"],
         ["audit"],

@@ -47,6 +47,7 @@ NEEDS = {
     "ppmf.commands.resume": "secure",
     "ppmf.commands.train": "secure",
     "ppmf.demo": "secure",
+    "ppmf.evaluation.plots": "plots",
     "ppmf.progress": "secure",
     "ppmf.run_folder": "secure",
 }
@@ -60,8 +61,8 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
     "ppmf": ("secure", "plots"),
 }
 COMMANDS = (
-    "demo", "train", "resume", "oracle", "recommend", "similar", "audit", "estimate", "bench",
-    "params", "conformance",
+    "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
+    "bench", "params", "conformance",
 )  # fmt: skip
 UNAVAILABLE = ("demo", "train", "resume", "audit", "estimate", "bench")
 

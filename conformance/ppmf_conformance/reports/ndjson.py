@@ -34,15 +34,9 @@ class Writer:
             "vectors": self._context.vectors,
             "protocol": PROTOCOL,
             "command": self._command,
-            "implementation": None,
+            "implementation": implementation(hello),
         }
         if hello is not None:
-            about["implementation"] = {
-                "name": hello.name,
-                "version": hello.version,
-                "language": hello.language,
-                "issues": hello.issues,
-            }
             about |= {"features": sorted(hello.features), "roles": list(hello.roles)}
         self._line(about)
 
@@ -77,6 +71,18 @@ class Writer:
     def _line(self, value: dict[str, Any]) -> None:
         self._file.write(json_text.line(value) + "\n")
         self._file.flush()
+
+
+def implementation(hello: Hello | None) -> dict[str, str] | None:
+    """The members by which a report names the implementation; None without an introduction."""
+    if hello is None:
+        return None
+    return {
+        "name": hello.name,
+        "version": hello.version,
+        "language": hello.language,
+        "issues": hello.issues,
+    }
 
 
 def record(result: Result, command: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ def audit_transcripts(
             show_default=False,
         ),
     ],
+    as_json: console.Json = False,
 ) -> None:
     """Check that transcripts contain only ciphertexts.
 
@@ -32,12 +34,17 @@ def audit_transcripts(
     faultless run is accused with probability below 2^-30). Runs of equal sizes must show the same
     sequence of lengths, whatever the ratings. Exit status 1 if a check fails.
 
-    Example:
+    Examples:
       ppmf audit run/transcripts
+      ppmf audit run/transcripts --json
     """
     findings = audit(folder)
-    show(findings)
     failed = [one for one in findings if not one.ok]
+    if as_json:
+        checks = [asdict(one) for one in findings]
+        console.put_json("audit", {"held": not failed, "checks": checks})
+        raise typer.Exit(1 if failed else 0)
+    show(findings)
     console.say()
     if failed:
         console.say(f"{len(failed)} of {len(findings)} checks FAILED", style="bold red")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from ppmf_conformance import (
     runner,
     version,
 )
-from ppmf_conformance.cases import Vectors
+from ppmf_conformance.cases import Case, Vectors
 from ppmf_conformance.deadline import Deadlines
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
@@ -71,6 +71,7 @@ def run(
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
+    as_json: console.Json = False,
 ) -> int:
     """Ask an implementation every case that it declares.
 
@@ -80,11 +81,12 @@ def run(
     Examples:
       ppmf conformance run -- node adapter.mjs
       ppmf conformance run --only 'prox/*' --report out -- ./adapter --fast
+      ppmf conformance run --json -- node adapter.mjs
     """
     shipped = cases.shipped()
     dead = [one for one in only if not shipped.pick([one])]
     if dead:
-        console.note(f"--only {dead[0]}: no case of that id")
+        console.warn(f"--only {dead[0]}: no case of that id")
         return int(Exit.DEAD_PATTERN)
     plan = runner.Plan(
         tuple(command),
@@ -118,8 +120,34 @@ def run(
         found = Report(context, summary)
         write_atomically(report_to / "junit.xml", junit.render(found))
         write_atomically(report_to / "index.html", html_page.render(found))
-    _show(summary, shipped, report_to)
+    if as_json:
+        _put_json(summary, context, report_to)
+    else:
+        _show(summary, shipped, report_to)
     return int(summary.exit)
+
+
+def _put_json(summary: Summary, context: Context, report_to: Path | None) -> None:
+    """Print the results as one object; a failure has the members of its line in the report."""
+    command = list(summary.command)
+    failures = [ndjson.record(result, command) for result in summary.results if result.fails]
+    console.put_json(
+        "conformance-run",
+        {
+            "exit": int(summary.exit),
+            "suite": context.version,
+            "vectors": context.vectors,
+            "command": command,
+            "implementation": ndjson.implementation(summary.hello),
+            "cases": len(summary.results),
+            "asked": summary.asked,
+            "counts": summary.counts,
+            "failures": failures,
+            "dead_patterns": list(summary.dead_patterns),
+            "refusal": summary.refusal,
+            "report": None if report_to is None else str(report_to),
+        },
+    )
 
 
 def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
@@ -153,18 +181,25 @@ def check_adapter(
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
     ] = 30.0,
+    as_json: console.Json = False,
 ) -> int:
     """Check an adapter by itself: its lines, their order and its end, but not its arithmetic.
 
     Exit status: 0 fit to be asked; 1 not; 2 usage.
     """
     deadlines = Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline)
-    failed = False
+    findings = []
     for finding in adapter_check.check(command, cases.shipped().cases, deadlines):
-        failed |= bool(finding.fault)
+        findings.append(finding)
+        if as_json:
+            continue
         typer.echo(f"{'no ' if finding.fault else 'yes'}  {finding.what}")
         if finding.fault:
             typer.echo(f"     {finding.fault}")
+    failed = any(finding.fault for finding in findings)
+    if as_json:
+        told = [{"what": one.what, "fault": one.fault or None} for one in findings]
+        console.put_json("adapter-check", {"fit": not failed, "findings": told})
     return int(Exit.FAILURE if failed else Exit.AS_EXPECTED)
 
 
@@ -174,6 +209,7 @@ def vectors(
         typer.Argument(metavar="[DIR]", help="Copy them there, to be read without Python."),
     ] = None,
     only: Only = [],  # noqa: B006 (typer copies it)
+    as_json: console.Json = False,
 ) -> None:
     """List the cases, or copy the files of vectors and their schema into a folder.
 
@@ -186,6 +222,9 @@ def vectors(
         picked = shipped.pick(only)
         if not picked:
             raise RangeError(f"--only {' '.join(only)}: no case of that id")
+        if as_json:
+            _put_vectors(picked, shipped.digest, None)
+            return
         console.table(
             ["id", "level", "requirements", "what"],
             [[c.id, c.level, " ".join(c.requirements), c.comment] for c in picked],
@@ -194,7 +233,26 @@ def vectors(
     to.mkdir(parents=True, exist_ok=True)
     for name, content in cases.files_of_vectors().items():
         write_atomically(to / name, content)
+    if as_json:
+        _put_vectors(shipped.cases, shipped.digest, to)
+        return
     typer.echo(f"{len(shipped.cases)} cases, sha256 {shipped.digest}")
+
+
+def _put_vectors(listed: Sequence[Case], digest: str, folder: Path | None) -> None:
+    """Print the cases as one object, with the folder that they were copied to."""
+    told = [
+        {
+            "id": one.id,
+            "op": one.op,
+            "level": one.level,
+            "requirements": list(one.requirements),
+            "what": one.comment,
+        }
+        for one in listed
+    ]
+    copied = None if folder is None else str(folder)
+    console.put_json("vectors", {"sha256": digest, "folder": copied, "cases": told})
 
 
 add(app, "run", run)

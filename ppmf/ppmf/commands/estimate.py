@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf estimate`: seconds, memory and bytes that a training of a given size will take."""
+"""`ppmf estimate`: time, memory and bytes that a training of a given size will take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ppmf_costs.tally import Tally
 from ppmf_costs.unit_costs import SHIPPED, Estimate, UnitCosts, bytes_sent
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, USERS
 
 
 def estimate(
@@ -50,16 +50,18 @@ def estimate(
         ),
     ] = None,
     costs: options.CostsFile = SHIPPED,
+    as_json: console.Json = False,
 ) -> None:
-    """Estimate the seconds, the memory and the bytes of a training.
+    """Estimate the time, the memory and the bytes of a training.
 
-    The bytes are exact: they follow from the public sizes (with users called 1, 2, 3, ...). Seconds
+    The bytes are exact: they follow from the public sizes (with users called 1, 2, 3, ...). Time
     and memory are those of a machine like the one the unit costs were measured on;
     `ppmf bench --calibrate` measures them on yours.
 
     Examples:
       ppmf estimate --users 943 --items 1682
       ppmf estimate --users 6040 --items 3706 --rank 8 --iterations 10 --suite rlwe-8192
+      ppmf estimate --users 943 --items 1682 --json
     """
     parameters = options.parameters(params)
     if rank is not None:
@@ -70,27 +72,67 @@ def estimate(
     for warning in bounds(parameters, users, items).warnings:
         console.note(warning)
     size = PublicSize.numbered(users, items)
+    found: dict[str, tuple[Tally, Estimate | None]] = {}
+    for name in suites or measured.suites:
+        tally = count_run(parameters, size, cipher_suite(name))
+        known = measured.estimate(tally, name) if name in measured.suites else None
+        found[name] = tally, known
+    if as_json:
+        console.put_json(
+            "estimate",
+            {
+                "users": users,
+                "items": items,
+                "parameters": parameters.as_dict(),
+                "machine": measured.machine,
+                "suites": [_members(name, *one) for name, one in found.items()],
+            },
+        )
+        return
     console.say(
         f"{users:,} users x {items:,} items, rank {parameters.rank}, "
         f"{parameters.iterations} iterations"
     )
-    for name in suites or measured.suites:
-        tally = count_run(parameters, size, cipher_suite(name))
-        known = measured.estimate(tally, name) if name in measured.suites else None
+    for name, one in found.items():
         console.say()
         console.say(name, style="bold")
-        _show(tally, known)
+        _show(*one)
     console.say()
-    console.say(f"Seconds and memory as on: {measured.machine}. Bytes are exact.")
+    console.say(f"Time and memory as on: {measured.machine}. Bytes are exact.")
+
+
+def _members(name: str, tally: Tally, known: Estimate | None) -> dict[str, object]:
+    """The members of one suite in the JSON; null is what was not measured."""
+    sent = bytes_sent(tally)
+    return {
+        "suite": name,
+        "seconds": known and known.total,
+        "memory_bytes": known and round(known.memory),
+        "bytes_sent": sum(sent.values()),
+        "bytes_sent_by_party": _by_party(tally),
+        "phases": [
+            {
+                "phase": phase,
+                "seconds": known and known.seconds[phase],
+                "bytes_sent": sent[phase],
+            }
+            for phase in PHASES
+        ],
+    }
+
+
+def _by_party(tally: Tally) -> dict[str, int]:
+    """The bytes that each party sends."""
+    by_party: dict[str, int] = dict.fromkeys((USERS, RECSYS, CSP), 0)
+    for (party, _), count in tally.sent.items():
+        by_party[party] += count
+    return by_party
 
 
 def _show(tally: Tally, known: Estimate | None) -> None:
     """Print one row for each phase; without unit costs the bytes alone."""
     sent = bytes_sent(tally)
-    by_party = dict.fromkeys((RECSYS, CSP), 0)
-    for (party, _), count in tally.sent.items():
-        if party in by_party:
-            by_party[party] += count
+    by_party = _by_party(tally)
     rows = [
         [
             phase,
@@ -101,9 +143,9 @@ def _show(tally: Tally, known: Estimate | None) -> None:
     ]
     total = "" if known is None else console.seconds(known.total)
     rows.append(["all", total, console.size(sum(sent.values()))])
-    console.table(["phase", "seconds", "sent by all"], rows, right="seconds,sent by all")
+    console.table(["phase", "time", "sent by all"], rows, right="time,sent by all")
     console.say(f"sent: RecSys {by_party[RECSYS]:,} bytes, CSP {by_party[CSP]:,} bytes")
     if known is None:
-        console.say("seconds and memory: not known, this suite's unit costs were not measured")
+        console.say("time and memory: not known, this suite's unit costs were not measured")
     else:
         console.say(f"memory of each server: {console.size(round(known.memory))}")

@@ -25,6 +25,7 @@ def check(
             metavar="[P.toml]", help="A parameter set. [default: the defaults]", show_default=False
         ),
     ] = None,
+    as_json: console.Json = False,
 ) -> None:
     """Check that a run of a given size cannot overflow.
 
@@ -35,10 +36,29 @@ def check(
     Examples:
       ppmf params check P.toml --users 943 --items 1682
       ppmf params check --users 100000 --items 20000
+      ppmf params check P.toml --users 943 --items 1682 --json
     """
     parameters = options.parameters(params)
     fit = bounds(parameters, users, items)
     unit = 1 << parameters.frac_bits
+    if as_json:
+        console.put_json(
+            "params-check",
+            {
+                "users": users,
+                "items": items,
+                "bits": fit.bits,
+                "ring_bits": parameters.ring_bits,
+                "z_bits": fit.z_bits,
+                "max_step": fit.max_step / (1 << parameters.step_bits),
+                "max_tau": fit.max_tau / unit,
+                "max_theta": fit.max_theta / unit,
+                "warnings": list(fit.warnings),
+                "parameters": parameters.as_dict(),
+                "sha256": parameters.digest().hex(),
+            },
+        )
+        return
     console.table(
         ["parameter", "value"], [[name, str(value)] for name, value in parameters.as_dict().items()]
     )

@@ -75,6 +75,7 @@ def recommend(
     separator: options.Separator = None,
     duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
     rounding: options.Rounding = False,
+    as_json: console.Json = False,
 ) -> None:
     """Recommend items to one user, whose ratings stay on this machine.
 
@@ -86,6 +87,7 @@ def recommend(
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
+      ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --json
     """
     published = profiles.read(profiles_file)
     file = rating_sources.ratings_file(ratings_file)
@@ -105,7 +107,25 @@ def recommend(
         known = item_titles.beside(file, console.note)
     else:
         known = item_titles.read(titles_file, reading.columns, console.note)
-    show_recommendations(published, rated, top, known)
+    if not as_json:
+        show_recommendations(published, rated, top, known)
+        return
+    console.put_json(
+        "recommendations",
+        {
+            "user": user,
+            "rated": len(rated),
+            "recommendations": [
+                {
+                    "place": place,
+                    **_members(published, one.row, known),
+                    "predicted": float(ridge.clip(one.rating, published)),
+                    "unclipped": float(one.rating),
+                }
+                for place, one in enumerate(best(published, rated, top), start=1)
+            ],
+        },
+    )
 
 
 def similar(
@@ -116,6 +136,7 @@ def similar(
     top: Top = 10,
     titles_file: TitlesFile = None,
     columns: TitleColumns = None,
+    as_json: console.Json = False,
 ) -> None:
     """List the items nearest to one item.
 
@@ -124,6 +145,7 @@ def similar(
     Examples:
       ppmf similar 1 --profiles run/item_profiles.json
       ppmf similar 1 --profiles run/item_profiles.json --titles movies.csv --top 5
+      ppmf similar 1 --profiles run/item_profiles.json --json
     """
     published = profiles.read(profiles_file)
     if item not in published.items:
@@ -132,6 +154,23 @@ def similar(
     known = {} if titles_file is None else item_titles.read(titles_file, chosen, console.note)
     near = ridge.similar(published, published.items.index(item), top)
     unit = 1 << published.frac_bits
+    if as_json:
+        row = published.items.index(item)
+        console.put_json(
+            "similar",
+            {
+                **_members(published, row, known),
+                "similar": [
+                    {
+                        "place": place,
+                        **_members(published, one.row, known),
+                        "distance": sqrt(one.squared_distance) / unit,
+                    }
+                    for place, one in enumerate(near, start=1)
+                ],
+            },
+        )
+        return
     console.say(f"nearest to {item} {known.get(item, '')}".rstrip())
     distances = [(one.row, f"{sqrt(one.squared_distance) / unit:.4f}") for one in near]
     _ranking(published, distances, known, "distance")
@@ -178,16 +217,20 @@ def rated_rows(
     return found
 
 
+def best(published: ItemProfiles, rated: dict[int, Fraction], top: int) -> list[ridge.Prediction]:
+    """The best unrated items for a user, by the user's own profile."""
+    return ridge.top_n(ridge.profile(rated, published), published, rated, top)
+
+
 def show_recommendations(
     published: ItemProfiles, rated: dict[int, Fraction], top: int, known: dict[str, str]
 ) -> None:
     """The table of the best unrated items; predictions are clipped to the scale for show alone."""
-    own = ridge.profile(rated, published)
-    best = ridge.top_n(own, published, rated, top)
-    if not best:
+    found = best(published, rated, top)
+    if not found:
         console.say("every item with a profile is rated already")
         return
-    predictions = [(one.row, f"{float(ridge.clip(one.rating, published)):.2f}") for one in best]
+    predictions = [(one.row, f"{float(ridge.clip(one.rating, published)):.2f}") for one in found]
     _ranking(published, predictions, known, "predicted")
 
 
@@ -205,3 +248,9 @@ def _ranking(
         ],
         right=f",item,{heading}",
     )
+
+
+def _members(published: ItemProfiles, row: int, known: dict[str, str]) -> dict[str, object]:
+    """An item in JSON; its title is null where none is known."""
+    item = published.items[row]
+    return {"item": item, "title": known.get(item)}

@@ -2,6 +2,5 @@
 """`ppmf demo`: a private training on real ratings, and checks of its result.
 
 `command` is the command and holds the whole sequence; begin there. `checks` has one function for
-each claim that the demo checks, and `baseline` the trainings without privacy that its errors are
-compared with.
+each claim that the demo checks.
 """

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf import console
-from ppmf.demo.baseline import baselines, rmse
+from ppmf.evaluation.baseline import baselines, rmse
 from ppmf_audit import Finding
 from ppmf_reference import certified, ridge
 from ppmf_spec.parameters import Parameters
@@ -31,6 +31,7 @@ class Errors:
 
     private: float
     als: float
+    biases: float
     mean: float
 
 
@@ -93,7 +94,12 @@ def held_out_errors(
             float(ridge.clip(ridge.predict(own, published, row), published)) for row in asked
         ]
     compared = baselines(train, test, params)
-    return Errors(rmse(np.array(predicted), test, params), compared.als, compared.global_mean)
+    return Errors(
+        private=rmse(np.array(predicted), test, params),
+        als=compared.als,
+        biases=compared.biases,
+        mean=compared.global_mean,
+    )
 
 
 def typical_user(train: Ratings, published: ItemProfiles) -> tuple[int, dict[int, Fraction]]:

@@ -181,6 +181,7 @@ def _show_errors(errors: checks.Errors, held_out: int) -> None:
                 "nothing",
             ],
             ["alternating least squares, not private", f"{errors.als:.4f}", "every rating"],
+            ["biases of users and items alone", f"{errors.biases:.4f}", "every rating"],
             ["mean of all ratings", f"{errors.mean:.4f}", "every rating"],
         ],
         right="RMSE",

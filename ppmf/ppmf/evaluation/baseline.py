@@ -50,6 +50,12 @@ class Model:
         clipped: Floats = np.clip(predicted, float(params.rating_min), float(params.rating_max))
         return clipped
 
+    def scores(self, rows: NDArray[np.int64]) -> Floats:
+        """Predicted stars of all items, not clipped, for the users at `rows` (r,): (r, m)."""
+        scores: Floats = self.mean + self.user_bias[rows, np.newaxis] + self.item_bias
+        scores += self.user_factors[rows] @ self.item_factors.T
+        return scores
+
 
 @dataclass(frozen=True, slots=True)
 class Baselines:

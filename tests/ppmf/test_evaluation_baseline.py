@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ppmf.data import synthetic_ratings
-from ppmf.demo import baseline
+from ppmf.evaluation import baseline
 from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings, RawRatings, quantise, split_holdout

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How good the recommendations are: `ppmf evaluate`, and the errors that `ppmf demo` shows.
+
+Begin with `metrics`, which says what is measured. `predictors` holds the private model and what it
+is compared with, of which `baseline` has the trainings without privacy. `sweep` trains with several
+parameter sets, and `plots` draws both.
+"""
