@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf_spec.errors import RangeError
+from ppmf_spec.errors import RangeError, check_type
+from ppmf_spec.ids import id_texts
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings, RawRatings, quantise
 
@@ -45,25 +46,35 @@ class SparseMatrix(Protocol):
 
 
 def ratings_from(
-    matrix: NDArray[Any] | SparseMatrix,
+    matrix: NDArray[Any] | SparseMatrix | list[list[float]],
     params: Parameters,
     *,
-    users: Sequence[str] | None = None,
-    items: Sequence[str] | None = None,
+    users: Sequence[str | int] | None = None,
+    items: Sequence[str | int] | None = None,
 ) -> Ratings:
     """The ratings of an n x m matrix of stars, rows users and columns items (PPMF-FIX-004).
 
-    A dense array holds NaN where nothing is rated. In a sparse one every stored entry is a rating,
-    a stored 0 too. `users[i]` and `items[j]` are the ids of row i and column j, "0", "1", .. if not
-    given. `Ratings` lists ids in canonical order, so ids in another order permute the rows.
+    A dense array, or a list of lists, holds NaN where nothing is rated. In a sparse one every
+    stored entry is a rating, a stored 0 too. `users[i]` and `items[j]` are the ids of row i and
+    column j, text or integers, "0", "1", .. if not given. `Ratings` lists ids in canonical order,
+    so ids in another order permute the rows.
 
-    Raises RangeError for a matrix not of two dimensions, not of real numbers of at most 64 bits, or
-    masked; for ids not one a row or column, or repeated; for coordinates outside the shape; for
-    a stored NaN or an infinity; and as `quantise` does, for stars off the scale or between its
-    steps, and a pair stored twice. Ratings are numbered from 1, row by row in a dense array and in
-    the order of `tocoo()` in a sparse one; a message names the number, never the stars. An id that
-    `check_id` refuses raises EncodingError.
+    Raises RangeError for what is no such matrix (a data frame or triples: `ppmf.PrivateMF` and
+    `RawRatings` take these), a matrix not of two dimensions, not of real numbers of at most 64
+    bits, or masked; for ids not one a row or column, or repeated; for coordinates outside the
+    shape; for a stored NaN or an infinity; and as `quantise` does, for stars off the scale or
+    between its steps, and a pair stored twice. Ratings are numbered from 1, row by row in a dense
+    array and in the order of `tocoo()` in a sparse one; a message names the number, never the
+    stars. An id that `check_id` refuses raises EncodingError.
     """
+    check_type(params, Parameters, "parameters")
+    if isinstance(matrix, list):
+        matrix = _nested(matrix)
+    elif not isinstance(matrix, np.ndarray) and not hasattr(matrix, "tocoo"):
+        raise RangeError(
+            f"{SOURCE}: {type(matrix).__name__} where an array of numpy or a matrix of "
+            "scipy.sparse belongs"
+        )
     shape = tuple(matrix.shape)
     if len(shape) != 2:
         raise RangeError(f"{SOURCE}: {len(shape)} dimensions, must be 2 (users x items)")
@@ -79,12 +90,23 @@ def ratings_from(
     return quantise(raw, params, users=row_ids, items=column_ids)
 
 
-def _ids(given: Sequence[str] | None, size: int, what: str) -> tuple[str, ...]:
+def _ids(given: Sequence[str | int] | None, size: int, what: str) -> tuple[str, ...]:
     if given is None:
         return tuple(map(str, range(size)))
-    if len(given) != size:
-        raise RangeError(f"{SOURCE}: {len(given)} {what} ids for a side of {size}")
-    return tuple(given)
+    ids = id_texts(given, f"{what} catalogue")
+    if len(ids) != size:
+        raise RangeError(f"{SOURCE}: {len(ids)} {what} ids for a side of {size}")
+    return ids
+
+
+def _nested(rows: list[Any]) -> NDArray[Any]:
+    """A list of rows as an array. Rows that are tuples are taken to be triples, and refused."""
+    if not all(isinstance(row, list) and bool not in map(type, row) for row in rows):
+        raise RangeError(f"{SOURCE}: a list of something other than lists of stars")
+    try:
+        return np.array(rows)
+    except (TypeError, ValueError, OverflowError):
+        raise RangeError(f"{SOURCE}: a list of lists that make no array of numbers") from None
 
 
 def _check_numbers(data: NDArray[Any]) -> None:

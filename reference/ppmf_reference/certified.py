@@ -19,10 +19,10 @@ from fractions import Fraction
 from flint import arb, ctx, fmpq
 
 from ppmf_reference import real
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, check_type
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, check_scale
 
 Matrix = list[list[arb]]
 
@@ -163,6 +163,7 @@ def train(
     `undecided`, whatever its radius.
     `on_iteration` is called with 1, 2, .. T, again from 1 if the precision had to be doubled.
     """
+    check_scale(ratings, params)
     precision = radius_bits + BITS_LOST * params.iterations * params.inner_steps + 32
     undecided: tuple[real.Undecided, ...] = ()
     while True:
@@ -178,16 +179,21 @@ def train(
 def distance(profiles: ItemProfiles, enclosure: Enclosure) -> Distance:
     """A rigorous bound of the distance of published profiles from F_real (PPMF-FIX-061).
 
-    Raises `EncodingError` when the two are not of the same items and shape.
+    Raises `EncodingError` when the two are not of the same items, rank, and biases or none, and
+    RangeError for an object of another type.
     """
+    check_type(profiles, ItemProfiles, "profiles")
+    check_type(enclosure, Enclosure, "enclosure")
+    same_rank = {profiles.rank} == {len(row) for row in enclosure.factors}
+    same_biases = (profiles.bias is None) == (enclosure.bias is None)
+    if profiles.items != enclosure.items or not same_rank or not same_biases:
+        raise EncodingError("the profiles and the enclosure are not of the same items and rank")
     bias = [] if profiles.bias is None else profiles.bias.reshape(-1, 1).tolist()
     rows = [
         factors + (bias[j] if bias else []) for j, factors in enumerate(profiles.factors.tolist())
     ]
     numbers = [number for row in rows for number in row]
     balls = enclosure.balls()
-    if profiles.items != enclosure.items or len(numbers) != len(balls):
-        raise EncodingError("the profiles and the enclosure are not of the same items and rank")
     unit = fmpq(1, 1 << profiles.frac_bits)
     with ctx.workprec(enclosure.precision):
         largest = max(

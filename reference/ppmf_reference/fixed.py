@@ -22,7 +22,7 @@ from ppmf_spec import words
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, check_scale
 
 Row = list[int]
 Matrix = list[Row]
@@ -177,8 +177,10 @@ def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Param
 def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
     """The run, by half-steps: on U with V, then on V with the new U, T times (PPMF-FIX-040).
 
-    `train`, and not this function, checks that the ring holds the intermediate values.
+    `train`, and not this function, checks that the ring holds the intermediate values. Raises
+    RangeError for ratings of another scale than the parameters'.
     """
+    check_scale(ratings, params)
     users, items = start(params, ratings.n_users, ratings.n_items)
     by_user, by_item = ratings.by_user(), ratings.by_item()
     for iteration in range(1, params.iterations + 1):
@@ -203,8 +205,10 @@ def train(
     """F_fix: item profiles from ratings and public parameters; U is never output.
 
     `on_iteration` is called with 1, 2, .. T. Raises `ParametersError` when an intermediate could
-    leave the ring for so many users and items (PPMF-FIX-042, -043, -062).
+    leave the ring for so many users and items (PPMF-FIX-042, -043, -062), and RangeError for
+    ratings of another scale than the parameters'.
     """
+    check_scale(ratings, params)
     bounds(params, ratings.n_users, ratings.n_items)
     items: Matrix = []
     for state in iterate(ratings, params):

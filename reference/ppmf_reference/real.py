@@ -21,7 +21,7 @@ from flint import arb, fmpq
 
 from ppmf_reference.start import start_entries
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, check_scale
 
 X = TypeVar("X", fmpq, arb)
 Side = Literal["users", "items"]
@@ -239,7 +239,11 @@ def half_step(
 def iterate(
     ratings: Ratings, params: Parameters, arithmetic: Arithmetic[X]
 ) -> Iterator[RealState[X]]:
-    """The run, half-step by half-step: on U with V, then on V with the new U, T times."""
+    """The run, half-step by half-step: on U with V, then on V with the new U, T times.
+
+    Raises RangeError for ratings of another scale than the parameters'.
+    """
+    check_scale(ratings, params)
     users, items = start(params, ratings.n_users, ratings.n_items, arithmetic)
     by_user, by_item = ratings.by_user(), ratings.by_item()
     for iteration in range(1, params.iterations + 1):

@@ -16,9 +16,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 from flint import fmpq, fmpq_mat
 
-from ppmf_spec.errors import ParametersError, RangeError
+from ppmf_spec.decimals import exact_number
+from ppmf_spec.errors import ParametersError, RangeError, check_type
 from ppmf_spec.profiles import ItemProfiles
 
 
@@ -48,6 +50,10 @@ class Neighbour:
 
 def item(profiles: ItemProfiles, row: int) -> tuple[list[Fraction], Fraction]:
     """The factors v_j and the bias b_j of an item, at real scale."""
+    check_type(profiles, ItemProfiles, "profiles")
+    given: object = row  # whatever a caller without a type checker brings
+    if not isinstance(given, int | np.integer) or isinstance(given, bool):
+        raise RangeError(f"item row: {type(given).__name__} where a row number belongs")
     if not 0 <= row < len(profiles.items):
         raise RangeError(f"item row {row}: there are {len(profiles.items)} items")
     unit = 1 << profiles.frac_bits
@@ -67,20 +73,24 @@ def check_rating(profiles: ItemProfiles, row: int, rating: Fraction) -> None:
         raise RangeError(f"item row {row}: the rating is not on the grid of ratings")
 
 
-def profile(ratings: Mapping[int, Fraction], profiles: ItemProfiles) -> UserProfile:
+def profile(ratings: Mapping[int, Fraction | float], profiles: ItemProfiles) -> UserProfile:
     """A user's profile from the user's own `ratings`, by item row: (Y^T Y + lambda I)^-1 Y^T t.
 
     A row of Y is v_j, then with biases 1; an entry of t is r_j - r0 - b_j. Without ratings the
-    profile is 0. Raises `RangeError` for a row or a rating that does not exist, `ParametersError`
-    when lambda is 0 and the ratings do not determine a profile (PPMF-RDG-001 to -003).
+    profile is 0. A rating is a number of stars, taken at its exact value. Raises `RangeError` for
+    a row or a rating that does not exist, `ParametersError` when lambda is 0 and the ratings do not
+    determine a profile (PPMF-RDG-001 to -003).
     """
+    check_type(profiles, ItemProfiles, "profiles")
+    check_type(ratings, Mapping, "ratings")
     constant = [] if profiles.bias is None else [Fraction(1)]
     size = profiles.rank + len(constant)
     y: list[Fraction] = []
     t: list[Fraction] = []
-    for row, rating in ratings.items():
-        check_rating(profiles, row, rating)
+    for row, stars in ratings.items():
         v, b = item(profiles, row)
+        rating = exact_number(stars, f"item row {row}: the rating")
+        check_rating(profiles, row, rating)
         y += v + constant
         t.append(rating - profiles.rating_offset - b)
     transposed = matrix(len(t), size, y).transpose()

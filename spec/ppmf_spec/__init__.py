@@ -9,8 +9,8 @@ them:
 - `decimals`, `files`: exact numbers as decimal text, and whole files read or written;
 - `parameters`, `bounds`, `step_rules`: the public parameter set of a run, whether the run fits the
   ring, and the parts of both that depend on the step rule;
-- `ids`, `rating_files`, `ratings`: public lists of users and items, files of ratings, and the
-  integers that ratings become;
+- `ids`, `rating_files`, `rating_scale`, `ratings`: public lists of users and items, files of
+  ratings, their scale, and the integers that ratings become;
 - `words`: the integer arithmetic of single numbers, that is rounding, steps, thresholds, prox and
   saturation;
 - `profiles`: the item profiles V, and the file in which they are published;

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact numbers as decimal text: parsed to and printed from `Fraction`, never through a float."""
+"""Exact numbers: decimal text and the numbers of other libraries as `Fraction`, never rounded."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
+
+import numpy as np
 
 from ppmf_spec.errors import EncodingError, RangeError
 
@@ -44,3 +47,24 @@ def decimal_text(value: Fraction, where: str) -> str:
     digits = str(scaled).rjust(places + 1, "0")
     text = digits if places == 0 else f"{digits[:-places]}.{digits[-places:]}"
     return f"-{text}" if value < 0 else text
+
+
+def exact_number(value: object, where: str) -> Fraction:
+    """A number of Python or numpy as the exact rational it is: 4.5 is 9/2, and 4.1 no tenth.
+
+    Raises RangeError, which begins with `where` and does not repeat the number, for what is not
+    finite, wider than 64 bits (it could not be converted exactly), or no real number: a truth value
+    or a text.
+    """
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, np.floating) and value.dtype.itemsize <= 8:
+        value = float(value)
+    elif isinstance(value, np.integer):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise RangeError(f"{where} is of type {type(value).__name__}, not a number")
+    try:
+        return Fraction(value)
+    except (ValueError, OverflowError):
+        raise RangeError(f"{where} is not a finite number") from None

@@ -47,6 +47,18 @@ class ParametersError(PpmfError):
     kind = "parameters"
 
 
+def check_type(value: object, expected: type, where: str) -> None:
+    """Refuse an object of another type than a function of the library takes (RangeError).
+
+    `where` begins the message, which names both types and shows nothing of the object.
+    """
+    if not isinstance(value, expected):
+        kind = type(value)
+        module = kind.__module__.partition(".")[0]
+        name = kind.__name__ if module == "builtins" else f"{module}.{kind.__name__}"
+        raise RangeError(f"{where}: {name} where {expected.__name__} belongs")
+
+
 KINDS: tuple[type[PpmfError], ...] = (
     EncodingError,
     RangeError,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -27,6 +28,44 @@ def check_id(text: str, where: str) -> None:
         raise EncodingError(f"{where} is empty, padded with blanks, or has unprintable characters")
 
 
+def id_text(given: object, where: str) -> str:
+    """An id as text: text as it is, and an integer of any library in decimal digits.
+
+    Raises EncodingError, which begins with `where`, for anything else: 1.0 and "1" would be two
+    ids, and True none.
+    """
+    if isinstance(given, str):
+        return str(given)
+    if not isinstance(given, bool):
+        try:
+            return str(operator.index(given))  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # ValueError: more digits than Python converts
+            pass
+    raise EncodingError(f"{where} is of type {type(given).__name__}; ids are text or integers")
+
+
+def id_texts(given: Iterable[object], where: str) -> tuple[str, ...]:
+    """Every id of a list, tuple, array or column as text; `where` names the ids in a message.
+
+    Raises EncodingError for what is no such series: a text, a table, a single number.
+    """
+    if isinstance(given, tuple | list) and all(type(each) is str for each in given):
+        return tuple(given)
+    if isinstance(given, str | bytes) or hasattr(given, "columns") or not _iterable(given):
+        raise EncodingError(f"{where}: {type(given).__name__} where a list of ids belongs")
+    return tuple(
+        id_text(each, f"{where}: id number {number}") for number, each in enumerate(given, start=1)
+    )
+
+
+def _iterable(given: object) -> bool:
+    try:
+        iter(given)  # type: ignore[call-overload]
+    except TypeError:  # a zero-dimensional array too
+        return False
+    return True
+
+
 def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
     """The ids in row order, each once (PPMF-FIX-003).
 
@@ -44,12 +83,13 @@ def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
     return (*negative, *positive)
 
 
-def check_catalogue(ids: Iterable[str], what: str) -> tuple[str, ...]:
+def check_catalogue(ids: Iterable[object], what: str) -> tuple[str, ...]:
     """A public list of ids in row order; `what` is "user" or "item" (PPMF-FIX-003, -005).
 
-    Raises EncodingError for an id that `check_id` refuses, RangeError for one listed twice.
+    Integers are ids in decimal digits. Raises EncodingError for an id that `id_text` or `check_id`
+    refuses, RangeError for one listed twice.
     """
-    listed = tuple(ids)
+    listed = id_texts(ids, f"{what} catalogue")
     seen: set[str] = set()
     for number, text in enumerate(listed, start=1):
         check_id(text, f"{what} catalogue: id number {number}")

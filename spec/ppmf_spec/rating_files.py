@@ -19,27 +19,28 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ppmf_spec.decimals import decimal_text, parse_decimal
+from ppmf_spec.decimals import decimal_text, exact_number, parse_decimal
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.files import read_text, write_atomically
-from ppmf_spec.ids import check_id
+from ppmf_spec.ids import check_id, id_texts
 
 _CSV_COLUMNS = ("userId", "movieId", "rating")
 _INTER_COLUMNS = ("user_id", "item_id", "rating")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RawRatings:
     """Ratings as a file states them, in its order: user, item and the exact number of stars.
 
     `users`, `items` and `values` run in parallel, one entry a rating. `source` names the file (or
     what made the ratings); `lines`, when there is a file, gives the line of each rating, from 1.
+    Lists, arrays and columns of a data frame will do: integer ids become text, and numbers their
+    exact rationals. The ratings are secret, so `repr` shows the source alone.
     """
 
     users: tuple[str, ...]
@@ -49,13 +50,22 @@ class RawRatings:
     lines: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse columns that do not run in parallel (EncodingError)."""
+        """Refuse columns that do not run in parallel, or hold no ids (EncodingError), and values
+        that are no finite numbers (RangeError).
+        """
+        for name in ("users", "items"):
+            texts = id_texts(getattr(self, name), f"{self.source}: {name}")
+            object.__setattr__(self, name, texts)
+        object.__setattr__(self, "values", _exact(self.values, self.source))
         sizes = {len(self.users), len(self.items), len(self.values)}
         if len(sizes) != 1 or (self.lines and len(self.lines) not in sizes):
             raise EncodingError(f"{self.source}: columns of different lengths")
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"<RawRatings of {self.source!r}, not shown>"
 
     def where(self, index: int) -> str:
         """The place of rating `index` (from 0), for a message: `FILE:LINE` when there is a file."""
@@ -72,6 +82,21 @@ class RawRatings:
             source=self.source,
             lines=tuple(self.lines[k] for k in indices) if self.lines else (),
         )
+
+
+def _exact(values: Iterable[object], source: str) -> tuple[Fraction, ...]:
+    """The numbers as rationals, one object for each distinct number of a type."""
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise EncodingError(f"{source}: values: {type(values).__name__} where a list belongs")
+    given = tuple(values)
+    if all(type(value) is Fraction for value in given):
+        return given  # type: ignore[return-value]
+    known: dict[object, Fraction] = {}
+    found: list[Fraction] = []
+    for number, value in enumerate(given, start=1):
+        exact = exact_number(value, f"{source}: rating number {number}")
+        found.append(known.setdefault(exact, exact))
+    return tuple(found)
 
 
 def read(path: str | Path) -> RawRatings:

@@ -19,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_spec.decimals import decimal_text
-from ppmf_spec.errors import RangeError
-from ppmf_spec.ids import canonical_order, check_catalogue, check_id
+from ppmf_spec.errors import RangeError, check_type
+from ppmf_spec.ids import canonical_order, check_catalogue, check_id, id_texts
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.rating_files import RawRatings, read, write_csv
+from ppmf_spec.rating_scale import DEFAULT_SCALE, RatingScale
 
 __all__ = [
+    "RatingScale",
     "Ratings",
     "RawRatings",
     "canonical_order",
+    "check_scale",
     "most_active",
     "quantise",
     "read",
@@ -38,15 +41,20 @@ __all__ = [
 Rows = list[tuple[list[int], list[int]]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ratings:
     """A sparse matrix of c ratings over n users and m items.
 
     `users` (n) and `items` (m) are ids in canonical order: row i is `users[i]`, column j is
     `items[j]`. `user`, `item`, `value` are int64 of shape (c,), sorted by user, then item; `value`
-    is (r - r0) 2^fr. Rows and columns without ratings are allowed, and so is c = 0. The arrays are
-    copied and made read-only. Raises RangeError for ids out of order or repeated, arrays of unequal
-    shape, row numbers outside the lists, or a pair rated twice.
+    is (r - r0) 2^fr, where `scale` has r0 and fr: only parameters of that scale can train on it
+    (`check_scale`). Rows and columns without ratings are allowed, and so is c = 0. The arrays are
+    copied and made read-only; lists of integers will do, and integers as ids. The ratings are
+    secret, so `repr` shows the sizes and the scale alone.
+
+    Raises RangeError for ids out of order or repeated, arrays of unequal shape or not of integers
+    that int64 holds, row numbers outside the lists, values off the scale, or a pair rated twice;
+    EncodingError for what is no id.
     """
 
     users: tuple[str, ...]
@@ -54,13 +62,19 @@ class Ratings:
     user: NDArray[np.int64]
     item: NDArray[np.int64]
     value: NDArray[np.int64]
+    scale: RatingScale = DEFAULT_SCALE
 
     def __post_init__(self) -> None:
-        for what, ids in (("user", self.users), ("item", self.items)):
+        check_type(self.scale, RatingScale, "ratings: scale")
+        for what in ("user", "item"):
+            ids = id_texts(getattr(self, f"{what}s"), f"{what} catalogue")
+            object.__setattr__(self, f"{what}s", ids)
             if not ids:
                 raise RangeError(f"ratings: the {what} list is empty")
             if check_catalogue(ids, what) != ids:
                 raise RangeError(f"ratings: the {what} list is not in canonical order")
+        for name in ("user", "item", "value"):
+            object.__setattr__(self, name, _integers(getattr(self, name), name))
         if not self.user.shape == self.item.shape == self.value.shape == (self.user.size,):
             raise RangeError("ratings: user, item and value must be three arrays of one length")
         for what, rows, size in (
@@ -69,9 +83,12 @@ class Ratings:
         ):
             if rows.size and (rows.min() < 0 or rows.max() >= size):
                 raise RangeError(f"ratings: a {what} row number is outside the list of {size}")
+        low, high = self.scale.least, self.scale.most
+        if self.value.size and (int(self.value.min()) < low or int(self.value.max()) > high):
+            raise RangeError(f"ratings: a value is off the scale, from {low} to {high}")
         order = np.lexsort((self.item, self.user))
         for name in ("user", "item", "value"):
-            column = getattr(self, name)[order].astype(np.int64)
+            column = getattr(self, name)[order]
             column.setflags(write=False)
             object.__setattr__(self, name, column)
         same = (self.user[1:] == self.user[:-1]) & (self.item[1:] == self.item[:-1])
@@ -84,6 +101,7 @@ class Ratings:
         return (
             self.users == other.users
             and self.items == other.items
+            and self.scale == other.scale
             and np.array_equal(self.user, other.user)
             and np.array_equal(self.item, other.item)
             and np.array_equal(self.value, other.value)
@@ -92,6 +110,10 @@ class Ratings:
     def __len__(self) -> int:
         """The number of ratings, c."""
         return int(self.value.size)
+
+    def __repr__(self) -> str:
+        size = f"{self.n_users:,} users and {self.n_items:,} items"
+        return f"<Ratings of {size}, {self.scale}; not shown>"
 
     @property
     def n_users(self) -> int:
@@ -113,7 +135,40 @@ class Ratings:
 
     def restricted(self, keep: NDArray[np.bool_]) -> Ratings:
         """The ratings where `keep` (c,) is true, over the same users and items."""
-        return Ratings(self.users, self.items, self.user[keep], self.item[keep], self.value[keep])
+        kept = (self.user[keep], self.item[keep], self.value[keep])
+        return Ratings(self.users, self.items, *kept, self.scale)
+
+
+def _integers(column: object, name: str) -> NDArray[np.int64]:
+    """The column as int64, never rounded or wrapped."""
+    wrong = f"ratings: {name} must be an array of integers that int64 holds"
+    if isinstance(column, np.ma.MaskedArray):
+        raise RangeError(f"{wrong}, not a masked one")
+    try:
+        found = np.asarray(column)
+    except (TypeError, ValueError, OverflowError):
+        raise RangeError(wrong) from None
+    if found.dtype.kind not in "iu" and found.size:
+        raise RangeError(f"{wrong}, not of {found.dtype}")
+    if isinstance(column, list | tuple) and bool in map(type, column):
+        raise RangeError(f"{wrong}, not of bool")
+    if found.dtype == np.uint64 and found.size and int(found.max()) >= 2**63:
+        raise RangeError(wrong)
+    return found.astype(np.int64)
+
+
+def check_scale(ratings: Ratings, params: Parameters) -> None:
+    """Refuse ratings of another scale than the parameters', which would train silently wrong.
+
+    Raises RangeError, also for an object that is no `Ratings` or no `Parameters`.
+    """
+    check_type(ratings, Ratings, "ratings")
+    check_type(params, Parameters, "parameters")
+    if ratings.scale != RatingScale.of(params):
+        raise RangeError(
+            f"ratings: of the scale {ratings.scale}, where the parameters have "
+            f"{RatingScale.of(params)}"
+        )
 
 
 def _grouped(
@@ -130,8 +185,8 @@ def quantise(
     raw: RawRatings,
     params: Parameters,
     *,
-    users: Iterable[str] | None = None,
-    items: Iterable[str] | None = None,
+    users: Iterable[str | int] | None = None,
+    items: Iterable[str | int] | None = None,
 ) -> Ratings:
     """Ratings as integers over a catalogue: `users` and `items` as given, else the ids in `raw`.
 
@@ -140,6 +195,8 @@ def quantise(
     before; and for no ratings at all when a list is missing. A bad catalogue is refused as by
     `check_catalogue` (PPMF-FIX-004, -006 to -009).
     """
+    check_type(raw, RawRatings, "ratings")
+    check_type(params, Parameters, "parameters")
     user_list = _catalogue(raw, raw.users, users, "user")
     item_list = _catalogue(raw, raw.items, items, "item")
     row_of = {text: row for row, text in enumerate(user_list)}
@@ -165,11 +222,12 @@ def quantise(
         values.append(value)
     pairs = np.array(list(first_seen), dtype=np.int64).reshape(-1, 2)
     value_column = np.array(values, dtype=np.int64)
-    return Ratings(user_list, item_list, pairs[:, 0], pairs[:, 1], value_column)
+    scale = RatingScale.of(params)
+    return Ratings(user_list, item_list, pairs[:, 0], pairs[:, 1], value_column, scale)
 
 
 def _catalogue(
-    raw: RawRatings, rated: tuple[str, ...], given: Iterable[str] | None, what: str
+    raw: RawRatings, rated: tuple[str, ...], given: Iterable[str | int] | None, what: str
 ) -> tuple[str, ...]:
     if given is not None:
         listed = check_catalogue(given, what)
@@ -211,6 +269,7 @@ def split_holdout(
     a rating is held out depends on its ids and the label alone, not on other ratings or file order.
     Both parts keep all users and items, rated there or not.
     """
+    check_type(ratings, Ratings, "ratings")
     if not 0 <= part <= of or of < 1:
         raise RangeError(f"hold-out: {part} in {of} is no part of a whole")
     start = hashlib.sha256(f"ppmf/v1/holdout/{label}\0".encode())
@@ -233,6 +292,7 @@ def most_active(raw: RawRatings, users: int, items: int) -> RawRatings:
     go to the id earlier in canonical order. Ratings keep their order. A user or item of the slice
     with no rating inside it does not appear. Raises RangeError for a size below 1.
     """
+    check_type(raw, RawRatings, "ratings")
     if users < 1 or items < 1:
         raise RangeError(f"slice: {users} users by {items} items, both must be at least 1")
     kept_users = _most_frequent(raw.users, users)

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from ppmf_reference import certified, exact, fixed, real
 from ppmf_reference.certified import BALLS
 from ppmf_reference.start import start_entries
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, RatingScale
 from tests.support.ratings import ratings_of
 from tests.support.strategies import Toy, toys
 
@@ -154,7 +154,8 @@ def tie_on_the_first_user() -> tuple[Parameters, int]:
 @pytest.mark.req("PPMF-FIX-061")
 def test_a_tie_that_no_precision_decides_is_reported() -> None:
     params, rating = tie_on_the_first_user()
-    ratings = ratings_of(1, 1, {(0, 0): rating})
+    row, scale = np.array([0]), RatingScale.of(params)
+    ratings = Ratings(("1",), ("1",), row, row, np.array([rating]), scale)
     enclosure = certified.train(ratings, params)
     assert enclosure.undecided[0] == real.Undecided(1, "users", 0, 0)
     assert enclosure.radius > SIXTY_BITS
@@ -167,7 +168,8 @@ def test_a_tie_that_no_precision_decides_is_reported() -> None:
     assert distance.undecided == enclosure.undecided
     assert distance.largest >= abs(Fraction(last.items[0][0], 2**params.frac_bits) - truth)
     # The rating next to it is not a tie.
-    assert not certified.train(ratings_of(1, 1, {(0, 0): rating + 1}), params).undecided
+    beside = Ratings(("1",), ("1",), row, row, np.array([rating + 1]), scale)
+    assert not certified.train(beside, params).undecided
 
 
 # An independent run: 60 digits of mpmath, whole matrices at a time.
@@ -392,3 +394,20 @@ def test_a_radius_is_small_enough_below_its_bound(
     monkeypatch.setattr(certified, "enclose", enclose)
     certified.train(ratings_of(1, 1, {}), TOY)
     assert precisions == [108, 216][:runs]
+
+
+def test_the_same_count_of_numbers_in_another_shape_has_no_distance() -> None:
+    """Rank 2 without biases and rank 1 with them have two numbers an item each."""
+    ratings = ratings_of(2, 2, {(0, 0): 3, (1, 1): -4})
+    two = Parameters(rank=2, iterations=1, bias=False)
+    one = Parameters(rank=1, iterations=1, bias=True)
+    with pytest.raises(EncodingError, match="not of the same items and rank"):
+        certified.distance(fixed.train(ratings, two), certified.train(ratings, one))
+
+
+def test_distance_is_between_profiles_and_an_enclosure() -> None:
+    ratings, params = ratings_of(1, 1, {}), Parameters(rank=1, iterations=1)
+    with pytest.raises(
+        RangeError, match="enclosure: ppmf_spec.ItemProfiles where Enclosure belongs"
+    ):
+        certified.distance(fixed.train(ratings, params), fixed.train(ratings, params))  # type: ignore[arg-type]

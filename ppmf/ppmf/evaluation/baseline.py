@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.ratings import Ratings, split_holdout
+from ppmf_spec.ratings import Ratings, check_scale, split_holdout
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +88,8 @@ def baselines(training: Ratings, held_out: Ratings, params: Parameters) -> Basel
 
 
 def stars(ratings: Ratings, params: Parameters) -> Floats:
-    """The ratings in stars, (c,)."""
+    """The ratings in stars, (c,); RangeError for ratings of another scale than the parameters'."""
+    check_scale(ratings, params)
     values: Floats = float(params.rating_offset) + ratings.value / 2.0**params.rating_frac_bits
     return values
 

@@ -35,7 +35,7 @@ from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, check_scale
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -66,8 +66,10 @@ def train(
     transcripts: an existing folder for the transcripts of the three parties.
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     progress: called whenever a party enters a phase.
-    Raises the PpmfError of the party that found something wrong.
+    Raises RangeError for ratings of another scale than the parameters', and otherwise the PpmfError
+    of the party that found something wrong.
     """
+    check_scale(ratings, params)
     root = coins_of(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
     check_session(session, cipher_suite(suite))  # before any process starts
