@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Private proximal matrix factorisation: the library that people import, and the command `ppmf`.
 
-The names below are the ones to begin with. They come from the packages that do the work, each of
+Five lines go from ratings to recommendations. The ratings may be a data frame of pandas, polars or
+pyarrow (with the extra `ppmf[frames]`), a matrix of scipy, triples, or a file:
+
+>>> import ppmf
+>>> ratings = [("ann", 7, 5), ("ann", 8, 1.5), ("bob", 7, 4.5), ("bob", 9, 4), ("eve", 8, 2)]
+>>> model = ppmf.PrivateMF(rank=2, ridge=1).fit(ratings)
+>>> [one.item for one in model.recommend("eve", top=2)]
+[7, 9]
+
+`help(ppmf.PrivateMF)` says more. The other names come from the packages that do the work, each of
 which is loaded when one of its names is first used:
 
 - `ppmf_spec`: `Parameters`, `Ratings`, `ItemProfiles`, and `read_ratings`, `quantise`,
@@ -12,10 +21,9 @@ which is loaded when one of its names is first used:
 - `ppmf_audit`: `audit`, of the transcripts of such a training.
 
 The last two need the extra `ppmf[secure]` and raise MissingExtraError, an ImportError, without it.
-The modules of this package are the command's: `main`, `commands`, `demo`, `bench` and `data`.
+The other modules of this package are the command's: `main`, `commands`, `demo`, `bench` and `data`.
 
 >>> import numpy as np
->>> import ppmf
 >>> params = ppmf.Parameters(rank=1, iterations=2)
 >>> stars = np.array([[4.5, 2.0], [5.0, np.nan]])
 >>> ratings = ppmf.ratings_from(stars, params, users=("1", "2"), items=("7", "8"))
@@ -37,6 +45,7 @@ __all__ = [
     "MissingExtraError",
     "Parameters",
     "PpmfError",
+    "PrivateMF",
     "Ratings",
     "audit",
     "quantise",
@@ -49,6 +58,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ppmf.estimator import PrivateMF
     from ppmf_audit import audit
     from ppmf_reference import ratings_from
     from ppmf_reference.fixed import train as train_fixed
@@ -63,6 +73,7 @@ else:  # a type checker would take this function for a promise of every name
     _PLACES = {
         "ItemProfiles": "ppmf_spec.profiles:ItemProfiles",
         "Parameters": "ppmf_spec.parameters:Parameters",
+        "PrivateMF": "ppmf.estimator:PrivateMF",
         "Ratings": "ppmf_spec.ratings:Ratings",
         "audit": "ppmf_audit:audit",
         "quantise": "ppmf_spec.ratings:quantise",

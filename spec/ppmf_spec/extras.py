@@ -15,6 +15,7 @@ EXTRA_OF = {
     "gmpy2": "secure",
     "phe": "secure",
     "matplotlib": "plots",
+    "narwhals": "frames",
     "sympy": "symbolic",
 }
 """The extra with which a package comes, by the name that is imported (see pyproject.toml)."""

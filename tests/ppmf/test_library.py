@@ -14,6 +14,7 @@ import pytest
 
 import ppmf
 import ppmf_audit
+from ppmf.estimator import PrivateMF
 from ppmf_reference import fixed, ratings_from
 from ppmf_secure.transport import processes
 from ppmf_spec import profiles, ratings
@@ -26,6 +27,7 @@ EXPECTED = {
     "MissingExtraError": MissingExtraError,
     "Parameters": Parameters,
     "PpmfError": PpmfError,
+    "PrivateMF": PrivateMF,
     "Ratings": ratings.Ratings,
     "audit": ppmf_audit.audit,
     "quantise": ratings.quantise,

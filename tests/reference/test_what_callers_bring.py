@@ -116,7 +116,7 @@ def test_a_frame_in_another_place_is_refused(
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
-    "triples": (lambda: ratings_from([(1, 7, 4.5)], PARAMS), "other than lists of stars"),  # type: ignore[arg-type, list-item]
+    "triples": (lambda: ratings_from([(1, 7, 4.5)], PARAMS), "other than lists of stars"),  # type: ignore[list-item]
     "truth in a list": (lambda: ratings_from([[True]], PARAMS), "other than lists of stars"),
     "ragged": (lambda: ratings_from([[1.0], [1.0, 2.0]], PARAMS), "make no array"),
     "no matrix": (lambda: ratings_from(None, PARAMS), "NoneType where an array"),  # type: ignore[arg-type]

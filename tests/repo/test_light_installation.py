@@ -58,7 +58,7 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
     "ppmf_secure": ("secure",),
     "ppmf_audit": ("secure",),
     "ppmf_costs": ("secure",),
-    "ppmf": ("secure", "plots"),
+    "ppmf": ("secure", "plots", "frames"),
 }
 COMMANDS = (
     "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
@@ -352,7 +352,7 @@ def test_every_dependency_is_imported_by_a_package_of_the_light_installation() -
     assert light_names() - used(LIGHT) == set()
 
 
-@pytest.mark.parametrize("name", ["secure", "plots", "symbolic"])
+@pytest.mark.parametrize("name", ["secure", "plots", "frames", "symbolic"])
 def test_every_dependency_of_an_extra_is_imported_where_it_is_needed(name: str) -> None:
     packages = tuple(package for package, extras in EXTRAS_OF.items() if name in extras)
     assert names(extra(name)) - used(packages) == set()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ppmf_secure.driver import Driver
@@ -118,7 +120,7 @@ class _Run:
         self._data: dict[Role, Connection] = {}
         self._control: dict[Role, Connection] = {}
         self._processes: dict[Role, SpawnProcess] = {}
-        with _one_blas_thread(), _ignoring_interrupts():
+        with _one_blas_thread(), _ignoring_interrupts(), _without_the_callers_script():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
@@ -238,6 +240,21 @@ def _ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _without_the_callers_script() -> Iterator[None]:
+    """Keep child processes that are started here from running the calling program's script again.
+
+    multiprocessing imports the module `__main__` in a child, so that a script without the line
+    `if __name__ == "__main__"` would begin a second training there. A server needs nothing of it.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ratings in memory: data frames of any library, and iterables of (user, item, rating).
+
+Data frames are read through narwhals, which the extra `ppmf[frames]` brings. Messages name the
+column and the number of the row, and never an id or a rating, because both are secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ppmf.data.column_names import find_columns
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.extras import needed_by
+
+TABLE = "ratings table"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Columns:
+    """Columns of one length, by what they hold: "user", "item", "rating".
+
+    `library` is the data frame's own library, or None where there was no data frame.
+    """
+
+    by_name: Mapping[str, list[Any]]
+    library: ModuleType | None = None
+
+    def __getitem__(self, what: str) -> list[Any]:
+        return self.by_name[what]
+
+
+def is_frame(table: object) -> bool:
+    """Whether an object has named columns: a data frame of any library, lazy or not."""
+    # Polars warns of asking a lazy frame for its columns, so that is asked second.
+    return hasattr(table, "collect_schema") or hasattr(table, "columns")
+
+
+def columns_of(
+    table: object,
+    wanted: tuple[str, ...],
+    names: Mapping[str, str] | None = None,
+) -> Columns:
+    """The wanted columns of a data frame, or of an iterable of tuples in the order of `wanted`.
+
+    Raises EncodingError for a table without these columns or of another kind, and MissingExtraError
+    for a data frame where narwhals is not installed.
+    """
+    if is_frame(table):
+        return _columns_of_frame(table, wanted, names)
+    if isinstance(table, str | bytes | Mapping) or not hasattr(table, "__iter__"):
+        raise EncodingError(f"{TABLE}: {type(table).__name__} where a table of ratings belongs")
+    rows: Iterable[Any] = table
+    columns: tuple[list[Any], ...] = tuple([] for _ in wanted)
+    for number, row in enumerate(rows, start=1):
+        try:
+            cells = None if isinstance(row, str | bytes) else tuple(row)
+        except TypeError:
+            cells = None
+        if cells is None or len(cells) != len(wanted):
+            raise EncodingError(f"{TABLE}: row {number} is not ({', '.join(wanted)})")
+        for column, cell in zip(columns, cells, strict=True):
+            column.append(cell)
+    return Columns(dict(zip(wanted, columns, strict=True)))
+
+
+def _columns_of_frame(
+    table: object, wanted: tuple[str, ...], names: Mapping[str, str] | None
+) -> Columns:
+    with needed_by("a data frame"):
+        import narwhals as nw
+    try:
+        frame = nw.from_native(table)  # type: ignore[call-overload]
+    except TypeError:
+        kind = f"{type(table).__module__.partition('.')[0]}.{type(table).__name__}"
+        raise EncodingError(f"{TABLE}: {kind} is no data frame that narwhals reads") from None
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    found = find_columns([str(name) for name in frame.columns], names, TABLE, wanted)
+    library = nw.get_native_namespace(frame)
+    return Columns({what: frame[name].to_list() for what, name in found.items()}, library)
