@@ -4,5 +4,6 @@
 - `packages`: the list of the packages, read from pyproject.toml;
 - `traceability`: the table from requirements to tests and code (`make trace`);
 - `vectors`: the generator of the conformance vectors (`make vectors`);
+- `notebooks`: runs the notebooks of the documentation and writes what their cells show;
 - `mutation`: mutation testing of the packages (`make mutation`).
 """
