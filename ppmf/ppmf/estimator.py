@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf.data import rating_sources
-from ppmf.data.data_frames import Columns, columns_of, is_frame
+from ppmf.data.data_frames import Columns, columns_of
 from ppmf_reference import fixed, ratings_from, ridge
 from ppmf_reference.ridge import UserProfile
 from ppmf_spec import ratings as rating_lists
@@ -453,10 +453,7 @@ class PrivateMF:
         elif isinstance(given, Mapping):
             table = Columns({"item": list(given), "rating": list(given.values())})
         else:
-            names = self.columns
-            if is_frame(given) and names is not None:
-                names = {what: name for what, name in names.items() if what != "user"}
-            table = columns_of(given, ("item", "rating"), names)
+            table = columns_of(given, ("item", "rating"), self.columns)
         rated: dict[int, Fraction] = {}
         for number, (item, stars) in enumerate(zip(table["item"], table["rating"], strict=True), 1):
             where = f"own ratings: rating number {number}"

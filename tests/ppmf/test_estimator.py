@@ -107,6 +107,7 @@ def test_a_matrix_has_its_row_and_column_numbers_as_ids(form: str) -> None:
     assert found.item_ids_.tolist() == list(range(X.shape[1]))
     assert found.user_ids_.tolist() == list(range(X.shape[0]))
     assert found.n_features_in_ == X.shape[1]
+    assert not hasattr(found.fit(TRIPLES), "n_features_in_")
     named = PrivateMF(**SMALL).fit(given, users=range(1, 13), items=[str(k) for k in range(1, 11)])
     assert named.profiles_ == EXPECTED
     assert named.user_ids_.tolist() == list(range(1, 13))

@@ -209,6 +209,12 @@ def test_ratings_of_another_scale_do_not_train(
     )
 
 
+@pytest.mark.parametrize("train", [fixed.train, exact.train, certified.train])
+def test_parameters_of_another_type_do_not_train(train: Callable[..., object]) -> None:
+    with pytest.raises(RangeError, match="parameters: dict where Parameters belongs"):
+        train(EXPECTED, {})
+
+
 @pytest.mark.parametrize(
     "other",
     [
