@@ -24,11 +24,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf.data import rating_sources
-from ppmf.data.data_frames import Columns, columns_of
+from ppmf.data import rating_sources, rating_tables
+from ppmf.data.data_frames import TableColumns, columns_of, named_columns
 from ppmf_reference import fixed, ratings_from, ridge
 from ppmf_reference.ridge import UserProfile
-from ppmf_spec import ratings as rating_lists
 from ppmf_spec.decimals import exact_number, parse_decimal
 from ppmf_spec.errors import (
     EncodingError,
@@ -299,7 +298,7 @@ class PrivateMF:
     ) -> tuple[Ratings, Iterable[object], Iterable[object]]:
         self._library = None
         if isinstance(X, str | os.PathLike):
-            raw = rating_lists.read(rating_sources.ratings_file(Path(X)))
+            raw = self._read(Path(X))
             user_ids: list[object] = list(raw.users)
             item_ids: list[object] = list(raw.items)
         else:
@@ -314,6 +313,10 @@ class PrivateMF:
             self._library = None if table.library is None else table.library.__name__
         ratings = quantise(raw, params, users=users, items=items)
         return ratings, [*user_ids, *(users or ())], [*item_ids, *(items or ())]
+
+    def _read(self, path: Path) -> RawRatings:
+        reading = rating_tables.Reading(columns=named_columns(self.columns))
+        return rating_tables.read(rating_sources.ratings_file(path), reading, lambda note: None)
 
     def _train(self, ratings: Ratings, params: Parameters) -> ItemProfiles:
         if self.progress is True:
@@ -446,12 +449,12 @@ class PrivateMF:
 
     def _own_ratings(self, given: Any) -> dict[int, Fraction]:
         if isinstance(given, os.PathLike):
-            raw = rating_lists.read(rating_sources.ratings_file(Path(given)))
+            raw = self._read(Path(given))
             if len(set(raw.users)) != 1:
                 raise RangeError(f"{raw.source}: ratings of {len(set(raw.users)):,} users, not one")
-            table = Columns({"item": list(raw.items), "rating": list(raw.values)})
+            table = TableColumns({"item": list(raw.items), "rating": list(raw.values)})
         elif isinstance(given, Mapping):
-            table = Columns({"item": list(given), "rating": list(given.values())})
+            table = TableColumns({"item": list(given), "rating": list(given.values())})
         else:
             table = columns_of(given, ("item", "rating"), self.columns)
         rated: dict[int, Fraction] = {}

@@ -13,7 +13,7 @@ import pandas
 import polars
 import pytest
 
-from ppmf.demo import baseline
+from ppmf.evaluation import baseline
 from ppmf_reference import certified, exact, fixed, ratings_from, ridge
 from ppmf_secure.transport import processes
 from ppmf_spec.errors import PpmfError, RangeError

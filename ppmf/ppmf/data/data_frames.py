@@ -7,12 +7,13 @@ column and the number of the row, and never an id or a rating, because both are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from ppmf.data.column_names import find_columns
+from ppmf.data.columns import Columns, Role
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.extras import needed_by
 
@@ -20,7 +21,7 @@ TABLE = "ratings table"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Columns:
+class TableColumns:
     """Columns of one length, by what they hold: "user", "item", "rating".
 
     `library` is the data frame's own library, or None where there was no data frame.
@@ -43,7 +44,7 @@ def columns_of(
     table: object,
     wanted: tuple[str, ...],
     names: Mapping[str, str] | None = None,
-) -> Columns:
+) -> TableColumns:
     """The wanted columns of a data frame, or of an iterable of tuples in the order of `wanted`.
 
     Raises EncodingError for a table without these columns or of another kind, and MissingExtraError
@@ -64,12 +65,12 @@ def columns_of(
             raise EncodingError(f"{TABLE}: row {number} is not ({', '.join(wanted)})")
         for column, cell in zip(columns, cells, strict=True):
             column.append(cell)
-    return Columns(dict(zip(wanted, columns, strict=True)))
+    return TableColumns(dict(zip(wanted, columns, strict=True)))
 
 
 def _columns_of_frame(
     table: object, wanted: tuple[str, ...], names: Mapping[str, str] | None
-) -> Columns:
+) -> TableColumns:
     with needed_by("a data frame"):
         import narwhals as nw
     try:
@@ -79,6 +80,23 @@ def _columns_of_frame(
         raise EncodingError(f"{TABLE}: {kind} is no data frame that narwhals reads") from None
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
-    found = find_columns([str(name) for name in frame.columns], names, TABLE, wanted)
-    library = nw.get_native_namespace(frame)
-    return Columns({what: frame[name].to_list() for what, name in found.items()}, library)
+    header = [str(name) for name in frame.columns]
+    columns = named_columns(names)
+    try:
+        found = {what: columns.required(Role(what), header, TABLE) for what in wanted}
+    except EncodingError as error:
+        # The message is the command's; here the option is an argument, a mapping.
+        advice = re.sub(r"--columns (\w+)=NAME", r'columns={"\1": NAME}', str(error))
+        raise EncodingError(advice) from None
+    cells = {what: frame[frame.columns[number]].to_list() for what, number in found.items()}
+    return TableColumns(cells, nw.get_native_namespace(frame))
+
+
+def named_columns(names: Mapping[str, str] | None) -> Columns:
+    """The columns that the user named, by what they hold; EncodingError for another mapping."""
+    if names is not None and not isinstance(names, Mapping):
+        raise EncodingError(f"columns: {type(names).__name__} where a mapping belongs")
+    for what in names or ():
+        if what not in ("user", "item", "rating"):
+            raise EncodingError(f"columns: {str(what)[:40]!a} is not user, item or rating")
+    return Columns({Role(what): str(name) for what, name in (names or {}).items()})
