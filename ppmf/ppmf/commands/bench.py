@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, options, run_report
-from ppmf.bench import calibration, spu, tables
+from ppmf import console, options, outputs, run_report
+from ppmf.bench import calibration, plots, spu, tables
 from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
@@ -150,6 +150,11 @@ def bench(
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
+    data = None if data_path is None else rating_sources.ratings_file(data_path)
+    for name in (RESULTS, *plots.NAMES):
+        outputs.check(out / name, (data, costs))
+    if calibrate:
+        outputs.check(costs, (data,))
     measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
     source = rating_sources.find(data_path, announce=console.say, note=console.note)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console
+from ppmf import console, outputs
 from ppmf.docstring_help import add
 from ppmf_conformance import (
     adapter_check,
@@ -31,6 +31,9 @@ from ppmf_spec.files import write_atomically
 
 _SHOWN = 20
 """The number of failures that are printed; the report has all."""
+
+REPORTS = _RESULTS, _JUNIT, _PAGE = ("results.ndjson", "junit.xml", "index.html")
+"""The files of a report."""
 
 HELLO_SECONDS = 30.0
 """The least seconds for the introduction, because a runtime may take long to start."""
@@ -94,14 +97,17 @@ def run(
         read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
     )
+    if report_to is not None:
+        report_to.mkdir(parents=True, exist_ok=True)
+        for name in REPORTS:
+            outputs.check(report_to / name, (known_failures, *map(Path, command)))
     context = Context(version(), shipped.digest, requirement_titles.titles())
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
         on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
         writer = None
         if report_to is not None:
-            report_to.mkdir(parents=True, exist_ok=True)
-            path = report_to / "results.ndjson"
+            path = report_to / _RESULTS
             writer = stack.enter_context(ndjson.Writer(path, context, command))
             on_hello, on_result = writer.hello, writer.result
         bars = stack.enter_context(console.bars())
@@ -118,8 +124,8 @@ def run(
             writer.summary(summary)
     if report_to is not None:
         found = Report(context, summary)
-        write_atomically(report_to / "junit.xml", junit.render(found))
-        write_atomically(report_to / "index.html", html_page.render(found))
+        write_atomically(report_to / _JUNIT, junit.render(found))
+        write_atomically(report_to / _PAGE, html_page.render(found))
     if as_json:
         _put_json(summary, context, report_to)
     else:
