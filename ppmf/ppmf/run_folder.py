@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from ppmf import console, outputs, run_report
+from ppmf.ending import EndedError
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.processes import RunResult
@@ -109,7 +110,7 @@ class RunFolder:
         except BaseException as error:
             if not resumable(self.checkpoints):
                 discard(self.checkpoints)
-            elif isinstance(error, KeyboardInterrupt | PeerError):
+            elif isinstance(error, KeyboardInterrupt | EndedError | PeerError):
                 console.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
             raise
 
