@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _NAMES = ("SIGTERM", "SIGHUP")  # Python itself raises KeyboardInterrupt for SIGINT
 
@@ -32,7 +33,7 @@ def raised() -> Iterator[None]:
     A signal that is ignored (as `nohup` asks for) stays so. Without the main thread, which alone
     may set handlers, nothing is changed.
     """
-    before = {}
+    before: dict[signal.Signals, Any] = {}
 
     def end(number: int, _: FrameType | None) -> None:
         for one in before:

@@ -17,6 +17,9 @@ from ppmf.commands import train as training
 from ppmf.data import rating_sources
 from ppmf_costs.unit_costs import SHIPPED, UnitCosts
 
+_LONGEST = 30 * 86_400
+"""The most seconds of a limit."""
+
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 
 
@@ -27,6 +30,13 @@ class Part(StrEnum):
     SPU = "spu"
     PAPER = "paper"
     SCALING = "scaling"
+
+
+def _limit(seconds: float) -> float:
+    """The seconds that SPU may take. Raises typer.BadParameter for what no clock can wait for."""
+    if not 0 < seconds <= _LONGEST:
+        raise typer.BadParameter(f"{seconds:g} is not between 0 and {_LONGEST:,} seconds")
+    return seconds
 
 
 def bench(
@@ -100,7 +110,10 @@ def bench(
     limit: Annotated[
         float,
         typer.Option(
-            "--spu-limit", metavar="SECONDS", help="How long SPU may take for a piece of work."
+            "--spu-limit",
+            metavar="SECONDS",
+            callback=_limit,
+            help="How long SPU may take for a piece of work.",
         ),
     ] = 3600.0,
     calibrate: Annotated[

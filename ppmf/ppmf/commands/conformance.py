@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,11 +22,12 @@ from ppmf_conformance import (
     version,
 )
 from ppmf_conformance.cases import Case, Vectors
-from ppmf_conformance.deadline import Deadlines
+from ppmf_conformance.deadline import Deadlines, checked
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
 from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
-from ppmf_conformance.results import Exit, Result, Summary, reproduction
+from ppmf_conformance.results import Exit, Outcome, Result, Summary, reproduction
+from ppmf_conformance.visible_text import visible
 from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
 
@@ -43,6 +45,20 @@ app = typer.Typer(rich_markup_mode=None)
 Command = Annotated[
     list[str],
     typer.Argument(metavar="-- CMD [ARGS]...", help="The adapter.", show_default=False),
+]
+
+
+def _deadline(seconds: float) -> float:
+    """The seconds of an option, checked."""
+    try:
+        return checked(seconds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Seconds = Annotated[
+    float,
+    typer.Option("--deadline", metavar="SECONDS", callback=_deadline, help="For one answer."),
 ]
 Only = Annotated[
     list[str],
@@ -71,9 +87,7 @@ def run(
         Path | None,
         typer.Option("--report", metavar="DIR", help="Where to write the reports."),
     ] = None,
-    deadline: Annotated[
-        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
-    ] = 30.0,
+    deadline: Seconds = 30.0,
     as_json: console.Json = False,
 ) -> int:
     """Ask an implementation every case that it declares.
@@ -160,10 +174,18 @@ def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
     """Print the results."""
     if summary.hello is not None:
         hello = summary.hello
-        typer.echo(f"{hello.name} {hello.version} ({hello.language})")
+        typer.echo(visible(f"{hello.name} {hello.version} ({hello.language})"))
+        for line in cases.unknown_features(hello.features, shipped.cases):
+            typer.echo(line)
     if summary.refusal:
         typer.echo(f"{shlex.join(summary.command)}: {summary.refusal}")
-    failures = [result for result in summary.results if result.verdict in ("fail", "fixed")]
+    # What was refused as a whole has been said, and is no failure of each case.
+    failures = [
+        result
+        for result in summary.results
+        if result.fails
+        and not (result.outcome is Outcome.NOT_RUN and result.detail == summary.refusal)
+    ]
     for result in failures[:_SHOWN]:
         typer.echo(f"{result.outcome.value:9} {result.case.id}: {_why(result)}")
         typer.echo(f"          {reproduction(result.case.id, summary.command)}")
@@ -184,9 +206,7 @@ def _why(result: Result) -> str:
 
 def check_adapter(
     command: Command,
-    deadline: Annotated[
-        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
-    ] = 30.0,
+    deadline: Seconds = 30.0,
     as_json: console.Json = False,
 ) -> int:
     """Check an adapter by itself: its lines, their order and its end, but not its arithmetic.
@@ -222,12 +242,14 @@ def vectors(
     Examples:
       ppmf conformance vectors --only 'step/*'
       ppmf conformance vectors out && cd out && sha256sum -c SHA256SUMS
+      ppmf conformance vectors out --only 'step/*'
     """
     shipped = cases.shipped()
+    for one in only:
+        if not shipped.pick([one]):
+            raise RangeError(f"--only {one}: no case of that id")
+    picked = shipped.pick(only)
     if to is None:
-        picked = shipped.pick(only)
-        if not picked:
-            raise RangeError(f"--only {' '.join(only)}: no case of that id")
         if as_json:
             _put_vectors(picked, shipped.digest, None)
             return
@@ -237,12 +259,16 @@ def vectors(
         )
         return
     to.mkdir(parents=True, exist_ok=True)
-    for name, content in cases.files_of_vectors().items():
+    copied = cases.files_of_vectors(only)
+    for name, content in copied.items():
         write_atomically(to / name, content)
+    digest = hashlib.sha256(copied[cases.DIGESTS]).hexdigest()
     if as_json:
-        _put_vectors(shipped.cases, shipped.digest, to)
+        _put_vectors(picked, digest, to)
         return
-    typer.echo(f"{len(shipped.cases)} cases, sha256 {shipped.digest}")
+    typer.echo(f"{len(picked)} cases, sha256 {digest}")
+    if only:
+        console.note(f"a part of the vectors, whose own digest is {shipped.digest}")
 
 
 def _put_vectors(listed: Sequence[Case], digest: str, folder: Path | None) -> None:
