@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from contextlib import suppress
@@ -94,12 +93,10 @@ def _write_in_place(path: Path, content: bytes) -> None:
 
 def _replace(path: Path, content: bytes, old: os.stat_result | None) -> None:
     """Write a regular file that is `old` now, or not there."""
-    # The name is short, because the user's may be as long as the system allows.
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial: Path | None = None
     try:
         # Until it has the old file's mode nobody else may read what the old file may hide.
-        mode = 0o666 if old is None else 0o600
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+        partial, descriptor = _new_beside(path, 0o666 if old is None else 0o600)
         with os.fdopen(descriptor, "wb") as file:
             if old is not None:
                 _pass_on(old, partial)
@@ -112,8 +109,20 @@ def _replace(path: Path, content: bytes, old: os.stat_result | None) -> None:
             raise
         _write_in_place(path, content)
     finally:
-        with suppress(OSError):  # an error above says more
-            partial.unlink()
+        if partial is not None:
+            with suppress(OSError):  # an error above says more
+                partial.unlink()
+
+
+def _new_beside(path: Path, mode: int) -> tuple[Path, int]:
+    """A new file in the folder of `path`, and its descriptor, which is open for writing."""
+    number = 0
+    while True:
+        # The name is short, because the user's may be as long as the system allows.
+        new = path.with_name(f".{os.getpid()}-{number}.partial")
+        with suppress(FileExistsError):
+            return new, os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+        number += 1
 
 
 def _pass_on(old: os.stat_result, new: Path) -> None:
