@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ppmf_conformance import line_protocol
+from ppmf_conformance import line_protocol, party_runs
 from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
-from ppmf_conformance.cases import Case
+from ppmf_conformance.cases import Case, unknown_features
 from ppmf_conformance.deadline import Deadline, Deadlines
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 
@@ -68,11 +68,10 @@ class _AskedAdapter:
 
 
 def _known(hello: Hello, cases: Sequence[Case]) -> None:
-    known = {feature for case in cases for feature in case.features}
-    strange = hello.features - known
+    strange = unknown_features(hello.features, cases)
     if strange:
-        raise ProtocolError(f"no case asks for the feature {min(strange)}")
-    if not hello.features & known and not hello.roles:
+        raise ProtocolError("; ".join(strange))
+    if not hello.features and not hello.roles:
         raise ProtocolError("declares no feature and no role: there is nothing to ask")
 
 
@@ -86,6 +85,9 @@ def _one_of_each(hello: Hello, cases: Sequence[Case]) -> list[Case]:
     """The first case of each operation that is declared and is one call."""
     first: dict[str, Case] = {}
     for case in cases:
+        # A whole run is not a call: nobody is asked `party.run` itself (chapter 7).
+        if party_runs.has(case):
+            continue
         if case.op in case.features and case.features <= hello.features:
             first.setdefault(case.op, case)
     return list(first.values())

@@ -82,7 +82,7 @@ class AdapterProcess:
         try:
             line = self._lines.get(timeout=deadline.left())
         except queue.Empty:
-            raise HangError(f"no answer within {deadline.seconds:g} s") from None
+            raise HangError(f"no answer within {deadline.seconds:g} s{self._said()}") from None
         if not line:
             raise CrashError(self._how_it_ended())
         if len(line) > line_protocol.MAX_LINE:
@@ -128,9 +128,12 @@ class AdapterProcess:
         except subprocess.TimeoutExpired:
             return "closed its output"
         self._threads[2].join(timeout=5)
+        return f"ended with exit status {status}{self._said()}"
+
+    def _said(self) -> str:
+        """The last line of its standard error, if it wrote any."""
         last = self._stderr.decode("utf-8", "replace").strip().splitlines()
-        said = f"; its last words: {last[-1][:200]}" if last else ""
-        return f"ended with exit status {status}{said}"
+        return f"; its last words: {last[-1][:200]}" if last else ""
 
     def _write(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -111,6 +112,19 @@ def digests(folder: Path | Traversable) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
+def unknown_features(declared: Iterable[str], cases: Iterable[Case]) -> list[str]:
+    """A line for each declared feature that no case asks for, with the nearest that one does
+    (PPMF-CON-025).
+    """
+    known = {feature for case in cases for feature in case.features}
+    lines = []
+    for name in sorted(set(declared) - known):
+        near = get_close_matches(name, sorted(known), n=1)
+        meant = f"; is {near[0]} meant?" if near else ""
+        lines.append(f"no case asks for the feature {name}{meant}")
+    return lines
+
+
 def _check_ids(cases: Iterable[Case]) -> None:
     seen: set[str] = set()
     for case in cases:
@@ -121,11 +135,35 @@ def _check_ids(cases: Iterable[Case]) -> None:
         seen.add(case.id)
 
 
-def files_of_vectors() -> dict[str, bytes]:
-    """The content of every file that is needed to use the vectors without this suite, by name."""
+def files_of_vectors(patterns: Sequence[str] = ()) -> dict[str, bytes]:
+    """The content of every file that is needed to use the vectors without this suite, by name.
+
+    With globs, only the cases whose id matches one of them, and a list of files that fits.
+    """
     here = files(__package__)
     names = [*digests(here / "vectors"), DIGESTS]
     found = {name: (here / "vectors" / name).read_bytes() for name in names}
     for schema_file in ("vectors.schema.json", "protocol.schema.json"):
         found[schema_file] = (here / "schemas" / schema_file).read_bytes()
+    if patterns:
+        for name in names[:-1]:
+            part = _part(found.pop(name), patterns)
+            if part:
+                found[name] = part
+        found[DIGESTS] = "".join(
+            f"{hashlib.sha256(found[name]).hexdigest()}  {name}\n"
+            for name in names[:-1]
+            if name in found
+        ).encode()
     return found
+
+
+def _part(content: bytes, patterns: Sequence[str]) -> bytes:
+    """A file of vectors with some of its cases alone, in the same layout; empty without any."""
+    *head, first = content.split(b"\n  {", 1)[0].split(b"\n")
+    table = json_text.loads(content, DIGESTS)
+    picked = [c for c in table["cases"] if any(matches(c["id"], p) for p in patterns)]
+    if not picked:
+        return b""
+    lines = ",\n".join(f"  {json_text.line(case)}" for case in picked)
+    return b"\n".join([*head, first]) + f"\n{lines}\n ]\n}}\n".encode()

@@ -3,8 +3,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
+
+LEAST, MOST = 0.05, 86_400.0
+"""The seconds that a deadline may have: less ends every adapter, and more is no deadline."""
+
+
+def checked(seconds: float) -> float:
+    """A deadline that a person asks for. Raises ValueError for one that no clock can keep."""
+    if math.isnan(seconds) or not LEAST <= seconds <= MOST:
+        raise ValueError(f"{seconds:g} is not between {LEAST:g} and {MOST:,.0f} seconds")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of known failures, which is strict so that it stays true (PPMF-CON-014).
 
-A line is a glob of case ids, blanks, and the reason; `#` begins a comment line. The first glob that
+A line is a glob of case ids, spaces or tabs, and the reason; a line that begins with `#`, after
+blanks or without, is a comment. The first glob that
 matches a case is the one that excuses it.
 """
 
@@ -28,12 +29,15 @@ def read(path: Path) -> tuple[KnownFailure, ...]:
     """The list in a file. Raises EncodingError, with FILE:LINE, for an entry without a reason."""
     found = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        pattern, _, reason = line.strip().partition(" ")
-        if not reason.strip():
-            raise EncodingError(f"{path}:{number}: a known failure needs a pattern and a reason")
-        found.append(KnownFailure(pattern, reason.strip()))
+        match line.split(maxsplit=1):
+            case [pattern, reason]:
+                found.append(KnownFailure(pattern, reason.strip()))
+            case _:
+                raise EncodingError(
+                    f"{path}:{number}: a known failure needs a pattern and a reason"
+                )
     return tuple(found)
 
 

@@ -25,6 +25,9 @@ ROLES = ("users", "recsys", "csp")
 MAX_LINE = 1 << 26
 """The bytes of the longest line, more than any case needs; it bounds a faulty program."""
 
+_SHOWN = 120
+"""The bytes of a line that are shown when it is not allowed."""
+
 
 class ProtocolError(Exception):
     """A line that the protocol does not allow, which is a fault of the adapter."""
@@ -93,9 +96,9 @@ def _checked(line: bytes, form: str) -> dict[str, Any]:
     try:
         found = json_text.loads(line, f"{form} line")
     except EncodingError as error:
-        raise ProtocolError(f"{error}: {line[:60]!r}") from None
+        raise ProtocolError(f"{error}: {line[:_SHOWN]!r}") from None
     wrong = schema.faults(found, schema.named("protocol"), form)
     if wrong:
-        raise ProtocolError(f"{form} line: {wrong[0]}")
+        raise ProtocolError(f"{form} line: {wrong[0]}: {line[:_SHOWN]!r}")
     checked: dict[str, Any] = found
     return checked

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ppmf_conformance import cases, known_failures
-from ppmf_conformance.deadline import Deadlines
+from ppmf_conformance.deadline import Deadlines, checked
 from ppmf_conformance.results import Outcome, reproduction
 from ppmf_conformance.runner import Conversation, Plan
 
@@ -26,7 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ppmf-target", metavar="CMD", help="the adapter to ask, as one shell word")
     group.addoption("--ppmf-only", metavar="GLOB", action="append", default=[])
     group.addoption("--ppmf-known-failures", metavar="FILE", type=Path)
-    group.addoption("--ppmf-deadline", metavar="SECONDS", type=float, default=30.0)
+    group.addoption("--ppmf-deadline", metavar="SECONDS", type=_seconds, default=30.0)
+
+
+def _seconds(text: str) -> float:
+    """The deadline of the option; argparse makes its usage error of the ValueError."""
+    return checked(float(text))
 
 
 def pytest_collection_modifyitems(
@@ -68,7 +73,9 @@ class Cases(pytest.Collector):
         """The conversation, which is opened when it is first needed."""
         if self._conversation is None:
             self._conversation = Conversation(self.plan)
-            self._conversation.open()
+            if self._conversation.open() is None:
+                # One test that fails says it; a thousand would say no more.
+                self.session.shouldstop = self._conversation.refusal
             self.session.config.add_cleanup(self._conversation.close)
         return self._conversation
 

@@ -20,6 +20,7 @@ from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 from ppmf_conformance.results import Outcome, Result, Summary
+from ppmf_conformance.visible_text import visible
 
 GIVE_UP = 3
 """After so many cases in succession that end the program, or vain starts, it is given up."""
@@ -100,9 +101,10 @@ class Conversation:
             self._in_a_row += 1
             if self._in_a_row >= self._plan.give_up:
                 self.refusal = f"given up after {self._in_a_row} such cases in succession"
-            return _ENDINGS[type(ending)], str(ending)
+            return _ENDINGS[type(ending)], visible(str(ending))
         self._in_a_row = 0
-        return verdict
+        outcome, detail = verdict
+        return outcome, visible(detail)
 
     def close(self) -> None:
         """End the program, if it runs."""
@@ -118,7 +120,7 @@ class Conversation:
                 hello = self._target.hello()
             except (CrashError, HangError, ProtocolError) as ending:
                 self.close()
-                self.refusal = f"no hello: {ending}"
+                self.refusal = f"no hello: {visible(str(ending))}"
                 if isinstance(ending, HangError):
                     return
             else:

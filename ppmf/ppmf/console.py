@@ -9,6 +9,7 @@ as they are, never read as markup.
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ from rich.text import Text
 
 OUT = Console(markup=False, emoji=False, highlight=False)
 ERR = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+_WIDEST = 1_000_000
+"""The width, in columns, of a table that no terminal shows."""
 
 PLAIN_SECONDS = 5.0
 """The least time between two plain lines of progress; it grows to `_PLAIN_AT_MOST`."""
@@ -66,8 +70,8 @@ def set_level(level: Level) -> None:
 
 
 def say(line: str = "", *, style: str = "") -> None:
-    """Print a line of the result on standard output."""
-    OUT.print(line, style=style)
+    """Print a line of the result on standard output; a terminal breaks it between words."""
+    OUT.print(line, style=style, soft_wrap=not OUT.is_terminal)
 
 
 def note(line: str) -> None:
@@ -111,7 +115,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: str 
         shown.add_column(heading, justify="right" if heading in flush else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    OUT.print(shown)
+    _print(shown)
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> None:
@@ -119,7 +123,18 @@ def facts(rows: Iterable[tuple[str, str]]) -> None:
     shown = Table.grid(padding=(0, 2))
     for name, value in rows:
         shown.add_row(name, value)
-    OUT.print(shown)
+    _print(shown)
+
+
+def _print(shown: Table) -> None:
+    """Print a table: as wide as the terminal, or, for a program, with each row on one line."""
+    if OUT.is_terminal:
+        OUT.print(shown)
+        return
+    drawn = io.StringIO()
+    Console(file=drawn, width=_WIDEST, markup=False, emoji=False, highlight=False).print(shown)
+    lines = drawn.getvalue().splitlines()
+    OUT.out("\n".join(line.rstrip() for line in lines))
 
 
 def size(count: int) -> str:

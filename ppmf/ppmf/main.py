@@ -2,7 +2,8 @@
 """The command `ppmf`: its sub-commands, and the one place where an error becomes a line.
 
 Exit status: 0 done and all checks held; 1 a check failed; 2 bad input or usage, or an extra that is
-not installed, one line saying what and where; 70 a fault of this program; 130 interrupted.
+not installed, one line saying what and where; 70 a fault of this program; 130 interrupted,
+129 and 143 ended by SIGHUP and SIGTERM.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from ppmf import console, run_report
+from ppmf import console, ending, run_report
 from ppmf.commands import conformance, evaluate, oracle, params, recommend
 from ppmf.docstring_help import add, add_if_installed
 from ppmf_spec.errors import PpmfError
@@ -130,8 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a title must not stop a run on an old terminal
     try:
-        status = app(arguments, prog_name="ppmf", standalone_mode=False)
-        sys.stdout.flush()
+        with ending.raised():
+            status = app(arguments, prog_name="ppmf", standalone_mode=False)
+            sys.stdout.flush()
     except PpmfError as error:
         return _stop(error.kind, str(error))
     except MissingExtraError as error:
@@ -145,6 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stop("file", f"{name}{error.strerror or error}")
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
+    except ending.EndedError as ended:
+        with suppress(OSError):  # the terminal may be gone
+            print(f"ppmf: ended by {ended}", file=sys.stderr)
+        return ended.status
     except MemoryError:
         return _stop("memory", "this machine has not enough for a run of this size")
     except Exception as error:

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from ppmf import console, run_report
+from ppmf import console, outputs, run_report
+from ppmf.ending import EndedError
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.processes import RunResult
@@ -48,6 +49,21 @@ class RunFolder:
         """The folder of the servers' shares: secret, and removed when the run is finished."""
         return self.path / "checkpoints"
 
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        """The files of an earlier run that a run replaces, besides its checkpoints."""
+        return self.profiles, self.report, *self.transcripts.glob("*.cborseq")
+
+    def check(self, inputs: Iterable[Path | None]) -> None:
+        """Refuse a folder in which the run would replace a file that it reads.
+
+        Raises typer.BadParameter naming the file.
+        """
+        inputs = tuple(inputs)
+        for path in (*self._written, *self.checkpoints.rglob("*")):
+            if path.is_file():
+                outputs.check(path, inputs)
+
     def prepare(self, *, force: bool, record: bool) -> None:
         """Make the folder, with one for transcripts if they are to be recorded.
 
@@ -67,7 +83,7 @@ class RunFolder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         discard(self.checkpoints)
-        for path in (self.profiles, self.report, *self.transcripts.glob("*.cborseq")):
+        for path in self._written:
             path.unlink(missing_ok=True)
         if record:
             self.transcripts.mkdir(exist_ok=True)
@@ -94,7 +110,7 @@ class RunFolder:
         except BaseException as error:
             if not resumable(self.checkpoints):
                 discard(self.checkpoints)
-            elif isinstance(error, KeyboardInterrupt | PeerError):
+            elif isinstance(error, KeyboardInterrupt | EndedError | PeerError):
                 console.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
             raise
 

@@ -177,9 +177,10 @@ class Parameters:
     def from_toml(cls, source: str | Path) -> Self:
         """A parameter set from TOML text (`str`) or from a TOML file (`Path`) (PPMF-PAR-022, -024).
 
-        Names left out take their defaults; an unknown name is refused. The dyadic parameters may
-        be integers, floats or strings in plain decimal notation, and must be dyadic as written:
-        0.1 is refused. Raises `ParametersError` in one line, with the file's name if there is one.
+        Names left out take their defaults; an unknown name is refused, and a byte-order mark at
+        the beginning is passed over. The dyadic parameters may be integers, floats or strings in
+        plain decimal notation, and must be dyadic as written: 0.1 is refused. Raises
+        `ParametersError` in one line, with the file's name if there is one.
         """
         if isinstance(source, str):
             return cls._from_text(source)
@@ -201,7 +202,7 @@ class Parameters:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_TOML_BYTES:
             raise ParametersError(f"the TOML text is longer than {MAX_TOML_BYTES} bytes")
         try:
-            table = tomllib.loads(text, parse_float=_FloatText)
+            table = tomllib.loads(text.removeprefix("\ufeff"), parse_float=_FloatText)
         except (ValueError, RecursionError) as error:
             # A long integer ends in a plain ValueError, deep nesting in a RecursionError.
             raise ParametersError(f"not TOML: {_one_line(str(error))}") from None

@@ -50,7 +50,7 @@ def test_hello_is_read() -> None:
         (HELLO.replace(b'"init"', b'"Init"'), "not of the form"),
         (HELLO[:-1] + b',"roles":[]}', "a member twice"),
         (HELLO[:-1] + b',"more":1}', "unknown member"),
-        (b"\xff" + HELLO, "not JSON"),
+        (b"\xff" + HELLO, "not UTF-8"),
     ],
 )
 def test_a_malformed_hello_is_refused(line: bytes, why: str) -> None:

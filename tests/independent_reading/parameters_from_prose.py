@@ -327,7 +327,7 @@ def from_toml(text: str) -> Parameters:
     if len(text.encode(errors="surrogatepass")) > 65_536:
         raise RefusedError("parameters", "the document must be at most 65536 bytes long")
     try:
-        document = tomllib.loads(text, parse_float=Float)
+        document = tomllib.loads(text.removeprefix("\ufeff"), parse_float=Float)
     except ValueError as error:
         raise RefusedError("parameters", f"no TOML document: {error}") from error
     values = {

@@ -108,6 +108,18 @@ def test_a_dyadic_number_may_be_an_integer_or_negative() -> None:
     )
 
 
+@pytest.mark.req("PPMF-PAR-022")
+def test_a_byte_order_mark_at_the_beginning_is_passed_over(tmp_path: Path) -> None:
+    text = "rank = 2\niterations = 1\n"
+    path = tmp_path / "bom.toml"
+    path.write_text("\ufeff" + text, encoding="utf-8")
+    assert Parameters.from_toml(path) == Parameters.from_toml(text)
+    assert Parameters.from_toml("\ufeff" + text) == Parameters.from_toml(text)
+    for odd in ("\ufeff\ufeff" + text, text + "\ufeff"):
+        with pytest.raises(ParametersError, match="not TOML"):
+            Parameters.from_toml(odd)
+
+
 @pytest.mark.req("PPMF-PAR-022", "PPMF-PAR-023", "PPMF-PAR-024")
 @pytest.mark.parametrize(
     ("text", "message"),

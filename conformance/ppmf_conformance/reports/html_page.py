@@ -10,6 +10,7 @@ from typing import Any
 from ppmf_conformance import json_text
 from ppmf_conformance.reports import Report
 from ppmf_conformance.reports.ndjson import record
+from ppmf_conformance.visible_text import visible
 
 
 def render(report: Report) -> bytes:
@@ -19,7 +20,7 @@ def render(report: Report) -> bytes:
     hello = summary.hello
     name = "an implementation that did not introduce itself"
     if hello is not None:
-        name = f"{hello.name} {hello.version} ({hello.language})"
+        name = visible(f"{hello.name} {hello.version} ({hello.language})")
     data: dict[str, Any] = {
         "name": name,
         "suite": report.context.version,

@@ -96,7 +96,7 @@ class Benchmark:
             found.append({**measured.json(), **self._in_the_clear(measured)})
             if is_paillier(suite):
                 found[-1] |= self._extrapolated(measured)
-        plots.phases(self.out / "phases.svg", self._trainings)
+        plots.phases(self.out / plots.PHASES, self._trainings)
         self._keep("training", found)
 
     def paper(self) -> None:
@@ -145,7 +145,7 @@ class Benchmark:
         series = scaling.measure(base, self.sizes.factors, lambda at: self.run(at, suite))
         self._title(f"Cost against size, {suite}: {base}, each dimension multiplied alone")
         tables.scaling(series)
-        plots.scaling(self.out / "scaling.svg", series)
+        plots.scaling(self.out / plots.SCALING, series)
         kept = {"suite": suite, "base": str(base), "series": [each.json() for each in series]}
         self._keep("scaling", kept)
 
@@ -154,7 +154,7 @@ class Benchmark:
         if self._compared:
             self._title("Side by side")
             tables.compared(self._compared)
-            plots.ratios(self.out / "ratios.svg", {c.work: c.ratio for c in self._compared})
+            plots.ratios(self.out / plots.RATIOS, {c.work: c.ratio for c in self._compared})
             self._keep("compared", [one.json() for one in self._compared])
         console.say()
         console.say(f"Results: {self.out / RESULTS}")

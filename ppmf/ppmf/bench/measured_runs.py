@@ -24,6 +24,7 @@ from ppmf_costs.unit_costs import Sample
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
 from ppmf_secure.transport.recorded_ends import Measure, Progress
+from ppmf_secure.transport.server_process import end_with_parent
 from ppmf_spec import ratings as rating_lists
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
@@ -146,6 +147,7 @@ def by_phase(measures: tuple[Measure, ...], wall: float) -> dict[str, float]:
 
 def _run(ratings: Ratings, params: Parameters, suite: str, report: Connection) -> None:
     """Train, in the process of a run, and report through the pipe."""
+    end_with_parent()
     try:
         with suppress(KeyboardInterrupt):
             started = time.perf_counter()

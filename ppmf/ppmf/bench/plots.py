@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,14 @@ from matplotlib.figure import Figure
 
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.scaling import Series
+from ppmf_spec.files import write_atomically
 
 # the same bytes for the same figures, and text that stays text
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "ppmf", "svg.fonttype": "none"}
+
+
+NAMES = PHASES, SCALING, RATIOS = ("phases.svg", "scaling.svg", "ratios.svg")
+"""The files of the figures."""
 
 
 def phases(path: Path, runs: Sequence[Measured]) -> None:
@@ -74,5 +80,7 @@ def _logarithmic(axes: Axes, factors: Sequence[int]) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    drawn = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    write_atomically(path, drawn.getvalue())

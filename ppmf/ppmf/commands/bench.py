@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, options, run_report
-from ppmf.bench import calibration, spu, tables
+from ppmf import console, options, outputs, run_report
+from ppmf.bench import calibration, plots, spu, tables
 from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
 from ppmf_costs.unit_costs import SHIPPED, UnitCosts
+
+_LONGEST = 30 * 86_400
+"""The most seconds of a limit."""
 
 DEFAULT_SUITES = ("rlwe-8192", "paillier-3072")
 
@@ -27,6 +30,13 @@ class Part(StrEnum):
     SPU = "spu"
     PAPER = "paper"
     SCALING = "scaling"
+
+
+def _limit(seconds: float) -> float:
+    """The seconds that SPU may take. Raises typer.BadParameter for what no clock can wait for."""
+    if not 0 < seconds <= _LONGEST:
+        raise typer.BadParameter(f"{seconds:g} is not between 0 and {_LONGEST:,} seconds")
+    return seconds
 
 
 def bench(
@@ -100,7 +110,10 @@ def bench(
     limit: Annotated[
         float,
         typer.Option(
-            "--spu-limit", metavar="SECONDS", help="How long SPU may take for a piece of work."
+            "--spu-limit",
+            metavar="SECONDS",
+            callback=_limit,
+            help="How long SPU may take for a piece of work.",
         ),
     ] = 3600.0,
     calibrate: Annotated[
@@ -150,6 +163,11 @@ def bench(
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
+    data = None if data_path is None else rating_sources.ratings_file(data_path)
+    for name in (RESULTS, *plots.NAMES):
+        outputs.check(out / name, (data, costs))
+    if calibrate:
+        outputs.check(costs, (data,))
     measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
     source = rating_sources.find(data_path, announce=console.say, note=console.note)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console
+from ppmf import console, outputs
 from ppmf.docstring_help import add
 from ppmf_conformance import (
     adapter_check,
@@ -21,16 +22,20 @@ from ppmf_conformance import (
     version,
 )
 from ppmf_conformance.cases import Case, Vectors
-from ppmf_conformance.deadline import Deadlines
+from ppmf_conformance.deadline import Deadlines, checked
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
 from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
-from ppmf_conformance.results import Exit, Result, Summary, reproduction
+from ppmf_conformance.results import Exit, Outcome, Result, Summary, reproduction
+from ppmf_conformance.visible_text import visible
 from ppmf_spec.errors import RangeError
 from ppmf_spec.files import write_atomically
 
 _SHOWN = 20
 """The number of failures that are printed; the report has all."""
+
+REPORTS = _RESULTS, _JUNIT, _PAGE = ("results.ndjson", "junit.xml", "index.html")
+"""The files of a report."""
 
 HELLO_SECONDS = 30.0
 """The least seconds for the introduction, because a runtime may take long to start."""
@@ -40,6 +45,20 @@ app = typer.Typer(rich_markup_mode=None)
 Command = Annotated[
     list[str],
     typer.Argument(metavar="-- CMD [ARGS]...", help="The adapter.", show_default=False),
+]
+
+
+def _deadline(seconds: float) -> float:
+    """The seconds of an option, checked."""
+    try:
+        return checked(seconds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Seconds = Annotated[
+    float,
+    typer.Option("--deadline", metavar="SECONDS", callback=_deadline, help="For one answer."),
 ]
 Only = Annotated[
     list[str],
@@ -68,9 +87,7 @@ def run(
         Path | None,
         typer.Option("--report", metavar="DIR", help="Where to write the reports."),
     ] = None,
-    deadline: Annotated[
-        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
-    ] = 30.0,
+    deadline: Seconds = 30.0,
     as_json: console.Json = False,
 ) -> int:
     """Ask an implementation every case that it declares.
@@ -94,14 +111,17 @@ def run(
         read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
     )
+    if report_to is not None:
+        report_to.mkdir(parents=True, exist_ok=True)
+        for name in REPORTS:
+            outputs.check(report_to / name, (known_failures, *map(Path, command)))
     context = Context(version(), shipped.digest, requirement_titles.titles())
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
         on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
         writer = None
         if report_to is not None:
-            report_to.mkdir(parents=True, exist_ok=True)
-            path = report_to / "results.ndjson"
+            path = report_to / _RESULTS
             writer = stack.enter_context(ndjson.Writer(path, context, command))
             on_hello, on_result = writer.hello, writer.result
         bars = stack.enter_context(console.bars())
@@ -118,8 +138,8 @@ def run(
             writer.summary(summary)
     if report_to is not None:
         found = Report(context, summary)
-        write_atomically(report_to / "junit.xml", junit.render(found))
-        write_atomically(report_to / "index.html", html_page.render(found))
+        write_atomically(report_to / _JUNIT, junit.render(found))
+        write_atomically(report_to / _PAGE, html_page.render(found))
     if as_json:
         _put_json(summary, context, report_to)
     else:
@@ -154,10 +174,18 @@ def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
     """Print the results."""
     if summary.hello is not None:
         hello = summary.hello
-        typer.echo(f"{hello.name} {hello.version} ({hello.language})")
+        typer.echo(visible(f"{hello.name} {hello.version} ({hello.language})"))
+        for line in cases.unknown_features(hello.features, shipped.cases):
+            typer.echo(line)
     if summary.refusal:
         typer.echo(f"{shlex.join(summary.command)}: {summary.refusal}")
-    failures = [result for result in summary.results if result.verdict in ("fail", "fixed")]
+    # What was refused as a whole has been said, and is no failure of each case.
+    failures = [
+        result
+        for result in summary.results
+        if result.fails
+        and not (result.outcome is Outcome.NOT_RUN and result.detail == summary.refusal)
+    ]
     for result in failures[:_SHOWN]:
         typer.echo(f"{result.outcome.value:9} {result.case.id}: {_why(result)}")
         typer.echo(f"          {reproduction(result.case.id, summary.command)}")
@@ -178,9 +206,7 @@ def _why(result: Result) -> str:
 
 def check_adapter(
     command: Command,
-    deadline: Annotated[
-        float, typer.Option("--deadline", metavar="SECONDS", min=0.05, help="For one answer.")
-    ] = 30.0,
+    deadline: Seconds = 30.0,
     as_json: console.Json = False,
 ) -> int:
     """Check an adapter by itself: its lines, their order and its end, but not its arithmetic.
@@ -216,12 +242,14 @@ def vectors(
     Examples:
       ppmf conformance vectors --only 'step/*'
       ppmf conformance vectors out && cd out && sha256sum -c SHA256SUMS
+      ppmf conformance vectors out --only 'step/*'
     """
     shipped = cases.shipped()
+    for one in only:
+        if not shipped.pick([one]):
+            raise RangeError(f"--only {one}: no case of that id")
+    picked = shipped.pick(only)
     if to is None:
-        picked = shipped.pick(only)
-        if not picked:
-            raise RangeError(f"--only {' '.join(only)}: no case of that id")
         if as_json:
             _put_vectors(picked, shipped.digest, None)
             return
@@ -231,12 +259,16 @@ def vectors(
         )
         return
     to.mkdir(parents=True, exist_ok=True)
-    for name, content in cases.files_of_vectors().items():
+    copied = cases.files_of_vectors(only)
+    for name, content in copied.items():
         write_atomically(to / name, content)
+    digest = hashlib.sha256(copied[cases.DIGESTS]).hexdigest()
     if as_json:
-        _put_vectors(shipped.cases, shipped.digest, to)
+        _put_vectors(picked, digest, to)
         return
-    typer.echo(f"{len(shipped.cases)} cases, sha256 {shipped.digest}")
+    typer.echo(f"{len(picked)} cases, sha256 {digest}")
+    if only:
+        console.note(f"a part of the vectors, whose own digest is {shipped.digest}")
 
 
 def _put_vectors(listed: Sequence[Case], digest: str, folder: Path | None) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, options, oracle_files
+from ppmf import console, options, oracle_files, outputs
+from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
 from ppmf_reference import certified, exact, fixed
 from ppmf_spec import profiles
@@ -59,6 +60,7 @@ def oracle(
       cmp fixed.json run/item_profiles.json
       ppmf oracle reviews.csv.gz --columns item=parent_asin --duplicates last --out fixed.json
     """
+    outputs.check(out, (rating_sources.ratings_file(ratings), params, catalogue, user_list))
     parameters = options.parameters(params)
     training = options.training_ratings(
         ratings,
@@ -73,19 +75,20 @@ def oracle(
     if mode is Mode.FIXED:
         with console.iterations("F_fix", parameters.iterations) as done:
             profiles.write(out, fixed.train(training, parameters, on_iteration=done))
-        console.say(f"F_fix of {size}: {out}")
+        outputs.written(out, f"F_fix of {size}: {out}")
     elif mode is Mode.EXACT:
         _exact(training, parameters, out)
-        console.say(f"F_real of {size}, in exact rationals: {out}")
+        outputs.written(out, f"F_real of {size}, in exact rationals: {out}")
     else:
         enclosure = enclose(training, parameters)
         oracle_files.write_enclosure(out, enclosure, parameters)
         radius = console.power_of_two(enclosure.radius)
-        console.say(f"F_real of {size}, every number within {radius}: {out}")
+        outputs.written(out, f"F_real of {size}, every number within {radius}: {out}")
         if enclosure.undecided:
-            console.say(
+            outputs.written(
+                out,
                 f"{len(enclosure.undecided):,} factors lie on the jump of the binary prox for all "
-                "that can be told: their enclosures hold both branches"
+                "that can be told: their enclosures hold both branches",
             )
 
 

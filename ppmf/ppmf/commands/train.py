@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options
+from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
@@ -110,6 +111,8 @@ def train(
       ppmf audit run/transcripts
     """
     chosen = checked_suite(suite, insecure_test_keys)
+    folder = RunFolder(out)
+    folder.check((rating_sources.ratings_file(ratings), params, catalogue, user_list))
     parameters = options.parameters(params)
     training = options.training_ratings(
         ratings,
@@ -122,7 +125,6 @@ def train(
         console.note(warning)
     tally = predicted(training, parameters, chosen)
     record = _recorded(tally, out) if transcripts is None else transcripts is Record.FULL
-    folder = RunFolder(out)
     folder.prepare(force=force, record=record)
     started = time.monotonic()
     with folder.if_interrupted():

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -77,6 +80,7 @@ def serve(
     pipes: to the other parties. control: for reports to the calling process, each a kind
     ("progress", "refused", "failed" or "done") with its content.
     """
+    end_with_parent()
 
     def tell(kind: str, content: object) -> None:
         with suppress(OSError):  # if the calling process is gone, there is nobody to report to
@@ -107,6 +111,21 @@ def serve(
             tell("failed", (PeerError.kind, crash_text(error)))
         else:
             tell("done", (driver.result, account.measures()))
+
+
+def end_with_parent() -> None:
+    """From now on, end this process as soon as the one that started it is gone, even if killed.
+
+    A server waits for its peer alone most of the time, and would not notice.
+    """
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def crash_text(error: Exception) -> str:

@@ -85,14 +85,15 @@ def from_bristol(text: str, inputs: Sequence[str], outputs: Sequence[str]) -> Ci
     counts, input_widths, output_widths = (_numbers(at, tokens) for at, tokens in lines[:3])
     if len(counts) != 2 or counts[0] != len(lines) - 3 or counts[1] > MAX_WIRES:
         raise EncodingError(
-            f"circuit line 1: not the {len(lines) - 3} gates that follow and at most "
+            f"circuit line {lines[0][0]}: not the {len(lines) - 3} gates that follow and at most "
             f"{MAX_WIRES} wires"
         )
     wires = counts[1]
     _check_widths(lines[1][0], input_widths, len(inputs))
     _check_widths(lines[2][0], output_widths, len(outputs))
-    if sum(input_widths[1:]) + counts[0] != wires or sum(output_widths[1:]) > wires:
-        raise EncodingError("circuit line 1: its wires are not those of the inputs and gates")
+    for (at, _), widths in zip(lines[1:3], (input_widths, output_widths), strict=True):
+        if sum(widths[1:]) > wires:
+            raise EncodingError(f"circuit line {at}: wider than the {wires} wires there are")
 
     b = Builder()
     literals: dict[int, Literal] = {}
@@ -101,6 +102,11 @@ def from_bristol(text: str, inputs: Sequence[str], outputs: Sequence[str]) -> Ci
             literals[len(literals)] = literal
     for at, tokens in lines[3:]:
         _read_gate(b, literals, at, tokens, wires)
+    # Only now, so that a gate of another kind, which may drive several wires, is what is blamed.
+    if len(literals) != wires:
+        raise EncodingError(
+            f"circuit line {lines[0][0]}: its wires are not those of the inputs and gates"
+        )
     ends = [wires - sum(output_widths[1:])]
     for width in output_widths[1:]:
         ends.append(ends[-1] + width)

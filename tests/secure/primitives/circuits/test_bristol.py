@@ -101,7 +101,11 @@ def test_the_smallest_circuit_is_read_and_written() -> None:
         (AND.replace("1 2\n", "2 2\n"), "line 2"),
         (AND.replace("1 2\n", "2 1 1\n"), "line 2"),
         (AND.replace("1 1\n", "1 x\n"), "line 3"),
-        (AND.replace("1 1\n", "1 9\n"), "line 1"),
+        (AND.replace("1 1\n", "1 9\n"), "line 3"),
+        (AND.replace("1 2\n", "1 9\n"), "line 2"),
+        ("\n\n" + AND.replace("1 3\n", "1 4\n"), "line 3"),
+        # MAND drives two wires: the gate is to blame, and not the number of wires.
+        ("1 6\n1 4\n1 2\n\n4 2 0 1 2 3 4 5 MAND\n", "line 5: the operation is none of"),
         (AND.replace("AND", "NAND"), "line 5"),
         (AND.replace("2 1 0 1 2", "2 1 0 2"), "line 5"),
         (AND.replace("2 1 0 1 2", "1 1 0 1 2"), "line 5"),
