@@ -137,19 +137,21 @@ def training_ratings(
     A note says so when a list is taken from the ratings themselves (PPMF-FIX-004).
     """
     file = rating_sources.ratings_file(path)
-    with console.timed("ratings read"):
+    with console.timed("ratings read and checked"):
         raw = rating_tables.read(file, reading, console.note)
-    lists = {
-        role: id_lists.read(given, role, reading.columns)
-        for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue))
-        if given is not None
-    }
-    for role, listed in lists.items():
-        id_lists.check_known(raw, role, listed)
-    grid = Grid(params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max)
-    raw = rating_tables.settled(raw, reading, grid, console.note)
-    users, items = (lists[role].ids if role in lists else None for role in (Role.USER, Role.ITEM))
-    found = ratings.quantise(raw, params, users=users, items=items)
+        lists = {
+            role: id_lists.read(given, role, reading.columns)
+            for role, given in ((Role.USER, user_list), (Role.ITEM, catalogue))
+            if given is not None
+        }
+        for role, listed in lists.items():
+            id_lists.check_known(raw, role, listed)
+        scale = params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max
+        raw = rating_tables.settled(raw, reading, Grid(*scale), console.note)
+        users, items = (
+            lists[role].ids if role in lists else None for role in (Role.USER, Role.ITEM)
+        )
+        found = ratings.quantise(raw, params, users=users, items=items)
     for what, role, option, count in (
         ("user list", Role.USER, "--user-list", found.n_users),
         ("item catalogue", Role.ITEM, "--catalogue", found.n_items),
