@@ -17,7 +17,7 @@ Begin here to build what a test needs:
 
 - inputs: `ratings` makes ratings from a table, `parameter_sets` has a set of each step rule,
   `strategies` draws parameter sets and small problems, `messages` makes a message of any kind,
-  `checkpoints` a checkpoint, `random_circuits` netlists, `lattice_suites` a lattice suite with an
+  `checkpoints` a checkpoint, `random_circuits` netlists, `lattice_schemes` a lattice scheme with an
   owner, `ideal` a suite that encrypts nothing;
 - runs: `toy_runs` trains with three parties in this thread, through `three_parties`, the one place
   where they are put together; `two_servers` runs a sub-protocol between the servers alone;
