@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 from sphinx_needs.data import SphinxNeedsData
 
@@ -59,45 +58,38 @@ def pieces(text: str) -> Iterator[Piece]:
         yield text[end:], None
 
 
-class Links(SphinxPostTransform):
-    """Put references in place of the ids and chapters of a page.
+def link(app: Sphinx, document: nodes.document, page: str) -> None:
+    """Put references in place of the ids, chapters and files that a page names.
 
-    Runs after the requirements were built, and before references are resolved for good.
+    It is called after sphinx-needs has built the boxes and the table of requirements.
     """
-
-    default_priority = 900
-
-    def run(self, **_: object) -> None:
-        """Replace the texts of this page that name a requirement or a chapter."""
-        builder = self.app.builder
-        page = self.env.current_document.docname
-        needs = SphinxNeedsData(self.env).get_needs_view()
-        chapters = {
-            name.removeprefix("spec/")[1]: name
-            for name in self.env.found_docs
-            if re.match(r"spec/0[1-7]-", name)
-        }
-        rows = traces.anchors()
-        for text in list(self.document.findall(nodes.Text)):
-            if _is_left_alone(text):
-                continue
-            found = list(pieces(text.astext()))
-            new: list[nodes.Node] = []
-            for words, target in found:
-                place = None
-                if target in needs:
-                    place = (needs[target]["docname"], target)
-                elif target in chapters:
-                    place = (chapters[target], "")
-                elif target in rows and page != "traces" and _is_of_a_requirement(text):
-                    place = ("traces", rows[target])
-                if place is None or not place[0] or (place == (page, "")):
-                    new.append(nodes.Text(words))
-                else:
-                    child = nodes.Text(words)
-                    new.append(make_refnode(builder, page, place[0], place[1], child))
-            if any(isinstance(node, nodes.reference) for node in new):
-                text.parent.replace(text, new)
+    needs = SphinxNeedsData(app.env).get_needs_view()
+    chapters = {
+        name.removeprefix("spec/")[1]: name
+        for name in app.env.found_docs
+        if re.match(r"spec/0[1-7]-", name)
+    }
+    rows = traces.anchors()
+    for text in list(document.findall(nodes.Text)):
+        if _is_left_alone(text):
+            continue
+        found = list(pieces(text.astext()))
+        new: list[nodes.Node] = []
+        for words, target in found:
+            place = None
+            if target in needs:
+                place = (needs[target]["docname"], target)
+            elif target in chapters:
+                place = (chapters[target], "")
+            elif target in rows and page != "traces" and _is_of_a_requirement(text):
+                place = ("traces", rows[target])
+            if place is None or not place[0] or (place == (page, "")):
+                new.append(nodes.Text(words))
+            else:
+                child = nodes.Text(words)
+                new.append(make_refnode(app.builder, page, place[0], place[1], child))
+        if any(isinstance(node, nodes.reference) for node in new):
+            text.parent.replace(text, new)
 
 
 def _is_of_a_requirement(text: nodes.Text) -> bool:
@@ -123,6 +115,6 @@ def _is_left_alone(text: nodes.Text) -> bool:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the transform."""
-    app.add_post_transform(Links)
+    """Register the step, after those of sphinx-needs, which have the default priority."""
+    app.connect("doctree-resolved", link, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
-from ppmf_docs import traces
+from ppmf_docs import links, traces
 from ppmf_docs.links import pieces
 from tools.packages import ROOT
 
@@ -51,3 +55,45 @@ def test_every_family_of_cases_is_listed() -> None:
     shown = traces.cases()
     for path in (ROOT / "conformance/ppmf_conformance/vectors").glob("*.json"):
         assert f"`{path.stem}`" in shown
+
+
+def built_page(monkeypatch: pytest.MonkeyPatch, *content: nodes.Node) -> nodes.document:
+    """A page of this content, linked as if it were `guide` of a small site."""
+    views = {"PPMF-FIX-021": {"docname": "spec/02-functionality"}}
+    monkeypatch.setattr(links, "SphinxNeedsData", lambda _: SimpleNamespace(get_needs_view=lambda: views))
+    builder = SimpleNamespace(get_relative_uri=lambda _, page: f"{page}.html")
+    found = {"guide", "spec/02-functionality", "spec/04-protocol"}
+    app: Any = SimpleNamespace(builder=builder, env=SimpleNamespace(found_docs=found))
+    document = new_document("guide")
+    document.extend(content)
+    links.link(app, document, "guide")
+    return document
+
+
+def test_prose_leads_to_rules_and_chapters(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "PPMF-FIX-021 of chapter 2, not PPMF-FIX-999, nor chapter 7"
+    document = built_page(monkeypatch, nodes.paragraph("", text))
+    assert document.astext() == text
+    assert [node["refuri"] for node in document.findall(nodes.reference)] == [
+        "spec/02-functionality.html#PPMF-FIX-021",
+        "spec/02-functionality.html",
+    ]
+
+
+def test_titles_links_and_programs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "PPMF-FIX-021"
+    inside = nodes.reference("", text, refuri="elsewhere")
+    kept = nodes.title("", text), nodes.literal_block("", text), nodes.paragraph("", "", inside)
+    document = built_page(monkeypatch, *kept)
+    assert [node["refuri"] for node in document.findall(nodes.reference)] == ["elsewhere"]
+
+
+def test_the_files_in_a_box_lead_to_the_page_that_leads_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def table(*classes: str) -> nodes.table:
+        return nodes.table("", nodes.paragraph("", "ppmf_spec.words"), classes=list(classes))
+
+    document = built_page(monkeypatch, table("need"), table("other"))
+    (reference,) = document.findall(nodes.reference)
+    assert reference["refuri"] == "traces.html#trace-spec-ppmf-spec-words"
