@@ -91,9 +91,10 @@ def test_titles_links_and_programs_stay_as_they_are(monkeypatch: pytest.MonkeyPa
 def test_the_files_in_a_box_lead_to_the_page_that_leads_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def table(*classes: str) -> nodes.table:
-        return nodes.table("", nodes.paragraph("", "ppmf_spec.words"), classes=list(classes))
+    def table(text: str, *classes: str) -> nodes.table:
+        return nodes.table("", nodes.paragraph("", text), classes=list(classes))
 
-    document = built_page(monkeypatch, table("need"), table("other"))
+    tables = table("ppmf_spec.words", "need"), table("ppmf_spec.ids", "other")
+    document = built_page(monkeypatch, *tables)
     (reference,) = document.findall(nodes.reference)
     assert reference["refuri"] == "traces.html#trace-spec-ppmf-spec-words"
