@@ -28,7 +28,7 @@ def titles() -> dict[str, str]:
 
 
 def sentences() -> dict[str, str]:
-    """The text of every requirement that a case names: what it demands, as its chapter writes it."""
+    """The text of every requirement that a case names, as its chapter writes it."""
     return {name: one["text"] for name, one in _read().items()}
 
 

@@ -97,7 +97,9 @@ class Conversation:
         if self.refusal or target is None or hello is None:
             return Outcome.NOT_RUN, self.refusal
         try:
-            verdict = party_runs.play(case, target) if party_runs.has(case) else self._one(case, target)
+            verdict = (
+                party_runs.play(case, target) if party_runs.has(case) else self._one(case, target)
+            )
         except (CrashError, HangError, ProtocolError) as ending:
             self.close()
             self._in_a_row += 1

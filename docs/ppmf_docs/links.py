@@ -2,9 +2,9 @@
 """An extension of Sphinx: requirement ids and chapters become links wherever a page names them.
 
 `PPMF-FIX-021` in prose, in a table or in code text leads to the requirement, and so does the short
-form of a list (`PPMF-GCB-001 to -005, -008`). "chapter 4" leads to the page of that chapter. A test file
-or a module below a requirement leads to its row of the page `traces`, which leads back. Titles,
-links, and blocks of program text stay as they are, and so does what a page says of itself.
+form of a list (`PPMF-GCB-001 to -005, -008`). "chapter 4" leads to the page of that chapter. A test
+file or a module below a requirement leads to its row of the page `traces`, which leads back.
+Titles, links, and blocks of program text stay as they are, and so does what a page says of itself.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page "From tests and code to requirements": `spec/trace.json` and the vectors, read backwards."""
+"""The page "From tests and code to requirements": the trace and the vectors, read backwards."""
 
 from __future__ import annotations
 

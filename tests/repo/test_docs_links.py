@@ -60,7 +60,9 @@ def test_every_family_of_cases_is_listed() -> None:
 def built_page(monkeypatch: pytest.MonkeyPatch, *content: nodes.Node) -> nodes.document:
     """A page of this content, linked as if it were `guide` of a small site."""
     views = {"PPMF-FIX-021": {"docname": "spec/02-functionality"}}
-    monkeypatch.setattr(links, "SphinxNeedsData", lambda _: SimpleNamespace(get_needs_view=lambda: views))
+    monkeypatch.setattr(
+        links, "SphinxNeedsData", lambda _: SimpleNamespace(get_needs_view=lambda: views)
+    )
     builder = SimpleNamespace(get_relative_uri=lambda _, page: f"{page}.html")
     found = {"guide", "spec/02-functionality", "spec/04-protocol"}
     app: Any = SimpleNamespace(builder=builder, env=SimpleNamespace(found_docs=found))

@@ -60,7 +60,11 @@ def test_one_row_more_than_the_largest_is_refused() -> None:
 
 
 def test_the_founding_paper_is_named_where_it_is_called_so() -> None:
-    for page in (ROOT / "README.md", ROOT / "spec" / "01-problem.md", ROOT / "benchmarks/README.md"):
+    for page in (
+        ROOT / "README.md",
+        ROOT / "spec" / "01-problem.md",
+        ROOT / "benchmarks/README.md",
+    ):
         text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
         assert "Nikolaenko" in text, page.name
         assert "CCS 2013" in text, page.name
