@@ -77,7 +77,7 @@ def link(app: Sphinx, document: nodes.document, page: str) -> None:
         new: list[nodes.Node] = []
         for words, target in found:
             place = None
-            if target in needs:
+            if target is not None and target in needs:
                 place = (needs[target]["docname"], target)
             elif target in chapters:
                 place = (chapters[target], "")

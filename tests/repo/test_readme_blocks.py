@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -61,7 +61,7 @@ def test_the_walk_through_writes_the_transcripts_that_it_audits() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_and_option_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     path = ["ppmf"]
     while words and hasattr(command, "commands"):
         path.append(words[0])

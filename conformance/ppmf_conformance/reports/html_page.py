@@ -70,8 +70,8 @@ def claim(report: Report) -> str:
         [
             visible(f"{hello.name} {hello.version} ({hello.language})"),
             f"suite {report.context.version}, vectors SHA-256 {report.context.vectors}",
-            visible(f"features: {', '.join(sorted(hello.features)) or 'none'}"),
-            visible(f"roles: {', '.join(hello.roles) or 'none'}"),
+            visible(f"features: {', '.join(sorted(hello.features)) or 'none'}", LIMIT),
+            visible(f"roles: {', '.join(hello.roles) or 'none'}", LIMIT),
             f"cases: {counts}",
             f"known failures: {'; '.join(known) or 'none'}",
         ]
