@@ -25,6 +25,7 @@ extensions = [
     "sphinx_needs",
     "ppmf_docs.computed",
     "ppmf_docs.docstrings",
+    "ppmf_docs.links",
     "ppmf_docs.mathml",
 ]
 # docs/spec points at the specification itself: one text, read here and in the repository.
@@ -38,7 +39,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "substitution", "attrs_inline"]
+myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 TRACE: dict[str, dict[str, Any]] = json.loads((ROOT / "spec" / "trace.json").read_text())
@@ -105,8 +107,9 @@ needs_layouts = {
 needs_default_layout = "requirement"
 
 html_theme = "furo"
-html_title = "ppmf"
+html_title = f"ppmf {version}"
 html_static_path = ["_static"]
+html_show_sphinx = False
 html_css_files = ["ppmf.css"]
 html_math_renderer = "mathml"  # formulas without a script or font from elsewhere
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The titles of requirements, kept in a file because an installed suite has no chapters."""
+"""Requirements' titles and sentences, in a file because an installed suite has no chapters."""
 
 from __future__ import annotations
 
@@ -15,16 +15,28 @@ FILE = "requirements.json"
 
 
 @cache
+def _read() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json_text.loads(
+        (files(__package__) / FILE).read_bytes(), FILE
+    )
+    return found
+
+
 def titles() -> dict[str, str]:
     """The title of every requirement that a case names."""
-    found: dict[str, str] = json_text.loads((files(__package__) / FILE).read_bytes(), FILE)
-    return found
+    return {name: one["title"] for name, one in _read().items()}
+
+
+def sentences() -> dict[str, str]:
+    """The text of every requirement that a case names, as its chapter writes it."""
+    return {name: one["text"] for name, one in _read().items()}
 
 
 def render(chapters: Path, named: Iterable[str]) -> bytes:
     """The file's content, from the chapters in a folder; KeyError for an id that is not there."""
     known = in_folder(chapters)
-    lines = [
-        f" {json_text.line(name)}: {json_text.line(known[name].title)}" for name in sorted(named)
-    ]
+    lines = []
+    for name in sorted(named):
+        one = {"title": known[name].title, "text": known[name].text}
+        lines.append(f" {json_text.line(name)}: {json_text.line(one)}")
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8")

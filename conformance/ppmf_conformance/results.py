@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from ppmf_conformance.cases import Case
-from ppmf_conformance.line_protocol import Hello
+from ppmf_conformance.line_protocol import Answer, Hello
 
 
 class Outcome(StrEnum):
@@ -47,6 +47,7 @@ class Result:
 
     known: the reason in the list of known failures; None if the case is not on the list.
     milliseconds: the time that the answer took, the only member in which two runs may differ.
+    answer: what was answered; None where there was none, and for a case of several calls.
     """
 
     case: Case
@@ -54,6 +55,7 @@ class Result:
     detail: str
     milliseconds: int
     known: str | None = None
+    answer: Answer | None = None
 
     @property
     def verdict(self) -> str:

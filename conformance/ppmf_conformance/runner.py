@@ -18,7 +18,7 @@ from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import DEADLINES, Deadlines
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
-from ppmf_conformance.line_protocol import Hello, ProtocolError
+from ppmf_conformance.line_protocol import Answer, Hello, ProtocolError
 from ppmf_conformance.results import Outcome, Result, Summary
 from ppmf_conformance.visible_text import visible
 
@@ -60,7 +60,7 @@ def run(
             outcome, detail = asked.ask(case)
             spent = round(1000 * (time.monotonic() - started))
             excuse = known_failures.reason(case.id, plan.known)
-            result = Result(case, outcome, detail, spent, excuse)
+            result = Result(case, outcome, detail, spent, excuse, asked.answer)
             summary.results.append(result)
             on_result(result)
     finally:
@@ -78,6 +78,7 @@ class Conversation:
         self._hello: Hello | None = None
         self._in_a_row = 0
         self.refusal = ""
+        self.answer: Answer | None = None
 
     def open(self) -> Hello | None:
         """Start the program; returns its introduction, or None when there is none."""
@@ -85,7 +86,8 @@ class Conversation:
         return self._hello
 
     def ask(self, case: Case) -> tuple[Outcome, str]:
-        """The outcome of one case."""
+        """The outcome of one case. `answer` is then what was answered to it, if it is one call."""
+        self.answer = None
         hello = self._hello
         if hello is not None and not declared(case, hello):
             return Outcome.UNDECLARED, ""
@@ -95,7 +97,9 @@ class Conversation:
         if self.refusal or target is None or hello is None:
             return Outcome.NOT_RUN, self.refusal
         try:
-            verdict = party_runs.play(case, target) if party_runs.has(case) else _one(case, target)
+            verdict = (
+                party_runs.play(case, target) if party_runs.has(case) else self._one(case, target)
+            )
         except (CrashError, HangError, ProtocolError) as ending:
             self.close()
             self._in_a_row += 1
@@ -111,6 +115,10 @@ class Conversation:
         if self._target is not None:
             self._target.close()
             self._target = None
+
+    def _one(self, case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
+        self.answer = target.run(case.id, case.op, case.given)
+        return judge(case, self.answer)
 
     def _start(self) -> None:
         """Start the program, several times if need be; sets `refusal` if it cannot be had."""
@@ -132,7 +140,3 @@ class Conversation:
 def declared(case: Case, hello: Hello) -> bool:
     """Whether an implementation declares all that a case needs (PPMF-CON-005)."""
     return case.features <= hello.features and party_runs.roles(case) <= set(hello.roles)
-
-
-def _one(case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
-    return judge(case, target.run(case.id, case.op, case.given))

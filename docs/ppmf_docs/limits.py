@@ -7,9 +7,12 @@ from functools import cache
 
 import numpy as np
 
+from ppmf.commands.train import LATTICE
 from ppmf_docs.tables import count, table
 from ppmf_docs.toy_training import RATINGS, STARS
 from ppmf_reference import fixed, ratings_from
+from ppmf_secure.protocols.ratings_product import orientations
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -20,18 +23,35 @@ SETTING = Parameters(rank=2, iterations=2)
 
 
 @cache
-def largest_rows() -> str:
-    """The number of rows that a side may have with default parameters: exact, by bisection."""
+def largest_rows(suite: str) -> int:
+    """The number of rows that both sides may have with default parameters: exact, by bisection.
+
+    suite: a cipher suite's name. What stops a larger run is the ring (PPMF-PAR-015 to
+    PPMF-PAR-018) or the suite's ciphertexts (PPMF-SES-003), whichever comes first.
+    """
+    products = cipher_suite(suite).products
     low, high = 1, 1 << 31
     while high - low > 1:
         middle = (low + high) // 2
         try:
             bounds(Parameters(), middle, middle)
+            for orientation in orientations(Parameters(), middle, middle):
+                products.check(orientation.layout)
         except ParametersError:
             high = middle
         else:
             low = middle
-    return count(low)
+    return low
+
+
+def largest_rows_of_the_default_suite() -> str:
+    """What the default cipher suite allows."""
+    return count(largest_rows(LATTICE))
+
+
+def largest_rows_of_paillier() -> str:
+    """What the ring allows; the Paillier suites set no limit of their own below it."""
+    return count(largest_rows("paillier-3072"))
 
 
 def unrated() -> str:

@@ -20,7 +20,9 @@ SUITE = cases.shipped()
 
 def report(folder: Path, name: str, *patterns: str) -> tuple[Report, Path]:
     """A run of a broken adapter, and its NDJSON."""
-    context = Context("1", SUITE.digest, requirement_titles.titles())
+    context = Context(
+        "1", SUITE.digest, requirement_titles.titles(), requirement_titles.sentences()
+    )
     path = folder / f"{name}.ndjson"
     plan = runner.Plan(broken(name), SUITE.pick(patterns))
     with ndjson.Writer(path, context, plan.command) as writer:
@@ -76,3 +78,37 @@ def test_the_page_needs_no_other_file_and_holds_every_case(tmp_path: Path) -> No
     table = json.loads(data)
     assert len(table["cases"]) == len(found.summary.results)
     assert table["titles"]["PPMF-FIX-003"] == "Order of rows"
+    assert "ascending order of id" in table["sentences"]["PPMF-FIX-003"]
+    assert table["vectors"] == SUITE.digest
+
+
+@pytest.mark.req("PPMF-CON-001")
+def test_the_page_has_a_claim_with_all_that_it_must_name(tmp_path: Path) -> None:
+    found, _ = report(tmp_path, "wrong-row-order", "ratings/*")
+    claim = html_page.claim(found)
+    hello = found.summary.hello
+    assert hello is not None
+    for text in ("suite 1", SUITE.digest, *hello.features, "known failures: none"):
+        assert text in claim
+    assert "roles:" in claim
+
+
+def test_a_failed_case_has_its_input_and_both_outputs(tmp_path: Path) -> None:
+    found, _ = report(tmp_path, "wrong-row-order", "ratings/*")
+    text = html_page.render(found).decode()
+    data = text.partition('id="data">')[2].partition("</script>")[0]
+    by_id = {case["id"]: case for case in json.loads(data)["cases"]}
+    failed = [result for result in found.summary.results if result.fails]
+    assert failed
+    for result in failed:
+        shown = by_id[result.case.id]
+        assert json.loads(shown["in"]) == result.case.given
+        assert json.loads(shown["expected"]) == result.case.expect
+        assert result.answer is not None
+        assert json.loads(shown["answered"])["out"] == result.answer.out
+    for result in found.summary.results:
+        assert ("in" in by_id[result.case.id]) == (result.verdict not in ("pass", "undeclared"))
+
+
+def test_a_long_value_is_cut_and_says_so() -> None:
+    assert html_page.shortened("a" * 20, limit=8) == "aaaaaaaa… (20 characters)"

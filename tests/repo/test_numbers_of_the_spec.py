@@ -270,7 +270,7 @@ NOT_DERIVED = (
     r"Apache-2\.0|(?:SHAKE|SHA|AES)-?\d+|HKDF-SHA256|X25519|Curve25519|Poly1305|SHA256",
     r"`?(?:rlwe|paillier)-\d+(?:-insecure)?`?|[Dd]egree 8192",
     # sources, and what is quoted from them
-    r"(?:RFC|SP|NeurIPS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
+    r"(?:RFC|SP|NeurIPS|CCS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
     r"Mathematical Programming 146, 2014",
     r"section [\d.]+|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
     r"\\log_2 q \\le 21[48]\$|21[48] (?:is quoted )?from",

@@ -8,7 +8,7 @@ while the run goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ppmf_conformance.results import Summary
 
@@ -17,12 +17,14 @@ from ppmf_conformance.results import Summary
 class Context:
     """The facts of the suite that a report states.
 
-    version: the version of the suite; vectors: their digest; titles: the title of each requirement.
+    version: the version of the suite; vectors: their digest; titles and sentences: those of each
+    requirement, by its id.
     """
 
     version: str
     vectors: str
     titles: Mapping[str, str]
+    sentences: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,11 @@ from typing import Any
 from ppmf_conformance import json_text
 from ppmf_conformance.reports import Report
 from ppmf_conformance.reports.ndjson import record
+from ppmf_conformance.results import Result
 from ppmf_conformance.visible_text import visible
+
+LIMIT = 4000
+"""The characters of an input or output that the page shows."""
 
 
 def render(report: Report) -> bytes:
@@ -23,6 +27,9 @@ def render(report: Report) -> bytes:
         name = visible(f"{hello.name} {hello.version} ({hello.language})")
     data: dict[str, Any] = {
         "name": name,
+        "features": sorted(hello.features) if hello is not None else [],
+        "roles": list(hello.roles) if hello is not None else [],
+        "claim": claim(report),
         "suite": report.context.version,
         "vectors": report.context.vectors,
         "command": list(summary.command),
@@ -31,8 +38,13 @@ def render(report: Report) -> bytes:
         "refusal": summary.refusal,
         "dead": list(summary.dead_patterns),
         "titles": dict(report.context.titles),
+        "sentences": dict(report.context.sentences),
         "cases": [
-            {**record(result, summary.command), "comment": result.case.comment}
+            {
+                **record(result, summary.command),
+                "comment": result.case.comment,
+                **_looked_into(result),
+            }
             for result in summary.results
         ],
     }
@@ -40,3 +52,49 @@ def render(report: Report) -> bytes:
     text = json_text.line(data).replace("<", "\\u003c")
     page = template.replace("{{TITLE}}", html.escape(f"ppmf conformance: {name}"))
     return page.replace("{{DATA}}", text).encode("utf-8")
+
+
+def claim(report: Report) -> str:
+    """What a claim of conformance must name, ready to be pasted (PPMF-CON-001).
+
+    It states what was declared and what came of it, and leaves the levels to the reader: a part of
+    the cases, as `--only` picks them, allows none.
+    """
+    summary = report.summary
+    hello = summary.hello
+    if hello is None:
+        return "no claim: there was no introduction"
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in summary.counts.items())
+    known = [f"{one.case.id} ({one.known})" for one in summary.results if one.verdict == "known"]
+    return "\n".join(
+        [
+            visible(f"{hello.name} {hello.version} ({hello.language})"),
+            f"suite {report.context.version}, vectors SHA-256 {report.context.vectors}",
+            visible(f"features: {', '.join(sorted(hello.features)) or 'none'}", LIMIT),
+            visible(f"roles: {', '.join(hello.roles) or 'none'}", LIMIT),
+            f"cases: {counts}",
+            f"known failures: {'; '.join(known) or 'none'}",
+        ]
+    )
+
+
+def shortened(text: str, limit: int = LIMIT) -> str:
+    """The text, cut where it is longer than the limit, with its length."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
+def _looked_into(result: Result) -> dict[str, str]:
+    """The input and both outputs of a case that did not pass, as JSON texts."""
+    if result.verdict in ("pass", "undeclared"):
+        return {}
+    case, answer = result.case, result.answer
+    found = {
+        "in": shortened(json_text.line(case.given or case.steps)),
+        "expected": shortened(json_text.line(case.expect)),
+    }
+    if answer is not None:
+        told = {"status": answer.status, "out": answer.out}
+        if answer.kind:
+            told = {"status": answer.status, "class": answer.kind, "message": answer.message}
+        found["answered"] = shortened(json_text.line(told))
+    return found

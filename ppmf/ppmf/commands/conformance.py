@@ -115,7 +115,12 @@ def run(
         report_to.mkdir(parents=True, exist_ok=True)
         for name in REPORTS:
             outputs.check(report_to / name, (known_failures, *map(Path, command)))
-    context = Context(version(), shipped.digest, requirement_titles.titles())
+    context = Context(
+        version(),
+        shipped.digest,
+        requirement_titles.titles(),
+        requirement_titles.sentences(),
+    )
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
         on_result: Callable[[Result], None] = lambda _: None  # noqa: E731
