@@ -12,6 +12,7 @@ Chapter 7 of the specification is the contract between the suite and an adapter.
 - `party_runs`: whole runs in which the adapter plays some of the parties; `our_parties` play the
   others, and `message_edits` changes messages on their way;
 - `known_failures`, `results`, `reports`, `requirement_titles`: what became of the cases;
+  `visible_text`: text of an adapter as reports and the screen show it;
 - `adapter_check`: checks of an adapter by itself, without its arithmetic;
 - `pytest_plugin`: the cases as tests of pytest;
 - `adapters`: the adapters that come with the suite.
