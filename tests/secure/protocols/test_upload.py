@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -28,10 +29,11 @@ from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.rating_scale import DEFAULT_SCALE
+from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
-from tests.support.ratings import ratings_of
 
 KEY = SealingKey.generate(Coins.seeded("test key"))
 ROWS = np.zeros((2, 3), dtype=np.uint64)
@@ -112,7 +114,14 @@ def test_malformed_uploads_name_the_user() -> None:
 @pytest.mark.req("PPMF-UPL-001")
 def test_rows_of_users_with_and_without_ratings() -> None:
     wide = 2**53 + 1  # no binary64, through which a cast could go
-    ratings = ratings_of(3, 2, {(0, 1): -5, (2, 0): wide})
+    ratings = Ratings(
+        users=("1", "2", "3"),
+        items=("1", "2"),
+        user=np.array([0, 2]),
+        item=np.array([1, 0]),
+        value=np.array([-5, wide]),
+        scale=replace(DEFAULT_SCALE, highest=Fraction(wide)),
+    )
     rows = dict(user_rows(ratings))
     assert list(rows) == ["1", "2", "3"]
     assert rows["1"].astype(np.int64).tolist() == [[0, 1], [0, -5]]
