@@ -11,7 +11,7 @@ from ppmf_conformance.adapters.line_server import Operation
 from ppmf_conformance.adapters.values import shown
 from ppmf_spec.errors import PpmfError
 
-GENERATOR = "ppmf_conformance.generate"
+GENERATOR = "ppmf_conformance.suite.generate"
 """The generator's name in the vectors. It was once a module of that name; vectors do not change."""
 
 VERSION = "1"
