@@ -20,6 +20,7 @@ from typing import IO, Any
 from ppmf_conformance import line_protocol
 from ppmf_conformance.deadline import Deadline, Deadlines
 from ppmf_conformance.line_protocol import Answer, Hello, ProtocolError
+from ppmf_conformance.visible_text import visible
 
 _STDERR_KEPT = 4096
 
@@ -116,8 +117,12 @@ class AdapterProcess:
                     stream.close()
 
     def _ask(self, line: str, seconds: float) -> bytes:
-        if not self._lines.empty():
-            raise ProtocolError("a line that answers no call")
+        with contextlib.suppress(queue.Empty):
+            early = self._lines.get_nowait()
+            if not early:
+                raise CrashError(self._how_it_ended())
+            text = visible(early.decode("utf-8", "replace").strip())
+            raise ProtocolError(f"a line that answers no call: {text}")
         deadline = Deadline(seconds)
         self.send(line)
         return self.receive(deadline)

@@ -170,6 +170,7 @@ def test_a_run_that_was_ended_can_be_resumed_and_ended_again(
 
 def test_signals_that_are_ignored_stay_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    watched = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # coverage may have a handler here
     try:
         with ending.raised():
             os.kill(os.getpid(), signal.SIGHUP)
@@ -180,3 +181,4 @@ def test_signals_that_are_ignored_stay_so() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGTERM, watched)
