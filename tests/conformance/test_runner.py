@@ -115,7 +115,7 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
     text = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"print({HELLO!r}, flush=True)\ntime.sleep(600)"
+        f"input()\nprint({HELLO!r}, flush=True)\ntime.sleep(600)"
     )
     target = AdapterProcess(script(text), Deadlines(20, 0.3))
     try:
@@ -130,7 +130,8 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
 
 @pytest.mark.req("PPMF-CON-014", "PPMF-CON-015")
 def test_a_line_that_answers_no_call_is_an_error_of_the_next_call() -> None:
-    text = f"import time\nprint({HELLO!r})\nprint('a second line', flush=True)\ntime.sleep(600)"
+    lines = f"print({HELLO!r})\nprint('a second line', flush=True)"
+    text = f"import time\ninput()\n{lines}\ntime.sleep(600)"
     target = AdapterProcess(script(text), Deadlines(20, 20))
     try:
         target.hello()
