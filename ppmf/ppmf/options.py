@@ -11,10 +11,10 @@ import typer
 from ppmf import console
 from ppmf.data import id_lists, rating_sources, rating_tables, tables
 from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role
-from ppmf.data.rating_tables import AS_FOUND, Duplicates, Grid, Reading
+from ppmf.data.rating_tables import AS_FOUND, Duplicates, Reading
 from ppmf_spec import ratings
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, RatingScale
 
 RatingsFile = Annotated[
     Path,
@@ -146,8 +146,7 @@ def training_ratings(
         }
         for role, listed in lists.items():
             id_lists.check_known(raw, role, listed)
-        scale = params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max
-        raw = rating_tables.settled(raw, reading, Grid(*scale), console.note)
+        raw = rating_tables.settled(raw, reading, RatingScale.of(params), console.note)
         users, items = (
             lists[role].ids if role in lists else None for role in (Role.USER, Role.ITEM)
         )

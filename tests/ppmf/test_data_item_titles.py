@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ppmf.data import item_titles
-from ppmf.data.columns import BY_USUAL_NAMES
+from ppmf.data.columns import BY_USUAL_NAMES, Columns
 from ppmf_spec.errors import EncodingError
+from tests.support.tables import LONG
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,69 @@ def test_a_malformed_line_of_titles_is_refused(tmp_path: Path, name: str, conten
 def test_control_characters_are_removed_from_titles(tmp_path: Path) -> None:
     (tmp_path / "u.item").write_text("1|\x1b[2JBoo\x85|\n")
     assert item_titles.read(tmp_path / "u.item", BY_USUAL_NAMES, print) == {"1": "[2JBoo"}
+
+
+TITLES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "B1, a blank line at the end": ("t.csv", "movieId,title\n3,A\n4,B\n\n", {"3": "A", "4": "B"}),
+    "B3, a long overview": ("t.csv", f"movieId,title,overview\n3,A,{LONG}\n", {"3": "A"}),
+    "B4, a year between": (
+        "t.csv",
+        "movieId,year,title\n4,2000,Beta\n7,1999.0,Alpha (1999)\n8,,C\n",
+        {"4": "Beta (2000)", "7": "Alpha (1999)", "8": "C"},
+    ),
+    "B5, the id second": ("t.item", "title:token_seq\titem_id:token\nBeta\t4\n", {"4": "Beta"}),
+    "B6, books": ("t.item", "item_id:token\tbook_title:token_seq\n4\tBeta\n", {"4": "Beta"}),
+    "a name": ("t.csv", "name,id\nBeta,4\n", {"4": "Beta"}),
+    "empty titles": ("t.csv", "id,title\n4,\n5,  \n", {}),
+    "a title of lines": ("t.csv", 'id,title\n4,"A\nB"\n', {"4": "A B"}),
+    "a title too long": ("t.csv", f"id,title\n4,{LONG}\n", {"4": "x" * 199 + "…"}),
+    "Goodbooks": (
+        "books.csv",
+        "book_id,isbn,original_publication_year,original_title,title\n4,i,2008.0,O,T\n",
+        {"4": "T (2008)"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TITLES)
+def test_titles_go_by_name(case: str, tmp_path: Path) -> None:
+    file, text, expected = TITLES[case]
+    (tmp_path / file).write_text(text)
+    assert item_titles.read(tmp_path / file, BY_USUAL_NAMES, print) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "movieId\n1\n2\n",
+            ":1: no column of titles is known by its name; the columns are movieId",
+        ),
+        ("title\nA\n", ":1: no column of items is known by its name; the columns are title"),
+        ("1,A\n", ":1: no column of titles: the first line has 1, A"),
+        ("id,title,item_title\n1,A,B\n", ":1: title and item_title may both be the column of"),
+        ("id,title\n1,A\n2\n", ":3: 1 columns, expected 2"),
+        ('id,title\n1,"A\n', ":2: broken CSV quoting"),
+        ("", ": the file is empty"),
+    ],
+)
+def test_what_is_wrong_with_titles_stops_a_command_only_if_they_were_named(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "movies.csv"
+    path.write_text(text)
+    with pytest.raises(EncodingError) as refusal:
+        item_titles.read(path, BY_USUAL_NAMES, print)
+    assert f"{path}{message}" in str(refusal.value)
+    said: list[str] = []
+    assert item_titles.beside(tmp_path / "mine.csv", said.append) == {}
+    assert said == [f"no titles are shown: {refusal.value}"]
+
+
+def test_titles_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("nr,titel\n4,Beta\n")
+    named = Columns.parse("item=nr,title=titel")
+    assert item_titles.read(path, named, print) == {"4": "Beta"}
+    with pytest.raises(EncodingError, match="the column name is not there; the columns are nr"):
+        item_titles.read(path, Columns.parse("item=nr,title=name"), print)
