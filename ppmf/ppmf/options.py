@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +74,19 @@ ParametersFile = Annotated[
         show_default=False,
     ),
 ]
+Rank = Annotated[
+    int | None,
+    typer.Option("--rank", metavar="D", help="Factors. [default: the set's]", show_default=False),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option(
+        "--iterations",
+        metavar="T",
+        help="Outer iterations. [default: the set's]",
+        show_default=False,
+    ),
+]
 CatalogueFile = Annotated[
     Path | None,
     typer.Option(
@@ -105,9 +119,14 @@ UserListFile = Annotated[
 ]
 
 
-def parameters(path: Path | None) -> Parameters:
-    """The parameter set of a TOML file, or the defaults."""
-    return Parameters() if path is None else Parameters.from_toml(path)
+def parameters(
+    path: Path | None, rank: int | None = None, iterations: int | None = None
+) -> Parameters:
+    """The parameter set of a TOML file, or the defaults, with another rank or other iterations."""
+    found = Parameters() if path is None else Parameters.from_toml(path)
+    if rank is not None:
+        found = replace(found, rank=rank)
+    return found if iterations is None else replace(found, iterations=iterations)
 
 
 def reading(
