@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,56 @@ def test_titles_are_found_beside_the_ratings(
     assert item_titles.beside(tmp_path / ratings, print) == {"1": "Été, L'", "2": "B"}
 
 
+BESIDE: dict[str, tuple[str, str, str]] = {
+    "Goodbooks": ("ratings.csv", "books.csv", "book_id,isbn,original_title,title\n4,i,O,Beta\n"),
+    "LensKit": ("ratings.csv", "items.csv", "item,title\n4,Beta\n"),
+    "Amazon": ("Books.csv.gz", "titles.csv", "main_category,title,parent_asin\nB,Beta,4\n"),
+    "a folder of Parquet": ("ratings.parquet", "movies.tsv", "movieId\ttitle\n4\tBeta\n"),
+    "no suffix": ("ratings", "u.item", "4|Beta|x\n"),
+    "text": ("mine.txt", "products.csv", "id;product name\n4;Beta\n"),
+    "ratings of one's own beside u.item": ("mine.csv", "u.item", "4|Beta|x\n"),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+@pytest.mark.parametrize("packed", [False, True])
+def test_titles_beside_the_ratings_go_by_their_columns(
+    case: str, packed: bool, tmp_path: Path
+) -> None:
+    ratings, name, text = BESIDE[case]
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    said: list[str] = []
+    assert item_titles.beside(tmp_path / ratings, said.append) == {"4": "Beta"}
+    (note,) = said
+    assert note.startswith(f"{path}: 1 titles, items from the ")
+
+
+def test_a_file_beside_the_ratings_that_gives_no_titles_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "movies.csv").write_text("movieId,title\n4\n")
+    (tmp_path / "books.csv").write_text("book_id,title\n4,\n")
+    (tmp_path / "items.csv").write_bytes(b"PAR1")
+    (tmp_path / "titles.tsv").write_text("item\ttitle\n4\tBeta\n")
+    (tmp_path / "products.csv").mkdir()
+    said: list[str] = []
+    assert item_titles.beside(tmp_path / "ratings.csv", said.append) == {"4": "Beta"}
+    starts = ["no titles are shown ", f"{tmp_path / 'books.csv'}: 0 titles, "] * 2
+    starts[3] = f"{tmp_path / 'titles.tsv'}: 1 titles, items from the column item, titles from "
+    assert [line.startswith(start) for line, start in zip(said, starts, strict=True)] == [True] * 4
+
+
+def test_the_ratings_are_no_titles_of_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "books.csv"
+    path.write_text("book_id,title,user,rating\n4,Beta,1,5\n")
+    assert item_titles.beside(path, pytest.fail) == {}
+
+
+def test_columns_of_the_ratings_hold_for_titles_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "titles.csv").write_text("asin,parent_asin,title\n7,4,Beta\n")
+    named = Columns.parse("item=parent_asin,user=0")
+    assert item_titles.beside(tmp_path / "r.csv", print, named) == {"4": "Beta"}
+
+
 def test_a_layout_without_titles_gives_none(tmp_path: Path) -> None:
     path = tmp_path / "x.item"
     path.write_text("item_id:token\tclass:token_seq\n1\tDrama\n")
@@ -39,7 +90,7 @@ def test_a_layout_without_titles_gives_none(tmp_path: Path) -> None:
     said: list[str] = []
     assert item_titles.beside(tmp_path / "x.inter", said.append) == {}
     assert len(said) == 1
-    assert "no titles are shown" in said[0]
+    assert said[0].startswith("no titles are shown from a file beside the ratings: ")
     assert item_titles.beside(tmp_path / "mine.txt", print) == {}
 
 
@@ -117,7 +168,7 @@ def test_what_is_wrong_with_titles_stops_a_command_only_if_they_were_named(
     assert f"{path}{message}" in str(refusal.value)
     said: list[str] = []
     assert item_titles.beside(tmp_path / "mine.csv", said.append) == {}
-    assert said == [f"no titles are shown: {refusal.value}"]
+    assert said == [f"no titles are shown from a file beside the ratings: {refusal.value}"]
 
 
 def test_titles_may_be_named(tmp_path: Path) -> None:

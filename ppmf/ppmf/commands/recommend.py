@@ -35,7 +35,8 @@ TitlesFile = Annotated[
         "--titles",
         metavar="FILE",
         help="Titles: a table with columns of items and of titles, u.item or movies.dat. "
-        "[default: movies.csv, u.item, movies.dat or .item beside the ratings]",
+        "[default: a file beside the ratings such as movies.csv, books.csv, items.csv, titles.csv, "
+        "u.item or .item]",
         show_default=False,
     ),
 ]
@@ -98,7 +99,7 @@ def recommend(
     if ignore_unknown and len(rated) < len(mine):
         console.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
     if titles_file is None:
-        known = item_titles.beside(file, console.note)
+        known = item_titles.beside(file, console.note, reading.columns)
     else:
         known = item_titles.read(titles_file, reading.columns, console.note)
     if not as_json:

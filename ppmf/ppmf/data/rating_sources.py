@@ -134,7 +134,7 @@ def _load(
         Kind.CACHE: "MovieLens-100K, from the cache",
         Kind.FETCHED: "MovieLens-100K, fetched now",
     }[kind]
-    titles = item_titles.beside(file, note)
+    titles = item_titles.beside(file, note, reading.columns)
     return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, titles, notice)
 
 

@@ -128,10 +128,11 @@ def settled(raw: RawRatings, reading: Reading, scale: RatingScale, note: Note) -
     A rating off the scale is left as it is, to be refused. Raises RangeError, beginning with
     FILE:LINE, for the first rating that a policy refuses (PPMF-FIX-006, PPMF-FIX-008).
     """
-    return _on_grid(_once_a_pair(raw, reading.duplicates, note), scale, reading, note)
+    return _on_grid(once_a_pair(raw, reading.duplicates, note), scale, reading, note)
 
 
-def _once_a_pair(raw: RawRatings, policy: Duplicates, note: Note) -> RawRatings:
+def once_a_pair(raw: RawRatings, policy: Duplicates, note: Note) -> RawRatings:
+    """The ratings after the policy for repeated pairs. Raises RangeError (PPMF-FIX-008)."""
     kept: dict[tuple[str, str], int] = {}
     for index, pair in enumerate(zip(raw.users, raw.items, strict=True)):
         earlier = kept.setdefault(pair, index)
