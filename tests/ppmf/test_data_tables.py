@@ -180,3 +180,35 @@ def test_parquet_without_a_package_says_what_is_missing(
         read(path)
     assert run(tmp_path, str(path)) == 2
     assert "ppmf: error (installation): " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("a,b;user;item;rating;c|d\nx,y;1;10;4;z|z\n", ";"),
+        ("user|item|rating|a,b;c\n1|10|4|x,y;z\n", "|"),
+        ('"note, or; none",user,item,rating\nx,1,10,4\n', ","),
+        ("1;10;4|x,y\n", ";"),
+        ("a|b::10::4::9\n", "::"),
+        ("a,b\t10\t4\n", "\t"),
+    ],
+)
+def test_the_separator_is_the_one_that_gives_names_or_stands_first(
+    text: str, separator: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.txt"
+    path.write_text(text)
+    assert tables.read(path, BY_USUAL_NAMES).separator == separator
+
+
+def test_parquet_is_bounded_by_what_it_holds(
+    package: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of equal values takes next to no space in the file."""
+    path = tmp_path / "r.parquet"
+    parquet(package, path, {name: [1] * 100_000 for name in ("user", "item", "rating")})
+    size = path.stat().st_size
+    assert size < 100_000
+    monkeypatch.setattr(tables, "LARGEST", 2 * size)
+    with pytest.raises(EncodingError, match=f"more than {2 * size:,} bytes, the most that is read"):
+        read(path)
