@@ -73,7 +73,7 @@ def test_predictions_beyond_the_scale_are_shown_at_its_end_in_their_own_order(
     profiles.write(tmp_path / "V.json", published)
     command = ["recommend", "--profiles", str(tmp_path / "V.json")]
     assert main.main([*command, "--ratings", mine(tmp_path, "me,1,5")]) == 0
-    assert rows(capsys) == [["1", "3", "5.00"], ["2", "2", "5.00"], ["3", "4", "0.83"]]
+    assert rows(capsys) == [["1", "3", "5.00"], ["2", "2", "5.00"], ["3", "4", "1.83"]]
     model = PrivateMF.from_profiles(published)
     assert [(one.item, one.rating) for one in model.recommend({1: 5})][:2] == [("3", 5), ("2", 5)]
 
