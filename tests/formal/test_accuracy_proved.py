@@ -32,7 +32,7 @@ from ppmf_spec.objective import LAMBDA, RowProblem
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName
 from tests.support.formal import Number, absolute, prove, symbolically
-from tests.support.parameter_sets import STEP_RULES
+from tests.support.parameter_sets import STEP_RULES, version_1
 from tests.support.ratings import ratings_of
 
 U, W, C0, C = z3.Reals("u w c0 C")  # 2^-q, 2^-g, the damping, the curvature
@@ -245,7 +245,7 @@ def theorem(params: Parameters, rows: int) -> tuple[Fraction, Fraction]:
 
 def test_constant_at_the_size_of_movielens() -> None:
     """The figure that chapter 2 gives."""
-    lipschitz, _ = theorem(Parameters(), 1682)
+    lipschitz, _ = theorem(version_1(), 1682)
     assert round(log2(lipschitz)) == 25
 
 
@@ -255,7 +255,7 @@ def test_runs_keep_to_the_theorem(rule: StepRuleName) -> None:
     """The first half-step keeps within rho, where the theorem is not yet loose."""
     table = {(0, 0): 4, (0, 1): -5, (1, 1): 3, (2, 0): -1}
     ratings = ratings_of(3, 2, table)
-    params = Parameters(
+    params = version_1(
         rank=2, iterations=2, frac_bits=8, step_bits=8, l1=Fraction(1, 2), step_rule=rule
     )
     lipschitz, rho = theorem(params, 3)

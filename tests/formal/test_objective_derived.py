@@ -30,9 +30,10 @@ from ppmf_spec.objective import KAPPA, LAMBDA, RowProblem
 from ppmf_spec.parameters import Parameters
 from tests.support import formal_costs
 from tests.support.formal import Number, absolute, prove, symbolically
+from tests.support.parameter_sets import version_1
 
 F = 12
-PARAMS = Parameters(ridge=Fraction(25, 2))
+PARAMS = version_1(ridge=Fraction(25, 2))
 SHAPES = [(1, 1), (2, 3), (3, 2), (2, 0)]
 
 
@@ -168,7 +169,7 @@ def test_prox_and_saturation_do_not_raise_the_model() -> None:
 
 
 # The least c0 allowed for this lambda, to the last bit: c0 = lambda / 2 + 2^-g and lambda + 2^-g.
-CONVEX = Parameters(damping=16, ridge=32 - Fraction(2, 16))
+CONVEX = version_1(damping=16, ridge=32 - Fraction(2, 16))
 BINARY = replace(
     CONVEX,
     ridge=16 - Fraction(1, 16),

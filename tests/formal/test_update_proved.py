@@ -26,8 +26,9 @@ from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from tests.support.formal import Exact, prove, symbolically
 from tests.support.formal_circuits import outputs, variables, with_other_gate
+from tests.support.parameter_sets import version_1
 
-PLAIN = Parameters()
+PLAIN = version_1()
 LASSO = replace(PLAIN, l1=Fraction(3))
 BINARY = replace(LASSO, regulariser="binary-elastic-net")
 WIDTH = bounds(PLAIN, 943, 1682).z_bits

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from ppmf_reference import exact, fixed, real
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
+from tests.support.parameter_sets import version_1
 from tests.support.ratings import ratings_of
 from tests.support.strategies import Toy, toys
 
 Rows = list[list[Fraction]]
 
-SMALL = Parameters(
+SMALL = version_1(
     rank=1, iterations=1, frac_bits=8, bias=False, ridge=Fraction(1), l1=Fraction(1, 4), damping=1
 )
 
@@ -77,7 +78,7 @@ def test_binary_jump_tie_goes_to_the_0_branch(start: fmpq, new: fmpq) -> None:
 
 @pytest.mark.req("PPMF-FIX-060")
 def test_start_is_the_fixed_start_exactly() -> None:
-    params = Parameters(rank=3)
+    params = version_1(rank=3)
     users, items = fixed.start(params, 2, 3)
     exact_users, exact_items = real.start(params, 2, 3, exact.RATIONALS)
     assert exact_users == rationals(users, 2**params.frac_bits)
@@ -230,7 +231,7 @@ def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
     assert both.previous == second.previous == first.rows
 
 
-TOY = Parameters(rank=1, iterations=2, frac_bits=8)
+TOY = version_1(rank=1, iterations=2, frac_bits=8)
 
 
 @pytest.mark.req("PPMF-FIX-060")
