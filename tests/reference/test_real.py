@@ -217,7 +217,7 @@ def test_the_box_of_the_real_numbers(box_bits: int) -> None:
 
 def test_states_name_their_iteration_and_side(monkeypatch: pytest.MonkeyPatch) -> None:
     def unclear(rows: Any, *_: Any) -> real.HalfStep[Any]:
-        return real.HalfStep(rows, [(0, 1)])
+        return real.HalfStep(rows, rows, [(0, 1)])
 
     monkeypatch.setattr(real, "half_step", unclear)
     states = list(exact.iterate(ratings_of(1, 1, {}), TOY))
