@@ -21,8 +21,6 @@ def soft(z: Fraction, t: Fraction) -> Fraction:
 @pytest.mark.req("PPMF-FIX-030", "PPMF-FIX-060")
 @given(
     x=st.integers(-512, 511),
-    before=st.integers(-512, 511),
-    sixteenths=st.integers(0, 15),
     gradient=st.integers(-(2**34), 2**34),
     squares=st.integers(0, 2**22),
     kappa_int=st.integers(0, 2**18),
@@ -31,31 +29,17 @@ def soft(z: Fraction, t: Fraction) -> Fraction:
     damping=st.integers(1, 40),
 )
 def test_one_step_is_within_one_unit_and_the_share_of_the_step(
-    x: int,
-    before: int,
-    sixteenths: int,
-    gradient: int,
-    squares: int,
-    kappa_int: int,
-    q: int,
-    g: int,
-    damping: int,
+    x: int, gradient: int, squares: int, kappa_int: int, q: int, g: int, damping: int
 ) -> None:
-    """`squares` at scale 2f, `gradient` at 3f: the step is that of lipschitz with s = 0.
-
-    The inertia, `sixteenths` of the last move, has no part in the bound: it is exact.
-    """
+    """`squares` at scale 2f, `gradient` at 3f: the step is that of lipschitz with s = 0."""
     step = words.reciprocal(squares >> (2 * F - g), q, g, damping)
     tau = words.threshold(step, kappa_int, F, q)
-    scale = 2 * F + q
-    carried = (sixteenths << (scale - 4)) * (x - before)
-    moved = ((x << scale) + carried - step * gradient + (1 << (scale - 1))) >> scale
+    moved = ((x << (2 * F + q)) - step * gradient + (1 << (2 * F + q - 1))) >> (2 * F + q)
     fixed = words.saturate(words.prox_elastic_net(moved, tau), BOX, F)
 
     h = 1 / (Fraction(squares, 4**F) + damping)
     slope, kappa = Fraction(gradient, 8**F), Fraction(kappa_int, 4**F)
-    point = Fraction(x, 2**F) + Fraction(sixteenths * (x - before), 16 * 2**F)
-    held = soft(point - h * slope, h * kappa / 2)
+    held = soft(Fraction(x, 2**F) - h * slope, h * kappa / 2)
     real = min(max(held, Fraction(-(2**BOX))), 2**BOX - Fraction(1, 2**F))
 
     share = max(Fraction(1, 2**q), Fraction(1, 2**g * damping**2))
