@@ -47,6 +47,7 @@ from ppmf_spec.ratings import Ratings, RatingScale, RawRatings, check_scale, qua
 ENGINES = ("oracle", "secure")
 _TABLE, _OWN = "ratings table", "own ratings"
 _PARAMETERS = tuple(field.name for field in fields(Parameters))
+_DEFAULT = Parameters()
 
 OnProgress = Callable[[int, int], None]
 
@@ -114,26 +115,27 @@ class PrivateMF:
     def __init__(
         self,
         *,
-        rank: int = 10,
-        iterations: int = 20,
-        inner_steps: int = 1,
-        frac_bits: int = 12,
-        step_bits: int = 16,
-        step_guard_bits: int = 4,
-        box_bits: int = 1,
-        bias: bool = True,
-        rating_offset: float | str | Fraction = 3,
-        rating_frac_bits: int = 1,
-        rating_min: float | str | Fraction = 0.5,
-        rating_max: float | str | Fraction = 5,
-        ridge: float | str | Fraction = 12,
-        l1: float | str | Fraction = 0,
-        regulariser: str = "elastic-net",
-        step_rule: str = "lipschitz",
-        curvature_shift: int = 0,
-        damping: int = 16,
-        ring_bits: int = 64,
-        seed: str = "ppmf",
+        rank: int = _DEFAULT.rank,
+        iterations: int = _DEFAULT.iterations,
+        inner_steps: int = _DEFAULT.inner_steps,
+        frac_bits: int = _DEFAULT.frac_bits,
+        step_bits: int = _DEFAULT.step_bits,
+        step_guard_bits: int = _DEFAULT.step_guard_bits,
+        box_bits: int = _DEFAULT.box_bits,
+        bias: bool = _DEFAULT.bias,
+        rating_offset: float | str | Fraction = float(_DEFAULT.rating_offset),
+        rating_frac_bits: int = _DEFAULT.rating_frac_bits,
+        rating_min: float | str | Fraction = float(_DEFAULT.rating_min),
+        rating_max: float | str | Fraction = float(_DEFAULT.rating_max),
+        ridge: float | str | Fraction = float(_DEFAULT.ridge),
+        l1: float | str | Fraction = float(_DEFAULT.l1),
+        regulariser: str = _DEFAULT.regulariser,
+        step_rule: str = _DEFAULT.step_rule,
+        curvature_shift: int = _DEFAULT.curvature_shift,
+        damping: int = _DEFAULT.damping,
+        inertia: float | str | Fraction = float(_DEFAULT.inertia),
+        ring_bits: int = _DEFAULT.ring_bits,
+        seed: str = _DEFAULT.seed,
         engine: str = "oracle",
         suite: str = "rlwe-8192",
         columns: Mapping[str, str] | None = None,
@@ -159,6 +161,7 @@ class PrivateMF:
         self.step_rule = step_rule
         self.curvature_shift = curvature_shift
         self.damping = damping
+        self.inertia = inertia
         self.ring_bits = ring_bits
         self.seed = seed
         self.engine = engine
