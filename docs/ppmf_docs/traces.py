@@ -50,16 +50,6 @@ def code() -> str:
     return _table("module", requirements_by_file("code"))
 
 
-def cases() -> str:
-    """Families of conformance cases, how many cases each has, and the requirements they show."""
-    rows = []
-    for path in sorted((ROOT / "conformance/ppmf_conformance/vectors").glob("*.json")):
-        family = json.loads(path.read_text(encoding="utf-8"))["cases"]
-        shown = sorted({requirement for case in family for requirement in case["requirements"]})
-        rows.append([f"`{path.stem}`", str(len(family)), _list(shown)])
-    return table(["family", "cases", "requirements"], rows)
-
-
 def _table(heading: str, found: dict[str, list[str]]) -> str:
     rows = ([f"[{file}]{{#{_anchor(file)}}}", _list(ids)] for file, ids in found.items())
     return table([heading, "requirements"], rows)
