@@ -29,6 +29,7 @@ extensions = [
     "ppmf_docs.docstrings",
     "ppmf_docs.links",
     "ppmf_docs.mathml",
+    "ppmf_docs.search",
 ]
 # docs/spec points at the specification itself: one text, read here and in the repository.
 exclude_patterns = ["_build", "spec/ppmf_spec", "**/__pycache__"]

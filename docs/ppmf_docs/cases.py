@@ -64,7 +64,7 @@ def all_of_them() -> str:
         rows = [
             [
                 f"[`{case['id']}`]{{#{case_anchor(case['id'])}}}",
-                f"{case['comment']} {_folded(case)}",
+                f"`{case['op']}`: {case['comment']} {_folded(case)}",
                 ", ".join(case["requirements"]),
             ]
             for case in family["cases"]
@@ -96,7 +96,7 @@ def _folded(case: dict[str, Any]) -> str:
         f"<dt>{words}</dt><dd><code>{_cut(case[name])}</code></dd>"
         for words, name in (("input", "in"), ("due", "expect"))
     )
-    return f"<details><summary>{case['op']}</summary><dl>{told}</dl></details>"
+    return f"<details><summary>input, answer</summary><dl>{told}</dl></details>"
 
 
 def _cut(value: Any) -> str:

@@ -27,7 +27,7 @@ SOUGHT = re.compile(
     r"|(?P<file>\btest_\w+\.py|\bppmf(?:_\w+)?(?:\.\w+)+)"
 )
 _CASES = re.compile(r"\d+|[a-z][a-z-]*")
-_BREAKS = re.compile(r"(?<=[._])(?=\w)")
+_BREAKS = re.compile(r"(?<=[._])(?=\w)(?!py$)")
 _LEFT_ALONE = (
     nodes.reference,
     nodes.title,
@@ -109,8 +109,7 @@ def _reference(
         for one in rest:
             parts += [nodes.raw("", "<wbr>", format="html"), nodes.Text(one)]
     reference = make_refnode(app.builder, page, place[0], place[1], parts)
-    if is_id:
-        reference["classes"].append("requirement-id")
+    reference["classes"].append("requirement-id" if is_id else "file-name")
     return reference
 
 
