@@ -71,8 +71,8 @@ def all_of_them() -> str:
         ]
         parts += [
             f"({family_anchor(name)})=\n## {name}",
-            f"{family['about']} {{download}}`{name}.json <../{VECTORS}/{name}.json>` has them whole, "
-            f"a line a case.",
+            f"{family['about']} {{download}}`{name}.json <../{VECTORS}/{name}.json>` has them "
+            "whole, a line a case.",
             table(["case", "what it is for", "requirements"], rows),
         ]
     return "\n\n".join(parts)

@@ -78,14 +78,14 @@ def link(app: Sphinx, document: nodes.document, page: str) -> None:
             continue
         requirement = _requirement_of(text)
         new: list[nodes.Node] = []
-        if requirement in needs and _tells_cases(text):
+        if requirement is not None and requirement in needs and _tells_cases(text):
             new = list(_cases(app, page, text.astext(), requirement))
             text.parent.replace(text, new)
             continue
         for words, target in pieces(text.astext()):
-            place = None
+            place: tuple[str, str] | None = None
             if target is not None and target in needs:
-                place = (needs[target]["docname"], target)
+                place = (needs[target]["docname"] or "", target)
             elif target in chapters:
                 place = (chapters[target], "")
             elif target in rows and page != "traces" and requirement is not None:
@@ -101,7 +101,7 @@ def link(app: Sphinx, document: nodes.document, page: str) -> None:
 def _reference(
     app: Sphinx, page: str, place: tuple[str, str], words: str, is_id: bool
 ) -> nodes.reference:
-    """A link; an id stays on one line, and the name of a file breaks at its dots and underscores."""
+    """A link: an id stays on one line, the name of a file breaks at its dots and underscores."""
     parts: list[nodes.Node] = [nodes.Text(words)]
     if not is_id:
         first, *rest = _BREAKS.split(words)
@@ -136,7 +136,7 @@ def _ancestors(node: nodes.Node) -> Iterator[nodes.Element]:
 
 
 def _requirement_of(text: nodes.Text) -> str | None:
-    """The requirement in whose box, or in whose row of the table of all of them, the text stands."""
+    """The requirement in whose box, or in whose row of the table of all, the text stands."""
     row: nodes.Element | None = None
     for node in _ancestors(text):
         if isinstance(node, nodes.row):

@@ -251,7 +251,8 @@ def _iterated(run: Result) -> float:
 def _extrapolated(run: Result) -> str:
     if "extrapolated_seconds" not in run:
         return ""
-    return f"{run['extrapolated_to'].replace(' x ', ' × ')}: {run['extrapolated_seconds'] / 3600:.1f} h"
+    size = run["extrapolated_to"].replace(" x ", " × ")
+    return f"{size}: {run['extrapolated_seconds'] / 3600:.1f} h"
 
 
 def _missing(what: str) -> str:
