@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from functools import cache
 from pathlib import Path
@@ -93,14 +92,15 @@ def of_requirements() -> str:
 def _folded(case: dict[str, Any]) -> str:
     """Input and answer of a case, behind a word that opens them."""
     told = "".join(
-        f"<dt>{words}</dt><dd><code>{_cut(case[name])}</code></dd>"
+        f"<dt>{words}</dt><dd>{_cut(case[name])}</dd>"
         for words, name in (("input", "in"), ("due", "expect"))
     )
     return f"<details><summary>input, answer</summary><dl>{told}</dl></details>"
 
 
 def _cut(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True, separators=(", ", ": "))
+    """The value as code, which is left as it is where quotation marks of prose are curled."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
     if len(text) > SHOWN:
         text = f"{text[:SHOWN]}… ({len(text):,} characters)"
-    return html.escape(text)
+    return f"`` {text} ``"

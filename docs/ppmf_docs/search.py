@@ -18,6 +18,7 @@ SCRIPT = "search_requirements.js"
 
 def plain(text: str) -> str:
     """The sentence of a requirement on one line, without the marks of Markdown and TeX."""
+    text = re.sub(r"([_^])\{([^{}]{2,})\}", r"\1(\2)", text)
     text = re.sub(r"\\(mathit|mathrm|text|operatorname|left|right|langle|rangle)\b", "", text)
     return re.sub(r"\s+", " ", re.sub(r"[`$*\\{}]", "", text)).strip()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -60,4 +61,4 @@ def _list(requirements: Iterable[str]) -> str:
 
 
 def _anchor(file: str) -> str:
-    return "trace-" + file.removesuffix(".py").replace("/", "-").replace("_", "-").lower()
+    return "trace-" + re.sub(r"[^a-z0-9]+", "-", file.removesuffix(".py").lower()).strip("-")

@@ -167,6 +167,7 @@ def test_no_table_has_an_empty_heading() -> None:
 
 def test_the_sentences_of_the_search_have_no_marks() -> None:
     assert search.plain("`a` is\n$\\mathit{b}$, *not* $\\ell$") == "a is b, not ell"
+    assert search.plain("$[-2^{b + f}, 2^{8}]$") == "[-2^(b + f), 2^8]"
 
 
 def test_the_search_page_alone_gets_the_requirements(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,7 @@ def test_a_training_that_is_killed_is_resumed_as_printed(tmp_path: Path) -> None
         for one, other in pairwise(SHOWN)
         if one.startswith("ppmf train") and other.startswith("ppmf resume")
     )
+    out = tmp_path / resume.split()[-1]
     shell(WALK_THROUGH[0] + "sed -i.bak 's/^iterations.*/iterations = 8/' params.toml\n", tmp_path)
     with subprocess.Popen(
         ["sh", "-c", f"exec {train}"],
@@ -95,16 +96,16 @@ def test_a_training_that_is_killed_is_resumed_as_printed(tmp_path: Path) -> None
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as running:
-        both = [tmp_path / "run" / "checkpoints" / name / "model-1.state" for name in SERVERS]
+        both = [out / "checkpoints" / name / "model-1.state" for name in SERVERS]
         while running.poll() is None and not all(path.exists() for path in both):
             time.sleep(0.01)
         os.killpg(running.pid, signal.SIGKILL)
     assert running.returncode == -signal.SIGKILL
-    assert not (tmp_path / "run" / "item_profiles.json").exists()
+    assert not (out / "item_profiles.json").exists()
     shell(resume, tmp_path)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (out / "checkpoints").exists()
     oracle = next(line for line in WALK_THROUGH[1].splitlines() if line.startswith("ppmf oracle"))
-    shell(f"{oracle}\ncmp oracle.json run/item_profiles.json", tmp_path)
+    shell(f"{oracle}\ncmp oracle.json {out / 'item_profiles.json'}", tmp_path)
 
 
 @pytest.mark.slow
