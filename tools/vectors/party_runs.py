@@ -206,19 +206,25 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
 )
 _LATER = (
-    ("tables-cut", "garbled-tables", "recsys", "csp", "tables"),
-    ("payload-cut", "transfer-payload", "recsys", "csp", "payload"),
-    ("columns-cut", "transfer-columns", "recsys", "csp", "columns"),
-    ("product-cut", "product-answer", "recsys", "csp", "answer"),
-    ("share-cut", "output-share", "recsys", "csp", "bits"),
-    ("payload-cut", "transfer-payload", "csp", "recsys", "payload"),
-    ("columns-cut", "transfer-columns", "csp", "recsys", "columns"),
-    ("product-cut", "product-answer", "csp", "recsys", "answer"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "cut"),
+    ("payload", "transfer-payload", "recsys", "csp", "payload", "cut"),
+    ("columns", "transfer-columns", "recsys", "csp", "columns", "cut"),
+    ("product", "product-answer", "recsys", "csp", "answer", "cut"),
+    ("share", "output-share", "recsys", "csp", "bits", "cut"),
+    ("payload", "transfer-payload", "csp", "recsys", "payload", "cut"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "cut"),
+    ("product", "product-answer", "csp", "recsys", "answer", "cut"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "more"),
+    ("share", "output-share", "recsys", "csp", "bits", "more"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "more"),
+    ("product", "product-answer", "csp", "recsys", "answer", "more"),
 )
 _UPLOADS = (
     ("extra", "masked", "cut", "encoding"),
     ("extra", "sealed", "zero", "range"),
     ("extra", "sealed", "cut", "encoding"),
+    ("extra", "masked", "more", "encoding"),
+    ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
 )
@@ -266,7 +272,7 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": kind},
         )
-    for slug, name, role, sender, field in _LATER:
+    for slug, name, role, sender, field, value in _LATER:
         names = [found for found, _ in messages[f"{sender}>{role}"]]
         change = {
             "from": sender,
@@ -274,12 +280,12 @@ def _tampered(family: Family) -> None:
             "number": str(names.index(name)),
             "edit": "field",
             "field": field,
-            "value": "cut",
+            "value": value,
         }
         add(
-            f"{role}-{slug}",
+            f"{role}-{slug}-{value}",
             "ERR-003 ERR-007",
-            f"{name}: a byte too few",
+            f"{name}: a byte too {'few' if value == 'cut' else 'many'}",
             role,
             change,
             {"status": "reject", "class": "encoding"},
