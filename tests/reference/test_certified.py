@@ -189,6 +189,8 @@ def dense_mpmath(ratings: Ratings, p: Parameters) -> list[mpmath.mpf]:
         for side in start_entries(p, n, m)
     ]
     biases = [np.full(size, mpmath.mpf(0), dtype=object) for size in (n, m)]
+    alpha = mpmath.mpf(p.inertia.numerator) / p.inertia.denominator
+    sides_before, biases_before = list(sides), list(biases)
 
     def prox(z: mpmath.mpf, tau: mpmath.mpf, theta: mpmath.mpf) -> mpmath.mpf:
         centre, shift = mpmath.mpf(0), mpmath.mpf(0)
@@ -213,7 +215,10 @@ def dense_mpmath(ratings: Ratings, p: Parameters) -> list[mpmath.mpf]:
                 error = error + biases[own][:, None] + biases[other][None, :]
             error = w * error
             z = sides[own] - h[:, None] * (error @ y + ridge * sides[own])
+            z = z + alpha * (sides[own] - sides_before[own])
             z_bias = biases[own] - bias_h * (error.sum(axis=1) + ridge * biases[own])
+            z_bias = z_bias + alpha * (biases[own] - biases_before[own])
+            sides_before[own], biases_before[own] = sides[own], biases[own]
             new = [
                 [
                     min(max(prox(z[i, k], h[i] * l1 / 2, h[i] * ridge / 2), low), high)

@@ -172,7 +172,10 @@ def dense_half_step(
     mask: list[list[int]],
     target: list[list[Fraction]],
     p: Parameters,
-) -> list[list[Fraction]]:
+    before: list[list[Fraction]],
+) -> tuple[list[list[Fraction]], list[list[Fraction]]]:
+    """The new rows, and the rows before the last inner step."""
+
     def rounded(value: Fraction) -> Fraction:
         return Fraction(floor(value * 2**p.frac_bits + Fraction(1, 2)), 2**p.frac_bits)
 
@@ -185,8 +188,8 @@ def dense_half_step(
 
     d, s = p.rank, Fraction(2) ** p.curvature_shift
     low, high = Fraction(-(2**p.box_bits)), 2**p.box_bits - Fraction(1, 2**p.frac_bits)
-    new = []
-    for row, w, r in zip(x, mask, target, strict=True):
+    new, left = [], []
+    for row, last, w, r in zip(x, before, mask, target, strict=True):
         count = sum(w)
         squares = sum(
             (v * v for wj, yj in zip(w, y, strict=True) for v in yj[:d] if wj), Fraction(0)
@@ -203,15 +206,17 @@ def dense_half_step(
                     slope[k] += wj * (predicted - rj) * (yj[k] if k < d else 1)
             moved = []
             for k in range(len(row)):
-                z = rounded(row[k] - (step if k < d else bias_step) * slope[k])
+                ahead = row[k] + p.inertia * (row[k] - last[k])
+                z = rounded(ahead - (step if k < d else bias_step) * slope[k])
                 if k < d and (p.regulariser == "elastic-net" or z <= Fraction(1, 2) - theta):
                     z = soft(z, tau)
                 elif k < d:
                     z = 1 + soft(z + 2 * theta - 1, tau)
                 moved.append(min(max(z, low), high))
-            row = moved
+            last, row = row, moved
         new.append(row)
-    return new
+        left.append(last)
+    return new, left
 
 
 def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
@@ -227,9 +232,10 @@ def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
     )
     across_mask = [list(column) for column in zip(*mask, strict=True)]
     across_target = [list(column) for column in zip(*target, strict=True)]
+    u_before, v_before = u, v
     for _ in range(params.iterations):
-        u = dense_half_step(u, v, mask, target, params)
-        v = dense_half_step(v, u, across_mask, across_target, params)
+        u, u_before = dense_half_step(u, v, mask, target, params, u_before)
+        v, v_before = dense_half_step(v, u, across_mask, across_target, params, v_before)
     return v
 
 
@@ -250,6 +256,7 @@ def dense_train(ratings: Ratings, params: Parameters) -> list[list[Fraction]]:
     "PPMF-FIX-033",
     "PPMF-FIX-034",
     "PPMF-FIX-035",
+    "PPMF-FIX-036",
     "PPMF-FIX-040",
     "PPMF-FIX-041",
 )
@@ -261,16 +268,17 @@ def test_a_run_equals_a_second_reading_in_dense_matrices(toy: Toy) -> None:
     assert [[Fraction(e, unit) for e in row] for row in last.items] == dense_train(ratings, params)
 
 
-@pytest.mark.req("PPMF-FIX-021", "PPMF-FIX-026", "PPMF-FIX-035")
+@pytest.mark.req("PPMF-FIX-021", "PPMF-FIX-026", "PPMF-FIX-035", "PPMF-FIX-036")
 @given(toys())
 def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
     ratings, params = toy
     users, items = fixed.start(params, ratings.n_users, ratings.n_items)
     once, twice = replace(params, inner_steps=1), replace(params, inner_steps=2)
     first = fixed.half_step(users, ratings.by_user(), items, once)
-    second = fixed.half_step(first.rows, ratings.by_user(), items, once)
+    second = fixed.half_step(first.rows, ratings.by_user(), items, once, first.previous)
     both = fixed.half_step(users, ratings.by_user(), items, twice)
     assert both.rows == second.rows
+    assert both.previous == second.previous == first.rows
     assert both.z == [*first.z, *second.z]
 
 

@@ -102,10 +102,12 @@ def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(toy: Toy, data: st.
     d, unit, ulp = params.rank, 2**params.frac_bits, Fraction(1, 2**params.frac_bits)
     edge = unit << params.box_bits
     x = data.draw(words(ratings.n_users, params.row_rank, edge))
+    p = data.draw(words(ratings.n_users, params.row_rank, edge))
     y = data.draw(words(ratings.n_items, params.row_rank, edge))
     rated = ratings.by_user()
-    done = fixed.half_step(x, rated, y, params)
-    true = fractions(exact.half_step(rationals(x, unit), rated, rationals(y, unit), params).rows)
+    done = fixed.half_step(x, rated, y, params, p)
+    x_real, p_real, y_real = (rationals(side, unit) for side in (x, p, y))
+    true = fractions(exact.half_step(x_real, rated, y_real, params, p_real).rows)
     constants = real.Constants.of(params, exact.RATIONALS)
 
     for row, (counterparts, values) in enumerate(rated):
@@ -185,6 +187,7 @@ def test_the_objective_never_rises(toy: Toy) -> None:
         step_rule="lipschitz",
         curvature_shift=0,
         damping=int(enough),
+        inertia=Fraction(0),
     )
     assert_never_rises(ratings, params)
 
@@ -201,6 +204,7 @@ def test_the_binary_objective_never_rises_at_half_the_step(toy: Toy) -> None:
         step_rule="lipschitz",
         curvature_shift=-1,
         damping=int(params.ridge) + 1,
+        inertia=Fraction(0),
     )
     assert_never_rises(ratings, params)
 
@@ -220,8 +224,10 @@ def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
     users, items = real.start(params, ratings.n_users, ratings.n_items, exact.RATIONALS)
     once, twice = replace(params, inner_steps=1), replace(params, inner_steps=2)
     first = exact.half_step(users, ratings.by_user(), items, once)
-    second = exact.half_step(first.rows, ratings.by_user(), items, once)
-    assert exact.half_step(users, ratings.by_user(), items, twice).rows == second.rows
+    second = exact.half_step(first.rows, ratings.by_user(), items, once, first.previous)
+    both = exact.half_step(users, ratings.by_user(), items, twice)
+    assert both.rows == second.rows
+    assert both.previous == second.previous == first.rows
 
 
 TOY = Parameters(rank=1, iterations=2, frac_bits=8)
@@ -237,7 +243,7 @@ def test_the_box_of_the_real_numbers(box_bits: int) -> None:
 
 def test_states_name_their_iteration_and_side(monkeypatch: pytest.MonkeyPatch) -> None:
     def unclear(rows: Any, *_: Any) -> real.HalfStep[Any]:
-        return real.HalfStep(rows, [(0, 1)])
+        return real.HalfStep(rows, rows, [(0, 1)])
 
     monkeypatch.setattr(real, "half_step", unclear)
     states = list(exact.iterate(ratings_of(1, 1, {}), TOY))

@@ -18,6 +18,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName
 from ppmf_spec.words import reciprocal
 from tests.support.parameter_sets import STEP_RULES
+from tests.support.strategies import inertias
 
 STARS = Parameters(rating_min=Fraction(1), rating_max=Fraction(5))
 
@@ -48,7 +49,8 @@ def brute_force_bound(params: Parameters, rows: int) -> Fraction:
         gradient = np.minimum(root, c * box * 2**f) * int(error * unit)
         moved = steps * (gradient + int(pull * unit) * 2**f)
         moves.append(Fraction(int(moved.max()), unit * 2**f))
-    return (box << (3 * f + q)) + (1 << (2 * f + q - 1)) + (max(moves) * (1 << 3 * f))
+    word = (1 + 2 * params.inertia) * (box << (3 * f + q))
+    return word + (1 << (2 * f + q - 1)) + (max(moves) * (1 << 3 * f))
 
 
 @pytest.mark.req("PPMF-PAR-016")
@@ -60,10 +62,11 @@ def brute_force_bound(params: Parameters, rows: int) -> Fraction:
     ridge=st.integers(0, 2**12),
     bias=st.booleans(),
     xmax=st.integers(1, 64),
+    inertia=inertias,
 )
-@example(q=12, g=6, s=0, damping=1, ridge=0, bias=False, xmax=1)
+@example(q=12, g=6, s=0, damping=1, ridge=0, bias=False, xmax=1, inertia=Fraction(0))
 def test_lipschitz_bound_equals_brute_force(
-    q: int, g: int, s: int, damping: int, ridge: int, bias: bool, xmax: int
+    q: int, g: int, s: int, damping: int, ridge: int, bias: bool, xmax: int, inertia: Fraction
 ) -> None:
     params = Parameters(
         rank=1,
@@ -78,6 +81,7 @@ def test_lipschitz_bound_equals_brute_force(
         rating_offset=Fraction(0),
         rating_min=Fraction(0),
         rating_max=Fraction(xmax, 16),
+        inertia=inertia,
     )
     assert bounds(params, 1, 1).bound == brute_force_bound(params, 1)
 
@@ -110,6 +114,7 @@ def test_lipschitz_bound_of_several_rows_equals_brute_force(rows: int, rank: int
     box_bits=st.integers(0, 3),
     rank=st.integers(1, 20),
     rows=st.integers(1, 400),
+    inertia=inertias,
 )
 def test_count_bound_equals_brute_force(
     q: int,
@@ -121,6 +126,7 @@ def test_count_bound_equals_brute_force(
     box_bits: int,
     rank: int,
     rows: int,
+    inertia: Fraction,
 ) -> None:
     assume(s <= g)
     params = Parameters(
@@ -134,13 +140,18 @@ def test_count_bound_equals_brute_force(
         damping=damping,
         ridge=Fraction(ridge, 2**4),
         bias=bias,
+        inertia=inertia,
     )
     assert bounds(params, rows, 1).bound == brute_force_bound(params, rows)
 
 
 @st.composite
-def worst_rows(draw: st.DrawFn) -> tuple[Parameters, list[int], list[list[int]], list[int]]:
-    """A row, its counterparts and its ratings, most of them at the very edge of their range."""
+def worst_rows(
+    draw: st.DrawFn,
+) -> tuple[Parameters, list[int], list[int], list[list[int]], list[int]]:
+    """A row, the row before it, its counterparts and its ratings, most of them at the very edge of
+    their range.
+    """
     params = Parameters(
         rank=draw(st.integers(1, 3)),
         frac_bits=8,
@@ -150,6 +161,7 @@ def worst_rows(draw: st.DrawFn) -> tuple[Parameters, list[int], list[list[int]],
         curvature_shift=draw(st.integers(-2, 4)),
         damping=draw(st.integers(1, 20)),
         ridge=Fraction(draw(st.integers(0, 20))),
+        inertia=draw(inertias),
     )
     edge = 1 << (params.box_bits + params.frac_bits)
     entry = st.sampled_from([-edge, edge - 1]) | st.integers(-edge, edge - 1)
@@ -157,16 +169,16 @@ def worst_rows(draw: st.DrawFn) -> tuple[Parameters, list[int], list[list[int]],
     others = draw(st.lists(row, min_size=0, max_size=12))
     rating = st.sampled_from([-5, 4])  # (0.5 - 3) 2 and (5 - 3) 2
     ratings = draw(st.lists(rating, min_size=len(others), max_size=len(others)))
-    return params, draw(row), others, ratings
+    return params, draw(row), draw(row), others, ratings
 
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-030")
 @given(worst_rows())
 def test_no_row_leaves_the_bound(
-    case: tuple[Parameters, list[int], list[list[int]], list[int]],
+    case: tuple[Parameters, list[int], list[int], list[list[int]], list[int]],
 ) -> None:
     """Chapter 2's inner step, in integers, on rows of hostile users."""
-    params, row, others, ratings = case
+    params, row, before, others, ratings = case
     f, q, g, s, d = (
         params.frac_bits,
         params.step_bits,
@@ -184,12 +196,12 @@ def test_no_row_leaves_the_bound(
         - (rating << (2 * f - 1))
         for other, rating in zip(others, ratings, strict=True)
     ]
-    for k, x in enumerate(row):
+    for k, (x, p) in enumerate(zip(row, before, strict=True)):
         seen = [other[k] if k < d else 1 << f for other in others]
         gradient = sum(e * y for e, y in zip(errors, seen, strict=True)) + params.ridge_int * x
         curvature = factors if k < d else c << (g - min(s, 0))
         step = reciprocal(curvature, q, g, params.damping)
-        moved = (x << (2 * f + q)) - step * gradient
+        moved = (x << (2 * f + q)) + params.inertia_int * (x - p) - step * gradient
         assert abs(moved + (1 << (2 * f + q - 1))) <= limit
         assert step <= params.max_step
 

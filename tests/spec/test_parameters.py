@@ -37,6 +37,7 @@ regulariser = "elastic-net"
 step_rule = "lipschitz"
 curvature_shift = 0
 damping = 16
+inertia = "0"
 ring_bits = 64
 seed = "ppmf"
 """

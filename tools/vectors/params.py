@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
+from ppmf_spec.decimals import decimal_text
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
 from tools.vectors.family import Family
@@ -78,11 +80,12 @@ def _dyadic(family: Family) -> None:
         "rating_max": {"rating_min": "-65536"},
         "ridge": {},
         "l1": {},
+        "inertia": {},
     }
     for name, (low, high) in DYADIC_DOMAIN.items():
         slug = name.replace("_", "-")
         for end, value in (("lowest", low), ("highest", high)):
-            table: dict[str, Any] = {**base[name], name: value}
+            table: dict[str, Any] = {**base[name], name: decimal_text(Fraction(value), name)}
             if (name, end) == ("rating_max", "lowest"):
                 table = {name: "-65535.5", "rating_min": "-65536"}
             if (name, end) == ("rating_min", "highest"):
@@ -94,12 +97,13 @@ def _dyadic(family: Family) -> None:
                 f"{slug}-{end}",
                 "PAR-005",
                 f"{name} just {end} its range",
-                {name: value},
+                {name: decimal_text(Fraction(value), name)},
                 name,
             )
         _refused(family, f"{slug}-tenth", "PAR-004", "a tenth is not dyadic", {name: "0.1"}, name)
         _refused(family, f"{slug}-exponent", "PAR-023", "no exponents", {name: "1e2"}, name)
     fine = "0." + str(5**65).rjust(65, "0")
+    _refused(family, "inertia-one", "PAR-005", "inertia is below 1", {"inertia": "1"}, "inertia")
     _refused(family, "offset-65-bits", "PAR-005", "2^-65", {"rating_offset": fine}, "rating_offset")
     fine = "0." + str(5**64).rjust(64, "0")
     _valid(family, "offset-64-bits", "PAR-005 PAR-020", "2^-64", {"rating_offset": fine})
@@ -215,6 +219,13 @@ def _relations(family: Family) -> None:
             "ridge",
             {"regulariser": "binary-elastic-net", "ridge": "15.99603271484375", "damping": "16"},
             {"regulariser": "binary-elastic-net", "ridge": "16", "damping": "16"},
+        ),
+        (
+            "inertia-grid",
+            "PAR-025",
+            "inertia",
+            {"inertia": "0.0000152587890625"},
+            {"inertia": "0.00000762939453125"},
         ),
     ]
     for slug, requirement, named, inside, outside in edges:
@@ -373,6 +384,7 @@ def _bounds(family: Family) -> None:
         ("count-no-shift", "PAR-016", {"step_rule": "count", "step_bits": "21"}),
         ("count-no-bias", "PAR-016", {"step_rule": "count", "bias": False, "step_bits": "21"}),
         ("fine-ratings", "PAR-016", {"rating_min": "-100", "rating_max": "100", "step_bits": "17"}),
+        ("inertia", "PAR-016", {"inertia": "0.9999847412109375", "step_bits": "18"}),
         ("ring-48", "PAR-016", {"ring_bits": "48", "frac_bits": "8", "step_bits": "12"}),
         (
             "binary",

@@ -31,6 +31,34 @@ KINDS: dict[str, dict[str, Any]] = {
         "damping": "8",
     },
     "fine-ratings": {"rating_frac_bits": "4", "rating_offset": "2.75"},
+    "inertia": {"inertia": "0.5", "inner_steps": "2", "curvature_shift": "2"},
+    "inertia-count": {
+        "inertia": "0.75",
+        "step_rule": "count",
+        "curvature_shift": "3",
+        "damping": "32",
+    },
+    "inertia-l1": {"inertia": "0.25", "inner_steps": "3", "l1": "8"},
+    "inertia-binary": {
+        "inertia": "0.375",
+        "inner_steps": "2",
+        "regulariser": "binary-elastic-net",
+        "l1": "2",
+        "ridge": "4",
+        "damping": "16",
+        "curvature_shift": "-3",
+    },
+    "inertia-binary-count": {
+        "inertia": "0.5",
+        "regulariser": "binary-elastic-net",
+        "step_rule": "count",
+        "l1": "1",
+        "ridge": "3",
+        "damping": "8",
+    },
+    "inertia-no-bias": {"inertia": "0.5", "bias": False},
+    "inertia-largest": {"inertia": "0.9999847412109375", "inner_steps": "2"},
+    "inertia-least": {"inertia": "0.0000152587890625", "box_bits": "3", "damping": "4"},
 }
 """Every rule and regulariser, named; overrides of the default set."""
 
