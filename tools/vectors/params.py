@@ -12,6 +12,7 @@ from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
 _COMPANIONS: dict[tuple[str, int], dict[str, Any]] = {
@@ -234,10 +235,17 @@ def _relations(family: Family) -> None:
             f"{slug}-edge",
             requirement,
             "the last that is allowed",
-            inside,
+            version_1(inside),
             flags="positive unlucky",
         )
-        _refused(family, f"{slug}-beyond", requirement, "the first that is not", outside, named)
+        _refused(
+            family,
+            f"{slug}-beyond",
+            requirement,
+            "the first that is not",
+            version_1(outside),
+            named,
+        )
 
 
 def _toml(family: Family) -> None:
@@ -364,6 +372,9 @@ def _bounds(family: Family) -> None:
 
     bound("defaults-1682", "PAR-016", "943 users, 1682 items", {}, 943, 1682)
     bound("defaults-10000", "PAR-016", "10,000 rows", {}, 10000, 10000)
+    old = version_1({})
+    bound("version-1-1682", "PAR-016", "the numbers of version 1", old, 943, 1682)
+    bound("version-1-10000", "PAR-016", "the numbers of version 1", old, 10000, 10000)
     bound("smallest", "PAR-015 PAR-016", "one user, one item", {}, 1, 1, flags="positive unlucky")
     for slug, users, items in (("no-users", 0, 1), ("no-items", 1, 0), ("too-many", 2**31, 1)):
         bound(
@@ -397,7 +408,8 @@ def _bounds(family: Family) -> None:
             {"ring_bits": "56", "l1": "65536", "step_bits": "4", "ridge": "1"},
         ),
     ]
-    for slug, requirements, table in sets:
+    for slug, requirements, changes in sets:
+        table = version_1(changes)
         last = _last_that_fits(table)
         if last < 2**31 - 1:
             bound(
@@ -440,13 +452,13 @@ def _bounds(family: Family) -> None:
         flags="negative unlucky",
         refuse="parameters",
     )
-    for slug, table, users in (
+    for slug, changes, users in (
         ("moves", {}, 1000),
         ("idle", {"step_bits": "4", "ring_bits": "64"}, 1000),
         ("idle-count", {"step_rule": "count", "step_bits": "8"}, 1000),
         ("moves-count", {"step_rule": "count", "step_bits": "8"}, 10),
     ):
-        given = {"parameters": table, "users": users, "items": 10}
+        given = {"parameters": version_1(changes), "users": users, "items": 10}
         family.add(
             f"warn-{slug}",
             "params.warn",

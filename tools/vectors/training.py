@@ -11,7 +11,7 @@ from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
-from tools.vectors.toy_inputs import KINDS, rated, ratings, side
+from tools.vectors.toy_inputs import KINDS, rated, ratings, side, version_1
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (
@@ -85,11 +85,11 @@ def _drawn(family: Family) -> None:
 
 
 def _edges(family: Family) -> None:
-    one: dict[str, Any] = {"rank": "1"}
+    one = version_1({"rank": "1"})
     unlucky = {"flags": "positive unlucky"}
     nobody: list[Any] = [{"rows": [], "values": []}] * 2
     for kind in ("lipschitz", "count", "l1", "binary"):
-        table = {**KINDS[kind], **one}
+        table = {**KINDS[kind], "rank": "1"}
         _half(
             family,
             f"nobody-{kind}",
@@ -269,7 +269,7 @@ def _runs(family: Family) -> None:
 
 
 def _corners(family: Family) -> None:
-    two = {"rank": "2", "iterations": "2"}
+    two = version_1({"rank": "2", "iterations": "2"})
     unlucky = {"flags": "positive unlucky"}
 
     def lists(users: int, items: int, found: Any) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def _corners(family: Family) -> None:
         }
 
     for kind in ("lipschitz", "count", "binary"):
-        table = {**KINDS[kind], **two}
+        table = {**KINDS[kind], "rank": "2", "iterations": "2"}
         _train(
             family,
             f"single-{kind}",
@@ -371,7 +371,9 @@ def _corners(family: Family) -> None:
         requirements="FIX-003 FIX-041 FIX-043",
         **unlucky,
     )
-    alternate = {"rank": "1", "iterations": "1", "seed": "alternate", "ridge": "0", "damping": "1"}
+    alternate = version_1(
+        {"rank": "1", "iterations": "1", "seed": "alternate", "ridge": "0", "damping": "1"}
+    )
     _train(
         family,
         "alternation",

@@ -8,6 +8,7 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 BINARY = {"regulariser": "binary-elastic-net", "damping": "32"}
 
@@ -52,9 +53,8 @@ def _rounding(family: Family) -> None:
 
 def _descend(family: Family) -> None:
     def add(slug: str, comment: str, x: Any, gradient: Any, steps: Any, **more: Any) -> None:
-        parameters = more.pop("parameters", {})
         given = {
-            "parameters": parameters,
+            "parameters": version_1(more.pop("parameters", {})),
             "x": x,
             "previous": more.pop("previous", x),
             "gradient": gradient,
@@ -69,7 +69,7 @@ def _descend(family: Family) -> None:
             **more,
         )
 
-    unit = 1 << 40  # 2^(2f + q) of the defaults
+    unit = 1 << 40  # 2^(2f + q) of version 1
     half = unit >> 1
     unlucky = {"flags": "positive unlucky"}
     add("rest", "no gradient, no move", [5, -5, 0], [0, 0, 0], [4096, 4096, 4096])
@@ -210,7 +210,7 @@ def _descend(family: Family) -> None:
 
 def _add(family: Family, slug: str, requirements: str, comment: str, z: Any, **more: Any) -> None:
     given = {
-        "parameters": more.pop("parameters", {}),
+        "parameters": version_1(more.pop("parameters", {})),
         "coordinate": more.pop("coordinate", "factor"),
         "z": z,
         "tau": more.pop("tau", 0),
