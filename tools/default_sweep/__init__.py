@@ -2,5 +2,6 @@
 """The sweep from which the default parameters were chosen: `make sweep`.
 
 Begin with `model`, a fast F_fix. `data_sets` has the ratings and their splits, `candidates` the
-parameter sets that are tried, `figures` what each scores, and `plot` the drawing.
+parameter sets that are tried, and `table` what each scores. The table is kept where
+`ppmf.evaluation.tried_sets` reads it.
 """

@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-
-import numpy as np
 
 from ppmf.data import movielens, rating_tables, synthetic_ratings
 from ppmf.data.rating_sources import ratings_file
 from ppmf.data.rating_tables import AS_FOUND
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.rating_scale import RatingScale
 from ppmf_spec.ratings import Ratings, RawRatings, quantise, split_holdout
 
-LABELS = ("evaluate", "second", "third")
+LABELS = ("evaluate", "second", "third", *(f"more-{number}" for number in range(7)))
 """The labels of the splits; the first is that of `ppmf evaluate`."""
+
+MADE_UP = ((940, 300), (943, 1682), (6040, 3706))
+"""The sizes of the synthetic ratings, which have one split each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +36,20 @@ class Split:
         return f"{self.data}/{self.label}"
 
 
+def every(latest_small: str | None) -> Iterator[Split]:
+    """Every split of the sweep; `latest_small` is the folder of MovieLens latest-small, if any.
+
+    Raises EncodingError or PeerError where ratings cannot be read or fetched.
+    """
+    yield from splits("MovieLens-100K", movielens_100k(), LABELS)
+    if latest_small:
+        yield from splits("latest-small", from_path(Path(latest_small)), LABELS[:6])
+    else:
+        print("PPMF_DATA names no folder: without MovieLens latest-small", file=sys.stderr)
+    for users, items in MADE_UP:
+        yield from splits(f"synthetic {users} x {items}", made_up(users, items), LABELS[:1])
+
+
 def splits(data: str, ratings: Ratings, labels: tuple[str, ...]) -> Iterator[Split]:
     """The splits of `ratings` that have these labels."""
     for label in labels:
@@ -46,7 +60,7 @@ def movielens_100k() -> Ratings:
     """MovieLens-100K: 943 x 1,682, fetched once."""
     folder = movielens.cache_folder()
     if not movielens.is_cached(folder, movielens.MOVIELENS_100K):
-        print(movielens.TERMS)
+        print(movielens.TERMS, file=sys.stderr)
         movielens.fetch(folder, movielens.MOVIELENS_100K)
     return from_path(folder)
 

@@ -33,7 +33,8 @@ Integers = NDArray[np.int64]
 class _Side:
     """One side's rows (size, row_rank) and p, what they were before the last inner step on them.
 
-    `rated` (size, others) has a 1 for each rating, `values` the ratings themselves; `counts` (size,).
+    `rated` (size, others) has a 1 for each rating, `values` the ratings, `counts` (size,) their
+    number in each row.
     """
 
     rated: sparse.csr_array
