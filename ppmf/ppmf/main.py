@@ -77,6 +77,7 @@ add_if_installed(app, "audit", "ppmf.commands.audit:audit_transcripts")
 add_if_installed(app, "estimate", "ppmf.commands.estimate:estimate")
 add_if_installed(app, "bench", "ppmf.commands.bench:bench")
 add(params_app, "check", params.check)
+add(params_app, "suggest", params.suggest)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
 

@@ -3,7 +3,7 @@
 
 MovieLens-100K is fetched, the synthetic ratings are made. PPMF_DATA may name a folder with
 MovieLens latest-small; without it the table has no columns of that data set, and says so. The
-program takes about ten minutes of one core, and 3 GB of memory.
+program takes about six minutes of one core, and 3 GB of memory.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ CHOSEN = replace(
 ITERATIONS = (4, 5, 6, 8)
 """The iterations after which every set is measured; version 1's steps are measured after 20 too."""
 
-INERTIAS = tuple(Fraction(eighths, 8) for eighths in (0, 2, 3, 4, 5, 6))
+INERTIAS = tuple(Fraction(eighths, 8) for eighths in (0, 2, 4, 5, 6))
 WIDTHS = (
     (8, 10),
     (8, 11),
