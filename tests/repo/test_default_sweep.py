@@ -7,8 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ppmf.evaluation import tried_sets
 from ppmf_reference import fixed
@@ -56,6 +59,28 @@ def test_the_model_refuses_what_could_leave_the_ring() -> None:
     wide = Parameters(rank=2, ring_bits=32)
     with pytest.raises(ParametersError, match="ring_bits"):
         next(model.trajectory(ratings_of(2, 2, {(0, 0): 1}), wide))
+
+
+rows_of_counterparts = arrays(
+    np.int64,
+    st.tuples(st.integers(1, 40), st.integers(1, 3)),
+    elements=st.integers(-512, 511) | st.sampled_from([-512, 511]),
+)
+
+
+@given(rows_of_counterparts, st.booleans())
+def test_no_ratings_make_a_half_step_unstable(factors: model.Integers, alike: bool) -> None:
+    """Steps times the half Hessian have no eigenvalue of 2 (1 + alpha), as the site's page says."""
+    params = replace(candidates.CHOSEN, rank=factors.shape[1])
+    if alike:
+        factors = np.repeat(factors[:1], len(factors), axis=0)
+    own = np.column_stack([factors / 2.0**params.frac_bits, np.ones(len(factors))])
+    hessian = own.T @ own + float(params.ridge) * np.eye(own.shape[1])
+    step = fixed.step(len(factors), int((factors**2).sum()), params)
+    sizes = np.array([step.factors] * params.rank + [step.bias]) / 2.0**params.step_bits
+    root = np.sqrt(sizes)
+    largest = np.linalg.eigvalsh(root[:, None] * hessian * root)[-1]
+    assert largest < 2 * (1 + float(params.inertia))
 
 
 def test_the_chosen_set_is_the_default() -> None:
