@@ -43,6 +43,8 @@ Compare with the same training in the clear
 See how good the recommendations are, and choose the parameters
   ppmf evaluate ratings.csv
   ppmf evaluate ratings.csv --sweep ridge=6,12,24 --sweep rank=5,10
+Get parameters that fit a size
+  ppmf params suggest --users 943 --items 1682 > params.toml
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json

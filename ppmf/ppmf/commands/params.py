@@ -204,9 +204,8 @@ def _about_others(
     if not others:
         return []
     about = (
-        "Other choices: how much larger their error on held-out ratings was (RMSE in stars, where "
-        "it is negative they were better), all else being the defaults, and their time at your "
-        "size."
+        "Other choices: how much larger than this set's their error on held-out ratings was (RMSE "
+        "in stars; a negative number is better), and their time at your size."
     )
     rows: list[tuple[str, ...]] = [("", *suggestion.DATA, "time")]
     for one in others:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import ceil
 
 from ppmf.evaluation import tried_sets
+from ppmf.evaluation.tried_sets import NAMES, Tried
 from ppmf_spec.bounds import Bounds, bounds, largest_denominator
 from ppmf_spec.decimals import parse_decimal
 from ppmf_spec.errors import ParametersError
@@ -112,7 +113,7 @@ def _fraction_bits(step: Fraction, text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A set that differs from the suggested one, and its error less that of the defaults, in stars.
+    """Another choice, and its error less that of the suggested set, in stars.
 
     changed: what differs, by parameter; params: the set, fitted to the size; difference: by data
     set.
@@ -124,25 +125,32 @@ class Alternative:
 
 
 def alternatives(params: Parameters, users: int, items: int) -> Iterator[Alternative]:
-    """The other ranks, iterations and widths of the sweep, each fitted to the size.
+    """Other ranks, iterations and widths that the sweep tried, each fitted to the size.
 
-    Their errors were measured with the defaults otherwise, so none are known for other scales.
+    `params` is a suggested set for the scale of the defaults. There are none for a rank that the
+    sweep did not try.
     """
-    defaults = Parameters()
-    of_defaults = tried_sets.find(defaults)
-    if of_defaults is None:
+    suggested = replace(Parameters(), rank=params.rank)
+    own = tried_sets.find(suggested)
+    if own is None or not set(DATA) <= set(own.rmse):
         return
-    for names in (("rank",), ("iterations",), ("frac_bits", "step_bits")):
-        for row in tried_sets.differing(defaults, *names):
-            changed = {name: int(row.value(name)) for name in names}
-            if row is of_defaults or any(name not in row.rmse for name in DATA):
-                continue
-            if names == ("frac_bits", "step_bits"):
-                if changed["frac_bits"] == defaults.frac_bits:
-                    continue
-                del changed["step_bits"]
-            yield Alternative(
-                changed=changed,
-                params=fitted(replace(params, **changed), users, items),  # type: ignore[arg-type]
-                difference={name: row.rmse[name] - of_defaults.rmse[name] for name in DATA},
-            )
+    tried: dict[tuple[str, int], Tried] = {}
+    for name, *also in (("rank",), ("iterations",), ("frac_bits", "step_bits")):
+        for row in tried_sets.differing(suggested, name, *also):
+            tried[name, int(row.value(name))] = row
+    for (name, value), row in sorted(tried.items(), key=lambda one: _order(*one[0])):
+        if value == getattr(suggested, name):
+            continue
+        if name == "rank" and not params.rank <= 2 * value <= 4 * params.rank:
+            continue
+        changed = {name: value}
+        try:
+            other = fitted(replace(params, **changed), users, items)  # type: ignore[arg-type]
+        except ParametersError:
+            continue  # no ring holds it at this size
+        difference = {data: row.rmse[data] - own.rmse[data] for data in DATA}
+        yield Alternative(changed, other, difference)
+
+
+def _order(name: str, value: int) -> tuple[int, int]:
+    return NAMES.index(name), value
