@@ -432,6 +432,7 @@ def _bounds(family: Family) -> None:
                 refuse="parameters",
             )
     wide = {
+        **version_1({}),
         "ring_bits": "32",
         "frac_bits": "8",
         "step_bits": "0",
