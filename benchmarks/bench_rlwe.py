@@ -59,9 +59,10 @@ def orientation(rows: int, packed: int, rank: int, iterations: int, repeat: int)
     owner = SCHEME.generate(coins)
     peer = SCHEME.peer(owner.public)
     matrix, x = coins.words((rows, 2 * packed)), coins.words((columns, rows))
-    encrypt, encrypted = timed(lambda: list(owner.encrypt_rows(matrix, layout, coins)))
+    own = coins.words(matrix.shape)
+    encrypt, encrypted = timed(lambda: list(owner.encrypt_rows(matrix - own, layout, coins)))
     print(f"  encrypt  {encrypt:8.2f} s  {sum(map(len, encrypted)) / 1e6:8.1f} MB")
-    take_in, taken = timed(lambda: peer.rows(encrypted, layout))
+    take_in, taken = timed(lambda: peer.rows(encrypted, layout, own))
     print(f"  take in  {take_in:8.2f} s")
     times = []
     for _ in range(repeat):

@@ -34,7 +34,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, piec
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.encryption.paillier.slots import TERM_BITS, Slots
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import Orientation
 
@@ -133,7 +133,7 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Opene
 def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
     """The collection of an orientation's slots; masks have one bit less than a slot."""
     width = Slots.of(bits, orientation.layout).width
-    sums = 128 + (orientation.layout.rows - 1).bit_length()
+    sums = TERM_BITS + (orientation.layout.rows - 1).bit_length()
     return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums)
 
 

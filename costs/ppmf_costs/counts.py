@@ -115,12 +115,12 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
 
 
 def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> None:
-    """Count the local products, and the homomorphic ones if the fixed side is shared."""
+    """Count the local products of the public start, or the homomorphic ones of a shared side."""
     layout, uses = operation.orientation.layout, operation.orientation.uses
     columns = sum(use.stop - use.start for use in uses)
     updated: Side = operation.orientation.packing
-    tally.do(operation.phase, mac_words=columns * layout.rows * walk.rows(updated))
     if operation.public:
+        tally.do(operation.phase, mac_words=columns * layout.rows * walk.rows(updated))
         return
     answer = walk.suite.products.answer_bytes(layout, uses)
     terms = answer * layout.rows

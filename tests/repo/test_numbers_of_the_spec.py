@@ -24,7 +24,12 @@ from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, WORD_BITS, Slots
+from ppmf_secure.primitives.encryption.paillier.slots import (
+    STATISTICAL_BITS,
+    TERM_BITS,
+    WORD_BITS,
+    Slots,
+)
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.transfer_extension import columns_bytes
@@ -102,10 +107,11 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"a sum of $s$ products is below $2^{# + \lceil \log_2 s \rceil}$, the mask below "
+        r"a slot of $M$ is below $2^{#}$, a sum of $s$ products is below "
+        r"$2^{# + \lceil \log_2 s \rceil}$, the mask below "
         r"$2^{\sigma - 1}$, which is $2^{#}\, O$ times as much or more. So the mask hides the sum "
         r"up to a distance of $2^{-#} / O$ an output.",
-        lambda: [2 * WORD_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
+        lambda: [WORD_BITS + 1, TERM_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
     ),
     Claim(
         PROTOCOL,
@@ -124,7 +130,7 @@ CLAIMS = [
     Claim(
         PROTOCOL,
         r"$B = #\, s\, 2^{#} + #\, (2N + 1) + 1$",
-        lambda: [2 * ERROR_BOUND + 1, WORD_BITS - 2, ERROR_BOUND],
+        lambda: [ERROR_BOUND + 1, WORD_BITS - 1, ERROR_BOUND],
     ),
     Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
     Claim(

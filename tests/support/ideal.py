@@ -67,15 +67,16 @@ class IdealRows(EncryptedRows):
 class IdealPeer(PeerKey):
     """The peer's view of the owner's key."""
 
-    def intake(self, layout: Layout) -> IdealIntake:
-        return IdealIntake(layout)
+    def intake(self, layout: Layout, own: Words) -> IdealIntake:
+        return IdealIntake(layout, own)
 
 
 class IdealIntake(RowIntake):
-    """Keeps the rows."""
+    """Keeps the rows, and adds the peer's own."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, own: Words) -> None:
         self._layout = layout
+        self._own = own
         self._rows: list[bytes] = []
 
     def add(self, rows: Sequence[bytes]) -> None:
@@ -84,7 +85,7 @@ class IdealIntake(RowIntake):
     def finish(self) -> IdealRows:
         shape = (self._layout.rows, sum(self._layout.blocks))
         matrix = words_from_bytes(b"".join(self._rows), shape, "ideal rows")
-        return IdealRows(matrix, self._layout)
+        return IdealRows(matrix + self._own, self._layout)
 
 
 class IdealScheme(ProductScheme):

@@ -175,7 +175,7 @@ class Shape:
     @property
     def flood_bits(self) -> int:
         """Tau of PPMF-RLW-007; the budget itself is tested where the suite is."""
-        bound = 43 * self.rows * 2**62 + 21 * (2 * self.degree + 1) + 1
+        bound = 44 * self.rows * 2**62 + 21 * (2 * self.degree + 1) + 1
         return (bound - 1).bit_length() + 40 + (self.outputs - 1).bit_length()
 
 
@@ -243,12 +243,22 @@ class Peer:
         self.b = unpack(public[SEED:], degree)
 
     def answer(
-        self, x: Sequence[Sequence[int]], rows: Sequence[bytes], shape: Shape
+        self,
+        x: Sequence[Sequence[int]],
+        rows: Sequence[bytes],
+        own: Sequence[Sequence[int]],
+        shape: Shape,
     ) -> tuple[bytes, dict[tuple[int, int, int], int]]:
-        """PPMF-RLW-008 to PPMF-RLW-011, and P's shares."""
+        """PPMF-RLW-008 to PPMF-RLW-011 and PPMF-RLW-014, and P's shares."""
         degree, random = self.degree, self.coins.random
         firsts = [expansion(row[:SEED], len(shape.pieces), degree) for row in rows]
-        seconds = [unpack(row[SEED:], len(shape.columns)) for row in rows]
+        seconds = [
+            [
+                c + encoding(entry)
+                for c, entry in zip(unpack(row[SEED:], len(mine)), mine, strict=True)
+            ]
+            for row, mine in zip(rows, own, strict=True)
+        ]
         sent: list[int] = []
         shares = {}
         for piece in range(len(shape.pieces)):

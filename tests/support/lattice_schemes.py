@@ -26,10 +26,11 @@ def owner_of(chosen: RlweScheme, label: str = "Q") -> RlweOwner:
 def take_in(
     chosen: RlweScheme, matrix: Words, layout: Layout, label: str = "rows"
 ) -> EncryptedRows:
-    """The matrix as that owner encrypted it and the peer took it in."""
-    encrypted = list(owner_of(chosen).encrypt_rows(matrix, layout, Coins.seeded(label)))
+    """The matrix: that owner encrypted a share of it, and the peer took it in with the rest."""
+    own = Coins.seeded(f"{label}/own").words(matrix.shape)
+    encrypted = list(owner_of(chosen).encrypt_rows(matrix - own, layout, Coins.seeded(label)))
     assert {len(row) for row in encrypted} == {chosen.row_bytes(layout)}
-    return chosen.peer(owner_of(chosen).public).rows(encrypted, layout)
+    return chosen.peer(owner_of(chosen).public).rows(encrypted, layout, own)
 
 
 def secret_of(chosen: RlweScheme) -> list[int]:

@@ -3,11 +3,11 @@
 
 For columns Phi and masked ratings M = [W | R], both of them shared,
 
-    Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p).
+    Phi M = sum over p of  Phi_p M.
 
-The first terms are local. For the second, server p multiplies its own Phi_p with the encryption of
-the other server's M_(1-p), which it received once, in the set-up. What hides each from the other is
-said by the scheme of the product (`primitives.encryption`).
+Server p multiplies its own Phi_p with an encryption of the whole M under the other server's key: it
+received that of the other server's share once, in the set-up, and added its own share to it. What
+hides each from the other is said by the scheme of the product (`primitives.encryption`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Orientation:
 class RatingsProduct:
     """One server's end of the product, in one orientation.
 
-    own_key: its key pair. own_shares: its shares of W and R. peer_rows: the peer's encrypted ones.
+    own_key: its key pair. own_shares: its shares of W and R. peer_rows: the ratings encrypted under
+        the peer's key.
     """
 
     me: Role
@@ -76,12 +77,9 @@ class RatingsProduct:
         layout, uses = self.orientation.layout, self.orientation.uses
         answer, kept = self.peer_rows.multiply(columns, uses, self.coins)
         yield Send(peer, wire.ProductAnswer(answer))
-        local = self.of_public(columns)
         message = yield from receive(peer, wire.ProductAnswer)
         given = self.own_key.decrypt(message.answer, layout, uses)
-        over_w, over_r = (
-            here + mask + masked for here, mask, masked in zip(local, kept, given, strict=True)
-        )
+        over_w, over_r = (mask + masked for mask, masked in zip(kept, given, strict=True))
         return over_w, over_r
 
     def of_public(self, columns: Words) -> tuple[Words, Words]:
@@ -113,8 +111,9 @@ def set_up_products(
     for orientation, own_shares in orientations:
         layout = orientation.layout
         size = scheme.row_bytes(layout)
-        encrypted = own_key.encrypt_rows(np.concatenate(own_shares, axis=1), layout, coins)
-        intake = peer_key.intake(layout)
+        matrix = np.concatenate(own_shares, axis=1)
+        encrypted = own_key.encrypt_rows(matrix, layout, coins)
+        intake = peer_key.intake(layout, matrix)
         for batch in row_batches(scheme, layout):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one operation asked of homomorphic encryption: an integer matrix times encrypted rows.
 
-The owner Q of a key publishes Enc_Q(M), row by row, where M is *its own share* of the masked
-ratings. The peer P holds an integer matrix X, its share of the other side's columns. It computes
+M is a matrix of which both servers have shares, M = M_P + M_Q mod 2^64: the ratings. The owner Q of
+a key publishes Enc_Q(M_Q), row by row. The peer P adds its own share to what it received, once, and
+so holds Enc_Q(M). It has an integer matrix X, its share of the other side's columns, computes
 Enc_Q(X M), adds a fresh encryption of a random mask rho, and sends that. Q decrypts
 (X M + rho) mod 2^64, which is its share; P keeps -rho mod 2^64, the other share (PPMF-AHE-002).
-Q knows M, its key and the randomness of Enc_Q(M). X must stay hidden from Q, and M from P.
-(Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
+Q knows M_Q, its key and the randomness of Enc_Q(M_Q). X and M_P must stay hidden from Q, and M_Q
+from P. (Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
 
 The columns of M come in blocks. In [W | R] these are the two blocks of which items were rated, and
 of the ratings. Not every row of X is wanted against every block.
@@ -51,7 +52,7 @@ class OwnerKey(ABC):
 
     @abstractmethod
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """The rows of a matrix (layout.rows, sum(layout.blocks)), each in `row_bytes` bytes."""
+        """The rows of Q's share (layout.rows, sum(layout.blocks)), each in `row_bytes` bytes."""
 
     @abstractmethod
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
@@ -62,7 +63,7 @@ class OwnerKey(ABC):
 
 
 class EncryptedRows(ABC):
-    """Enc_Q(M), as the peer P holds it: checked, and ready to be multiplied."""
+    """Enc_Q(M), as the peer P holds it: checked, P's share added, and ready to be multiplied."""
 
     @abstractmethod
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
@@ -85,12 +86,15 @@ class PeerKey(ABC):
     """Q's public key, as the peer P holds it."""
 
     @abstractmethod
-    def intake(self, layout: Layout) -> RowIntake:
-        """The intake for the rows of one encrypted matrix."""
+    def intake(self, layout: Layout, own: Words) -> RowIntake:
+        """The intake for the rows of one encrypted matrix.
 
-    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> EncryptedRows:
+        own: P's share of it (layout.rows, sum(layout.blocks)), which is added (PPMF-AHE-013).
+        """
+
+    def rows(self, encrypted: Sequence[bytes], layout: Layout, own: Words) -> EncryptedRows:
         """The encrypted matrix from all of Q's rows at once; raises as `RowIntake` does."""
-        intake = self.intake(layout)
+        intake = self.intake(layout, own)
         intake.add(encrypted)
         return intake.finish()
 

@@ -109,7 +109,7 @@ def test_an_array_that_is_not_contiguous_is_refused() -> None:
         (
             lambda: Slots.of(512, Layout(1, (1,), 1 << 343)),
             ParametersError,
-            "Paillier modulus: 512 bits hold no slot of 513 bits",
+            "Paillier modulus: 512 bits hold no slot of 514 bits",
         ),
     ],
 )
@@ -130,8 +130,13 @@ def test_wrong_shapes_of_a_product_are_refused(
         message = refusal_of(partial(next, rows), ValueError)
         assert message == "the matrix has not the layout's shape"
     taken = suite.peer(owner.public).rows(
-        list(owner.encrypt_rows(zeros(3, 4), layout, coins)), layout
+        list(owner.encrypt_rows(zeros(3, 4), layout, coins)), layout, zeros(3, 4)
     )
+    for shape in ((3, 3), (2, 4), (4, 3)):
+        message = refusal_of(
+            partial(suite.peer(owner.public).intake, layout, zeros(*shape)), ValueError
+        )
+        assert message == "the peer's share has not the layout's shape"
     uses = [slice(0, 2), slice(0, 0)]
     for x in (zeros(2, 4), zeros(3), zeros(2, 3, 1)):
         message = refusal_of(partial(taken.multiply, x, uses, coins), ValueError)
@@ -195,7 +200,7 @@ def test_a_suite_checks_what_fits_its_own_ciphertexts() -> None:
 def test_a_layout_beyond_the_budget_of_a_lattice_is_refused() -> None:
     message = refusal_of(lambda: Budget.of(STANDARD, Layout(4, (20, 10), 1 << 39)), ParametersError)
     assert message == (
-        "lattice of degree 8192: 4 rows and 549755813888 outputs make noise of 2^69.4 and a flood "
+        "lattice of degree 8192: 4 rows and 549755813888 outputs make noise of 2^69.5 and a flood "
         "of 2^149, over q / 2^65 = 2^148.3"
     )
 
@@ -216,7 +221,7 @@ def test_bad_rows_and_answers_of_a_lattice_are_refused() -> None:
             "encrypted row 8: a residue is outside [0, 2642239)",
         ),
     ]:
-        assert refusal_of(partial(peer.rows, found, layout), error) == message
+        assert refusal_of(partial(peer.rows, found, layout, matrix), error) == message
     uses = [slice(0, 1), slice(1, 2)]
     answer, _ = take_in(SMALL, matrix, layout).multiply(zeros(2, 9), uses, Coins.seeded("bad"))
     for bad, error, message in [
@@ -242,10 +247,10 @@ def test_bad_rows_and_answers_of_paillier_are_refused() -> None:
     peer = PAILLIER.peer(owner.public)
     for found, message in [
         (rows[:2], "encrypted matrix: 2 rows instead of 3"),
-        ([*rows, rows[0]], "encrypted matrix: 4 rows instead of 3"),
+        ([*rows, rows[0]], "encrypted matrix: more than 3 rows"),
         ([*rows[:2], b""], "encrypted row 2: 0 bytes instead of 384"),
     ]:
-        assert refusal_of(partial(peer.rows, found, layout), EncodingError) == message
+        assert refusal_of(partial(peer.rows, found, layout, matrix), EncodingError) == message
     uses = [slice(0, 1), slice(0, 0)]
     message = refusal_of(lambda: owner.decrypt(b"", layout, uses), EncodingError)
     assert message == "homomorphic answer: 0 bytes instead of 256"

@@ -152,29 +152,39 @@ def test_encrypted_rows(case: str) -> None:
 
 
 @pytest.mark.req(
-    "PPMF-AHE-002", "PPMF-RLW-006", "PPMF-RLW-008", "PPMF-RLW-009", "PPMF-RLW-010", "PPMF-RLW-011"
+    "PPMF-AHE-002",
+    "PPMF-RLW-006",
+    "PPMF-RLW-014",
+    "PPMF-RLW-008",
+    "PPMF-RLW-009",
+    "PPMF-RLW-010",
+    "PPMF-RLW-011",
 )
 @pytest.mark.parametrize("case", SHAPES)
 def test_our_peer_with_an_owner_from_prose(case: str) -> None:
     """Rows by hand, answered by the program, decrypted by hand."""
     shape, (matrix, x) = SHAPES[case], numbers(case)
     hand = by_hand.Owner(shape.degree, by_hand.Coins(case))
-    rows = [hand.encrypt_row(row, shape) for row in matrix.tolist()]
+    own = Coins.seeded("own").words(matrix.shape)
+    rows = [hand.encrypt_row(row, shape) for row in (matrix - own).tolist()]
     public, uses = layout(shape)
-    taken = chosen(shape).peer(hand.public).rows(rows, public)
+    taken = chosen(shape).peer(hand.public).rows(rows, public, own)
     answer, shares = taken.multiply(x, uses, Coins.seeded("answer"))
     check(case, by_place(shares, shape), hand.decrypt(answer, shape))
 
 
-@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-011", "PPMF-RLW-012")
+@pytest.mark.req(
+    "PPMF-AHE-002", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-011", "PPMF-RLW-012", "PPMF-RLW-014"
+)
 @pytest.mark.parametrize("case", SHAPES)
 def test_our_owner_with_a_peer_from_prose(case: str) -> None:
     """Rows by the program, answered by hand, decrypted by the program."""
     shape, (matrix, x) = SHAPES[case], numbers(case)
     public, uses = layout(shape)
-    rows = list(owner(shape.degree).encrypt_rows(matrix, public, Coins.seeded("rows")))
+    own = Coins.seeded("own").words(matrix.shape)
+    rows = list(owner(shape.degree).encrypt_rows(matrix - own, public, Coins.seeded("rows")))
     hand = by_hand.Peer(shape.degree, owner(shape.degree).public, by_hand.Coins(case))
-    answer, shares = hand.answer(x.tolist(), rows, shape)
+    answer, shares = hand.answer(x.tolist(), rows, own.tolist(), shape)
     check(case, by_place(owner(shape.degree).decrypt(answer, public, uses), shape), shares)
 
 
@@ -186,7 +196,7 @@ def test_an_answer_holds_the_product_and_a_flood() -> None:
     x = coins.words((8, 3))
     hand = by_hand.Owner(64, by_hand.Coins("flood"))
     rows = [hand.encrypt_row(row, shape) for row in coins.words((3, 64)).tolist()]
-    taken = SMALL.peer(hand.public).rows(rows, layout(shape)[0])
+    taken = SMALL.peer(hand.public).rows(rows, layout(shape)[0], coins.words((3, 64)))
     answer, _ = taken.multiply(x, layout(shape)[1], coins)
     found = hand.decrypt(answer, shape)
     values = by_hand.unpack(answer, 2 * 8 * 64, by_hand.KEPT)
@@ -214,7 +224,7 @@ def test_a_word_that_does_not_hold_three_residues_is_refused(what: str) -> None:
     public, uses = layout(shape)
     rows = list(owner(64).encrypt_rows(matrix, public, Coins.seeded("rows")))
     peer = SMALL.peer(owner(64).public)
-    answer, _ = peer.rows(rows, public).multiply(x, uses, Coins.seeded("answer"))
+    answer, _ = peer.rows(rows, public, matrix).multiply(x, uses, Coins.seeded("answer"))
     count, start, good = {
         "key": (64, 32, owner(64).public),
         "row": (20 + 32, 32, rows[0]),
@@ -225,7 +235,7 @@ def test_a_word_that_does_not_hold_three_residues_is_refused(what: str) -> None:
         if what == "key":
             SMALL.peer(data)
         elif what == "row":
-            peer.rows([data, *rows[1:]], public)
+            peer.rows([data, *rows[1:]], public, matrix)
         else:
             owner(64).decrypt(data, public, uses)
 

@@ -31,6 +31,8 @@ Words = NDArray[np.uint64]
 NINE_KEPT = RlweScheme(replace(TOY, kept=9))
 """Drops one prime alone, so that the noise of a product stays visible in an answer."""
 LAST = 2**64 - 1
+OWN = np.zeros((9, 5), dtype=np.uint64)
+"""A peer's share that adds nothing."""
 
 words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
 
@@ -288,12 +290,12 @@ def test_bad_rows_are_named() -> None:
     rows, layout = _rows_and_layout()
     peer = SMALL.peer(owner_of(SMALL).public)
     with pytest.raises(EncodingError, match="8 rows instead of 9"):
-        peer.rows(rows[:8], layout)
+        peer.rows(rows[:8], layout, OWN)
     with pytest.raises(EncodingError, match="encrypted row 8: 191 bytes where 192 are due"):
-        peer.rows([*rows[:8], rows[8][1:]], layout)
+        peer.rows([*rows[:8], rows[8][1:]], layout, OWN)
     bad = rows[8][:-8] + b"\xff" * 8
     with pytest.raises(RangeError, match=r"encrypted row 8: a residue is outside \[0, 2642137\)"):
-        peer.rows([*rows[:8], bad], layout)
+        peer.rows([*rows[:8], bad], layout, OWN)
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
@@ -301,7 +303,7 @@ def test_bad_answers_are_named() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(1, 2)]
     x = np.ones((2, 9), dtype=np.uint64)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout, OWN)
     answer, _ = taken.multiply(x, uses, Coins.seeded("bad answers"))
     length = len(answer)
     with pytest.raises(EncodingError, match=f"homomorphic answer: {length - 1} bytes where"):
@@ -315,7 +317,7 @@ def test_an_answer_under_another_key_gives_no_product() -> None:
     rows, layout = _rows_and_layout()
     uses = [slice(0, 1), slice(0, 0)]
     x = np.ones((1, 9), dtype=np.uint64)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout, OWN)
     answer, _ = taken.multiply(x, uses, Coins.seeded("wrong key"))
     right = owner_of(SMALL).decrypt(answer, layout, uses)[0]
     for label in ("A", "B", "C"):
@@ -327,7 +329,7 @@ def test_wrong_shapes_raise_value_errors() -> None:
     encrypted = owner_of(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
     with pytest.raises(ValueError, match="shape"):
         next(encrypted)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout, OWN)
     uses = [slice(0, 2), slice(0, 0)]
     for shape in ((2, 10), (1, 9)):
         with pytest.raises(ValueError, match="X has not"):

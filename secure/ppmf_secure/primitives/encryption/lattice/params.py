@@ -5,14 +5,15 @@ The budget bounds noise and flood so that every answer hides X and decrypts exac
 Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^64, and a message m is encoded as
 round(q m / 2^64). With x a row of X, lifted to [-2^63, 2^63), Q decrypts
 
-    sum over j of x_j (round(q M_j / 2^64) + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
+    sum over j of x_j (m_j + m'_j + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
 
-which is q v / 2^64 + err for v = (x M + rho) mod 2^64, since q times an integer vanishes mod q.
-Here |e_j| <= 21, a rounding errs by at most 1/2, and a public-key encryption of zero is
-e u + e1 + e2 s with ternary u and s, so at most 21 (2 N + 1) in each coefficient. Without the
-flood, err and its distance from round(q v / 2^64), which is one more rounding, are within
+where m_j and m'_j are the encodings of both servers' shares of M_j. It is q v / 2^64 + err for
+v = (x M + rho) mod 2^64, since q times an integer vanishes mod q. Here |e_j| <= 21, each of the two
+roundings errs by at most 1/2, and a public-key encryption of zero is e u + e1 + e2 s with ternary u
+and s, so at most 21 (2 N + 1) in each coefficient. Without the flood, err and its distance from
+round(q v / 2^64), which is one more rounding, are within
 
-    Nb = 2^63 rows (21 + 1/2) + 21 (2 N + 1) + 1.
+    Nb = 2^63 rows (21 + 1) + 21 (2 N + 1) + 1.
 
 - *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
   by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in statistical distance. So
@@ -168,7 +169,7 @@ class Budget:
             )
         degree, q, kept = lattice.degree, lattice.modulus, lattice.kept_modulus
         noise = (
-            (2 * ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 2))
+            (ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 1))
             + ERROR_BOUND * (2 * degree + 1)
             + 1
         )

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The peer of the owner of a lattice key, who takes in encrypted rows and multiplies them.
 
+To the rows that it takes in, the peer adds the encodings of its own share of the matrix: a trivial
+encryption of it. So they encrypt the whole matrix from then on.
+
 An answer is made in this order: the product of X with the encrypted rows; a fresh public-key
 encryption of zero, which is added; mask and flood, which are added to c0; the rounding to the kept
 primes. `scheme` says what hides what.
@@ -43,6 +46,7 @@ from ppmf_secure.primitives.encryption.lattice.ring import (
     Residues,
     Scratch,
     Spectrum,
+    combine,
     reduce,
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
@@ -68,20 +72,24 @@ class RlwePeer(PeerKey):
         self._key = context.negacyclic.transform(a), context.negacyclic.transform(b[:, 0])
         self._scratch = Scratch()
 
-    def intake(self, layout: Layout) -> RlweIntake:
-        """The intake for a matrix of Q."""
-        return RlweIntake(
-            self._context, layout, RlweRows(self._context, self._key, layout, self._scratch)
-        )
+    def intake(self, layout: Layout, own: Words) -> RlweIntake:
+        """The intake for a matrix of Q, to which P's share is added."""
+        taken = RlweRows(self._context, self._key, layout, self._scratch)
+        return RlweIntake(self._context, layout, taken, own)
 
 
 class RlweIntake(RowIntake):
-    """The intake of Q's rows, which stores their residues."""
+    """The intake of Q's rows, which adds P's share to them and stores the residues."""
 
-    def __init__(self, context: LatticeContext, layout: Layout, taken: RlweRows) -> None:
+    def __init__(
+        self, context: LatticeContext, layout: Layout, taken: RlweRows, own: Words
+    ) -> None:
+        if own.shape != (layout.rows, sum(layout.blocks)):
+            raise ValueError("the peer's share has not the layout's shape")
         self._context = context
         self._layout = layout
         self._taken = taken
+        self._own = own
         self._count = 0
 
     def add(self, rows: Sequence[bytes]) -> None:
@@ -99,8 +107,20 @@ class RlweIntake(RowIntake):
                 [row[SEED_BYTES:] for row in part], columns, context.lattice.primes, names
             )
             here = slice(self._count, self._count + len(part))
+            self._fold_in(second, here)
             self._taken.put(here, [row[:SEED_BYTES] for row in part], second)
             self._count += len(part)
+
+    def _fold_in(self, second: NDArray[np.int32], rows: slice) -> None:
+        """Add the encodings of P's share of some rows to their c0 (primes, rows, columns)
+        (PPMF-RLW-014).
+        """
+        rounding = self._context.rounding
+        limbs = rounding.message_limbs(np.ascontiguousarray(self._own[rows]))
+        for index, prime in enumerate(self._context.lattice.primes):
+            values = combine(rounding.encoding[index], limbs)
+            values += second[index]
+            second[index] = reduce(values, prime)
 
     def finish(self) -> RlweRows:
         """The encrypted matrix, once all rows are in."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The homomorphic matrix product over RLWE: `rlwe-8192` (chapter 4, "Products in a lattice suite").
 
-Q sends Enc_Q(M). Row j is (c0_j, c1_j), where c1_j = a_j is uniform, from a public seed, and
-c0_j = -a_j s + e_j + round(q M_j / 2^64). A row that is longer than N has several such pairs, and
-of c0_j only the coefficients in use are sent. For a row x of X, lifted to [-2^63, 2^63), P computes
+Q sends Enc_Q(M_Q), for its share M_Q of M. Row j is (c0_j, c1_j), where c1_j = a_j is uniform,
+from a public seed, and c0_j = -a_j s + e_j + round(q M_Qj / 2^64). A row that is longer than N has
+several such pairs, and of c0_j only the coefficients in use are sent. P adds round(q M_Pj / 2^64)
+to c0_j, once. For a row x of X, lifted to [-2^63, 2^63), P computes
 
     c1 = sum of x_j c1_j + a u + e2,
     c0 = sum of x_j c0_j + b u + e1 + flood + round(q rho / 2^64),
@@ -16,11 +17,11 @@ arithmetic). What each side learns:
 - P sees Q's public key and Enc_Q(M): RLWE samples under the ternary secret s of Q, which are
   pseudorandom under RLWE with modulus q. (Each a comes from AES in counter mode under a public
   seed, which is taken for a random choice, as is usual.)
-- Q knows s, e and M. For each wanted coefficient it sees, before the rounding, the decryption
+- Q knows s, e and M_Q. For each wanted coefficient it sees, before the rounding, the decryption
   c0 + c1 s. By the flood this is within 2^-41, for all answers under its key together, of
-  round(q v / 2^64) plus a flood with v uniform, whatever X, u, e1 and e2 are. This is statistical
-  and needs no assumption (`params`). Q also sees c1, which a u + e2 makes pseudorandom under RLWE
-  with a ternary secret u that Q does not know. There is one fresh u for each row of X and piece,
+  round(q v / 2^64) plus a flood with v uniform, whatever X, M_P, u, e1 and e2 are. This is
+  statistical and needs no assumption (`params`). Q also sees c1, which a u + e2 makes
+  pseudorandom under RLWE with a ternary secret u that Q does not know. There is one fresh u for each row of X and piece,
   all with the same a; they are replaced one at a time (chapter 6, "The proof", game G_7). c0 is a
   function of these two. The coefficients of c0 that are not wanted carry no flood and never leave
   P. The rounding to the kept primes comes last; as a function of what Q may see, it reveals nothing

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The homomorphic matrix product over Paillier (chapter 4, "Products in a Paillier suite").
 
-Q sends Enc_Q(M), packed as `slots` says; each block of columns begins a new ciphertext. For a row x
-of X and a column c_1, ..., c_s of ciphertexts, P answers
+Q sends Enc_Q(M_Q), for its share M_Q of M, packed as `slots` says; each block of columns begins a
+new ciphertext. P multiplies each ciphertext by 1 + m N, where m is packed from the same entries of
+its own share, and so adds that share. For a row x of X and a column c_1, ..., c_s of these
+ciphertexts, P answers
 
     c = prod_j c_j^x_j * (1 + rho N) * z mod N^2,
 
 where rho is the packed fresh masks and z a fresh N-th residue. What each side learns:
 
-- P sees M only as encrypted under Q's key, which hides it under DCR.
+- P sees M_Q only as encrypted under Q's key, which hides it under DCR.
 - Q decrypts the integers v + rho, which are within 2^-41 of rho for all answers under its key
   (`slots`). The randomness of c is prod_j r_j^x_j times that of z. As all z are within 2^-41 of
   uniform in the group of N-th residues (`randomisers`), so is this product, whatever x is. Both are
