@@ -22,6 +22,7 @@ from ppmf.commands.train import LATTICE, PAILLIER
 from ppmf_conformance.cases import shipped
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
 from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.paillier.slots import (
@@ -122,6 +123,7 @@ CLAIMS = [
             f"{sqrt(ERROR_BOUND / 2):.2f}",
         ],
     ),
+    Claim(PROTOCOL, "there are roots of order #, which", lambda: [2 * LARGEST_GROUP]),
     Claim(
         PROTOCOL,
         r"one more prime of this size, $\log_2 q = #$,",
@@ -145,8 +147,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"A public key has $# + # \lceil N / 3 \rceil$ bytes, a row $# + # \lceil v / 3 \rceil$, "
-        r"an answer $# \lceil A / 3 \rceil$.",
+        r"A public key has $# + #\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
+        r"$# + # \lceil 2 r v / 3 \rceil$, an answer $# \lceil A / 3 \rceil$ with",
         lambda: [SEED_BYTES, derived.packed_residues()] * 2 + [8 * STANDARD.kept],
     ),
     Claim(

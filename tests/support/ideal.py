@@ -15,6 +15,7 @@ from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
+    FittedScheme,
     Layout,
     OwnerKey,
     PeerKey,
@@ -79,8 +80,8 @@ class IdealIntake(RowIntake):
         self._own = own
         self._rows: list[bytes] = []
 
-    def add(self, rows: Sequence[bytes]) -> None:
-        self._rows += rows
+    def add(self, groups: Sequence[bytes]) -> None:
+        self._rows += groups
 
     def finish(self) -> IdealRows:
         shape = (self._layout.rows, sum(self._layout.blocks))
@@ -88,11 +89,14 @@ class IdealIntake(RowIntake):
         return IdealRows(matrix + self._own, self._layout)
 
 
-class IdealScheme(ProductScheme):
+class IdealScheme(ProductScheme, FittedScheme):
     """See the module."""
 
     name = "ideal"
     secure = False
+
+    def fit(self, layouts: Sequence[Layout]) -> IdealScheme:
+        return self
 
     @property
     def key_bytes(self) -> int:
@@ -104,14 +108,17 @@ class IdealScheme(ProductScheme):
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
 
-    def check(self, layout: Layout) -> None:
-        pass
-
-    def row_bytes(self, layout: Layout) -> int:
-        return 8 * sum(layout.blocks)
+    def group_bytes(self, layout: Layout) -> list[int]:
+        return [8 * sum(layout.blocks)] * layout.rows
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         return 8 * sum(r * c for r, c in _shapes(layout, uses))
+
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        return layout.rows * sum(r * c for r, c in _shapes(layout, uses))
+
+    def stored_bytes(self, layout: Layout) -> int:
+        return sum(self.group_bytes(layout))
 
 
 def ideal_suite() -> CipherSuite:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
 from ppmf_secure.primitives.encryption.lattice.params import (
     EXACT,
     LARGE_PRIMES,
@@ -28,12 +29,12 @@ from ppmf_spec.errors import ParametersError
 
 
 @pytest.mark.req("PPMF-RLW-001")
-def test_the_primes_are_the_largest_of_which_three_fit_a_word() -> None:
+def test_the_primes_are_the_largest_with_roots_of_which_three_fit_a_word() -> None:
     prime = 2_642_300
     found: list[int] = []
     while len(found) < len(LARGE_PRIMES):
         prime = sympy.prevprime(prime)
-        if prime**3 < 2**64:
+        if prime**3 < 2**64 and prime % (2 * LARGEST_GROUP) == 1:
             found.append(prime)
     assert tuple(found) == LARGE_PRIMES
     assert log2(STANDARD.modulus) <= 214
@@ -51,7 +52,7 @@ def test_the_primes_are_the_largest_of_which_three_fit_a_word() -> None:
         (partial(replace, kept=0), "0 of 10 primes kept"),
         (partial(replace, kept=10), "10 of 10 primes kept"),
         (partial(replace, terms=0), "sums of 0 products"),
-        (partial(replace, terms=5161), "sums of 5161 products are not exact"),
+        (partial(replace, terms=5162), "sums of 5162 products are not exact"),
     ],
 )
 def test_lattices_of_inexact_arithmetic_are_refused(

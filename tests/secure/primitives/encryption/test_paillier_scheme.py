@@ -45,7 +45,7 @@ def _peer() -> PaillierPeer:
 def _take_in(matrix: Words, layout: Layout, label: str = "rows") -> PaillierRows:
     own = Coins.seeded(f"{label}/own").words(matrix.shape)
     encrypted = list(_owner().encrypt_rows(matrix - own, layout, Coins.seeded(label)))
-    assert {len(row) for row in encrypted} == {SCHEME.row_bytes(layout)}
+    assert [len(row) for row in encrypted] == SCHEME.group_bytes(layout)
     taken = _peer().rows(encrypted, layout, own)
     assert isinstance(taken, PaillierRows)
     return taken
@@ -222,7 +222,7 @@ def test_layouts_that_do_not_fit_are_refused() -> None:
         Slots.of(512, Layout(1, (1,), 1 << 343))
     for layout in (Layout(0, (1,), 1), Layout(1, (1,), 0), Layout(1, (-1,), 1)):
         with pytest.raises(ParametersError, match="matrix layout"):
-            SCHEME.row_bytes(layout)
+            SCHEME.fit([layout])
 
 
 @pytest.mark.req("PPMF-AHE-001")

@@ -37,8 +37,8 @@ against classical attacks,
   November 2018), table 1.
 
 Neither table was at hand: 218 is quoted from libraries that enforce it, 214 from the output of the
-authors' script (github.com/gong-cr/FHE-Security-Guidelines). Here log2 q = 213.34, rounded up: an
-eleventh prime, which makes it 234.7, would break both. The centred binomial errors, which are sums
+authors' script (github.com/gong-cr/FHE-Security-Guidelines). Here log2 q = 213.29, rounded up: an
+eleventh prime, which makes it 234.6, would break both. The centred binomial errors, which are sums
 of 21 differences of two bits, have deviation sqrt(21 / 2) = 3.24. That q is a product of primes,
 and of which, matters to the arithmetic only.
 """
@@ -71,18 +71,19 @@ SMALLEST_PRIME = 1 << 20
 """The least prime of a lattice, next to which REDUCE_SLACK hardly counts."""
 
 LARGE_PRIMES = (
-    2642239,
-    2642231,
-    2642203,
-    2642201,
-    2642179,
-    2642173,
-    2642149,
-    2642147,
-    2642141,
-    2642137,
+    2641921,
+    2641153,
+    2639873,
+    2638849,
+    2636033,
+    2634241,
+    2633473,
+    2626817,
+    2626049,
+    2624513,
 )
-"""The ten largest primes with p^3 < 2^64, so that three residues fill a word (PPMF-RLW-001).
+"""The ten largest primes that are 1 modulo 256, so that there are roots for the bands of `layout`,
+with p^3 < 2^64, so that three residues fill a word (PPMF-RLW-001).
 
 With one more, q would be too large for N = 8192: see *Security*.
 """
@@ -120,9 +121,11 @@ class Lattice:
 
     @property
     def _largest_sum(self) -> int:
-        """The largest sum of `terms` products of residues, a negacyclic product, and an error."""
+        """The largest sum of `terms` products of residues, a residue, a negacyclic product, and an
+        error.
+        """
         half = (max(self.primes) - 1) // 2 + REDUCE_SLACK
-        return self.terms * half * half + self.degree * max(self.primes) + ERROR_BOUND
+        return self.terms * half * half + half + self.degree * max(self.primes) + ERROR_BOUND
 
     @property
     def modulus(self) -> int:
@@ -163,10 +166,7 @@ class Budget:
 
         Raises ParametersError on a layout without rows or outputs, and if a decryption could fail.
         """
-        if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
-            raise ParametersError(
-                f"matrix layout: {layout.rows} rows, {layout.outputs} outputs: both at least 1"
-            )
+        layout.check()
         degree, q, kept = lattice.degree, lattice.modulus, lattice.kept_modulus
         noise = (
             (ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 1))

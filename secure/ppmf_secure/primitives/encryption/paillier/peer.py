@@ -107,7 +107,7 @@ class PaillierIntake(RowIntake):
     def __init__(
         self, public: PublicKey, randomisers: Randomisers, layout: Layout, own: Words
     ) -> None:
-        if own.shape != (layout.rows, sum(layout.blocks)):
+        if own.shape != layout.shape:
             raise ValueError("the peer's share has not the layout's shape")
         self._public = public
         self._randomisers = randomisers
@@ -117,9 +117,9 @@ class PaillierIntake(RowIntake):
         self._spans = matrix_spans(self._slots, layout)
         self._table: list[list[mpz]] = []
 
-    def add(self, rows: Sequence[bytes]) -> None:
+    def add(self, groups: Sequence[bytes]) -> None:
         """Check and store the next rows, P's share added (PPMF-AHE-013)."""
-        for row in rows:
+        for row in groups:
             number = len(self._table)
             if number == self._layout.rows:
                 raise EncodingError(f"encrypted matrix: more than {number} rows")

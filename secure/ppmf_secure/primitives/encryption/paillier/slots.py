@@ -49,10 +49,7 @@ class Slots:
 
         Raises ParametersError on a layout without rows or outputs, and if no slot fits.
         """
-        if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
-            raise ParametersError(
-                f"matrix layout: {layout.rows} rows, {layout.outputs} outputs: both at least 1"
-            )
+        layout.check()
         mask_bits = (
             TERM_BITS
             + (layout.rows - 1).bit_length()
