@@ -125,6 +125,7 @@ def _runs(family: Family) -> None:
         ("count-many", (33, 3, 2), (("recsys",), ("csp",)), "rlwe-64-insecure"),
         # rows of 65 in two pieces, under four secrets
         ("no-bias-many", (65, 2, 2), (("recsys",), ("csp",)), "rlwe-64-insecure"),
+        ("inertia", (2, 2, 2), singles, "rlwe-64-insecure"),
     ):
         given = _given(kind, *shape, suite)
         expect = {"status": "ok", "out": {**output(given), "refused": []}}
