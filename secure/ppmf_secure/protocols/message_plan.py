@@ -113,7 +113,7 @@ class MessagePlan:
         yield GiveServerKeys("set-up", self.suite)
         for side in SIDES:
             yield GiveEncryptedRows("set-up", self.suite, self.orientations[side])
-        yield RunBaseTransfers("set-up", self.suite)
+        yield RunBaseTransfers("set-up")
         for side in SIDES if self.done else ():
             yield RestoreWords("set-up", self._word_bits(side))
         for side in SIDES:
