@@ -59,10 +59,14 @@ def iterate(ratings: Ratings, params: Parameters) -> Iterator[real.RealState[fmp
 
 
 def half_step(
-    rows: Matrix, rated: Sequence[real.Rated], other: Matrix, params: Parameters
+    rows: Matrix,
+    rated: Sequence[real.Rated],
+    other: Matrix,
+    params: Parameters,
+    previous: Matrix | None = None,
 ) -> real.HalfStep[fmpq]:
-    """One half-step of F_real from given rows, exactly."""
-    return real.half_step(rows, rated, other, params, RATIONALS)
+    """One half-step of F_real from given rows, and those before its last inner step, exactly."""
+    return real.half_step(rows, rated, other, params, RATIONALS, previous)
 
 
 def train(ratings: Ratings, params: Parameters) -> Matrix:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """F_fix, the function the protocol computes, in plain Python integers (chapter 2).
 
-Proximal alternating linearised minimisation (Bolte, Sabach, Teboulle 2014) with every number an
-integer: factors and biases at scale 2^f, errors at 2^2f, gradients at 2^3f, steps at 2^q. Each line
-is a line of chapter 2, and `iterate` shows every intermediate value; speed is no aim.
+Proximal alternating linearised minimisation (Bolte, Sabach, Teboulle 2014), in its inertial form
+(Pock, Sabach 2016), with every number an integer: factors and biases at scale 2^f, errors at 2^2f,
+gradients at 2^3f, steps at 2^q. Each line is a line of chapter 2, and `iterate` shows every
+intermediate value; speed is no aim.
 
 A row of a side is a list of `row_rank` integers: the factors, then, with `bias = true`, the bias.
 """
@@ -51,12 +52,14 @@ class HalfStep:
     """One half-step on a side: the step of every row, Z of every inner step, and the new rows.
 
     `z[k][row]` is the rounded Z of inner step k, before prox and saturation; `rows` is the side
-    after the last inner step. All lists run over the rows of the side.
+    after the last inner step, and `previous` the side before it. All lists run over the rows of
+    the side.
     """
 
     steps: list[Step]
     z: list[Matrix]
     rows: Matrix
+    previous: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +126,16 @@ def gradient(row: Row, others: Matrix, targets: list[int], params: Parameters) -
     return [g + ridge * x for g, x in zip(data, row, strict=True)]
 
 
-def descend(row: Row, slope: Row, steps: Row, params: Parameters) -> Row:
-    """Z of one row: x - H G rounded half up to scale f, the only rounding (PPMF-FIX-030)."""
+def descend(row: Row, previous: Row, slope: Row, steps: Row, params: Parameters) -> Row:
+    """Z of one row: x + alpha (x - p) - H G rounded half up to scale f, the only rounding
+    (PPMF-FIX-030).
+    """
     scale = 2 * params.frac_bits + params.step_bits
     half = 1 << (scale - 1)
+    inertia = params.inertia_int
     return [
-        ((x << scale) - h * g + half) >> scale for x, g, h in zip(row, slope, steps, strict=True)
+        ((x << scale) + inertia * (x - p) - h * g + half) >> scale
+        for x, p, g, h in zip(row, previous, slope, steps, strict=True)
     ]
 
 
@@ -144,11 +151,18 @@ def proximal(z: Row, step: Step, params: Parameters) -> Row:
     return [words.saturate(c, params.box_bits, params.frac_bits) for c in factors + bias]
 
 
-def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Parameters) -> HalfStep:
+def half_step(
+    rows: Matrix,
+    rated: Sequence[Rated],
+    other: Matrix,
+    params: Parameters,
+    previous: Matrix | None = None,
+) -> HalfStep:
     """One half-step on a side, for every row, those without a rating included.
 
     `rows` the side (size x row_rank), `rated` its rated counterparts row by row, `other` the other
-    side, fixed throughout (PPMF-FIX-020, -021, -026, -031, -035).
+    side, fixed throughout; `previous` the side before its last inner step, None if the run has made
+    none on it (PPMF-FIX-020, -021, -026, -031, -035, -036).
     """
     f, d = params.frac_bits, params.rank
     norms = [squared_norm(y, params) for y in other]
@@ -159,19 +173,22 @@ def half_step(rows: Matrix, rated: Sequence[Rated], other: Matrix, params: Param
     steps: list[Step] = []
     z: list[Matrix] = [[] for _ in range(params.inner_steps)]
     new: Matrix = []
-    for row, (counterparts, values) in zip(rows, rated, strict=True):
+    left: Matrix = []
+    for row, before, (counterparts, values) in zip(rows, previous or rows, rated, strict=True):
         chosen = step(len(counterparts), sum(norms[j] for j in counterparts), params)
         sizes = [chosen.factors] * d + ([] if chosen.bias is None else [chosen.bias])
         others = [own[j] for j in counterparts]
         targets = [(x << lift) - offset[j] for j, x in zip(counterparts, values, strict=True)]
-        current = row
+        current, last = row, before
         for inner in z:
-            moved = descend(current, gradient(current, others, targets, params), sizes, params)
+            slope = gradient(current, others, targets, params)
+            moved = descend(current, last, slope, sizes, params)
             inner.append(moved)
-            current = proximal(moved, chosen, params)
+            current, last = proximal(moved, chosen, params), current
         steps.append(chosen)
         new.append(current)
-    return HalfStep(steps, z, new)
+        left.append(last)
+    return HalfStep(steps, z, new, left)
 
 
 def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
@@ -182,13 +199,15 @@ def iterate(ratings: Ratings, params: Parameters) -> Iterator[State]:
     """
     check_scale(ratings, params)
     users, items = start(params, ratings.n_users, ratings.n_items)
+    users_before: Matrix | None = None
+    items_before: Matrix | None = None
     by_user, by_item = ratings.by_user(), ratings.by_item()
     for iteration in range(1, params.iterations + 1):
-        on_users = half_step(users, by_user, items, params)
-        users = on_users.rows
+        on_users = half_step(users, by_user, items, params, users_before)
+        users, users_before = on_users.rows, on_users.previous
         yield State(iteration, "users", on_users, users, items)
-        on_items = half_step(items, by_item, users, params)
-        items = on_items.rows
+        on_items = half_step(items, by_item, users, params, items_before)
+        items, items_before = on_items.rows, on_items.previous
         yield State(iteration, "items", on_items, users, items)
 
 

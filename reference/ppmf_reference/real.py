@@ -60,6 +60,7 @@ class Constants(Generic[X]):
     ridge: X
     l1: X
     damping: X
+    inertia: X
     curvature_scale: X
     bias_scale: X
     low: X
@@ -76,6 +77,7 @@ class Constants(Generic[X]):
             ridge=number(Fraction(params.ridge)),
             l1=number(Fraction(params.l1)),
             damping=number(Fraction(params.damping)),
+            inertia=number(params.inertia),
             curvature_scale=number(Fraction(2) ** -params.curvature_shift),
             bias_scale=number(Fraction(2) ** -min(params.curvature_shift, 0)),
             low=number(-box),
@@ -107,9 +109,12 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class HalfStep(Generic[X]):
-    """The new rows of a side, and the (row, coordinate) at which the prox was undecided."""
+    """The new rows of a side, the rows before its last inner step, and the (row, coordinate) at
+    which the prox was undecided.
+    """
 
     rows: list[list[X]]
+    previous: list[list[X]]
     undecided: list[tuple[int, int]]
 
 
@@ -182,6 +187,16 @@ def gradient(row: list[X], others: list[list[X]], targets: list[X], c: Constants
     ]
 
 
+def descend(
+    row: list[X], previous: list[X], slope: list[X], steps: list[X], c: Constants[X]
+) -> list[X]:
+    """The point z = x + alpha (x - p) - h G of one row, before the prox."""
+    return [
+        x + c.inertia * (x - p) - h * g
+        for x, p, g, h in zip(row, previous, slope, steps, strict=True)
+    ]
+
+
 def proximal(
     z: list[X],
     step: Step[X],
@@ -211,8 +226,11 @@ def half_step(
     other: list[list[X]],
     params: Parameters,
     arithmetic: Arithmetic[X],
+    previous: list[list[X]] | None = None,
 ) -> HalfStep[X]:
-    """One half-step on a side, for every row, the other side fixed."""
+    """One half-step on a side, for every row, the other side fixed; `previous` is the side before
+    its last inner step, None if the run has made none on it (PPMF-FIX-036).
+    """
     c = Constants.of(params, arithmetic)
     d = params.rank
     norms = [squared_norm(y[:d], arithmetic, c.zero) for y in other]
@@ -220,20 +238,25 @@ def half_step(
     unit = arithmetic.number(Fraction(1, 1 << params.rating_frac_bits))
 
     new: list[list[X]] = []
+    left: list[list[X]] = []
     undecided: set[tuple[int, int]] = set()
-    for number, (row, (counterparts, values)) in enumerate(zip(rows, rated, strict=True)):
+    for number, (row, before, (counterparts, values)) in enumerate(
+        zip(rows, previous or rows, rated, strict=True)
+    ):
         chosen = step(len(counterparts), sum((norms[j] for j in counterparts), c.zero), params, c)
         steps = [chosen.factors] * d + [chosen.bias] * (params.row_rank - d)
         others = [seen[j][0] for j in counterparts]
         targets = [unit * x - seen[j][1] for j, x in zip(counterparts, values, strict=True)]
-        current = row
+        current, last = row, before
         for _ in range(params.inner_steps):
             slope = gradient(current, others, targets, c)
-            z = [x - h * g for x, h, g in zip(current, steps, slope, strict=True)]
+            z = descend(current, last, slope, steps, c)
+            last = current
             current, unclear = proximal(z, chosen, params, c, arithmetic)
             undecided.update((number, coordinate) for coordinate in unclear)
         new.append(current)
-    return HalfStep(new, sorted(undecided))
+        left.append(last)
+    return HalfStep(new, left, sorted(undecided))
 
 
 def iterate(
@@ -245,13 +268,15 @@ def iterate(
     """
     check_scale(ratings, params)
     users, items = start(params, ratings.n_users, ratings.n_items, arithmetic)
+    users_before: list[list[X]] | None = None
+    items_before: list[list[X]] | None = None
     by_user, by_item = ratings.by_user(), ratings.by_item()
     for iteration in range(1, params.iterations + 1):
-        on_users = half_step(users, by_user, items, params, arithmetic)
-        users = on_users.rows
+        on_users = half_step(users, by_user, items, params, arithmetic, users_before)
+        users, users_before = on_users.rows, on_users.previous
         unclear = [Undecided(iteration, "users", *at) for at in on_users.undecided]
         yield RealState(iteration, "users", users, items, unclear)
-        on_items = half_step(items, by_item, users, params, arithmetic)
-        items = on_items.rows
+        on_items = half_step(items, by_item, users, params, arithmetic, items_before)
+        items, items_before = on_items.rows, on_items.previous
         unclear = [Undecided(iteration, "items", *at) for at in on_items.undecided]
         yield RealState(iteration, "items", users, items, unclear)

@@ -5,7 +5,8 @@ Every intermediate of F_fix that the secure protocol must hold unwrapped is boun
 ratings of the public size and scale. With B = 2^b, E = d B^2 + 2B + xmax (no residual is larger)
 and N = max(n, m), the largest sum before Z's shift is at most
 
-    bound = B 2^(3f+q) + 2^(2f+q-1) + 2^(3f) max over c and Q of H(c, Q) (|G|(c, Q) + lambda B)
+    bound = (1 + 2 alpha) B 2^(3f+q) + 2^(2f+q-1)
+            + 2^(3f) max over c and Q of H(c, Q) (|G|(c, Q) + lambda B)
 
 where c in 0..N counts a row's ratings and Q is the sum of its counterparts' squared factors. By
 Cauchy-Schwarz over the c counterparts, |G| <= min(c B E, E sqrt(c Q)).
@@ -71,7 +72,8 @@ def bounds(params: Parameters, users: int, items: int) -> Bounds:
     f, q = params.frac_bits, params.step_bits
     move = largest_move(params, rows)
     half = 2 ** (2 * f + q - 1)
-    bound = 2 ** (params.box_bits + 3 * f + q) + half + 2 ** (3 * f) * move
+    word = (1 + 2 * params.inertia) * 2 ** (params.box_bits + 3 * f + q)
+    bound = word + half + 2 ** (3 * f) * move
     after_shift = _ceil(bound / 2 ** (2 * f + q)) + max(params.max_tau, _binary_shift(params))
     _check_ring(params, rows, bound, after_shift)
     return Bounds(

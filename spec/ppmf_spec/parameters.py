@@ -37,15 +37,17 @@ INTEGER_DOMAIN: Final[dict[str, tuple[int, int]]] = {
     "ring_bits": (32, 64),
 }
 # The smallest and largest value of every dyadic parameter.
-DYADIC_DOMAIN: Final[dict[str, tuple[int, int]]] = {
+DYADIC_DOMAIN: Final[dict[str, tuple[int | Fraction, int | Fraction]]] = {
     "rating_offset": (-(2**16), 2**16),
     "rating_min": (-(2**16), 2**16),
     "rating_max": (-(2**16), 2**16),
     "ridge": (0, 2**32),
     "l1": (0, 2**32),
+    "inertia": (Fraction(0), 1 - Fraction(1, 2**16)),
 }
 MAX_STEP_WIDTH: Final = 32  # of step_bits + step_guard_bits
 MAX_FRACTION_BITS: Final = 64  # of any dyadic parameter
+INERTIA_BITS: Final = 16  # fractional bits of the inertia
 MAX_SEED_BYTES: Final = 256
 MAX_TOML_BYTES: Final = 65_536
 
@@ -61,14 +63,14 @@ class Parameters:
     """One public parameter set; every party of a run holds the same one.
 
     Raises `ParametersError`, naming the rule and the value, when the set is outside its domain
-    (PPMF-PAR-001 to PPMF-PAR-014). The symbols are those of the specification.
+    (PPMF-PAR-001 to PPMF-PAR-014, PPMF-PAR-025). The symbols are those of the specification.
     """
 
     rank: int = 10  # d
-    iterations: int = 20  # T
-    inner_steps: int = 1  # K
-    frac_bits: int = 12  # f
-    step_bits: int = 16  # q
+    iterations: int = 6  # T
+    inner_steps: int = 2  # K
+    frac_bits: int = 8  # f
+    step_bits: int = 13  # q
     step_guard_bits: int = 4  # g
     box_bits: int = 1  # b
     bias: bool = True
@@ -80,8 +82,9 @@ class Parameters:
     l1: Fraction = Fraction(0)  # kappa
     regulariser: Regulariser = "elastic-net"
     step_rule: StepRuleName = "lipschitz"
-    curvature_shift: int = 0  # s
+    curvature_shift: int = 1  # s
     damping: int = 16  # c0
+    inertia: Fraction = Fraction(1, 2)  # alpha
     ring_bits: int = 64  # k
     seed: str = "ppmf"
 
@@ -90,15 +93,15 @@ class Parameters:
             _check_integer(name, getattr(self, name), low, high)
         if not isinstance(self.bias, bool):
             _refuse("bias", self.bias, "must be true or false")
-        for name, (low, high) in DYADIC_DOMAIN.items():
-            _check_dyadic(name, getattr(self, name), low, high)
+        for name, ends in DYADIC_DOMAIN.items():
+            _check_dyadic(name, getattr(self, name), *ends)
         _check_choice("regulariser", self.regulariser, get_args(Regulariser))
         _check_choice("step_rule", self.step_rule, get_args(StepRuleName))
         _check_seed(self.seed)
         self._check_relations()
 
     def _check_relations(self) -> None:
-        """The rules that tie two or more parameters (PPMF-PAR-007 to PPMF-PAR-014)."""
+        """The rules beyond each parameter's range (PPMF-PAR-007 to PPMF-PAR-014, PPMF-PAR-025)."""
         f, q, g, s = self.frac_bits, self.step_bits, self.step_guard_bits, self.curvature_shift
         if q + g > MAX_STEP_WIDTH:
             _refuse("step_bits + step_guard_bits", q + g, f"must be at most {MAX_STEP_WIDTH}")
@@ -112,6 +115,8 @@ class Parameters:
             value: Fraction = getattr(self, name)
             if (1 << 2 * f) % value.denominator:
                 _refuse(name, value, f"times 2^(2 frac_bits) = 2^{2 * f} must be an integer")
+        if (1 << INERTIA_BITS) % self.inertia.denominator:
+            _refuse("inertia", self.inertia, f"times 2^{INERTIA_BITS} must be an integer")
         refused = RULES[self.step_rule].refused(f, g, s)
         if refused:
             _refuse("curvature_shift", s, refused)
@@ -141,6 +146,11 @@ class Parameters:
     def l1_int(self) -> int:
         """Kappa at scale 2f, an exact integer."""
         return int(self.l1 * (1 << 2 * self.frac_bits))
+
+    @property
+    def inertia_int(self) -> int:
+        """Alpha at scale 2f + q, an exact integer: A of PPMF-FIX-030."""
+        return int(self.inertia * (1 << (2 * self.frac_bits + self.step_bits)))
 
     @property
     def row_rank(self) -> int:
@@ -274,7 +284,7 @@ def _check_integer(name: str, value: object, low: int, high: int) -> None:
         _refuse(name, value, f"must be between {low} and {high}")
 
 
-def _check_dyadic(name: str, value: object, low: int, high: int) -> None:
+def _check_dyadic(name: str, value: object, low: int | Fraction, high: int | Fraction) -> None:
     if not isinstance(value, Fraction):
         _refuse(name, value, "must be a Fraction")
     if not low <= value <= high:

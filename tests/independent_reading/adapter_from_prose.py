@@ -94,8 +94,10 @@ def round_(given: Members) -> Answer:
 
 def descend(given: Members) -> Answer:
     p = parameters(given["parameters"])
-    words = zip(*(integers(given[name]) for name in ("x", "gradient", "steps")), strict=True)
-    return {"z": [f_fix.descend(p, x, G, H) for x, G, H in words]}, {}
+    words = zip(
+        *(integers(given[name]) for name in ("x", "previous", "gradient", "steps")), strict=True
+    )
+    return {"z": [f_fix.descend(p, x, before, G, H) for x, before, G, H in words]}, {}
 
 
 def prox(given: Members) -> Answer:
@@ -125,9 +127,10 @@ def half_step(given: Members) -> Answer:
         list(zip(integers(row["rows"]), integers(row["values"]), strict=True))
         for row in given["rated"]
     ]
-    p, rows, other = parameters(given["parameters"]), given["rows"], given["other"]
-    steps = dict(vars(f_fix.half_step(p, integers(rows), integers(other), rated)))
-    return {"rows": steps.pop("rows")}, steps
+    p = parameters(given["parameters"])
+    rows, previous, other = (integers(given[name]) for name in ("rows", "previous", "other"))
+    steps = dict(vars(f_fix.half_step(p, rows, previous, other, rated)))
+    return {name: steps.pop(name) for name in ("rows", "previous")}, steps
 
 
 def train(given: Members) -> Answer:

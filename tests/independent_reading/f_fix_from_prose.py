@@ -142,17 +142,22 @@ def saturate(p: Parameters, z: int) -> int:
     return max(-end, min(end - 1, z))
 
 
-def descend(p: Parameters, x: int, G: int, H: int) -> int:
+def descend(p: Parameters, x: int, x_before: int, G: int, H: int) -> int:
     """Z, with the only rounding of a step (PPMF-FIX-030)."""
     t = 2 * p.frac_bits + p.step_bits
-    return ((x << t) - H * G + (1 << (t - 1))) >> t
+    A = p.inertia * 2**t
+    return ((x << t) + int(A) * (x - x_before) - H * G + (1 << (t - 1))) >> t
 
 
 @dataclass
 class HalfStep:
-    """The new rows, and by row what they were computed with; z is by inner step, then by row."""
+    """The new rows, and by row what they were computed with; z is by inner step, then by row.
+
+    previous: the rows as they were before the last inner step (PPMF-FIX-036).
+    """
 
     rows: Side
+    previous: Side
     counts: list[int]
     squares: list[int]
     factor_steps: list[int]
@@ -162,24 +167,25 @@ class HalfStep:
     z: list[Side]
 
 
-def half_step(p: Parameters, rows: Side, other: Side, rated: Rated) -> HalfStep:
+def half_step(p: Parameters, rows: Side, previous: Side, other: Side, rated: Rated) -> HalfStep:
     """Move every row against the other side, which is held (PPMF-FIX-020 to PPMF-FIX-035)."""
     z: list[Side] = [[] for _ in range(p.inner_steps)]
-    done = HalfStep([], [], [], [], [], [], [], z)
-    for old, ratings in zip(rows, rated, strict=True):
+    done = HalfStep([], [], [], [], [], [], [], [], z)
+    for old, older, ratings in zip(rows, previous, rated, strict=True):
         c = len(ratings)
         q2 = sum(y * y for row, _ in ratings for y in other[row][: p.rank])
         H = step(p, curvature_of_factors(p, c, q2))
         H_bias = step(p, curvature_of_bias(p, c))
         tau, theta = thresholds(p, H)
         counterparts = [(other[row], x) for row, x in ratings]
-        new = old
+        before, new = older, old
         for inner in range(p.inner_steps):
-            Z = unrounded(p, new, counterparts, H, H_bias)
+            Z = unrounded(p, new, before, counterparts, H, H_bias)
             z[inner].append(Z)
             factors = [prox(p, word, tau, theta) for word in Z[: p.rank]]
-            new = [saturate(p, word) for word in factors + Z[p.rank :]]
+            before, new = new, [saturate(p, word) for word in factors + Z[p.rank :]]
         done.rows.append(new)
+        done.previous.append(before)
         done.counts.append(c)
         done.squares.append(q2)
         done.factor_steps.append(H)
@@ -190,7 +196,12 @@ def half_step(p: Parameters, rows: Side, other: Side, rated: Rated) -> HalfStep:
 
 
 def unrounded(
-    p: Parameters, x: Row, counterparts: Sequence[tuple[Row, int]], H: int, H_bias: int
+    p: Parameters,
+    x: Row,
+    before: Row,
+    counterparts: Sequence[tuple[Row, int]],
+    H: int,
+    H_bias: int,
 ) -> Row:
     """Z of every coordinate of the row x (PPMF-FIX-027 to PPMF-FIX-031)."""
     d, f, _, _, _, _, _ = p.letters
@@ -202,9 +213,9 @@ def unrounded(
     z = []
     for k in range(d):
         G = sum(e * y[k] for e, (y, _) in zip(residuals, counterparts, strict=True))
-        z.append(descend(p, x[k], G + ridge * x[k], H))
+        z.append(descend(p, x[k], before[k], G + ridge * x[k], H))
     if p.bias:
-        z.append(descend(p, x[d], 2**f * sum(residuals) + ridge * x[d], H_bias))
+        z.append(descend(p, x[d], before[d], 2**f * sum(residuals) + ridge * x[d], H_bias))
     return z
 
 
@@ -218,13 +229,14 @@ def run(p: Parameters, ratings: Ratings) -> Iterator[HalfStep]:
         by_user[i].append((j, x))
         by_item[j].append((i, x))
     U, V = start(p, n, m)
+    U_before, V_before = U, V
     for _ in range(p.iterations):
-        users = half_step(p, U, V, by_user)
+        users = half_step(p, U, U_before, V, by_user)
         yield users
-        U = users.rows
-        items = half_step(p, V, U, by_item)
+        U, U_before = users.rows, users.previous
+        items = half_step(p, V, V_before, U, by_item)
         yield items
-        V = items.rows
+        V, V_before = items.rows, items.previous
 
 
 def train(p: Parameters, ratings: Ratings) -> Side:

@@ -46,6 +46,7 @@ DYADIC_RANGES = {
     "rating_max": (-(2**16), 2**16),
     "ridge": (0, 2**32),
     "l1": (0, 2**32),
+    "inertia": (0, Fraction(2**16 - 1, 2**16)),
 }
 CHOICES = {
     "regulariser": ("elastic-net", "binary-elastic-net"),
@@ -58,10 +59,10 @@ class Parameters:
     """A parameter set within the domain of chapter 3, in the order of its table."""
 
     rank: int = 10
-    iterations: int = 20
-    inner_steps: int = 1
-    frac_bits: int = 12
-    step_bits: int = 16
+    iterations: int = 6
+    inner_steps: int = 2
+    frac_bits: int = 8
+    step_bits: int = 13
     step_guard_bits: int = 4
     box_bits: int = 1
     bias: bool = True
@@ -73,8 +74,9 @@ class Parameters:
     l1: Fraction = Fraction(0)
     regulariser: str = "elastic-net"
     step_rule: str = "lipschitz"
-    curvature_shift: int = 0
+    curvature_shift: int = 1
     damping: int = 16
+    inertia: Fraction = Fraction(1, 2)
     ring_bits: int = 64
     seed: str = "ppmf"
 
@@ -127,15 +129,15 @@ def dyadic(name: str, value: object) -> Fraction:
 
 
 def check_domain(p: Parameters) -> None:
-    """Refuse what violates PPMF-PAR-001 to PPMF-PAR-014."""
+    """Refuse what violates PPMF-PAR-001 to PPMF-PAR-014 and PPMF-PAR-025."""
     for name, (low, high) in INTEGER_RANGES.items():
         value = getattr(p, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise outside(name, f"must be an integer from {low} to {high}", value)
-    for name, (low, high) in DYADIC_RANGES.items():
+    for name, (least, most) in DYADIC_RANGES.items():
         value = getattr(p, name)
-        if not low <= value <= high or (value * 2**64).denominator != 1:
-            raise outside(name, f"must be dyadic and from {low} to {high}", str(value))
+        if not least <= value <= most or (value * 2**64).denominator != 1:
+            raise outside(name, f"must be dyadic and from {least} to {most}", str(value))
     if not isinstance(p.bias, bool):
         raise outside("bias", "must be true or false", p.bias)
     for name, choices in CHOICES.items():
@@ -157,6 +159,8 @@ def check_domain(p: Parameters) -> None:
     for name in ("ridge", "l1"):
         if (getattr(p, name) * 2 ** (2 * f)).denominator != 1:
             raise outside(name, "times 2^(2 frac_bits) must be an integer", str(getattr(p, name)))
+    if (p.inertia * 2**16).denominator != 1:
+        raise outside("inertia", "times 2^16 must be an integer", str(p.inertia))
     if p.step_rule == "count" and s > g:
         raise outside("curvature_shift", "must be at most step_guard_bits under count", s)
     if p.step_rule == "lipschitz" and 2 * f - g + s < 0:
@@ -256,7 +260,11 @@ def bound(p: Parameters, n: int, m: int) -> Bound:
         for H, c in plateaus(p, N, lambda c: c << lift, lambda v: v >> lift):
             products.append(H * (c * E + p.ridge * B))
         denominators.append(N * 2**lift + c0 * 2**g)
-    before = 2 ** (3 * f + q) * B + 2 ** (2 * f + q - 1) + 2 ** (3 * f) * max(products)
+    before = (
+        (1 + 2 * p.inertia) * 2 ** (3 * f + q) * B
+        + 2 ** (2 * f + q - 1)
+        + 2 ** (3 * f) * max(products)
+    )
     if before >= 2 ** (p.ring_bits - 1):
         raise outside("ring_bits", f"is too few for {n} users and {m} items", p.ring_bits)
     tau, theta = thresholds(p, step(p, 0))

@@ -21,6 +21,8 @@ def soft(z: Fraction, t: Fraction) -> Fraction:
 @pytest.mark.req("PPMF-FIX-030", "PPMF-FIX-060")
 @given(
     x=st.integers(-512, 511),
+    p=st.integers(-512, 511),
+    alpha=st.integers(0, 2**16 - 1),
     gradient=st.integers(-(2**34), 2**34),
     squares=st.integers(0, 2**22),
     kappa_int=st.integers(0, 2**18),
@@ -29,17 +31,28 @@ def soft(z: Fraction, t: Fraction) -> Fraction:
     damping=st.integers(1, 40),
 )
 def test_one_step_is_within_one_unit_and_the_share_of_the_step(
-    x: int, gradient: int, squares: int, kappa_int: int, q: int, g: int, damping: int
+    x: int,
+    p: int,
+    alpha: int,
+    gradient: int,
+    squares: int,
+    kappa_int: int,
+    q: int,
+    g: int,
+    damping: int,
 ) -> None:
     """`squares` at scale 2f, `gradient` at 3f: the step is that of lipschitz with s = 0."""
     step = words.reciprocal(squares >> (2 * F - g), q, g, damping)
     tau = words.threshold(step, kappa_int, F, q)
-    moved = ((x << (2 * F + q)) - step * gradient + (1 << (2 * F + q - 1))) >> (2 * F + q)
+    inertia = (alpha << (2 * F + q - 16)) * (x - p)
+    half = 1 << (2 * F + q - 1)
+    moved = ((x << (2 * F + q)) + inertia - step * gradient + half) >> (2 * F + q)
     fixed = words.saturate(words.prox_elastic_net(moved, tau), BOX, F)
 
     h = 1 / (Fraction(squares, 4**F) + damping)
     slope, kappa = Fraction(gradient, 8**F), Fraction(kappa_int, 4**F)
-    held = soft(Fraction(x, 2**F) - h * slope, h * kappa / 2)
+    ahead = Fraction(x, 2**F) + Fraction(alpha, 2**16) * Fraction(x - p, 2**F)
+    held = soft(ahead - h * slope, h * kappa / 2)
     real = min(max(held, Fraction(-(2**BOX))), 2**BOX - Fraction(1, 2**F))
 
     share = max(Fraction(1, 2**q), Fraction(1, 2**g * damping**2))

@@ -74,8 +74,8 @@ def test_an_error_of_the_toml_parser_is_cut_to_200_characters_of_one_line() -> N
         ),
         (
             {"regulariser": "binary-elastic-net", "damping": 2, "ridge": Fraction(9)},
-            "ridge = 9: makes the largest theta 9216 (at curvature 0), which must be below "
-            "2^(frac_bits - 1) = 2048 for binary-elastic-net; raise damping",
+            "ridge = 9: makes the largest theta 576 (at curvature 0), which must be below "
+            "2^(frac_bits - 1) = 128 for binary-elastic-net; raise damping",
         ),
     ],
 )
@@ -86,8 +86,12 @@ def test_refusals_of_the_binary_net(values: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"ridge": Fraction(1, 2**25)}, "times 2^(2 frac_bits) = 2^24 must be an integer"),
+        ({"ridge": Fraction(1, 2**25)}, "times 2^(2 frac_bits) = 2^16 must be an integer"),
         ({"ridge": 12}, "must be a Fraction"),
+        ({"inertia": Fraction(1, 2**17)}, "times 2^16 must be an integer"),
+        ({"inertia": Fraction(1)}, "must be between 0 and 65535/65536"),
+        ({"inertia": Fraction(-1, 2**16)}, "must be between 0 and 65535/65536"),
+        ({"inertia": 0}, "must be a Fraction"),
         ({"seed": 7}, "must be a string"),
         ({"seed": "\ud800"}, "must be Unicode text without surrogates"),
         ({"seed": "x" * 257}, "must be at most 256 bytes of UTF-8"),
@@ -108,6 +112,13 @@ def test_dyadic_values_may_reach_the_end_of_their_domain() -> None:
         "4294967296",
         "65536",
     ]
+
+
+@pytest.mark.req("PPMF-PAR-025")
+@pytest.mark.parametrize("units", [0, 1, 2**15, 2**16 - 1])
+def test_inertia_may_be_any_multiple_of_its_unit_below_1(units: int) -> None:
+    params = Parameters(inertia=Fraction(units, 2**16), frac_bits=8, step_bits=0)
+    assert params.inertia_int == units  # 2f + q = 16
 
 
 def test_a_text_of_65536_bytes_is_not_too_long() -> None:

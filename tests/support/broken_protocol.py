@@ -38,7 +38,7 @@ from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.roles import CSP, RECSYS, Side
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support import recorded_views, three_parties
 from tests.support.messages import message_of
 
@@ -275,14 +275,12 @@ def permute_bits_sent(patch: Patch) -> None:
 def v_opened_early(patch: Patch) -> None:
     shared_side = half_step.shared_side
 
-    def opening(
-        here: Server, name: Side, rows: int, labels: Words, *rest: Any
-    ) -> Program[SharedSide]:
-        side = yield from shared_side(here, name, rows, labels, *rest)
-        if name == "items" and here.transfers.garbles:
+    def opening(here: Server, before: SharedSide, labels: Words, *rest: Any) -> Program[SharedSide]:
+        side = yield from shared_side(here, before, labels, *rest)
+        if before.name == "items" and here.transfers.garbles:
             bits = np.packbits(permute_bits(labels).ravel(), bitorder="little")
             yield Send(RECSYS, message_of(wire.OutputShare, bits=bits.tobytes()))
-        elif name == "items":
+        elif before.name == "items":
             yield from receive(CSP, wire.OutputShare)
         return side
 

@@ -14,7 +14,7 @@ COINS = Coins.seeded("checkpoints")
 
 def side(rows: int) -> SavedSide:
     bits = COINS.bits((SESSION.parameters.word_bits, 2 * rows))
-    return SavedSide(COINS.words((2, rows)), bits)
+    return SavedSide(COINS.words((2, rows)), COINS.words((2, rows)), bits)
 
 
 def checkpoint(iteration: int, first: int = 0) -> Checkpoint:

@@ -56,7 +56,7 @@ def amplification() -> int:
     largest = rows * box * error + p.ridge * box
     linear = (p.ridge + rows * (2 * p.rank * box**2 + 2 * box + error)) / p.damping
     steps = Fraction(2 * rows * p.rank * box, p.damping**2) * (largest + p.l1 / 2)
-    return round(log2(1 + linear + steps))
+    return round(log2(1 + 2 * p.inertia + linear + steps))
 
 
 def first(holds: Callable[[int], bool], low: int, high: int) -> int:

@@ -16,6 +16,10 @@ Toy = tuple[Ratings, Parameters]
 """A small problem: what a training is run on."""
 
 
+inertias = st.just(Fraction(0)) | st.integers(0, 2**16 - 1).map(lambda a: Fraction(a, 2**16))
+"""Any inertia, often none."""
+
+
 def dyadic(low: int, high: int, places: int) -> st.SearchStrategy[Fraction]:
     """Fractions from `low` to `high` with that many binary places."""
     scaled = st.integers(low << places, high << places)
@@ -48,6 +52,7 @@ def parameter_sets(draw: st.DrawFn) -> Parameters:
         step_rule=rule,
         curvature_shift=draw(st.integers(low, 32 if rule == "lipschitz" else g)),
         damping=draw(st.integers(1, 2**32)),
+        inertia=draw(inertias),
         ring_bits=draw(st.integers(32, 64)),
         seed=draw(st.text(max_size=60)),
     )
@@ -78,6 +83,7 @@ def small_parameter_sets(draw: st.DrawFn, iterations: int = 3, frac_bits: int = 
         step_rule=draw(st.sampled_from(STEP_RULES)),
         curvature_shift=draw(st.integers(-1, min(3, guard))),
         damping=int(ridge) + draw(st.integers(2, 20)),
+        inertia=draw(inertias),
         seed=draw(st.text("ab", max_size=3)),
     )
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from ppmf_conformance.adapters.oracle import OPERATIONS
+from ppmf_spec.decimals import decimal_text
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 # What keeps a set inside its domain while one integer parameter is at an end of its range.
 _COMPANIONS: dict[tuple[str, int], dict[str, Any]] = {
@@ -78,11 +81,12 @@ def _dyadic(family: Family) -> None:
         "rating_max": {"rating_min": "-65536"},
         "ridge": {},
         "l1": {},
+        "inertia": {},
     }
     for name, (low, high) in DYADIC_DOMAIN.items():
         slug = name.replace("_", "-")
         for end, value in (("lowest", low), ("highest", high)):
-            table: dict[str, Any] = {**base[name], name: value}
+            table: dict[str, Any] = {**base[name], name: decimal_text(Fraction(value), name)}
             if (name, end) == ("rating_max", "lowest"):
                 table = {name: "-65535.5", "rating_min": "-65536"}
             if (name, end) == ("rating_min", "highest"):
@@ -94,12 +98,13 @@ def _dyadic(family: Family) -> None:
                 f"{slug}-{end}",
                 "PAR-005",
                 f"{name} just {end} its range",
-                {name: value},
+                {name: decimal_text(Fraction(value), name)},
                 name,
             )
         _refused(family, f"{slug}-tenth", "PAR-004", "a tenth is not dyadic", {name: "0.1"}, name)
         _refused(family, f"{slug}-exponent", "PAR-023", "no exponents", {name: "1e2"}, name)
     fine = "0." + str(5**65).rjust(65, "0")
+    _refused(family, "inertia-one", "PAR-005", "inertia is below 1", {"inertia": "1"}, "inertia")
     _refused(family, "offset-65-bits", "PAR-005", "2^-65", {"rating_offset": fine}, "rating_offset")
     fine = "0." + str(5**64).rjust(64, "0")
     _valid(family, "offset-64-bits", "PAR-005 PAR-020", "2^-64", {"rating_offset": fine})
@@ -216,6 +221,13 @@ def _relations(family: Family) -> None:
             {"regulariser": "binary-elastic-net", "ridge": "15.99603271484375", "damping": "16"},
             {"regulariser": "binary-elastic-net", "ridge": "16", "damping": "16"},
         ),
+        (
+            "inertia-grid",
+            "PAR-025",
+            "inertia",
+            {"inertia": "0.0000152587890625"},
+            {"inertia": "0.00000762939453125"},
+        ),
     ]
     for slug, requirement, named, inside, outside in edges:
         _valid(
@@ -223,10 +235,17 @@ def _relations(family: Family) -> None:
             f"{slug}-edge",
             requirement,
             "the last that is allowed",
-            inside,
+            version_1(inside),
             flags="positive unlucky",
         )
-        _refused(family, f"{slug}-beyond", requirement, "the first that is not", outside, named)
+        _refused(
+            family,
+            f"{slug}-beyond",
+            requirement,
+            "the first that is not",
+            version_1(outside),
+            named,
+        )
 
 
 def _toml(family: Family) -> None:
@@ -353,6 +372,9 @@ def _bounds(family: Family) -> None:
 
     bound("defaults-1682", "PAR-016", "943 users, 1682 items", {}, 943, 1682)
     bound("defaults-10000", "PAR-016", "10,000 rows", {}, 10000, 10000)
+    old = version_1({})
+    bound("version-1-1682", "PAR-016", "the numbers of version 1", old, 943, 1682)
+    bound("version-1-10000", "PAR-016", "the numbers of version 1", old, 10000, 10000)
     bound("smallest", "PAR-015 PAR-016", "one user, one item", {}, 1, 1, flags="positive unlucky")
     for slug, users, items in (("no-users", 0, 1), ("no-items", 1, 0), ("too-many", 2**31, 1)):
         bound(
@@ -373,6 +395,7 @@ def _bounds(family: Family) -> None:
         ("count-no-shift", "PAR-016", {"step_rule": "count", "step_bits": "21"}),
         ("count-no-bias", "PAR-016", {"step_rule": "count", "bias": False, "step_bits": "21"}),
         ("fine-ratings", "PAR-016", {"rating_min": "-100", "rating_max": "100", "step_bits": "17"}),
+        ("inertia", "PAR-016", {"inertia": "0.9999847412109375", "step_bits": "18"}),
         ("ring-48", "PAR-016", {"ring_bits": "48", "frac_bits": "8", "step_bits": "12"}),
         (
             "binary",
@@ -385,7 +408,8 @@ def _bounds(family: Family) -> None:
             {"ring_bits": "56", "l1": "65536", "step_bits": "4", "ridge": "1"},
         ),
     ]
-    for slug, requirements, table in sets:
+    for slug, requirements, changes in sets:
+        table = version_1(changes)
         last = _last_that_fits(table)
         if last < 2**31 - 1:
             bound(
@@ -408,6 +432,7 @@ def _bounds(family: Family) -> None:
                 refuse="parameters",
             )
     wide = {
+        **version_1({}),
         "ring_bits": "32",
         "frac_bits": "8",
         "step_bits": "0",
@@ -428,13 +453,13 @@ def _bounds(family: Family) -> None:
         flags="negative unlucky",
         refuse="parameters",
     )
-    for slug, table, users in (
+    for slug, changes, users in (
         ("moves", {}, 1000),
         ("idle", {"step_bits": "4", "ring_bits": "64"}, 1000),
         ("idle-count", {"step_rule": "count", "step_bits": "8"}, 1000),
         ("moves-count", {"step_rule": "count", "step_bits": "8"}, 10),
     ):
-        given = {"parameters": table, "users": users, "items": 10}
+        given = {"parameters": version_1(changes), "users": users, "items": 10}
         family.add(
             f"warn-{slug}",
             "params.warn",

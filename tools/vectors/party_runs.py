@@ -116,6 +116,7 @@ def _runs(family: Family) -> None:
         ("inner", (1, 2, 1), singles, "paillier-512-insecure"),
         ("l1", (2, 1, 2), singles, "paillier-512-insecure"),
         ("count", (2, 2, 2), singles, "rlwe-64-insecure"),
+        ("inertia", (2, 2, 2), singles, "rlwe-64-insecure"),
     ):
         given = _given(kind, *shape, suite)
         expect = {"status": "ok", "out": {**output(given), "refused": []}}

@@ -16,6 +16,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 SUITE = "paillier-512-insecure"
 BITS = 512
@@ -88,7 +89,7 @@ def _sessions(family: Family) -> None:
         "too-large",
         "a set that does not fit the ring",
         "SES-003 PAR-016",
-        parameters={"step_bits": "28"},
+        parameters=version_1({"step_bits": "28"}),
         refuse="parameters",
     )
     add("unknown-suite", "no such suite", "AHE-001", suite="paillier-1", refuse="parameters")

@@ -8,6 +8,7 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 COUNT = {"step_rule": "count"}
 
@@ -44,7 +45,11 @@ def _start(family: Family) -> None:
             "init",
             "FIX-010 FIX-011",
             comment,
-            {"parameters": table, "users": users, "items": items},
+            {
+                "parameters": table if slug == "defaults" else version_1(table),
+                "users": users,
+                "items": items,
+            },
         )
 
 
@@ -58,7 +63,7 @@ def _add(
     squares: int = 0,
     **more: Any,
 ) -> None:
-    given = {"parameters": table, "count": count, "squares": squares}
+    given = {"parameters": version_1(table), "count": count, "squares": squares}
     family.add(slug, "step", requirements, comment, given, steps=["curvature"], **more)
 
 

@@ -8,7 +8,23 @@ from typing import Any
 from ppmf_conformance.adapters import values
 from tools.vectors.labelled_stream import LabelledStream
 
-KINDS: dict[str, dict[str, Any]] = {
+VERSION_1: dict[str, Any] = {
+    "iterations": "20",
+    "inner_steps": "1",
+    "frac_bits": "12",
+    "step_bits": "16",
+    "curvature_shift": "0",
+    "inertia": "0",
+}
+"""The values that version 1 had as defaults, where the defaults are others now."""
+
+
+def version_1(table: dict[str, Any]) -> dict[str, Any]:
+    """A table of parameters, with version 1's values where it gives none."""
+    return {**VERSION_1, **table}
+
+
+_OVERRIDES: dict[str, dict[str, Any]] = {
     "lipschitz": {},
     "count": {"step_rule": "count", "curvature_shift": "3", "damping": "32"},
     "l1": {"l1": "8"},
@@ -31,8 +47,38 @@ KINDS: dict[str, dict[str, Any]] = {
         "damping": "8",
     },
     "fine-ratings": {"rating_frac_bits": "4", "rating_offset": "2.75"},
+    "inertia": {"inertia": "0.5", "inner_steps": "2", "curvature_shift": "2"},
+    "inertia-count": {
+        "inertia": "0.75",
+        "step_rule": "count",
+        "curvature_shift": "3",
+        "damping": "32",
+    },
+    "inertia-l1": {"inertia": "0.25", "inner_steps": "3", "l1": "8"},
+    "inertia-binary": {
+        "inertia": "0.375",
+        "inner_steps": "2",
+        "regulariser": "binary-elastic-net",
+        "l1": "2",
+        "ridge": "4",
+        "damping": "16",
+        "curvature_shift": "-3",
+    },
+    "inertia-binary-count": {
+        "inertia": "0.5",
+        "regulariser": "binary-elastic-net",
+        "step_rule": "count",
+        "l1": "1",
+        "ridge": "3",
+        "damping": "8",
+    },
+    "inertia-no-bias": {"inertia": "0.5", "bias": False},
+    "inertia-largest": {"inertia": "0.9999847412109375", "inner_steps": "2"},
+    "inertia-least": {"inertia": "0.0000152587890625", "box_bits": "3", "damping": "4"},
 }
-"""Every rule and regulariser, named; overrides of the default set."""
+
+KINDS = {name: version_1(table) for name, table in _OVERRIDES.items()} | {"defaults": {}}
+"""Every rule and regulariser, named, with the numbers of version 1; and the default set."""
 
 STARS = [f"{half // 2}.5" if half % 2 else str(half // 2) for half in range(1, 11)]
 

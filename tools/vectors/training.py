@@ -11,12 +11,12 @@ from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
-from tools.vectors.toy_inputs import KINDS, rated, ratings, side
+from tools.vectors.toy_inputs import KINDS, rated, ratings, side, version_1
 
 _STEPS = ("counts", "squares", "factor_steps", "bias_steps", "taus", "thetas", "z")
 _HALF_STEP = (
     "FIX-020 FIX-021 FIX-022 FIX-023 FIX-024 FIX-026 FIX-027 FIX-028 FIX-030 FIX-031 FIX-034 "
-    "FIX-035"
+    "FIX-035 FIX-036"
 )
 
 
@@ -43,12 +43,20 @@ def _half(
     found: Any,
     **more: Any,
 ) -> None:
+    """Add a half-step; without `previous` it is the side's first, and begins at rest."""
     requirements = [more.pop("requirements", _HALF_STEP)]
     if table.get("bias", True):
         requirements.append("FIX-029")
     binary = table.get("regulariser") == "binary-elastic-net"
     requirements += ["FIX-033 FIX-025"] if binary else ["FIX-032"]
-    given = {"parameters": table, "rows": rows, "other": other, "rated": found}
+    previous = more.pop("previous", rows)
+    given = {
+        "parameters": table,
+        "rows": rows,
+        "previous": previous,
+        "other": other,
+        "rated": found,
+    }
     names = dict.fromkeys(" ".join(requirements).split())
     family.add(slug, "half_step", " ".join(names), comment, given, steps=_STEPS, **more)
 
@@ -60,25 +68,28 @@ def _drawn(family: Family) -> None:
             draw = LabelledStream(label)
             given = {**table, "rank": str(draw.between(1, 3))}
             rows, others = draw.between(1, 4), draw.between(1, 5)
+            moved, held = side(draw, rows, given), side(draw, others, given)
+            found = rated(draw, rows, others, given)
             _half(
                 family,
                 f"{kind}-{number}",
                 "drawn at random, in the whole box",
                 given,
-                side(draw, rows, given),
-                side(draw, others, given),
-                rated(draw, rows, others, given),
+                moved,
+                held,
+                found,
+                previous=side(draw, rows, given),
                 flags="positive random",
                 seed=label,
             )
 
 
 def _edges(family: Family) -> None:
-    one: dict[str, Any] = {"rank": "1"}
+    one = version_1({"rank": "1"})
     unlucky = {"flags": "positive unlucky"}
     nobody: list[Any] = [{"rows": [], "values": []}] * 2
     for kind in ("lipschitz", "count", "l1", "binary"):
-        table = {**KINDS[kind], **one}
+        table = {**KINDS[kind], "rank": "1"}
         _half(
             family,
             f"nobody-{kind}",
@@ -113,7 +124,7 @@ def _edges(family: Family) -> None:
         family,
         "all-at-once",
         "coordinates that would meet if they moved in turn",
-        {"rank": "3"},
+        version_1({"rank": "3"}),
         [[4096, 4096, 4096, 0]],
         [[4096, -4096, 4096, 0], [4096, 4096, -4096, 0]],
         [{"rows": [0, 1], "values": [4, 4]}],
@@ -157,6 +168,56 @@ def _edges(family: Family) -> None:
         [[4096, 4096]],
         [[0, 0]],
         [{"rows": [0], "values": [0]}],
+        **unlucky,
+    )
+    half: dict[str, Any] = {
+        **one,
+        "bias": False,
+        "ridge": "0",
+        "inertia": "0.5",
+        "inner_steps": "2",
+    }
+    _half(
+        family,
+        "inertia-at-rest",
+        "a first half-step begins at rest, and its second inner step with the first one's move",
+        half,
+        [[1000]],
+        [[4096]],
+        [{"rows": [0], "values": [4]}],
+        **unlucky,
+    )
+    _half(
+        family,
+        "inertia-unmoved",
+        "a step that changed nothing leaves no inertia: the wall held the word",
+        {**half, "ridge": "4"},
+        [[8191]],
+        [[0]],
+        nobody[:1],
+        previous=[[-8192]],
+        **unlucky,
+    )
+    _half(
+        family,
+        "inertia-of-biases",
+        "a bias has inertia too",
+        {**one, "inertia": "0.5"},
+        [[0, 1000]],
+        [[0, 0]],
+        nobody[:1],
+        previous=[[0, 0]],
+        **unlucky,
+    )
+    _half(
+        family,
+        "inertia-gradient-at-x",
+        "residuals are taken at the word, and not where its inertia would bring it",
+        {**half, "inner_steps": "1"},
+        [[4096]],
+        [[4096], [4096]],
+        [{"rows": [0, 1], "values": [2, 2]}],
+        previous=[[0]],
         **unlucky,
     )
     for fr in ("0", "8", "24"):
@@ -208,7 +269,7 @@ def _runs(family: Family) -> None:
 
 
 def _corners(family: Family) -> None:
-    two = {"rank": "2", "iterations": "2"}
+    two = version_1({"rank": "2", "iterations": "2"})
     unlucky = {"flags": "positive unlucky"}
 
     def lists(users: int, items: int, found: Any) -> dict[str, Any]:
@@ -219,7 +280,7 @@ def _corners(family: Family) -> None:
         }
 
     for kind in ("lipschitz", "count", "binary"):
-        table = {**KINDS[kind], **two}
+        table = {**KINDS[kind], "rank": "2", "iterations": "2"}
         _train(
             family,
             f"single-{kind}",
@@ -310,7 +371,9 @@ def _corners(family: Family) -> None:
         requirements="FIX-003 FIX-041 FIX-043",
         **unlucky,
     )
-    alternate = {"rank": "1", "iterations": "1", "seed": "alternate", "ridge": "0", "damping": "1"}
+    alternate = version_1(
+        {"rank": "1", "iterations": "1", "seed": "alternate", "ridge": "0", "damping": "1"}
+    )
     _train(
         family,
         "alternation",
@@ -319,6 +382,18 @@ def _corners(family: Family) -> None:
         requirements="FIX-040 FIX-021",
         **unlucky,
     )
+    for inner in ("1", "2"):
+        _train(
+            family,
+            f"inertia-carries-{inner}",
+            "the first inner step of a half-step goes on with the last move on its side",
+            {
+                "parameters": {**two, "iterations": "3", "inertia": "0.5", "inner_steps": inner},
+                **lists(2, 2, [full[0], ["2", "2", "1"]]),
+            },
+            requirements="FIX-030 FIX-036 FIX-040 FIX-041",
+            **unlucky,
+        )
     family.add(
         "too-large",
         "train.fixed",
@@ -330,7 +405,17 @@ def _corners(family: Family) -> None:
 
 
 def _real(family: Family) -> None:
-    for kind in ("lipschitz", "count", "l1", "binary", "no-bias", "inner", "wide-box"):
+    for kind in (
+        "lipschitz",
+        "count",
+        "l1",
+        "binary",
+        "no-bias",
+        "inner",
+        "wide-box",
+        "inertia",
+        "inertia-count",
+    ):
         label = f"real/{kind}"
         draw = LabelledStream(label)
         table = {**KINDS[kind], "rank": "2", "iterations": "3"}

@@ -8,6 +8,7 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 BINARY = {"regulariser": "binary-elastic-net", "damping": "32"}
 
@@ -52,8 +53,13 @@ def _rounding(family: Family) -> None:
 
 def _descend(family: Family) -> None:
     def add(slug: str, comment: str, x: Any, gradient: Any, steps: Any, **more: Any) -> None:
-        parameters = more.pop("parameters", {})
-        given = {"parameters": parameters, "x": x, "gradient": gradient, "steps": steps}
+        given = {
+            "parameters": version_1(more.pop("parameters", {})),
+            "x": x,
+            "previous": more.pop("previous", x),
+            "gradient": gradient,
+            "steps": steps,
+        }
         family.add(
             f"descend-{slug}",
             "words.descend",
@@ -63,7 +69,7 @@ def _descend(family: Family) -> None:
             **more,
         )
 
-    unit = 1 << 40  # 2^(2f + q) of the defaults
+    unit = 1 << 40  # 2^(2f + q) of version 1
     half = unit >> 1
     unlucky = {"flags": "positive unlucky"}
     add("rest", "no gradient, no move", [5, -5, 0], [0, 0, 0], [4096, 4096, 4096])
@@ -118,18 +124,85 @@ def _descend(family: Family) -> None:
     )
     small = {"frac_bits": "8", "step_bits": "0", "step_guard_bits": "0"}
     add("no-step-bits", "q = 0", [1, 1], [2**15, 2**15 - 1], [1, 1], parameters=small, **unlucky)
-    for number in range(8):
+    add(
+        "inertia-zero",
+        "without inertia the word before is not seen",
+        [5, -5],
+        [0, 0],
+        [4096, 4096],
+        previous=[-8192, 8191],
+        **unlucky,
+    )
+    add(
+        "inertia-rest",
+        "a word that did not move has no inertia",
+        [7, -7],
+        [0, 0],
+        [1, 1],
+        parameters={"inertia": "0.5"},
+        requirements="FIX-030",
+    )
+    add(
+        "inertia-tie",
+        "half an odd move: the tie goes up, either way",
+        [8, 8, -8, -8],
+        [0] * 4,
+        [0] * 4,
+        previous=[7, 9, -7, -9],
+        parameters={"inertia": "0.5"},
+        **unlucky,
+    )
+    add(
+        "inertia-not-rounded",
+        "inertia and gradient are rounded together",
+        [8, 8],
+        [-half, half + 1],
+        [1, 1],
+        previous=[7, 7],
+        parameters={"inertia": "0.5"},
+        **unlucky,
+    )
+    add(
+        "inertia-largest",
+        "the largest inertia across the whole box",
+        [8191, -8192, 8191],
+        [0, 0, 2**50],
+        [4096] * 3,
+        previous=[-8192, 8191, 8191],
+        parameters={"inertia": "0.9999847412109375"},
+        **unlucky,
+    )
+    add(
+        "inertia-least",
+        "the least inertia: 2^-16 of the move, at the tie and beside it",
+        [8191, 8191, 8190],
+        [0, 0, 0],
+        [0] * 3,
+        previous=[-24577, -24576, -24579],
+        parameters={"inertia": "0.0000152587890625", "box_bits": "3"},
+        **unlucky,
+    )
+    for number in range(14):
         label = f"words/descend-random-{number:02}"
         draw = LabelledStream(label)
         f, q = draw.between(8, 16), draw.between(4, 20)
         size = draw.between(1, 6)
+        edge = 1 << (f + 1)
+        x = [draw.between(-edge, edge - 1) for _ in range(size)]
+        gradient = [draw.between(-(1 << (3 * f + 4)), 1 << (3 * f + 4)) for _ in range(size)]
+        steps = [draw.between(0, 1 << q) for _ in range(size)]
+        previous = [draw.between(-edge, edge - 1) for _ in range(size)]
+        table = {"frac_bits": str(f), "step_bits": str(q)}
+        if number >= 8:
+            table["inertia"] = draw.one_of(["0.5", "0.25", "0.75", "0.0625", "0.31640625"])
         add(
             f"random-{number:02}",
             "drawn at random",
-            [draw.between(-(1 << (f + 1)), (1 << (f + 1)) - 1) for _ in range(size)],
-            [draw.between(-(1 << (3 * f + 4)), 1 << (3 * f + 4)) for _ in range(size)],
-            [draw.between(0, 1 << q) for _ in range(size)],
-            parameters={"frac_bits": str(f), "step_bits": str(q)},
+            x,
+            gradient,
+            steps,
+            previous=previous,
+            parameters=table,
             flags="positive random",
             seed=label,
         )
@@ -137,7 +210,7 @@ def _descend(family: Family) -> None:
 
 def _add(family: Family, slug: str, requirements: str, comment: str, z: Any, **more: Any) -> None:
     given = {
-        "parameters": more.pop("parameters", {}),
+        "parameters": version_1(more.pop("parameters", {})),
         "coordinate": more.pop("coordinate", "factor"),
         "z": z,
         "tau": more.pop("tau", 0),

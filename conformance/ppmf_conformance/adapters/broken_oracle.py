@@ -69,6 +69,47 @@ def gradient_of_twice_the_ridge(row: Any, others: Any, targets: Any, params: Par
     return [g + params.ridge_int * x for g, x in zip(right, row, strict=True)]
 
 
+_descend = fixed.descend
+_half_step = fixed.half_step
+
+
+def descend_without_inertia(x: Any, previous: Any, *rest: Any) -> Any:
+    """Z of a word that always was where it is."""
+    return _descend(x, x, *rest)
+
+
+def descend_with_twice_the_inertia(x: Any, previous: Any, *rest: Any) -> Any:
+    """Z of a word whose last move was twice as long."""
+    return _descend(x, [2 * p - word for word, p in zip(x, previous, strict=True)], *rest)
+
+
+def half_step_from_rest(
+    rows: Any, rated: Any, other: Any, params: Parameters, previous: Any = None
+) -> Any:
+    """A half-step that has forgotten the last move on its side."""
+    return _half_step(rows, rated, other, params)
+
+
+def half_step_with_gradients_ahead(
+    rows: Any, rated: Any, other: Any, params: Parameters, previous: Any = None
+) -> Any:
+    """A half-step whose gradients are taken where the inertia alone would bring a row, as those of
+    Nesterov's method are.
+    """
+    scale = 2 * params.frac_bits + params.step_bits
+    before = {id(row): last for row, last in zip(rows, previous or rows, strict=True)}
+
+    def ahead(row: Any, *rest: Any) -> Any:
+        moves = [
+            x + (params.inertia_int * (x - p) >> scale)
+            for x, p in zip(row, before.get(id(row), row), strict=True)
+        ]
+        return _gradient(moves, *rest)
+
+    with patch.object(fixed, "gradient", ahead):
+        return _half_step(rows, rated, other, params, previous)
+
+
 def text_order(found: Any) -> tuple[str, ...]:
     """An order of ids as text, even where all are numbers."""
     return tuple(sorted(set(found), key=lambda text: text.encode("utf-8", "surrogatepass")))
@@ -171,6 +212,19 @@ FAULTS: dict[str, Fault] = {
     "simultaneous": Fault(_simultaneous, "train/alternation"),
     "ridge-doubled": Fault(
         _patched((fixed, "gradient", gradient_of_twice_the_ridge)), "half-step/ridge-once"
+    ),
+    "inertia-dropped": Fault(
+        _patched((fixed, "descend", descend_without_inertia)), "words/descend-inertia-tie"
+    ),
+    "inertia-doubled": Fault(
+        _patched((fixed, "descend", descend_with_twice_the_inertia)), "words/descend-inertia-tie"
+    ),
+    "inertia-forgotten": Fault(
+        _patched((fixed, "half_step", half_step_from_rest)), "train/inertia-carries-1"
+    ),
+    "gradient-ahead": Fault(
+        _patched((fixed, "half_step", half_step_with_gradients_ahead)),
+        "half-step/inertia-gradient-at-x",
     ),
     "wrong-row-order": Fault(
         _patched((ids, "canonical_order", text_order)), "ratings/order-users-integers"

@@ -43,8 +43,9 @@ def step(given: Given) -> dict[str, Any]:
 def descend(given: Given) -> dict[str, Any]:
     """`words.descend`: Z of each coordinate."""
     params = values.parameters(given["parameters"])
-    x, slope, steps = (values.integers(given[name]) for name in ("x", "gradient", "steps"))
-    return {"z": values.shown(fixed.descend(x, slope, steps, params))}
+    names = ("x", "previous", "gradient", "steps")
+    x, previous, slope, steps = (values.integers(given[name]) for name in names)
+    return {"z": values.shown(fixed.descend(x, previous, slope, steps, params))}
 
 
 def prox(given: Given) -> dict[str, Any]:
@@ -61,15 +62,15 @@ def prox(given: Given) -> dict[str, Any]:
 
 
 def half_step(given: Given) -> dict[str, Any]:
-    """`half_step`: the new rows of a side, with all that leads to them."""
+    """`half_step`: the new rows of a side and those before them, with all that leads to them."""
     params = values.parameters(given["parameters"])
     rated = [
         (values.integers(one["rows"]), values.integers(one["values"])) for one in given["rated"]
     ]
-    done = fixed.half_step(
-        values.matrix(given["rows"]), rated, values.matrix(given["other"]), params
-    )
-    return {"rows": values.shown(done.rows), **steps_shown(done)}
+    rows, previous, other = (values.matrix(given[name]) for name in ("rows", "previous", "other"))
+    done = fixed.half_step(rows, rated, other, params, previous)
+    found = {"rows": values.shown(done.rows), "previous": values.shown(done.previous)}
+    return {**found, **steps_shown(done)}
 
 
 def steps_shown(done: fixed.HalfStep) -> dict[str, Any]:

@@ -82,9 +82,7 @@ def train(
             )
             if last and inner == params.inner_steps - 1:
                 return labels
-            sides[updated] = yield from shared_side(
-                server, updated, sides[updated].rows, labels, site
-            )
+            sides[updated] = yield from shared_side(server, sides[updated], labels, site)
         if updated is Side.ITEMS:
             iteration = half_step // 2 + 1
             yield Keep("model", iteration, partial(save_model, server, iteration, dict(sides)))
@@ -140,7 +138,7 @@ def _start(server: Server) -> dict[Side, SharedSide]:
     values = public_start(session.parameters, len(session.users), len(session.items))
     mine = values if server.transfers.garbles else tuple(map(np.zeros_like, values))
     return {
-        side: SharedSide(side, share, None, value)
+        side: SharedSide(side, share, share, None, value)
         for side, share, value in zip(SIDES, mine, values, strict=True)
     }
 

@@ -4,7 +4,8 @@
 Every row of one side takes K proximal gradient steps while the other side is fixed:
 
     G = S x~ - B + lambda x          bit times vector over the bits of x
-    Z = x 2^(2f+q) - H G + half      bit times vector over the bits of H
+    Z = x 2^(2f+q) + A (x - p) - H G + half
+                                     bit times vector over the bits of H; the inertia is local
     x = saturate(prox(Z >> (2f+q)))  one garbled circuit an element
 
 Every row takes part, rated or not (PPMF-FIX-020), and the number of messages, their order and their
@@ -27,7 +28,6 @@ from ppmf_secure.protocols.shared_circuits import WordLabels, run_circuit, share
 from ppmf_secure.protocols.sub_problem import SubProblem
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.parameters import Parameters, Regulariser
-from ppmf_spec.roles import Side
 
 
 def inner_step(
@@ -39,25 +39,26 @@ def inner_step(
     site: Site,
 ) -> Program[Labels]:
     """The labels (word_bits, D n, 2) of all new words after one proximal gradient step
-    (PPMF-FIX-030, -031).
+    (PPMF-FIX-030, -031, -036).
     """
     gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
     moved = yield from _moves(server, gradient, factor_steps, bias_steps, site)
     params = server.session.parameters
     shift = 2 * params.frac_bits + params.step_bits
-    z = (side.share << np.uint64(shift)) - moved + server.of_csp(1 << (shift - 1))
+    inertia = np.uint64(params.inertia_int) * (side.share - side.previous)
+    z = (side.share << np.uint64(shift)) + inertia - moved + server.of_csp(1 << (shift - 1))
     return (yield from _update(server, z, factor_steps.thresholds, site))
 
 
 def shared_side(
-    server: Server, name: Side, rows: int, labels: Labels, site: Site
+    server: Server, before: SharedSide, labels: Labels, site: Site
 ) -> Program[SharedSide]:
-    """The side whose words have these labels: Boolean shares, transfers and arithmetic shares
-    (PPMF-HST-005).
+    """The side after an inner step, whose words have these labels: Boolean shares, transfers and
+    arithmetic shares (PPMF-HST-005).
     """
     words = yield from share_outputs(server.transfers, labels)
     share = yield from to_arithmetic(server.transfers, words, Site("to-arithmetic", site.indices))
-    return SharedSide(name, share.reshape(-1, rows), words, None)
+    return SharedSide(before.name, share.reshape(-1, before.rows), before.share, words, None)
 
 
 def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site) -> Program[Words]:

@@ -63,9 +63,9 @@ def save_model(server: Server, iteration: int, sides: Mapping[Side, SharedSide])
     """The bytes of a checkpoint of this model, which must not be the public start any more."""
     saved = []
     for name in SIDES:
-        words = sides[name].words
-        assert words is not None, "after an iteration both sides are shared"
-        saved.append(SavedSide(sides[name].share, words.bits))
+        side = sides[name]
+        assert side.words is not None, "after an iteration both sides are shared"
+        saved.append(SavedSide(side.share, side.previous, side.words.bits))
     return write_checkpoint(server.session, Checkpoint(iteration, server.lineage, *saved))
 
 
@@ -74,7 +74,7 @@ def restore_model(server: Server, checkpoint: Checkpoint) -> Program[dict[Side, 
     sides = {}
     for name, saved in zip(SIDES, (checkpoint.users, checkpoint.items), strict=True):
         words = yield from share_words(server.transfers, saved.bits)
-        sides[name] = SharedSide(name, saved.share, words, None)
+        sides[name] = SharedSide(name, saved.share, saved.previous, words, None)
     return sides
 
 

@@ -24,12 +24,15 @@ class SharedSide:
     Number k of row i is element k n + i. The bias, if there is one, is the last number.
 
     share (D, n): the arithmetic share, at scale f.
+    previous (D, n): the same of the numbers as they were before the side's last inner step; before
+    its first one, `share` itself (PPMF-FIX-036).
     words: the same numbers as Boolean-shared words; None while they are the public start.
     public (D, n): the public start, which both servers know; None once the side has been updated.
     """
 
     name: Side
     share: Words
+    previous: Words
     words: SharedWords | None
     public: Words | None
 

@@ -13,6 +13,7 @@ together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cbor2
@@ -23,7 +24,7 @@ from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError, StateError
 
-FORMAT = "ppmf-checkpoint/1"
+FORMAT = "ppmf-checkpoint/2"
 LINEAGE_BYTES = 32
 
 
@@ -43,10 +44,12 @@ class RatingShares:
 class SavedSide:
     """A server's shares of one side of the model between two iterations.
 
-    share (D, n): the arithmetic shares. bits (word_bits, D n): the Boolean shares.
+    share (D, n): the arithmetic shares. previous (D, n): those of the numbers before the side's
+    last inner step (PPMF-FIX-036). bits (word_bits, D n): the Boolean shares.
     """
 
     share: Words
+    previous: Words
     bits: Bits
 
 
@@ -93,7 +96,8 @@ def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint."""
     parts = [checkpoint.iteration.to_bytes(8, "little"), checkpoint.lineage]
     for side in (checkpoint.users, checkpoint.items):
-        parts += [words_to_bytes(side.share), np.packbits(side.bits).tobytes()]
+        parts += [words_to_bytes(side.share), words_to_bytes(side.previous)]
+        parts.append(np.packbits(side.bits).tobytes())
     return cbor2.dumps([FORMAT, session.id, "model", *parts], canonical=True)
 
 
@@ -101,26 +105,29 @@ def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
     """The checkpoint in such bytes. Raises EncodingError if they are malformed, and StateError if
     they belong to another session (PPMF-ERR-004).
     """
-    iteration, written_by, *sides = _parts(session, data, "model", 6)
+    iteration, written_by, *sides = _parts(session, data, "model", 8)
     if (len(iteration), len(written_by)) != (8, LINEAGE_BYTES):
         raise EncodingError("checkpoint of the model: its name is not of its length")
     return Checkpoint(
         int.from_bytes(iteration, "little"),
         written_by,
-        _side(session, sides[0], sides[1], len(session.users)),
-        _side(session, sides[2], sides[3], len(session.items)),
+        _side(session, sides[:3], len(session.users)),
+        _side(session, sides[3:], len(session.items)),
     )
 
 
-def _side(session: Session, share: bytes, packed: bytes, rows: int) -> SavedSide:
+def _side(session: Session, parts: Sequence[bytes], rows: int) -> SavedSide:
+    share, previous, packed = parts
     params = session.parameters
+    shape = (params.row_rank, rows)
     elements = params.row_rank * rows
     count = params.word_bits * elements
     if len(packed) != (count + 7) // 8:
         raise EncodingError(f"checkpoint: {len(packed)} bytes of bits for {count} bits")
     bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=count)
     return SavedSide(
-        words_from_bytes(share, (params.row_rank, rows), "checkpoint: shares"),
+        words_from_bytes(share, shape, "checkpoint: shares"),
+        words_from_bytes(previous, shape, "checkpoint: shares before the last inner step"),
         bits.reshape(params.word_bits, elements),
     )
 

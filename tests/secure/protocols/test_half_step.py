@@ -36,6 +36,7 @@ SETS = {
         rank=1, iterations=2, regulariser="binary-elastic-net", ridge=Fraction(2), l1=Fraction(1, 4)
     ),
     "inner steps": Parameters(rank=2, iterations=1, inner_steps=3),
+    "inertia": Parameters(rank=2, iterations=2, inner_steps=2, inertia=Fraction(1, 2)),
 }
 Halves = dict[tuple[object, ...], list[Any]]
 """Both servers' results of one sub-protocol, by where in the run they come from."""

@@ -25,7 +25,7 @@ def test_ratings_are_kept_as_one_array() -> None:
     shares = RatingShares(COINS.words((2, 3)), COINS.words((2, 3)))
     data = write_ratings(SESSION, shares)
     parts = [shares.rated.astype("<u8").tobytes(), shares.rating.astype("<u8").tobytes()]
-    assert cbor2.loads(data) == ["ppmf-checkpoint/1", SESSION.id, "ratings", *parts]
+    assert cbor2.loads(data) == ["ppmf-checkpoint/2", SESSION.id, "ratings", *parts]
     again = read_ratings(SESSION, data)
     assert np.array_equal(again.rated, shares.rated)
     assert np.array_equal(again.rating, shares.rating)
@@ -35,29 +35,35 @@ def test_a_model_is_kept_as_one_array() -> None:
     some = replace(checkpoint(258), iteration=258)
     data = write_checkpoint(SESSION, some)
     kept = cbor2.loads(data)
-    assert kept[:5] == ["ppmf-checkpoint/1", SESSION.id, "model", b"\x02\x01" + bytes(6), kept[4]]
+    assert kept[:5] == ["ppmf-checkpoint/2", SESSION.id, "model", b"\x02\x01" + bytes(6), kept[4]]
     assert kept[4] == some.lineage
     again = read_checkpoint(SESSION, data)
     assert (again.iteration, again.lineage) == (258, some.lineage)
     for one, other in ((again.users, some.users), (again.items, some.items)):
         assert np.array_equal(one.share, other.share)
+        assert np.array_equal(one.previous, other.previous)
         assert np.array_equal(one.bits, other.bits)
 
 
-FOREIGN = "not of format ppmf-checkpoint/1"
+FOREIGN = "not of format ppmf-checkpoint/2"
 
 
 @pytest.mark.req("PPMF-ERR-004")
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (0, "ppmf-checkpoint/2", f"checkpoint of the model: {FOREIGN}"),
+        (0, "ppmf-checkpoint/1", f"checkpoint of the model: {FOREIGN}"),
         (2, "ratings", f"checkpoint of the model: {FOREIGN}"),
         (3, b"1234567", "checkpoint of the model: its name is not of its length"),
         (4, bytes(31), "checkpoint of the model: its name is not of its length"),
         (5, bytes(31), "checkpoint: shares: 31 bytes where 32 are due"),
-        (6, bytes(6), "checkpoint: 6 bytes of bits for 56 bits"),
-        (7, 7, f"checkpoint of the model: {FOREIGN}"),
+        (
+            6,
+            bytes(33),
+            "checkpoint: shares before the last inner step: 33 bytes where 32 are due",
+        ),
+        (7, bytes(6), "checkpoint: 6 bytes of bits for 40 bits"),
+        (8, 7, f"checkpoint of the model: {FOREIGN}"),
     ],
 )
 def test_a_malformed_model_is_refused(place: int, value: Any, message: str) -> None:
@@ -71,7 +77,7 @@ def test_a_malformed_model_is_refused(place: int, value: Any, message: str) -> N
 @pytest.mark.req("PPMF-ERR-004")
 @pytest.mark.parametrize("parts", [[], [bytes(48)], [bytes(48)] * 3])
 def test_a_wrong_number_of_parts_is_refused(parts: list[bytes]) -> None:
-    content = ["ppmf-checkpoint/1", SESSION.id, "ratings", *parts]
+    content = ["ppmf-checkpoint/2", SESSION.id, "ratings", *parts]
     with pytest.raises(EncodingError) as caught:
         read_ratings(SESSION, cbor2.dumps(content))
     assert str(caught.value) == f"checkpoint of the ratings: {FOREIGN}"
@@ -80,7 +86,7 @@ def test_a_wrong_number_of_parts_is_refused(parts: list[bytes]) -> None:
 @pytest.mark.req("PPMF-ERR-004")
 @pytest.mark.parametrize("place", [3, 4])
 def test_kept_ratings_of_a_wrong_length_are_named(place: int) -> None:
-    content = ["ppmf-checkpoint/1", SESSION.id, "ratings", bytes(48), bytes(48)]
+    content = ["ppmf-checkpoint/2", SESSION.id, "ratings", bytes(48), bytes(48)]
     content[place] = bytes(40)
     with pytest.raises(EncodingError) as caught:
         read_ratings(SESSION, cbor2.dumps(content))

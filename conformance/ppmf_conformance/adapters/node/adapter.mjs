@@ -29,7 +29,8 @@ const OPERATIONS = {
   "words.round": (given) => ({ value: roundHalfUp(integer(given.a), integer(given.b)) }),
   "words.descend": (given) => {
     const [p, G, H] = [set(given), integers(given.gradient), integers(given.steps)];
-    return { z: integers(given.x).map((x, k) => fixed.descend(x, G[k], H[k], p)) };
+    const previous = integers(given.previous);
+    return { z: integers(given.x).map((x, k) => fixed.descend(x, previous[k], G[k], H[k], p)) };
   },
   prox: (given) => {
     const p = set(given);
@@ -40,7 +41,8 @@ const OPERATIONS = {
   step: (given) => step(integer(given.count), integer(given.squares), set(given)),
   half_step: (given) => {
     const rated = given.rated.map((one) => ({ rows: one.rows.map(Number), values: integers(one.values) }));
-    return fixed.halfStep(given.rows.map(integers), given.other.map(integers), rated, set(given));
+    const [rows, previous, other] = [given.rows, given.previous, given.other].map((side) => side.map(integers));
+    return fixed.halfStep(rows, previous, other, rated, set(given));
   },
   "train.fixed": (given) => fixed.train(ratings(given, set(given)), set(given)),
   "profiles.write": (given) => ({ text: user.write(user.profiles(given.profiles)) }),

@@ -22,10 +22,11 @@ export const start = (p, users, items) => {
   };
 };
 
-// PPMF-FIX-030.
-export const descend = (x, G, H, p) => {
+// PPMF-FIX-030; the inertia is a multiple of 2^-16, and scale is at least 16.
+export const descend = (x, previous, G, H, p) => {
   const scale = 2n * p.frac_bits + p.step_bits;
-  return ((x << scale) - H * G + (1n << (scale - 1n))) >> scale; // >> of a BigInt floors
+  const A = (p.inertia.n << scale) / p.inertia.d;
+  return ((x << scale) + A * (x - previous) - H * G + (1n << (scale - 1n))) >> scale; // >> of a BigInt floors
 };
 
 const soft = (z, t) => (z > t ? z - t : z < -t ? z + t : 0n);
@@ -45,7 +46,7 @@ export const saturate = (z, p) => {
 
 const sum = (numbers) => numbers.reduce((total, one) => total + one, 0n);
 
-const halfStepOfRow = (row, counterparts, values, p) => {
+const halfStepOfRow = (row, previous, counterparts, values, p) => {
   const [f, d] = [p.frac_bits, Number(p.rank)];
   const squares = sum(counterparts.flatMap((y) => y.slice(0, d).map((factor) => factor * factor)));
   const fixed = step(BigInt(counterparts.length), squares, p);
@@ -59,21 +60,23 @@ const halfStepOfRow = (row, counterparts, values, p) => {
     });
     const z = row.map((x, at) => {
       const others = counterparts.map((y, number) => residuals[number] * (at < d ? y[at] : 1n << f));
-      return descend(x, sum(others) + ridge * x, at < d ? fixed.factors : fixed.bias, p);
+      return descend(x, previous[at], sum(others) + ridge * x, at < d ? fixed.factors : fixed.bias, p);
     });
     Z.push(z);
+    previous = row; // PPMF-FIX-036
     row = z.map((one, at) => saturate(at < d ? prox(one, fixed.tau, fixed.theta, p) : one, p));
   }
-  return { row, Z, squares, count: BigInt(counterparts.length), fixed };
+  return { row, previous, Z, squares, count: BigInt(counterparts.length), fixed };
 };
 
-export const halfStep = (rows, other, rated, p) => {
+export const halfStep = (rows, previous, other, rated, p) => {
   const done = rows.map((row, number) => {
     const counterparts = rated[number].rows.map((at) => other[Number(at)]);
-    return halfStepOfRow(row, counterparts, rated[number].values, p);
+    return halfStepOfRow(row, previous[number], counterparts, rated[number].values, p);
   });
   return {
     rows: done.map((one) => one.row),
+    previous: done.map((one) => one.previous),
     counts: done.map((one) => one.count),
     squares: done.map((one) => one.squares),
     factor_steps: done.map((one) => one.fixed.factors),
@@ -87,21 +90,23 @@ export const halfStep = (rows, other, rated, p) => {
 // PPMF-FIX-040, -041, with every half-step on the way.
 export const train = ({ users, items, cells }, p) => {
   bound(p, BigInt(users.length), BigInt(items.length));
-  let { users: U, items: V } = start(p, users.length, items.length);
+  const { users: firstUsers, items: firstItems } = start(p, users.length, items.length);
+  let U = { rows: firstUsers, previous: firstUsers };
+  let V = { rows: firstItems, previous: firstItems };
   const byUser = grouped(cells, users.length, "row", "column");
   const byItem = grouped(cells, items.length, "column", "row");
   const half_steps = [];
   for (let t = 1n; t <= p.iterations; t += 1n) {
-    U = halfStep(U, V, byUser, p).rows;
-    half_steps.push({ iteration: t, side: "users", rows: U });
-    V = halfStep(V, U, byItem, p).rows;
-    half_steps.push({ iteration: t, side: "items", rows: V });
+    U = halfStep(U.rows, U.previous, V.rows, byUser, p);
+    half_steps.push({ iteration: t, side: "users", rows: U.rows });
+    V = halfStep(V.rows, V.previous, U.rows, byItem, p);
+    half_steps.push({ iteration: t, side: "items", rows: V.rows });
   }
   const d = Number(p.rank);
   return {
     items,
-    factors: V.map((row) => row.slice(0, d)),
-    bias: rowLength(p) > d ? V.map((row) => row[d]) : null,
+    factors: V.rows.map((row) => row.slice(0, d)),
+    bias: rowLength(p) > d ? V.rows.map((row) => row[d]) : null,
     half_steps,
   };
 };

@@ -7,10 +7,10 @@ import { Fraction, decimal, decimalText, floorDivide, integer, refuse, roundHalf
 
 const TABLE = [
   ["rank", 10n, 1n, 1024n],
-  ["iterations", 20n, 1n, 1000000n],
-  ["inner_steps", 1n, 1n, 1000n],
-  ["frac_bits", 12n, 8n, 24n],
-  ["step_bits", 16n, 0n, 32n],
+  ["iterations", 6n, 1n, 1000000n],
+  ["inner_steps", 2n, 1n, 1000n],
+  ["frac_bits", 8n, 8n, 24n],
+  ["step_bits", 13n, 0n, 32n],
   ["step_guard_bits", 4n, 0n, 16n],
   ["box_bits", 1n, 0n, 16n],
   ["bias", true],
@@ -22,8 +22,9 @@ const TABLE = [
   ["l1", "0", 0n, 1n << 32n],
   ["regulariser", ["elastic-net", "binary-elastic-net"]],
   ["step_rule", ["lipschitz", "count"]],
-  ["curvature_shift", 0n, -16n, 32n],
+  ["curvature_shift", 1n, -16n, 32n],
   ["damping", 16n, 1n, 1n << 32n],
+  ["inertia", "0.5", 0n, 1n], // 1 itself is refused below
   ["ring_bits", 64n, 32n, 64n],
   ["seed", "ppmf"],
 ];
@@ -75,6 +76,8 @@ const checkRelations = (p) => {
   if (p.rating_min.compare(p.rating_max) >= 0) bad("rating_min", `${p.rating_min}`, "must be below rating_max");
   for (const name of ["ridge", "l1"])
     if ((1n << (2n * f)) % p[name].d !== 0n) bad(name, `${p[name]}`, "times 2^(2 frac_bits) must be an integer");
+  if (p.inertia.compare(whole(1)) >= 0) bad("inertia", `${p.inertia}`, "must be below 1");
+  if ((1n << 16n) % p.inertia.d !== 0n) bad("inertia", `${p.inertia}`, "times 2^16 must be an integer");
   if (p.step_rule === "count" && s > g) bad("curvature_shift", `${s}`, "must be at most step_guard_bits");
   if (p.step_rule === "lipschitz" && 2n * f - g + s < 0n) bad("curvature_shift", `${s}`, "is too small");
   if (p.regulariser === "binary-elastic-net") {
@@ -172,9 +175,9 @@ export const bound = (p, users, items) => {
     if (count < 1n || count > (1n << 31n) - 1n) refuse("parameters", `${name} = ${count}: out of range`);
   const rows = maximum(users, items);
   const [f, q, g, s, b, k] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits, p.ring_bits];
-  const found = whole((1n << (3n * f + q + b)) + (1n << (2n * f + q - 1n))).plus(
-    largestMove(p, rows).times(whole(1n << (3n * f))),
-  );
+  const word = whole(1n).plus(p.inertia.times(whole(2n))).times(whole(1n << (3n * f + q + b)));
+  const half = whole(1n << (2n * f + q - 1n));
+  const found = word.plus(half).plus(largestMove(p, rows).times(whole(1n << (3n * f))));
   const where = `ring_bits = ${k}: ${rows} rows of rank ${p.rank}`;
   if (found.compare(whole(1n << (k - 1n))) >= 0) refuse("parameters", `${where} leave the ring`);
   const drop = 2n * f + q;
