@@ -78,7 +78,7 @@ class PrivateMF:
 
     `engine` is "oracle", which computes in the clear, or "secure", which trains with all three
     parties on this machine under the cipher `suite`; V is the same, bit for bit. The secure engine
-    needs the extra `ppmf[secure]` and takes hours for some thousand users and items.
+    needs the extra `ppmf[secure]`; `ppmf estimate` says how long it takes.
 
     `columns` names the columns of a data frame where they do not have usual names: a mapping with
     the keys "user", "item" and "rating". `duplicates` says what is done with a user's second rating

@@ -119,17 +119,19 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
     """
     users, items, lattice = 300, 500, suite in LATTICE
     size = Sizes(replace(DEFAULTS, iterations=2), users, items, suite)
-    degree = LATTICE[suite][0] if lattice else 0
+    degree = LATTICE[suite] if lattice else 0
     names: dict[str, Value] = {
         "n": users,
         "m": items,
         "D": DEFAULTS.row_rank,
         "w": DEFAULTS.word_bits,
-        "L": 8 * size.modulus,
+        "L": 0 if lattice else 8 * size.modulus,
         "N": degree,
         "a_W": size.wanted[0],
         "a_R": size.wanted[1],
-        "mu": max(1, (1 << 20) // size.row_bytes("users")),
+        "mu": max(1, (1 << 20) // size.group_bytes("users")[0]),
+        "g": size.group("users"),
+        "S": 2 * ceil(items / degree) if lattice else 0,
         "v": 1000,
         "A": 97,
         "E": 300,

@@ -232,6 +232,7 @@ def test_what_needs_no_extra_works(light: Light) -> None:
     for arguments in (
         ["--version"],
         ["params", "check", "--users", "9", "--items", "9"],
+        ["params", "suggest", "--users", "9", "--items", "9"],
         *(
             ["oracle", "ratings.csv", "--out", f"{mode}.json", "--mode", mode]
             for mode in ("certified", "fixed")

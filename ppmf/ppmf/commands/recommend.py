@@ -188,8 +188,8 @@ def rated_rows(
 ) -> dict[int, Fraction]:
     """A user's ratings in stars by item row.
 
-    Raises RangeError, beginning with FILE:LINE, for an item without a profile (unless ignored), an
-    item rated twice, or a rating off the public scale or its grid.
+    Raises RangeError, beginning with `FILE:LINE`, for an item without a profile (unless ignored),
+    an item rated twice, or a rating off the public scale or its grid.
     """
     row_of = {item: row for row, item in enumerate(published.items)}
     found: dict[int, Fraction] = {}

@@ -58,8 +58,8 @@ AS_FOUND = Reading()
 def read(path: Path, reading: Reading, note: Note) -> RawRatings:
     """The ratings of a file in any table, in the order of its lines.
 
-    Raises EncodingError, beginning with FILE or FILE:LINE, for a file that cannot be read, a header
-    without the three columns, or a line that is not a rating.
+    Raises EncodingError, beginning with FILE or `FILE:LINE`, for a file that cannot be read, a
+    header without the three columns, or a line that is not a rating.
     """
     table = tables.read(path, reading.columns, reading.separator)
     user, item, rating = _columns(table, reading.columns, note)
@@ -126,7 +126,7 @@ def settled(raw: RawRatings, reading: Reading, scale: RatingScale, note: Note) -
     """The ratings after the user's policies for repeated pairs and for ratings off the grid.
 
     A rating off the scale is left as it is, to be refused. Raises RangeError, beginning with
-    FILE:LINE, for the first rating that a policy refuses (PPMF-FIX-006, PPMF-FIX-008).
+    `FILE:LINE`, for the first rating that a policy refuses (PPMF-FIX-006, PPMF-FIX-008).
     """
     return _on_grid(once_a_pair(raw, reading.duplicates, note), scale, reading, note)
 
