@@ -51,7 +51,7 @@ def first() -> str:
         ["computational security of the whole", f"about {bits()} bits"],
         ["parties on machines of their own", "not yet: there is no transport over a network"],
     ]
-    return table(["", ""], rows).replace("\N{NO-BREAK SPACE}", " ")
+    return table(["what", "figure"], rows).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def training() -> dict[str, Any]:

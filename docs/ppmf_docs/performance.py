@@ -77,7 +77,7 @@ def trainings() -> str:
     ]
     if any("extrapolated_seconds" in run for run in runs):
         lines.append(("extrapolated, not measured", [_extrapolated(run) for run in runs]))
-    headings = ["", *(f"`{run['suite']}`" for run in runs)]
+    headings = ["cipher suite", *(f"`{run['suite']}`" for run in runs)]
     return table(headings, ([what, *values] for what, values in lines), right=range(1, 9))
 
 
@@ -108,7 +108,7 @@ def compared() -> str:
             over = "over " if one["at_least"] else ""
             rows.append(
                 [
-                    one["work"],
+                    one["work"].replace(" x ", " × "),
                     seconds(one["seconds"]),
                     quantity(one["bytes_sent"]),
                     over + seconds(one["spu_seconds"]),
@@ -161,7 +161,7 @@ def paper() -> str:
             f"{reported['cores']} cores",
         ],
     ]
-    return table(["", "time", "sent", "on"], rows, right=(1, 2))
+    return table(["system", "time", "sent", "on"], rows, right=(1, 2))
 
 
 def slopes() -> str:
@@ -179,7 +179,10 @@ def slopes() -> str:
 def scaling_base() -> str:
     """The training whose slopes are shown."""
     found = parts("scaling")
-    return f"{found[-1][1]['suite']}, {found[-1][1]['base']}" if found else _missing("scaling")
+    if not found:
+        return _missing("scaling")
+    about = found[-1][1]
+    return f"{about['suite']}, {about['base'].replace(' x ', ' × ')}"
 
 
 def plots() -> str:
@@ -248,7 +251,8 @@ def _iterated(run: Result) -> float:
 def _extrapolated(run: Result) -> str:
     if "extrapolated_seconds" not in run:
         return ""
-    return f"{run['extrapolated_to']}: {run['extrapolated_seconds'] / 3600:.1f} h"
+    size = run["extrapolated_to"].replace(" x ", " × ")
+    return f"{size}: {run['extrapolated_seconds'] / 3600:.1f} h"
 
 
 def _missing(what: str) -> str:

@@ -2,7 +2,7 @@
 """Ideal building blocks: what the real ones are measured against, and what fast tests run on.
 
 `IdealScheme` is the matrix product of the hybrid model: its "ciphertexts" are the numbers
-themselves and its key is a name. It hides nothing and is for tests alone.
+themselves and its key a random name. It hides nothing and is for tests alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
+    FittedScheme,
     Layout,
     OwnerKey,
     PeerKey,
@@ -25,17 +26,22 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.cipher_suites import CipherSuite
 
+KEY_BYTES = 16
+
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
     return [(use.stop - use.start, width) for use, width in zip(uses, layout.blocks, strict=True)]
 
 
 class IdealOwner(OwnerKey):
-    """The owner's key: nothing."""
+    """The owner's key: a name, which differs from epoch to epoch as a real one does."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
 
     @property
     def public(self) -> bytes:
-        return b"ideal"
+        return self._name
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
         for row in matrix:
@@ -67,52 +73,59 @@ class IdealRows(EncryptedRows):
 class IdealPeer(PeerKey):
     """The peer's view of the owner's key."""
 
-    def intake(self, layout: Layout) -> IdealIntake:
-        return IdealIntake(layout)
+    def intake(self, layout: Layout, own: Words) -> IdealIntake:
+        return IdealIntake(layout, own)
 
 
 class IdealIntake(RowIntake):
-    """Keeps the rows."""
+    """Keeps the rows, and adds the peer's own."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, own: Words) -> None:
         self._layout = layout
+        self._own = own
         self._rows: list[bytes] = []
 
-    def add(self, rows: Sequence[bytes]) -> None:
-        self._rows += rows
+    def add(self, groups: Sequence[bytes]) -> None:
+        self._rows += groups
 
     def finish(self) -> IdealRows:
         shape = (self._layout.rows, sum(self._layout.blocks))
         matrix = words_from_bytes(b"".join(self._rows), shape, "ideal rows")
-        return IdealRows(matrix, self._layout)
+        return IdealRows(matrix + self._own, self._layout)
 
 
-class IdealScheme(ProductScheme):
+class IdealScheme(ProductScheme, FittedScheme):
     """See the module."""
 
     name = "ideal"
     secure = False
 
+    def fit(self, layouts: Sequence[Layout]) -> IdealScheme:
+        return self
+
     @property
     def key_bytes(self) -> int:
-        return len(IdealOwner().public)
+        return KEY_BYTES
 
     def generate(self, coins: Coins) -> IdealOwner:
-        return IdealOwner()
+        return IdealOwner(coins.bytes(KEY_BYTES))
 
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
 
-    def check(self, layout: Layout) -> None:
-        pass
-
-    def row_bytes(self, layout: Layout) -> int:
-        return 8 * sum(layout.blocks)
+    def group_bytes(self, layout: Layout) -> list[int]:
+        return [8 * sum(layout.blocks)] * layout.rows
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         return 8 * sum(r * c for r, c in _shapes(layout, uses))
 
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        return layout.rows * sum(r * c for r, c in _shapes(layout, uses))
+
+    def stored_bytes(self, layout: Layout) -> int:
+        return sum(self.group_bytes(layout))
+
 
 def ideal_suite() -> CipherSuite:
-    """The ideal product beside real transfers under a short Paillier key."""
-    return CipherSuite(IdealScheme(), transfer_bits=512)
+    """The ideal product; everything else is real."""
+    return CipherSuite(IdealScheme())
