@@ -210,7 +210,7 @@ def _about_others(
     rows: list[tuple[str, ...]] = [("", *suggestion.DATA, "time")]
     for one in others:
         name = ", ".join(f"{name} {value}" for name, value in one.changed.items())
-        differences = (f"{one.difference[data]:+.4f}" for data in suggestion.DATA)
+        differences = (f"{round(one.difference[data], 4) + 0.0:+.4f}" for data in suggestion.DATA)
         spent = cost(one.params)
         rows.append((name, *differences, "" if spent is None else console.about(spent[0])))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
