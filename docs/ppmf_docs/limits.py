@@ -35,8 +35,8 @@ def largest_rows(suite: str) -> int:
         middle = (low + high) // 2
         try:
             bounds(Parameters(), middle, middle)
-            for orientation in orientations(Parameters(), middle, middle):
-                products.check(orientation.layout)
+            both = orientations(Parameters(), middle, middle)
+            products.fit([orientation.layout for orientation in both])
         except ParametersError:
             high = middle
         else:

@@ -5,13 +5,15 @@ Tests hold the integer formulas of chapter 2 against these: the half gradient G 
 here, the step's majoriser is proved here as a sum of squares, and both prox formulas are the
 minimisers worked out here branch by branch. The algorithm is PALM (J. Bolte, S. Sabach and
 M. Teboulle, "Proximal alternating linearized minimization for nonconvex and nonsmooth problems",
-Mathematical Programming 146, 2014, section 3); the binary regulariser is that of S. Dalleiger and
-J. Vreeken, "Efficiently factorizing Boolean matrices using proximal gradient descent", NeurIPS
-2022, here with its exact prox.
+Mathematical Programming 146, 2014, section 3) with inertia (T. Pock and S. Sabach, "Inertial
+proximal alternating linearized minimization (iPALM) for nonconvex and nonsmooth problems", SIAM
+Journal on Imaging Sciences 9(4), 2016, with beta = 0: the gradient is taken at x); the binary
+regulariser is that of S. Dalleiger and J. Vreeken, "Efficiently factorizing Boolean matrices using
+proximal gradient descent", NeurIPS 2022, here with its exact prox.
 
-All numbers are real, without scales. With a step h, the exact counterpart of H, an inner step maps
-x to prox(x - h G) with the thresholds tau = h kappa / 2 and theta = h lambda / 2: G is half the
-gradient, so the step along the gradient is h / 2.
+All numbers are real, without scales. With a step h, the exact counterpart of H, and a last move d,
+an inner step maps x to prox(x + alpha d - h G) with the thresholds tau = h kappa / 2 and
+theta = h lambda / 2: G is half the gradient, so the step along the gradient is h / 2.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ppmf_spec.parameters import Regulariser
 
 KAPPA: Symbol = Symbol("kappa", nonnegative=True)
 LAMBDA: Symbol = Symbol("lambda", nonnegative=True)
+ALPHA: Symbol = Symbol("alpha", nonnegative=True)
 
 
 def penalty(x: Expr) -> Expr:
@@ -127,6 +130,63 @@ class RowProblem:
             found += [2 * (factors[k] * y[j] - factors[j] * y[k]) ** 2 for k, j in pairs]
             found.append((inner - vector[-1]) ** 2 if self.bias else inner**2)
         return tuple(found)
+
+    def descent_certificate(
+        self,
+        change: tuple[Expr, ...],
+        last: tuple[Expr, ...],
+        steps: tuple[Expr, ...],
+        times: int,
+    ) -> tuple[Expr, ...]:
+        """Expressions whose sum is a lower bound of the fall of the objective plus its inertia.
+
+        The inertia is the sum of alpha d^2 / h over the coordinates, d being the last move: `last`
+        before an inner step, `change` after it. The prox pays with `times` = 2 squares
+        (`prox_pays`) where it is convex and with 1 where not; the majoriser takes what the smooth
+        part needs. Each expression is a square, times (times - 2 alpha) / h - (2 C + lambda) or
+        times something non-negative: none is negative, and the objective plus its inertia cannot
+        rise, wherever h is at most `longest_step`.
+        """
+        found = list(self.majoriser_certificate(change))
+        for move, d, h, curvature in zip(change, last, steps, self.curvatures, strict=True):
+            found.append(((times - 2 * ALPHA) / h - 2 * curvature - LAMBDA) * move**2)
+            found.append(ALPHA / h * (move - d) ** 2)
+        return tuple(found)
+
+
+def longest_step(curvature: Expr, times: int) -> Expr:
+    """The longest h for which `RowProblem.descent_certificate` has no negative term.
+
+    A step 1 / (C 2^-s + c0) is no longer for any curvature C if 2^-s (times - 2 alpha) >= 2 and
+    c0 (times - 2 alpha) >= lambda.
+    """
+    return (times - 2 * ALPHA) / (2 * curvature + LAMBDA)
+
+
+def inertial_model(p: Expr, x: Expr, last: Expr, slope: Expr, step: Expr) -> Expr:
+    """What an inner step minimises over p with the prox part of p added, one coordinate at x.
+
+    The smooth part's tangent at x, of the derivative 2 G, the distance from x, and a pull in the
+    direction of the last move.
+    """
+    return 2 * slope * (p - x) + ((p - x) ** 2 - 2 * ALPHA * last * (p - x)) / step
+
+
+def inertial_point(x: Expr, last: Expr, slope: Expr, step: Expr) -> Expr:
+    """The p at which `inertial_model` is least: the z that the prox is given."""
+    p = Symbol("p", real=True)
+    (least,) = solve(sympy.diff(inertial_model(p, x, last, slope, step), p), p)
+    return sympy.expand(least)
+
+
+def prox_pays(change: Expr, last: Expr, slope: Expr, step: Expr, times: int) -> Expr:
+    """At most this is the change of a coordinate's prox part in an inner step.
+
+    The new point is no worse than x in `inertial_model` with the prox part (`times` = 1); where
+    that sum is convex, and so grows by at least change^2 / h away from its minimum, it is better
+    by so much (`times` = 2).
+    """
+    return -2 * slope * change - (times * change**2 - 2 * ALPHA * last * change) / step
 
 
 def soft_threshold(z: Expr, tau: Expr) -> Expr:

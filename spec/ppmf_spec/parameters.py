@@ -67,10 +67,10 @@ class Parameters:
     """
 
     rank: int = 10  # d
-    iterations: int = 20  # T
-    inner_steps: int = 1  # K
-    frac_bits: int = 12  # f
-    step_bits: int = 16  # q
+    iterations: int = 6  # T
+    inner_steps: int = 2  # K
+    frac_bits: int = 8  # f
+    step_bits: int = 13  # q
     step_guard_bits: int = 4  # g
     box_bits: int = 1  # b
     bias: bool = True
@@ -82,9 +82,9 @@ class Parameters:
     l1: Fraction = Fraction(0)  # kappa
     regulariser: Regulariser = "elastic-net"
     step_rule: StepRuleName = "lipschitz"
-    curvature_shift: int = 0  # s
+    curvature_shift: int = 1  # s
     damping: int = 16  # c0
-    inertia: Fraction = Fraction(0)  # alpha
+    inertia: Fraction = Fraction(1, 2)  # alpha
     ring_bits: int = 64  # k
     seed: str = "ppmf"
 

@@ -7,7 +7,8 @@ Z and of tau, prox and saturation bringing points no farther apart (`test_prox_p
 of the three. `tests/spec/test_accuracy_of_one_inner_step.py` meets the statement in the integers
 themselves.
 
-*A run*: F_real's inner step maps a row and the other side to the new row and the same other side.
+*A run*: F_real's inner step maps a row, the row before it and the other side to the new row, the
+old one, and the same other side.
 Its Lipschitz constant in the maximum norm is at most the largest sum of absolute derivatives of
 z and tau over the box, by the mean value theorem, since what follows them brings points no farther
 apart. Here the derivatives are sympy's, and each is bounded term by term (`majorant`). The distance
@@ -28,11 +29,11 @@ from sympy import Expr, Integer, Symbol
 
 from ppmf_reference import exact, fixed
 from ppmf_spec import words
-from ppmf_spec.objective import LAMBDA, RowProblem
+from ppmf_spec.objective import ALPHA, LAMBDA, RowProblem, inertial_point
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName
 from tests.support.formal import Number, absolute, prove, symbolically
-from tests.support.parameter_sets import STEP_RULES
+from tests.support.parameter_sets import STEP_RULES, version_1
 from tests.support.ratings import ratings_of
 
 U, W, C0, C = z3.Reals("u w c0 C")  # 2^-q, 2^-g, the damping, the curvature
@@ -78,12 +79,14 @@ def test_rounding_is_off_by_half_a_unit(bits: int) -> None:
 def test_one_step_is_within_its_bound() -> None:
     """The links together: unit + share (|G| + kappa / 2), unit = 2^-f, all over the reals."""
     unit, share, slope, kappa, x, h, step = z3.Reals("unit share G kappa x h H")
+    carried = z3.Real("carried")  # the inertia alpha (x - p), which both have without an error
     z, tau, new, real = z3.Reals("z tau new real")
     given = [
         absolute(step - h) <= share,
-        2 * absolute(z - (x - step * slope)) <= unit,
+        2 * absolute(z - (x + carried - step * slope)) <= unit,
         2 * absolute(tau - step * kappa / 2) <= unit,
-        absolute(new - real) <= absolute(z - (x - h * slope)) + absolute(tau - h * kappa / 2),
+        absolute(new - real)
+        <= absolute(z - (x + carried - h * slope)) + absolute(tau - h * kappa / 2),
         kappa >= 0,
     ]
     found = absolute(new - real)
@@ -121,7 +124,7 @@ class Constant:
     @property
     def lipschitz(self) -> Expr:
         n, d = self.rows, self.rank
-        found = 1 + (LAMBDA + n * (2 * d * BOX**2 + 2 * BOX + ERROR)) / DAMPING
+        found = 1 + 2 * ALPHA + (LAMBDA + n * (2 * d * BOX**2 + 2 * BOX + ERROR)) / DAMPING
         if self.count_rule:
             return found
         return found + 2 * SCALE * n * d * BOX * (SLOPE + HALF_KAPPA) / DAMPING**2
@@ -144,8 +147,8 @@ def majorant(polynomial: Expr, bound: dict[Symbol, Expr]) -> Expr:
 def derivative_sums(problem: RowProblem, *, count_rule: bool) -> list[Expr]:
     """For each coordinate, the sum of the majorants of all derivatives of z and of kappa h / 2.
 
-    The derivatives are by the row, its counterparts and their biases. Residuals, G and the steps
-    stand as symbols of their own, bounded by E, Gamma and 1 / c0.
+    The derivatives are by the row, the row before, its counterparts and their biases. Residuals, G
+    and the steps stand as symbols of their own, bounded by E, Gamma and 1 / c0.
     """
     count = len(problem.ratings)
     h, errors, slope = Symbol("h"), sympy.symbols(f"e:{count}"), Symbol("G")
@@ -154,19 +157,23 @@ def derivative_sums(problem: RowProblem, *, count_rule: bool) -> list[Expr]:
         for p, (rating, error) in enumerate(zip(problem.ratings, errors, strict=True))
     }
     others = [*sum(problem.counterparts, ()), *problem.offsets]
-    bound = dict.fromkeys([*problem.unknowns, *others], BOX) | dict.fromkeys(errors, ERROR)
+    before = sympy.symbols(f"p:{len(problem.unknowns)}")
+    every = [*problem.unknowns, *before, *others]
+    bound = dict.fromkeys(every, BOX) | dict.fromkeys(errors, ERROR)
     bound |= {h: 1 / DAMPING, slope: SLOPE}
     sums = []
-    for k, (x, gradient) in enumerate(zip(problem.unknowns, problem.half_gradient, strict=True)):
+    rows = zip(problem.unknowns, before, problem.half_gradient, strict=True)
+    for k, (x, last, gradient) in enumerate(rows):
         moving = not count_rule and k < len(problem.unknowns) - 1
         curvature = SCALE * problem.curvatures[k] if moving else Integer(0)
         total: Expr = Integer(0)
-        for v in [*problem.unknowns, *others]:
+        for v in every:
             of_gradient = sympy.diff(gradient, v).subs(replaced, simultaneous=True)
             of_step = -(h**2) * sympy.diff(curvature, v)  # h = 1 / (curvature + c0)
             exact_step = sympy.diff(1 / (curvature + DAMPING), v)
             assert sympy.simplify(exact_step - of_step.subs(h, 1 / (curvature + DAMPING))) == 0
-            total += majorant(sympy.diff(x, v) - h * of_gradient - of_step * slope, bound)
+            of_point = sympy.diff(inertial_point(x, x - last, Integer(0), h), v)
+            total += majorant(of_point - h * of_gradient - of_step * slope, bound)
             total += majorant(HALF_KAPPA * of_step, bound)
         sums.append(total)
     return sums
@@ -189,6 +196,7 @@ def test_lipschitz_constant_is_the_largest_sum_of_derivatives(
         assert sympy.expand(found - constant.lipschitz) == 0
     slack = sympy.expand((constant.lipschitz - bias).subs(BOX, 1 + BEYOND))
     assert slack.is_nonnegative
+    assert sympy.expand(factors[0].subs(ALPHA, 0) - constant.lipschitz) == -2 * ALPHA
     if not count_rule:  # a constant that forgets that the step moves with Y is refuted
         forgotten = replace(constant, count_rule=True).lipschitz
         assert sympy.expand(factors[0] - forgotten).is_positive
@@ -218,10 +226,20 @@ def test_residual_and_gradient_are_within_their_constants(rank: int, count: int)
 
 @pytest.mark.req("PPMF-FIX-060")
 def test_distances_of_a_run_add_up_to_the_theorem() -> None:
-    """D' <= L D + rho from D = 0 gives rho (L^k - 1) / (L - 1) after k steps, by induction."""
+    """D' <= L D + rho from D = 0 gives rho (L^k - 1) / (L - 1) after k steps, by induction.
+
+    D covers the row, the row before and the other side; all begin alike. After a step the row
+    before is the old row, and the other side is as it was: D' is no less than D, as L is above 1.
+    """
     D, after, L, rho, power, share = z3.Reals("D after L rho power share")
     # share = (L^k - 1) / (L - 1), power = L^k
+    row, old = z3.Reals("row old")
     given = [L > 1, rho >= 0, share * (L - 1) == power - 1, D <= rho * share, after <= L * D + rho]
+    prove(
+        z3.And(old <= L * D + rho, row <= L * D + rho),
+        given=[L > 1, rho >= 0, D >= 0, old <= D, row <= L * D + rho],
+        mutants=[old < D, row <= D + rho],
+    )
     prove(
         after * (L - 1) <= rho * (L * power - 1),
         given=given,
@@ -237,6 +255,7 @@ def theorem(params: Parameters, rows: int) -> tuple[Fraction, Fraction]:
     slope = rows * box * error + params.ridge * box
     constant = Constant(Integer(params.rank), Integer(rows), params.step_rule == "count")
     values = {BOX: box, LAMBDA: params.ridge, DAMPING: c0, ERROR: error, SLOPE: slope}
+    values |= {ALPHA: params.inertia}
     values |= {HALF_KAPPA: half_kappa, SCALE: Fraction(2) ** -params.curvature_shift}
     number = sympy.Rational(constant.lipschitz.subs(values))
     share = max(Fraction(1, 2**q), Fraction(1, 2**g * c0**2))
@@ -245,18 +264,25 @@ def theorem(params: Parameters, rows: int) -> tuple[Fraction, Fraction]:
 
 def test_constant_at_the_size_of_movielens() -> None:
     """The figure that chapter 2 gives."""
-    lipschitz, _ = theorem(Parameters(), 1682)
+    lipschitz, _ = theorem(version_1(), 1682)
     assert round(log2(lipschitz)) == 25
 
 
 @pytest.mark.req("PPMF-FIX-060")
+@pytest.mark.parametrize("inertia", [Fraction(0), Fraction(1, 2)])
 @pytest.mark.parametrize("rule", STEP_RULES)
-def test_runs_keep_to_the_theorem(rule: StepRuleName) -> None:
+def test_runs_keep_to_the_theorem(rule: StepRuleName, inertia: Fraction) -> None:
     """The first half-step keeps within rho, where the theorem is not yet loose."""
     table = {(0, 0): 4, (0, 1): -5, (1, 1): 3, (2, 0): -1}
     ratings = ratings_of(3, 2, table)
-    params = Parameters(
-        rank=2, iterations=2, frac_bits=8, step_bits=8, l1=Fraction(1, 2), step_rule=rule
+    params = version_1(
+        rank=2,
+        iterations=2,
+        frac_bits=8,
+        step_bits=8,
+        l1=Fraction(1, 2),
+        step_rule=rule,
+        inertia=inertia,
     )
     lipschitz, rho = theorem(params, 3)
     runs = zip(fixed.iterate(ratings, params), exact.iterate(ratings, params), strict=True)

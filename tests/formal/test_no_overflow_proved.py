@@ -139,12 +139,23 @@ def test_step_of_the_bias_is_no_longer_than_the_factors(rule: StepRuleName, shif
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-030")
 def test_sum_before_the_shift_is_within_the_bound() -> None:
-    """The bound is X 2^t + 2^(t-1) + move, t = 2f + q; `move` covers H (|G| + L X) by the links."""
-    power, half, move, data = z3.Ints("power half move data")
-    before = x * power - H * (data + L * x) + half
-    bound = X * power + half + move
+    """The bound is (1 + 2 alpha) X 2^t + 2^(t-1) + move, t = 2f + q, A = alpha 2^t.
+
+    `move` covers H (|G| + L X) by the links; two words of the box are at most 2 X - 1 apart.
+    """
+    power, half, move, data, last, A = z3.Ints("power half move data p A")
+    carried = z3.Int("A (x - p)")
+    prove(
+        absolute(A * (x - last)) <= 2 * A * X - A,
+        given=[A >= 0, X >= 1, -X <= x, x < X, -X <= last, last < X],
+        mutants=[absolute(A * (x - last)) < 2 * A * X - A, absolute(A * (x - last)) <= A * X],
+    )
+    before = x * power + carried - H * (data + L * x) + half
+    bound = X * power + 2 * A * X + half + move
     given = [
         absolute(x) <= X,
+        A >= 0,
+        absolute(carried) <= 2 * A * X - A,
         absolute(data) <= G,
         H * (G + L * X) <= move,
         H >= 0,
@@ -155,7 +166,11 @@ def test_sum_before_the_shift_is_within_the_bound() -> None:
     prove(
         z3.And(-bound <= before, before <= bound),
         given=given,
-        mutants=[absolute(before) <= bound - half, absolute(before) <= X * power + half],
+        mutants=[
+            absolute(before) <= bound - half,
+            absolute(before) <= X * power + 2 * A * X + half,
+            absolute(before) <= bound - A * X,
+        ],
     )
 
 
@@ -168,6 +183,7 @@ RUNS = {
     "defaults": of_run(),
     "soft threshold": of_run(l1=Fraction(3)),
     "binary": of_run(l1=Fraction(3), regulariser="binary-elastic-net"),
+    "inertia": of_run(inertia=1 - Fraction(1, 2**16)),
     **{
         name: of_run(
             step_rule=small.step_rule,
@@ -198,15 +214,17 @@ def test_width_of_the_update_holds_the_sum(params: Parameters, rows: int) -> Non
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-FIX-002")
 def test_products_that_wrap_give_the_same_sum() -> None:
-    """H G and G may have lost multiples of the ring's 2^k; the sum has lost one then, and no more.
+    """H G, G and the inertia may have lost multiples of the ring's 2^k; the sum has lost one then.
 
     Within the bound, which is below 2^(k-1), only one of the integers that differ by such multiples
     is a signed word: the sum itself.
     """
     ring, power, half, lost, lost_more = z3.Ints("ring power half lost lost_more")
-    before = x * power - H * G + half
-    in_ring = x * power - (H * (G + lost * ring) + lost_more * ring) + half
-    multiple = -(H * lost + lost_more)
+    carried, lost_there = z3.Ints("carried lost_there")  # A (x - p), and what it may have lost
+    before = x * power + carried - H * G + half
+    in_ring = x * power + carried + lost_there * ring
+    in_ring = in_ring - (H * (G + lost * ring) + lost_more * ring) + half
+    multiple = lost_there - (H * lost + lost_more)
     prove(
         in_ring - before == multiple * ring,
         given=[ring >= 1],

@@ -27,9 +27,10 @@ from ppmf_spec.bounds import bounds, largest_denominator
 from ppmf_spec.parameters import Parameters
 from tests.support.formal import Exact, prove, symbolically
 from tests.support.formal_circuits import cut_at, outputs, variables, with_other_gate
+from tests.support.parameter_sets import version_1
 
 F, Q, G = 12, 16, 4
-PLAIN = Parameters()
+PLAIN = version_1()
 COUNT = replace(PLAIN, step_rule="count", curvature_shift=3, damping=32)
 # Weights of many binary digits, so that a threshold is a sum of several shifted steps.
 BINARY = replace(

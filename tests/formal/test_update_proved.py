@@ -26,8 +26,9 @@ from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from tests.support.formal import Exact, prove, symbolically
 from tests.support.formal_circuits import outputs, variables, with_other_gate
+from tests.support.parameter_sets import version_1
 
-PLAIN = Parameters()
+PLAIN = version_1()
 LASSO = replace(PLAIN, l1=Fraction(3))
 BINARY = replace(LASSO, regulariser="binary-elastic-net")
 WIDTH = bounds(PLAIN, 943, 1682).z_bits
@@ -139,7 +140,10 @@ def test_sum_of_shares_is_rounded_half_up(width: int) -> None:
 @pytest.mark.req("PPMF-FIX-001", "PPMF-FIX-030")
 @pytest.mark.parametrize("inertia", [Fraction(0), Fraction(1, 2), 1 - Fraction(1, 2**16)])
 def test_reference_rounds_half_up_once(inertia: Fraction) -> None:
-    """Z of PPMF-FIX-030, from `ppmf_reference.fixed`, for any words, gradient and step at all."""
+    """Z of PPMF-FIX-030, from `ppmf_reference.fixed`, for any words, gradient and step at all.
+
+    Mutants: half down; no inertia, twice, backwards; the inertia rounded on its own.
+    """
     params = replace(PLAIN, inertia=inertia)
     x, p, slope, step = (
         Exact(z3.BitVec(name, n)) for name, n in (("x", 14), ("p", 14), ("G", 50), ("H", 14))
@@ -148,10 +152,14 @@ def test_reference_rounds_half_up_once(inertia: Fraction) -> None:
         lambda x, p, G, H: fixed.descend([x], [p], [G], [H], params)[0], x, p, slope, step
     )
 
-    def rounded(sign: int, inertia: int = params.inertia_int) -> z3.BoolRef:
-        a = (x << DROP) + inertia * (x - p) - step * slope
+    def rounded(carried: Exact, sign: int = 1) -> z3.BoolRef:
+        a = (x << DROP) + carried - step * slope
         exact: Exact = sign * symbolically(words.round_half_up, sign * a, 1 << DROP)
         return exact.equals(Z)
 
     A = params.inertia_int
-    prove(rounded(1), mutants=[rounded(-1), *(rounded(1, a) for a in {0, 2 * A, -A} - {A})])
+    carried = A * (x - p)
+    mutants = [rounded(carried, sign=-1), *(rounded(a * (x - p)) for a in {0, 2 * A, -A} - {A})]
+    if A:
+        mutants.append(rounded(symbolically(words.round_half_up, carried, 1 << DROP) << DROP))
+    prove(rounded(carried), mutants=mutants)

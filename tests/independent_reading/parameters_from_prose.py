@@ -59,10 +59,10 @@ class Parameters:
     """A parameter set within the domain of chapter 3, in the order of its table."""
 
     rank: int = 10
-    iterations: int = 20
-    inner_steps: int = 1
-    frac_bits: int = 12
-    step_bits: int = 16
+    iterations: int = 6
+    inner_steps: int = 2
+    frac_bits: int = 8
+    step_bits: int = 13
     step_guard_bits: int = 4
     box_bits: int = 1
     bias: bool = True
@@ -74,9 +74,9 @@ class Parameters:
     l1: Fraction = Fraction(0)
     regulariser: str = "elastic-net"
     step_rule: str = "lipschitz"
-    curvature_shift: int = 0
+    curvature_shift: int = 1
     damping: int = 16
-    inertia: Fraction = Fraction(0)
+    inertia: Fraction = Fraction(1, 2)
     ring_bits: int = 64
     seed: str = "ppmf"
 

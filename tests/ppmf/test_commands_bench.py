@@ -76,6 +76,21 @@ def test_bench_measures_scaling_and_the_papers_size(tmp_path: Path, capsys: Capt
 
 
 @pytest.mark.usefixtures("no_training")
+def test_bench_reads_what_train_reads(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "r.txt"
+    lines = [f"{user};{item};{1 + (user * item) % 5}" for user in range(12) for item in range(9)]
+    path.write_text("".join(f"{line}\n" for line in [*lines, "3;4;2.2"]))
+    given = ["--data", str(path), "--only", "training", "--columns", "user=0,item=1,rating=2"]
+    policies = ["--separator", ";", "--duplicates", "last", "--round"]
+    assert main.main(command(tmp_path / "out", *given, *policies)) == 0
+    said = capsys.readouterr()
+    assert "108 ratings by 12 users of 9 items" in said.out
+    assert "1 of 108 ratings are rounded" in said.err
+    assert main.main(command(tmp_path / "out", *given)) == 2
+    assert f"{path}:109: the user rates the item twice" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_training")
 def test_a_result_that_differs_from_the_oracle_fails_the_command(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings, RatingScale
+from tests.support.parameter_sets import version_1
 from tests.support.ratings import ratings_of
 from tests.support.strategies import Toy, toys
 
@@ -49,7 +50,7 @@ def test_the_enclosure_contains_the_exact_result(toy: Toy) -> None:
 @pytest.mark.parametrize("bits", [60, 300])
 def test_the_radius_is_as_small_as_asked(bits: int) -> None:
     ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
-    params = Parameters(rank=2, iterations=4)
+    params = version_1(rank=2, iterations=4)
     assert certified.train(ratings, params, radius_bits=bits).radius < Fraction(1, 2**bits)
 
 
@@ -57,7 +58,7 @@ def test_precision_is_doubled_until_the_radius_is_small(monkeypatch: pytest.Monk
     # A first guess of 60 - 6 * 10 + 32 = 32 bits, then 64, then 128.
     monkeypatch.setattr(certified, "BITS_LOST", -6)
     ratings = ratings_of(3, 1, {(0, 0): 3, (1, 0): 4, (2, 0): 1})
-    params = Parameters(rank=1, iterations=10, ridge=Fraction(1), damping=1)
+    params = version_1(rank=1, iterations=10, ridge=Fraction(1), damping=1)
     seen: list[int] = []
     enclosure = certified.train(ratings, params, on_iteration=seen.append)
     assert enclosure.precision == 128
@@ -67,7 +68,7 @@ def test_precision_is_doubled_until_the_radius_is_small(monkeypatch: pytest.Monk
 
 def test_a_wide_enclosure_contains_a_narrow_one() -> None:
     ratings = ratings_of(3, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4, (1, 1): 1})
-    params = Parameters(rank=2, iterations=6, l1=Fraction(1, 2))
+    params = version_1(rank=2, iterations=6, l1=Fraction(1, 2))
     wide = certified.enclose(ratings, params, 40).endpoints()
     narrow = certified.enclose(ratings, params, 400).endpoints()
     for (low, high), (inner_low, inner_high) in zip(wide, narrow, strict=True):
@@ -106,7 +107,7 @@ def test_balls_contain_the_image_of_their_points(
 
 # Ties at the jump.
 
-BINARY = Parameters(
+BINARY = version_1(
     rank=1,
     iterations=1,
     bias=False,
@@ -289,7 +290,7 @@ def test_distance_by_hand() -> None:
         ("1", "2"),
         np.array([[100], [7]]),
         np.array([-3, 5]),
-        Parameters(rank=1, frac_bits=8),
+        version_1(rank=1, frac_bits=8),
     )
     enclosure = certified.Enclosure(
         items=("1", "2"),
@@ -324,7 +325,7 @@ def test_profiles_and_enclosures_of_other_items_are_not_compared() -> None:
     assert certified.distance(profiles_of([1], [2]), enclosure).radius < Fraction(1, 2**60)
 
 
-TOY = Parameters(rank=1, iterations=2, frac_bits=8)
+TOY = version_1(rank=1, iterations=2, frac_bits=8)
 
 
 def ball(low: str, high: str) -> arb:
@@ -404,14 +405,14 @@ def test_a_radius_is_small_enough_below_its_bound(
 def test_the_same_count_of_numbers_in_another_shape_has_no_distance() -> None:
     """Rank 2 without biases and rank 1 with them have two numbers an item each."""
     ratings = ratings_of(2, 2, {(0, 0): 3, (1, 1): -4})
-    two = Parameters(rank=2, iterations=1, bias=False)
-    one = Parameters(rank=1, iterations=1, bias=True)
+    two = version_1(rank=2, iterations=1, bias=False)
+    one = version_1(rank=1, iterations=1, bias=True)
     with pytest.raises(EncodingError, match="not of the same items and rank"):
         certified.distance(fixed.train(ratings, two), certified.train(ratings, one))
 
 
 def test_distance_is_between_profiles_and_an_enclosure() -> None:
-    ratings, params = ratings_of(1, 1, {}), Parameters(rank=1, iterations=1)
+    ratings, params = ratings_of(1, 1, {}), version_1(rank=1, iterations=1)
     with pytest.raises(
         RangeError, match="enclosure: ppmf_spec.ItemProfiles where Enclosure belongs"
     ):

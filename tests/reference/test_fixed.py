@@ -15,11 +15,12 @@ from ppmf_reference import fixed
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
+from tests.support.parameter_sets import version_1
 from tests.support.ratings import ratings_of
 from tests.support.strategies import Toy, toys
 
 # f = 8, q = 8, g = 2: numbers small enough for paper.
-SMALL = Parameters(
+SMALL = version_1(
     rank=1,
     iterations=1,
     frac_bits=8,
@@ -146,7 +147,7 @@ def test_a_row_without_ratings_moves_too() -> None:
 
 @pytest.mark.req("PPMF-FIX-010", "PPMF-FIX-011")
 def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
-    params = Parameters(rank=3, seed="Größe")
+    params = version_1(rank=3, seed="Größe")
     stream = shake_256("ppmf/v1/init/Größe".encode()).digest(15)
     users, items = fixed.start(params, 2, 3)
     entries = [(byte - 128) * 16 for byte in stream]
@@ -159,7 +160,7 @@ def test_start_is_the_public_bytes_u_then_v_row_major() -> None:
 @pytest.mark.req("PPMF-FIX-010")
 def test_the_first_entries_of_the_start() -> None:
     # SHAKE-256("ppmf/v1/init/ppmf") begins 5e 5a 9a 58; each less 0x80.
-    users, items = fixed.start(Parameters(rank=2, frac_bits=8, bias=False), 1, 1)
+    users, items = fixed.start(version_1(rank=2, frac_bits=8, bias=False), 1, 1)
     assert (users, items) == ([[-34, -38]], [[26, -40]])
 
 
@@ -288,14 +289,14 @@ def test_the_order_of_the_ratings_does_not_matter() -> None:
     turned = Ratings(
         ratings.users, ratings.items, ratings.user[::-1], ratings.item[::-1], ratings.value[::-1]
     )
-    params = Parameters(rank=2, iterations=2)
+    params = version_1(rank=2, iterations=2)
     assert fixed.train(turned, params) == fixed.train(ratings, params)
 
 
 @pytest.mark.req("PPMF-FIX-040", "PPMF-FIX-041")
 def test_states_alternate_and_train_publishes_the_last_items() -> None:
     ratings = ratings_of(2, 3, {(0, 0): 3, (0, 2): -4, (1, 0): 4})
-    params = Parameters(rank=2, iterations=3)
+    params = version_1(rank=2, iterations=3)
     states = list(fixed.iterate(ratings, params))
     assert [(s.iteration, s.side) for s in states] == [
         (t, side) for t in (1, 2, 3) for side in ("users", "items")
@@ -317,7 +318,7 @@ def test_states_alternate_and_train_publishes_the_last_items() -> None:
 @pytest.mark.parametrize(("users", "items"), [(1, 1), (1, 4), (4, 1)])
 def test_one_user_and_one_item(users: int, items: int, bias: bool) -> None:
     entries = {(i, j): 1 + i - j for i in range(users) for j in range(items)}
-    params = Parameters(rank=2, iterations=2, bias=bias)
+    params = version_1(rank=2, iterations=2, bias=bias)
     profiles = fixed.train(ratings_of(users, items, entries), params)
     assert profiles.factors.shape == (items, 2)
     assert (profiles.bias is not None) == bias
@@ -326,7 +327,7 @@ def test_one_user_and_one_item(users: int, items: int, bias: bool) -> None:
 @pytest.mark.req("PPMF-FIX-004", "PPMF-FIX-020")
 def test_without_ratings_every_entry_shrinks_by_the_ridge() -> None:
     # Every entry shrinks by lambda / c0 = 3/4 in each of T half-steps on its side, rounding alike.
-    params = Parameters(rank=2, iterations=3)
+    params = version_1(rank=2, iterations=3)
     _, items = fixed.start(params, 2, 3)
     for _ in range(3):
         items = [[floor(Fraction(e, 4) + Fraction(1, 2)) for e in row] for row in items]
@@ -338,10 +339,10 @@ def test_without_ratings_every_entry_shrinks_by_the_ridge() -> None:
 
 def test_train_refuses_what_could_leave_the_ring() -> None:
     with pytest.raises(ParametersError):
-        fixed.train(ratings_of(1, 1, {(0, 0): 1}), Parameters(frac_bits=24))
+        fixed.train(ratings_of(1, 1, {(0, 0): 1}), version_1(frac_bits=24))
 
 
-ONE = Parameters(rank=1, iterations=2, bias=False, frac_bits=8)
+ONE = version_1(rank=1, iterations=2, bias=False, frac_bits=8)
 
 
 @pytest.mark.req("PPMF-FIX-028", "PPMF-FIX-030")

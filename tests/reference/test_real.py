@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from ppmf_reference import exact, fixed, real
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
+from tests.support.descent import Rows, objective
+from tests.support.parameter_sets import version_1
 from tests.support.ratings import ratings_of
 from tests.support.strategies import Toy, toys
 
-Rows = list[list[Fraction]]
-
-SMALL = Parameters(
+SMALL = version_1(
     rank=1, iterations=1, frac_bits=8, bias=False, ridge=Fraction(1), l1=Fraction(1, 4), damping=1
 )
 
@@ -77,7 +77,7 @@ def test_binary_jump_tie_goes_to_the_0_branch(start: fmpq, new: fmpq) -> None:
 
 @pytest.mark.req("PPMF-FIX-060")
 def test_start_is_the_fixed_start_exactly() -> None:
-    params = Parameters(rank=3)
+    params = version_1(rank=3)
     users, items = fixed.start(params, 2, 3)
     exact_users, exact_items = real.start(params, 2, 3, exact.RATIONALS)
     assert exact_users == rationals(users, 2**params.frac_bits)
@@ -145,32 +145,11 @@ def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(toy: Toy, data: st.
             assert abs(done.rows[row][k] * ulp - true[row][k]) <= allowed
 
 
-def objective(
-    users: exact.Matrix, items: exact.Matrix, ratings: Ratings, p: Parameters
-) -> Fraction:
-    """F of the problem's statement, term by term (spec, chapter 1)."""
-    u, v, d = fractions(users), fractions(items), p.rank
-
-    def r(x: Fraction) -> Fraction:
-        return p.l1 * abs(x) + p.ridge * x * x
-
-    total = Fraction(0)
-    for i, j, value in zip(ratings.user, ratings.item, ratings.value, strict=True):
-        predicted = sum((a * b for a, b in zip(u[i][:d], v[j][:d], strict=True)), Fraction(0))
-        predicted += u[i][d] + v[j][d] if p.bias else Fraction(0)
-        total += (Fraction(int(value), 2**p.rating_frac_bits) - predicted) ** 2
-    for row in u + v:
-        for factor in row[:d]:
-            total += r(factor) if p.regulariser == "elastic-net" else min(r(factor), r(factor - 1))
-        total += sum(p.ridge * bias * bias for bias in row[d:])
-    return total
-
-
 def assert_never_rises(ratings: Ratings, params: Parameters) -> None:
     users, items = real.start(params, ratings.n_users, ratings.n_items, exact.RATIONALS)
-    before = objective(users, items, ratings, params)
+    before = objective(fractions(users), fractions(items), ratings, params)
     for state in exact.iterate(ratings, params):
-        after = objective(state.users, state.items, ratings, params)
+        after = objective(fractions(state.users), fractions(state.items), ratings, params)
         assert after <= before
         before = after
 
@@ -230,7 +209,7 @@ def test_k_inner_steps_are_k_half_steps_against_the_same_side(toy: Toy) -> None:
     assert both.previous == second.previous == first.rows
 
 
-TOY = Parameters(rank=1, iterations=2, frac_bits=8)
+TOY = version_1(rank=1, iterations=2, frac_bits=8)
 
 
 @pytest.mark.req("PPMF-FIX-060")

@@ -22,9 +22,15 @@ from ppmf.commands.train import LATTICE, PAILLIER
 from ppmf_conformance.cases import shipped
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
+from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
 from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, WORD_BITS, Slots
+from ppmf_secure.primitives.encryption.paillier.slots import (
+    STATISTICAL_BITS,
+    TERM_BITS,
+    WORD_BITS,
+    Slots,
+)
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.transfer_extension import columns_bytes
@@ -102,10 +108,11 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"a sum of $s$ products is below $2^{# + \lceil \log_2 s \rceil}$, the mask below "
+        r"a slot of $M$ is below $2^{#}$, a sum of $s$ products is below "
+        r"$2^{# + \lceil \log_2 s \rceil}$, the mask below "
         r"$2^{\sigma - 1}$, which is $2^{#}\, O$ times as much or more. So the mask hides the sum "
         r"up to a distance of $2^{-#} / O$ an output.",
-        lambda: [2 * WORD_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
+        lambda: [WORD_BITS + 1, TERM_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
     ),
     Claim(
         PROTOCOL,
@@ -116,6 +123,7 @@ CLAIMS = [
             f"{sqrt(ERROR_BOUND / 2):.2f}",
         ],
     ),
+    Claim(PROTOCOL, "there are roots of order #, which", lambda: [2 * LARGEST_GROUP]),
     Claim(
         PROTOCOL,
         r"one more prime of this size, $\log_2 q = #$,",
@@ -124,7 +132,7 @@ CLAIMS = [
     Claim(
         PROTOCOL,
         r"$B = #\, s\, 2^{#} + #\, (2N + 1) + 1$",
-        lambda: [2 * ERROR_BOUND + 1, WORD_BITS - 2, ERROR_BOUND],
+        lambda: [ERROR_BOUND + 1, WORD_BITS - 1, ERROR_BOUND],
     ),
     Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
     Claim(
@@ -139,8 +147,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"A public key has $# + # \lceil N / 3 \rceil$ bytes, a row $# + # \lceil v / 3 \rceil$, "
-        r"an answer $# \lceil A / 3 \rceil$.",
+        r"A public key has $# + #\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
+        r"$# + # \lceil 2 r v / 3 \rceil$, an answer $# \lceil A / 3 \rceil$ with",
         lambda: [SEED_BYTES, derived.packed_residues()] * 2 + [8 * STANDARD.kept],
     ),
     Claim(
@@ -270,7 +278,7 @@ NOT_DERIVED = (
     r"`?(?:rlwe|paillier)-\d+(?:-insecure)?`?|[Dd]egree 8192",
     # sources, and what is quoted from them
     r"(?:RFC|SP|NeurIPS|CCS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
-    r"Mathematical Programming 146, 2014",
+    r"Mathematical Programming 146, 2014|SIAM Journal on Imaging Sciences 9\(4\), 2016",
     r"section [\d.]+|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
     r"\\log_2 q \\le 21[48]\$|21[48] (?:is quoted )?from",
     r"128 bits (?:of security against classical attacks|for `rlwe-8192`)|[^.]112 bits of security",

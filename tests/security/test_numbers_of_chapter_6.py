@@ -12,7 +12,7 @@ import pytest
 
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_secure.primitives.base_transfers import TRANSFERS
-from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces
+from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.slots import STATISTICAL_BITS, Slots
 from ppmf_secure.primitives.hashing import MAX_CALLS
@@ -36,10 +36,9 @@ def fresh_secrets() -> int:
     params = Parameters()
     by_side = dict(zip(SIDES, orientations(params, *MOVIELENS), strict=True))
     return sum(
-        len(each.rows)
+        len(AnswerShape.of(STANDARD.degree, orientation.layout, orientation.uses).rows)
         for half_step in range(1, 2 * params.iterations)
         for orientation in [by_side[SIDES[half_step % 2]]]
-        for each in answer_pieces(pieces(orientation.layout, STANDARD.degree), orientation.uses)
     )
 
 
@@ -48,8 +47,8 @@ def test_the_number_of_hops_in_a_lattice_suite(text: str) -> None:
 
 
 def test_the_advantage_is_the_sum_of_its_terms(text: str) -> None:
-    """In units of 2^t: two hops of RLWE and of DCR, one of AES; HPKE at 125 bits."""
-    others = (fresh_secrets() + 2 + 2 + 1) * 2.0**-128 + 2.0**-125
+    """In units of 2^t: four hops of RLWE, two of DCR, one of AES; HPKE at 125 bits."""
+    others = (fresh_secrets() + 4 + 2 + 1) * 2.0**-128 + 2.0**-125
     total = 2.0**-113 + others + MOVIELENS[0] * 2.0**-256
     assert total < 1.1 * 2.0**-113
     assert total > 1.09 * 2.0**-113
@@ -92,9 +91,9 @@ def test_the_distances_of_the_budget() -> None:
         assert layout.outputs * budget.noise / 2 ** (budget.flood_bits + 1) <= 2.0**-41
 
 
-def test_there_are_two_dozen_leaks(text: str) -> None:
-    assert len(LEAKS) == 24
-    assert "in two dozen places" in text
+def test_there_are_more_than_two_dozen_leaks(text: str) -> None:
+    assert 24 < len(LEAKS) < 36
+    assert "in more than two dozen places" in text
 
 
 def test_every_leak_that_the_chapter_names_is_tried(text: str) -> None:

@@ -17,10 +17,10 @@ from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName
 from ppmf_spec.words import reciprocal
-from tests.support.parameter_sets import STEP_RULES
+from tests.support.parameter_sets import STEP_RULES, version_1
 from tests.support.strategies import inertias
 
-STARS = Parameters(rating_min=Fraction(1), rating_max=Fraction(5))
+STARS = version_1(rating_min=Fraction(1), rating_max=Fraction(5))
 
 
 def brute_force_bound(params: Parameters, rows: int) -> Fraction:
@@ -68,7 +68,7 @@ def brute_force_bound(params: Parameters, rows: int) -> Fraction:
 def test_lipschitz_bound_equals_brute_force(
     q: int, g: int, s: int, damping: int, ridge: int, bias: bool, xmax: int, inertia: Fraction
 ) -> None:
-    params = Parameters(
+    params = version_1(
         rank=1,
         frac_bits=8,
         box_bits=0,
@@ -91,7 +91,7 @@ def test_lipschitz_bound_equals_brute_force(
 def test_lipschitz_bound_of_several_rows_equals_brute_force(rows: int, rank: int) -> None:
     # With the heavy damping the largest |G| is c B E, that of every factor at the edge of the box.
     for q, damping in product((2, 10), (1, 3, 500)):
-        params = Parameters(
+        params = version_1(
             rank=rank,
             frac_bits=8,
             box_bits=0,
@@ -129,7 +129,7 @@ def test_count_bound_equals_brute_force(
     inertia: Fraction,
 ) -> None:
     assume(s <= g)
-    params = Parameters(
+    params = version_1(
         rank=rank,
         frac_bits=8,
         box_bits=box_bits,
@@ -152,7 +152,7 @@ def worst_rows(
     """A row, the row before it, its counterparts and its ratings, most of them at the very edge of
     their range.
     """
-    params = Parameters(
+    params = version_1(
         rank=draw(st.integers(1, 3)),
         frac_bits=8,
         box_bits=draw(st.integers(0, 1)),
@@ -233,16 +233,16 @@ def test_largest_number_of_rows_of_the_defaults() -> None:
 @pytest.mark.req("PPMF-PAR-016")
 def test_a_ring_exactly_as_wide_as_z_is_enough_and_one_bit_less_is_not() -> None:
     width = bounds(STARS, 100, 100).z_bits
-    bounds(Parameters(ring_bits=width, rating_min=Fraction(1)), 100, 100)
+    bounds(version_1(ring_bits=width, rating_min=Fraction(1)), 100, 100)
     with pytest.raises(ParametersError, match="ring_bits"):
-        bounds(Parameters(ring_bits=width - 1, rating_min=Fraction(1)), 100, 100)
+        bounds(version_1(ring_bits=width - 1, rating_min=Fraction(1)), 100, 100)
 
 
 @given(st.integers(1, 10**5), st.integers(1, 10**5), st.sampled_from(STEP_RULES))
 def test_the_bound_grows_with_the_longer_side_alone(
     users: int, items: int, rule: StepRuleName
 ) -> None:
-    params = Parameters(step_rule=rule, step_bits=12)
+    params = version_1(step_rule=rule, step_bits=12)
     found = bounds(params, users, items)
     assert found == bounds(params, items, users) == bounds(params, 1, max(users, items))
     assert found.bound <= bounds(params, users + 1, items + 1).bound
@@ -256,41 +256,41 @@ def test_z_bits_is_the_least_signed_width(rows: int) -> None:
 
 
 def test_the_largest_thresholds_are_those_of_the_longest_step() -> None:
-    params = Parameters(
+    params = version_1(
         regulariser="binary-elastic-net", l1=Fraction(3), ridge=Fraction(2), curvature_shift=-1
     )
     found = bounds(params, 100, 100)
     assert (found.max_step, found.max_tau, found.max_theta) == (4096, 384, 256)
-    plain = bounds(Parameters(l1=Fraction(3), ridge=Fraction(2), curvature_shift=-1), 100, 100)
+    plain = bounds(version_1(l1=Fraction(3), ridge=Fraction(2), curvature_shift=-1), 100, 100)
     # Beyond tau, the branch of 1 may add 2 theta + 1.
     assert found.after_shift - plain.after_shift == 2 * 256 + 4096 - 384
 
 
 @pytest.mark.req("PPMF-PAR-017")
 def test_a_large_l1_leaves_the_ring_after_the_shift() -> None:
-    fits = Parameters(l1=Fraction(2**15))
+    fits = version_1(l1=Fraction(2**15))
     assert bounds(fits, 10, 10).after_shift > 2**22
     with pytest.raises(ParametersError, match="after the shift"):
-        bounds(Parameters(l1=Fraction(2**16)), 10, 10)
+        bounds(version_1(l1=Fraction(2**16)), 10, 10)
 
 
 @pytest.mark.req("PPMF-PAR-018")
 def test_the_denominator_of_the_step_must_fit_too() -> None:
     """Its step is 0 or 1, so nothing moves far, but q2 + c0 2^(2f+s) would wrap."""
-    params = Parameters(damping=2**16, curvature_shift=24)
+    params = version_1(damping=2**16, curvature_shift=24)
     with pytest.raises(ParametersError, match="need 65 bits for the step's denominator"):
         bounds(params, 10, 10)
-    bounds(Parameters(damping=2**16, curvature_shift=23), 10, 10)
+    bounds(version_1(damping=2**16, curvature_shift=23), 10, 10)
 
 
 @pytest.mark.req("PPMF-PAR-018")
 @pytest.mark.parametrize(
     ("params", "rows", "largest"),
     [
-        (Parameters(rank=3, frac_bits=8, box_bits=2, damping=5, curvature_shift=1), 7, 0x15A0000),
-        (Parameters(step_rule="count", curvature_shift=3, damping=5), 7, (7 << 4) + 80),
-        (Parameters(step_rule="count", curvature_shift=3, damping=5, bias=False), 7, 14 + 80),
-        (Parameters(step_rule="count", curvature_shift=-2, damping=5), 7, (7 << 6) + 80),
+        (version_1(rank=3, frac_bits=8, box_bits=2, damping=5, curvature_shift=1), 7, 0x15A0000),
+        (version_1(step_rule="count", curvature_shift=3, damping=5), 7, (7 << 4) + 80),
+        (version_1(step_rule="count", curvature_shift=3, damping=5, bias=False), 7, 14 + 80),
+        (version_1(step_rule="count", curvature_shift=-2, damping=5), 7, (7 << 6) + 80),
     ],
 )
 def test_largest_denominator_by_hand(params: Parameters, rows: int, largest: int) -> None:
@@ -301,23 +301,23 @@ def test_largest_denominator_by_hand(params: Parameters, rows: int, largest: int
 @pytest.mark.parametrize(("users", "items"), [(0, 1), (1, 0), (-1, 1), (2**31, 1), (1, 2**31)])
 def test_counts_of_rows_outside_their_range(users: int, items: int) -> None:
     with pytest.raises(ParametersError, match="must be between 1 and 2147483647"):
-        bounds(Parameters(), users, items)
+        bounds(version_1(), users, items)
 
 
 @pytest.mark.req("PPMF-PAR-019")
 @pytest.mark.parametrize(
     ("params", "rows", "parts"),
     [
-        (Parameters(), 1682, []),
-        (Parameters(), 26_208, []),
-        (Parameters(), 26_209, ["factors"]),
-        (Parameters(bias=False), 65_600, ["factors"]),
-        (Parameters(), 65_520, ["factors"]),
-        (Parameters(), 65_521, ["bias", "factors"]),
-        (Parameters(step_rule="count", step_bits=8), 240, []),
-        (Parameters(step_rule="count", step_bits=8), 241, ["bias", "factors"]),
-        (Parameters(step_rule="count", step_bits=8, curvature_shift=3), 241, ["bias"]),
-        (Parameters(damping=2**17, step_bits=16), 1, ["bias", "factors"]),
+        (version_1(), 1682, []),
+        (version_1(), 26_208, []),
+        (version_1(), 26_209, ["factors"]),
+        (version_1(bias=False), 65_600, ["factors"]),
+        (version_1(), 65_520, ["factors"]),
+        (version_1(), 65_521, ["bias", "factors"]),
+        (version_1(step_rule="count", step_bits=8), 240, []),
+        (version_1(step_rule="count", step_bits=8), 241, ["bias", "factors"]),
+        (version_1(step_rule="count", step_bits=8, curvature_shift=3), 241, ["bias"]),
+        (version_1(damping=2**17, step_bits=16), 1, ["bias", "factors"]),
     ],
 )
 def test_warning_when_some_count_makes_a_step_zero(
@@ -329,7 +329,7 @@ def test_warning_when_some_count_makes_a_step_zero(
 
 
 def test_a_set_whose_steps_are_all_zero_still_has_bounds() -> None:
-    found = bounds(Parameters(damping=2**17), 5, 5)
+    found = bounds(version_1(damping=2**17), 5, 5)
     assert found.max_step == 0
     assert found.bound == 2 ** (1 + 36 + 16) + 2 ** (24 + 16 - 1)
     assert "a row of 0 ratings" in found.warnings[0]
@@ -337,5 +337,5 @@ def test_a_set_whose_steps_are_all_zero_still_has_bounds() -> None:
 
 def test_the_bounds_of_a_million_rows_are_computed_quickly() -> None:
     """The most levels that the domain allows, a wide step over few fractional bits."""
-    params = Parameters(step_bits=24, step_guard_bits=8, damping=1, frac_bits=8)
+    params = version_1(step_bits=24, step_guard_bits=8, damping=1, frac_bits=8)
     assert isinstance(bounds(params, 10**6, 10**6), Bounds)

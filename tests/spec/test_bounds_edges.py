@@ -16,9 +16,9 @@ from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName, ceil_root, levels
-from tests.support.parameter_sets import STEP_RULES
+from tests.support.parameter_sets import STEP_RULES, version_1
 
-DEFAULTS = Parameters()  # Z is shifted by 2 f + q = 40 bits, in a ring of 64
+DEFAULTS = version_1()  # Z is shifted by 2 f + q = 40 bits, in a ring of 64
 
 
 def refusal(params: Parameters, rows: int, bound: Fraction, after_shift: int) -> str:
@@ -48,7 +48,7 @@ def test_what_follows_the_shift_may_reach_the_last_word_of_the_ring() -> None:
 
 @pytest.mark.req("PPMF-PAR-018")
 def test_the_denominator_may_reach_the_last_word_of_the_ring() -> None:
-    params = Parameters(step_rule="count", curvature_shift=-4, damping=256, ring_bits=36)
+    params = version_1(step_rule="count", curvature_shift=-4, damping=256, ring_bits=36)
     rows = 2**28 - 16  # 2^8 rows + 2^4 damping = 2^36
     assert refusal(params, rows - 1, Fraction(0), 0) == ""
     assert refusal(params, rows, Fraction(0), 0) == (
@@ -68,7 +68,7 @@ def test_the_denominator_may_reach_the_last_word_of_the_ring() -> None:
 def test_levels_are_every_nonzero_step_with_its_last_argument(
     q: int, g: int, damping: int, shift: int, largest: int
 ) -> None:
-    params = Parameters(step_bits=q, step_guard_bits=g, damping=damping)
+    params = version_1(step_bits=q, step_guard_bits=g, damping=damping)
     last: dict[int, int] = {}
     for x in range(largest + 1):
         curvature = x * 2**shift if shift >= 0 else x // 2**-shift
@@ -90,7 +90,7 @@ def test_the_root_of_small_squares() -> None:
 @pytest.mark.req("PPMF-PAR-019")
 @pytest.mark.parametrize("rule", STEP_RULES)
 def test_the_lines_of_the_warnings(rule: StepRuleName) -> None:
-    params = Parameters(damping=2**17, step_rule=rule)
+    params = version_1(damping=2**17, step_rule=rule)
     assert bounds(params, 1, 1).warnings == tuple(
         f"a row of 0 ratings can have step 0, so that its {part} cannot move; "
         "a larger step_bits helps"
@@ -118,7 +118,7 @@ def test_a_side_without_rows_is_named(users: int, items: int, named: str) -> Non
 
 @pytest.mark.req("PPMF-PAR-015")
 def test_the_largest_side_is_allowed() -> None:
-    params = Parameters(frac_bits=8, step_bits=0, step_guard_bits=0, rank=1, damping=2**20)
+    params = version_1(frac_bits=8, step_bits=0, step_guard_bits=0, rank=1, damping=2**20)
     assert bounds(params, 2**31 - 1, 1).bound > 0
 
 
@@ -126,13 +126,13 @@ def test_the_largest_side_is_allowed() -> None:
 @pytest.mark.parametrize("l1", [Fraction(0), Fraction(5)])
 @pytest.mark.parametrize("rows", [7, 50])
 def test_what_follows_the_shift_is_bounded_by_the_ceiling_and_tau(l1: Fraction, rows: int) -> None:
-    found = bounds(Parameters(l1=l1), rows, rows)
+    found = bounds(version_1(l1=l1), rows, rows)
     assert found.bound % 2**40 != 0
     assert found.after_shift == int(found.bound) // 2**40 + 1 + found.max_tau
     assert type(found.after_shift) is int
 
 
 def test_bits_of_a_bound_that_is_no_integer() -> None:
-    found = bounds(Parameters(rating_offset=Fraction(3) + Fraction(1, 2**64)), 5, 5)
+    found = bounds(version_1(rating_offset=Fraction(3) + Fraction(1, 2**64)), 5, 5)
     assert found.bound.denominator > 1
     assert found.bits == pytest.approx(log2(found.bound) + 1)

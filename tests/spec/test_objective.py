@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sympy import Rational, Symbol
 
 from ppmf_spec import objective, words
-from ppmf_spec.objective import KAPPA, LAMBDA, RowProblem
+from ppmf_spec.objective import ALPHA, KAPPA, LAMBDA, RowProblem
 from ppmf_spec.parameters import Regulariser
 
 F = 8  # fractional bits of the words below
@@ -66,6 +66,95 @@ def test_the_certificate_of_the_majoriser_fails_for_a_wrong_hessian() -> None:
     row = RowProblem.of(1, 1, bias=True)
     once = sympy.diag(*row.curvatures) + LAMBDA * sympy.eye(2)
     assert (once - row.half_hessian).det().subs(row.counterparts[0][0], 1) < 0
+
+
+P, X, LAST, SLOPE = sympy.symbols("p x d G", real=True)
+STEP, C0, SCALE = sympy.symbols("h c0 scale", positive=True)  # scale = 2^-s
+
+
+@pytest.mark.req("PPMF-FIX-030", "PPMF-FIX-060")
+def test_inertial_point_is_the_z_of_an_inner_step() -> None:
+    """It is x + alpha (x - p) - h G; without a last move, that of the plain method."""
+    found = objective.inertial_point(X, LAST, SLOPE, STEP)
+    assert sympy.expand(found - (X + ALPHA * LAST - STEP * SLOPE)) == 0
+    assert sympy.expand(found.subs(LAST, 0) - (X - STEP * SLOPE)) == 0
+
+
+@pytest.mark.req("PPMF-FIX-060")
+def test_inertial_model_is_the_square_that_the_prox_minimises() -> None:
+    """The model times h / 2 is (p - z)^2 / 2 but for a constant: thresholds are h / 2 times."""
+    z = objective.inertial_point(X, LAST, SLOPE, STEP)
+    model = objective.inertial_model(P, X, LAST, SLOPE, STEP)
+    constant = sympy.expand(STEP / 2 * model - (P - z) ** 2 / 2)
+    assert P not in constant.free_symbols
+    assert model.subs(P, X) == 0
+    assert sympy.expand(model.diff(P).subs({P: X, LAST: 0}) - 2 * SLOPE) == 0
+
+
+@pytest.mark.parametrize("times", [2, 1])
+def test_the_prox_pays_for_being_better_than_staying(times: int) -> None:
+    """model(x + change) - model(x), and change^2 / h once more where the sum is convex."""
+    change = P - X
+    model = objective.inertial_model(P, X, LAST, SLOPE, STEP)
+    paid = objective.prox_pays(change, LAST, SLOPE, STEP, times)
+    assert sympy.expand(paid + model + (times - 1) * change**2 / STEP) == 0
+
+
+@pytest.mark.parametrize("times", [2, 1])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("rank", "count"), SHAPES)
+def test_descent_is_proved_by_squares(rank: int, count: int, bias: bool, times: int) -> None:
+    """The terms add up to what the objective plus its inertia falls by at least, exactly.
+
+    With the weight alpha; half of it, or the gradient at the extrapolated point, do not add up.
+    """
+    row = RowProblem.of(rank, count, bias=bias)
+    size = len(row.unknowns)
+    change, last = (tuple(sympy.symbols(f"{name}:{size}", real=True)) for name in "cd")
+    steps = tuple(sympy.symbols(f"h:{size}", positive=True))
+    moved = {x: x + c for x, c in zip(row.unknowns, change, strict=True)}
+
+    def rise(weight: sympy.Expr, slopes: tuple[sympy.Expr, ...]) -> sympy.Expr:
+        total = row.smooth.subs(moved, simultaneous=True) - row.smooth
+        for c, d, h, slope in zip(change, last, steps, slopes, strict=True):
+            total += objective.prox_pays(c, d, slope, h, times) + weight * (c**2 - d**2) / h
+        return total
+
+    fall = sum(row.descent_certificate(change, last, steps, times))
+    assert sympy.expand(rise(ALPHA, row.half_gradient) + fall) == 0
+    assert sympy.expand(rise(ALPHA / 2, row.half_gradient) + fall) != 0
+    ahead = {x: x + ALPHA * d for x, d in zip(row.unknowns, last, strict=True)}
+    elsewhere = tuple(g.subs(ahead, simultaneous=True) for g in row.half_gradient)
+    assert sympy.expand(rise(ALPHA, elsewhere) + fall) != 0
+
+
+@pytest.mark.parametrize("times", [2, 1])
+def test_no_term_of_the_certificate_is_negative_up_to_the_longest_step(times: int) -> None:
+    """With 1 / h = 1 / (longest step) + more, the majoriser's share is the square times `more`."""
+    row = RowProblem.of(2, 1, bias=True)
+    change, last = (tuple(sympy.symbols(f"{name}:3", real=True)) for name in "cd")
+    steps = tuple(sympy.symbols("h:3", positive=True))
+    more = Symbol("more", nonnegative=True)
+    squares = len(row.majoriser_certificate(change))
+    terms = row.descent_certificate(change, last, steps, times)
+    assert all(term.is_nonnegative for term in (*terms[:squares], *terms[squares + 1 :: 2]))
+    for term, c, h, curvature in zip(terms[squares::2], change, steps, row.curvatures, strict=True):
+        exact = 1 / (1 / objective.longest_step(curvature, times) + more)
+        assert sympy.simplify(term.subs(h, exact) - (times - 2 * ALPHA) * more * c**2) == 0
+
+
+@pytest.mark.parametrize("times", [2, 1])
+def test_conditions_of_descent_make_the_steps_short_enough(times: int) -> None:
+    """2^-s (e - 2 alpha) = 2 + `more` and c0 (e - 2 alpha) = lambda + `spare`: for every curvature.
+
+    At the limit, where both are 0, the step is the longest one itself.
+    """
+    curvature, more, spare = sympy.symbols("C more spare", nonnegative=True)
+    room = times - 2 * ALPHA
+    at = {SCALE: (2 + more) / room, C0: (LAMBDA + spare) / room}
+    step = (1 / (SCALE * curvature + C0)).subs(at)
+    slack = sympy.simplify((1 / step - 1 / objective.longest_step(curvature, times)) * room)
+    assert sympy.expand(slack) == more * curvature + spare
 
 
 @pytest.mark.parametrize("kind", ["elastic-net", "binary-elastic-net"])

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN, MAX_TOML_BYTES, Parameters
+from tests.support.parameter_sets import VERSION_1, version_1
 from tests.support.strategies import parameter_sets
 
 CANONICAL_DEFAULTS = """\
 rank = 10
-iterations = 20
-inner_steps = 1
-frac_bits = 12
-step_bits = 16
+iterations = 6
+inner_steps = 2
+frac_bits = 8
+step_bits = 13
 step_guard_bits = 4
 box_bits = 1
 bias = true
@@ -35,9 +36,9 @@ ridge = "12"
 l1 = "0"
 regulariser = "elastic-net"
 step_rule = "lipschitz"
-curvature_shift = 0
+curvature_shift = 1
 damping = 16
-inertia = "0"
+inertia = "0.5"
 ring_bits = 64
 seed = "ppmf"
 """
@@ -250,7 +251,7 @@ def test_integers_outside_their_domain(name: str) -> None:
         {"step_guard_bits": 16},
         {"box_bits": 0},
         {"box_bits": 16},
-        {"curvature_shift": -16},
+        {"curvature_shift": -16, "frac_bits": 10},
         {"curvature_shift": 32},
         {"damping": 1},
         {"damping": 2**32},
@@ -399,19 +400,19 @@ def test_the_binary_box_holds_one() -> None:
 @pytest.mark.req("PPMF-PAR-014")
 def test_the_binary_theta_stays_below_a_half() -> None:
     """Theta = round(4096 lambda / 32): 2047 at the largest lambda that passes, 2048 beyond."""
-    binary = {"regulariser": "binary-elastic-net"}
+    binary = {**VERSION_1, "regulariser": "binary-elastic-net"}
     largest = Fraction(2048, 128) - Fraction(1, 256) - Fraction(1, 2**24)
     assert make(ridge=largest, **binary).max_theta == 2047
     with pytest.raises(ParametersError, match="^ridge = .* theta 2048 .* 2048 for binary"):
         make(ridge=largest + Fraction(1, 2**24), **binary)
-    assert Parameters(ridge=Fraction(16)).max_theta == 2048
+    assert version_1(ridge=Fraction(16)).max_theta == 2048
 
 
 def test_integer_constants_of_the_defaults() -> None:
     params = Parameters(l1=Fraction(3, 2))
-    assert (params.ridge_int, params.l1_int) == (12 << 24, 3 << 23)
-    assert (params.row_rank, params.word_bits, params.xmax) == (11, 14, Fraction(5, 2))
-    assert (params.max_step, params.max_tau, params.max_theta) == (4096, 192, 1536)
+    assert (params.ridge_int, params.l1_int) == (12 << 16, 3 << 15)
+    assert (params.row_rank, params.word_bits, params.xmax) == (11, 10, Fraction(5, 2))
+    assert (params.max_step, params.max_tau, params.max_theta) == (512, 12, 96)
     assert Parameters(bias=False).row_rank == 10
 
 

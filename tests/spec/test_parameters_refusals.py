@@ -74,8 +74,8 @@ def test_an_error_of_the_toml_parser_is_cut_to_200_characters_of_one_line() -> N
         ),
         (
             {"regulariser": "binary-elastic-net", "damping": 2, "ridge": Fraction(9)},
-            "ridge = 9: makes the largest theta 9216 (at curvature 0), which must be below "
-            "2^(frac_bits - 1) = 2048 for binary-elastic-net; raise damping",
+            "ridge = 9: makes the largest theta 576 (at curvature 0), which must be below "
+            "2^(frac_bits - 1) = 128 for binary-elastic-net; raise damping",
         ),
     ],
 )
@@ -86,7 +86,7 @@ def test_refusals_of_the_binary_net(values: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"ridge": Fraction(1, 2**25)}, "times 2^(2 frac_bits) = 2^24 must be an integer"),
+        ({"ridge": Fraction(1, 2**25)}, "times 2^(2 frac_bits) = 2^16 must be an integer"),
         ({"ridge": 12}, "must be a Fraction"),
         ({"inertia": Fraction(1, 2**17)}, "times 2^16 must be an integer"),
         ({"inertia": Fraction(1)}, "must be between 0 and 65535/65536"),

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from ppmf_spec import profiles
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.ids import canonical_order
-from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
+from tests.support.parameter_sets import version_1
 
 SMALL = ItemProfiles(
     items=("3", "20"),
@@ -221,16 +221,16 @@ def test_an_interrupted_write_leaves_the_old_file(
 
 
 def test_profiles_of_a_run_carry_its_parameters() -> None:
-    params = Parameters(rank=3)
+    params = version_1(rank=3)
     assert SMALL.bias is not None
     assert ItemProfiles.of(SMALL.items, SMALL.factors, SMALL.bias, params) == SMALL
     assert SMALL.rank == 3
     with pytest.raises(RangeError, match=r"factors: shape \(2, 3\), not 4 \(rank\) columns"):
-        ItemProfiles.of(SMALL.items, SMALL.factors, SMALL.bias, Parameters(rank=4))
+        ItemProfiles.of(SMALL.items, SMALL.factors, SMALL.bias, version_1(rank=4))
     with pytest.raises(RangeError, match="bias: missing against parameters"):
         ItemProfiles.of(SMALL.items, SMALL.factors, None, params)
     with pytest.raises(RangeError, match="bias: present against parameters"):
-        ItemProfiles.of(SMALL.items, SMALL.factors, SMALL.bias, Parameters(rank=3, bias=False))
+        ItemProfiles.of(SMALL.items, SMALL.factors, SMALL.bias, version_1(rank=3, bias=False))
 
 
 def test_profiles_compare_by_content_and_cannot_change() -> None:
@@ -328,7 +328,7 @@ def test_refusals_of_arrays_begin_with_the_field(fields: dict[str, Any], message
 
 
 def test_the_box_of_a_run_is_that_of_its_parameters() -> None:
-    params = Parameters(rank=1, bias=False, box_bits=3)
+    params = version_1(rank=1, bias=False, box_bits=3)
     some = ItemProfiles.of(("1",), np.array([[2**15 - 1]]), None, params)
     assert some.box_bits == 3
 

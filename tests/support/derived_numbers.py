@@ -56,7 +56,7 @@ def amplification() -> int:
     largest = rows * box * error + p.ridge * box
     linear = (p.ridge + rows * (2 * p.rank * box**2 + 2 * box + error)) / p.damping
     steps = Fraction(2 * rows * p.rank * box, p.damping**2) * (largest + p.l1 / 2)
-    return round(log2(1 + linear + steps))
+    return round(log2(1 + 2 * p.inertia + linear + steps))
 
 
 def first(holds: Callable[[int], bool], low: int, high: int) -> int:
@@ -89,7 +89,8 @@ def pool() -> list[int]:
 
 def one_prime_more() -> str:
     """log2 of q and the next smaller prime."""
-    prime = next(p for p in count(min(LARGE_PRIMES) - 1, -1) if gmpy2.is_prime(p))
+    below = count(min(LARGE_PRIMES) - 256, -256)
+    prime = next(p for p in below if gmpy2.is_prime(p))
     return f"{log2(STANDARD.modulus * prime):.1f}"
 
 
@@ -139,7 +140,7 @@ def keystream_blocks() -> int:
 
 
 def rows_of_columns() -> int:
-    """A of chapter 6: rows of X in the answers of a server, each block of a row in one piece."""
+    """A of chapter 6: rows of X in the answers of a server; W wants them all."""
     answers = 2 * DEFAULTS.iterations - 1
     return answers * max(sizes().wanted)
 
@@ -172,9 +173,8 @@ def traffic(suite: str) -> list[str]:
 
 
 def set_up(suite: str) -> str:
-    users, items = MOVIELENS
     size = sizes(suite)
-    return f"{(items * size.row_bytes('users') + users * size.row_bytes('items')) / 1e6:.1f}"
+    return f"{sum(size.group_bytes('users') + size.group_bytes('items')) / 1e6:.1f}"
 
 
 def example() -> list[object]:

@@ -8,6 +8,7 @@ from typing import Any
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.toy_inputs import version_1
 
 
 def families() -> list[Family]:
@@ -22,7 +23,7 @@ def families() -> list[Family]:
 
 
 def _given(users: Any, items: Any, ratings: Any, **parameters: Any) -> dict[str, Any]:
-    return {"parameters": parameters, "users": users, "items": items, "ratings": ratings}
+    return {"parameters": version_1(parameters), "users": users, "items": items, "ratings": ratings}
 
 
 def _orders(family: Family) -> None:

@@ -124,7 +124,7 @@ def _edges(family: Family) -> None:
         family,
         "all-at-once",
         "coordinates that would meet if they moved in turn",
-        {"rank": "3"},
+        version_1({"rank": "3"}),
         [[4096, 4096, 4096, 0]],
         [[4096, -4096, 4096, 0], [4096, 4096, -4096, 0]],
         [{"rows": [0, 1], "values": [4, 4]}],

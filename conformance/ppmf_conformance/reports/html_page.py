@@ -31,6 +31,7 @@ def render(report: Report) -> bytes:
     data: dict[str, Any] = {
         "name": name,
         "features": sorted(hello.features) if hello is not None else [],
+        "unknown": report.context.unknown_features(hello),
         "roles": list(hello.roles) if hello is not None else [],
         "claim": claim(report),
         "suite": report.context.version,

@@ -75,7 +75,9 @@ class Benchmark:
         with console.bars() as shown:
 
             def progress(now: Progress) -> None:
-                shown.show(f"{suite}, {point}: {now.party}", now.done, now.total, now.phase)
+                until = min(now.done + 1, now.total)
+                name = f"{suite}, {point}: {now.party}"
+                shown.show(name, now.done, now.total, now.phase, until)
 
             measured = measured_runs.measure(used, params, suite, progress)
         console.note(f"{suite}, {point}: {console.seconds(measured.wall)}")

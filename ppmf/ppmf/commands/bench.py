@@ -15,6 +15,7 @@ from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
 from ppmf_costs.unit_costs import SHIPPED, UnitCosts
 
 _LONGEST = 30 * 86_400
@@ -49,6 +50,10 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     users: Annotated[
         int | None,
         typer.Option(
@@ -163,14 +168,20 @@ def bench(
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
-    data = None if data_path is None else rating_sources.ratings_file(data_path)
+    given = rating_sources.path_of(data_path)
+    data = None if given is None else rating_sources.ratings_file(given)
     for name in (RESULTS, *plots.NAMES):
         outputs.check(out / name, (data, costs))
     if calibrate:
         outputs.check(costs, (data,))
     measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = rating_sources.find(data_path, announce=console.say, note=console.note)
+    source = rating_sources.find(
+        data_path,
+        reading=options.reading(columns, separator, duplicates, rounding),
+        announce=console.say,
+        note=console.note,
+    )
     benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
     benchmark.begin()
     if calibrate:

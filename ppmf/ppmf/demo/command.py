@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, run_report
+from ppmf import console, options, run_report
 from ppmf.commands import audit as audit_command
 from ppmf.commands import oracle, recommend
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
 from ppmf.demo import checks
 from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
@@ -45,6 +46,10 @@ def demo(
             show_default=False,
         ),
     ] = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     users: Annotated[
         int, typer.Option("--users", metavar="N", min=1, help="Most active users to take.")
     ] = 100,
@@ -78,10 +83,16 @@ def demo(
       ppmf demo
       ppmf demo --users 40 --items 40 --suite paillier-2048    shorter
       ppmf demo --data ratings.csv --rank 5 --iterations 10
+      ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
     parameters = Parameters(rank=rank, iterations=iterations)
-    source = rating_sources.find(data_path, announce=console.say, note=console.note)
+    source = rating_sources.find(
+        data_path,
+        reading=options.reading(columns, separator, duplicates, rounding),
+        announce=console.say,
+        note=console.note,
+    )
     train, test = _split(source, users, items, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
@@ -164,7 +175,8 @@ def _folder(out: Path | None) -> Iterator[Path]:
     if out is not None:
         kept = RunFolder(out)
         kept.prepare(force=False, record=True)
-        yield kept.transcripts
+        yield kept.recording
+        kept.keep_transcripts()
         return
     with tempfile.TemporaryDirectory(prefix="ppmf-demo-") as folder:
         yield Path(folder)

@@ -8,7 +8,7 @@ from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.protocols.output import receive_output
-from ppmf_secure.protocols.ratings_product import check_session
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import take_uploads
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -24,7 +24,7 @@ def recsys(
 
     kept: what earlier epochs kept, for a later one; no user uploads twice.
     """
-    check_session(session, suite)
+    fitted_scheme(session, suite)
     yield Phase("keys", 0, session.half_steps)
     transfer_key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:

@@ -106,12 +106,12 @@ def test_the_same_circuit_is_built_once() -> None:
 
 @pytest.mark.req("PPMF-HST-003", "PPMF-FIX-024")
 def test_a_step_may_use_its_highest_bit() -> None:
-    """With c0 = 3 a row of one rating has the bias's step 2^14, of as many bits as the longest."""
+    """With c0 = 3 a row of one rating has the bias's step 2^11, of as many bits as the longest."""
     params = Parameters(rank=1, iterations=2, damping=3, ridge=Fraction(0))
     one_each = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
     bias_steps = [
         step.bias for state in fixed.iterate(one_each, params) for step in state.half_step.steps
     ]
-    assert set(bias_steps) == {2**14}
-    assert params.max_step.bit_length() == 15
+    assert set(bias_steps) == {2**11}
+    assert params.max_step.bit_length() == 12
     assert run_toy(one_each, params, ideal_suite()) == fixed.train(one_each, params)

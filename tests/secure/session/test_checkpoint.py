@@ -62,7 +62,7 @@ FOREIGN = "not of format ppmf-checkpoint/2"
             bytes(33),
             "checkpoint: shares before the last inner step: 33 bytes where 32 are due",
         ),
-        (7, bytes(6), "checkpoint: 6 bytes of bits for 56 bits"),
+        (7, bytes(6), "checkpoint: 6 bytes of bits for 40 bits"),
         (8, 7, f"checkpoint of the model: {FOREIGN}"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import ParametersError, RangeError
 from ppmf_spec.parameters import Parameters
+from tests.support.parameter_sets import version_1
 
 
 def _session(users: tuple[str, ...] = ("1", "2"), nonce: int = 0) -> Session:
@@ -50,6 +51,6 @@ def test_a_session_names_the_list_that_is_wrong(items: tuple[str, ...]) -> None:
 
 @pytest.mark.req("PPMF-SES-003")
 def test_a_session_that_does_not_fit_the_ring_is_refused() -> None:
-    params = Parameters(step_bits=28)
+    params = version_1(step_bits=28)
     with pytest.raises(ParametersError, match="ring_bits = 64: 3 rows of rank 10 need"):
         Session(params, ("1", "2"), ("7", "8", "10"), "ideal", bytes(16))

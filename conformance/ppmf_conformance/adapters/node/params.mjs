@@ -7,10 +7,10 @@ import { Fraction, decimal, decimalText, floorDivide, integer, refuse, roundHalf
 
 const TABLE = [
   ["rank", 10n, 1n, 1024n],
-  ["iterations", 20n, 1n, 1000000n],
-  ["inner_steps", 1n, 1n, 1000n],
-  ["frac_bits", 12n, 8n, 24n],
-  ["step_bits", 16n, 0n, 32n],
+  ["iterations", 6n, 1n, 1000000n],
+  ["inner_steps", 2n, 1n, 1000n],
+  ["frac_bits", 8n, 8n, 24n],
+  ["step_bits", 13n, 0n, 32n],
   ["step_guard_bits", 4n, 0n, 16n],
   ["box_bits", 1n, 0n, 16n],
   ["bias", true],
@@ -22,9 +22,9 @@ const TABLE = [
   ["l1", "0", 0n, 1n << 32n],
   ["regulariser", ["elastic-net", "binary-elastic-net"]],
   ["step_rule", ["lipschitz", "count"]],
-  ["curvature_shift", 0n, -16n, 32n],
+  ["curvature_shift", 1n, -16n, 32n],
   ["damping", 16n, 1n, 1n << 32n],
-  ["inertia", "0", 0n, 1n], // 1 itself is refused below
+  ["inertia", "0.5", 0n, 1n], // 1 itself is refused below
   ["ring_bits", 64n, 32n, 64n],
   ["seed", "ppmf"],
 ];
