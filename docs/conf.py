@@ -83,7 +83,7 @@ needs_types = [
 needs_id_required = True
 needs_id_regex = r"^PPMF-[A-Z]{2,5}-[0-9]{3}$"
 needs_fields = {
-    "level": {"description": "MUST or SHOULD", "default": "MUST"},
+    "level": {"description": "MUST, SHOULD or WITHDRAWN", "default": "MUST"},
     "tests": {"description": "the tests that name it", "default": "[[tests_of()]]"},
     "code": {"description": "the modules that meet it", "default": "[[code_of()]]"},
     "cases": {"description": "the conformance cases", "default": "[[cases_of()]]"},

@@ -24,14 +24,14 @@ _ALL = (
 _OF_ROLE = {
     "users": "UPL-001 UPL-002 UPL-003 UPL-004",
     "recsys": (
-        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-002 "
-        "OTE-003 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 HST-002 "
-        "HST-003 HST-004 HST-005 OUT-003"
+        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 "
+        "HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
     ),
     "csp": (
-        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-002 "
-        "OTE-003 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 "
-        "HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
+        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 "
+        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
     ),
 }
 _LATTICE = (
@@ -184,16 +184,15 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("gone", "ERR-005", "recsys", "csp", 0, "gone", "", "", "peer"),
     ("suite", "PRD-001", "recsys", "csp", 0, "field", "suite", "paillier-3072", "state"),
     ("product-key-zero", "AHE-004", "recsys", "csp", 0, "field", "product_key", "zero", "range"),
-    ("transfer-key-cut", "AHE-004", "recsys", "csp", 0, "field", "transfer_key", "cut", "encoding"),
     ("packing", "PRD-003", "recsys", "csp", 1, "field", "packing", "items", "state"),
     ("first-row", "PRD-003", "recsys", "csp", 1, "field", "first", "1", "state"),
     ("rows-cut", "ERR-003", "recsys", "csp", 1, "field", "rows", "cut", "encoding"),
     ("rows-zero", "AHE-005", "recsys", "csp", 1, "field", "rows", "zero", "range"),
     ("rows-ones", "AHE-005", "recsys", "csp", 2, "field", "rows", "ones", "range"),
-    ("request-cut", "ERR-003", "recsys", "csp", 3, "field", "choices", "cut", "encoding"),
-    ("request-zero", "AHE-005", "recsys", "csp", 3, "field", "choices", "zero", "range"),
-    ("answer-more", "ERR-003", "recsys", "csp", 4, "field", "seeds", "more", "encoding"),
-    ("answer-zero", "AHE-005", "recsys", "csp", 4, "field", "seeds", "zero", "range"),
+    ("request-cut", "ERR-003 OTE-009", "recsys", "csp", 3, "field", "points", "cut", "encoding"),
+    ("request-zero", "OTE-009", "recsys", "csp", 3, "field", "points", "zero", "range"),
+    ("answer-more", "ERR-003 OTE-009", "recsys", "csp", 4, "field", "point", "more", "encoding"),
+    ("answer-zero", "OTE-009", "recsys", "csp", 4, "field", "point", "zero", "range"),
     ("cut", "ERR-003 WIR-003", "csp", "recsys", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006 WIR-004", "csp", "recsys", 1, "session", "", "", "state"),
     ("epoch", "ERR-006 WIR-004", "csp", "recsys", 1, "epoch", "", "", "state"),
@@ -205,8 +204,8 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("seeds-zero", "UPL-008", "csp", "recsys", 0, "field", "sealed", "zero", "range"),
     ("seeds-altered", "UPL-008", "csp", "recsys", 0, "field", "sealed", "mirrored", "state"),
     ("rows-cut", "ERR-003", "csp", "recsys", 2, "field", "rows", "cut", "encoding"),
-    ("request-ones", "AHE-005", "csp", "recsys", 4, "field", "choices", "ones", "range"),
-    ("answer-cut", "ERR-003", "csp", "recsys", 5, "field", "seeds", "cut", "encoding"),
+    ("request-ones", "OTE-009", "csp", "recsys", 4, "field", "points", "ones", "range"),
+    ("answer-cut", "ERR-003 OTE-009", "csp", "recsys", 5, "field", "point", "cut", "encoding"),
     ("cut", "WIR-003", "users", "csp", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006", "users", "csp", 0, "session", "", "", "state"),
     ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
