@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from ppmf_secure.effects import Send
+from ppmf_secure.effects import Receive, Send
 from ppmf_secure.primitives import base_transfers, hashing
 from ppmf_secure.primitives.base_transfers import BaseChooser, BaseSender
 from ppmf_secure.primitives.coins import Coins
@@ -38,7 +38,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
-from ppmf_spec.wire import TransferPayload
+from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.p256_by_hand import ORDER, G, decode, encode, times
@@ -183,6 +183,14 @@ def test_base_transfers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
             seed = hashlib.sha256(text + u64(slot) + pair + encode(E) + x).digest()[:16]
             assert pairs[i, slot].tobytes() == seed
         assert np.array_equal(seeds[i], pairs[i, c])
+
+
+def test_neither_message_of_base_transfers_waits_for_another() -> None:
+    program = open_transfers(CSP, bytes(32), 0, Coins.seeded("no wait"))
+    effects = [program.send(None) for _ in range(3)]
+    kinds = [type(effect.message) for effect in effects if isinstance(effect, Send)]
+    assert kinds == [BaseRequest, BaseAnswer]
+    assert effects[2] == Receive(RECSYS, BaseRequest)
 
 
 @pytest.mark.req("PPMF-OTE-001", "PPMF-OTE-004", "PPMF-OTE-005", "PPMF-OTE-008")
