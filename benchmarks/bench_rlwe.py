@@ -56,12 +56,14 @@ def orientation(rows: int, packed: int, rank: int, iterations: int, repeat: int)
     budget = Budget.of(SCHEME.lattice, layout)
     print(f"{rows} rows packing 2 x {packed}, {columns} + {rank} columns, {outputs} outputs:")
     print(f"  noise 2^{budget.noise.bit_length()}, flood 2^{budget.flood_bits}")
-    owner = SCHEME.generate(coins)
-    peer = SCHEME.peer(owner.public)
+    scheme = SCHEME.fit([layout])
+    owner = scheme.generate(coins)
+    peer = scheme.peer(owner.public)
     matrix, x = coins.words((rows, 2 * packed)), coins.words((columns, rows))
-    encrypt, encrypted = timed(lambda: list(owner.encrypt_rows(matrix, layout, coins)))
+    own = coins.words(matrix.shape)
+    encrypt, encrypted = timed(lambda: list(owner.encrypt_rows(matrix - own, layout, coins)))
     print(f"  encrypt  {encrypt:8.2f} s  {sum(map(len, encrypted)) / 1e6:8.1f} MB")
-    take_in, taken = timed(lambda: peer.rows(encrypted, layout))
+    take_in, taken = timed(lambda: peer.rows(encrypted, layout, own))
     print(f"  take in  {take_in:8.2f} s")
     times = []
     for _ in range(repeat):
@@ -72,10 +74,10 @@ def orientation(rows: int, packed: int, rank: int, iterations: int, repeat: int)
             part = matrix[:, block * packed : (block + 1) * packed]
             assert np.array_equal(kept[block] + given[block], x[use] @ part)
     multiply, decrypt = map(min, zip(*times, strict=True))
-    print(f"  multiply {multiply:8.2f} s  {SCHEME.answer_bytes(layout, uses) / 1e6:8.1f} MB")
+    print(f"  multiply {multiply:8.2f} s  {scheme.answer_bytes(layout, uses) / 1e6:8.1f} MB")
     print(f"  decrypt  {decrypt:8.2f} s")
-    sent = SCHEME.row_bytes(layout) * rows
-    return Figures(encrypt, take_in, multiply, decrypt, sent, SCHEME.answer_bytes(layout, uses))
+    sent, answers = sum(scheme.group_bytes(layout)), scheme.answer_bytes(layout, uses)
+    return Figures(encrypt, take_in, multiply, decrypt, sent, answers)
 
 
 def main() -> None:
@@ -86,7 +88,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=3)
     wanted = parser.parse_args()
-    seconds, owner = timed(lambda: SCHEME.generate(Coins.seeded("bench")))
+    scheme = SCHEME.fit([Layout(wanted.users, (wanted.items, wanted.items), 1)])
+    seconds, owner = timed(lambda: scheme.generate(Coins.seeded("bench")))
     print(f"key generation {seconds:.3f} s, public key {len(owner.public)} bytes")
     both = [
         orientation(rows, packed, wanted.rank, wanted.iterations, wanted.repeat)

@@ -15,10 +15,13 @@ systems, R in number, that do have one: the expectation of 2^S is at most 2^R, s
 probability of 2^-40 (Markov).
 
 *Lattice.* c1 is sent rounded, by a factor D, so it would be within about D/2 of sum_j x_j c1_j mod
-q, in each coefficient, with x_j of 64 bits. For K = s + 2 coefficients and s rows that is a
-shortest vector problem of dimension 2 s + 3, which LLL (A. Lenstra, H. Lenstra, L. Lovasz, 1982)
-solves when s is small. There are 2^(64 s) choices of x, and a uniform c1 is so near to one of them
-with a probability below (2^66)^s (4 D / q)^(s + 2) < 2^-160.
+q, in each coefficient, with x_j of 64 bits; c1_j is the c1 of the group of row j times y^(-b),
+which brings the row to band 0. For K = s + 2 coefficients and s rows that is a shortest vector
+problem of dimension 2 s + 3, which LLL (A. Lenstra, H. Lenstra, L. Lovasz, 1982) solves when s is
+small. There are 2^(64 s) choices of x, and a uniform c1 is so near to one of them with a
+probability below (2^66)^s (4 D / q)^(s + 2) < 2^-160. If two rows of X had one u, the difference of
+their c1 would be such a sum, of the differences of x; so differences of neighbouring rows are tried
+too.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ from numpy.typing import NDArray
 
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import join
-from ppmf_secure.primitives.encryption.lattice.layout import LatticeContext, answer_pieces
-from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.encryption.interface import length
+from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape, LatticeContext, Packing
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
@@ -132,38 +135,67 @@ def _rank(table: Symbols) -> int:
 
 @dataclass
 class Combinations:
-    """Lattice: whether the first components of answers are short combinations of the rows'."""
+    """Lattice: whether the first components of answers, or the difference of two, are short
+    combinations of the rows'.
+    """
 
-    lattice: Lattice
+    context: LatticeContext
     orientation: Orientation
-    seeds: list[bytes] = field(default_factory=list)
+    known: list[list[int]] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
     tried: int = 0
     found: int = 0
 
-    def learn(self, data: bytes) -> None:
-        """Take in encrypted rows: their seeds stand for their first components."""
-        size = LatticeContext(self.lattice).row_bytes(self.orientation.layout)
-        self.seeds += [data[at : at + SEED_BYTES] for at in range(0, len(data), size)]
+    def learn(self, first: int, data: bytes) -> None:
+        """Take in encrypted groups from number `first` on: their seeds stand for their c1."""
+        packing = self._packing
+        at = 0
+        for number in range(first, packing.groups):
+            if at == len(data):
+                return
+            rows = packing.rows_of(slice(number, number + 1))
+            self._learn(data[at : at + SEED_BYTES], length(rows))
+            at += self.context.group_bytes(packing, slice(number, number + 1))
+
+    def _learn(self, seed: bytes, rows: int) -> None:
+        """The first coefficients of y^(-b) times c1, for each row b of a group."""
+        packing, primes = self._packing, self.context.lattice.primes
+        whole = self.context.expand([seed])[:, 0].astype(np.int64)
+        for row in range(rows):
+            at = row * packing.band
+            turned = np.concatenate([whole[:, at:], -whole[:, :at]], axis=1)
+            self.known.append(join(turned[:, : packing.rows + 2], primes))
 
     def add(self, data: bytes) -> None:
-        """Try to solve the first row of the first piece of an answer; one solved row is a leak."""
-        if len(self.seeds) > SOLVABLE:
+        """Try to solve the rows of an answer, and their differences; one solved is a leak."""
+        if len(self.known) > SOLVABLE:
             return
-        context, layout = LatticeContext(self.lattice), self.orientation.layout
-        count, taken = len(context.pieces(layout)), len(self.seeds) + 2
-        each = answer_pieces(context.pieces(layout), self.orientation.uses)[0]
+        lattice, packing = self.context.lattice, self._packing
+        shape = AnswerShape.of(lattice.degree, self.orientation.layout, self.orientation.uses)
         # all of a field are residues: those of the continuation are zeros
-        total = 3 * (len(data) // (8 * self.lattice.kept))
-        sent = read_residues([data], total, self.lattice.kept_primes, ["answer"])[:, 0]
-        rows = context.expand(self.seeds, count)[:, :, each.piece, :taken].astype(np.int64)
-        known = [join(rows[:, j], self.lattice.primes) for j in range(len(self.seeds))]
-        first = join(sent[:, :taken].astype(np.int64), self.lattice.kept_primes)
+        total = 3 * (len(data) // (8 * lattice.kept))
+        sent = read_residues([data], total, lattice.kept_primes, ["answer"])[:, 0]
+        for row in range(len(shape.rows)):
+            at = row * lattice.degree
+            here = sent[:, at : at + packing.rows + 2].astype(np.int64)
+            first = join(here, lattice.kept_primes)
+            self._try(first)
+            if self.last:
+                self._try([one - other for one, other in zip(first, self.last, strict=True)])
+            self.last = first
+
+    def _try(self, first: Sequence[int]) -> None:
         self.tried += 1
-        self.found += self._short(known, first)
+        self.found += self._short(self.known, first)
+
+    @property
+    def _packing(self) -> Packing:
+        return self.context.packing(self.orientation.layout)
 
     def _short(self, known: Sequence[Sequence[int]], answer: Sequence[int]) -> bool:
         """Whether LLL finds x (see the module); the unit of all coordinates is about D / 2^64."""
-        q, drop = self.lattice.modulus, self.lattice.modulus // self.lattice.kept_modulus
+        lattice = self.context.lattice
+        q, drop = lattice.modulus, lattice.modulus // lattice.kept_modulus
         s, taken = len(known), len(answer)
         unit = max(1, drop >> 64)
         scale = max(1, (1 << 64) // drop)

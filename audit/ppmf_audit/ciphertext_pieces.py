@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
+from itertools import accumulate
 from typing import Protocol
 
-from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.encryption.interface import FittedScheme, Layout
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
-from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues, words_for
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
+from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
@@ -28,10 +31,20 @@ RESIDUES_A_WORD = 3
 
 @dataclass(slots=True)
 class Uploaded:
-    """The size of a run, as its uploads show it."""
+    """The size of a run, as its uploads show it.
+
+    known: whether it is known otherwise, so that uploads are not counted.
+    """
 
     users: int = 0
     items: int = 0
+    known: bool = False
+
+    def count(self, items: int) -> None:
+        """Count an upload of so many items."""
+        if not self.known:
+            self.users += 1
+            self.items = items
 
 
 class Key(Protocol):
@@ -82,41 +95,46 @@ class Seals:
 
 @dataclass(frozen=True, slots=True)
 class LatticeCiphertexts:
-    """Lattice ciphertexts: rows, each a seed and residues modulo every prime, and answers, which
-    are residues modulo the kept primes.
+    """Lattice ciphertexts: groups of rows, each a seed and residues modulo every prime, and
+    answers, which are residues modulo the kept primes.
 
-    The pieces of a row are its seed and its residues; the seed stands for the uniform half of the
-    row, and the same seed under two messages would show their difference. The pieces of an answer
-    are its residues in lengths of N: the c1 come first, so each c1 of a row that fits one
-    ciphertext is a piece.
+    The pieces of a group are its seed and its residues; the seed stands for the uniform half of the
+    group, and the same seed under two messages would show their difference. The pieces of an answer
+    are its residues in lengths of N: the c1 come first, so each c1 is a piece.
     """
 
-    lattice: Lattice
-    size: Uploaded
+    scheme: FittedRlwe
+    layouts: dict[str, Layout]
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
         """Seeds and residues, all residues in their ranges."""
         if isinstance(message, wire.EncryptedRows):
-            yield from self._rows(message, where)
+            yield from self._groups(message, where)
         else:
             yield from self._answer(data, where)
 
-    def _rows(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
-        """The pieces of rows: [w | x] has twice as many columns as the packed side has rows."""
-        columns = 2 * (self.size.users if message.packing == Side.USERS else self.size.items)
-        primes = self.lattice.primes
-        length = SEED_BYTES + WORD_BYTES * len(primes) * words_for(columns)
-        rows = message.rows
-        if not rows or len(rows) % length:
-            raise EncodingError(f"{where}: {len(rows)} bytes are no rows of {length}")
-        for at in range(0, len(rows), length):
-            seed, rest = rows[at : at + SEED_BYTES], rows[at + SEED_BYTES : at + length]
-            read_residues([rest], columns, primes, [where])
+    def _groups(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
+        """The pieces of groups of rows, from the number that the message says."""
+        if message.packing not in self.layouts:
+            raise EncodingError(f"{where}: no side is called {message.packing[:40]}")
+        layout = self.layouts[message.packing]
+        primes, data, at = self.scheme.lattice.primes, message.rows, 0
+        packing = self.scheme.context.packing(layout)
+        lengths = self.scheme.group_bytes(layout)[message.first :]
+        if not data or len(data) not in accumulate(lengths):
+            raise EncodingError(f"{where}: {len(data)} bytes are no groups of {lengths[:1]}")
+        for number, length in enumerate(lengths, start=message.first):
+            if at == len(data):
+                return
+            seed, rest = data[at : at + SEED_BYTES], data[at + SEED_BYTES : at + length]
+            rows = min(packing.size, packing.rows - number * packing.size)
+            read_residues([rest], rows * packing.columns, primes, [where])
             yield from (seed, rest)
+            at += length
 
     def _answer(self, data: bytes, where: str) -> Iterator[bytes]:
         """The pieces of an answer. Up to two of its residues are padding, which is zero."""
-        primes, degree = self.lattice.kept_primes, self.lattice.degree
+        primes, degree = self.scheme.lattice.kept_primes, self.scheme.lattice.degree
         count = RESIDUES_A_WORD * (len(data) // (WORD_BYTES * len(primes)))
         if count < degree:
             raise EncodingError(f"{where}: {len(data)} bytes are no answer")
@@ -134,7 +152,26 @@ def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | N
     `chosen` is the cipher suite, where it is known better than by its name.
     """
     chosen = cipher_suite(message.suite) if chosen is None else chosen
-    chosen.products.peer(message.product_key)  # the cipher suite checks its own keys
-    if isinstance(chosen.products, RlweScheme):
-        return LatticeCiphertexts(chosen.products.lattice, size)
-    return PaillierCiphertexts.of(message.product_key)
+    # how often a matrix is used is no matter of the lengths of ciphertexts
+    layouts = {
+        Side.USERS.value: Layout(size.items, (size.users, size.users), 1),
+        Side.ITEMS.value: Layout(size.users, (size.items, size.items), 1),
+    }
+    scheme = chosen.products.fit(list(layouts.values()))
+    scheme.peer(message.product_key)  # the scheme checks its own keys
+    return _ciphertexts(scheme, message.product_key, layouts)
+
+
+@singledispatch
+def _ciphertexts(scheme: FittedScheme, public: bytes, layouts: dict[str, Layout]) -> Key:
+    raise NotImplementedError(f"no ciphertexts of {type(scheme).__name__}")
+
+
+@_ciphertexts.register
+def _(scheme: PaillierScheme, public: bytes, layouts: dict[str, Layout]) -> Key:
+    return PaillierCiphertexts.of(public)
+
+
+@_ciphertexts.register
+def _(scheme: FittedRlwe, public: bytes, layouts: dict[str, Layout]) -> Key:
+    return LatticeCiphertexts(scheme, layouts)

@@ -64,8 +64,7 @@ class Ciphertexts:
                     message, self.size, self.suite
                 )
             elif isinstance(message, wire.Upload):
-                self.size.users += 1
-                self.size.items = len(message.masked) // 16
+                self.size.count(len(message.masked) // 16)
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 

@@ -32,11 +32,12 @@ from numpy.typing import NDArray
 
 from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
-from ppmf_secure.primitives.encryption.lattice.layout import answer_pieces, pieces, residues
+from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.encryption.paillier.slots import TERM_BITS, Slots
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import Orientation
 
@@ -54,8 +55,8 @@ FINE = 64
 class Secrets:
     """The secrets of a party, by the public keys in its transcript.
 
-    primes: those of a Paillier modulus. polynomials: the secret of a lattice key, int64 (N,).
-    seals: the key to sealed seeds. points: what is behind points of base transfers.
+    primes: those of a Paillier modulus. polynomials: the secrets of a lattice key, int64
+    (secrets, N). seals: the key to sealed seeds. points: what is behind points of base transfers.
     batches: the AES keys that the party derived for hashes, in order.
     """
 
@@ -71,11 +72,13 @@ class OpenedValues:
     """Opened numbers of one kind, uniform in [0, 2^bits) but for the small values that they mask.
 
     near: the distance below which two numbers would be under one mask.
+    bare: the number that would be opened if there were neither a mask nor anything masked.
     """
 
     kind: str
     bits: int
     near: int
+    bare: int | None = None
     seen: list[int] = field(default_factory=list)
 
     def finding(self) -> Finding:
@@ -84,6 +87,10 @@ class OpenedValues:
         outside = sum(not -self.near <= value < (1 << self.bits) + self.near for value in self.seen)
         if outside:
             return Finding(check, False, f"{outside} of {count} outside the range")
+        if self.bare is not None:
+            alone = sum(abs(value - self.bare) < self.near for value in self.seen)
+            if alone:
+                return Finding(check, False, f"{alone} of {count} as near to 0 as without a mask")
         unfair = unfair_bits(self.seen, self.bits)
         if unfair:
             return Finding(
@@ -136,13 +143,13 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Opene
 def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
     """The collection of an orientation's slots; masks have one bit less than a slot."""
     width = Slots.of(bits, orientation.layout).width
-    sums = 128 + (orientation.layout.rows - 1).bit_length()
-    return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums)
+    sums = TERM_BITS + (orientation.layout.rows - 1).bit_length()
+    return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums, 0)
 
 
 def errors(
-    lattice: Lattice,
-    secret: NDArray[np.int64],
+    scheme: FittedRlwe,
+    secrets: NDArray[np.int64],
     data: bytes,
     orientation: Orientation,
     found: tuple[OpenedValues, OpenedValues],
@@ -152,29 +159,24 @@ def errors(
 
     The error is the difference of c0 + c1 s and the nearest encoding, which is that of the share.
     """
+    lattice, layout = scheme.lattice, orientation.layout
     kept, modulus = lattice.kept_primes, lattice.kept_modulus
-    asked = answer_pieces(pieces(orientation.layout, lattice.degree), orientation.uses)
-    sent = read_residues([data], residues(asked, lattice.degree), kept, ["answer"])[:, 0]
-    turned = _negacyclic(secret)
+    shape = AnswerShape.of(lattice.degree, layout, orientation.uses)
+    sent = read_residues([data], sum(shape.counts), kept, ["answer"])[:, 0]
+    first, *seconds = shape.split(sent)
+    masks = first.reshape(len(kept), -1, lattice.degree).astype(np.int64)
     shares, floods = found
-    at = 0
-    for each in asked:
-        stop = at + len(each.rows) * lattice.degree
-        first = sent[:, at:stop].reshape(len(kept), len(each.rows), lattice.degree)
-        masks = first.astype(np.int64) @ turned
-        for part in each.parts:
-            at, stop = stop, stop + prod(part.shape)
-            rows = slice(part.place, part.place + part.shape[0])
-            phase = sent[:, at:stop].reshape(len(kept), *part.shape).astype(np.int64)
-            phase += masks[:, rows, part.segment.coefficients]
-            for number in join(phase.reshape(len(kept), -1), kept):
-                share = ((number << 64) + modulus // 2) // modulus
-                error = (number << 64) - modulus * share
-                shares.seen.append(share % (1 << 64))
-                floods.seen.append(
-                    (error * lattice.modulus // modulus >> 64) + (1 << floods.bits - 1)
-                )
-        at = stop
+    for part, second in zip(shape.parts, seconds, strict=True):
+        phase = second.reshape(len(kept), *part.shape).astype(np.int64)
+        for segment in scheme.context.packing(layout).segments:
+            if segment.block == part.block:
+                product = masks[:, part.rows] @ _negacyclic(secrets[segment.secret])
+                phase[:, :, segment.columns] += product[:, :, : segment.width]
+        for number in join(phase.reshape(len(kept), -1), kept):
+            share = ((number << 64) + modulus // 2) // modulus
+            error = (number << 64) - modulus * share
+            shares.seen.append(share % (1 << 64))
+            floods.seen.append((error * lattice.modulus // modulus >> 64) + (1 << floods.bits - 1))
 
 
 def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValues, OpenedValues]:
@@ -184,7 +186,12 @@ def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValu
     rounding = (lattice.degree + 2) * lattice.modulus // lattice.kept_modulus
     return (
         OpenedValues(f"lattice shares {where}", 64, 1),
-        OpenedValues(f"lattice errors {where}", budget.flood_bits + 1, 2 * budget.noise + rounding),
+        OpenedValues(
+            f"lattice errors {where}",
+            budget.flood_bits + 1,
+            2 * budget.noise + rounding,
+            1 << budget.flood_bits,
+        ),
     )
 
 

@@ -12,20 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import singledispatch
 
 from ppmf_audit import base_points, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
-from ppmf_audit.ciphertext_pieces import Seals
+from ppmf_audit.ciphertext_pieces import Seals, Uploaded
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
-from ppmf_audit.opened_values import OpenedValues, Secrets
+from ppmf_audit.opened_values import Secrets
 from ppmf_audit.repetition import Repetition
 from ppmf_audit.transcript_outline import Direction, direction_of, entries
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
+from ppmf_secure.primitives.encryption.interface import FittedScheme
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.protocols.ratings_product import Orientation, orientations
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
+from ppmf_secure.protocols.ratings_product import Orientation, fitted_scheme, orientations
 from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
@@ -50,13 +53,13 @@ def battery(
     """
     messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
     session = leakage.session
-    ciphertexts, points = Ciphertexts(suite=leakage.suite), BasePoints()
+    size = Uploaded(len(session.users), len(session.items), known=True)
+    ciphertexts, points = Ciphertexts(size=size, suite=leakage.suite), BasePoints()
     masks, repetition = Masks(), Repetition()
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
     # a server may never see the key of the seals, nor CSP an upload
     ciphertexts.keys["key", Role.USERS, 0] = Seals()
-    ciphertexts.size.users, ciphertexts.size.items = len(session.users), len(session.items)
     for direction, envelope in messages:
         ciphertexts.add(direction, envelope)
         points.add(direction, envelope.message)
@@ -140,17 +143,20 @@ class _Owner:
         session = self.leakage.session
         sizes = len(session.users), len(session.items)
         both = dict(zip(SIDES, orientations(session.parameters, *sizes), strict=True))
+        scheme = fitted_scheme(session, self.leakage.suite)
         first = max(1, 2 * self.leakage.done(epoch))  # the first half-step with an answer
         answers = [message.answer for message in got if isinstance(message, wire.ProductAnswer)]
         for side, orientation in both.items():
             here = [a for at, a in enumerate(answers, start=first) if SIDES[at % 2] == side]
             rows = [
-                message.rows
+                message
                 for message in sent
                 if isinstance(message, wire.EncryptedRows) and message.packing == side
             ]
             if here:
-                yield from self._answers(keys[0].product_key, orientation, rows, here)
+                yield from _answer_findings(
+                    scheme, self.secrets, keys[0].product_key, orientation, rows, here
+                )
 
     def _users(
         self, sent: Sequence[wire.Message], got: Sequence[wire.Message]
@@ -171,29 +177,64 @@ class _Owner:
         drawn = base_points.coins_behind(sent, behind)
         yield opened_values.seed_finding("secrets and candidates of base transfers", drawn)
 
-    def _answers(
-        self, key: bytes, orientation: Orientation, rows: list[bytes], answers: list[bytes]
-    ) -> Iterator[Finding]:
-        products = self.leakage.suite.products
-        values: tuple[OpenedValues, ...]
-        trace: Characters | Combinations
-        if isinstance(products, RlweScheme):
-            lattice, secret = products.lattice, self.secrets.polynomials[key]
-            shares, floods = opened_values.error_values(lattice, orientation)
-            for answer in answers:
-                opened_values.errors(lattice, secret, answer, orientation, (shares, floods))
-            shown = opened_values.flood_shows(lattice, orientation)
-            values = (shares, floods) if shown else (shares,)
-            trace = Combinations(lattice, orientation)
-        else:
-            primes = self.secrets.primes[key]
-            values = (opened_values.slot_values(8 * len(key), orientation),)
-            for answer in answers:
-                opened_values.slots(SecretKey(*primes), answer, orientation, values[0])
-            trace = Characters(primes, orientation)
-        yield from (each.finding() for each in values)
-        for data in rows:
-            trace.learn(data)
-        for answer in answers:
-            trace.add(answer)
-        yield trace.finding()
+
+@singledispatch
+def _answer_findings(
+    scheme: FittedScheme,
+    secrets: Secrets,
+    key: bytes,
+    orientation: Orientation,
+    rows: Sequence[wire.EncryptedRows],
+    answers: Sequence[bytes],
+) -> Iterator[Finding]:
+    """The findings on the answers that an owner's key opens, in one orientation.
+
+    key: the public one. rows: the encrypted rows that its owner sent.
+    """
+    raise NotImplementedError(f"no checks of the answers of {type(scheme).__name__}")
+
+
+@_answer_findings.register
+def _(
+    scheme: PaillierScheme,
+    secrets: Secrets,
+    key: bytes,
+    orientation: Orientation,
+    rows: Sequence[wire.EncryptedRows],
+    answers: Sequence[bytes],
+) -> Iterator[Finding]:
+    primes = secrets.primes[key]
+    values, trace = (
+        opened_values.slot_values(scheme.bits, orientation),
+        Characters(primes, orientation),
+    )
+    for answer in answers:
+        opened_values.slots(SecretKey(*primes), answer, orientation, values)
+    yield values.finding()
+    for message in rows:
+        trace.learn(message.rows)
+    for answer in answers:
+        trace.add(answer)
+    yield trace.finding()
+
+
+@_answer_findings.register
+def _(
+    scheme: FittedRlwe,
+    secrets: Secrets,
+    key: bytes,
+    orientation: Orientation,
+    rows: Sequence[wire.EncryptedRows],
+    answers: Sequence[bytes],
+) -> Iterator[Finding]:
+    found = opened_values.error_values(scheme.lattice, orientation)
+    for answer in answers:
+        opened_values.errors(scheme, secrets.polynomials[key], answer, orientation, found)
+    shown = 2 if opened_values.flood_shows(scheme.lattice, orientation) else 1
+    yield from (each.finding() for each in found[:shown])
+    trace = Combinations(scheme.context, orientation)
+    for message in rows:
+        trace.learn(message.first, message.rows)
+    for answer in answers:
+        trace.add(answer)
+    yield trace.finding()

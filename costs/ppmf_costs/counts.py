@@ -9,11 +9,11 @@ operations the work of a server is counted, in these units, whose costs `unit_co
     opens           sealed seeds opened by CSP
     seals           sealed seeds made by users
     mask_words      ring elements of the uploads
-    he_rows         bytes of encrypted rows, with those of `padding_bytes`
+    he_rows         bytes that the peer keeps of encrypted rows
     compact_rows    the same bytes, of a matrix that is kept compactly, which costs more
     he_tables       the same bytes, of which products prepare tables once
     first_products  runs that multiply, which prepare something whatever the size
-    he_terms        bytes of an answer times the terms of its sums: the products
+    he_terms        terms of the sums of an answer: powers, or products of residues
     compact_terms   the same, with a matrix that is kept compactly, which costs more
     he_answers      bytes of answers, made and decrypted
     mac_words       multiply-adds of ring elements in local products
@@ -31,9 +31,6 @@ word_bits, which are the bits of the model's words.
 from __future__ import annotations
 
 from ppmf_costs.tally import Tally
-from ppmf_secure.primitives.encryption.interface import Layout
-from ppmf_secure.primitives.encryption.lattice.layout import kept_compact
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
@@ -48,12 +45,11 @@ from ppmf_secure.protocols.operations import (
     ShareOutputs,
     TakeUploads,
 )
-from ppmf_secure.protocols.ratings_product import Orientation
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Side
 
-__all__ = ["MEMORY", "PHASES", "PublicSize", "count_run", "padding_bytes"]
+__all__ = ["MEMORY", "PHASES", "PublicSize", "count_run"]
 
 PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
 """The phases for which seconds are estimated; the servers' phase "keys" is part of "start"."""
@@ -87,11 +83,11 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
             tally.do(MEMORY, mask_words=words)
         case GiveEncryptedRows(orientation=orientation):
             layout = orientation.layout
-            stored = layout.rows * (operation.row_bytes + padding_bytes(walk.suite, orientation))
-            compact = _compact(walk.suite, layout)
-            tally.do(phase, he_rows=stored, compact_rows=stored if compact else 0)
+            stored = operation.scheme.stored_bytes(layout)
+            compact = stored if operation.scheme.is_compact(layout) else 0
+            tally.do(phase, he_rows=stored, compact_rows=compact)
             tally.do("products", he_tables=stored)
-            tally.do(MEMORY, he_rows=stored * 3 // 4 if compact else stored)
+            tally.do(MEMORY, he_rows=stored)
         case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
@@ -115,34 +111,14 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
 
 
 def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> None:
-    """Count the local products, and the homomorphic ones if the fixed side is shared."""
+    """Count the local products of the public start, or the homomorphic ones of a shared side."""
     layout, uses = operation.orientation.layout, operation.orientation.uses
     columns = sum(use.stop - use.start for use in uses)
     updated: Side = operation.orientation.packing
-    tally.do(operation.phase, mac_words=columns * layout.rows * walk.rows(updated))
     if operation.public:
+        tally.do(operation.phase, mac_words=columns * layout.rows * walk.rows(updated))
         return
-    answer = walk.suite.products.answer_bytes(layout, uses)
-    terms = answer * layout.rows
-    compact = terms if _compact(walk.suite, layout) else 0
+    scheme = operation.scheme
+    answer, terms = scheme.answer_bytes(layout, uses), scheme.answer_terms(layout, uses)
+    compact = terms if scheme.is_compact(layout) else 0
     tally.do(operation.phase, he_terms=terms, compact_terms=compact, he_answers=answer)
-
-
-def _compact(suite: CipherSuite, layout: Layout) -> bool:
-    """Whether the peer keeps a matrix of this layout compactly."""
-    products = suite.products
-    return isinstance(products, RlweScheme) and kept_compact(products.lattice, layout)
-
-
-def padding_bytes(suite: CipherSuite, orientation: Orientation) -> int:
-    """The bytes that a row takes at the peer beyond those that are sent.
-
-    The first half of a lattice ciphertext is sent as a seed. It is as long as a full row, however
-    few of its columns are in use. In a Paillier ciphertext there is no such part.
-    """
-    if not isinstance(suite.products, RlweScheme):
-        return 0
-    degree = suite.products.lattice.degree
-    columns = sum(orientation.layout.blocks)
-    full = -(-columns // degree) * degree
-    return suite.products.row_bytes(orientation.layout) * full // columns

@@ -58,12 +58,9 @@ def failed(
     return {one.check for one in audit(folder) if not one.ok}
 
 
-ROW_BYTES = {
-    rows * size: size
-    for rows, columns in ((4, 6), (3, 8))
-    for size in [SEED_BYTES + 8 * len(TOY.primes) * words_for(columns)]
-}
-"""By the length of a message: four rows packing users, or three packing items."""
+def group(rows: int, columns: int) -> int:
+    """The length of a group of encrypted rows."""
+    return SEED_BYTES + 8 * len(TOY.primes) * words_for(rows * columns)
 
 
 def test_a_faultless_run_passes(recorded: Path) -> None:
@@ -85,13 +82,26 @@ def test_an_invalid_row_is_found(recorded: Path, tmp_path: Path, change: Change)
 
 
 def test_a_seed_used_twice_is_found(recorded: Path, tmp_path: Path) -> None:
-    """The residues differ, but their difference would be that of two messages."""
+    """All four rows that pack users are in one group, and so are the three that pack items."""
+    seeds: list[bytes] = []
 
     def same_seed(rows: bytes) -> bytes:
-        size = ROW_BYTES[len(rows)]
-        return rows[:size] + rows[:SEED_BYTES] + rows[size + SEED_BYTES :]
+        assert len(rows) in (group(4, 6), group(3, 8))
+        seeds.append(rows[:SEED_BYTES])
+        return seeds[0] + rows[SEED_BYTES:]
 
     assert failed(recorded, tmp_path, wire.EncryptedRows, "rows", same_seed) == {FRESH}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("first", lambda first: first + 1), ("packing", lambda _: "both")],
+    ids=["number", "side"],
+)
+def test_groups_of_another_place_are_found(
+    recorded: Path, tmp_path: Path, name: str, change: Callable[[Any], object]
+) -> None:
+    assert VALID in failed(recorded, tmp_path, wire.EncryptedRows, name, change)
 
 
 @pytest.mark.parametrize(

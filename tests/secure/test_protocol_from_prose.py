@@ -110,28 +110,29 @@ def test_a_batch_key() -> None:
     assert key == hashlib.sha256(text).digest()[:16]
 
 
-@pytest.mark.req("PPMF-AHE-008", "PPMF-AHE-009", "PPMF-AHE-010")
+@pytest.mark.req("PPMF-AHE-008", "PPMF-AHE-009", "PPMF-AHE-010", "PPMF-AHE-013")
 def test_rows_and_answers_of_the_product() -> None:
-    """Two slots of 173 bits in 512: ten outputs and three rows."""
+    """Two slots of 175 bits in 512: four outputs and three rows."""
     layout = Layout(3, (3, 2), 4)
     owner = PaillierOwner(KEY)
     matrix = Coins.seeded("matrix").words((3, 5))
     rows = list(owner.encrypt_rows(matrix, layout, Coins.seeded("rows")))
-    bits = 170 + 2 + 2
+    bits = 171 + 2 + 2
     for row, data in zip(matrix.tolist(), rows, strict=True):
         packed = [row[0] + (row[1] << bits), row[2], row[3] + (row[4] << bits)]
         assert [decrypt(c) for c in ciphertexts(data)] == packed
     x = Coins.seeded("x").words((3, 3))
     uses = (slice(1, 3), slice(0, 1))
     peer = PaillierPeer(KEY.public)
-    sent, kept = peer.rows(rows, layout).multiply(x, uses, Coins.seeded("answer"))
+    own = Coins.seeded("own").words((3, 5))
+    sent, kept = peer.rows(rows, layout, own).multiply(x, uses, Coins.seeded("answer"))
     plain = [decrypt(c) for c in ciphertexts(sent)]
     slots = [(p & (1 << bits) - 1, p >> bits) for p in plain]
     received = [*slots[0], slots[1][0], *slots[2], slots[3][0], *slots[4]]
     wanted = [(r, c) for r in (1, 2) for c in (0, 1, 2)] + [(0, 3), (0, 4)]
     negatives = [int(v) for block in kept for v in block.ravel()]
     for (r, c), slot, negative in zip(wanted, received, negatives, strict=True):
-        exact = sum(int(x[r, j]) * int(matrix[j, c]) for j in range(3))
+        exact = sum(int(x[r, j]) * (int(matrix[j, c]) + int(own[j, c])) for j in range(3))
         mask = slot - exact
         assert 0 <= mask < 1 << (bits - 1)
         assert -mask % 2**64 == negative

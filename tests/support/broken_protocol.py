@@ -26,6 +26,7 @@ from ppmf_secure.primitives.circuits import half_gates
 from ppmf_secure.primitives.circuits.wire_labels import permute_bits
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice import peer, sampling
+from ppmf_secure.primitives.encryption.lattice.ring import reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
@@ -165,6 +166,37 @@ def flood_used_twice(patch: Patch) -> None:
 def lattice_product_without_fresh_zero(patch: Patch) -> None:
     patch.setattr(peer, "ternary", lambda coins, shape: np.zeros(shape, dtype=np.int8))
     patch.setattr(peer, "binomial", lambda coins, shape: np.zeros(shape))
+
+
+def one_u_in_two_rows(patch: Patch) -> None:
+    def twins(coins: Coins, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.int8]]:
+        drawn = sampling.ternary(coins, shape)
+        drawn[1] = drawn[0]
+        return drawn
+
+    patch.setattr(peer, "ternary", twins)
+
+
+def number_of_another_band(patch: Patch) -> None:
+    """For the first number of a part, that of band 1: row b + 1 of a group where row b is due."""
+    make = peer.RlweRows._second_component
+
+    def answer(self: peer.RlweRows, lifted: Any, part: Any, u: Any, *rest: Any) -> None:
+        make(self, lifted, part, u, *rest)
+        context, packing, stored = self._context, self.packing, self._second[part.block]
+        found = np.empty((len(context.lattice.primes), 1))
+        for index, prime in enumerate(context.lattice.primes):
+            turned = np.zeros(packing.groups * packing.size)
+            turned[: packing.rows] = stored._low[index, :, 0]
+            turned = np.roll(turned.reshape(-1, packing.size), -1, axis=1)
+            turned[:, -1] *= -1
+            zero = context.negacyclic.product(u[:1], self._keys_b[part.block, index])
+            found[index] = lifted[index, 0] @ turned.ravel()[: packing.rows]
+            found[index] += zero[0, packing.band]
+            reduce(found[index], prime)
+        context.rounding.switch(found, rest[-1][:, :1])
+
+    patch.setattr(peer.RlweRows, "_second_component", answer)
 
 
 # -- transfers -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
+    FittedScheme,
     Layout,
     OwnerKey,
     PeerKey,
@@ -72,31 +73,35 @@ class IdealRows(EncryptedRows):
 class IdealPeer(PeerKey):
     """The peer's view of the owner's key."""
 
-    def intake(self, layout: Layout) -> IdealIntake:
-        return IdealIntake(layout)
+    def intake(self, layout: Layout, own: Words) -> IdealIntake:
+        return IdealIntake(layout, own)
 
 
 class IdealIntake(RowIntake):
-    """Keeps the rows."""
+    """Keeps the rows, and adds the peer's own."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, own: Words) -> None:
         self._layout = layout
+        self._own = own
         self._rows: list[bytes] = []
 
-    def add(self, rows: Sequence[bytes]) -> None:
-        self._rows += rows
+    def add(self, groups: Sequence[bytes]) -> None:
+        self._rows += groups
 
     def finish(self) -> IdealRows:
         shape = (self._layout.rows, sum(self._layout.blocks))
         matrix = words_from_bytes(b"".join(self._rows), shape, "ideal rows")
-        return IdealRows(matrix, self._layout)
+        return IdealRows(matrix + self._own, self._layout)
 
 
-class IdealScheme(ProductScheme):
+class IdealScheme(ProductScheme, FittedScheme):
     """See the module."""
 
     name = "ideal"
     secure = False
+
+    def fit(self, layouts: Sequence[Layout]) -> IdealScheme:
+        return self
 
     @property
     def key_bytes(self) -> int:
@@ -108,14 +113,17 @@ class IdealScheme(ProductScheme):
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
 
-    def check(self, layout: Layout) -> None:
-        pass
-
-    def row_bytes(self, layout: Layout) -> int:
-        return 8 * sum(layout.blocks)
+    def group_bytes(self, layout: Layout) -> list[int]:
+        return [8 * sum(layout.blocks)] * layout.rows
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         return 8 * sum(r * c for r, c in _shapes(layout, uses))
+
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        return layout.rows * sum(r * c for r, c in _shapes(layout, uses))
+
+    def stored_bytes(self, layout: Layout) -> int:
+        return sum(self.group_bytes(layout))
 
 
 def ideal_suite() -> CipherSuite:

@@ -17,16 +17,16 @@ import gmpy2
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PRIMES = (
-    *(2642239, 2642231, 2642203, 2642201, 2642179),
-    *(2642173, 2642149, 2642147, 2642141, 2642137),
+    *(2641921, 2641153, 2639873, 2638849, 2636033),
+    *(2634241, 2633473, 2626817, 2626049, 2624513),
 )
 KEPT = PRIMES[:4]
 Q, Q_KEPT = prod(PRIMES), prod(KEPT)
 SEED = 32
 
 Polynomial = list[int]
-Rows = Sequence[range]
-"""For each block the rows of X in its use."""
+Rows = tuple[range, range]
+"""For W and for R the rows of X in its use."""
 
 
 def encoding(message: int) -> int:
@@ -71,7 +71,7 @@ def product(one: Polynomial, other: Polynomial) -> Polynomial:
     return [low - high for low, high in zip(digits[:degree], digits[degree:], strict=True)]
 
 
-def expansion(seed: bytes, count: int, degree: int) -> list[Polynomial]:
+def expansion(seed: bytes, degree: int) -> Polynomial:
     """PPMF-RLW-002."""
     stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
 
@@ -79,24 +79,22 @@ def expansion(seed: bytes, count: int, degree: int) -> list[Polynomial]:
         data = stream.update(bytes(4 * wanted))
         return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
 
-    size = count * degree
-    found = words(len(PRIMES) * size)
+    found = words(len(PRIMES) * degree)
     limits = [2**32 // p * p for p in PRIMES]
-    late = [at for at, word in enumerate(found) if word >= limits[at // size]]
+    late = [at for at, word in enumerate(found) if word >= limits[at // degree]]
     while late:
         for at, word in zip(late, words(len(late)), strict=True):
             found[at] = word
-        late = [at for at in late if found[at] >= limits[at // size]]
+        late = [at for at in late if found[at] >= limits[at // degree]]
     basis = _basis(PRIMES)
-    numbers = [
+    return [
         sum(
-            (found[i * size + k] - (p - 1) // 2) * b
+            (found[i * degree + k] - (p - 1) // 2) * b
             for i, (p, b) in enumerate(zip(PRIMES, basis, strict=True))
         )
         % Q
-        for k in range(size)
+        for k in range(degree)
     ]
-    return [numbers[at : at + degree] for at in range(0, size, degree)]
 
 
 def pack(numbers: Sequence[int], primes: Sequence[int] = PRIMES) -> bytes:
@@ -137,45 +135,59 @@ def centred(number: int, modulus: int = Q) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """What is public of one matrix: degree, rows, columns of the blocks, outputs, the uses."""
+    """What is public of one matrix: degree, rows, columns of each of the two blocks, outputs, the
+    uses.
+    """
 
     degree: int
     rows: int
-    blocks: tuple[int, ...]
+    width: int
     outputs: int
     uses: Rows
 
     @property
-    def columns(self) -> list[tuple[int, int]]:
-        """Block and column in it, column by column."""
-        return [(block, at) for block, width in enumerate(self.blocks) for at in range(width)]
+    def secrets(self) -> int:
+        """S of PPMF-RLW-004."""
+        return 2 * -(-self.width // self.degree)
 
     @property
-    def pieces(self) -> list[list[tuple[int, int]]]:
-        """The same, piece by piece: the place in a piece is the coefficient."""
-        columns = self.columns
-        return [columns[at : at + self.degree] for at in range(0, len(columns), self.degree)]
+    def group(self) -> int:
+        """The rows of a group by PPMF-RLW-015."""
+        fitting = [2**power for power in range(8) if 2**power * self.width <= self.degree]
+        return max(fitting, default=1)
 
-    def asked(self, piece: int) -> list[int]:
-        """The rows of X for which an answer holds c1 of a piece."""
-        blocks = {block for block, _ in self.pieces[piece]}
-        return sorted({row for block in blocks for row in self.uses[block]})
+    def rows_of(self, group: int) -> range:
+        """The rows of a group."""
+        return range(group * self.group, min((group + 1) * self.group, self.rows))
 
-    def wanted(self, piece: int) -> list[tuple[int, int, int, int]]:
-        """Row of X, block, column, coefficient of c0 of a piece, in the order of an answer."""
-        held = list(enumerate(self.pieces[piece]))
+    @property
+    def groups(self) -> int:
+        return -(-self.rows // self.group)
+
+    def place(self, row: int, column: int) -> tuple[int, int]:
+        """Piece and coefficient of a column of a row."""
+        band = row % self.group * (self.degree // self.group)
+        return column // self.degree, band + column % self.degree
+
+    @property
+    def asked(self) -> list[int]:
+        """The rows of X for which an answer holds c1."""
+        return sorted({row for use in self.uses for row in use})
+
+    @property
+    def wanted(self) -> list[tuple[int, int, int]]:
+        """Block, row of X, and column of each number of c0, in the order of an answer."""
         return [
-            (row, block, at, coefficient)
+            (block, row, column)
             for block, use in enumerate(self.uses)
             for row in use
-            for coefficient, (where, at) in held
-            if where == block
+            for column in range(self.width)
         ]
 
     @property
     def flood_bits(self) -> int:
         """Tau of PPMF-RLW-007; the budget itself is tested where the suite is."""
-        bound = 43 * self.rows * 2**62 + 21 * (2 * self.degree + 1) + 1
+        bound = 44 * self.rows * 2**62 + 21 * (2 * self.degree + 1) + 1
         return (bound - 1).bit_length() + 40 + (self.outputs - 1).bit_length()
 
 
@@ -196,80 +208,110 @@ class Coins:
 class Owner:
     """Q."""
 
-    def __init__(self, degree: int, coins: Coins) -> None:
-        self.degree, self.coins, self.secret = degree, coins, coins.ternary(degree)
+    def __init__(self, shape: Shape, coins: Coins) -> None:
+        degree = self.degree = shape.degree
+        self.coins = coins
+        self.secrets = [coins.ternary(degree) for _ in range(shape.secrets)]
         seed = coins.random.randbytes(SEED)
-        (a,) = expansion(seed, 1, degree)
-        b = [e - v for e, v in zip(coins.error(degree), product(a, self.secret), strict=True)]
-        self.public = seed + pack(b)
+        a = expansion(seed, degree)
+        self.public = seed
+        for secret in self.secrets:
+            b = [e - v for e, v in zip(coins.error(degree), product(a, secret), strict=True)]
+            self.public += pack(b)
 
-    def encrypt_row(self, row: Sequence[int], shape: Shape) -> bytes:
-        """PPMF-RLW-006."""
-        seed = self.coins.random.randbytes(SEED)
-        first = expansion(seed, len(shape.pieces), self.degree)
-        sent: list[int] = []
-        for c1, piece in zip(first, shape.pieces, strict=True):
-            errors, masked = self.coins.error(self.degree), product(c1, self.secret)
-            sent += [errors[k] - masked[k] for k in range(len(piece))]
-        return seed + pack([c + encoding(entry) for c, entry in zip(sent, row, strict=True)])
+    def encrypt(self, matrix: Sequence[Sequence[int]], shape: Shape) -> list[bytes]:
+        """PPMF-RLW-006: the groups of [W | R]."""
+        found = []
+        for group in range(shape.groups):
+            seed = self.coins.random.randbytes(SEED)
+            masked = [product(expansion(seed, self.degree), secret) for secret in self.secrets]
+            errors = [self.coins.error(self.degree) for _ in self.secrets]
+            sent = []
+            for row in shape.rows_of(group):
+                for block in (0, 1):
+                    for column in range(shape.width):
+                        piece, k = shape.place(row, column)
+                        secret = 2 * piece + block
+                        entry = matrix[row][block * shape.width + column]
+                        sent.append(errors[secret][k] - masked[secret][k] + encoding(entry))
+            found.append(seed + pack(sent))
+        return found
 
     def decrypt(self, answer: bytes, shape: Shape) -> dict[tuple[int, int, int], int]:
         """PPMF-RLW-011 and PPMF-RLW-012: Q's share by row of X, block, column."""
-        counts = [
-            (len(shape.asked(piece)) * self.degree, len(shape.wanted(piece)))
-            for piece in range(len(shape.pieces))
-        ]
-        numbers = unpack(answer, sum(map(sum, counts)), KEPT)
+        degree, first = self.degree, len(shape.asked) * self.degree
+        numbers = unpack(answer, first + len(shape.wanted), KEPT)
+        masks = {
+            row: [product(numbers[at * degree : (at + 1) * degree], s) for s in self.secrets]
+            for at, row in enumerate(shape.asked)
+        }
         shares = {}
-        for piece, (first, second) in enumerate(counts):
-            c1, c0 = numbers[:first], numbers[first : first + second]
-            numbers = numbers[first + second :]
-            masks = {
-                row: product(c1[at * self.degree : (at + 1) * self.degree], self.secret)
-                for at, row in enumerate(shape.asked(piece))
-            }
-            for number, (row, block, column, k) in zip(c0, shape.wanted(piece), strict=True):
-                phase = (number + masks[row][k]) % Q_KEPT
-                shares[row, block, column] = (2**64 * phase + Q_KEPT // 2) // Q_KEPT % 2**64
+        for number, (block, row, column) in zip(numbers[first:], shape.wanted, strict=True):
+            mask = masks[row][2 * (column // degree) + block][column % degree]
+            phase = (number + mask) % Q_KEPT
+            shares[row, block, column] = (2**64 * phase + Q_KEPT // 2) // Q_KEPT % 2**64
         return shares
 
 
 class Peer:
     """P."""
 
-    def __init__(self, degree: int, public: bytes, coins: Coins) -> None:
-        self.degree, self.coins = degree, coins
-        (self.a,) = expansion(public[:SEED], 1, degree)
-        self.b = unpack(public[SEED:], degree)
+    def __init__(self, shape: Shape, public: bytes, coins: Coins) -> None:
+        self.degree, self.coins = shape.degree, coins
+        self.a = expansion(public[:SEED], self.degree)
+        size = (len(public) - SEED) // shape.secrets
+        self.b = [
+            unpack(public[at : at + size], self.degree) for at in range(SEED, len(public), size)
+        ]
 
     def answer(
-        self, x: Sequence[Sequence[int]], rows: Sequence[bytes], shape: Shape
+        self,
+        x: Sequence[Sequence[int]],
+        groups: Sequence[bytes],
+        own: Sequence[Sequence[int]],
+        shape: Shape,
     ) -> tuple[bytes, dict[tuple[int, int, int], int]]:
-        """PPMF-RLW-008 to PPMF-RLW-011, and P's shares."""
-        degree, random = self.degree, self.coins.random
-        firsts = [expansion(row[:SEED], len(shape.pieces), degree) for row in rows]
-        seconds = [unpack(row[SEED:], len(shape.columns)) for row in rows]
+        """PPMF-RLW-008 to PPMF-RLW-011 and PPMF-RLW-014, and P's shares."""
+        random, total = self.coins.random, 2 * shape.width
+        firsts = [expansion(group[:SEED], self.degree) for group in groups]
+        seconds: list[list[int]] = []
+        for number, group in enumerate(groups):
+            rows = shape.rows_of(number)
+            numbers = unpack(group[SEED:], len(rows) * total)
+            for at, row in enumerate(rows):
+                mine = map(encoding, own[row])
+                theirs = numbers[at * total : (at + 1) * total]
+                seconds.append([c + entry for c, entry in zip(theirs, mine, strict=True)])
         sent: list[int] = []
+        zeros: dict[int, list[Polynomial]] = {}
+        for row in shape.asked:
+            u, e2 = self.coins.ternary(self.degree), self.coins.error(self.degree)
+            zeros[row] = [product(b, u) for b in self.b]
+            c1 = [v + e for v, e in zip(product(self.a, u), e2, strict=True)]
+            for number, first in enumerate(firsts):
+                factor = self._factor(x[row], number, shape)
+                c1 = [v + w for v, w in zip(c1, product(first, factor), strict=True)]
+            sent += map(_rounded, c1)
         shares = {}
-        for piece in range(len(shape.pieces)):
-            zeros = {}
-            for row in shape.asked(piece):
-                u, e2 = self.coins.ternary(degree), self.coins.error(degree)
-                zeros[row] = product(self.b, u)
-                total = [v + e for v, e in zip(product(self.a, u), e2, strict=True)]
-                for factor, first in zip(map(lift, x[row]), firsts, strict=True):
-                    total = [t + factor * c for t, c in zip(total, first[piece], strict=True)]
-                sent += map(_rounded, total)
-            for row, block, column, k in shape.wanted(piece):
-                rho = random.getrandbits(64)
-                flood = random.getrandbits(shape.flood_bits + 1) - 2**shape.flood_bits
-                number = zeros[row][k] + self.coins.error(1)[0] + encoding(rho) + flood
-                at = piece * degree + k
-                for factor, second in zip(map(lift, x[row]), seconds, strict=True):
-                    number += factor * second[at]
-                sent.append(_rounded(number))
-                shares[row, block, column] = -rho % 2**64
+        for block, row, column in shape.wanted:
+            rho = random.getrandbits(64)
+            flood = random.getrandbits(shape.flood_bits + 1) - 2**shape.flood_bits
+            zero = zeros[row][2 * (column // self.degree) + block][column % self.degree]
+            number = zero + self.coins.error(1)[0] + encoding(rho) + flood
+            for entry, second in zip(map(lift, x[row]), seconds, strict=True):
+                number += entry * second[block * shape.width + column]
+            sent.append(_rounded(number))
+            shares[row, block, column] = -rho % 2**64
         return pack(sent, KEPT), shares
+
+    def _factor(self, x: Sequence[int], group: int, shape: Shape) -> Polynomial:
+        """p_c of PPMF-RLW-008, with all its N coefficients."""
+        factor = [0] * self.degree
+        for band, row in enumerate(shape.rows_of(group)):
+            place = (shape.group - band) * (self.degree // shape.group)
+            # y^(-b) is -y^(g - b), and y^g = X^N is -1
+            factor[place % self.degree] = lift(x[row]) if place == self.degree else -lift(x[row])
+        return factor
 
 
 def _rounded(number: int) -> int:

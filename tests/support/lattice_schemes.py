@@ -18,23 +18,24 @@ FULL, SMALL = rlwe_scheme("rlwe-8192"), rlwe_scheme("rlwe-64-insecure")
 
 
 @cache
-def owner_of(chosen: RlweScheme, label: str = "Q") -> RlweOwner:
-    """A key pair, the same for a label."""
-    return chosen.generate(Coins.seeded(label))
+def owner_of(chosen: RlweScheme, layout: Layout, label: str = "Q") -> RlweOwner:
+    """A key pair for that layout, the same for a label."""
+    return chosen.fit([layout]).generate(Coins.seeded(label))
 
 
 def take_in(
     chosen: RlweScheme, matrix: Words, layout: Layout, label: str = "rows"
 ) -> EncryptedRows:
-    """The matrix as that owner encrypted it and the peer took it in."""
-    encrypted = list(owner_of(chosen).encrypt_rows(matrix, layout, Coins.seeded(label)))
-    assert {len(row) for row in encrypted} == {chosen.row_bytes(layout)}
-    return chosen.peer(owner_of(chosen).public).rows(encrypted, layout)
+    """The matrix: that owner encrypted a share of it, and the peer took it in with the rest."""
+    scheme, owner = chosen.fit([layout]), owner_of(chosen, layout)
+    own = Coins.seeded(f"{label}/own").words(matrix.shape)
+    encrypted = list(owner.encrypt_rows(matrix - own, layout, Coins.seeded(label)))
+    assert [len(group) for group in encrypted] == scheme.group_bytes(layout)
+    return scheme.peer(owner.public).rows(encrypted, layout, own)
 
 
-def secret_of(chosen: RlweScheme) -> list[int]:
-    """The secret of that owner, as its product with 1."""
-    owner, degree = owner_of(chosen), chosen.lattice.degree
-    one = np.zeros((1, degree), dtype=np.int32)
-    one[0, 0] = 1
-    return [int(value) for value in owner._times_secret(one)[0]]
+def secrets_of(owner: RlweOwner) -> NDArray[np.int64]:
+    """The secrets of an owner (secrets, N), as their products with 1."""
+    negacyclic, degree = owner._context.negacyclic, owner._context.lattice.degree
+    one = negacyclic.transform(np.eye(1, degree))
+    return negacyclic.product(owner._secrets, one).astype(np.int64)

@@ -29,6 +29,7 @@ from tests.support.broken_protocol import (
     mask_of_64_bits,
     mask_used_twice,
     no_flood,
+    number_of_another_band,
     one_batch_key_for_all_half_steps,
     one_ephemeral_key_for_all_seals,
     one_mask_for_all_users,
@@ -36,6 +37,7 @@ from tests.support.broken_protocol import (
     one_randomiser_for_all_answers,
     one_seed_for_all_users,
     one_tweak_for_all_elements,
+    one_u_in_two_rows,
     permute_bits_sent,
     points_with_known_secrets,
     product_without_randomiser,
@@ -53,6 +55,8 @@ TABLE = Path(__file__).parents[2] / "docs" / "seeded_leaks.toml"
 RATINGS = {(0, 0): 4, (0, 2): -5, (1, 2): -5, (3, 1): 1, (5, 0): 2, (9, 1): 3}
 OVER_PAILLIER = Case(Parameters(rank=2, iterations=2), 10, 3, PAILLIER, RATINGS)
 OVER_LATTICE = replace(OVER_PAILLIER, suite=FINE_LATTICE)
+FULL_GROUPS = replace(OVER_LATTICE, items=4)
+"""Four items in a ciphertext that has room for four."""
 WITH_THRESHOLDS = replace(
     OVER_PAILLIER, parameters=Parameters(rank=2, iterations=1, l1=Fraction(3, 4))
 )
@@ -76,11 +80,13 @@ class Breach:
     """How a leak is made: a patch of the protocol, and the toy run in which it shows.
 
     beside: the checks that may fail besides the leak's own, because the patch breaks them too.
+    spoils: whether V is another one, because something is sent in the place of what is due.
     """
 
     apply: Callable[[pytest.MonkeyPatch], None]
     case: Case = OVER_PAILLIER
     beside: tuple[str, ...] = ()
+    spoils: bool = False
 
 
 BREACHES = {
@@ -98,6 +104,10 @@ BREACHES = {
     "an unflooded lattice ciphertext": Breach(no_flood, OVER_LATTICE, (ERRORS.format("items"),)),
     "a flood used twice": Breach(flood_used_twice, OVER_LATTICE, (ERRORS.format("items"),)),
     "an un-rerandomised lattice product": Breach(lattice_product_without_fresh_zero, OVER_LATTICE),
+    "one u in two rows": Breach(one_u_in_two_rows, OVER_LATTICE),
+    "a number of another band": Breach(
+        number_of_another_band, FULL_GROUPS, (ERRORS.format("items"),), spoils=True
+    ),
     "choices in the clear": Breach(choices_in_the_clear, beside=(BLOCK_TWICE, STREAM_TWICE)),
     "a keystream used again": Breach(keystreams_begin_again),
     "a point with a known secret": Breach(points_with_known_secrets),

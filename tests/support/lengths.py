@@ -85,7 +85,9 @@ class Sizes:
     def product_key(self) -> int:
         """Bytes of the public key of products."""
         if self.suite in LATTICE:
-            return 32 + 80 * -(-LATTICE[self.suite] // 3)
+            degree = LATTICE[self.suite]
+            secrets = 2 * -(-max(self.users, self.items) // degree)
+            return 32 + 80 * secrets * -(-degree // 3)
         return 16 if self.suite == "ideal" else self.modulus
 
     def rows(self, side: str) -> int:
@@ -98,12 +100,25 @@ class Sizes:
         pairs = sum(D - k for k in range(d))
         return pairs + (D if self.params.bias else 0), d
 
-    def row_bytes(self, packing: str) -> int:
-        if self.suite == "ideal":
-            return 16 * self.rows(packing)
+    def group(self, packing: str) -> int:
+        """The rows of a group."""
+        group = 1
         if self.suite in LATTICE:
-            return 32 + 80 * -(-2 * self.rows(packing) // 3)
-        return 2 * self.ciphertexts(packing) * 2 * self.modulus
+            degree, width = LATTICE[self.suite], self.rows(packing)
+            while group < 128 and 2 * group * width <= degree:
+                group *= 2
+        return group
+
+    def group_bytes(self, packing: str) -> list[int]:
+        """The bytes of every group of encrypted rows."""
+        total = self.items if packing == "users" else self.users
+        if self.suite == "ideal":
+            return [16 * self.rows(packing)] * total
+        if self.suite in LATTICE:
+            group = self.group(packing)
+            rows = [min(group, total - first) for first in range(0, total, group)]
+            return [32 + 80 * -(-2 * some * self.rows(packing) // 3) for some in rows]
+        return [2 * self.ciphertexts(packing) * 2 * self.modulus] * total
 
     def answer_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
@@ -115,21 +130,16 @@ class Sizes:
     def ciphertexts(self, packing: str) -> int:
         terms = self.items if packing == "users" else self.users
         outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
-        slot = 170 + (terms - 1).bit_length() + (outputs - 1).bit_length()
+        slot = 171 + (terms - 1).bit_length() + (outputs - 1).bit_length()
         return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
 
     def lattice_numbers(self, packing: str) -> int:
-        """Those of an answer: c1 of each piece for the columns its blocks want, and all of c0."""
+        """Those of an answer: c1 for each of the columns that are wanted, and all of c0."""
         degree, width = LATTICE[self.suite], self.rows(packing)
         over_w, over_r = self.wanted
         # all columns are wanted by W with biases; without, W's products come after R's factors
         both = over_w if self.params.bias else over_w + over_r
-        total = (over_w + over_r) * width
-        for first in range(0, 2 * width, degree):
-            last = min(first + degree, 2 * width)
-            rows = over_r if first >= width else over_w if last <= width else both
-            total += rows * degree
-        return total
+        return both * degree + (over_w + over_r) * width
 
     def step(self, side: str, kind: str) -> tuple[int, int, dict[str, int]]:
         """Input bits, AND gates, output widths of the circuit that makes steps of `side`."""
@@ -192,11 +202,11 @@ def messages(sizes: Sizes, done: int) -> Iterator[Message]:
     params = sizes.params
     for way in BOTH:
         yield *way, "server-key", (sizes.suite, bytes(sizes.product_key))
-        for packing, total in (("users", sizes.items), ("items", sizes.users)):
-            size = sizes.row_bytes(packing)
-            step = max(1, (1 << 20) // size)
-            for first in range(0, total, step):
-                rows = bytes(size * min(step, total - first))
+        for packing in ("users", "items"):
+            groups = sizes.group_bytes(packing)
+            step = max(1, (1 << 20) // groups[0])
+            for first in range(0, len(groups), step):
+                rows = bytes(sum(groups[first : first + step]))
                 yield *way, "encrypted-rows", (packing, first, rows)
         yield *way, "base-request", (bytes(128 * 2 * POINT),)
         yield *way, "base-answer", (bytes(POINT),)

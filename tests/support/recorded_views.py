@@ -28,7 +28,7 @@ from ppmf_secure.primitives import base_transfers
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
-from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.sealing import SealingKey
@@ -41,6 +41,7 @@ from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.lattice_schemes import secrets_of
 from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
@@ -168,7 +169,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     """Within, every key that is made is noted; filled in at the end, for both servers."""
     secrets: dict[Role, Secrets] = {}
     noted = _Taps()
-    make_paillier, make_lattice = SecretKey.generate, RlweScheme.generate
+    make_paillier, make_lattice = SecretKey.generate, FittedRlwe.generate
     make_sealing, derive, open_transfers = (
         SealingKey.generate,
         BatchKeys.key,
@@ -181,11 +182,9 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.primes[made.public.to_bytes()] = int(made._p), int(made._q)
         return made
 
-    def lattice(self: RlweScheme, coins: Coins) -> RlweOwner:
+    def lattice(self: FittedRlwe, coins: Coins) -> RlweOwner:
         made = make_lattice(self, coins)
-        one = np.zeros((1, self.lattice.degree), dtype=np.int32)
-        one[0, 0] = 1
-        noted.polynomials[made.public] = made._times_secret(one)[0].astype(np.int64)
+        noted.polynomials[made.public] = secrets_of(made)
         return made
 
     def sealing(coins: Coins) -> SealingKey:
@@ -223,7 +222,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SecretKey, "generate", paillier)
-        patch.setattr(RlweScheme, "generate", lattice)
+        patch.setattr(FittedRlwe, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(base_transfers, "fresh_secret", secret)
         patch.setattr(base_transfers, "first_point", point)

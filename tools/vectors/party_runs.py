@@ -24,17 +24,22 @@ _ALL = (
 _OF_ROLE = {
     "users": "UPL-001 UPL-002 UPL-003 UPL-004",
     "recsys": (
-        "UPL-006 UPL-007 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 OTE-010 "
-        "OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 "
-        "HST-002 HST-003 HST-004 HST-005 OUT-003"
+        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 "
+        "HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
     ),
     "csp": (
-        "UPL-008 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-009 OTE-010 "
-        "OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 STP-004 "
-        "HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
+        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 "
+        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
     ),
 }
-_LATTICE = "RLW-001 RLW-002 RLW-003 RLW-004 RLW-005 RLW-006 RLW-007 RLW-008 RLW-009 RLW-010"
+_LATTICE = (
+    "RLW-001 RLW-002 RLW-003 RLW-004 RLW-005 RLW-006 RLW-007 RLW-008 RLW-009 RLW-010 RLW-011 "
+    "RLW-012 RLW-014 RLW-015 RLW-016"
+)
+_MANY = "-many"
+"""The end of a name of runs of a kind with many users."""
 
 
 def families() -> list[Family]:
@@ -48,7 +53,7 @@ def families() -> list[Family]:
 
 def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> dict[str, Any]:
     draw = LabelledStream(f"parties/{kind}")
-    table = {**KINDS[kind], "rank": "1", "iterations": str(iterations)}
+    table = {**KINDS[kind.removesuffix(_MANY)], "rank": "1", "iterations": str(iterations)}
     user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
     found = [
         [user, item, draw.one_of(["0.5", "2", "3.5", "5"])]
@@ -116,6 +121,10 @@ def _runs(family: Family) -> None:
         ("inner", (1, 2, 1), singles, "paillier-512-insecure"),
         ("l1", (2, 1, 2), singles, "paillier-512-insecure"),
         ("count", (2, 2, 2), singles, "rlwe-64-insecure"),
+        # in ciphertexts of 64: 33 rows in groups of 16, the last of one row; rows of 33 alone
+        ("count-many", (33, 3, 2), (("recsys",), ("csp",)), "rlwe-64-insecure"),
+        # rows of 65 in two pieces, under four secrets
+        ("no-bias-many", (65, 2, 2), (("recsys",), ("csp",)), "rlwe-64-insecure"),
         ("inertia", (2, 2, 2), singles, "rlwe-64-insecure"),
     ):
         given = _given(kind, *shape, suite)
@@ -205,19 +214,25 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
 )
 _LATER = (
-    ("tables-cut", "garbled-tables", "recsys", "csp", "tables"),
-    ("payload-cut", "transfer-payload", "recsys", "csp", "payload"),
-    ("columns-cut", "transfer-columns", "recsys", "csp", "columns"),
-    ("product-cut", "product-answer", "recsys", "csp", "answer"),
-    ("share-cut", "output-share", "recsys", "csp", "bits"),
-    ("payload-cut", "transfer-payload", "csp", "recsys", "payload"),
-    ("columns-cut", "transfer-columns", "csp", "recsys", "columns"),
-    ("product-cut", "product-answer", "csp", "recsys", "answer"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "cut"),
+    ("payload", "transfer-payload", "recsys", "csp", "payload", "cut"),
+    ("columns", "transfer-columns", "recsys", "csp", "columns", "cut"),
+    ("product", "product-answer", "recsys", "csp", "answer", "cut"),
+    ("share", "output-share", "recsys", "csp", "bits", "cut"),
+    ("payload", "transfer-payload", "csp", "recsys", "payload", "cut"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "cut"),
+    ("product", "product-answer", "csp", "recsys", "answer", "cut"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "more"),
+    ("share", "output-share", "recsys", "csp", "bits", "more"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "more"),
+    ("product", "product-answer", "csp", "recsys", "answer", "more"),
 )
 _UPLOADS = (
     ("extra", "masked", "cut", "encoding"),
     ("extra", "sealed", "zero", "range"),
     ("extra", "sealed", "cut", "encoding"),
+    ("extra", "masked", "more", "encoding"),
+    ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
 )
@@ -265,7 +280,7 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": kind},
         )
-    for slug, name, role, sender, field in _LATER:
+    for slug, name, role, sender, field, value in _LATER:
         names = [found for found, _ in messages[f"{sender}>{role}"]]
         change = {
             "from": sender,
@@ -273,12 +288,12 @@ def _tampered(family: Family) -> None:
             "number": str(names.index(name)),
             "edit": "field",
             "field": field,
-            "value": "cut",
+            "value": value,
         }
         add(
-            f"{role}-{slug}",
+            f"{role}-{slug}-{value}",
             "ERR-003 ERR-007",
-            f"{name}: a byte too few",
+            f"{name}: a byte too {'few' if value == 'cut' else 'many'}",
             role,
             change,
             {"status": "reject", "class": "encoding"},

@@ -367,18 +367,34 @@ def _answers(family: Family) -> None:
         coins = Coins.seeded(f"vectors/paillier/answer-{slug}")
         layout = Layout(rows, blocks, 64)
         slots = Slots.of(BITS, layout)
-        matrices = [[[draw.word() for _ in range(width)] for _ in range(rows)] for width in blocks]
+        shares = [
+            [[[draw.word() for _ in range(width)] for _ in range(rows)] for width in blocks]
+            for _ in ("owner", "peer")
+        ]
+        matrices = [
+            [
+                [(one + other) % (1 << 64) for one, other in zip(*row, strict=True)]
+                for row in zip(*both, strict=True)
+            ]
+            for both in zip(*shares, strict=True)
+        ]
         x = [[draw.word() for _ in range(rows)] for _ in range(max(end for _, end in uses))]
         answer = b""
         kept: list[list[list[int]]] = []
-        for matrix, (first, end) in zip(matrices, uses, strict=True):
-            spans = slots.spans(len(matrix[0]))
+        for owners, peers, (first, end) in zip(*shares, uses, strict=True):
+            spans = slots.spans(len(owners[0]))
             ciphers = [
-                [public.encrypt(slots.pack(row[span]), coins) for span in spans] for row in matrix
+                [
+                    public.encrypt(slots.pack(row[span]), coins)
+                    * (1 + slots.pack(mine[span]) * modulus)
+                    % square
+                    for span in spans
+                ]
+                for row, mine in zip(owners, peers, strict=True)
             ]
             kept.append([])
             for factors in x[first:end]:
-                masks = [draw.below(1 << (slots.width - 1)) for _ in matrix[0]]
+                masks = [draw.below(1 << (slots.width - 1)) for _ in owners[0]]
                 kept[-1].append([-mask % (1 << 64) for mask in masks])
                 for column, span in enumerate(spans):
                     product = 1 + slots.pack(masks[span]) * modulus
@@ -397,7 +413,7 @@ def _answers(family: Family) -> None:
         family.add(
             f"answer-{slug}",
             "ahe.open",
-            "AHE-002 AHE-008 AHE-009 AHE-010",
+            "AHE-002 AHE-008 AHE-009 AHE-010 AHE-013",
             "the owner's shares of a product",
             given,
             seed=draw.label,

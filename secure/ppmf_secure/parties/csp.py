@@ -8,7 +8,7 @@ from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.output import send_output
-from ppmf_secure.protocols.ratings_product import check_session
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import take_seeds
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -23,7 +23,7 @@ def csp(
 
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     """
-    check_session(session, suite)
+    fitted_scheme(session, suite)
     yield Phase("keys", 0, session.half_steps)
     if kept is None:
         shares = yield from take_seeds(session, SealingKey.generate(coins))

@@ -7,7 +7,7 @@ from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.output import receive_output
-from ppmf_secure.protocols.ratings_product import check_session
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import take_uploads
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -23,7 +23,7 @@ def recsys(
 
     kept: what earlier epochs kept, for a later one; no user uploads twice.
     """
-    check_session(session, suite)
+    fitted_scheme(session, suite)
     yield Phase("keys", 0, session.half_steps)
     if kept is None:
         shares = yield from take_uploads(session)

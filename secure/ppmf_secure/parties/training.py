@@ -18,7 +18,11 @@ from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
-from ppmf_secure.protocols.ratings_product import orientations, set_up_products
+from ppmf_secure.protocols.ratings_product import (
+    fitted_scheme,
+    orientations,
+    set_up_products,
+)
 from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage, restore_model, save_model
 from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Steps
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
@@ -101,7 +105,8 @@ def _set_up(
     (PPMF-PRD-001).
     """
     peer = me.peer
-    product_key = suite.products.generate(coins)
+    scheme = fitted_scheme(session, suite)
+    product_key = scheme.generate(coins)
     ours = wire.ServerKey(session.suite, product_key.public)
     yield Send(peer, ours)
     theirs = yield from receive(peer, wire.ServerKey)
@@ -109,7 +114,7 @@ def _set_up(
         raise StateError(
             f"{peer} runs suite {theirs.suite[:40]}, this server {session.suite}: use one suite"
         )
-    peer_products = suite.products.peer(theirs.product_key)
+    peer_products = scheme.peer(theirs.product_key)
     by_user = (ratings.rated, ratings.rating)
     by_item = (ratings.rated.T, ratings.rating.T)
     packing_users, packing_items = orientations(
@@ -117,7 +122,7 @@ def _set_up(
     )
     products = yield from set_up_products(
         me,
-        suite.products,
+        scheme,
         product_key,
         peer_products,
         ((packing_users, by_item), (packing_items, by_user)),

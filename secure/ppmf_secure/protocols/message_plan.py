@@ -20,6 +20,7 @@ from functools import cached_property
 
 from ppmf_secure.driver import Limits
 from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.protocols.half_step import proximal, update_circuit
 from ppmf_secure.protocols.operations import (
     BOTH_WAYS,
@@ -105,14 +106,20 @@ class MessagePlan:
         found = orientations(self.params, self.size.users, self.size.items)
         return {orientation.packing: orientation for orientation in found}
 
+    @cached_property
+    def scheme(self) -> FittedScheme:
+        """The suite's scheme for these shapes. Raises ParametersError if they do not fit it."""
+        shapes = self.orientations.values()
+        return self.suite.products.fit([orientation.layout for orientation in shapes])
+
     def rows(self, side: Side) -> int:
         """The number of rows of a side."""
         return self.size.users if side is Side.USERS else self.size.items
 
     def _set_up(self) -> Iterator[Operation]:
-        yield GiveServerKeys("set-up", self.suite)
+        yield GiveServerKeys("set-up", self.suite, self.scheme)
         for side in SIDES:
-            yield GiveEncryptedRows("set-up", self.suite, self.orientations[side])
+            yield GiveEncryptedRows("set-up", self.scheme, self.orientations[side])
         yield RunBaseTransfers("set-up")
         for side in SIDES if self.done else ():
             yield RestoreWords("set-up", self._word_bits(side))
@@ -133,7 +140,7 @@ class MessagePlan:
                     self.params.row_rank - k,
                     self.params.word_bits,
                 )
-        yield MultiplyRatings("products", self.suite, self.orientations[updated], public)
+        yield MultiplyRatings("products", self.scheme, self.orientations[updated], public)
         if not factor_rule(self.params).made_once:
             yield from self._steps("steps", updated, factor_rule(self.params))
         for inner in range(self.params.inner_steps):

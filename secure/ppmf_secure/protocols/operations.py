@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.bit_products import payload_bytes
-from ppmf_secure.protocols.ratings_product import Orientation, row_batches
+from ppmf_secure.protocols.ratings_product import Orientation, group_batches
 from ppmf_secure.protocols.resumption import NAME_BYTES
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
 from ppmf_secure.protocols.upload import SEALED_BYTES
@@ -137,10 +138,11 @@ class GiveServerKeys(Operation):
     """The servers exchange their public keys."""
 
     suite: CipherSuite
+    scheme: FittedScheme
 
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way."""
-        sizes = (len(self.suite.name), self.suite.products.key_bytes)
+        sizes = (len(self.suite.name), self.scheme.key_bytes)
         for way in BOTH_WAYS:
             yield PlannedMessage(*way, wire.ServerKey, sizes)
 
@@ -149,18 +151,20 @@ class GiveServerKeys(Operation):
 class GiveEncryptedRows(Operation):
     """The servers exchange the encryptions of their shares of the ratings, in one orientation."""
 
-    suite: CipherSuite
+    scheme: FittedScheme
     orientation: Orientation
 
     @property
-    def row_bytes(self) -> int:
-        """The length of one encrypted row."""
-        return self.suite.products.row_bytes(self.orientation.layout)
+    def batches(self) -> list[range]:
+        """The numbers of the groups in each message."""
+        return list(group_batches(self.scheme.group_bytes(self.orientation.layout)))
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """A message for each batch of rows, each way."""
-        for batch in row_batches(self.suite.products, self.orientation.layout):
-            sizes = (len(self.orientation.packing), batch.start, self.row_bytes * len(batch))
+        """A message for each batch of groups of rows, each way."""
+        groups = self.scheme.group_bytes(self.orientation.layout)
+        for batch in self.batches:
+            rows = sum(groups[number] for number in batch)
+            sizes = (len(self.orientation.packing), batch.start, rows)
             for way in BOTH_WAYS:
                 yield PlannedMessage(*way, wire.EncryptedRows, sizes)
 
@@ -254,7 +258,7 @@ class MultiplyRatings(Operation):
     public: whether the fixed side is the public start, so that the product is local.
     """
 
-    suite: CipherSuite
+    scheme: FittedScheme
     orientation: Orientation
     public: bool
 
@@ -262,7 +266,7 @@ class MultiplyRatings(Operation):
         """An answer each way, but none for the public start."""
         layout, uses = self.orientation.layout, self.orientation.uses
         for way in () if self.public else BOTH_WAYS:
-            answer = self.suite.products.answer_bytes(layout, uses)
+            answer = self.scheme.answer_bytes(layout, uses)
             yield PlannedMessage(*way, wire.ProductAnswer, (answer,))
 
 

@@ -3,17 +3,18 @@
 
 For columns Phi and masked ratings M = [W | R], both of them shared,
 
-    Phi M = sum over p of  Phi_p M_p  +  Phi_p M_(1-p).
+    Phi M = sum over p of  Phi_p M.
 
-The first terms are local. For the second, server p multiplies its own Phi_p with the encryption of
-the other server's M_(1-p), which it received once, in the set-up. What hides each from the other is
-said by the scheme of the product (`primitives.encryption`).
+Server p multiplies its own Phi_p with an encryption of the whole M under the other server's key: it
+received that of the other server's share once, in the set-up, and added its own share to it. What
+hides each from the other is said by the scheme of the product (`primitives.encryption`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -22,10 +23,10 @@ from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
     EncryptedRows,
+    FittedScheme,
     Layout,
     OwnerKey,
     PeerKey,
-    ProductScheme,
 )
 from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -57,7 +58,8 @@ class Orientation:
 class RatingsProduct:
     """One server's end of the product, in one orientation.
 
-    own_key: its key pair. own_shares: its shares of W and R. peer_rows: the peer's encrypted ones.
+    own_key: its key pair. own_shares: its shares of W and R. peer_rows: the ratings encrypted under
+        the peer's key.
     """
 
     me: Role
@@ -76,12 +78,9 @@ class RatingsProduct:
         layout, uses = self.orientation.layout, self.orientation.uses
         answer, kept = self.peer_rows.multiply(columns, uses, self.coins)
         yield Send(peer, wire.ProductAnswer(answer))
-        local = self.of_public(columns)
         message = yield from receive(peer, wire.ProductAnswer)
         given = self.own_key.decrypt(message.answer, layout, uses)
-        over_w, over_r = (
-            here + mask + masked for here, mask, masked in zip(local, kept, given, strict=True)
-        )
+        over_w, over_r = (mask + masked for mask, masked in zip(kept, given, strict=True))
         return over_w, over_r
 
     def of_public(self, columns: Words) -> tuple[Words, Words]:
@@ -97,7 +96,7 @@ class RatingsProduct:
 
 def set_up_products(
     me: Role,
-    scheme: ProductScheme,
+    scheme: FittedScheme,
     own_key: OwnerKey,
     peer_key: PeerKey,
     orientations: Sequence[tuple[Orientation, tuple[Words, Words]]],
@@ -112,29 +111,33 @@ def set_up_products(
     products = []
     for orientation, own_shares in orientations:
         layout = orientation.layout
-        size = scheme.row_bytes(layout)
-        encrypted = own_key.encrypt_rows(np.concatenate(own_shares, axis=1), layout, coins)
-        intake = peer_key.intake(layout)
-        for batch in row_batches(scheme, layout):
+        sizes = scheme.group_bytes(layout)
+        matrix = np.concatenate(own_shares, axis=1)
+        encrypted = own_key.encrypt_rows(matrix, layout, coins)
+        intake = peer_key.intake(layout, matrix)
+        for batch in group_batches(sizes):
             rows = b"".join(next(encrypted) for _ in batch)
             yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
             message = yield from receive(peer, wire.EncryptedRows)
             where = f"encrypted rows packing {orientation.packing} from {batch.start}"
             if (message.packing, message.first) != (orientation.packing, batch.start):
                 raise StateError(f"{where} were due, not {message.packing} from {message.first}")
-            check_length(message.rows, size * len(batch), where)
-            intake.add([message.rows[at : at + size] for at in range(0, len(message.rows), size)])
+            ends = list(accumulate((sizes[number] for number in batch), initial=0))
+            check_length(message.rows, ends[-1], where)
+            intake.add([message.rows[start:end] for start, end in pairwise(ends)])
         products.append(
             RatingsProduct(me, orientation, own_key, own_shares, intake.finish(), coins)
         )
     return products
 
 
-def row_batches(scheme: ProductScheme, layout: Layout) -> Iterator[range]:
-    """The numbers of the rows in each message of encrypted rows (PPMF-PRD-003)."""
-    step = max(1, BATCH_BYTES // scheme.row_bytes(layout))
-    for first in range(0, layout.rows, step):
-        yield range(first, min(first + step, layout.rows))
+def group_batches(sizes: Sequence[int]) -> Iterator[range]:
+    """The numbers of the groups in each message of encrypted rows, from the length of each group
+    (PPMF-PRD-003).
+    """
+    step = max(1, BATCH_BYTES // sizes[0])
+    for first in range(0, len(sizes), step):
+        yield range(first, min(first + step, len(sizes)))
 
 
 def column_pairs(params: Parameters) -> list[tuple[int, int]]:
@@ -168,10 +171,10 @@ def orientations(params: Parameters, users: int, items: int) -> tuple[Orientatio
     )
 
 
-def check_session(session: Session, suite: CipherSuite) -> None:
-    """Raise ParametersError if a session of this size does not fit the suite's ciphertexts
-    (PPMF-SES-003).
+def fitted_scheme(session: Session, suite: CipherSuite) -> FittedScheme:
+    """The suite's scheme for the ratings of a session.
+
+    Raises ParametersError if they do not fit the suite's ciphertexts (PPMF-SES-003).
     """
-    sizes = len(session.users), len(session.items)
-    for orientation in orientations(session.parameters, *sizes):
-        suite.products.check(orientation.layout)
+    both = orientations(session.parameters, len(session.users), len(session.items))
+    return suite.products.fit([orientation.layout for orientation in both])

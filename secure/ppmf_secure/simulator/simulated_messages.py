@@ -46,6 +46,7 @@ from ppmf_secure.protocols.operations import (
     PlannedMessage,
     TakeUploads,
 )
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
 from ppmf_secure.protocols.upload import seal_seed
 from ppmf_secure.simulator.leakage import Leakage
@@ -72,7 +73,7 @@ class SimulatedMessages:
         self._epoch = epoch
         self._coins = coins
         # the peer's key, kept to encrypt zeros
-        self._products = leakage.suite.products.generate(coins)
+        self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
         self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
 
     def observe(self, message: wire.Message) -> None:
@@ -96,7 +97,7 @@ class SimulatedMessages:
                 case TakeUploads() if self._me is RECSYS:
                     yield from self._uploads()
                 case GiveEncryptedRows():
-                    yield from self._encrypted_rows(operation, due)
+                    yield from self._encrypted_rows(operation)
                 case _:
                     yield from (self._draw(operation, each) for each in due)
 
@@ -145,15 +146,14 @@ class SimulatedMessages:
 
     # -- from the peer -----------------------------------------------------------------------------
 
-    def _encrypted_rows(self, operation: GiveEncryptedRows, due: list[PlannedMessage]) -> Messages:
+    def _encrypted_rows(self, operation: GiveEncryptedRows) -> Messages:
         """The messages of encrypted rows: encryptions of zeros, batch by batch."""
         layout = operation.orientation.layout
-        zeros = np.zeros((layout.rows, sum(layout.blocks)), dtype=np.uint64)
-        rows = self._products.encrypt_rows(zeros, layout, self._coins)
-        for each in due:
-            _, first, length = each.sizes
-            batch = b"".join(next(rows) for _ in range(length // operation.row_bytes))
-            yield wire.EncryptedRows(operation.orientation.packing, first, batch)
+        zeros = np.zeros(layout.shape, dtype=np.uint64)
+        groups = self._products.encrypt_rows(zeros, layout, self._coins)
+        for batch in operation.batches:
+            rows = b"".join(next(groups) for _ in batch)
+            yield wire.EncryptedRows(operation.orientation.packing, batch.start, rows)
 
     def _points(self, length: int) -> bytes:
         """Uniform points, `length` bytes of them."""
@@ -162,7 +162,7 @@ class SimulatedMessages:
 
     def _answer(self, operation: MultiplyRatings) -> wire.ProductAnswer:
         assert self.own is not None, "a server sends its keys before it multiplies"
-        shape, scheme = operation.orientation, self._leakage.suite.products
+        shape = operation.orientation
         return wire.ProductAnswer(
-            simulated_answer(scheme, self.own, shape.layout, shape.uses, self._coins)
+            simulated_answer(operation.scheme, self.own, shape.layout, shape.uses, self._coins)
         )

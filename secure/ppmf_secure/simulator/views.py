@@ -8,7 +8,7 @@ the ends that record it. A server of several epochs goes on from what it kept in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import (
+    FittedScheme,
     Layout,
     OwnerKey,
     PeerKey,
@@ -247,6 +248,18 @@ class _WatchedScheme(ProductScheme):
         self._scheme = scheme
         self._simulated = simulated
 
+    def fit(self, layouts: Sequence[Layout]) -> FittedScheme:
+        """The scheme for these matrices, watched too."""
+        return _WatchedFit(self._scheme.fit(layouts), self._simulated)
+
+
+class _WatchedFit(FittedScheme):
+    """A fitted scheme that is watched."""
+
+    def __init__(self, scheme: FittedScheme, simulated: SimulatedMessages) -> None:
+        self._scheme = scheme
+        self._simulated = simulated
+
     @property
     def key_bytes(self) -> int:
         """The length in the scheme."""
@@ -261,14 +274,22 @@ class _WatchedScheme(ProductScheme):
         """The peer's view of a key, in the scheme."""
         return self._scheme.peer(public)
 
-    def check(self, layout: Layout) -> None:
-        """Raise ParametersError where the scheme does."""
-        self._scheme.check(layout)
-
-    def row_bytes(self, layout: Layout) -> int:
-        """The length in the scheme."""
-        return self._scheme.row_bytes(layout)
+    def group_bytes(self, layout: Layout) -> list[int]:
+        """The lengths in the scheme."""
+        return self._scheme.group_bytes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The length in the scheme."""
         return self._scheme.answer_bytes(layout, uses)
+
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        """The number in the scheme."""
+        return self._scheme.answer_terms(layout, uses)
+
+    def stored_bytes(self, layout: Layout) -> int:
+        """The number in the scheme."""
+        return self._scheme.stored_bytes(layout)
+
+    def is_compact(self, layout: Layout) -> bool:
+        """Whether it is in the scheme."""
+        return self._scheme.is_compact(layout)

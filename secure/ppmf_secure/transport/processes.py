@@ -25,7 +25,7 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
-from ppmf_secure.protocols.ratings_product import check_session
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
@@ -74,7 +74,7 @@ def train(
     check_scale(ratings, params)
     root = coins_of(coins_label, "session")
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
-    check_session(session, cipher_suite(suite))  # before any process starts
+    fitted_scheme(session, cipher_suite(suite))  # before any process starts
     if checkpoints is not None:
         save_session(checkpoints, session, epoch=0)
     options = RunOptions(transcripts, checkpoints, coins_label)

@@ -277,20 +277,28 @@ def test_masked_bytes_look_uniform(data: str, field_class: FieldClass) -> None:
 @pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-006", "PPMF-RLW-008")
 @pytest.mark.parametrize("data", ["nobody", "everything"])
 def test_lattice_ciphertexts_look_uniform(data: str) -> None:
-    """Seeds by bytes; residues by which 256th of [0, p) they lie in."""
-    seeds, found = b"", {"encrypted-rows": b"", "product-answer": b""}
+    """Residues by which 256th of [0, p) they lie in; of the seeds, which are few, none twice."""
+    seeds: list[bytes] = []
+    found = {"encrypted-rows": b"", "product-answer": b""}
     for coins in ("coins", "c2", "c3"):
         for _, _, message in sent(transcripts("default", LATTICE, data, coins)):
             if isinstance(message, wire.EncryptedRows):
-                columns = 2 * (N_USERS if message.packing == "users" else N_ITEMS)
-                size = 32 + 80 * -(-columns // 3)
-                for at in range(0, len(message.rows), size):
-                    seeds += message.rows[at : at + 32]
-                    row = message.rows[at + 32 : at + size]
-                    found[message.name] += cells(row, lattice_by_hand.PRIMES)
+                rows, width = N_ITEMS, N_USERS
+                if message.packing == "items":
+                    rows, width = width, rows
+                shape = lattice_by_hand.Shape(64, rows, width, 1, (range(1), range(1)))
+                at = 0
+                for group in range(message.first, shape.groups):
+                    stop = at + 32 + 80 * -(-2 * shape.width * len(shape.rows_of(group)) // 3)
+                    seeds.append(message.rows[at : at + 32])
+                    packed = message.rows[at + 32 : stop]
+                    found[message.name] += cells(packed, lattice_by_hand.PRIMES)
+                    at = stop
+                assert at == len(message.rows)
             elif isinstance(message, wire.ProductAnswer):
                 found[message.name] += cells(message.answer, lattice_by_hand.KEPT)
-    for value in (seeds, *found.values()):
+    assert len(set(seeds)) == len(seeds)
+    for value in found.values():
         assert not bytes_deviate(value)
 
 

@@ -16,12 +16,10 @@ from ppmf_secure.protocols.ratings_product import (
     BATCH_BYTES,
     Orientation,
     RatingsProduct,
-    orientations,
     set_up_products,
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
-from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
 from tests.support.ideal import ideal_suite
@@ -35,13 +33,14 @@ def _set_up_both(
     chosen: ProductScheme, orientation: Orientation, shares: list[tuple[Words, Words]], label: str
 ) -> list[RatingsProduct]:
     coins = [Coins.seeded(f"{label}/{me}") for me in NAMES]
-    keys = [chosen.generate(c) for c in coins]
+    scheme = chosen.fit([orientation.layout])
+    keys = [scheme.generate(c) for c in coins]
     programs: list[Program[list[RatingsProduct]]] = [
         set_up_products(
             NAMES[p],
-            chosen,
+            scheme,
             keys[p],
-            chosen.peer(keys[1 - p].public),
+            scheme.peer(keys[1 - p].public),
             [(orientation, shares[p])],
             coins[p],
         )
@@ -56,7 +55,7 @@ def _set_up_both(
     rows=st.integers(1, 4),
     width=st.integers(1, 5),
     columns=st.integers(1, 4),
-    name=st.sampled_from(["ideal", "paillier-512-insecure"]),
+    name=st.sampled_from(["ideal", "paillier-512-insecure", "rlwe-64-insecure"]),
     label=st.text("rs", max_size=4),
 )
 def test_the_servers_shares_add_up_to_the_product(
@@ -96,8 +95,8 @@ def test_large_matrices_go_in_several_messages() -> None:
 
 @pytest.mark.req("PPMF-PRD-003", "PPMF-ERR-003")
 def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
-    chosen = ideal_suite().products
     orientation = Orientation(Side.USERS, Layout(1, (1, 1), 1), (slice(0, 1), slice(0, 1)))
+    chosen = ideal_suite().products.fit([orientation.layout])
     zero = np.zeros((1, 1), dtype=np.uint64)
 
     def waiting() -> Program[list[RatingsProduct]]:
@@ -119,6 +118,13 @@ def test_rows_that_are_short_or_out_of_turn_are_refused() -> None:
 @pytest.mark.req("PPMF-PRD-003")
 def test_rows_longer_than_a_batch_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings_product, "BATCH_BYTES", 1)
-    (users_packed, _) = orientations(Parameters(rank=1, iterations=4), 2, 3)
-    batches = list(ratings_product.row_batches(ideal_suite().products, users_packed.layout))
-    assert batches == [range(0, 1), range(1, 2), range(2, 3)]
+    assert list(ratings_product.group_batches([8, 8, 8])) == [range(0, 1), range(1, 2), range(2, 3)]
+
+
+@pytest.mark.req("PPMF-PRD-003")
+def test_as_many_groups_in_a_message_as_the_first_allows() -> None:
+    """The last group may be shorter; what it leaves is not used."""
+    size = BATCH_BYTES // 3
+    batches = list(ratings_product.group_batches([size, size, size, size, 9]))
+    assert batches == [range(0, 3), range(3, 5)]
+    assert list(ratings_product.group_batches([9])) == [range(0, 1)]

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one operation asked of homomorphic encryption: an integer matrix times encrypted rows.
 
-The owner Q of a key publishes Enc_Q(M), row by row, where M is *its own share* of the masked
-ratings. The peer P holds an integer matrix X, its share of the other side's columns. It computes
-Enc_Q(X M), adds a fresh encryption of a random mask rho, and sends that. Q decrypts
+M is a matrix of which both servers have shares, M = M_P + M_Q mod 2^64: the ratings. The owner Q of
+a key publishes Enc_Q(M_Q), in groups of rows. The peer P adds its own share to what it received,
+once, and so holds Enc_Q(M). It has an integer matrix X, its share of the other side's columns,
+computes Enc_Q(X M), adds a fresh encryption of a random mask rho, and sends that. Q decrypts
 (X M + rho) mod 2^64, which is its share; P keeps -rho mod 2^64, the other share (PPMF-AHE-002).
-Q knows M, its key and the randomness of Enc_Q(M). X must stay hidden from Q, and M from P.
-(Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
+Q knows M_Q, its key and the randomness of Enc_Q(M_Q). X and M_P must stay hidden from Q, and M_Q
+from P. (Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
 
 The columns of M come in blocks. In [W | R] these are the two blocks of which items were rated, and
 of the ratings. Not every row of X is wanted against every block.
+
+A `ProductScheme` is what a cipher suite names; `fit` makes it a `FittedScheme`, which knows the
+matrices of one session and all that follows from their sizes. What else depends on the scheme, such
+as a simulated answer or an audit, dispatches on the class of the fitted scheme.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from dataclasses import dataclass
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
+from ppmf_spec.errors import ParametersError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,18 @@ class Layout:
     blocks: tuple[int, ...]
     outputs: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the matrix, all blocks joined."""
+        return self.rows, sum(self.blocks)
+
+    def check(self) -> None:
+        """Raise ParametersError on a layout without rows or outputs."""
+        if self.rows < 1 or self.outputs < 1 or min(self.blocks, default=0) < 0:
+            raise ParametersError(
+                f"matrix layout: {self.rows} rows, {self.outputs} outputs: both at least 1"
+            )
+
 
 Uses = Sequence[slice]
 """For each block its use: the contiguous rows of X that are wanted against it, perhaps none."""
@@ -51,7 +69,7 @@ class OwnerKey(ABC):
 
     @abstractmethod
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
-        """The rows of a matrix (layout.rows, sum(layout.blocks)), each in `row_bytes` bytes."""
+        """Q's share, of the layout's shape, in groups of rows, each of `group_bytes` bytes."""
 
     @abstractmethod
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
@@ -62,7 +80,7 @@ class OwnerKey(ABC):
 
 
 class EncryptedRows(ABC):
-    """Enc_Q(M), as the peer P holds it: checked, and ready to be multiplied."""
+    """Enc_Q(M), as the peer P holds it: checked, P's share added, and ready to be multiplied."""
 
     @abstractmethod
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
@@ -70,11 +88,11 @@ class EncryptedRows(ABC):
 
 
 class RowIntake(ABC):
-    """The intake of Q's rows, which checks and stores each as it comes; none is held twice."""
+    """The intake of Q's rows: each group is checked and stored as it comes; none is held twice."""
 
     @abstractmethod
-    def add(self, rows: Sequence[bytes]) -> None:
-        """Take in the next rows. EncodingError or RangeError name the first bad one."""
+    def add(self, groups: Sequence[bytes]) -> None:
+        """Take in the next groups. EncodingError or RangeError name the first bad one."""
 
     @abstractmethod
     def finish(self) -> EncryptedRows:
@@ -85,25 +103,21 @@ class PeerKey(ABC):
     """Q's public key, as the peer P holds it."""
 
     @abstractmethod
-    def intake(self, layout: Layout) -> RowIntake:
-        """The intake for the rows of one encrypted matrix."""
+    def intake(self, layout: Layout, own: Words) -> RowIntake:
+        """The intake for the rows of one encrypted matrix.
 
-    def rows(self, encrypted: Sequence[bytes], layout: Layout) -> EncryptedRows:
-        """The encrypted matrix from all of Q's rows at once; raises as `RowIntake` does."""
-        intake = self.intake(layout)
-        intake.add(encrypted)
+        own: P's share of it, of the layout's shape, which is added (PPMF-AHE-013).
+        """
+
+    def rows(self, groups: Sequence[bytes], layout: Layout, own: Words) -> EncryptedRows:
+        """The encrypted matrix from all of Q's groups at once; raises as `RowIntake` does."""
+        intake = self.intake(layout, own)
+        intake.add(groups)
         return intake.finish()
 
 
-class ProductScheme(ABC):
-    """A scheme for the product; a cipher suite names one, such as `paillier-3072` or `rlwe-8192`.
-
-    name: that of its cipher suite.
-    secure: whether its keys are long enough for use; False for those of tests and trials.
-    """
-
-    name: str
-    secure: bool
+class FittedScheme(ABC):
+    """A scheme for the product, fitted to the matrices of one session. All is public."""
 
     @property
     @abstractmethod
@@ -119,16 +133,42 @@ class ProductScheme(ABC):
         """The peer's view of a public key. Raises EncodingError or RangeError if it is none."""
 
     @abstractmethod
-    def check(self, layout: Layout) -> None:
-        """Raise ParametersError if a matrix of that shape does not fit the ciphertexts."""
-
-    @abstractmethod
-    def row_bytes(self, layout: Layout) -> int:
-        """The length of one encrypted row, a function of public sizes alone."""
+    def group_bytes(self, layout: Layout) -> list[int]:
+        """The length of each group of encrypted rows; all but the last are alike."""
 
     @abstractmethod
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
-        """The length of one answer, a function of public sizes alone."""
+        """The length of one answer."""
+
+    @abstractmethod
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        """How many products of two numbers are added up in one answer: the work of making it."""
+
+    @abstractmethod
+    def stored_bytes(self, layout: Layout) -> int:
+        """The bytes that the peer needs for an encrypted matrix."""
+
+    def is_compact(self, layout: Layout) -> bool:
+        """Whether the peer keeps a matrix in less room than is fastest."""
+        return False
+
+
+class ProductScheme(ABC):
+    """A scheme for the product; a cipher suite names one, such as `paillier-3072` or `rlwe-8192`.
+
+    name: that of its cipher suite.
+    secure: whether its keys are long enough for use; False for those of tests and trials.
+    """
+
+    name: str
+    secure: bool
+
+    @abstractmethod
+    def fit(self, layouts: Sequence[Layout]) -> FittedScheme:
+        """The scheme for the matrices of one session, which share a key.
+
+        Raises ParametersError if a matrix of such a shape does not fit the ciphertexts.
+        """
 
 
 def length(use: slice) -> int:

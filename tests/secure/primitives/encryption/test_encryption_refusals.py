@@ -109,7 +109,7 @@ def test_an_array_that_is_not_contiguous_is_refused() -> None:
         (
             lambda: Slots.of(512, Layout(1, (1,), 1 << 343)),
             ParametersError,
-            "Paillier modulus: 512 bits hold no slot of 513 bits",
+            "Paillier modulus: 512 bits hold no slot of 514 bits",
         ),
     ],
 )
@@ -124,14 +124,20 @@ def test_wrong_shapes_of_a_product_are_refused(
     suite: paillier.PaillierScheme | rlwe.RlweScheme,
 ) -> None:
     layout, coins = Layout(3, (3, 1), 12), Coins.seeded("shapes")
-    owner = suite.generate(coins)
+    scheme = suite.fit([layout])
+    owner = scheme.generate(coins)
     for shape in ((3, 3), (2, 4), (4, 3)):
         rows = owner.encrypt_rows(zeros(*shape), layout, coins)
         message = refusal_of(partial(next, rows), ValueError)
         assert message == "the matrix has not the layout's shape"
-    taken = suite.peer(owner.public).rows(
-        list(owner.encrypt_rows(zeros(3, 4), layout, coins)), layout
+    taken = scheme.peer(owner.public).rows(
+        list(owner.encrypt_rows(zeros(3, 4), layout, coins)), layout, zeros(3, 4)
     )
+    for shape in ((3, 3), (2, 4), (4, 3)):
+        message = refusal_of(
+            partial(scheme.peer(owner.public).intake, layout, zeros(*shape)), ValueError
+        )
+        assert message == "the peer's share has not the layout's shape"
     uses = [slice(0, 2), slice(0, 0)]
     for x in (zeros(2, 4), zeros(3), zeros(2, 3, 1)):
         message = refusal_of(partial(taken.multiply, x, uses, coins), ValueError)
@@ -139,7 +145,7 @@ def test_wrong_shapes_of_a_product_are_refused(
     message = refusal_of(lambda: taken.multiply(zeros(1, 3), uses, coins), ValueError)
     assert message == "X has not all the rows wanted"
     answer, (first, second) = taken.multiply(zeros(2, 3), uses, coins)
-    assert len(answer) == suite.answer_bytes(layout, uses)
+    assert len(answer) == scheme.answer_bytes(layout, uses)
     assert (first.shape, second.shape) == ((2, 3), (0, 1))
 
 
@@ -171,8 +177,8 @@ def test_layouts_without_rows_outputs_or_columns_are_refused(layout: Layout) -> 
     for call in (
         partial(Slots.of, 512, layout),
         partial(Budget.of, STANDARD, layout),
-        partial(PAILLIER.check, layout),
-        partial(SMALL.check, layout),
+        partial(PAILLIER.fit, [layout]),
+        partial(SMALL.fit, [layout]),
     ):
         assert refusal_of(call, ParametersError) == (
             f"matrix layout: {layout.rows} rows, {layout.outputs} outputs: both at least 1"
@@ -182,55 +188,60 @@ def test_layouts_without_rows_outputs_or_columns_are_refused(layout: Layout) -> 
 def test_a_suite_checks_what_fits_its_own_ciphertexts() -> None:
     fits, neither = Layout(3, (3, 0, 1), 12), Layout(3, (3,), 1 << 400)
     for suite in (PAILLIER, SMALL):
-        suite.check(fits)
+        suite.fit([fits, fits])
         with pytest.raises(ParametersError):
-            suite.check(neither)
+            suite.fit([fits, neither])
     of_3072_bits = Layout(3, (3,), 1 << 360)
-    paillier.paillier_scheme("paillier-3072").check(of_3072_bits)
+    paillier.paillier_scheme("paillier-3072").fit([of_3072_bits])
     with pytest.raises(ParametersError):
-        PAILLIER.check(of_3072_bits)
+        PAILLIER.fit([of_3072_bits])
 
 
 @pytest.mark.req("PPMF-RLW-007")
 def test_a_layout_beyond_the_budget_of_a_lattice_is_refused() -> None:
     message = refusal_of(lambda: Budget.of(STANDARD, Layout(4, (20, 10), 1 << 39)), ParametersError)
     assert message == (
-        "lattice of degree 8192: 4 rows and 549755813888 outputs make noise of 2^69.4 and a flood "
+        "lattice of degree 8192: 4 rows and 549755813888 outputs make noise of 2^69.5 and a flood "
         "of 2^149, over q / 2^65 = 2^148.3"
     )
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-RLW-013")
 def test_bad_rows_and_answers_of_a_lattice_are_refused() -> None:
-    layout, matrix = Layout(9, (3, 2), 18), zeros(9, 5)
-    rows = list(owner_of(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad")))
-    peer = SMALL.peer(owner_of(SMALL).public)
+    layout, matrix = Layout(9, (20, 2), 18), zeros(9, 22)
+    scheme, owner = SMALL.fit([layout]), owner_of(SMALL, layout)
+    groups = list(owner.encrypt_rows(matrix, layout, Coins.seeded("bad")))
+    peer = scheme.peer(owner.public)
     for found, error, message in [
-        (rows[:8], EncodingError, "encrypted matrix: 8 rows instead of 9"),
-        ([*rows, rows[0]], EncodingError, "encrypted matrix: more than 9 rows"),
-        ([*rows[:8], b""], EncodingError, "encrypted row 8: 0 bytes where 192 are due"),
-        ([*rows[:3], b"", *rows[4:]], EncodingError, "encrypted row 3: 0 bytes where 192 are due"),
+        (groups[:4], EncodingError, "encrypted matrix: 4 groups instead of 5"),
+        ([*groups, groups[0]], EncodingError, "encrypted matrix: more than 5 groups"),
+        ([*groups[:4], b""], EncodingError, "encrypted group 4: 0 bytes where 672 are due"),
         (
-            [*rows[:8], rows[8][:32] + b"\xff" * 160],
+            [*groups[:3], b"", groups[4]],
+            EncodingError,
+            "encrypted group 3: 0 bytes where 1232 are due",
+        ),
+        (
+            [*groups[:4], groups[4][:32] + b"\xff" * 640],
             RangeError,
-            "encrypted row 8: a residue is outside [0, 2642239)",
+            "encrypted group 4: a residue is outside [0, 2641921)",
         ),
     ]:
-        assert refusal_of(partial(peer.rows, found, layout), error) == message
+        assert refusal_of(partial(peer.rows, found, layout, matrix), error) == message
     uses = [slice(0, 1), slice(1, 2)]
     answer, _ = take_in(SMALL, matrix, layout).multiply(zeros(2, 9), uses, Coins.seeded("bad"))
     for bad, error, message in [
         (answer[1:], EncodingError, f"{len(answer) - 1} bytes where {len(answer)} are due"),
-        (b"\xff" * len(answer), RangeError, "a residue is outside [0, 2642239)"),
+        (b"\xff" * len(answer), RangeError, "a residue is outside [0, 2641921)"),
     ]:
-        said = refusal_of(partial(owner_of(SMALL).decrypt, bad, layout, uses), error)
+        said = refusal_of(partial(owner.decrypt, bad, layout, uses), error)
         assert said == f"homomorphic answer: {message}"
-    public = owner_of(SMALL).public
+    public = owner.public
     for key, error, message in [
-        (public[1:], EncodingError, "1791 bytes where 1792 are due"),
-        (public[:32] + b"\xff" * 1760, RangeError, "a residue is outside [0, 2642239)"),
+        (public[1:], EncodingError, "3551 bytes where 3552 are due"),
+        (public[:32] + b"\xff" * 3520, RangeError, "a residue is outside [0, 2641921)"),
     ]:
-        said = refusal_of(partial(SMALL.peer, key), error)
+        said = refusal_of(partial(scheme.peer, key), error)
         assert said == f"lattice public key: {message}"
 
 
@@ -242,10 +253,10 @@ def test_bad_rows_and_answers_of_paillier_are_refused() -> None:
     peer = PAILLIER.peer(owner.public)
     for found, message in [
         (rows[:2], "encrypted matrix: 2 rows instead of 3"),
-        ([*rows, rows[0]], "encrypted matrix: 4 rows instead of 3"),
+        ([*rows, rows[0]], "encrypted matrix: more than 3 rows"),
         ([*rows[:2], b""], "encrypted row 2: 0 bytes instead of 384"),
     ]:
-        assert refusal_of(partial(peer.rows, found, layout), EncodingError) == message
+        assert refusal_of(partial(peer.rows, found, layout, matrix), EncodingError) == message
     uses = [slice(0, 1), slice(0, 0)]
     message = refusal_of(lambda: owner.decrypt(b"", layout, uses), EncodingError)
     assert message == "homomorphic answer: 0 bytes instead of 256"

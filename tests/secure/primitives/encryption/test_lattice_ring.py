@@ -13,8 +13,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, TOY, Lattice
+from ppmf_secure.primitives.encryption.lattice.params import (
+    EXACT,
+    LARGE_PRIMES,
+    STANDARD,
+    TOY,
+    Lattice,
+)
 from ppmf_secure.primitives.encryption.lattice.ring import (
+    BandTransform,
+    GroupMatrix,
     NegacyclicProduct,
     ResidueMatrix,
     Scratch,
@@ -103,6 +111,15 @@ def test_folded_products(one: NDArray[np.int32], other: NDArray[np.int8]) -> Non
     assert product[0].tolist() == _schoolbook(one.tolist(), other.tolist())
 
 
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 64])
+def test_the_first_coefficients_of_a_product(count: int) -> None:
+    coins, negacyclic = Coins.seeded("some"), NegacyclicProduct(64)
+    one = negacyclic.transform((coins.words((20, 64)) % np.uint64(PRIME)).astype(np.int32))
+    other = negacyclic.transform(coins.bits((64,)))
+    whole = negacyclic.product(one, other)
+    assert np.array_equal(negacyclic.product(one, other, count), whole[:, :count])
+
+
 def test_folded_products_of_more_rows_than_fit_at_once() -> None:
     coins, degree = Coins.seeded("rows"), 8
     rows = (coins.words((53, degree)) % np.uint64(2 * PRIME + 1)).astype(np.int32) - PRIME
@@ -156,12 +173,12 @@ def _products(
     """X times the stored matrix, modulo each prime."""
     rows, columns = stored.shape[1:]
     matrix = ResidueMatrix(lattice, rows, columns, compact=compact)
-    for first in range(0, rows, 300):
-        matrix.put(slice(first, first + 300), stored[:, first : first + 300])
     found = []
     for index in range(len(lattice.primes)):
+        for first in range(0, rows, 300):
+            matrix.put(index, slice(first, first + 300), stored[index, first : first + 300])
         out = np.empty((len(x), columns))
-        matrix.times(x, index, out, Scratch())
+        matrix.times(x, index, slice(0, rows), out, Scratch())
         found.append(out)
     return found
 
@@ -189,20 +206,79 @@ def test_matrix_products_by_prime(
 @pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("rows", [300, 5120, 5121, 10_300])
 def test_the_longest_sums_of_the_largest_residues(rows: int, compact: bool) -> None:
-    """One more than fits, and three matrix products; more columns than a block has.
-
-    And 300 rows: of a compact matrix 256 are joined at once, then the rest.
-    """
+    """Rows and columns that are more than are multiplied at once, and sums that must be reduced."""
     lattice = replace(STANDARD, primes=STANDARD.primes[:2], kept=1)
-    stored = np.full((2, rows, 515), HALF, dtype=np.int32)
+    stored = np.full((2, rows, 1027), HALF, dtype=np.int32)
     stored[:, :, -1] = -HALF
     x = np.full((2, rows), HALF + 3.0)
     x[1] *= -1
     total = rows * HALF * (HALF + 3)
     for index, product in enumerate(_products(lattice, x, stored, compact=compact)):
-        for value, sign in ((product[0, 0], 1), (product[1, 514], 1), (product[0, 514], -1)):
+        for value, sign in ((product[0, 0], 1), (product[1, -1], 1), (product[0, -1], -1)):
             assert (int(value) - sign * total) % lattice.primes[index] == 0
-        assert (product[:, :514] == product[:, :1]).all()
+        assert (product[:, :-1] == product[:, :1]).all()
+        assert np.abs(product).max() < EXACT - STANDARD.degree * PRIME
+
+
+def test_some_rows_of_a_matrix() -> None:
+    lattice = replace(TOY, primes=TOY.primes[:2], kept=1)
+    stored = np.arange(40, dtype=np.int32).reshape(20, 2)
+    matrix = ResidueMatrix(lattice, 20, 2, compact=False)
+    matrix.put(1, slice(0, 20), stored)
+    x, out = np.ones((1, 11)), np.empty((1, 2))
+    matrix.times(x, 1, slice(3, 14), out, Scratch())
+    assert out.tolist() == [[float(value) for value in stored[3:14].sum(axis=0)]]
+
+
+@pytest.mark.req("PPMF-RLW-015")
+@pytest.mark.parametrize("size", [1, 2, 16, 128])
+def test_the_values_of_a_polynomial_in_y(size: int) -> None:
+    """At the odd powers of a root of order 2g, in whatever order; and back."""
+    for prime in LARGE_PRIMES:
+        transform = BandTransform.of(prime, size)
+        root = next(r for r in transform.forward[:, 1 % size].astype(int).tolist())
+        points = [pow(root, 2 * k + 1, prime) for k in range(size)] if size > 1 else [prime - 1]
+        assert all(pow(point, size, prime) == prime - 1 for point in points)
+        assert len(set(points)) == size
+        expected = [[pow(point, b, prime) for b in range(size)] for point in points]
+        assert ((transform.forward - expected) % prime == 0).all()
+        one = transform.inverse @ transform.forward
+        assert (reduce(one, prime) == np.eye(size)).all()
+        inverses = np.array([[pow(v, -1, prime) for v in row] for row in expected], float)
+        assert ((transform.reverse.T - inverses) % prime == 0).all()
+        for table in (transform.forward, transform.inverse, transform.reverse):
+            assert np.abs(table).max() <= (prime - 1) // 2
+
+
+def test_bands_that_a_prime_does_not_allow() -> None:
+    with pytest.raises(ValueError, match="no root of order 512 modulo 2641153"):
+        BandTransform.of(2641153, 256)
+
+
+@pytest.mark.req("PPMF-RLW-008")
+@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize(("rows", "size"), [(5, 1), (10, 1), (3, 2), (40, 2), (7, 16), (64, 64)])
+def test_groups_times_packed_rows(rows: int, size: int, compact: bool) -> None:
+    """Against products of polynomials of N coefficients: p_c has x in steps of N / g."""
+    coins, degree, groups = Coins.seeded("groups"), TOY.degree, -(-rows // size)
+    lattice = replace(TOY, primes=TOY.primes[:2], kept=1)
+    drawn = (coins.words((groups, degree)) % np.uint64(PRIME)).astype(np.int32) - HALF
+    x = ((coins.words((3, rows)) % np.uint64(PRIME)).astype(np.int32) - HALF).astype(float)
+    matrix = GroupMatrix(lattice, groups, size, compact=compact)
+    matrix.put(slice(0, groups - 1), np.stack([drawn[:-1]] * 2))
+    matrix.put(slice(groups - 1, groups), np.stack([drawn[-1:]] * 2))
+    for index, prime in enumerate(lattice.primes):
+        out = np.empty((3, degree))
+        matrix.times(x, index, out, Scratch())
+        for row, found in zip(x.astype(int).tolist(), out.astype(int).tolist(), strict=True):
+            expected = [0] * degree
+            for group in range(groups):
+                factor = [0] * degree
+                for band, value in enumerate(row[group * size : (group + 1) * size]):
+                    factor[-band * (degree // size) % degree] = -value if band else value
+                product = _schoolbook(factor, drawn[group].tolist())
+                expected = [one + other for one, other in zip(expected, product, strict=True)]
+            assert all((a - b) % prime == 0 for a, b in zip(found, expected, strict=True))
 
 
 def test_scratch_is_kept() -> None:

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, Uses
+from ppmf_secure.primitives.encryption.interface import Layout, PeerKey, Uses
 from ppmf_secure.primitives.encryption.lattice import layout as layout_module
 from ppmf_secure.primitives.encryption.lattice import owner as owner_module
 from ppmf_secure.primitives.encryption.lattice import peer as peer_module
@@ -25,12 +25,14 @@ from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_sc
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from tests.support.chi_square import deviates
-from tests.support.lattice_schemes import FULL, SMALL, owner_of, secret_of, take_in
+from tests.support.lattice_schemes import FULL, SMALL, owner_of, secrets_of, take_in
 
 Words = NDArray[np.uint64]
 NINE_KEPT = RlweScheme(replace(TOY, kept=9))
 """Drops one prime alone, so that the noise of a product stays visible in an answer."""
 LAST = 2**64 - 1
+OWN = np.zeros((9, 22), dtype=np.uint64)
+"""A peer's share that adds nothing."""
 
 words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
 
@@ -38,8 +40,8 @@ words = st.integers(0, LAST) | st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST])
 def _check(chosen: RlweScheme, x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     """Shares of both sides add up to X M mod 2^64 in every block, for the rows wanted."""
     answer, p_shares = take_in(chosen, matrix, layout).multiply(x, uses, Coins.seeded("answer"))
-    assert len(answer) == chosen.answer_bytes(layout, uses)
-    q_shares = owner_of(chosen).decrypt(answer, layout, uses)
+    assert len(answer) == chosen.fit([layout]).answer_bytes(layout, uses)
+    q_shares = owner_of(chosen, layout).decrypt(answer, layout, uses)
     offsets = np.cumsum((0, *layout.blocks))
     for block, use in enumerate(uses):
         wanted = x[use] @ matrix[:, offsets[block] : offsets[block + 1]]
@@ -50,9 +52,9 @@ def _check(chosen: RlweScheme, x: Words, matrix: Words, layout: Layout, uses: Us
 
 @st.composite
 def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
-    """Sums of up to three matrix products of 8 terms; rows of up to four ciphertexts of 64."""
-    rows, wanted = draw(st.integers(1, 20)), draw(st.integers(0, 5))
-    widths = st.integers(0, 5) | st.sampled_from([31, 32, 33, 63, 64, 65, 100])
+    """Sums of up to three matrix products of 8 terms; groups of 1 to 64 rows; up to two pieces."""
+    rows, wanted = draw(st.integers(1, 20) | st.just(70)), draw(st.integers(0, 5))
+    widths = st.integers(0, 9) | st.sampled_from([16, 17, 31, 32, 33, 63, 64, 65, 100])
     blocks = tuple(draw(st.lists(widths, min_size=1, max_size=3)))
     uses = []
     for _ in blocks:
@@ -80,37 +82,71 @@ def test_extreme_values_everywhere(x_value: int, m_value: int) -> None:
     _check(FULL, x, matrix, Layout(64, (20, 20), 1 << 22), [slice(0, 2), slice(1, 2)])
 
 
-@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-011")
-def test_rows_of_several_full_size_ciphertexts() -> None:
-    """The second ciphertext has columns of both blocks, the last one is short."""
+@pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-011", "PPMF-RLW-015")
+def test_rows_of_several_full_size_pieces() -> None:
+    """Two pieces of each block, under four secrets, with one c1 for a row of X."""
     coins = Coins.seeded("several")
     matrix, x = coins.words((3, 2 * 8300)), coins.words((4, 3))
     layout = Layout(3, (8300, 8300), 1 << 22)
+    scheme = FULL.fit([layout])
+    assert scheme.key_bytes == 32 + 4 * 8 * 10 * -(-8192 // 3)
     _check(FULL, x, matrix, layout, [slice(0, 4), slice(0, 1)])
-    # of the first, nothing is wanted here: it is not sent
-    sizes = [FULL.answer_bytes(layout, [slice(0, n), slice(0, 1)]) for n in (0, 1)]
-    residues = [2 * 8192 + 8300, 3 * 8192 + 2 * 8300]
+    # rows that W does not want have a c1 for R alone
+    sizes = [scheme.answer_bytes(layout, [slice(0, n), slice(0, 3)]) for n in (0, 1, 4)]
+    residues = [3 * 8192 + 3 * 8300, 3 * 8192 + 4 * 8300, 4 * 8192 + 7 * 8300]
     assert sizes == [4 * 8 * -(-count // 3) for count in residues]
     _check(FULL, x, matrix, layout, [slice(0, 0), slice(1, 2)])
+
+
+@pytest.mark.req("PPMF-RLW-004")
+def test_one_key_serves_matrices_of_all_widths() -> None:
+    """Of one piece, whose rows are packed, and of two: the key has the secrets of the larger."""
+    coins = Coins.seeded("both")
+    layouts = [Layout(5, (10, 10), 1 << 10), Layout(3, (100, 100), 1 << 10)]
+    scheme, own = SMALL.fit(layouts), Coins.seeded("own")
+    owner = scheme.generate(coins)
+    assert len(owner.public) == scheme.key_bytes == 32 + 4 * 8 * 10 * 22
+    assert [scheme.context.packing(layout).size for layout in layouts] == [4, 1]
+    for layout in layouts:
+        matrix, mine = coins.words(layout.shape), own.words(layout.shape)
+        x, uses = coins.words((2, layout.rows)), [slice(0, 2), slice(1, 2)]
+        groups = list(owner.encrypt_rows(matrix - mine, layout, coins))
+        taken = scheme.peer(owner.public).rows(groups, layout, mine)
+        answer, p_shares = taken.multiply(x, uses, coins)
+        q_shares = owner.decrypt(answer, layout, uses)
+        for use, one, other, part in zip(
+            uses, p_shares, q_shares, np.split(matrix, 2, axis=1), strict=True
+        ):
+            assert np.array_equal(one + other, x[use] @ part)
 
 
 def test_large_matrices_are_stored_in_three_bytes_a_residue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Three hundred rows of 40 columns a block: each has a ciphertext, and 80 numbers of c0."""
     coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
     matrix, x = coins.words((300, 80)), coins.words((3, 300))
-    for large, width in ((300 * 208 * 40, 4), (300 * 208 * 40 - 1, 2)):
+    for large, width, size in ((300 * 144 * 40, 4, 4), (300 * 144 * 40 - 1, 2, 3)):
         monkeypatch.setattr(layout_module, "LARGE_BYTES", large)
-        rows = take_in(SMALL, matrix, layout)
+        rows, scheme = take_in(SMALL, matrix, layout), SMALL.fit([layout])
         assert isinstance(rows, peer_module.RlweRows)
-        for stored in (*rows._first, *rows._second.values()):
-            assert stored._blocks[0].low.itemsize == width
+        for stored in (rows._first._values, *rows._second):
+            assert stored._low.itemsize == width
+        assert scheme.is_compact(layout) == (size == 3)
+        assert scheme.stored_bytes(layout) == 300 * 144 * 10 * size
         _check(SMALL, x, matrix, layout, [slice(0, 3), slice(1, 2)])
 
 
+def test_the_terms_of_an_answer() -> None:
+    """Ten groups of two rows: those of c1 and of c0, modulo ten primes."""
+    layout = Layout(19, (20, 20), 1)
+    terms = SMALL.fit([layout]).answer_terms(layout, [slice(1, 3), slice(0, 2)])
+    assert terms == 10 * (3 * 64 * 10 + 4 * 20 * 19)
+
+
 def test_many_rows_are_multiplied_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    coins, layout = Coins.seeded("groups"), Layout(3, (40, 40, 5), 1 << 10)
-    matrix, x = coins.words((3, 85)), coins.words((9, 3))
+    coins, layout = Coins.seeded("groups"), Layout(7, (20, 20, 5), 1 << 10)
+    matrix, x = coins.words((7, 45)), coins.words((9, 7))
     uses = [slice(0, 8), slice(3, 5), slice(7, 9)]
     monkeypatch.setattr(peer_module, "_ANSWERS_AT_ONCE", 3)
     _check(SMALL, x, matrix, layout, uses)
@@ -122,7 +158,7 @@ def test_a_matrix_of_no_columns_and_uses_of_no_rows() -> None:
     _check(SMALL, x, matrix, Layout(3, (0, 0), 1), [slice(0, 2)] * 2)
     layout = Layout(3, (2,), 1)
     _check(SMALL, x, np.ones((3, 2), dtype=np.uint64), layout, [slice(1, 1)])
-    assert SMALL.answer_bytes(layout, [slice(1, 1)]) == 0
+    assert SMALL.fit([layout]).answer_bytes(layout, [slice(1, 1)]) == 0
 
 
 @pytest.mark.req("PPMF-RLW-011")
@@ -132,19 +168,22 @@ def test_lengths_at_the_size_of_movielens() -> None:
     rows = answers = 0
     for count, packed in ((1682, 943), (943, 1682)):
         layout = Layout(count, (packed, packed), 20 * 86 * 2625)
-        rows += 2 * count * FULL.row_bytes(layout)
-        answers += 2 * FULL.answer_bytes(layout, uses)
-    assert (rows, answers) == (338_731_840, 31_379_968)
+        scheme = FULL.fit([layout])
+        rows += 2 * sum(scheme.group_bytes(layout))
+        answers += 2 * scheme.answer_bytes(layout, uses)
+    assert (rows, answers) == (338_449_728, 31_379_968)
 
 
 def _errors(
     chosen: RlweScheme, answer: bytes, layout: Layout, uses: Sequence[slice], shares: list[Words]
 ) -> list[Fraction]:
-    """The errors of all phases of one-ciphertext answers, in units of q' / q, by big integers."""
+    """The errors of all phases of an answer whose use 0 has all rows of X, in units of q' / q, by
+    big integers.
+    """
     lattice = chosen.lattice
     primes, kept = lattice.kept_primes, lattice.kept_modulus
-    secret, degree = secret_of(chosen), lattice.degree
-    many = max(use.stop for use in uses)
+    secrets, degree = secrets_of(owner_of(chosen, layout)), lattice.degree
+    many = uses[0].stop
     counts = [share.size for share in shares]
     count = many * degree + sum(counts)
     residues = read_residues([answer], count, primes, ["answer"])[:, 0].tolist()
@@ -153,22 +192,20 @@ def _errors(
         sum(int(r) * b for r, b in zip(column, basis, strict=True)) % kept
         for column in zip(*residues, strict=True)
     ]
-    errors, at, start = [], many * degree, 0
-    for share, use in zip(shares, uses, strict=True):
+    errors, at = [], many * degree
+    for share, use, secret in zip(shares, uses, secrets.tolist(), strict=True):
         for number, row in enumerate(range(use.start, use.stop)):
             first = values[row * degree : (row + 1) * degree]
-            for column in range(share.shape[1]):
-                place = start + column
+            for place in range(share.shape[1]):
                 product = sum(
                     first[k] * (secret[place - k] if k <= place else -secret[place - k + degree])
                     for k in range(degree)
                 )
                 phase = values[at] + product
-                error = Fraction(phase) - Fraction(kept * int(share[number, column]), 2**64)
+                error = Fraction(phase) - Fraction(kept * int(share[number, place]), 2**64)
                 error -= kept * round(error / kept)
                 errors.append(error * lattice.modulus / kept)
                 at += 1
-        start += share.shape[1]
     return errors
 
 
@@ -179,7 +216,7 @@ def _answer_errors(chosen: RlweScheme, layout: Layout, label: str) -> list[Fract
     x = np.full((10, layout.rows), 2**63, dtype=np.uint64)
     uses = [slice(0, 10), slice(0, 4)]
     answer, _ = take_in(chosen, matrix, layout).multiply(x, uses, coins)
-    shares = owner_of(chosen).decrypt(answer, layout, uses)
+    shares = owner_of(chosen, layout).decrypt(answer, layout, uses)
     return _errors(chosen, answer, layout, uses, shares)
 
 
@@ -251,7 +288,8 @@ def test_suites_by_name() -> None:
     assert [each.secure for each in again] == [True, False]
     assert [each.lattice for each in again] == [STANDARD, TOY]
     layout = Layout(3, (60, 10), 1)
-    assert [each.row_bytes(layout) for each in again] == [32 + 80 * 24] * 2
+    sizes = [each.fit([layout]).group_bytes(layout) for each in again]
+    assert sizes == [[32 + 80 * 70], [32 + 80 * 24] * 3]
     for unknown in ("rlwe-64", "rlwe", "paillier-3072", ""):
         with pytest.raises(ParametersError, match="rlwe-8192"):
             rlwe_scheme(unknown)
@@ -261,73 +299,84 @@ def test_suites_by_name() -> None:
 def test_layouts_out_of_budget_are_refused() -> None:
     for layout in (Layout(0, (1,), 1), Layout(60_000, (1,), 1 << 25)):
         with pytest.raises(ParametersError):
-            FULL.row_bytes(layout)
-        with pytest.raises(ParametersError):
-            FULL.answer_bytes(layout, [slice(0, 1)])
-        with pytest.raises(ParametersError):
-            owner_of(FULL).decrypt(b"", layout, [slice(0, 1)])
+            FULL.fit([layout])
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_keys_are_named() -> None:
-    public = owner_of(SMALL).public
-    with pytest.raises(EncodingError, match="lattice public key: 1792 bytes where 218512 are due"):
-        FULL.peer(public)
-    with pytest.raises(RangeError, match=r"lattice public key: a residue is outside \[0, 2642239"):
-        SMALL.peer(public[:32] + b"\xff" * 8 + public[40:])
-
-
-def _rows_and_layout() -> tuple[list[bytes], Layout]:
     layout = Layout(9, (3, 2), 18)
-    matrix = Coins.seeded("bad rows").words((9, 5))
-    return list(owner_of(SMALL).encrypt_rows(matrix, layout, Coins.seeded("bad rows"))), layout
+    public = owner_of(SMALL, layout).public
+    with pytest.raises(EncodingError, match="lattice public key: 3552 bytes where 436992 are due"):
+        FULL.fit([layout]).peer(public)
+    with pytest.raises(RangeError, match=r"lattice public key: a residue is outside \[0, 2641921"):
+        SMALL.fit([layout]).peer(public[:32] + b"\xff" * 8 + public[40:])
+
+
+def _groups_and_layout() -> tuple[list[bytes], Layout]:
+    """Of nine rows in groups of two; the fifth group has one row."""
+    layout = Layout(9, (20, 2), 18)
+    matrix, coins = Coins.seeded("bad rows").words(layout.shape), Coins.seeded("bad rows")
+    return list(owner_of(SMALL, layout).encrypt_rows(matrix, layout, coins)), layout
+
+
+def _peer(layout: Layout) -> PeerKey:
+    return SMALL.fit([layout]).peer(owner_of(SMALL, layout).public)
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
-def test_bad_rows_are_named() -> None:
-    rows, layout = _rows_and_layout()
-    peer = SMALL.peer(owner_of(SMALL).public)
-    with pytest.raises(EncodingError, match="8 rows instead of 9"):
-        peer.rows(rows[:8], layout)
-    with pytest.raises(EncodingError, match="encrypted row 8: 191 bytes where 192 are due"):
-        peer.rows([*rows[:8], rows[8][1:]], layout)
-    bad = rows[8][:-8] + b"\xff" * 8
-    with pytest.raises(RangeError, match=r"encrypted row 8: a residue is outside \[0, 2642137\)"):
-        peer.rows([*rows[:8], bad], layout)
+def test_bad_groups_are_named() -> None:
+    groups, layout = _groups_and_layout()
+    peer = _peer(layout)
+    with pytest.raises(EncodingError, match="4 groups instead of 5"):
+        peer.rows(groups[:4], layout, OWN)
+    with pytest.raises(EncodingError, match="encrypted group 3: 1231 bytes where 1232 are due"):
+        peer.rows([*groups[:3], groups[3][1:], groups[4]], layout, OWN)
+    with pytest.raises(EncodingError, match="encrypted group 4: 1232 bytes where 672 are due"):
+        peer.rows([*groups[:4], groups[3]], layout, OWN)
+    bad = groups[4][:-8] + b"\xff" * 8
+    with pytest.raises(RangeError, match=r"encrypted group 4: a residue is outside \[0, 2624513\)"):
+        peer.rows([*groups[:4], bad], layout, OWN)
+    intake = peer.intake(layout, OWN)
+    for group in groups[:4]:
+        intake.add([group])
+    with pytest.raises(EncodingError, match="more than 5 groups"):
+        intake.add([groups[4], groups[4]])
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_answers_are_named() -> None:
-    rows, layout = _rows_and_layout()
-    uses = [slice(0, 1), slice(1, 2)]
+    groups, layout = _groups_and_layout()
+    uses, owner = [slice(0, 1), slice(1, 2)], owner_of(SMALL, layout)
     x = np.ones((2, 9), dtype=np.uint64)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = _peer(layout).rows(groups, layout, OWN)
     answer, _ = taken.multiply(x, uses, Coins.seeded("bad answers"))
     length = len(answer)
     with pytest.raises(EncodingError, match=f"homomorphic answer: {length - 1} bytes where"):
-        owner_of(SMALL).decrypt(answer[:-1], layout, uses)
+        owner.decrypt(answer[:-1], layout, uses)
     with pytest.raises(RangeError, match="homomorphic answer: a residue is outside"):
-        owner_of(SMALL).decrypt(b"\xff" * 8 + answer[8:], layout, uses)
+        owner.decrypt(b"\xff" * 8 + answer[8:], layout, uses)
 
 
 def test_an_answer_under_another_key_gives_no_product() -> None:
     """Nothing marks the key of a ciphertext: it decrypts to noise."""
-    rows, layout = _rows_and_layout()
+    groups, layout = _groups_and_layout()
     uses = [slice(0, 1), slice(0, 0)]
     x = np.ones((1, 9), dtype=np.uint64)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = _peer(layout).rows(groups, layout, OWN)
     answer, _ = taken.multiply(x, uses, Coins.seeded("wrong key"))
-    right = owner_of(SMALL).decrypt(answer, layout, uses)[0]
+    right = owner_of(SMALL, layout).decrypt(answer, layout, uses)[0]
     for label in ("A", "B", "C"):
-        assert not (owner_of(SMALL, label).decrypt(answer, layout, uses)[0] == right).any()
+        other = owner_of(SMALL, layout, label)
+        assert not (other.decrypt(answer, layout, uses)[0] == right).any()
 
 
 def test_wrong_shapes_raise_value_errors() -> None:
-    rows, layout = _rows_and_layout()
-    encrypted = owner_of(SMALL).encrypt_rows(np.zeros((9, 4), np.uint64), layout, Coins.seeded(""))
+    groups, layout = _groups_and_layout()
+    zeros = np.zeros((9, 21), dtype=np.uint64)
+    encrypted = owner_of(SMALL, layout).encrypt_rows(zeros, layout, Coins.seeded(""))
     with pytest.raises(ValueError, match="shape"):
         next(encrypted)
-    taken = SMALL.peer(owner_of(SMALL).public).rows(rows, layout)
+    taken = _peer(layout).rows(groups, layout, OWN)
     uses = [slice(0, 2), slice(0, 0)]
     for shape in ((2, 10), (1, 9)):
         with pytest.raises(ValueError, match="X has not"):

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The places of a row's columns in its ciphertexts, and of what an answer holds.
+"""The places of rows and columns in ciphertexts, and of numbers in an answer.
 
-The blocks of a row, one after the other, fill the coefficients of as many ciphertexts, called
-*pieces*, as they need. An answer holds, for each piece, c1 as a whole for every row of X that is
-wanted against any of its blocks, and of c0 the wanted coefficients alone.
+Several short rows share a ciphertext: a *group* of g rows. Its N coefficients fall into g *bands*
+of N / g, and row b of the group stands at the beginning of band b. With y = X^(N/g), which has
+y^g = -1, row b is multiplied by y^b. So band 0 of y^(-b) times the group is row b, and the sum of
+x_j times row j is band 0 of the sum over groups c of p_c(y) times group c, where
+
+    p_c(y) = sum over b of x_(c g + b) y^(-b).
+
+A block that is longer than N is cut into *pieces* of N columns; then g is 1. The pieces of all
+blocks lie in ciphertexts with one common c1, under secrets of their own: piece i of block k is
+under secret number i B + k, with B blocks.
 
 `LatticeContext` holds a lattice with its tables, and tells the lengths of what is sent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,164 +30,216 @@ from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, uniform
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, words_for
 
+LARGEST_GROUP = 128
+"""The most rows in a ciphertext: every prime is 1 modulo twice this number (PPMF-RLW-001)."""
+
 LARGE_BYTES = 1 << 30
 """A matrix that takes more at four bytes for each residue is kept compactly, at three."""
 
-ROWS_AT_ONCE = 8
-"""Rows encrypted or taken in together, so that their polynomials stay in the cache."""
+GROUPS_AT_ONCE = 8
+"""Groups encrypted or taken in together, so that their polynomials stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """The columns of one block that lie in one piece.
 
-    columns: which columns of the block. coefficients: which coefficients of the piece.
+    columns: which columns of the block. place: the same columns among those of all blocks.
+    secret: the number of the secret that they are encrypted under.
     """
 
     block: int
     columns: slice
-    coefficients: slice
+    place: slice
+    secret: int
 
     @property
     def width(self) -> int:
         """The number of columns."""
-        return int(self.columns.stop - self.columns.start)
+        return length(self.columns)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One ciphertext of a row.
+class Packing:
+    """How the rows of a matrix lie in ciphertexts (PPMF-RLW-015).
 
-    columns: which columns of the matrix. segments: the same columns, by block.
+    size: the rows of a group, g.
     """
 
-    columns: slice
-    segments: tuple[Segment, ...]
+    degree: int
+    rows: int
+    blocks: tuple[int, ...]
+    size: int
+
+    @classmethod
+    def of(cls, degree: int, layout: Layout) -> Packing:
+        """The packing of a matrix, a function of public sizes alone."""
+        width, size = max((1, *layout.blocks)), 1
+        while 2 * size <= LARGEST_GROUP and 2 * size * width <= degree:
+            size *= 2
+        return cls(degree, layout.rows, layout.blocks, size)
 
     @property
-    def used(self) -> int:
-        """The number of coefficients in use, which are the first."""
-        return int(self.columns.stop - self.columns.start)
+    def band(self) -> int:
+        """The number of coefficients of a band."""
+        return self.degree // self.size
+
+    @property
+    def groups(self) -> int:
+        """The number of groups."""
+        return -(-self.rows // self.size)
+
+    @property
+    def columns(self) -> int:
+        """The number of columns of all blocks."""
+        return sum(self.blocks)
+
+    @property
+    def secrets(self) -> int:
+        """The number of secrets that the matrix needs (PPMF-RLW-004)."""
+        return len(self.blocks) * -(-max((1, *self.blocks)) // self.degree)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments, block after block and piece after piece."""
+        found, before = [], 0
+        for block, width in enumerate(self.blocks):
+            for piece, first in enumerate(range(0, width, self.degree)):
+                last = min(first + self.degree, width)
+                place = slice(before + first, before + last)
+                secret = piece * len(self.blocks) + block
+                found.append(Segment(block, slice(first, last), place, secret))
+            before += width
+        return found
+
+    def rows_of(self, groups: slice) -> slice:
+        """The rows of some groups; the last group may have fewer than the others."""
+        return slice(groups.start * self.size, min(groups.stop * self.size, self.rows))
+
+    def batches(self, at_once: int = GROUPS_AT_ONCE) -> Iterator[slice]:
+        """All groups, a few at a time; those of a batch have equally many rows."""
+        full = self.rows // self.size
+        for first in range(0, full, at_once):
+            yield slice(first, min(first + at_once, full))
+        if full < self.groups:
+            yield slice(full, self.groups)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPart:
-    """The part of an answer that belongs to one segment.
+    """The numbers of c0 in an answer that belong to one block.
 
     use: the rows of X that are wanted against it.
-    place: the number of the first of these among the rows of X of the whole piece.
+    place: the number of the first of these among the rows of X of the whole answer.
+    width: the number of columns of the block.
     """
 
-    segment: Segment
+    block: int
     use: slice
     place: int
+    width: int
 
     @property
     def shape(self) -> tuple[int, int]:
         """The number of rows and of columns."""
-        return length(self.use), self.segment.width
+        return length(self.use), self.width
+
+    @property
+    def rows(self) -> slice:
+        """Its rows of X, counted among those of the whole answer."""
+        return slice(self.place, self.place + length(self.use))
 
     def within(self, group: slice) -> slice:
-        """The rows of this part, counted from 0, that are in a group of the piece's rows."""
+        """The rows of this part, counted from 0, that are in a range of the answer's rows."""
         ends = (min(max(0, at - self.place), length(self.use)) for at in (group.start, group.stop))
         return slice(*ends)
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerPiece:
-    """The part of an answer that belongs to one piece: c1 for `rows` of X, and c0 by parts.
+class AnswerShape:
+    """The content of an answer: c1 for `rows` of X, and c0 by parts (PPMF-RLW-008, -011)."""
 
-    piece: the number of the piece.
-    """
-
-    piece: int
+    degree: int
     rows: NDArray[np.intp]
     parts: tuple[AnswerPart, ...]
 
+    @classmethod
+    def of(cls, degree: int, layout: Layout, uses: Uses) -> AnswerShape:
+        """The content for these uses; blocks of which nothing is wanted have no part."""
+        wanted = [
+            (block, use, width)
+            for block, (use, width) in enumerate(zip(uses, layout.blocks, strict=True))
+            if length(use)
+        ]
+        rows = np.array(
+            sorted({row for _, use, _ in wanted for row in range(use.start, use.stop)}),
+            dtype=np.intp,
+        )
+        parts = tuple(
+            AnswerPart(block, use, int(np.searchsorted(rows, use.start)), width)
+            for block, use, width in wanted
+        )
+        return cls(degree, rows, parts)
+
+    @property
+    def counts(self) -> list[int]:
+        """The numbers of residues, for each prime: of c1, then of each part."""
+        return [len(self.rows) * self.degree, *(int(np.prod(part.shape)) for part in self.parts)]
+
+    def split(self, numbers: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        """The views of c1 (primes, rows N) and of each part in all numbers of an answer."""
+        return np.split(numbers, np.cumsum(self.counts)[:-1], axis=1)
+
 
 class LatticeContext:
-    """A lattice with all that is computed from it once: its transforms and its rounding."""
+    """A lattice with all that is computed from it once, for the matrices of one session.
 
-    def __init__(self, lattice: Lattice) -> None:
+    secrets: the number of secrets of a key.
+    """
+
+    def __init__(self, lattice: Lattice, layouts: Sequence[Layout]) -> None:
         self.lattice = lattice
         self.negacyclic = NegacyclicProduct(lattice.degree)
         self.rounding = Rounding(lattice)
+        self.secrets = max((self.packing(layout).secrets for layout in layouts), default=0)
 
-    def pieces(self, layout: Layout) -> list[Piece]:
-        """The pieces of a row. Raises ParametersError if the layout is out of the budget."""
+    def packing(self, layout: Layout) -> Packing:
+        """The packing of a matrix. Raises ParametersError if the layout is out of the budget."""
         Budget.of(self.lattice, layout)
-        return pieces(layout, self.lattice.degree)
+        return Packing.of(self.lattice.degree, layout)
 
     def public_bytes(self) -> int:
         """The length of a public key."""
-        return self._seeded_bytes(self.lattice.degree)
+        return SEED_BYTES + self.secrets * self.residue_bytes(self.lattice.degree)
 
-    def row_bytes(self, layout: Layout) -> int:
-        """The length of an encrypted row."""
-        return self._seeded_bytes(sum(piece.used for piece in self.pieces(layout)))
+    def group_bytes(self, packing: Packing, groups: slice) -> int:
+        """The length of each group of encrypted rows, in a batch of equally many rows."""
+        rows = length(packing.rows_of(groups)) // length(groups)
+        return SEED_BYTES + self.residue_bytes(rows * packing.columns)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The length of an answer."""
-        count = residues(answer_pieces(self.pieces(layout), uses), self.lattice.degree)
+        count = sum(AnswerShape.of(self.lattice.degree, layout, uses).counts)
         return WORD_BYTES * self.lattice.kept * words_for(count)
 
-    def expand(self, seeds: list[bytes], count: int) -> NDArray[np.int32]:
-        """The uniform c1 (primes, rows, count, N) of rows of `count` ciphertexts, from their seeds
-        (PPMF-RLW-002).
-        """
+    def expand(self, seeds: Sequence[bytes]) -> NDArray[np.int32]:
+        """The uniform polynomials (primes, seeds, N) that some seeds stand for (PPMF-RLW-002)."""
         primes, degree = self.lattice.primes, self.lattice.degree
-        out = np.empty((len(primes), len(seeds), count * degree), dtype=np.int32)
+        out = np.empty((len(primes), len(seeds), degree), dtype=np.int32)
         for row, seed in enumerate(seeds):
             uniform(seed, primes, out[:, row])
-        return out.reshape(len(primes), len(seeds), count, degree)
+        return out
 
-    def _seeded_bytes(self, count: int) -> int:
-        return SEED_BYTES + WORD_BYTES * len(self.lattice.primes) * words_for(count)
+    def residue_bytes(self, count: int) -> int:
+        """The length of the packed residues of some numbers, modulo all primes."""
+        return WORD_BYTES * len(self.lattice.primes) * words_for(count)
 
 
-def kept_compact(lattice: Lattice, layout: Layout) -> bool:
+def stored_residues(packing: Packing) -> int:
+    """The residues that the peer keeps of a matrix, for each prime: all c1, and c0 in use."""
+    return packing.groups * packing.degree + packing.rows * packing.columns
+
+
+def is_compact(lattice: Lattice, packing: Packing) -> bool:
     """Whether the peer keeps such a matrix compactly, since it would take more than LARGE_BYTES."""
-    columns = sum(layout.blocks)
-    stored = -(-columns // lattice.degree) * lattice.degree + columns
-    return stored * layout.rows * len(lattice.primes) * 4 > LARGE_BYTES
-
-
-def pieces(layout: Layout, degree: int) -> list[Piece]:
-    """The pieces of a row; there is none for a matrix of no columns (PPMF-RLW-006)."""
-    ends = np.cumsum((0, *layout.blocks)).tolist()
-    found = []
-    for start in range(0, ends[-1], degree):
-        stop = min(start + degree, ends[-1])
-        segments = []
-        for block, (first, last) in enumerate(pairwise(ends)):
-            low, high = max(first, start), min(last, stop)
-            if low < high:
-                columns, here = slice(low - first, high - first), slice(low - start, high - start)
-                segments.append(Segment(block, columns, here))
-        found.append(Piece(slice(start, stop), tuple(segments)))
-    return found
-
-
-def answer_pieces(found: list[Piece], uses: Uses) -> list[AnswerPiece]:
-    """The content of an answer, piece by piece. Pieces of which nothing is wanted are left out
-    (PPMF-RLW-008, -011).
-    """
-    answer = []
-    for number, piece in enumerate(found):
-        segments = [segment for segment in piece.segments if length(uses[segment.block])]
-        if segments:
-            ranges = [range(uses[s.block].start, uses[s.block].stop) for s in segments]
-            rows = np.array(sorted(set().union(*ranges)), dtype=np.intp)
-            parts = tuple(
-                AnswerPart(s, uses[s.block], int(np.searchsorted(rows, span.start)))
-                for s, span in zip(segments, ranges, strict=True)
-            )
-            answer.append(AnswerPiece(number, rows, parts))
-    return answer
-
-
-def residues(answer: list[AnswerPiece], degree: int) -> int:
-    """The number of residues that an answer holds, for each prime."""
-    return sum(
-        len(each.rows) * degree + sum(prod(part.shape) for part in each.parts) for each in answer
-    )
+    return stored_residues(packing) * len(lattice.primes) * 4 > LARGE_BYTES

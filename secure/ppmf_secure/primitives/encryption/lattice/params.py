@@ -5,14 +5,15 @@ The budget bounds noise and flood so that every answer hides X and decrypts exac
 Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^64, and a message m is encoded as
 round(q m / 2^64). With x a row of X, lifted to [-2^63, 2^63), Q decrypts
 
-    sum over j of x_j (round(q M_j / 2^64) + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
+    sum over j of x_j (m_j + m'_j + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
 
-which is q v / 2^64 + err for v = (x M + rho) mod 2^64, since q times an integer vanishes mod q.
-Here |e_j| <= 21, a rounding errs by at most 1/2, and a public-key encryption of zero is
-e u + e1 + e2 s with ternary u and s, so at most 21 (2 N + 1) in each coefficient. Without the
-flood, err and its distance from round(q v / 2^64), which is one more rounding, are within
+where m_j and m'_j are the encodings of both servers' shares of M_j. It is q v / 2^64 + err for
+v = (x M + rho) mod 2^64, since q times an integer vanishes mod q. Here |e_j| <= 21, each of the two
+roundings errs by at most 1/2, and a public-key encryption of zero is e u + e1 + e2 s with ternary u
+and s, so at most 21 (2 N + 1) in each coefficient. Without the flood, err and its distance from
+round(q v / 2^64), which is one more rounding, are within
 
-    Nb = 2^63 rows (21 + 1/2) + 21 (2 N + 1) + 1.
+    Nb = 2^63 rows (21 + 1) + 21 (2 N + 1) + 1.
 
 - *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
   by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in statistical distance. So
@@ -36,8 +37,8 @@ against classical attacks,
   November 2018), table 1.
 
 Neither table was at hand: 218 is quoted from libraries that enforce it, 214 from the output of the
-authors' script (github.com/gong-cr/FHE-Security-Guidelines). Here log2 q = 213.34, rounded up: an
-eleventh prime, which makes it 234.7, would break both. The centred binomial errors, which are sums
+authors' script (github.com/gong-cr/FHE-Security-Guidelines). Here log2 q = 213.29, rounded up: an
+eleventh prime, which makes it 234.6, would break both. The centred binomial errors, which are sums
 of 21 differences of two bits, have deviation sqrt(21 / 2) = 3.24. That q is a product of primes,
 and of which, matters to the arithmetic only.
 """
@@ -70,18 +71,19 @@ SMALLEST_PRIME = 1 << 20
 """The least prime of a lattice, next to which REDUCE_SLACK hardly counts."""
 
 LARGE_PRIMES = (
-    2642239,
-    2642231,
-    2642203,
-    2642201,
-    2642179,
-    2642173,
-    2642149,
-    2642147,
-    2642141,
-    2642137,
+    2641921,
+    2641153,
+    2639873,
+    2638849,
+    2636033,
+    2634241,
+    2633473,
+    2626817,
+    2626049,
+    2624513,
 )
-"""The ten largest primes with p^3 < 2^64, so that three residues fill a word (PPMF-RLW-001).
+"""The ten largest primes that are 1 modulo 256, so that there are roots for the bands of `layout`,
+with p^3 < 2^64, so that three residues fill a word (PPMF-RLW-001).
 
 With one more, q would be too large for N = 8192: see *Security*.
 """
@@ -119,9 +121,11 @@ class Lattice:
 
     @property
     def _largest_sum(self) -> int:
-        """The largest sum of `terms` products of residues, a negacyclic product, and an error."""
+        """The largest sum of `terms` products of residues, a residue, a negacyclic product, and an
+        error.
+        """
         half = (max(self.primes) - 1) // 2 + REDUCE_SLACK
-        return self.terms * half * half + self.degree * max(self.primes) + ERROR_BOUND
+        return self.terms * half * half + half + self.degree * max(self.primes) + ERROR_BOUND
 
     @property
     def modulus(self) -> int:
@@ -162,13 +166,10 @@ class Budget:
 
         Raises ParametersError on a layout without rows or outputs, and if a decryption could fail.
         """
-        if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
-            raise ParametersError(
-                f"matrix layout: {layout.rows} rows, {layout.outputs} outputs: both at least 1"
-            )
+        layout.check()
         degree, q, kept = lattice.degree, lattice.modulus, lattice.kept_modulus
         noise = (
-            (2 * ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 2))
+            (ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 1))
             + ERROR_BOUND * (2 * degree + 1)
             + 1
         )

@@ -23,11 +23,17 @@ N = 8192. `Lattice` checks that it is below 1/4, so that rounding gives the prod
 
 *ResidueMatrix.times*: A sum of `terms` products of two residues is below 2^53, so a float64 matrix
 product is exact in whatever order it is added up, fused or not.
+
+*BandTransform*: With g bands (see `layout`) a polynomial is one in y = X^(N/g) whose coefficients
+are polynomials of N / g coefficients, and y^g = -1. Its values at the g odd powers of a root psi of
+order 2g modulo p say all of it; a product with a polynomial in y alone is taken value by value. The
+transforms are sums of at most 128 products of residues, so they are exact too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -45,11 +51,9 @@ _REDUCED_AT_ONCE = 1 << 16
 _TRANSFORMED_AT_ONCE = 16
 """Polynomials transformed back at once: 1 MB of them at N = 8192."""
 
-_BLOCK_COLUMNS = 512
-"""Columns stored and multiplied at once: 8 MB as float64 with 2,000 rows."""
-
-_ROWS_JOINED_AT_ONCE = 256
-"""Rows put together at once from their two parts, so that they fit the cache."""
+_ROWS_AT_ONCE = 256
+_COLUMNS_AT_ONCE = 1024
+"""Rows and columns of a matrix multiplied at once: 2 MB as float64, so that they fit the cache."""
 
 
 def reduce(values: Residues, prime: int) -> Residues:
@@ -98,15 +102,20 @@ class NegacyclicProduct:
         folded *= self._twist
         return np.fft.fft(folded)
 
-    def product(self, one: Spectrum, other: Spectrum) -> Residues:
-        """The products (rows, N) of `one` (rows, N/2) with `other`, in integers, not reduced."""
-        values = np.empty((len(one), 2 * self._half))
+    def product(self, one: Spectrum, other: Spectrum, count: int | None = None) -> Residues:
+        """The products (rows, N) of `one` (rows, N/2) with `other`, in integers, not reduced.
+
+        count: how many coefficients of each are wanted, the first; all if it is not given.
+        """
+        wanted = 2 * self._half if count is None else count
+        low, high = min(wanted, self._half), max(0, wanted - self._half)
+        values = np.empty((len(one), wanted))
         for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
             part = slice(first, first + _TRANSFORMED_AT_ONCE)
-            folded = np.fft.ifft(one[part] * other)
-            folded *= self._untwist
-            np.rint(folded.real, out=values[part, : self._half])
-            np.rint(folded.imag, out=values[part, self._half :])
+            folded = np.fft.ifft(one[part] * other)[:, :low]
+            folded *= self._untwist[:low]
+            np.rint(folded.real, out=values[part, :low])
+            np.rint(folded.imag[:, :high], out=values[part, self._half :])
         return values
 
 
@@ -133,89 +142,159 @@ class Scratch:
         return self._kept[purpose][:size]
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Some columns of a matrix: residues (primes, rows, columns).
-
-    A residue is `low`, or high 2^16 + low where the matrix is compact.
-    """
-
-    columns: slice
-    low: NDArray[np.int32] | NDArray[np.uint16]
-    high: NDArray[np.int8] | None
-
-    @classmethod
-    def empty(cls, shape: tuple[int, int], columns: slice, *, compact: bool) -> _Block:
-        """A block of that shape, (primes, rows), for some columns."""
-        full = (*shape, columns.stop - columns.start)
-        if compact:
-            return cls(columns, np.empty(full, np.uint16), np.empty(full, np.int8))
-        return cls(columns, np.empty(full, np.int32), None)
-
-    def put(self, rows: slice, values: NDArray[np.int32]) -> None:
-        """Store some rows of these columns."""
-        if self.high is None:
-            self.low[:, rows] = values
-        else:
-            self.low[:, rows] = values & 0xFFFF
-            self.high[:, rows] = values >> 16
-
-    def floats(self, index: int, rows: slice, scratch: Scratch) -> Residues:
-        """Some rows modulo prime number `index`, in a scratch array."""
-        low = self.low[index, rows]
-        values = scratch.take("factor", low.shape)
-        if self.high is None:
-            np.copyto(values, low)
-            return values
-        high = self.high[index, rows]
-        joined = scratch.take_integers("joined", (_ROWS_JOINED_AT_ONCE, low.shape[1]))
-        for first in range(0, len(low), _ROWS_JOINED_AT_ONCE):
-            part = slice(first, min(first + _ROWS_JOINED_AT_ONCE, len(low)))
-            whole = joined[: part.stop - first]
-            np.copyto(whole, high[part])
-            np.left_shift(whole, 16, out=whole)
-            np.bitwise_or(whole, low[part], out=whole)
-            np.copyto(values[part], whole)
-        return values
-
-
 class ResidueMatrix:
     """An integer matrix (rows, columns) modulo each prime of a lattice, ready to be multiplied.
 
-    It is kept in contiguous blocks of 512 columns for each prime. A residue takes four bytes or, in
-    a `compact` matrix, three, which makes products a tenth slower. Residues are float64 only while
-    they are multiplied.
+    A residue takes four bytes or, in a `compact` matrix, three, high 2^16 + low, which makes
+    products a tenth slower. Residues are float64 only while they are multiplied.
     """
 
     def __init__(self, lattice: Lattice, rows: int, columns: int, *, compact: bool) -> None:
         self._lattice = lattice
-        self._rows = rows
-        shape = len(lattice.primes), rows
-        self._blocks = [
-            _Block.empty(shape, slice(at, min(at + _BLOCK_COLUMNS, columns)), compact=compact)
-            for at in range(0, columns, _BLOCK_COLUMNS)
-        ]
+        self._shape = rows, columns
+        full = len(lattice.primes), rows, columns
+        self._low: NDArray[np.int32] | NDArray[np.uint16] = (
+            np.empty(full, np.uint16) if compact else np.empty(full, np.int32)
+        )
+        self._high = np.empty(full, np.int8) if compact else None
 
-    def put(self, rows: slice, values: NDArray[np.int32]) -> None:
-        """Store some rows: residues (primes, rows, columns) in [-(p - 1) / 2, (p - 1) / 2]."""
-        for block in self._blocks:
-            block.put(rows, values[:, :, block.columns])
+    def put(self, index: int, rows: slice, values: Residues | NDArray[np.int32]) -> None:
+        """Store some rows of residues in [-(p - 1) / 2 - 3, (p - 1) / 2 + 3], for one prime."""
+        whole = values.astype(np.int32, copy=False)
+        if self._high is None:
+            self._low[index, rows] = whole
+        else:
+            self._low[index, rows] = whole & 0xFFFF
+            self._high[index, rows] = whole >> 16
+
+    def times(self, x: Residues, index: int, rows: slice, out: Residues, scratch: Scratch) -> None:
+        """Write x (r, n) times n rows of the matrix to out (r, columns), for one prime.
+
+        The sums are not reduced; with a negacyclic product added to them they stay below 2^53.
+        """
+        columns = self._shape[1]
+        for first in range(0, columns, _COLUMNS_AT_ONCE):
+            part = slice(first, min(first + _COLUMNS_AT_ONCE, columns))
+            out[:, part] = self._sum(x, index, rows, part, scratch)
+
+    def _sum(
+        self, x: Residues, index: int, rows: slice, columns: slice, scratch: Scratch
+    ) -> Residues:
+        """The product for some columns. Parts of more than `terms` terms together are reduced."""
+        prime, most = self._lattice.primes[index], self._lattice.terms
+        shape = len(x), columns.stop - columns.start
+        total, more = scratch.take("total", shape), scratch.take("more", shape)
+        total[...] = 0
+        terms, step = 0, min(_ROWS_AT_ONCE, most)
+        for first in range(rows.start, rows.stop, step):
+            last = min(first + step, rows.stop)
+            terms += last - first
+            if terms > most:
+                # what is reduced counts as one term, and `Lattice` leaves room for that
+                reduce(total, prime)
+                terms = last - first
+            factor = self._floats(index, slice(first, last), columns, scratch)
+            np.matmul(x[:, first - rows.start : last - rows.start], factor, out=more)
+            total += more
+        return total
+
+    def _floats(self, index: int, rows: slice, columns: slice, scratch: Scratch) -> Residues:
+        """Some rows and columns for one prime, in a scratch array."""
+        low = self._low[index, rows, columns]
+        values = scratch.take("factor", low.shape)
+        if self._high is None:
+            np.copyto(values, low)
+        else:
+            joined = scratch.take_integers("joined", low.shape)
+            np.copyto(joined, self._high[index, rows, columns])
+            np.left_shift(joined, 16, out=joined)
+            np.bitwise_or(joined, low, out=joined)
+            np.copyto(values, joined)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class BandTransform:
+    """The values of polynomials in y, y^g = -1, and back, modulo one prime.
+
+    forward (g, g): applied to the coefficients, which are bands, it gives the values.
+    inverse (g, g): applied to the values, it gives the coefficients.
+    reverse (g, g): a row of g numbers x_b times it is the values of the sum of x_b y^(-b).
+    """
+
+    forward: Residues
+    inverse: Residues
+    reverse: Residues
+
+    @classmethod
+    @cache
+    def of(cls, prime: int, size: int) -> BandTransform:
+        """The transform of g = `size` bands, which must divide (p - 1) / 2."""
+        root = _root(prime, 2 * size)
+        powers = [pow(root, exponent, prime) for exponent in range(2 * size)]
+        exponents = np.outer(2 * np.arange(size) + 1, np.arange(size))
+
+        def table(exponents: NDArray[np.int_], scale: int) -> Residues:
+            scaled = np.array([centred(power * scale, prime) for power in powers], np.float64)
+            return scaled[exponents % (2 * size)]
+
+        return cls(
+            table(exponents, 1),
+            table(-exponents.T, pow(size, -1, prime)),
+            table(-exponents.T, 1),
+        )
+
+
+def _root(prime: int, order: int) -> int:
+    """A number of that order modulo a prime; the order is a power of two from 2 up."""
+    if (prime - 1) % order:
+        raise ValueError(f"no root of order {order} modulo {prime}")
+    candidates = (pow(number, (prime - 1) // order, prime) for number in range(2, prime))
+    return next(root for root in candidates if pow(root, order // 2, prime) == prime - 1)
+
+
+class GroupMatrix:
+    """The c1 of all groups of a matrix, by their values: products with packed rows of integers.
+
+    size: the rows of a group, g.
+    """
+
+    def __init__(self, lattice: Lattice, groups: int, size: int, *, compact: bool) -> None:
+        self._lattice = lattice
+        self._groups, self._size = groups, size
+        self._band = lattice.degree // size
+        self._transforms = [BandTransform.of(prime, size) for prime in lattice.primes]
+        # value after value, each of all groups
+        self._values = ResidueMatrix(lattice, size * groups, self._band, compact=compact)
+
+    def put(self, groups: slice, first: NDArray[np.int32]) -> None:
+        """Store the c1 (primes, groups, N) of some groups."""
+        for index, prime in enumerate(self._lattice.primes):
+            values: Residues | NDArray[np.int32]
+            values = first[index].reshape(-1, self._size, self._band)
+            if self._size > 1:
+                values = reduce(self._transforms[index].forward @ values, prime)
+            for number in range(self._size):
+                here = slice(*(number * self._groups + at for at in (groups.start, groups.stop)))
+                self._values.put(index, here, values[:, number])
 
     def times(self, x: Residues, index: int, out: Residues, scratch: Scratch) -> None:
-        """Write x (r, rows) times the matrix to out (r, columns), modulo prime number `index`.
-
-        A sum of at most `terms` terms is not reduced; with a negacyclic product added to it, it
-        stays below 2^53.
+        """Write the sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), to
+        out (r, N), for one prime. It is not reduced (PPMF-RLW-008).
         """
-        prime, step = self._lattice.primes[index], self._lattice.terms
-        cuts = [slice(at, min(at + step, self._rows)) for at in range(0, self._rows, step)]
-        for block in self._blocks:
-            columns = block.columns
-            for number, cut in enumerate(cuts):
-                factor = block.floats(index, cut, scratch)
-                if len(cuts) == 1:
-                    np.matmul(x, factor, out=out[:, columns])
-                elif number == 0:
-                    out[:, columns] = reduce(x[:, cut] @ factor, prime)
-                else:
-                    out[:, columns] += reduce(x[:, cut] @ factor, prime)
+        if self._size == 1:
+            self._values.times(x, index, slice(0, self._groups), out, scratch)
+            return
+        prime, transform = self._lattice.primes[index], self._transforms[index]
+        padded = scratch.take("padded", (len(x), self._groups * self._size))
+        padded[:, : x.shape[1]] = x
+        padded[:, x.shape[1] :] = 0
+        factors = padded.reshape(-1, self._size) @ transform.reverse
+        factors = np.ascontiguousarray(reduce(factors, prime).T)
+        values = scratch.take("values", (self._size, len(x), self._band))
+        for number, factor in enumerate(factors.reshape(self._size, len(x), self._groups)):
+            here = slice(number * self._groups, (number + 1) * self._groups)
+            self._values.times(factor, index, here, values[number], scratch)
+        bands = transform.inverse @ reduce(values, prime).reshape(self._size, -1)
+        by_row = bands.reshape(values.shape).swapaxes(0, 1)
+        out.reshape(by_row.shape)[...] = by_row

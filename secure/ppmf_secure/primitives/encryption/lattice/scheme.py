@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The homomorphic matrix product over RLWE: `rlwe-8192` (chapter 4, "Products in a lattice suite").
 
-Q sends Enc_Q(M). Row j is (c0_j, c1_j), where c1_j = a_j is uniform, from a public seed, and
-c0_j = -a_j s + e_j + round(q M_j / 2^64). A row that is longer than N has several such pairs, and
-of c0_j only the coefficients in use are sent. For a row x of X, lifted to [-2^63, 2^63), P computes
+Q sends Enc_Q(M_Q), for its share M_Q of M, several rows to a ciphertext if they are short
+(`layout`). A group of rows is (c0, c1), where c1 = a is uniform, from a public seed, and
+c0 = -a s + e + round(q M_Q / 2^64). Of c0 only the coefficients in use are sent. W, R, and the
+pieces of rows that are longer than N have secrets s of their own and the same a, so that one c1
+serves them all. P adds round(q M_P / 2^64) to c0, once. For a row x of X, lifted to [-2^63, 2^63),
+P computes
 
-    c1 = sum of x_j c1_j + a u + e2,
-    c0 = sum of x_j c0_j + b u + e1 + flood + round(q rho / 2^64),
+    c1 = sum of p_c(y) c1_c over the groups c + a u + e2,
+    c0 = sum of x_j c0_j over the rows j + b u + e1 + flood + round(q rho / 2^64),
 
-where (b, a) is Q's public key and u, e1, e2 are fresh. P rounds both to the four kept primes, and
-sends c1 and the wanted coefficients of c0. Q decrypts q v / 2^64 + err, v = (x M + rho) mod 2^64.
-That v always comes out exactly is proved in `params` (the budget), `rounding` and `ring` (the
-arithmetic). What each side learns:
+where (b, a) is Q's public key, with a b for each secret, and u, e1, e2 are fresh. P rounds both to
+the kept primes, and sends c1 and the wanted coefficients of c0. Q decrypts q v / 2^64 + err,
+v = (x M + rho) mod 2^64. That v always comes out exactly is proved in `params` (the budget),
+`rounding` and `ring` (the arithmetic). What each side learns:
 
-- P sees Q's public key and Enc_Q(M): RLWE samples under the ternary secret s of Q, which are
-  pseudorandom under RLWE with modulus q. (Each a comes from AES in counter mode under a public
-  seed, which is taken for a random choice, as is usual.)
-- Q knows s, e and M. For each wanted coefficient it sees, before the rounding, the decryption
-  c0 + c1 s. By the flood this is within 2^-41, for all answers under its key together, of
-  round(q v / 2^64) plus a flood with v uniform, whatever X, u, e1 and e2 are. This is statistical
-  and needs no assumption (`params`). Q also sees c1, which a u + e2 makes pseudorandom under RLWE
-  with a ternary secret u that Q does not know. There is one fresh u for each row of X and piece,
-  all with the same a; they are replaced one at a time (chapter 6, "The proof", game G_7). c0 is a
-  function of these two. The coefficients of c0 that are not wanted carry no flood and never leave
-  P. The rounding to the kept primes comes last; as a function of what Q may see, it reveals nothing
-  more.
+- P sees Q's public key and Enc_Q(M_Q): RLWE samples under the ternary secrets of Q, which are
+  pseudorandom under RLWE with modulus q, one secret after the other: who has samples under one can
+  make those under the others. (Each a comes from AES in counter mode under a public seed, which is
+  taken for a random choice, as is usual.)
+- Q knows its secrets, e and M_Q. For each wanted coefficient it sees, before the rounding, the
+  decryption c0 + c1 s. By the flood this is within 2^-41, for all answers under its key together,
+  of round(q v / 2^64) plus a flood with v uniform, whatever X, M_P, u, e1 and e2 are. This is
+  statistical and needs no assumption (`params`). Q also sees c1, which a u + e2 makes pseudorandom
+  under RLWE with a ternary secret u that Q does not know. There is one fresh u for each row of X,
+  all with the same a; they are replaced one at a time (chapter 6, "The proof", game G_7). Every c0
+  of the row is a function of this c1 and a decryption. The coefficients of c0 that are not wanted
+  carry no flood and never leave P: they would show products of X with other rows than those that
+  are wanted. The rounding to the kept primes comes last; as a function of what Q may see, it
+  reveals nothing more.
 
 Malformed bytes are refused. A well-formed ciphertext under another key cannot be told from one
 under Q's, and decrypts to noise.
@@ -32,11 +37,24 @@ under Q's, and decrypts to noise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout, ProductScheme, Uses
-from ppmf_secure.primitives.encryption.lattice.layout import LatticeContext
+from ppmf_secure.primitives.encryption.interface import (
+    FittedScheme,
+    Layout,
+    ProductScheme,
+    Uses,
+    length,
+)
+from ppmf_secure.primitives.encryption.lattice.layout import (
+    AnswerShape,
+    LatticeContext,
+    is_compact,
+    stored_residues,
+)
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
-from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget, Lattice
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
 from ppmf_spec.errors import ParametersError
 
@@ -48,32 +66,64 @@ class RlweScheme(ProductScheme):
         self.lattice = lattice
         self.secure = lattice == STANDARD
         self.name = f"rlwe-{lattice.degree}" + ("" if self.secure else "-insecure")
-        self._context = LatticeContext(lattice)
+
+    def fit(self, layouts: Sequence[Layout]) -> FittedRlwe:
+        """The scheme with as many secrets as the matrices need (PPMF-RLW-007)."""
+        return FittedRlwe(self.lattice, layouts)
+
+
+class FittedRlwe(FittedScheme):
+    """The product over RLWE for the matrices of one session."""
+
+    def __init__(self, lattice: Lattice, layouts: Sequence[Layout]) -> None:
+        self.context = LatticeContext(lattice, layouts)
+
+    @property
+    def lattice(self) -> Lattice:
+        """The lattice."""
+        return self.context.lattice
 
     @property
     def key_bytes(self) -> int:
-        """The bytes of a seed, and of the residues of b modulo each prime."""
-        return self._context.public_bytes()
+        """The bytes of a seed, and for each secret of the residues of b modulo each prime."""
+        return self.context.public_bytes()
 
     def generate(self, coins: Coins) -> RlweOwner:
         """A fresh key pair, from `coins` alone."""
-        return RlweOwner(self._context, coins)
+        return RlweOwner(self.context, coins)
 
     def peer(self, public: bytes) -> RlwePeer:
         """The peer's view of the other server's key, once it is checked."""
-        return RlwePeer(self._context, public)
+        return RlwePeer(self.context, public)
 
-    def check(self, layout: Layout) -> None:
-        """Raise ParametersError if the matrix is out of the `Budget`."""
-        Budget.of(self.lattice, layout)
-
-    def row_bytes(self, layout: Layout) -> int:
-        """The bytes of a seed, and of the residues of the columns modulo each prime."""
-        return self._context.row_bytes(layout)
+    def group_bytes(self, layout: Layout) -> list[int]:
+        """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""
+        packing = self.context.packing(layout)
+        return [
+            self.context.group_bytes(packing, groups)
+            for groups in packing.batches()
+            for _ in range(length(groups))
+        ]
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The bytes of the residues of all c1 and of the wanted c0, modulo each kept prime."""
-        return self._context.answer_bytes(layout, uses)
+        return self.context.answer_bytes(layout, uses)
+
+    def answer_terms(self, layout: Layout, uses: Uses) -> int:
+        """The products of residues in all sums of c1 and c0."""
+        packing = self.context.packing(layout)
+        first, *seconds = AnswerShape.of(packing.degree, layout, uses).counts
+        terms = first * packing.groups + sum(seconds) * packing.rows
+        return terms * len(self.lattice.primes)
+
+    def stored_bytes(self, layout: Layout) -> int:
+        """The bytes of the residues of all c1, in full, and of the c0 in use."""
+        count = stored_residues(self.context.packing(layout))
+        return count * len(self.lattice.primes) * (3 if self.is_compact(layout) else 4)
+
+    def is_compact(self, layout: Layout) -> bool:
+        """Whether the matrix is large."""
+        return is_compact(self.lattice, self.context.packing(layout))
 
 
 _SCHEMES = {s.name: s for s in map(RlweScheme, (STANDARD, TOY))}

@@ -27,7 +27,7 @@ class PaillierOwner(OwnerKey):
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
         """The rows of the matrix as fresh ciphertexts, block after block (PPMF-AHE-008)."""
-        if matrix.shape != (layout.rows, sum(layout.blocks)):
+        if matrix.shape != layout.shape:
             raise ValueError("the matrix has not the layout's shape")
         secret, slots = self._secret, Slots.of(self._secret.public.bits, layout)
         spans = matrix_spans(slots, layout)

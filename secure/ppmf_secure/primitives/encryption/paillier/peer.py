@@ -94,28 +94,43 @@ class PaillierPeer(PeerKey):
         self._public = public
         self._randomisers: dict[int, Randomisers] = {}
 
-    def intake(self, layout: Layout) -> PaillierIntake:
-        """The intake for a matrix of Q."""
+    def intake(self, layout: Layout, own: Words) -> PaillierIntake:
+        """The intake for a matrix of Q, to which P's share is added."""
         if layout.outputs not in self._randomisers:
             self._randomisers[layout.outputs] = Randomisers(self._public, layout.outputs)
-        return PaillierIntake(self._public, self._randomisers[layout.outputs], layout)
+        return PaillierIntake(self._public, self._randomisers[layout.outputs], layout, own)
 
 
 class PaillierIntake(RowIntake):
-    """The intake of Q's rows, which checks every ciphertext."""
+    """The intake of Q's rows, which checks every ciphertext and adds P's share to it."""
 
-    def __init__(self, public: PublicKey, randomisers: Randomisers, layout: Layout) -> None:
+    def __init__(
+        self, public: PublicKey, randomisers: Randomisers, layout: Layout, own: Words
+    ) -> None:
+        if own.shape != layout.shape:
+            raise ValueError("the peer's share has not the layout's shape")
         self._public = public
         self._randomisers = randomisers
         self._layout = layout
-        self._width = len(matrix_spans(Slots.of(public.bits, layout), layout))
+        self._own = own
+        self._slots = Slots.of(public.bits, layout)
+        self._spans = matrix_spans(self._slots, layout)
         self._table: list[list[mpz]] = []
 
-    def add(self, rows: Sequence[bytes]) -> None:
-        """Check and store the next rows."""
-        for row in rows:
-            where = f"encrypted row {len(self._table)}"
-            self._table.append(self._public.read(row, self._width, where))
+    def add(self, groups: Sequence[bytes]) -> None:
+        """Check and store the next rows, P's share added (PPMF-AHE-013)."""
+        for row in groups:
+            number = len(self._table)
+            if number == self._layout.rows:
+                raise EncodingError(f"encrypted matrix: more than {number} rows")
+            found = self._public.read(row, len(self._spans), f"encrypted row {number}")
+            mine = (self._slots.pack(self._own[number, span].tolist()) for span in self._spans)
+            self._table.append(
+                [
+                    ciphertext * self._public.plain(plaintext) % self._public.square
+                    for ciphertext, plaintext in zip(found, mine, strict=True)
+                ]
+            )
 
     def finish(self) -> PaillierRows:
         """The encrypted matrix, once all rows are in."""

@@ -2,15 +2,15 @@
 """Slots: several numbers of 64 bits in one Paillier plaintext (chapter 4, "Products in a Paillier
 suite").
 
-A plaintext consists of slots of equal width. A slot of Enc(M) holds one entry of M, in [0, 2^64). A
-slot of an answer holds v + rho, where v is the sum of s products x_j M_j over the integers, and rho
-is P's mask. With a = ceil(log2 s) and o = ceil(log2 outputs):
+A plaintext consists of slots of equal width. A slot of Enc(M) holds the sum of both servers'
+entries, in [0, 2^65). A slot of an answer holds v + rho, where v is the sum of s products x_j M_j
+over the integers, and rho is P's mask. With a = ceil(log2 s) and o = ceil(log2 outputs):
 
-- v <= s (2^64 - 1)^2 < 2^(128 + a).
-- rho is uniform in [0, 2^(128 + a + 41 + o)). Whatever v is, v + rho is within 2^-(41 + o) of rho,
+- v <= s (2^64 - 1) (2^65 - 2) < 2^(129 + a).
+- rho is uniform in [0, 2^(129 + a + 41 + o)). Whatever v is, v + rho is within 2^-(41 + o) of rho,
   in statistical distance. All answers under one key together are within 2^-41 of masks alone, and
   beyond that say nothing of X. This needs no assumption (chapter 6, "The statistical budget").
-- v + rho < 2^(128 + a) + 2^(169 + a + o) < 2^(170 + a + o) = 2^width, so no slot runs into another.
+- v + rho < 2^(129 + a) + 2^(170 + a + o) < 2^(171 + a + o) = 2^width, so no slot runs into another.
 - count * width < bits of N, so the packed plaintext is below 2^(bits - 1) <= N and does not wrap.
 
 As 2^64 divides the range of the mask, rho mod 2^64 is uniform, and so is Q's share
@@ -27,6 +27,9 @@ from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
 from ppmf_spec.errors import ParametersError
 
 WORD_BITS = 64
+TERM_BITS = 2 * WORD_BITS + 1
+"""A word times the sum of two words is below 2^TERM_BITS."""
+
 STATISTICAL_BITS = 41
 """All masks under a key are within 2^-41 of ideal ones, as are all randomisers: 2^-40 together."""
 
@@ -46,12 +49,9 @@ class Slots:
 
         Raises ParametersError on a layout without rows or outputs, and if no slot fits.
         """
-        if layout.rows < 1 or layout.outputs < 1 or min(layout.blocks, default=0) < 0:
-            raise ParametersError(
-                f"matrix layout: {layout.rows} rows, {layout.outputs} outputs: both at least 1"
-            )
+        layout.check()
         mask_bits = (
-            2 * WORD_BITS
+            TERM_BITS
             + (layout.rows - 1).bit_length()
             + STATISTICAL_BITS
             + (layout.outputs - 1).bit_length()
