@@ -296,6 +296,12 @@ NOT_DERIVED = (
 """In chapters 1 to 5: numbers that are defined or quoted where they stand."""
 
 
+def test_there_are_over_a_thousand_cases_as_the_pages_say() -> None:
+    for page in ("README.md", "docs/index.md", "docs/validate.md"):
+        assert "over a thousand" in (ROOT / page).read_text(encoding="utf-8"), page
+    assert 1000 < len(CASES) < 1500
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda path: path.stem)
 def test_every_derived_number_of_a_chapter_is_computed_anew(chapter: Path) -> None:
     """Of numbers from 13 up and of decimals, outside requirements and programs."""
