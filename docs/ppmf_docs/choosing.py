@@ -14,7 +14,7 @@ from functools import cache
 from html import escape
 
 from ppmf.evaluation import tried_sets
-from ppmf.evaluation.tried_sets import Tried
+from ppmf.evaluation.tried_sets import VERSION_1, Tried
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts, bytes_sent
 from ppmf_docs.computed import Svg
@@ -27,15 +27,6 @@ USERS, ITEMS = 943, 1682
 
 REAL = ("MovieLens-100K", "latest-small")
 """The data sets of real ratings."""
-
-VERSION_1 = Parameters(
-    iterations=20,
-    inner_steps=1,
-    frac_bits=12,
-    step_bits=16,
-    curvature_shift=0,
-    inertia=Fraction(0),
-)
 
 DEFAULTS = Parameters()
 
