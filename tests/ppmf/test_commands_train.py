@@ -131,13 +131,13 @@ def command(trained: Run, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.req("PPMF-AHE-012")
-def test_train_defaults_to_the_lattice_suite_and_demo_to_paillier(
+def test_train_and_demo_default_to_the_lattice_suite(
     trained: Run, tmp_path: Path, asked: Asked, capsys: Capture
 ) -> None:
     assert main.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
     assert asked.by["suite"] == "rlwe-8192"
     assert asked.by["checkpoints"] is None
-    for command, default in (("train", "rlwe-8192"), ("demo", "paillier-3072")):
+    for command, default in (("train", "rlwe-8192"), ("demo", "rlwe-8192")):
         capsys.readouterr()
         main.main([command, "--help"])
         shown = " ".join(capsys.readouterr().out.split())

@@ -132,6 +132,7 @@ def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.Mo
     phases = {"start": 1.5, "products": 20.0, "steps": 4.0, "updates": 6.0}
     run = {
         "suite": "s", "users": 1234, "items": 7, "ratings": 99, "rank": 2, "iterations": 5,
+        "parameters": {"inner_steps": 2},
         "seconds": 31.5, "seconds_by_phase": phases, "bytes_sent": 5_000_000,
         "bytes_sent_by_phase": {"keys": 800, "products": 2000}, "memory_of_a_server": 3e9,
         "plain_seconds": 0.25, "equal": False,

@@ -226,7 +226,7 @@ CLAIMS = [
     Claim(
         SECURITY,
         r"less than $# \cdot 2^{t - 113}$ an epoch",
-        lambda: [ceil(10 * (1 + derived.rows_of_columns() / 2 ** (128 - 113))) / 10],
+        lambda: [ceil(100 * (1 + derived.rows_of_columns() / 2 ** (128 - 113))) / 100],
     ),
     Claim(
         SECURITY,

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from ppmf.evaluation.tried_sets import TABLE
+from ppmf.evaluation.tried_sets import TABLE, VERSION_1
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.files import write_atomically
 from ppmf_spec.parameters import Parameters
@@ -29,12 +29,12 @@ def main() -> int:
     tried = [one for one in candidates.candidates() if table.fits(one, splits)]
     work: list[tuple[Parameters, tuple[int, ...]]]
     work = [(one, candidates.ITERATIONS) for one in tried]
-    work += [(one, (20,)) for one in (candidates.VERSION_1, *candidates.others_of_version_1())]
+    work += [(one, (20,)) for one in (VERSION_1, *candidates.others_of_version_1())]
     found: dict[Parameters, table.Errors] = {}
     for number, (params, iterations) in enumerate(work, start=1):
         print(f"{number} of {len(work)}", file=sys.stderr, flush=True)
         found.update(table.errors(params, splits, iterations))
-    text = table.written(found, found[candidates.VERSION_1], splits)
+    text = table.written(found, found[VERSION_1], splits)
     write_atomically(TABLE, text.encode())
     print(Path(TABLE))
     return 0

@@ -8,24 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
+from ppmf.evaluation.tried_sets import VERSION_1
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.step_rules import StepRuleName
-
-VERSION_1 = Parameters(
-    rank=10,
-    iterations=20,
-    inner_steps=1,
-    frac_bits=12,
-    step_bits=16,
-    step_guard_bits=4,
-    box_bits=1,
-    ridge=Fraction(12),
-    step_rule="lipschitz",
-    curvature_shift=0,
-    damping=16,
-    inertia=Fraction(0),
-)
-"""The defaults of version 1, with which all others are compared."""
 
 CHOSEN = replace(
     VERSION_1,

@@ -73,7 +73,7 @@ def bench(
     rank: Annotated[
         int | None,
         typer.Option(
-            "--rank", metavar="D", min=1, help="Its rank. [default: 10]", show_default=False
+            "--rank", metavar="D", min=1, help="Its rank. [default: 10, and 6]", show_default=False
         ),
     ] = None,
     iterations: Annotated[
@@ -82,7 +82,7 @@ def bench(
             "--iterations",
             metavar="T",
             min=1,
-            help="Its iterations. [default: 20]",
+            help="Its iterations. [default: those of the parameters]",
             show_default=False,
         ),
     ] = None,
@@ -144,15 +144,16 @@ def bench(
     """Measure what a training costs on this machine.
 
     Each part can be had alone with --only:
-      training  seconds and bytes by phase, with each suite, and F_fix in the clear; Paillier at a
-                small size, extrapolated
+      training  seconds and bytes by phase, with each suite, and F_fix in the clear: with the
+                default parameters, and with those of version 1, so that versions compare; Paillier
+                at a small size, extrapolated
       spu       the same work in SecretFlow SPU's two-party protocol CHEETAH
-      paper     940 users x 40 items, rank 8, 10 iterations: the founding paper's size
+      paper     940 users x 40 items, rank 8: the founding paper's size, likewise
       scaling   users, items, rank and iterations multiplied alone, and the fitted slopes
 
     No time is judged: exit status 1 only if a secure result differs from F_fix (or, with
     --check-estimate, an estimate is off by more than a quarter). For figures worth keeping, leave
-    the machine alone for the hour or two it takes.
+    the machine alone while it runs.
 
     Files:
       DIR/results.json   everything measured

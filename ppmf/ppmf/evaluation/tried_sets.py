@@ -10,10 +10,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 from ppmf_spec.parameters import Parameters
+
+VERSION_1 = Parameters(
+    iterations=20,
+    inner_steps=1,
+    frac_bits=12,
+    step_bits=16,
+    curvature_shift=0,
+    inertia=Fraction(0),
+)
+"""The defaults of version 1, with which all others are compared."""
 
 TABLE = Path(__file__).with_name("tried_sets.csv")
 
