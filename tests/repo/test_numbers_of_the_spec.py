@@ -19,6 +19,7 @@ import pytest
 
 import tests.support.derived_numbers as derived
 from ppmf.commands.train import PAILLIER
+from ppmf_conformance.cases import shipped
 from ppmf_secure.primitives.base_transfers import ORDER, POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
@@ -294,6 +295,12 @@ NOT_DERIVED = (
     r"\| `[a-z0-9_-]+` \|[^|]*\|[^|]*\|[^|]*\|",
 )
 """In chapters 1 to 5: numbers that are defined or quoted where they stand."""
+
+
+def test_there_are_over_a_thousand_cases_as_the_pages_say() -> None:
+    for page in ("README.md", "docs/index.md", "docs/validate.md"):
+        assert "over a thousand" in (ROOT / page).read_text(encoding="utf-8"), page
+    assert 1000 < len(shipped().cases) < 1500
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda path: path.stem)
