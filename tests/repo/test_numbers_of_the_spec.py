@@ -257,7 +257,7 @@ def test_a_derived_number_equals_its_computation(claim: Claim) -> None:
 def test_the_size_of_movielens_is_the_one_that_chapter_6_assumes() -> None:
     """Inequalities of its prose: calls of the hash, and collisions of blocks, at 128 bits."""
     text, calls, blocks = read(SECURITY), derived.hash_calls(), derived.keystream_blocks()
-    assert "for the $2^{26}$ to $2^{28}$ calls of a run would leave about 100 bits" in text
+    assert "for the $2^{26}$ to $2^{28}$ calls of a run would leave some 100 bits" in text
     assert 2**26 <= calls <= 2**28
     assert round(128 - 1 - log2(calls)) in (99, 100, 101)
     assert "add less than $2^{-80}$ for a run of that size" in text
