@@ -90,7 +90,8 @@ def field_changed(message: bytes, name: str, value: str) -> bytes:
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}
-    if isinstance(old, bytes):
+    if isinstance(old, bytes | memoryview):
+        old = bytes(old)
         new: object = {
             "cut": old[:-1],
             "more": old + b"\0",

@@ -22,8 +22,15 @@ from ppmf_spec.errors import EncodingError, PpmfError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Link, Message
 
-Limits = Mapping[tuple[Role, Role], int]
-"""The most bytes that one message can have, by its sender and receiver."""
+Limits = Mapping[tuple[Role, Role, type[Message]], int]
+"""The most bytes that a message can have, by its sender, receiver and type."""
+
+
+def too_long(sender: Role, receiver: Role, most: int) -> EncodingError:
+    """The refusal of a message that is longer than the one that is due can be (PPMF-WIR-009)."""
+    return EncodingError(
+        f"message from {sender} to {receiver}: more than the {most} bytes that are due at most"
+    )
 
 
 class Ends(Protocol):
@@ -32,10 +39,12 @@ class Ends(Protocol):
     def send(self, to: Role, data: bytes) -> None:
         """Send a message to the party `to`, without waiting until it is received."""
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         """The next message from `sender`, or None if it is not there yet.
 
-        Raises PeerError when none will come.
+        most: the most bytes that it can have; ends that read from outside check it before they
+        read more (PPMF-WIR-009).
+        Raises PeerError when none will come, and EncodingError for one that is longer.
         """
 
     def refuse(self, to: Role, error: PpmfError) -> None:
@@ -66,7 +75,7 @@ class Driver:
         self._ends = ends
         self._session_id = session_id
         self._epoch = epoch
-        self._limits = limits or {}
+        self._limits = limits
         self._links: dict[tuple[Role, Role], Link] = {}
         self._awaited: Receive | None = None
         self.finished = False
@@ -88,7 +97,7 @@ class Driver:
         while not self.finished:
             reply: Message | None = None
             if self._awaited is not None:
-                data = self._ends.receive(self._awaited.sender)
+                data = self._ends.receive(self._awaited.sender, self._most(self._awaited))
                 if data is None:
                     return moved
                 reply = self._parse(self._awaited, data)
@@ -122,13 +131,16 @@ class Driver:
 
     def _parse(self, expected: Receive, data: bytes) -> Message:
         """The message in these bytes; raises as `Link.decode` does (PPMF-ERR-006)."""
-        limit = self._limits.get((expected.sender, self._me))
-        if limit is not None and len(data) > limit:
-            raise EncodingError(
-                f"message from {expected.sender} to {self._me}: {len(data)} bytes, "
-                f"where none has more than {limit}"
-            )
+        most = self._most(expected)
+        if most is not None and len(data) > most:
+            raise too_long(expected.sender, self._me, most)
         return self._link(expected.sender, self._me).decode(data, expected.kind)
+
+    def _most(self, expected: Receive) -> int | None:
+        """The most bytes of the message that is due; None without limits."""
+        if self._limits is None:
+            return None
+        return self._limits.get((expected.sender, self._me, expected.kind), 0)
 
     def _link(self, sender: Role, receiver: Role) -> Link:
         fresh = Link(self._session_id, self._epoch, sender, receiver)

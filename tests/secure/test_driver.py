@@ -109,7 +109,7 @@ class NotedEnds:
     def send(self, to: Role, data: bytes) -> None:
         self.noted.append((to, data))
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         return self._coming[sender].pop(0) if self._coming[sender] else None
 
     def refuse(self, to: Role, error: PpmfError) -> None:
@@ -155,34 +155,36 @@ def waits_for_a_payload() -> Program[Any]:
     return (yield from receive(CSP, wire.TransferPayload))
 
 
-@pytest.mark.req("PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-003", "PPMF-WIR-009")
 def test_a_message_above_its_limit_is_refused_before_it_is_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = encoded(0, message_of(wire.TransferPayload, payload=bytes(100)))
     limit = len(message)
     ends = NotedEnds({CSP: [message]})
-    Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit}).advance()
+    limits = {(CSP, RECSYS, wire.TransferPayload): limit, (CSP, RECSYS, wire.OutputShare): 9999}
+    Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits=limits).advance()
 
     def parsed(*_: object) -> wire.Message:
         raise AssertionError("a message that is too long was parsed")
 
     monkeypatch.setattr(wire.Link, "decode", parsed)
     ends = NotedEnds({CSP: [message + b"\0"]})
-    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit})
-    with pytest.raises(EncodingError, match=f"from csp to recsys: {limit + 1} bytes"):
+    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits=limits)
+    with pytest.raises(EncodingError, match=f"csp to recsys: more than the {limit} bytes that are"):
         driver.advance()
 
 
 def test_all_transports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit of a byte in place of the plan's stops a run in each."""
-    everything = {(sender, receiver): 1 for sender in Role for receiver in Role}
+    kinds = wire.MESSAGES.values()
+    everything = {(sender, to, kind): 1 for sender in Role for to in Role for kind in kinds}
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "bounded")
     programs = {RECSYS: waits_for_a_payload(), CSP: sends_a_payload()}
-    with pytest.raises(EncodingError, match="where none has more than 1"):
+    with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
         stepper.run_together(programs, session.id, limits=everything)
     monkeypatch.setattr("tests.support.three_parties.limits", lambda *_: everything)
-    with pytest.raises(EncodingError, match="where none has more than 1"):
+    with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 

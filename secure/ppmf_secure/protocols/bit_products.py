@@ -29,7 +29,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS, expand
 from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import CSP, Role
-from ppmf_spec.wire import TransferPayload
+from ppmf_spec.wire import Bulk, TransferPayload
 
 
 def times_vectors(
@@ -107,7 +107,7 @@ def _apply_corrections(
     transfers: Transfers,
     words: SharedWords,
     length: int,
-    payload: bytes,
+    payload: Bulk,
     site: Site,
     *,
     signed: bool,
@@ -167,7 +167,7 @@ def _low_bytes(values: Words, bit: int) -> bytes:
     return little.reshape(*values.shape, 8)[..., : _byte_width(bit)].tobytes()
 
 
-def _from_low_bytes(data: bytes, shape: tuple[int, ...], bit: int) -> Words:
+def _from_low_bytes(data: Bulk, shape: tuple[int, ...], bit: int) -> Words:
     little = np.zeros((*shape, 8), dtype=np.uint8)
     size = _byte_width(bit)
     little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)

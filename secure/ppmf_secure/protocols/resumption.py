@@ -28,6 +28,9 @@ from ppmf_spec.wire import Resume, ServerKey
 NAME_BYTES = 8 + LINEAGE_BYTES
 """The bytes of a checkpoint's name in `resume`: its iteration and its lineage."""
 
+MOST_CHECKPOINTS = 2
+"""The most checkpoints that a server keeps, and so names (PPMF-RES-004)."""
+
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     """The lineage of an epoch: a hash of both servers' product keys, whose messages are given by

@@ -110,17 +110,20 @@ class RecordedEnds(ABC):
         """Send bytes to a party."""
 
     @abstractmethod
-    def get(self, sender: Role) -> bytes | None:
-        """The next bytes from a party, None if there are none yet; PeerError if none will come."""
+    def get(self, sender: Role, most: int | None) -> bytes | None:
+        """The next bytes from a party, None if there are none yet; PeerError if none will come.
+
+        most: the most bytes that they may be, if that is bounded; EncodingError if there are more.
+        """
 
     def send(self, to: Role, data: bytes) -> None:
         """Record a message, and send it."""
         self.account.sent(to, data)
         self.put(to, data)
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         """The next message from a party, once it is recorded."""
-        data = self.get(sender)
+        data = self.get(sender, most)
         if data is not None:
             self.account.received(sender, data)
         return data

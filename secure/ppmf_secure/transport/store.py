@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import cbor2
-
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.session import Session
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
@@ -92,7 +91,7 @@ def save_session(folder: Path, session: Session, *, epoch: int) -> None:
     if epoch == 0 and (folder / _SESSION).exists():
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     public = [session.parameters.to_toml(), session.users, session.items, session.suite]
-    content = cbor2.dumps([_FORMAT, epoch, session.nonce, *public], canonical=True)
+    content = strict_cbor.encode([_FORMAT, epoch, session.nonce, *public])
     _write_durably(folder / _SESSION, content)
 
 
@@ -101,16 +100,17 @@ def load_session(folder: Path) -> tuple[Session, int]:
     path = folder / _SESSION
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")
+    data = path.read_bytes()
     try:
-        content = cbor2.loads(path.read_bytes())
-    except (cbor2.CBORDecodeError, ValueError) as error:
-        raise EncodingError(f"{path}: not CBOR") from error
+        content = strict_cbor.decode(data, depth=2, items=len(data))
+    except EncodingError as error:
+        raise EncodingError(f"{path}: {error}") from None
     match content:
-        case [str(name), int(epoch), bytes(nonce), str(toml), [*users], [*items], str(suite)] if (
-            name == _FORMAT
-        ):
-            parameters = Parameters.from_toml(toml)
-            return Session(parameters, tuple(users), tuple(items), suite, nonce), epoch
+        case [name, int(epoch), memoryview() as nonce, str(toml), [*users], [*items], str(suite)]:
+            ids = [str(one) for one in (*users, *items) if isinstance(one, str)]
+            if name == _FORMAT and len(ids) == len(users) + len(items):
+                rows = tuple(ids[: len(users)]), tuple(ids[len(users) :])
+                return Session(Parameters.from_toml(toml), *rows, suite, bytes(nonce)), epoch
     raise EncodingError(f"{path}: not of format {_FORMAT}")
 
 
