@@ -57,12 +57,19 @@ class Delivery:
                 self._held = message
                 return []
             case "extra":  # a bad upload, and then the good one: each user's has the number 0
-                return [field_changed(message, tamper["field"], tamper["value"]), message]
+                return [_copy(message, tamper), message]
             case "again":  # the good upload, and then a changed one
-                return [message, field_changed(message, tamper["field"], tamper["value"])]
+                return [message, _copy(message, tamper)]
             case "field":
                 return [field_changed(message, tamper["field"], tamper["value"])]
         return [changed(message, tamper["edit"])]
+
+
+def _copy(message: bytes, tamper: Mapping[str, str]) -> bytes:
+    """A copy with a changed field; without a field, with the edit that `value` names."""
+    if tamper["field"]:
+        return field_changed(message, tamper["field"], tamper["value"])
+    return changed(message, tamper["value"])
 
 
 def changed(message: bytes, edit: str) -> bytes:
@@ -73,6 +80,8 @@ def changed(message: bytes, edit: str) -> bytes:
             return message[:-1]
         case "more":
             return message + b"\0"
+        case "longer":
+            return message + bytes(100)
         case "session":
             return wire.encode(replace(envelope, session=envelope.session[::-1]))
         case "epoch":

@@ -8,8 +8,8 @@ sent; it bounds and parses every message that comes, and checks that it is the o
 
 `Driver.advance` runs the program until it waits for a message that `Ends.receive` does not have
 yet, and returns. Called again, it goes on from there. Over ends whose `receive` waits, one call
-runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and the run
-goes on (PPMF-ERR-007).
+runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and so do
+bytes from a user that are not the message that is due; the run goes on (PPMF-ERR-007, -008).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
-from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.errors import EncodingError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Link, Message
 
@@ -97,10 +97,16 @@ class Driver:
         while not self.finished:
             reply: Message | None = None
             if self._awaited is not None:
-                data = self._ends.receive(self._awaited.sender, self._most(self._awaited))
-                if data is None:
+                try:
+                    reply = self._next(self._awaited)
+                except (EncodingError, StateError) as refusal:
+                    if self._awaited.sender is not USERS:
+                        raise
+                    self._ends.refuse(USERS, refusal)
+                    moved = True
+                    continue
+                if reply is None:
                     return moved
-                reply = self._parse(self._awaited, data)
                 self._awaited = None
             moved = True
             self._step(reply)
@@ -129,9 +135,15 @@ class Driver:
             case Keep():
                 self._ends.keep(effect)
 
-    def _parse(self, expected: Receive, data: bytes) -> Message:
-        """The message in these bytes; raises as `Link.decode` does (PPMF-ERR-006)."""
+    def _next(self, expected: Receive) -> Message | None:
+        """The message that is due, or None if it is not there yet.
+
+        Raises as `Ends.receive` and `Link.decode` do (PPMF-ERR-006).
+        """
         most = self._most(expected)
+        data = self._ends.receive(expected.sender, most)
+        if data is None:
+            return None
         if most is not None and len(data) > most:
             raise too_long(expected.sender, self._me, most)
         return self._link(expected.sender, self._me).decode(data, expected.kind)

@@ -239,6 +239,12 @@ _UPLOADS = (
     ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
+    ("extra", "", "cut", "encoding"),
+    ("extra", "", "longer", "encoding"),
+    ("extra", "", "session", "state"),
+    ("extra", "", "epoch", "state"),
+    ("extra", "", "number", "state"),
+    ("extra", "", "rename", "state"),
 )
 
 
@@ -313,8 +319,8 @@ def _tampered(family: Family) -> None:
         }
         expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
-            f"recsys-upload-{edit}-{field}-{value}",
-            "UPL-006 ERR-007",
+            f"recsys-upload-{edit}-{field or 'whole'}-{value}",
+            "UPL-006 ERR-007" if field else "ERR-007 ERR-008",
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",
             change,

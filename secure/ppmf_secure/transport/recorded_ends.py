@@ -17,6 +17,9 @@ from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import Role
 
+MOST_REFUSALS = 1000
+"""The most refusals that are kept, so that a user who goes on sending does not fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -103,7 +106,8 @@ class RecordedEnds(ABC):
     def __init__(self, account: Account) -> None:
         self.account = account
         self.refusals: list[tuple[Role, PpmfError]] = []
-        """The senders of refused messages, with the errors, in order. The run went on."""
+        """The senders of refused messages, with the errors, in order, the first MOST_REFUSALS of
+        them. The run went on."""
 
     @abstractmethod
     def put(self, to: Role, data: bytes) -> None:
@@ -130,7 +134,8 @@ class RecordedEnds(ABC):
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note a refusal; it is raised if the run cannot end without that message."""
-        self.refusals.append((to, error))
+        if len(self.refusals) < MOST_REFUSALS:
+            self.refusals.append((to, error))
 
     def enter(self, phase: Phase) -> None:
         """Account for what follows under this phase."""

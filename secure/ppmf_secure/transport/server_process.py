@@ -63,8 +63,10 @@ class _ReportingEnds(PipeEnds):
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note a refusal, and report it."""
+        known = len(self.refusals)
         super().refuse(to, error)
-        self._tell("refused", (error.kind, str(error)))
+        if len(self.refusals) > known:  # there is a bound on what the calling process is told
+            self._tell("refused", (error.kind, str(error)))
 
 
 def serve(
