@@ -45,13 +45,15 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
 
 def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
     """The highest checkpoint that both servers hold, of one lineage; None if there is none
-    (PPMF-RES-003).
+    (PPMF-RES-003, -010).
     """
     peer = me.peer
     mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
     names = sorted(mine, key=_iteration)
     yield Send(peer, Resume(b"".join(names)))
     message = yield from receive(peer, Resume)
+    if len(message.checkpoints) > MOST_CHECKPOINTS * NAME_BYTES:
+        raise EncodingError(f"resume: {len(message.checkpoints)} bytes, where two names are most")
     if len(message.checkpoints) % NAME_BYTES:
         raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
     theirs = {

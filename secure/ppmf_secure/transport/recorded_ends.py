@@ -58,7 +58,7 @@ class Account:
         self.party = party
         self._recorder = recorder or Recorder(None, party)
         self._on_progress = on_progress
-        self._store = store or Store(None)
+        self._store = store or Store()
         self._spent: dict[str, list[float]] = {}
         self._phase = "keys"
         self._since = time.perf_counter()

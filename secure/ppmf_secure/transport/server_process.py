@@ -8,7 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,10 +43,6 @@ class RunOptions:
     transcripts: Path | None
     checkpoints: Path | None
     coins_label: str | None
-
-    def store(self, party: Role) -> Store:
-        """The store of a party's checkpoints."""
-        return Store(None if self.checkpoints is None else self.checkpoints / party)
 
 
 class _ReportingEnds(PipeEnds):
@@ -91,9 +87,10 @@ def serve(
     def report(progress: Progress) -> None:
         tell("progress", progress)
 
-    store = options.store(name)
-    with Recorder(options.transcripts, name, epoch=epoch) as recorder:
+    with Recorder(options.transcripts, name, epoch=epoch) as recorder, ExitStack() as held:
         try:
+            store = Store.of_run(options.checkpoints, name, session, epoch)
+            held.enter_context(store.lock())
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
             program = _SERVERS[name](
