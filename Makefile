@@ -90,6 +90,10 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
 	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/vectors spec
 
+.PHONY: sweep
+sweep: $(VENV)/.dev ## try the parameter sets behind the defaults (PPMF_DATA names MovieLens latest-small)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.default_sweep
+
 .PHONY: trace
 trace: $(VENV)/.runtime ## make the table of requirements, their tests and their code anew
 	$(BIN)/python -m tools.traceability

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seconds of the base transfers, and transfers a second of their extension.
 
-    python benchmarks/bench_ot.py [--elements 26000] [--bits 61] [--rounds 5] [--key-bits 3072]
+    python benchmarks/bench_ot.py [--elements 26000] [--bits 61] [--rounds 5]
 
 The default size is an iteration of MovieLens-100K, a transfer for each bit of each element. Prints
 the best round of each side, on one core; asserts nothing about time.
@@ -16,7 +16,6 @@ import numpy as np
 
 from ppmf_secure.primitives import base_transfers, transfer_extension
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 
 
 def main() -> None:
@@ -25,21 +24,23 @@ def main() -> None:
     parser.add_argument("--elements", type=int, default=26_000)
     parser.add_argument("--bits", type=int, default=61)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--key-bits", type=int, default=3072)
     options = parser.parse_args()
     count = options.elements * options.bits
 
     coins = Coins.seeded("bench_ot")
     offset = transfer_extension.fresh_offset(coins, odd=True)
-    key = SecretKey.generate(options.key_bits, coins)
     started = perf_counter()
-    request = base_transfers.choose(key, transfer_extension.offset_bits(offset), coins)
+    base_chooser = base_transfers.BaseChooser(
+        transfer_extension.offset_bits(offset), b"bench", coins
+    )
     chosen = perf_counter()
-    answer, pairs = base_transfers.answer(key.public, request, coins)
+    base_sender = base_transfers.BaseSender(b"bench", coins)
+    pairs = base_sender.seed_pairs(base_chooser.request)
     answered = perf_counter()
-    seeds = base_transfers.reveal(key, answer)
+    seeds = base_chooser.seeds(base_sender.answer)
     revealed = perf_counter()
-    print(f"128 base transfers, {len(request):,} + {len(answer):,} bytes")
+    sizes = f"{len(base_chooser.request):,} + {len(base_sender.answer):,} bytes"
+    print(f"128 base transfers, {sizes}")
     print(f"choose    {chosen - started:6.3f} s")
     print(f"answer    {answered - chosen:6.3f} s")
     print(f"reveal    {revealed - answered:6.3f} s")

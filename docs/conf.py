@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 from sphinx.application import Sphinx  # noqa: E402
 from sphinx_needs.api import add_dynamic_function  # noqa: E402
 
+from ppmf_docs import cases  # noqa: E402
+
 project = "ppmf"
 author = "The ppmf contributors"
 project_copyright = "The ppmf contributors"
@@ -27,6 +29,7 @@ extensions = [
     "ppmf_docs.docstrings",
     "ppmf_docs.links",
     "ppmf_docs.mathml",
+    "ppmf_docs.search",
 ]
 # docs/spec points at the specification itself: one text, read here and in the repository.
 exclude_patterns = ["_build", "spec/ppmf_spec", "**/__pycache__"]
@@ -44,11 +47,6 @@ myst_substitutions = {"version": version}
 myst_heading_anchors = 3
 
 TRACE: dict[str, dict[str, Any]] = json.loads((ROOT / "spec" / "trace.json").read_text())
-CASES: dict[str, list[str]] = {}
-for family in sorted(ROOT.glob("conformance/ppmf_conformance/vectors/*.json")):
-    for case in json.loads(family.read_text())["cases"]:
-        for requirement in case["requirements"]:
-            CASES.setdefault(requirement, []).append(case["id"])
 
 
 def files_of(need: dict[str, Any] | None, what: str) -> dict[Path, None]:
@@ -70,9 +68,7 @@ def code_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
 
 def cases_of(app: Any, need: dict[str, Any] | None, *_: Any, **__: Any) -> str:
     """The conformance cases that show the requirement: how many, of which families."""
-    cases = CASES.get(need["id"] if need else "", ())
-    families = dict.fromkeys(case.partition("/")[0] for case in cases)
-    return f"{len(cases)}: {', '.join(families)}" if cases else "none"
+    return cases.summary(need["id"] if need else "")
 
 
 needs_types = [
@@ -87,7 +83,7 @@ needs_types = [
 needs_id_required = True
 needs_id_regex = r"^PPMF-[A-Z]{2,5}-[0-9]{3}$"
 needs_fields = {
-    "level": {"description": "MUST or SHOULD", "default": "MUST"},
+    "level": {"description": "MUST, SHOULD or WITHDRAWN", "default": "MUST"},
     "tests": {"description": "the tests that name it", "default": "[[tests_of()]]"},
     "code": {"description": "the modules that meet it", "default": "[[code_of()]]"},
     "cases": {"description": "the conformance cases", "default": "[[cases_of()]]"},

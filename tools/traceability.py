@@ -67,7 +67,8 @@ def verified_by(root: Path) -> Places:
 
 
 def done_by(root: Path, known: Sequence[str]) -> Places:
-    """The definitions that name each requirement; a range stands for the `known` ids in it.
+    """The definitions that name each requirement; a range stands for the `known` ids in it, of
+    which none is withdrawn.
 
     Raises ValueError for a parenthesis that begins with an id and is not such a list.
     """
@@ -86,9 +87,11 @@ def done_by(root: Path, known: Sequence[str]) -> Places:
 
 
 def table(root: Path) -> str:
-    """The table as JSON text: every requirement with its tests and its code."""
+    """The table as JSON text: every requirement with its tests and its code, of which a withdrawn
+    one has none.
+    """
     requirements = in_folder(root / "spec")
-    tested, done = verified_by(root), done_by(root, list(requirements))
+    tested, done = verified_by(root), done_by(root, in_force(root))
     rows = {
         name: {
             "title": requirement.title,
@@ -100,6 +103,11 @@ def table(root: Path) -> str:
         for name, requirement in requirements.items()
     }
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def in_force(root: Path) -> list[str]:
+    """The ids of the requirements that are not withdrawn."""
+    return [name for name, one in in_folder(root / "spec").items() if not one.withdrawn]
 
 
 def _add(places: list[str], path: Path, name: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that the recorded transcripts of a run contain nothing but ciphertexts.
+"""Checks that the recorded transcripts of a run contain nothing but what nobody can read.
 
 Two audits share most of the checks. `audit`, in this module, reads what users, RecSys and CSP
 recorded and needs no key and no secret. Its findings say whether the transcripts keep what chapters
@@ -14,6 +14,7 @@ Begin with `audit`. The modules, in the order of the layers:
 - `transcript_outline`: who sent what to whom in three transcripts, without the contents;
 - `message_order`: checks of the types, routes, numbers and order of messages;
 - `ciphertext_pieces`, `ciphertexts`: checks that ciphertexts are valid and never repeated;
+- `base_points`: the same of the points of base transfers, and how they relate;
 - `uniformity`, `masked_fields`, `repetition`: checks of fields that must look uniform;
 - `opened_values`, `answer_randomness`: checks of what a party's own keys open;
 - `view_battery`: all checks of one party's transcript.
@@ -28,6 +29,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ppmf_audit import message_order
+from ppmf_audit.base_points import BasePoints
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
@@ -43,13 +45,16 @@ def audit(directory: Path) -> list[Finding]:
     Raises EncodingError when a transcript is missing or is not a sequence of records.
     """
     findings = message_order.check(outline(directory))
-    ciphertexts, masks, repetition = Ciphertexts(), Masks(), Repetition()
+    ciphertexts, points = Ciphertexts(), BasePoints()
+    masks, repetition = Masks(), Repetition()
     # Keys first: files are read one after the other, and a key may stand in a later one.
     for direction, envelope in contents(directory):
         ciphertexts.learn(direction, envelope)
     for direction, envelope in contents(directory):
         ciphertexts.add(direction, envelope)
+        points.add(direction, envelope.message)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
-    found = [*ciphertexts.findings(), *masks.findings(), *repetition.findings()]
+    found = [*ciphertexts.findings(), *points.findings()]
+    found += [*masks.findings(), *repetition.findings()]
     return [*findings[:-1], *found, findings[-1]]

@@ -56,7 +56,9 @@ class Key(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PaillierCiphertexts:
-    """Paillier ciphertexts of fixed width, one after the other; each is a piece."""
+    """Paillier ciphertexts of fixed width, one after the other. A piece is a ciphertext mod N: it
+    is r^N mod N whatever the plaintext is, and so occurs twice exactly if a randomness does.
+    """
 
     key: PublicKey
 
@@ -66,10 +68,10 @@ class PaillierCiphertexts:
         return cls(PublicKey.parse(data, 8 * len(data)))
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
-        """The ciphertexts, after a check that all are units modulo N^2."""
-        size = self.key.ciphertext_bytes
-        self.key.read(data, max(1, len(data) // size), where)
-        yield from (data[begin : begin + size] for begin in range(0, len(data), size))
+        """The ciphertexts mod N, after a check that all are units modulo N^2."""
+        count = max(1, len(data) // self.key.ciphertext_bytes)
+        for ciphertext in self.key.read(data, count, where):
+            yield int(ciphertext % self.key.modulus).to_bytes(self.key.bits // 8, "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 """Checks that ciphertexts are of fixed width, valid under their key, and never repeated.
 
 Semantic security does not cover a ciphertext that is sent twice: the repetition itself shows that
-two plaintexts, or two parties' states, are equal.
+two plaintexts, or two parties' states, are equal. Nor does it cover two ciphertexts with one
+randomness, whose difference is that of their plaintexts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_audit.ciphertext_pieces import Key, PaillierCiphertexts, Seals, Uploaded, product_key
+from ppmf_audit.ciphertext_pieces import Key, Seals, Uploaded, product_key
 from ppmf_audit.finding import Finding
 from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -25,8 +26,6 @@ SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
 KEYS: dict[tuple[str, str], tuple[str, str]] = {
     ("upload", "sealed"): ("key", USERS),
     ("sealed-seeds", "sealed"): ("key", USERS),
-    ("base-request", "choices"): ("transfer_key", SENDER),
-    ("base-answer", "seeds"): ("transfer_key", RECEIVER),
     ("encrypted-rows", "rows"): ("product_key", SENDER),
     ("product-answer", "answer"): ("product_key", RECEIVER),
 }
@@ -61,8 +60,6 @@ class Ciphertexts:
             if isinstance(message, wire.UserKey):
                 self.keys["key", Role.USERS, epoch] = Seals.of(message.key)
             elif isinstance(message, wire.ServerKey):
-                transfers = PaillierCiphertexts.of(message.transfer_key)
-                self.keys["transfer_key", sender, epoch] = transfers
                 self.keys["product_key", sender, epoch] = product_key(
                     message, self.size, self.suite
                 )

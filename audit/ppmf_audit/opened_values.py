@@ -9,7 +9,8 @@ look at the whole values that the keys open (PPMF-AHE-010, PPMF-RLW-009):
   top one are fair;
 - the error of a lattice answer, which is the flood with little added, is spread over the range of
   the flood;
-- the seeds of base transfers, and those of users, have only fair bits, and none occurs twice.
+- the seeds of users, and the secrets and candidates of base transfers, have only fair bits, and
+  none occurs twice.
 
 No two slots, and no two errors, are as near to each other as two under one mask would be.
 
@@ -29,6 +30,7 @@ from math import log, prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
 from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
@@ -54,13 +56,14 @@ class Secrets:
     """The secrets of a party, by the public keys in its transcript.
 
     primes: those of a Paillier modulus. polynomials: the secrets of a lattice key, int64
-    (secrets, N). seals: the key to sealed seeds. batches: the AES keys that the party derived for
-    hashes, in order.
+    (secrets, N). seals: the key to sealed seeds. points: what is behind points of base transfers.
+    batches: the AES keys that the party derived for hashes, in order.
     """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     polynomials: dict[bytes, NDArray[np.int64]] = field(default_factory=dict)
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
+    points: PointSecrets = field(default_factory=PointSecrets)
     batches: list[bytes] = field(default_factory=list)
 
 

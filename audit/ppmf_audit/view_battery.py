@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import singledispatch
 
-from ppmf_audit import message_order, opened_values
+from ppmf_audit import base_points, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
+from ppmf_audit.base_points import BasePoints
 from ppmf_audit.ciphertext_pieces import Seals, Uploaded
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
@@ -53,7 +54,7 @@ def battery(
     messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
     session = leakage.session
     size = Uploaded(len(session.users), len(session.items), known=True)
-    ciphertexts = Ciphertexts(size=size, suite=leakage.suite)
+    ciphertexts, points = Ciphertexts(size=size, suite=leakage.suite), BasePoints()
     masks, repetition = Masks(), Repetition()
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
@@ -61,12 +62,13 @@ def battery(
     ciphertexts.keys["key", Role.USERS, 0] = Seals()
     for direction, envelope in messages:
         ciphertexts.add(direction, envelope)
+        points.add(direction, envelope.message)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
     found = message_order.check_view(party, list(entries(party, records)))
     found.append(_same_shape(records, simulated))
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
-    found += masks.findings() + repetition.findings()
+    found += points.findings() + masks.findings() + repetition.findings()
     if party != "users":
         found += _Owner(party, leakage, secrets).findings(messages)
         twice = len(secrets.batches) - len(set(secrets.batches))
@@ -134,10 +136,10 @@ class _Owner:
         self, epoch: int, sent: Sequence[wire.Message], got: Sequence[wire.Message]
     ) -> Iterator[Finding]:
         yield from self._users(sent, got)
+        yield from self._base(sent)
         keys = [message for message in sent if isinstance(message, wire.ServerKey)]
         if not keys:
             return
-        yield from self._base(keys[0].transfer_key, got)
         session = self.leakage.session
         sizes = len(session.users), len(session.items)
         both = dict(zip(SIDES, orientations(session.parameters, *sizes), strict=True))
@@ -169,19 +171,11 @@ class _Owner:
                 ]
                 yield opened_values.seed_finding("users' seeds", seeds)
 
-    def _base(self, modulus: bytes, got: Sequence[wire.Message]) -> Iterator[Finding]:
-        key = SecretKey(*self.secrets.primes[modulus])
-        for message in got:
-            if isinstance(message, wire.BaseAnswer):
-                count = len(message.seeds) // key.public.ciphertext_bytes
-                slots = (key.public.bits - 1) // 128
-                seeds: list[bytes] = []
-                for ciphertext in key.public.read(message.seeds, count, "base answer"):
-                    plaintext = key.decrypt(ciphertext)
-                    some = min(slots, 128 - len(seeds))
-                    whole = (plaintext % (1 << 128 * some)).to_bytes(16 * some, "little")
-                    seeds += [whole[at : at + 16] for at in range(0, len(whole), 16)]
-                yield opened_values.seed_finding("seeds of base transfers", seeds)
+    def _base(self, sent: Sequence[wire.Message]) -> Iterator[Finding]:
+        behind = self.secrets.points
+        yield base_points.origin_finding(sent, behind)
+        drawn = base_points.coins_behind(sent, behind)
+        yield opened_values.seed_finding("secrets and candidates of base transfers", drawn)
 
 
 @singledispatch

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ppmf_conformance import line_protocol, party_runs
 from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
-from ppmf_conformance.cases import Case, unknown_features
+from ppmf_conformance.cases import Case, features_of, unknown_features
 from ppmf_conformance.deadline import Deadline, Deadlines
 from ppmf_conformance.line_protocol import Hello, ProtocolError
 
@@ -68,7 +68,7 @@ class _AskedAdapter:
 
 
 def _known(hello: Hello, cases: Sequence[Case]) -> None:
-    strange = unknown_features(hello.features, cases)
+    strange = unknown_features(hello.features, features_of(cases))
     if strange:
         raise ProtocolError("; ".join(strange))
     if not hello.features and not hello.roles:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ppmf_conformance import json_text, schema
+from ppmf_conformance.visible_text import visible
 from ppmf_spec.errors import EncodingError, RangeError
 
 DIGESTS = "SHA256SUMS"
@@ -112,16 +113,20 @@ def digests(folder: Path | Traversable) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def unknown_features(declared: Iterable[str], cases: Iterable[Case]) -> list[str]:
-    """A line for each declared feature that no case asks for, with the nearest that one does
-    (PPMF-CON-025).
+def features_of(cases: Iterable[Case]) -> frozenset[str]:
+    """The features that some case asks for."""
+    return frozenset(feature for case in cases for feature in case.features)
+
+
+def unknown_features(declared: Iterable[str], asked: frozenset[str]) -> list[str]:
+    """A line for each declared feature that is not among those `asked` for, with the nearest that
+    is (PPMF-CON-025).
     """
-    known = {feature for case in cases for feature in case.features}
     lines = []
-    for name in sorted(set(declared) - known):
-        near = get_close_matches(name, sorted(known), n=1)
+    for name in sorted(set(declared) - asked):
+        near = get_close_matches(name, sorted(asked), n=1)
         meant = f"; is {near[0]} meant?" if near else ""
-        lines.append(f"no case asks for the feature {name}{meant}")
+        lines.append(visible(f"no case asks for the feature {name}{meant}"))
     return lines
 
 

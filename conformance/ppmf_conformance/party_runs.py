@@ -9,6 +9,7 @@ held against chapter 5 and against the names and lengths that the case lists.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ppmf_conformance import schema
@@ -16,7 +17,7 @@ from ppmf_conformance.cases import Case
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
 from ppmf_conformance.message_edits import Delivery
-from ppmf_conformance.results import Outcome
+from ppmf_conformance.results import Outcome, PartyCall
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError, needed_by
@@ -43,12 +44,25 @@ def roles(case: Case) -> frozenset[str]:
     return frozenset(case.given["roles"]) if has(case) else frozenset()
 
 
-def play(case: Case, target: Calls) -> tuple[Outcome, str]:
-    """Play a case to its end, or to the first refusal.
+@dataclass(slots=True)
+class Record:
+    """What a report shows of a run that did not pass.
+
+    call: the call at which it ended; None before the first. answer: what came out of the whole run;
+    None where it did not come to its end.
+    """
+
+    call: PartyCall | None = None
+    answer: Answer | None = None
+
+
+def play(case: Case, target: Calls, record: Record | None = None) -> tuple[Outcome, str]:
+    """Play a case to its end, or to the first refusal; `record` is filled in on the way.
 
     The outcome is NOT_RUN if a party of this project is needed and the secure implementation is not
     installed.
     """
+    record = record or Record()
     calls = dict.fromkeys(ROLES, target)
     free = set(ROLES) - roles(case)
     if free:
@@ -59,8 +73,8 @@ def play(case: Case, target: Calls) -> tuple[Outcome, str]:
         except MissingExtraError as missing:
             return Outcome.NOT_RUN, str(missing)
         calls |= dict.fromkeys(free, OwnParties())
-    parties = {role: CalledParty(role, calls[role], case) for role in ROLES}
-    verdict = _Run(case, parties).play()
+    parties = {role: CalledParty(role, calls[role], case, record) for role in ROLES}
+    verdict = _Run(case, parties, record).play()
     for party in parties.values():
         party.free()
     return verdict
@@ -77,8 +91,10 @@ class StopError(Exception):
 class CalledParty:
     """One party of a run, reached by calls."""
 
-    def __init__(self, role: str, calls: Calls, case: Case) -> None:
+    def __init__(self, role: str, calls: Calls, case: Case, record: Record) -> None:
         self.role = role
+        self.last: PartyCall | None = None
+        self._record = record
         self.under_test = role in roles(case)
         self._calls = calls
         self._case = case
@@ -125,7 +141,9 @@ class CalledParty:
         return f"{self._case.given['coins']}/{self.role}"
 
     def _ask(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
+        self._record.call = self.last = PartyCall(self.role, op, given)
         answer = self._calls.run(self._case.id, op, given)
+        self._record.call = self.last = replace(self.last, answer=answer)
         if answer.status == "ok":
             return answer.out
         if self.under_test:
@@ -137,8 +155,9 @@ class CalledParty:
 class _Run:
     """The parties in turn, until all are done."""
 
-    def __init__(self, case: Case, parties: dict[str, CalledParty]) -> None:
+    def __init__(self, case: Case, parties: dict[str, CalledParty], record: Record) -> None:
         self._case = case
+        self._record = record
         self._parties = parties
         self._delivery = Delivery(case.given.get("tamper"))
         self._sent: dict[str, int] = defaultdict(int)
@@ -151,6 +170,9 @@ class _Run:
                 moved = [self._turn(party) for party in self._parties.values()]
                 if not any(moved):
                     waiting = [role for role, party in self._parties.items() if not party.done]
+                    # Of the parties that wait, one under test is more likely to be at fault.
+                    asked = [self._parties[role] for role in waiting]
+                    self._record.call = max(asked, key=lambda party: party.under_test).last
                     raise StopError(
                         Outcome.FAIL, f"nobody sends what {', '.join(waiting)} wait for"
                     )
@@ -158,7 +180,8 @@ class _Run:
             return stop.verdict
         recsys = self._parties["recsys"]
         out = {**(recsys.output or {}), "refused": recsys.refused}
-        return judge(self._case, Answer("ok", out))
+        self._record.call, self._record.answer = recsys.last, Answer("ok", out)
+        return judge(self._case, self._record.answer)
 
     def _turn(self, party: CalledParty) -> bool:
         """Give the party its turn; returns whether it had anything to do."""
@@ -177,6 +200,10 @@ class _Run:
         number = self._sent[link]
         self._sent[link] += 1
         where = f"message {number} from {sender} to {receiver}"
+        due = self._case.steps["messages"].get(link, [])
+        wanted = due[number] if number < len(due) else None
+        if self._record.call is not None:
+            self._record.call = replace(self._record.call, due={link: wanted, "number": number})
         try:
             envelope = wire.decode(message)
         except PpmfError as error:
@@ -184,9 +211,8 @@ class _Run:
         name = envelope.message.name
         if (sender, receiver) not in envelope.message.routes:
             raise StopError(Outcome.FAIL, f"{where}: {name} does not go this way")
-        due = self._case.steps["messages"].get(link, [])
-        if number >= len(due):
+        if wanted is None:
             raise StopError(Outcome.FAIL, f"{where}: {name}, where nothing more is due")
-        if [name, str(len(message))] != due[number]:
-            wanted = " of ".join(reversed(due[number]))
-            raise StopError(Outcome.FAIL, f"{where}: {name} of {len(message)} bytes, not {wanted}")
+        if [name, str(len(message))] != wanted:
+            told = " of ".join(reversed(wanted))
+            raise StopError(Outcome.FAIL, f"{where}: {name} of {len(message)} bytes, not {told}")

@@ -33,8 +33,10 @@ def sentences() -> dict[str, str]:
 
 
 def render(chapters: Path, named: Iterable[str]) -> bytes:
-    """The file's content, from the chapters in a folder; KeyError for an id that is not there."""
-    known = in_folder(chapters)
+    """The file's content, from the chapters in a folder; KeyError for an id that is not there, or
+    is withdrawn.
+    """
+    known = {name: one for name, one in in_folder(chapters).items() if not one.withdrawn}
     lines = []
     for name in sorted(named):
         one = {"title": known[name].title, "text": known[name].text}

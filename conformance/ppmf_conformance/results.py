@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from ppmf_conformance.cases import Case
 from ppmf_conformance.line_protocol import Answer, Hello
@@ -42,12 +43,28 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PartyCall:
+    """A call to a party of a run (PPMF-CON-030), with what came back.
+
+    role: the party's; op and given: the operation and its input. answer: None where none came.
+    due: the message that was due in its place, where one of the answer's was wrong; else None.
+    """
+
+    role: str
+    op: str
+    given: Any
+    answer: Answer | None = None
+    due: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One case's outcome.
 
     known: the reason in the list of known failures; None if the case is not on the list.
     milliseconds: the time that the answer took, the only member in which two runs may differ.
-    answer: what was answered; None where there was none, and for a case of several calls.
+    answer: what was answered; None where there was none. For a run, what came out of it whole.
+    call: for a run that did not pass, the call at which it ended; else None.
     """
 
     case: Case
@@ -56,6 +73,7 @@ class Result:
     milliseconds: int
     known: str | None = None
     answer: Answer | None = None
+    call: PartyCall | None = None
 
     @property
     def verdict(self) -> str:

@@ -19,7 +19,7 @@ from ppmf_conformance.deadline import DEADLINES, Deadlines
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import Answer, Hello, ProtocolError
-from ppmf_conformance.results import Outcome, Result, Summary
+from ppmf_conformance.results import Outcome, PartyCall, Result, Summary
 from ppmf_conformance.visible_text import visible
 
 GIVE_UP = 3
@@ -60,7 +60,7 @@ def run(
             outcome, detail = asked.ask(case)
             spent = round(1000 * (time.monotonic() - started))
             excuse = known_failures.reason(case.id, plan.known)
-            result = Result(case, outcome, detail, spent, excuse, asked.answer)
+            result = Result(case, outcome, detail, spent, excuse, asked.answer, asked.call)
             summary.results.append(result)
             on_result(result)
     finally:
@@ -79,6 +79,7 @@ class Conversation:
         self._in_a_row = 0
         self.refusal = ""
         self.answer: Answer | None = None
+        self.call: PartyCall | None = None
 
     def open(self) -> Hello | None:
         """Start the program; returns its introduction, or None when there is none."""
@@ -86,8 +87,11 @@ class Conversation:
         return self._hello
 
     def ask(self, case: Case) -> tuple[Outcome, str]:
-        """The outcome of one case. `answer` is then what was answered to it, if it is one call."""
-        self.answer = None
+        """The outcome of one case.
+
+        `answer` is then what was answered to it; of a run, `call` is the call at which it ended.
+        """
+        self.answer, self.call = None, None
         hello = self._hello
         if hello is not None and not declared(case, hello):
             return Outcome.UNDECLARED, ""
@@ -97,9 +101,8 @@ class Conversation:
         if self.refusal or target is None or hello is None:
             return Outcome.NOT_RUN, self.refusal
         try:
-            verdict = (
-                party_runs.play(case, target) if party_runs.has(case) else self._one(case, target)
-            )
+            one = self._run if party_runs.has(case) else self._one
+            verdict = one(case, target)
         except (CrashError, HangError, ProtocolError) as ending:
             self.close()
             self._in_a_row += 1
@@ -119,6 +122,16 @@ class Conversation:
     def _one(self, case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
         self.answer = target.run(case.id, case.op, case.given)
         return judge(case, self.answer)
+
+    def _run(self, case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
+        record = party_runs.Record()
+        try:
+            outcome, detail = party_runs.play(case, target, record)
+        finally:
+            self.answer, self.call = record.answer, record.call
+        if outcome is Outcome.PASS:
+            self.call = None
+        return outcome, detail
 
     def _start(self) -> None:
         """Start the program, several times if need be; sets `refusal` if it cannot be had."""

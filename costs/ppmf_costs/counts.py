@@ -4,8 +4,8 @@
 The messages and their bytes are those of `ppmf_secure.protocols.message_plan`. For each of its
 operations the work of a server is counted, in these units, whose costs `unit_costs` holds:
 
-    starts          runs: processes started, keys made
-    setups          set-ups: base transfers done
+    starts          runs: processes started
+    setups          set-ups: keys made, base transfers done
     opens           sealed seeds opened by CSP
     seals           sealed seeds made by users
     mask_words      ring elements of the uploads

@@ -4,7 +4,8 @@
 A page calls functions of these modules by the directive and the role of `computed`; begin there.
 `toy_training` records the training that most of them show.
 
-- one module a page: `audit_page`, `limits`, `messages`, `performance`, `worked_example`, with
+- one module a page: `audit_page`, `choosing`, `limits`, `messages`, `performance`,
+  `worked_example`, with
   `example_shares` for the last part of the worked example;
 - `figures`: what the README and the first page begin with;
 - `traces`: from tests, modules and conformance cases back to requirements;

@@ -19,7 +19,7 @@ def checks() -> str:
     for finding in recorded(PARAMETERS.iterations).findings:
         detail = finding.detail if len(finding.detail) < 60 else finding.detail[:24] + "…"
         rows.append([finding.check, "held" if finding.ok else "**did not hold**", detail])
-    return table(["check", "", "seen"], rows)
+    return table(["check", "result", "seen"], rows)
 
 
 def leaks() -> str:

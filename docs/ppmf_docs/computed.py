@@ -46,7 +46,7 @@ class Computed(SphinxDirective):
         self.env.note_reread()
         content = made_by(self.arguments[0])()
         if not isinstance(content, Svg):
-            return self.parse_text_to_nodes(str(content))
+            return self.parse_text_to_nodes(str(content), allow_section_headings=True)
         drawing = nodes.container("", nodes.raw("", content.source, format="html"))
         return [nodes.figure("", drawing, classes=["drawing"])]
 

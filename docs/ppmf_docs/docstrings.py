@@ -63,7 +63,15 @@ def _process(
     lines[:] = to_rst(lines)
 
 
+def _skip(
+    _app: Sphinx, _what: str, _name: str, found: Any, _skipped: bool, _options: Any
+) -> bool | None:
+    """Leave out the fields of a named tuple, which its signature and first lines tell."""
+    return True if "Alias for field number" in (getattr(found, "__doc__", "") or "") else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Convert every docstring that autodoc reads."""
+    """Convert every docstring that autodoc reads, and leave out what says nothing."""
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _process)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

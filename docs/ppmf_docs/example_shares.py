@@ -12,7 +12,7 @@ from ppmf_docs.toy_training import PARAMETERS, RATINGS, Training, recorded
 from ppmf_docs.worked_example import COORDINATES, USER, states
 from ppmf_spec.roles import CSP, RECSYS
 
-_HEADINGS = ["", "RecSys has", "CSP has", "sum mod 2^64", "that is"]
+_HEADINGS = ["number", "RecSys has", "CSP has", "sum mod 2^64", "that is"]
 
 
 @cache

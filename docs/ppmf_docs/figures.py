@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ppmf.commands.train import LATTICE
-from ppmf.demo.command import demo
+from ppmf.demo.command import DemoSize, demo
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
 from ppmf_docs import limits, performance
@@ -31,7 +30,7 @@ def first() -> str:
     run = training()
     size = f"{count(run['users'])} × {count(run['items'])}, rank {run['rank']}"
     private, in_the_clear = errors()
-    users, items, suite, minutes = demonstration()
+    users, items, suite, training_seconds = demonstration()
     rows = [
         [
             f"a training on MovieLens-100K ({size}, T = {run['iterations']}), `{run['suite']}`",
@@ -45,13 +44,13 @@ def first() -> str:
         ],
         [
             f"`make demo` ({users} × {items}, `{suite}`)",
-            f"about {minutes:.0f} minutes, estimated",
+            f"about {training_seconds:.0f} s to train, estimated; then the checks",
         ],
         ["largest side, with defaults", f"{limits.largest_rows_of_the_default_suite()} rows"],
         ["computational security of the whole", f"about {bits()} bits"],
         ["parties on machines of their own", "not yet: there is no transport over a network"],
     ]
-    return table(["", ""], rows).replace("\N{NO-BREAK SPACE}", " ")
+    return table(["what", "figure"], rows).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def training() -> dict[str, Any]:
@@ -69,12 +68,14 @@ def errors() -> tuple[str, str]:
 
 
 def demonstration() -> tuple[int, int, str, float]:
-    """Users, items and cipher suite of `ppmf demo` without options, and its estimated minutes."""
-    default = {name: one.default for name, one in inspect.signature(demo).parameters.items()}
-    users, items, suite = default["users"], default["items"], default["suite"]
-    params = replace(Parameters(), rank=default["rank"], iterations=default["iterations"])
-    tally = count_run(params, PublicSize.numbered(users, items), cipher_suite(suite))
-    return users, items, suite, UnitCosts.read().estimate(tally, suite).total / 60
+    """Users, items and cipher suite of `ppmf demo` without options, and the seconds that its
+    training is estimated to take.
+    """
+    suite = inspect.signature(demo).parameters["suite"].default
+    size = DemoSize.of(suite)
+    params = Parameters(rank=size.rank, iterations=size.iterations)
+    tally = count_run(params, PublicSize.numbered(size.rows, size.rows), cipher_suite(suite))
+    return size.rows, size.rows, suite, UnitCosts.read().estimate(tally, suite).total
 
 
 def bits() -> str:

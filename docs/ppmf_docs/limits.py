@@ -73,5 +73,5 @@ def unrated() -> str:
             assert run.bias is not None, "the example has biases"
             words = (*run.factors[row].tolist(), int(run.bias[row]))
             cells.append(", ".join(f"{word:,}".replace("-", "−") for word in words))
-        rows.append([name, *cells, "equal" if cells[0] == cells[1] else ""])
-    return table(["item", "V from the ratings", "V from other ratings", ""], rows)
+        rows.append([name, *cells, "equal" if cells[0] == cells[1] else "different"])
+    return table(["item", "V from the ratings", "V from other ratings", "the two"], rows)

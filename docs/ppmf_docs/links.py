@@ -3,8 +3,9 @@
 
 `PPMF-FIX-021` in prose, in a table or in code text leads to the requirement, and so does the short
 form of a list (`PPMF-GCB-001 to -005, -008`). "chapter 4" leads to the page of that chapter. A test
-file or a module below a requirement leads to its row of the page `traces`, which leads back.
-Titles, links, and blocks of program text stay as they are, and so does what a page says of itself.
+file or a module below a requirement leads to its row of the page `traces`, which leads back; the
+number of its cases leads to their list, and a family to the page `cases`. Titles, links, and blocks
+of program text stay as they are, and so does what a page says of itself.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 from sphinx_needs.data import SphinxNeedsData
 
-from ppmf_docs import traces
+from ppmf_docs import cases, traces
 
 ID = r"PPMF-[A-Z]{2,5}-\d{3}"
 SOUGHT = re.compile(
     rf"(?P<id>{ID})|(?<=[ ,])(?P<short>-\d{{3}})\b|\b[Cc]hapters?\s(?P<chapter>[1-7])\b"
-    r"|(?P<file>\btest_\w+\.py|\bppmf_\w+(?:\.\w+)+)"
+    r"|(?P<file>\btest_\w+\.py|\bppmf(?:_\w+)?(?:\.\w+)+)"
 )
+_CASES = re.compile(r"\d+|[a-z][a-z-]*")
+_BREAKS = re.compile(r"(?<=[._])(?=\w)(?!py$)")
 _LEFT_ALONE = (
     nodes.reference,
     nodes.title,
@@ -73,45 +76,90 @@ def link(app: Sphinx, document: nodes.document, page: str) -> None:
     for text in list(document.findall(nodes.Text)):
         if _is_left_alone(text):
             continue
-        found = list(pieces(text.astext()))
+        requirement = _requirement_of(text)
         new: list[nodes.Node] = []
-        for words, target in found:
-            place = None
+        if requirement is not None and requirement in needs and _tells_cases(text):
+            new = list(_cases(app, page, text.astext(), requirement))
+            text.parent.replace(text, new)
+            continue
+        for words, target in pieces(text.astext()):
+            place: tuple[str, str] | None = None
             if target is not None and target in needs:
-                place = (needs[target]["docname"], target)
+                place = (needs[target]["docname"] or "", target)
             elif target in chapters:
                 place = (chapters[target], "")
-            elif target in rows and page != "traces" and _is_of_a_requirement(text):
+            elif target in rows and page != "traces" and requirement is not None:
                 place = ("traces", rows[target])
             if place is None or not place[0] or (place == (page, "")):
                 new.append(nodes.Text(words))
             else:
-                child = nodes.Text(words)
-                new.append(make_refnode(app.builder, page, place[0], place[1], child))
+                new.append(_reference(app, page, place, words, target in needs))
         if any(isinstance(node, nodes.reference) for node in new):
             text.parent.replace(text, new)
 
 
-def _is_of_a_requirement(text: nodes.Text) -> bool:
-    """Whether the text stands in a requirement's box or in the table of all of them."""
-    node: nodes.Node | None = text.parent
-    while node is not None:
-        if isinstance(node, nodes.table):
-            return bool({"need", "NEEDS_TABLE"} & set(node.get("classes", ())))
+def _reference(
+    app: Sphinx, page: str, place: tuple[str, str], words: str, is_id: bool
+) -> nodes.reference:
+    """A link: an id stays on one line, the name of a file breaks at its dots and underscores."""
+    parts: list[nodes.Node] = [nodes.Text(words)]
+    if not is_id:
+        first, *rest = _BREAKS.split(words)
+        parts = [nodes.Text(first)]
+        for one in rest:
+            parts += [nodes.raw("", "<wbr>", format="html"), nodes.Text(one)]
+    reference = make_refnode(app.builder, page, place[0], place[1], parts)
+    reference["classes"].append("requirement-id" if is_id else "file-name")
+    return reference
+
+
+def _cases(app: Sphinx, page: str, words: str, requirement: str) -> Iterator[nodes.Node]:
+    """The text of the cases of a requirement, such as `18: step, words`, with its links."""
+    end = 0
+    for found in _CASES.finditer(words):
+        if found[0].isdigit():
+            place = ("traces", cases.list_anchor(requirement))
+        elif found[0] in cases.families():
+            place = ("cases", cases.family_anchor(found[0]))
+        else:
+            continue
+        yield nodes.Text(words[end : found.start()])
+        yield make_refnode(app.builder, page, *place, nodes.Text(found[0]))
+        end = found.end()
+    yield nodes.Text(words[end:])
+
+
+def _ancestors(node: nodes.Node) -> Iterator[nodes.Element]:
+    while node.parent is not None:
         node = node.parent
-    return False
+        yield node
+
+
+def _requirement_of(text: nodes.Text) -> str | None:
+    """The requirement in whose box, or in whose row of the table of all, the text stands."""
+    row: nodes.Element | None = None
+    for node in _ancestors(text):
+        if isinstance(node, nodes.row):
+            row = node
+        if isinstance(node, nodes.table):
+            kinds = set(node.get("classes", ()))
+            if "need" in kinds:
+                return str(next(iter(node["ids"]), ""))
+            return row[0].astext() if row is not None and "NEEDS_TABLE" in kinds else None
+    return None
+
+
+def _tells_cases(text: nodes.Text) -> bool:
+    return any("needs_cases" in node.get("classes", ()) for node in _ancestors(text))
 
 
 def _is_left_alone(text: nodes.Text) -> bool:
-    node: nodes.Node | None = text.parent
-    while node is not None:
-        if isinstance(node, _LEFT_ALONE):
-            return True
-        # the id of a requirement's own box is a link already, or its heading
-        if isinstance(node, nodes.inline) and "needs-id" in node.get("classes", ()):
-            return True
-        node = node.parent
-    return False
+    # the id of a requirement's own box is a link already, or its heading
+    return any(
+        isinstance(node, _LEFT_ALONE)
+        or (isinstance(node, nodes.inline) and "needs-id" in node.get("classes", ()))
+        for node in _ancestors(text)
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

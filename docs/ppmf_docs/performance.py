@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ppmf.evaluation.tried_sets import VERSION_1
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts, bytes_sent
 from ppmf_docs.tables import count, quantity, seconds, table
@@ -61,13 +61,14 @@ def measured_on() -> str:
 def trainings() -> str:
     """Every measured training, with a column for each."""
     runs = [run for _, part in parts("training") for run in part]
-    runs += [part["here"] for _, part in parts("paper")]
+    runs += [part[name] for _, part in parts("paper") for name in ("defaults", "here")]
     if not runs:
         return _missing("training")
     lines = [
         ("users × items", [f"{count(run['users'])} × {count(run['items'])}" for run in runs]),
         ("ratings", [count(run["ratings"]) for run in runs]),
         ("rank, T", [f"{run['rank']}, {run['iterations']}" for run in runs]),
+        ("other parameters", [_others(run) for run in runs]),
         ("seconds", [seconds(run["seconds"]) for run in runs]),
         ("of that an iteration", [seconds(_iterated(run)) for run in runs]),
         ("sent by all", [quantity(run["bytes_sent"]) for run in runs]),
@@ -77,8 +78,9 @@ def trainings() -> str:
     ]
     if any("extrapolated_seconds" in run for run in runs):
         lines.append(("extrapolated, not measured", [_extrapolated(run) for run in runs]))
-    headings = ["", *(f"`{run['suite']}`" for run in runs)]
-    return table(headings, ([what, *values] for what, values in lines), right=range(1, 9))
+    headings = ["cipher suite", *(f"`{run['suite']}`" for run in runs)]
+    rows = ([what, *values] for what, values in lines)
+    return table(headings, rows, right=range(1, len(headings)))
 
 
 def phases() -> str:
@@ -96,7 +98,7 @@ def phases() -> str:
             bytes_of = sent.get(name, 0) + (sent.get("keys", 0) if name == "start" else 0)
             row += [seconds(run["seconds_by_phase"].get(name, 0)), quantity(bytes_of)]
         rows.append(row)
-    headings = ["phase", *(text for run in runs for text in (f"`{run['suite']}`", "sent"))]
+    headings = ["phase", *(text for run in runs for text in (_named(run), "sent"))]
     return table(headings, rows, right=range(1, 1 + 2 * len(runs)))
 
 
@@ -108,7 +110,7 @@ def compared() -> str:
             over = "over " if one["at_least"] else ""
             rows.append(
                 [
-                    one["work"],
+                    one["work"].replace(" x ", " × "),
                     seconds(one["seconds"]),
                     quantity(one["bytes_sent"]),
                     over + seconds(one["spu_seconds"]),
@@ -141,9 +143,17 @@ def paper() -> str:
     if not found:
         return _missing("the founding paper's size")
     part = found[-1][1]
-    here, reported = part["here"], part["reported"]
+    reported = part["reported"]
     rows = [
-        ["here", seconds(here["seconds"]), quantity(here["bytes_sent"]), "2 cores, all parties"],
+        *(
+            [
+                f"here, {_others(run)}, T = {run['iterations']}",
+                seconds(run["seconds"]),
+                quantity(run["bytes_sent"]),
+                "2 cores, all parties",
+            ]
+            for run in (part["defaults"], part["here"])
+        ),
         *(
             [
                 f"SPU CHEETAH, {entry['part']}",
@@ -161,7 +171,7 @@ def paper() -> str:
             f"{reported['cores']} cores",
         ],
     ]
-    return table(["", "time", "sent", "on"], rows, right=(1, 2))
+    return table(["system", "time", "sent", "on"], rows, right=(1, 2))
 
 
 def slopes() -> str:
@@ -179,7 +189,10 @@ def slopes() -> str:
 def scaling_base() -> str:
     """The training whose slopes are shown."""
     found = parts("scaling")
-    return f"{found[-1][1]['suite']}, {found[-1][1]['base']}" if found else _missing("scaling")
+    if not found:
+        return _missing("scaling")
+    about = found[-1][1]
+    return f"{about['suite']}, {about['base'].replace(' x ', ' × ')}"
 
 
 def plots() -> str:
@@ -195,7 +208,7 @@ def plots() -> str:
 def estimates() -> str:
     """The estimates of `ppmf estimate` for MovieLens' sizes at the default parameters."""
     costs = UnitCosts.read()
-    name, params = "rlwe-8192", replace(Parameters(), iterations=20)
+    name, params = "rlwe-8192", Parameters()
     rows = []
     for users, items in SIZES:
         tally = count_run(params, PublicSize.numbered(users, items), cipher_suite(name))
@@ -239,6 +252,16 @@ def estimated_on() -> str:
     return UnitCosts.read().machine
 
 
+def _others(run: Result) -> str:
+    """Whether a run had the default parameters or version 1's, but for rank and T."""
+    earlier = run["parameters"]["inner_steps"] == VERSION_1.inner_steps
+    return "version 1's" if earlier else "defaults"
+
+
+def _named(run: Result) -> str:
+    return f"`{run['suite']}`, {_others(run)}, rank {run['rank']}, T = {run['iterations']}"
+
+
 def _iterated(run: Result) -> float:
     spent = run["seconds_by_phase"]
     total = sum(spent.get(name, 0.0) for name in ("products", "steps", "updates"))
@@ -248,7 +271,8 @@ def _iterated(run: Result) -> float:
 def _extrapolated(run: Result) -> str:
     if "extrapolated_seconds" not in run:
         return ""
-    return f"{run['extrapolated_to']}: {run['extrapolated_seconds'] / 3600:.1f} h"
+    size = run["extrapolated_to"].replace(" x ", " × ")
+    return f"{size}: {run['extrapolated_seconds'] / 3600:.1f} h"
 
 
 def _missing(what: str) -> str:

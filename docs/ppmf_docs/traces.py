@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -50,16 +51,6 @@ def code() -> str:
     return _table("module", requirements_by_file("code"))
 
 
-def cases() -> str:
-    """Families of conformance cases, how many cases each has, and the requirements they show."""
-    rows = []
-    for path in sorted((ROOT / "conformance/ppmf_conformance/vectors").glob("*.json")):
-        family = json.loads(path.read_text(encoding="utf-8"))["cases"]
-        shown = sorted({requirement for case in family for requirement in case["requirements"]})
-        rows.append([f"`{path.stem}`", str(len(family)), _list(shown)])
-    return table(["family", "cases", "requirements"], rows)
-
-
 def _table(heading: str, found: dict[str, list[str]]) -> str:
     rows = ([f"[{file}]{{#{_anchor(file)}}}", _list(ids)] for file, ids in found.items())
     return table([heading, "requirements"], rows)
@@ -70,4 +61,4 @@ def _list(requirements: Iterable[str]) -> str:
 
 
 def _anchor(file: str) -> str:
-    return "trace-" + file.removesuffix(".py").replace("/", "-").replace("_", "-").lower()
+    return "trace-" + re.sub(r"[^a-z0-9]+", "-", file.removesuffix(".py").lower()).strip("-")

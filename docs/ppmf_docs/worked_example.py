@@ -111,7 +111,7 @@ def ratings() -> str:
         [user, *("" if value != value else f"{value:g}" for value in line)]
         for user, line in zip(RATINGS.users, STARS.tolist(), strict=True)
     ]
-    return table(["", *RATINGS.items], rows, right=(1, 2, 3))
+    return table(["user", *RATINGS.items], rows, right=(1, 2, 3))
 
 
 def scaled() -> str:
@@ -119,7 +119,7 @@ def scaled() -> str:
     rows = [[user, *[""] * RATINGS.n_items] for user in RATINGS.users]
     for user, item, value in zip(RATINGS.user, RATINGS.item, RATINGS.value, strict=True):
         rows[user][1 + item] = f"{value:,}"
-    return table(["", *RATINGS.items], rows, right=(1, 2, 3))
+    return table(["user", *RATINGS.items], rows, right=(1, 2, 3))
 
 
 def start() -> str:
@@ -194,7 +194,7 @@ def one_step() -> str:
         [name, *(_both(values[k], scale) for values, scale in columns)]
         for k, name in enumerate(COORDINATES)
     ]
-    headings = ["", "x", "H", "G", "Z", "after the prox", "new x"]
+    headings = ["coordinate", "x", "H", "G", "Z", "after the prox", "new x"]
     return table(headings, rows, right=range(1, len(headings)))
 
 
@@ -282,7 +282,7 @@ def predictions() -> str:
 
 def _side(ids: Sequence[str], rows: Matrix) -> str:
     lines = [[name, *(_both(word, F) for word in row)] for name, row in zip(ids, rows, strict=True)]
-    return table(["", *COORDINATES], lines, right=range(1, 1 + len(COORDINATES)))
+    return table(["row", *COORDINATES], lines, right=range(1, 1 + len(COORDINATES)))
 
 
 def _both(word: int, scale: int) -> str:

@@ -13,8 +13,9 @@ pyarrow (with the extra `ppmf[frames]`), a matrix of scipy, triples, or a file:
 `help(ppmf.PrivateMF)` says more. The other names come from the packages that do the work, each of
 which is loaded when one of its names is first used:
 
-- `ppmf_spec`: `Parameters`, `Ratings`, `ItemProfiles`, and `read_ratings`, `quantise`,
-  `read_profiles`, `write_profiles`, which read, convert and write them;
+- `ppmf_spec`: `Parameters`, `Ratings`, `ItemProfiles`, and `quantise`, `read_profiles`,
+  `write_profiles`, which convert, read and write them; `read_ratings` of this package reads any
+  table of ratings that the command reads, and `ppmf_spec.ratings.read` the specification's four;
 - `ppmf_reference`, the oracle in the clear: `train_fixed`, and `ratings_from` for arrays; it has
   more, enclosures of the real numbers and a user's own recommendations among it;
 - `ppmf_secure`, the protocol: `train_secure`, with all three parties on this machine;
@@ -59,6 +60,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ppmf.estimator import PrivateMF
+    from ppmf.reading import read_ratings
     from ppmf_audit import audit
     from ppmf_reference import ratings_from
     from ppmf_reference.fixed import train as train_fixed
@@ -68,7 +70,6 @@ if TYPE_CHECKING:
     from ppmf_spec.profiles import read as read_profiles
     from ppmf_spec.profiles import write as write_profiles
     from ppmf_spec.ratings import Ratings, quantise
-    from ppmf_spec.ratings import read as read_ratings
 else:  # a type checker would take this function for a promise of every name
     _PLACES = {
         "ItemProfiles": "ppmf_spec.profiles:ItemProfiles",
@@ -79,7 +80,7 @@ else:  # a type checker would take this function for a promise of every name
         "quantise": "ppmf_spec.ratings:quantise",
         "ratings_from": "ppmf_reference:ratings_from",
         "read_profiles": "ppmf_spec.profiles:read",
-        "read_ratings": "ppmf_spec.ratings:read",
+        "read_ratings": "ppmf.reading:read_ratings",
         "train_fixed": "ppmf_reference.fixed:train",
         "train_secure": "ppmf_secure.transport.processes:train",
         "write_profiles": "ppmf_spec.profiles:write",

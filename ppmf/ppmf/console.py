@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 from typing import Annotated
@@ -42,7 +44,8 @@ _WIDEST = 1_000_000
 PLAIN_SECONDS = 5.0
 """The least time between two plain lines of progress; it grows to `_PLAIN_AT_MOST`."""
 
-_PLAIN_AT_MOST = 60.0
+_PLAIN_AT_MOST = 30.0
+_BEAT_SECONDS = 1.0
 _PLAIN_PART = 0.05
 """The part of the time passed after which the next plain line is due."""
 
@@ -199,7 +202,8 @@ class _TimeLeft(ProgressColumn):
 class Bars:
     """Progress with the time left, one bar for each name, or a plain line of all of them.
 
-    A plain line is printed when `plain` is true and one is due; `clock` gives the time in seconds.
+    A plain line is printed when `plain` is true and one is due: `show` and `beat` look, which may
+    be called in different threads. `clock` gives the time in seconds.
     """
 
     def __init__(
@@ -214,54 +218,91 @@ class Bars:
         self._clock = clock
         self._tasks: dict[str, TaskID] = {}
         self._began = self._printed = clock()
-        self._first: dict[str, float] = {}
-        self._parts: dict[str, float] = {}
-        self._phases: dict[str, str] = {}
+        self._steps: dict[str, _Step] = {}
+        self._lock = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the bars that are shown."""
         return tuple(self._tasks)
 
-    def show(self, name: str, done: float, total: float, phase: str = "") -> None:
-        """Show that `done` of `total` units of `name` are finished and `phase` is under way."""
+    def show(
+        self, name: str, done: float, total: float, phase: str = "", until: float | None = None
+    ) -> None:
+        """Show that `done` of `total` units of `name` are finished and `phase` is under way.
+
+        `until` is what will be done when the phase ends, if that is known.
+        """
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, phase=phase)
         self._progress.update(self._tasks[name], completed=done, total=total, phase=phase)
-        self._parts[name] = done / total if total else 0.0
-        self._first.setdefault(name, self._parts[name])
-        self._phases[name] = phase
-        if self._plain:
-            self._line_if_due()
+        now, part = self._clock(), done / total if total else 0.0
+        end = part if until is None or not total else max(part, until / total)
+        with self._lock:
+            before = self._steps.get(name)
+            first = part if before is None else before.first
+            self._steps[name] = _Step(phase, first, part, end, now)
+            self._line_if_due(now)
+
+    def beat(self) -> None:
+        """Print a line if one is due, although nothing has been finished."""
+        with self._lock:
+            self._line_if_due(self._clock())
 
     def drop(self, name: str) -> None:
         """Remove the bar of `name`, if there is one."""
         if name in self._tasks:
             self._progress.remove_task(self._tasks.pop(name))
-            for table in (self._parts, self._first, self._phases):
-                table.pop(name, None)
+            with self._lock:
+                self._steps.pop(name, None)
 
-    def _line_if_due(self) -> None:
-        now = self._clock()
+    def _line_if_due(self, now: float) -> None:
         passed = now - self._began
         due = min(max(PLAIN_SECONDS, _PLAIN_PART * passed), _PLAIN_AT_MOST)
-        if now - self._printed < due:
+        if not self._plain or not self._steps or now - self._printed < due:
             return
         self._printed = now
         shown = "; ".join(
-            f"{name} {part:.0%}{' ' + self._phases[name] if self._phases[name] else ''}"
-            for name, part in self._parts.items()
+            f"{name} {one.part:.0%}{' ' + one.phase if one.phase else ''}"
+            for name, one in self._steps.items()
         )
-        last = min(self._parts, key=lambda name: self._parts[name])
-        gained = self._parts[last] - self._first[last]
-        rest = 1 - self._parts[last]
-        left = f", about {about(passed * rest / gained)} left" if gained > 0 and rest > 0 else ""
-        note(f"{shown}; {about(passed)} passed{left}")
+        left = min(self._steps.values(), key=lambda one: one.part).left(self._began, now)
+        told = "" if left is None else f", about {about(left)} left"
+        note(f"{shown}; {about(passed)} passed{told}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where something is: the part that is done, of 1, since the time `at`, of which `first` was
+    done at the beginning; and the part at which the phase ends.
+    """
+
+    phase: str
+    first: float
+    part: float
+    end: float
+    at: float
+
+    def left(self, began: float, now: float) -> float | None:
+        """The seconds that are left, or None where no speed is known yet or nothing is left.
+
+        What is done of the phase that is under way is guessed from the speed so far.
+        """
+        gained = self.part - self.first
+        if gained <= 0 or self.at <= began:
+            return None
+        speed = gained / (self.at - began)
+        rest = 1 - min(self.part + speed * (now - self.at), self.end)
+        return rest / speed if rest > 0 else None
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Progress on standard error while the block runs; bars are removed at its end."""
+    """Progress on standard error while the block runs; bars are removed at its end.
+
+    Where plain lines are printed, a thread looks for whether one is due: a half-step may take
+    minutes in which nothing is finished.
+    """
     watched = ERR.is_terminal and not ERR.is_dumb_terminal
     with Progress(
         TextColumn("{task.description}"),
@@ -274,7 +315,22 @@ def bars() -> Iterator[Bars]:
         disable=not watched or _level < Level.NORMAL,
         speed_estimate_period=600,  # a half-step may take minutes
     ) as progress:
-        yield Bars(progress, plain=not watched)
+        shown = Bars(progress, plain=not watched)
+        ended = threading.Event()
+        thread = threading.Thread(target=_beat, args=(shown, ended), daemon=True)
+        if not watched:
+            thread.start()
+        try:
+            yield shown
+        finally:
+            ended.set()
+            if not watched:
+                thread.join()
+
+
+def _beat(shown: Bars, ended: threading.Event) -> None:
+    while not ended.wait(_BEAT_SECONDS):
+        shown.beat()
 
 
 @contextmanager
@@ -282,4 +338,4 @@ def iterations(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress of a loop that reports 1, 2, .. total."""
     with bars() as shown:
         shown.show(name, 0, total)
-        yield lambda done: shown.show(name, done, total)
+        yield lambda done: shown.show(name, done, total, until=min(done + 1, total))

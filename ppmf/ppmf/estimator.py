@@ -17,16 +17,17 @@ from dataclasses import fields
 from fractions import Fraction
 from importlib import import_module
 from math import sqrt
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppmf.data import rating_sources, rating_tables
-from ppmf.data.data_frames import TableColumns, columns_of, named_columns
-from ppmf_reference import fixed, ratings_from, ridge
+from ppmf import reading
+from ppmf.data import rating_tables
+from ppmf.data.data_frames import TableColumns, columns_of, is_frame, library_of
+from ppmf_reference import fixed, ridge
+from ppmf_reference.arrays import stars_in
 from ppmf_reference.ridge import UserProfile
 from ppmf_spec.decimals import exact_number, parse_decimal
 from ppmf_spec.errors import (
@@ -41,11 +42,12 @@ from ppmf_spec.extras import needed_by
 from ppmf_spec.ids import id_text, id_texts
 from ppmf_spec.parameters import DYADIC_DOMAIN, INTEGER_DOMAIN, Parameters
 from ppmf_spec.profiles import ItemProfiles
-from ppmf_spec.ratings import Ratings, RawRatings, quantise
+from ppmf_spec.ratings import Ratings, RatingScale, RawRatings, check_scale, quantise
 
 ENGINES = ("oracle", "secure")
-_TABLE = "ratings table"
+_TABLE, _OWN = "ratings table", "own ratings"
 _PARAMETERS = tuple(field.name for field in fields(Parameters))
+_DEFAULT = Parameters()
 
 OnProgress = Callable[[int, int], None]
 
@@ -76,11 +78,15 @@ class PrivateMF:
 
     `engine` is "oracle", which computes in the clear, or "secure", which trains with all three
     parties on this machine under the cipher `suite`; V is the same, bit for bit. The secure engine
-    needs the extra `ppmf[secure]` and takes hours for some thousand users and items.
+    needs the extra `ppmf[secure]`; `ppmf estimate` says how long it takes.
 
     `columns` names the columns of a data frame where they do not have usual names: a mapping with
-    the keys "user", "item" and "rating". `progress` is True, for lines on the standard error
-    stream, or a function that is called with the half-steps that are done and their number.
+    the keys "user", "item" and "rating". `duplicates` says what is done with a user's second rating
+    of an item: "refuse" it, or keep the "last" or the "first" in their order. `rounding` takes the
+    nearest point of the grid for a rating between two, half-way up, instead of refusing it. These
+    hold for the ratings of a training, for those of `score` and for a user's own. `progress` is
+    True, for lines on the standard error stream, or a function that is called with the half-steps
+    that are done and their number.
 
     All other arguments are the public parameters of chapter 3. Numbers that need a fraction may be
     floats, which are taken at their exact value, decimal strings, or fractions.
@@ -109,29 +115,32 @@ class PrivateMF:
     def __init__(
         self,
         *,
-        rank: int = 10,
-        iterations: int = 20,
-        inner_steps: int = 1,
-        frac_bits: int = 12,
-        step_bits: int = 16,
-        step_guard_bits: int = 4,
-        box_bits: int = 1,
-        bias: bool = True,
-        rating_offset: float | str | Fraction = 3,
-        rating_frac_bits: int = 1,
-        rating_min: float | str | Fraction = 0.5,
-        rating_max: float | str | Fraction = 5,
-        ridge: float | str | Fraction = 12,
-        l1: float | str | Fraction = 0,
-        regulariser: str = "elastic-net",
-        step_rule: str = "lipschitz",
-        curvature_shift: int = 0,
-        damping: int = 16,
-        ring_bits: int = 64,
-        seed: str = "ppmf",
+        rank: int = _DEFAULT.rank,
+        iterations: int = _DEFAULT.iterations,
+        inner_steps: int = _DEFAULT.inner_steps,
+        frac_bits: int = _DEFAULT.frac_bits,
+        step_bits: int = _DEFAULT.step_bits,
+        step_guard_bits: int = _DEFAULT.step_guard_bits,
+        box_bits: int = _DEFAULT.box_bits,
+        bias: bool = _DEFAULT.bias,
+        rating_offset: float | str | Fraction = float(_DEFAULT.rating_offset),
+        rating_frac_bits: int = _DEFAULT.rating_frac_bits,
+        rating_min: float | str | Fraction = float(_DEFAULT.rating_min),
+        rating_max: float | str | Fraction = float(_DEFAULT.rating_max),
+        ridge: float | str | Fraction = float(_DEFAULT.ridge),
+        l1: float | str | Fraction = float(_DEFAULT.l1),
+        regulariser: str = _DEFAULT.regulariser,
+        step_rule: str = _DEFAULT.step_rule,
+        curvature_shift: int = _DEFAULT.curvature_shift,
+        damping: int = _DEFAULT.damping,
+        inertia: float | str | Fraction = float(_DEFAULT.inertia),
+        ring_bits: int = _DEFAULT.ring_bits,
+        seed: str = _DEFAULT.seed,
         engine: str = "oracle",
         suite: str = "rlwe-8192",
         columns: Mapping[str, str] | None = None,
+        duplicates: str = "refuse",
+        rounding: bool = False,
         progress: bool | OnProgress = False,
     ) -> None:
         self.rank = rank
@@ -152,11 +161,14 @@ class PrivateMF:
         self.step_rule = step_rule
         self.curvature_shift = curvature_shift
         self.damping = damping
+        self.inertia = inertia
         self.ring_bits = ring_bits
         self.seed = seed
         self.engine = engine
         self.suite = suite
         self.columns = columns
+        self.duplicates = duplicates
+        self.rounding = rounding
         self.progress = progress
 
     # --- parameters, as scikit-learn has them ---
@@ -218,7 +230,9 @@ class PrivateMF:
         users x items matrix, of scipy.sparse, where each stored entry is a rating, or of numpy,
         where NaN is none; or the path of a file of ratings. Ids are text or integers. `users` and
         `items` are the public lists of ids; without them, those that occur in X, or for a matrix
-        the numbers of its rows and columns. `y` is there for scikit-learn and must be None.
+        the numbers of its rows and columns. `RawRatings`, as `ppmf.read_ratings` gives them, and
+        `Ratings` of the scale of the parameters will do, too. `y` is there for scikit-learn and
+        must be None.
 
         Raises a PpmfError in one line, as `ppmf.quantise` and `ppmf.train_fixed` do, for bad
         parameters or ratings, and MissingExtraError without the extra that X or `engine` needs.
@@ -230,11 +244,12 @@ class PrivateMF:
         params = self._parameters()
         users, items = (None if ids is None else list(ids) for ids in (users, items))
         vars(self).pop("n_features_in_", None)
-        if isinstance(X, np.ndarray) or hasattr(X, "tocoo"):
-            ratings, user_ids, item_ids = self._of_matrix(X, params, users, items)
-            self._library: str | None = None
-        else:
-            ratings, user_ids, item_ids = self._of_table(X, params, users, items)
+        self._library: str | None = None
+        ratings, user_ids, item_ids = self._ratings(X, params, users, items)
+        if _is_matrix(X):
+            self.n_features_in_ = int(X.shape[1])
+        elif is_frame(X):
+            self._library = library_of(X)
         self.profiles_ = self._train(ratings, params)
         self.parameters_ = params
         self.ratings_ = ratings
@@ -280,43 +295,53 @@ class PrivateMF:
             values[name] = value
         return Parameters(**values)
 
-    def _of_matrix(
-        self, X: Any, params: Parameters, users: list[Any] | None, items: list[Any] | None
-    ) -> tuple[Ratings, Iterable[object], Iterable[object]]:
-        if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 3:
-            raise EncodingError(
-                f"{_TABLE}: an array of three columns may be triples or ratings of three items; "
-                "pass triples as X.tolist(), and a matrix as scipy.sparse"
-            )
-        ratings = ratings_from(X, params, users=users, items=items)
-        self.n_features_in_ = int(X.shape[1])
-        rows, columns = (range(size) for size in X.shape)
-        return ratings, rows if users is None else users, columns if items is None else items
+    def _reading(self) -> rating_tables.Reading:
+        return reading.reading(self.columns, None, self.duplicates, self.rounding)
 
-    def _of_table(
+    def _ratings(
         self, X: Any, params: Parameters, users: list[Any] | None, items: list[Any] | None
     ) -> tuple[Ratings, Iterable[object], Iterable[object]]:
-        self._library = None
-        if isinstance(X, str | os.PathLike):
-            raw = self._read(Path(X))
-            user_ids: list[object] = list(raw.users)
-            item_ids: list[object] = list(raw.items)
-        else:
-            table = columns_of(X, ("user", "item", "rating"), self.columns)
-            raw = RawRatings(
-                users=id_texts(table["user"], f"{_TABLE}: user"),
-                items=id_texts(table["item"], f"{_TABLE}: item"),
-                values=tuple(table["rating"]),
-                source=_TABLE,
-            )
-            user_ids, item_ids = table["user"], table["item"]
-            self._library = None if table.library is None else table.library.__name__
+        """The ratings in X, and the ids of users and items as they were given."""
+        if isinstance(X, Ratings):
+            if users is not None or items is not None:
+                raise RangeError("ratings: they have lists of users and items already")
+            check_scale(X, params)
+            return X, X.users, X.items
+        chosen = self._reading()
+        if _is_matrix(X):
+            if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 3:
+                raise EncodingError(
+                    f"{_TABLE}: an array of three columns may be triples or ratings of three "
+                    "items; pass triples as X.tolist(), and a matrix as scipy.sparse"
+                )
+            raw, user_list, item_list = stars_in(X, users=users, items=items)
+            raw = reading.settled(raw, chosen, RatingScale.of(params))
+            ratings = quantise(raw, params, users=user_list, items=item_list)
+            n, m = X.shape
+            return ratings, users or range(n), items or range(m)
+        raw, user_ids, item_ids = self._raw(X, chosen)
+        raw = reading.settled(raw, chosen, RatingScale.of(params))
         ratings = quantise(raw, params, users=users, items=items)
         return ratings, [*user_ids, *(users or ())], [*item_ids, *(items or ())]
 
-    def _read(self, path: Path) -> RawRatings:
-        reading = rating_tables.Reading(columns=named_columns(self.columns))
-        return rating_tables.read(rating_sources.ratings_file(path), reading, lambda note: None)
+    def _raw(
+        self, X: Any, chosen: rating_tables.Reading
+    ) -> tuple[RawRatings, Iterable[object], Iterable[object]]:
+        """The ratings in a table or a file, before the policies, and their ids as given."""
+        if isinstance(X, str | os.PathLike):
+            with reading.arguments_named():
+                X = reading.raw_ratings(X, chosen)
+        if isinstance(X, RawRatings):
+            return X, X.users, X.items
+        with reading.arguments_named():
+            table = columns_of(X, ("user", "item", "rating"), self.columns)
+        raw = RawRatings(
+            users=id_texts(table["user"], f"{_TABLE}: user"),
+            items=id_texts(table["item"], f"{_TABLE}: item"),
+            values=tuple(table["rating"]),
+            source=_TABLE,
+        )
+        return raw, table["user"], table["item"]
 
     def _train(self, ratings: Ratings, params: Parameters) -> ItemProfiles:
         if self.progress is True:
@@ -344,9 +369,10 @@ class PrivateMF:
         """The `top` items of highest predicted rating that the user has not rated, best first.
 
         `user` is the id of a user of the training; or the ratings of any user: a mapping from item
-        to stars, pairs (item, stars), a data frame with columns for the item and the rating, or the
-        `pathlib.Path` of a file with the ratings of one user. Raises RangeError for an unknown
-        user, an item without a profile, and a rating off the scale.
+        to stars, pairs (item, stars), a data frame with columns for the item and the rating, or
+        `RawRatings` or the `pathlib.Path` of a file with the ratings of one user. Raises RangeError
+        for an unknown user, ratings of several users, an item without a profile, and a rating off
+        the scale.
         """
         own, rated = self._profile(user)
         best = ridge.top_n(own, self._fitted(), rated, _count(top))
@@ -361,7 +387,8 @@ class PrivateMF:
         """
         profiles = self._fitted()
         if user is None:
-            table = columns_of(X, ("user", "item"), self.columns)
+            with reading.arguments_named():
+                table = columns_of(X, ("user", "item"), self.columns)
             whose = [self._profile(one)[0] for one in table["user"]]
             items = table["item"]
         else:
@@ -373,6 +400,51 @@ class PrivateMF:
             for own, row in zip(whose, rows, strict=True)
         ]
         return np.array(found, dtype=np.float64)
+
+    def score(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        users: Iterable[str | int] | None = None,
+        items: Iterable[str | int] | None = None,
+    ) -> float:
+        """Minus the root of the mean squared error of the predictions for the ratings in X, in
+        stars: larger is better, and 0 is best, as `neg_root_mean_squared_error` of scikit-learn.
+
+        X is what `fit` takes, with ratings that were held out, and `users` and `items` are the ids
+        of a matrix. Each user's profile is fitted to the user's ratings of the training. A user
+        without any has the profile 0, and so has an item that was not in the training.
+        """
+        profiles = self._fitted()
+        if getattr(self, "ratings_", None) is None:
+            raise StateError("the estimator has no ratings of users, to which profiles are fitted")
+        if y is not None:
+            raise RangeError("y: ratings are part of X, so y must be None")
+        users, items = (None if ids is None else list(ids) for ids in (users, items))
+        width = getattr(self, "n_features_in_", None)
+        if _is_matrix(X) and items is None and width not in (None, X.shape[-1]):
+            raise RangeError(f"score: {X.shape[-1]} columns, where the matrix of fit had {width}")
+        held_out, _, _ = self._ratings(X, self.parameters_, users, items)
+        if not len(held_out):
+            raise RangeError("score: no ratings")
+        stars = float(profiles.rating_offset) + held_out.value / 2.0**profiles.rating_frac_bits
+        pairs = zip(held_out.user.tolist(), held_out.item.tolist(), strict=True)
+        predicted = [
+            self._expected(held_out.users[user], held_out.items[item]) for user, item in pairs
+        ]
+        return -float(np.sqrt(np.mean((np.array(predicted) - stars) ** 2)))
+
+    def _expected(self, user: str, item: str) -> float:
+        """The prediction for a pair of ids, of which either may be unknown."""
+        profiles = self.profiles_
+        own = UserProfile((Fraction(0),) * profiles.rank, Fraction(0))
+        if user in self._row_of_user:
+            own = self._profile(user)[0]
+        row = self._row_of.get(item)
+        if row is None:
+            return self._stars(profiles.rating_offset + own.bias)
+        return self._stars(ridge.predict(own, profiles, row))
 
     def similar(self, item: str | int, top: int = 10) -> list[Neighbour]:
         """The `top` items nearest to an item, by the Euclidean distance of their factors."""
@@ -448,27 +520,42 @@ class PrivateMF:
         return self._of_user[row]
 
     def _own_ratings(self, given: Any) -> dict[int, Fraction]:
-        if isinstance(given, os.PathLike):
-            raw = self._read(Path(given))
-            if len(set(raw.users)) != 1:
-                raise RangeError(f"{raw.source}: ratings of {len(set(raw.users)):,} users, not one")
-            table = TableColumns({"item": list(raw.items), "rating": list(raw.values)})
-        elif isinstance(given, Mapping):
-            table = TableColumns({"item": list(given), "rating": list(given.values())})
-        else:
-            table = columns_of(given, ("item", "rating"), self.columns)
+        raw = self._own_raw(given)
+        users = len(set(raw.users))
+        if users > 1:
+            raise RangeError(f"{raw.source}: ratings of {users:,} users, not of one")
+        raw = reading.settled(raw, self._reading(), self.profiles_.scale)
         rated: dict[int, Fraction] = {}
-        for number, (item, stars) in enumerate(zip(table["item"], table["rating"], strict=True), 1):
-            where = f"own ratings: rating number {number}"
+        for index, (item, stars) in enumerate(zip(raw.items, raw.values, strict=True)):
+            where = raw.where(index)
             row = self._row(item, where)
-            if row in rated:
-                raise RangeError(f"{where}: the item is rated twice")
-            rated[row] = exact_number(stars, where)
+            rated[row] = stars
             try:
-                ridge.check_rating(self.profiles_, row, rated[row])
+                ridge.check_rating(self.profiles_, row, stars)
             except RangeError as error:
                 raise RangeError(f"{where}: {str(error).split(': ', 1)[-1]}") from error
         return rated
+
+    def _own_raw(self, given: Any) -> RawRatings:
+        """Ratings that a caller brings for one user, as they stand."""
+        if isinstance(given, RawRatings | os.PathLike):
+            return self._raw(given, self._reading())[0]
+        if isinstance(given, Mapping):
+            table = TableColumns({"item": list(given), "rating": list(given.values())})
+        else:
+            with reading.arguments_named():
+                table = columns_of(given, ("item", "rating"), self.columns, optional=("user",))
+        owners = table["user"] if "user" in table else ["0"] * len(table["item"])
+        return RawRatings(
+            users=id_texts(owners, f"{_OWN}: user"),
+            items=id_texts(table["item"], f"{_OWN}: item"),
+            values=tuple(table["rating"]),
+            source=_OWN,
+        )
+
+
+def _is_matrix(X: object) -> bool:
+    return isinstance(X, np.ndarray) or hasattr(X, "tocoo")
 
 
 def _dyadic(name: str, value: object) -> Fraction:

@@ -43,6 +43,8 @@ Compare with the same training in the clear
 See how good the recommendations are, and choose the parameters
   ppmf evaluate ratings.csv
   ppmf evaluate ratings.csv --sweep ridge=6,12,24 --sweep rank=5,10
+Get parameters that fit a size
+  ppmf params suggest --users 943 --items 1682 > params.toml
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json
@@ -77,6 +79,7 @@ add_if_installed(app, "audit", "ppmf.commands.audit:audit_transcripts")
 add_if_installed(app, "estimate", "ppmf.commands.estimate:estimate")
 add_if_installed(app, "bench", "ppmf.commands.bench:bench")
 add(params_app, "check", params.check)
+add(params_app, "suggest", params.suggest)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,10 @@ import typer
 from ppmf import console
 from ppmf.data import id_lists, rating_sources, rating_tables, tables
 from ppmf.data.columns import BY_USUAL_NAMES, Columns, Role
-from ppmf.data.rating_tables import AS_FOUND, Duplicates, Grid, Reading
+from ppmf.data.rating_tables import AS_FOUND, Duplicates, Reading
 from ppmf_spec import ratings
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.ratings import Ratings
+from ppmf_spec.ratings import Ratings, RatingScale
 
 RatingsFile = Annotated[
     Path,
@@ -73,6 +74,19 @@ ParametersFile = Annotated[
         show_default=False,
     ),
 ]
+Rank = Annotated[
+    int | None,
+    typer.Option("--rank", metavar="D", help="Factors. [default: the set's]", show_default=False),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option(
+        "--iterations",
+        metavar="T",
+        help="Outer iterations. [default: the set's]",
+        show_default=False,
+    ),
+]
 CatalogueFile = Annotated[
     Path | None,
     typer.Option(
@@ -105,9 +119,14 @@ UserListFile = Annotated[
 ]
 
 
-def parameters(path: Path | None) -> Parameters:
-    """The parameter set of a TOML file, or the defaults."""
-    return Parameters() if path is None else Parameters.from_toml(path)
+def parameters(
+    path: Path | None, rank: int | None = None, iterations: int | None = None
+) -> Parameters:
+    """The parameter set of a TOML file, or the defaults, with another rank or other iterations."""
+    found = Parameters() if path is None else Parameters.from_toml(path)
+    if rank is not None:
+        found = replace(found, rank=rank)
+    return found if iterations is None else replace(found, iterations=iterations)
 
 
 def reading(
@@ -146,8 +165,7 @@ def training_ratings(
         }
         for role, listed in lists.items():
             id_lists.check_known(raw, role, listed)
-        scale = params.rating_offset, params.rating_frac_bits, params.rating_min, params.rating_max
-        raw = rating_tables.settled(raw, reading, Grid(*scale), console.note)
+        raw = rating_tables.settled(raw, reading, RatingScale.of(params), console.note)
         users, items = (
             lists[role].ids if role in lists else None for role in (Role.USER, Role.ITEM)
         )

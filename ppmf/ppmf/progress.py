@@ -57,6 +57,12 @@ class Forecast:
         half_steps = now.done * self._sum(_HALF_STEP) + self._sum(begun)
         return self._sum(passed) + half_steps / now.total
 
+    def until(self, now: Progress) -> float:
+        """The weight of all that is finished when the party leaves the phase."""
+        spent = self.weights.get(_PHASE.get(now.phase, now.phase), 0.0)
+        whole = now.total if now.phase in _HALF_STEP else 1
+        return min(self.done(now) + spent / whole, self.total)
+
     def _sum(self, phases: tuple[str, ...]) -> float:
         return sum(self.weights.get(phase, 0.0) for phase in phases)
 
@@ -70,6 +76,8 @@ def following(forecast: Forecast) -> Iterator[Callable[[Progress], None]]:
             if now.party != USERS and now.phase not in ("keys", "upload"):
                 shown.drop(USERS)  # they have left
             console.detail(f"{now.party}: {now.phase}, {now.done} of {now.total} half-steps done")
-            shown.show(now.party, forecast.done(now), forecast.total, now.phase)
+            shown.show(
+                now.party, forecast.done(now), forecast.total, now.phase, forecast.until(now)
+            )
 
         yield show

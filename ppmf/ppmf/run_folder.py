@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import typer
@@ -21,6 +22,8 @@ from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
+
+_RECORDED = "*.cborseq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class RunFolder:
         return self.path / "transcripts"
 
     @property
+    def recording(self) -> Path:
+        """The folder of transcripts while the run goes on; on the disk of the finished ones."""
+        return self.transcripts / "unfinished"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the servers' shares: secret, and removed when the run is finished."""
         return self.path / "checkpoints"
@@ -52,7 +60,8 @@ class RunFolder:
     @property
     def _written(self) -> tuple[Path, ...]:
         """The files of an earlier run that a run replaces, besides its checkpoints."""
-        return self.profiles, self.report, *self.transcripts.glob("*.cborseq")
+        recorded = self.transcripts.glob(_RECORDED), self.recording.glob(_RECORDED)
+        return self.profiles, self.report, *chain(*recorded)
 
     def check(self, inputs: Iterable[Path | None]) -> None:
         """Refuse a folder in which the run would replace a file that it reads.
@@ -67,8 +76,9 @@ class RunFolder:
     def prepare(self, *, force: bool, record: bool) -> None:
         """Make the folder, with one for transcripts if they are to be recorded.
 
-        An earlier run is removed only with `force`, and then only files of the names that a run
-        writes. Raises typer.BadParameter when the folder is not empty and `force` is not given.
+        With `force` a run that was interrupted is removed, and the results of a finished one stay
+        until `publish` replaces them. Raises typer.BadParameter when the folder is not empty and
+        `force` is not given.
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(20, "Not a directory", str(self.path))
@@ -83,10 +93,9 @@ class RunFolder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         discard(self.checkpoints)
-        for path in self._written:
-            path.unlink(missing_ok=True)
+        _remove(self.recording)
         if record:
-            self.transcripts.mkdir(exist_ok=True)
+            self.recording.mkdir(parents=True, exist_ok=True)
 
     def interrupted(self) -> tuple[Session, int]:
         """The session of the interrupted run in this folder, and its last epoch.
@@ -114,8 +123,17 @@ class RunFolder:
                 console.note(f"`ppmf resume {self.path}` goes on from the last checkpoint")
             raise
 
+    def keep_transcripts(self) -> None:
+        """Put the transcripts of the run, which is finished, in the place of older ones."""
+        for path in self.transcripts.glob(_RECORDED):
+            path.unlink()
+        for path in self.recording.glob(_RECORDED):
+            path.rename(self.transcripts / path.name)
+        _remove(self.recording)
+
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
-        """Write the results, remove the checkpoints, and print the costs."""
+        """Write the results in the place of older ones, remove the checkpoints, print the costs."""
+        self.keep_transcripts()
         chosen = cipher_suite(run.suite)
         profiles.write(self.profiles, result.profiles)
         run_report.write_json(
@@ -143,6 +161,14 @@ class RunFolder:
             f"{run.items:,} item profiles of {run.users:,} users, {run.suite}, "
             f"{console.seconds(elapsed)}: {self.profiles}"
         )
+
+
+def _remove(recording: Path) -> None:
+    """Remove the transcripts in a folder, and the folder if nothing else is in it."""
+    for path in recording.glob(_RECORDED):
+        path.unlink()
+    with suppress(OSError):  # it holds what is not a run's, or is not there
+        recording.rmdir()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,21 @@ def ratings_from(
     stars. An id that `check_id` refuses raises EncodingError.
     """
     check_type(params, Parameters, "parameters")
+    raw, row_ids, column_ids = stars_in(matrix, users=users, items=items)
+    return quantise(raw, params, users=row_ids, items=column_ids)
+
+
+def stars_in(
+    matrix: NDArray[Any] | SparseMatrix | list[list[float]],
+    *,
+    users: Sequence[str | int] | None = None,
+    items: Sequence[str | int] | None = None,
+) -> tuple[RawRatings, tuple[str, ...], tuple[str, ...]]:
+    """The ratings of a matrix as `ratings_from` takes them, in exact stars of any scale; and the
+    ids of its rows and of its columns.
+
+    Raises as `ratings_from` does for what is no such matrix, and for its ids.
+    """
     if isinstance(matrix, list):
         matrix = _nested(matrix)
     elif not isinstance(matrix, np.ndarray) and not hasattr(matrix, "tocoo"):
@@ -87,7 +102,7 @@ def ratings_from(
         values=_exact(data),
         source=SOURCE,
     )
-    return quantise(raw, params, users=row_ids, items=column_ids)
+    return raw, row_ids, column_ids
 
 
 def _ids(given: Sequence[str | int] | None, size: int, what: str) -> tuple[str, ...]:

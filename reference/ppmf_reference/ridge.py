@@ -64,12 +64,12 @@ def item(profiles: ItemProfiles, row: int) -> tuple[list[Fraction], Fraction]:
 
 def check_rating(profiles: ItemProfiles, row: int, rating: Fraction) -> None:
     """Refuse a rating off the public scale, or finer than its grid (PPMF-RDG-004)."""
-    if not profiles.rating_min <= rating <= profiles.rating_max:
+    if not profiles.scale.admits(rating):
         raise RangeError(
             f"item row {row}: the rating is off the scale "
             f"{profiles.rating_min} to {profiles.rating_max}"
         )
-    if ((rating - profiles.rating_offset) * 2**profiles.rating_frac_bits).denominator != 1:
+    if not profiles.scale.holds(rating):
         raise RangeError(f"item row {row}: the rating is not on the grid of ratings")
 
 

@@ -22,6 +22,7 @@ from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from ppmf_spec.files import read_text, write_atomically
 from ppmf_spec.ids import check_catalogue
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.rating_scale import RatingScale
 
 FORMAT = "ppmf-item-profiles/1"
 _INTEGERS = ("rank", "frac_bits", "box_bits", "rating_frac_bits")
@@ -119,6 +120,16 @@ class ItemProfiles:
     def rank(self) -> int:
         """The number of factors of an item, without the bias."""
         return int(self.factors.shape[1])
+
+    @property
+    def scale(self) -> RatingScale:
+        """The scale of the ratings that these profiles predict."""
+        return RatingScale(
+            offset=self.rating_offset,
+            frac_bits=self.rating_frac_bits,
+            lowest=self.rating_min,
+            highest=self.rating_max,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ItemProfiles):

@@ -103,7 +103,7 @@ def _exact(values: Iterable[object], source: str) -> tuple[Fraction, ...]:
 def read(path: str | Path) -> RawRatings:
     """The ratings of a file in one of the layouts above.
 
-    Raises EncodingError, beginning with FILE or FILE:LINE, for a file that cannot be read, is not
+    Raises EncodingError, beginning with FILE or `FILE:LINE`, for a file that cannot be read, is not
     UTF-8, has none of the layouts or no rating, or has a line that is not a rating. Whether the
     ratings fit a scale, and repeat one another, is for `ppmf_spec.ratings.quantise`.
     """
@@ -154,7 +154,7 @@ def split_rows(text: str, separator: str) -> Rows:
 def csv_rows(source: Path, text: str, separator: str = ",") -> Rows:
     """Rows of quoted fields, which may hold line ends and be of any length.
 
-    Raises EncodingError, beginning with FILE:LINE, at a row whose quotes are broken.
+    Raises EncodingError, beginning with `FILE:LINE`, at a row whose quotes are broken.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
@@ -190,9 +190,9 @@ def ratings_from_rows(
     """One rating a row; `user`, `item`, `rating` are column numbers, `widths` the allowed
     numbers of columns.
 
-    Raises EncodingError, beginning with FILE:LINE, for a row that is not a rating, and for no rows.
-    Each distinct id and number is checked once: 100,000 rows hold some thousands of ids and ten
-    different numbers.
+    Raises EncodingError, beginning with `FILE:LINE`, for a row that is not a rating, and for no
+    rows. Each distinct id and number is checked once: 100,000 rows hold some thousands of ids and
+    ten different numbers.
     """
     users: list[str] = []
     items: list[str] = []

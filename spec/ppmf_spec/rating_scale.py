@@ -33,6 +33,10 @@ class RatingScale:
             highest=params.rating_max,
         )
 
+    def admits(self, stars: Fraction) -> bool:
+        """Whether `stars` lies between the ends of the scale (PPMF-FIX-006)."""
+        return self.lowest <= stars <= self.highest
+
     @property
     def least(self) -> int:
         """The smallest x on the scale."""
@@ -42,6 +46,26 @@ class RatingScale:
     def most(self) -> int:
         """The largest x on the scale."""
         return floor((self.highest - self.offset) * (1 << self.frac_bits))
+
+    def holds(self, stars: Fraction) -> bool:
+        """Whether `stars` is a point of the grid, between the ends of the scale or beyond them
+        (PPMF-FIX-007).
+        """
+        return ((stars - self.offset) * (1 << self.frac_bits)).denominator == 1
+
+    def nearest(self, stars: Fraction) -> Fraction:
+        """The nearest point of the grid on the scale, of two the greater; `stars` is on the scale.
+
+        The function of chapter 2 refuses ratings between two points: rounding is for callers who
+        choose it before.
+        """
+        step = Fraction(1, 1 << self.frac_bits)
+        found = self.offset + (2 * (stars - self.offset) / step + 1) // 2 * step
+        if found > self.highest:
+            found -= step
+        elif found < self.lowest:
+            found += step
+        return found
 
     def __str__(self) -> str:
         unit = Fraction(1, 1 << self.frac_bits)

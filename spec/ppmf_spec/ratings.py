@@ -190,7 +190,7 @@ def quantise(
 ) -> Ratings:
     """Ratings as integers over a catalogue: `users` and `items` as given, else the ids in `raw`.
 
-    Raises RangeError, beginning with FILE:LINE, for the first rating of an unknown user or item,
+    Raises RangeError, beginning with `FILE:LINE`, for the first rating of an unknown user or item,
     off the scale [rating_min, rating_max], with (r - r0) 2^fr no integer, or of a pair rated
     before; and for no ratings at all when a list is missing. A bad catalogue is refused as by
     `check_catalogue` (PPMF-FIX-004, -006 to -009).

@@ -10,6 +10,8 @@ A requirement is a MyST directive of sphinx-needs, one normative sentence or par
     :::
 
 Requirements are written down in the chapters alone; tests, vectors and reports name them by id.
+One that no longer holds keeps its number and its place in a list of its chapter, with the level
+WITHDRAWN and a sentence that says what stands in its place. Nothing is asked of anybody by it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Final, Literal, get_args
 
 from ppmf_spec.errors import EncodingError
 
-Level = Literal["MUST", "SHOULD"]
+Level = Literal["MUST", "SHOULD", "WITHDRAWN"]
 
 _LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 _FENCE = re.compile(r"(:{3,})\{req\}(?:[ \t]+(.*))?").fullmatch
@@ -41,6 +43,11 @@ class Requirement:
     text: str
     file: str
     line: int
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it no longer holds: no test, code or case names it."""
+        return self.level == "WITHDRAWN"
 
 
 def parse(text: str, file: str) -> Iterator[Requirement]:
@@ -89,7 +96,7 @@ def _requirement(title: str, body: list[str], file: str, line: int) -> Requireme
         raise EncodingError(f"{where}: id {identifier!r} is not of the form PPMF-XXX-nnn")
     level = next((known for known in _LEVELS if known == options.get("level")), None)
     if level is None:
-        raise EncodingError(f"{where}: {identifier} has no level MUST or SHOULD")
+        raise EncodingError(f"{where}: {identifier} has no level MUST, SHOULD or WITHDRAWN")
     if not title or not text:
         raise EncodingError(f"{where}: {identifier} lacks a title or a text")
     return Requirement(identifier, level, title, text, file, line)

@@ -28,6 +28,7 @@ class FieldClass(StrEnum):
 
     PUBLIC = "public"
     PK_CIPHERTEXT = "pk-ciphertext"
+    POINT = "point"
     HE_CIPHERTEXT = "he-ciphertext"
     MASKED = "masked"
     OT = "ot"
@@ -88,13 +89,12 @@ class SealedSeeds(Message):
 
 @dataclass(frozen=True, slots=True)
 class ServerKey(Message):
-    """A server's public keys: one of the cipher suite, and one for base transfers (Paillier)."""
+    """A server's public key for products, which is one of the cipher suite."""
 
     name = "server-key"
     routes = _SERVERS
     suite: str = _of(FieldClass.PUBLIC)
     product_key: bytes = _of(FieldClass.PUBLIC)
-    transfer_key: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +112,20 @@ class Resume(Message):
 
 @dataclass(frozen=True, slots=True)
 class BaseRequest(Message):
-    """The base transfers' encrypted choice bits."""
+    """Two points for each base transfer: its sender knows the secret of the one that it chooses."""
 
     name = "base-request"
     routes = _SERVERS
-    choices: bytes = _of(FieldClass.PK_CIPHERTEXT)
+    points: bytes = _of(FieldClass.POINT)
 
 
 @dataclass(frozen=True, slots=True)
 class BaseAnswer(Message):
-    """The answer to a base request: one seed of each pair, encrypted under the requester's key."""
+    """The point by which both servers make the seeds of the base transfers."""
 
     name = "base-answer"
     routes = _SERVERS
-    seeds: bytes = _of(FieldClass.PK_CIPHERTEXT)
+    point: bytes = _of(FieldClass.POINT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from ppmf_audit import audit
+from ppmf_audit.base_points import PointSecrets, coins_behind, origin_finding
 from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_audit.ciphertexts import KEYS
+from ppmf_secure.primitives.base_transfers import candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.sealing import SealingKey, seal
@@ -24,6 +26,7 @@ from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.messages import encoded_message, message_of
+from tests.support.p256_by_hand import ORDER, G, Point, add, decode, encode, times
 
 Step = tuple[Role, Role, wire.Message]
 Wire = list[tuple[Role, Role, bytes]]
@@ -39,6 +42,10 @@ USER_IDS = [f"{number}" for number in range(1, 8)]
 def ciphertexts(owner: Role, count: int) -> bytes:
     key = SECRET[owner]
     return key.public.write(key.encrypt(number, COINS) for number in range(count))
+
+
+def points(count: int) -> bytes:
+    return b"".join(first_point(candidates(COINS)) for _ in range(count))
 
 
 def sealed_seed() -> bytes:
@@ -60,12 +67,12 @@ def faultless() -> list[Step]:
     step(RECSYS, CSP, wire.SealedSeeds, sealed=b"".join(seals))
     for me, peer in BOTH:
         key = SECRET[me].public.to_bytes()
-        step(me, peer, wire.ServerKey, suite=SUITE, product_key=key, transfer_key=key)
+        step(me, peer, wire.ServerKey, suite=SUITE, product_key=key)
         step(me, peer, wire.EncryptedRows, packing="users", rows=ciphertexts(me, 6))
     for me, peer in BOTH:
-        step(me, peer, wire.BaseRequest, choices=ciphertexts(me, 4))
+        step(me, peer, wire.BaseRequest, points=points(256))
     for me, peer in BOTH:
-        step(me, peer, wire.BaseAnswer, seeds=ciphertexts(peer, 4))
+        step(me, peer, wire.BaseAnswer, point=points(1))
     for me, peer in BOTH * 2:
         step(me, peer, wire.ProductAnswer, answer=ciphertexts(peer, 3))
         step(me, peer, wire.TransferColumns, columns=COINS.bytes(6400))
@@ -243,8 +250,20 @@ def test_a_ciphertext_used_again_in_another_message_is_found(tmp_path: Path) -> 
     ids=["width", "zero", "above N^2", "empty"],
 )
 def test_an_invalid_ciphertext_is_found(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
-    steps = spoil(faultless(), wire.BaseRequest, "choices", change)
+    steps = spoil(faultless(), wire.EncryptedRows, "rows", change)
     assert "ciphertexts of fixed width and valid" in failed(record(tmp_path, encoded(steps)))
+
+
+def test_one_randomness_under_two_plaintexts_is_found(tmp_path: Path) -> None:
+    """The second ciphertext is the first with 1 added to its plaintext."""
+
+    def add_one(data: bytes) -> bytes:
+        first = int.from_bytes(data[:128], "big")
+        key = next(k.public for k in SECRET.values() if k.decrypt(first) == 0)
+        return data[:128] + key.write([first * key.plain(1) % key.square]) + data[256:]
+
+    steps = spoil(faultless(), wire.EncryptedRows, "rows", add_one)
+    assert failed(record(tmp_path, encoded(steps))) == {"no ciphertext repeated"}
 
 
 def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
@@ -261,6 +280,132 @@ def test_a_sealed_seed_altered_on_its_way_is_found(tmp_path: Path) -> None:
     fresh = sealed_seed()
     steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[80:])
     assert failed(record(tmp_path, encoded(steps))) == {"sealed seeds forwarded unchanged"}
+
+
+# -- points of base transfers ----------------------------------------------------------------------
+
+VALID, ONCE, UNRELATED = (
+    "points of base transfers valid",
+    "no point repeated",
+    "no difference of points repeated",
+)
+
+
+def plus(encoded: bytes, point: Point) -> bytes:
+    return encode(add(decode(encoded), point))
+
+
+def negative(encoded: bytes) -> bytes:
+    return bytes([5 - encoded[0]]) + encoded[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda data: data[:-1], {VALID}),
+        (lambda data: data[:-33], {VALID}),
+        (lambda data: b"", {VALID}),
+        (lambda data: b"\x04" + data[1:], {VALID}),
+        (lambda data: data[33:66] + data[33:], {ONCE}),
+        (lambda data: data[:132] + negative(data[:33]) + data[165:], {ONCE}),
+        (lambda data: data[:66] + data[66:99] + data[:33] + data[132:], {ONCE}),
+        (
+            lambda data: data[:66] + plus(data[:33], G) + plus(data[33:66], G) + data[132:],
+            {UNRELATED},
+        ),
+        (
+            lambda data: data[:66] + plus(data[33:66], G) + plus(data[:33], G) + data[132:],
+            {UNRELATED},
+        ),
+        (
+            lambda data: (
+                data[:66] + plus(data[:33], G) + plus(negative(data[33:66]), G) + data[132:]
+            ),
+            {UNRELATED},
+        ),
+    ],
+    ids=[
+        "cut",
+        "one short",
+        "empty",
+        "no point",
+        "a pair of one",
+        "a negative",
+        "again in another pair",
+        "one difference",
+        "an opposite difference",
+        "a difference that was a sum",
+    ],
+)
+def test_bad_points_are_found(
+    tmp_path: Path, change: Callable[[bytes], bytes], found: set[str]
+) -> None:
+    steps = spoil(faultless(), wire.BaseRequest, "points", change)
+    assert failed(record(tmp_path, encoded(steps))) == found
+
+
+def test_an_answer_that_is_a_point_of_the_request_is_found(tmp_path: Path) -> None:
+    steps = faultless()
+    at, asked = of_kind(steps, wire.BaseAnswer), steps[of_kind(steps, wire.BaseRequest)][2]
+    assert isinstance(asked, wire.BaseRequest)
+    steps[at] = (*steps[at][:2], message_of(wire.BaseAnswer, point=asked.points[66:99]))
+    assert failed(record(tmp_path, encoded(steps))) == {ONCE}
+
+
+def opened(count: int) -> tuple[list[wire.Message], dict[bytes, int], dict[bytes, list[bytes]]]:
+    """A request of so many pairs, half of them turned, and an answer, with what is behind them."""
+    secrets, drawn, pairs = {}, {}, []
+    for number in range(count + 1):
+        value = 1 + COINS.below(ORDER - 1)
+        own, other = encode(times(value, G)), [COINS.bytes(33)]
+        while not decode(as_point(other[-1])):
+            other.append(COINS.bytes(33))
+        secrets[own], drawn[as_point(other[-1])] = value, other
+        pair = [own, as_point(other[-1])]
+        pairs.append(pair[::-1] if number % 2 else pair)
+    answer = pairs.pop()[count % 2]
+    asked = message_of(wire.BaseRequest, points=b"".join(b"".join(pair) for pair in pairs))
+    return [asked, message_of(wire.BaseAnswer, point=answer)], secrets, drawn
+
+
+def as_point(candidate: bytes) -> bytes:
+    return bytes([2 + candidate[0] % 2]) + candidate[1:]
+
+
+@pytest.mark.req("PPMF-SEC-003", "PPMF-OTE-010")
+def test_points_are_derived_again() -> None:
+    sent, secrets, drawn = opened(6)
+    behind, asked = PointSecrets(secrets, drawn), sent[0]
+    assert isinstance(asked, wire.BaseRequest)
+    assert origin_finding(sent, behind).ok
+    of_request = [each for point, each in drawn.items() if point in asked.points]
+    assert len(coins_behind(sent, behind)) == 7 + sum(map(len, of_request))
+    assert len({len(each) for each in drawn.values()}) > 1, "some candidates were refused"
+
+
+@pytest.mark.req("PPMF-SEC-003", "PPMF-OTE-010", "PPMF-OTE-011")
+def test_points_of_another_origin_are_found() -> None:
+    sent, secrets, drawn = opened(6)
+    own, other = next(iter(secrets)), next(iter(drawn))
+    late = next(point for point, each in drawn.items() if len(each) > 1 and point != other)
+    wrong = [
+        PointSecrets({**secrets, own: secrets[own] + 1}, drawn),
+        PointSecrets({k: v for k, v in secrets.items() if k != own}, drawn),
+        PointSecrets(secrets, {k: v for k, v in drawn.items() if k != other}),
+        PointSecrets(secrets, {**drawn, other: []}),
+        PointSecrets(secrets, {**drawn, other: [drawn[late][-1], *drawn[other]]}),
+        PointSecrets(secrets, {**drawn, other: [*drawn[other], bytes(33)]}),
+        PointSecrets(secrets, {**drawn, other: drawn[late]}),
+        PointSecrets({**secrets, other: 1}, drawn),
+        PointSecrets(secrets, {**drawn, own: drawn[other]}),
+    ]
+    findings = [origin_finding(sent, behind) for behind in wrong]
+    # a secret that is not the point's, and candidates that are not, say nothing
+    assert [one.ok for one in findings] == [False] * 7 + [True] * 2
+    assert "transfer 0: 0 of a secret, 1 of candidates" in findings[0].detail
+    both = {**secrets, encode(times(5, G)): 5, encode(times(6, G)): 6}
+    two = message_of(wire.BaseRequest, points=encode(times(5, G)) + encode(times(6, G)))
+    assert "2 of a secret, 0 of cand" in origin_finding([two], PointSecrets(both, drawn)).detail
 
 
 # -- order -----------------------------------------------------------------------------------------

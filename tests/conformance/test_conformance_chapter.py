@@ -12,7 +12,7 @@ import typer
 
 from ppmf.main import app
 from ppmf_conformance import schema
-from ppmf_conformance.adapters import oracle, secure
+from ppmf_conformance.adapters import oracle, secure_operations
 from ppmf_conformance.adapters.broken_oracle import FAULTS
 from ppmf_conformance.cases import Case, shipped
 from ppmf_conformance.results import Exit
@@ -64,7 +64,7 @@ def members(case: Case) -> tuple[set[str], set[str]]:
 
 
 def test_the_table_of_operations_is_that_of_the_adapters() -> None:
-    ours = {*oracle.OPERATIONS, *secure.OPERATIONS}
+    ours = {*oracle.OPERATIONS, *secure_operations.OPERATIONS}
     assert sorted(operations()) == sorted(ours)
     assert {case.op for case in SUITE.cases} == {*ours, "party.run"}
 

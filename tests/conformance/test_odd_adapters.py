@@ -151,8 +151,19 @@ def test_a_misspelt_feature_is_reported(
     adapter: list[str], tmp_path: Path, capsys: Capture
 ) -> None:
     run(tmp_path / "report", *adapter, "nul", "value")
-    said = capsys.readouterr().out
-    assert "no case asks for the feature words.rond; is words.round meant?" in said
+    line = "no case asks for the feature words.rond; is words.round meant?"
+    assert line in capsys.readouterr().out
+    report = tmp_path / "report"
+    first = json.loads((report / "results.ndjson").read_text().splitlines()[0])
+    assert first["unknown_features"] == [line]
+    page = (report / "index.html").read_text()
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert data["unknown"] == [line]
+    assert "data.unknown.forEach" in page
+    properties = ElementTree.parse(report / "junit.xml").getroot().iter("property")
+    assert line in [one.get("value") for one in properties]
+    main.main(["conformance", "run", "--only", "words/round-*", "--json", "--", *adapter, "a", "b"])
+    assert json.loads(capsys.readouterr().out)["unknown_features"] == [line]
 
 
 @pytest.mark.req("PPMF-CON-024")

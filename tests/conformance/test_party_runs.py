@@ -94,7 +94,7 @@ def message_edit(edit: str, to: str = "users") -> Any:
     ("change", "why"),
     [
         (message_edit("cut"), "is not CBOR"),
-        (message_edit("rename", "recsys"), "bytes, not 202 of server-key"),
+        (message_edit("rename", "recsys"), "bytes, not 136 of server-key"),
         (outbox(lambda one: [{**one, "to": "recsys"}]), "does not go this way"),
         (outbox(lambda one: [one, one]), "where nothing more is due"),
         (

@@ -13,7 +13,7 @@ import pytest
 from ppmf_conformance import cases, requirement_titles, runner
 from ppmf_conformance.reports import Context, Report, html_page, junit, ndjson
 from ppmf_conformance.results import Outcome
-from tests.support.adapters import broken
+from tests.support.adapters import broken, script
 
 SUITE = cases.shipped()
 
@@ -108,6 +108,87 @@ def test_a_failed_case_has_its_input_and_both_outputs(tmp_path: Path) -> None:
         assert json.loads(shown["answered"])["out"] == result.answer.out
     for result in found.summary.results:
         assert ("in" in by_id[result.case.id]) == (result.verdict not in ("pass", "undeclared"))
+
+
+PARTIES = """
+import sys
+from ppmf_conformance.adapters import party
+from ppmf_conformance.adapters.line_server import introduction, serve
+
+def refuse(given):
+    raise ValueError("made up")
+
+def end(given):
+    sys.exit(3)
+
+def cut(given):
+    out = parties.step(given)
+    for one in out["outbox"][:1]:
+        one["message"] = one["message"][:-2]
+    return out
+
+def spoil(given):
+    out = parties.step(given)
+    if out["output"] is not None:
+        out["output"]["factors"][0][0] = "1"
+    return out
+
+parties = party.Parties()
+fault = {fault}
+serve(introduction("parties", ["party.run"], party.ROLES), parties.operations | fault)
+"""
+"""An adapter of the feature `party.run`, whose operations `fault` are wrong."""
+
+
+def shown_of_a_run(case_id: str, fault: str) -> dict[str, str]:
+    """What the page has of a run with an adapter of that fault."""
+    context = Context("1", SUITE.digest, {})
+    adapter = script(PARTIES.replace("{fault}", fault))
+    summary = runner.run(runner.Plan(adapter, SUITE.pick([case_id])))
+    text = html_page.render(Report(context, summary)).decode()
+    (shown,) = json.loads(text.partition('id="data">')[2].partition("</script>")[0])["cases"]
+    assert isinstance(shown, dict)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("case_id", "fault", "call", "answered"),
+    [
+        ("parties/lipschitz-csp", '{"party.new": refuse}', "party.new of csp", "made up"),
+        ("parties/lipschitz-csp", '{"party.step": cut}', "party.step of csp", "outbox"),
+        ("parties/lipschitz-csp", '{"party.step": end}', "party.step of csp", "no answer"),
+        ("parties/lipschitz-recsys", '{"party.step": spoil}', "party.step of recsys", "factors"),
+        ("tampered/recsys-cut", '{"party.step": cut}', "party.step of recsys", "outbox"),
+    ],
+)
+def test_a_run_that_failed_has_the_call_that_failed(
+    case_id: str, fault: str, call: str, answered: str
+) -> None:
+    shown = shown_of_a_run(case_id, fault)
+    assert shown["verdict"] == "fail"
+    assert shown["call"] == call
+    assert ('"role":' in shown["call_in"]) == call.startswith("party.new")
+    assert ('"inbox":' in shown["call_in"]) == call.startswith("party.step")
+    assert answered in shown["call_answered"]
+    assert json.loads(shown["expected"])["status"] in ("ok", "reject")
+
+
+def test_a_run_with_a_wrong_message_has_the_message_that_was_due() -> None:
+    shown = shown_of_a_run("parties/lipschitz-csp", '{"party.step": cut}')
+    due = json.loads(shown["call_due"])
+    assert due == {"csp>users": ["user-key", "80"], "number": 0}
+
+
+def test_a_run_that_passed_has_no_call() -> None:
+    shown = shown_of_a_run("parties/lipschitz-csp", "{}")
+    assert shown["verdict"] == "pass"
+    assert "call" not in shown
+
+
+def test_a_case_without_an_answer_says_so(tmp_path: Path) -> None:
+    found, _ = report(tmp_path, "crash", "init/seed-empty")
+    text = html_page.render(found).decode()
+    assert '"answered":"no answer: crash"' in text
 
 
 def test_a_long_value_is_cut_and_says_so() -> None:

@@ -118,9 +118,10 @@ def test_ratios_compare_half_step_with_half_step() -> None:
 
 def test_a_programme_takes_the_sizes_given() -> None:
     changed = FULL.with_training(None, 7, None, 2)
-    assert changed.training == replace(FULL.training, items=7, iterations=2)
-    assert changed.of("rlwe-8192") == changed.training
-    assert changed.of("paillier-3072") == FULL.small
+    first, second = (replace(size, items=7, iterations=2) for size in FULL.training)
+    assert changed.of("rlwe-8192") == (first, second, replace(FULL.spu, items=7, iterations=2))
+    assert changed.of("paillier-3072") == (FULL.small,)
+    assert len(FULL.with_training(None, None, 3, None).training) == 1
 
 
 def test_figures_are_the_same_bytes_each_time(tmp_path: Path) -> None:

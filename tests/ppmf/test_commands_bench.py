@@ -35,20 +35,23 @@ def no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(measured_runs, "measure", predicted)
 
 
-def command(out: Path, *more: str) -> list[str]:
-    return ["bench", "--quick", "--out", str(out), *TEST_KEYS, *more]
+def command(out: Path, *more: str, suite: str = SUITE) -> list[str]:
+    keys = ["--suite", suite, "--insecure-test-keys"]
+    return ["bench", "--quick", "--out", str(out), *keys, *more]
 
 
 @pytest.mark.usefixtures("no_training", "fake_script")
 def test_bench_measures_compares_and_plots_in_one_command(tmp_path: Path, capsys: Capture) -> None:
-    arguments = command(tmp_path, "--rank", "1", "--iterations", "3", "--spu", sys.executable)
+    """SPU is compared with a lattice suite's training, with the parameters of version 1."""
+    sizes = ["--rank", "1", "--iterations", "3", "--spu", sys.executable]
+    arguments = command(tmp_path, *sizes, suite="rlwe-64-insecure")
     assert main.main([*arguments, "--only", "training", "--only", "spu"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "equals it bit for bit" in shown
-    assert "not extrapolated" in shown or "EXTRAPOLATED" in shown
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["format"] == "ppmf-bench/1"
-    assert results["training"][0]["equal"] is True
+    assert [run["equal"] for run in results["training"]] == [True, True]
+    assert [run["parameters"]["inner_steps"] for run in results["training"]] == [2, 1]
     assert [part["part"] for part in results["spu"]["parts"]] == [
         "set-up",
         "product",
@@ -64,6 +67,8 @@ def test_bench_measures_compares_and_plots_in_one_command(tmp_path: Path, capsys
 def test_bench_measures_scaling_and_the_papers_size(tmp_path: Path, capsys: Capture) -> None:
     assert main.main(command(tmp_path, "--only", "scaling", "--only", "paper")) == 0
     results = json.loads((tmp_path / "results.json").read_text())
+    assert results["paper"]["defaults"]["equal"]
+    assert results["paper"]["here"]["equal"]
     assert [one["dimension"] for one in results["scaling"]["series"]] == [
         "users",
         "items",
@@ -73,6 +78,21 @@ def test_bench_measures_scaling_and_the_papers_size(tmp_path: Path, capsys: Capt
     assert results["paper"]["reported"] == {"hours": 29, "gigabytes": 1330, "cores": 32}
     assert "slope of" in capsys.readouterr().out
     assert (tmp_path / "scaling.svg").is_file()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_bench_reads_what_train_reads(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "r.txt"
+    lines = [f"{user};{item};{1 + (user * item) % 5}" for user in range(12) for item in range(9)]
+    path.write_text("".join(f"{line}\n" for line in [*lines, "3;4;2.2"]))
+    given = ["--data", str(path), "--only", "training", "--columns", "user=0,item=1,rating=2"]
+    policies = ["--separator", ";", "--duplicates", "last", "--round"]
+    assert main.main(command(tmp_path / "out", *given, *policies)) == 0
+    said = capsys.readouterr()
+    assert "108 ratings by 12 users of 9 items" in said.out
+    assert "1 of 108 ratings are rounded" in said.err
+    assert main.main(command(tmp_path / "out", *given)) == 2
+    assert f"{path}:109: the user rates the item twice" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_training")

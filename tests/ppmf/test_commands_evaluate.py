@@ -279,3 +279,18 @@ def test_bad_options_are_one_line_before_anything_is_trained(
 ) -> None:
     monkeypatch.setattr(fixed, "train", None)
     assert what in line_of(capsys, [str(file), *arguments])
+
+
+def test_evaluate_reads_what_train_reads(file: Path, tmp_path: Path, capsys: Capture) -> None:
+    expected = evaluation(capsys, file)
+    table = tmp_path / "r.txt"
+    lines = file.read_text().splitlines()
+    renamed = ["wer;was;wie", *(line.replace(",", ";") for line in lines[1:])]
+    user, item, stars = renamed[-1].split(";")
+    renamed[-1:] = [f"{user};{item};5", f"{user};{item};{float(stars) - 0.25}"]
+    table.write_text("".join(f"{line}\n" for line in renamed))
+    options = ["--columns", "user=wer,item=was,rating=wie", "--separator", "semicolon"]
+    found = evaluation(capsys, table, *options, "--duplicates", "last", "--round")
+    assert found["models"] == expected["models"]
+    assert "rates the item twice" in line_of(capsys, [str(table), *options, "--round"])
+    assert "not on the grid" in line_of(capsys, [str(table), *options, "--duplicates", "last"])

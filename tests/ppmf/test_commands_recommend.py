@@ -6,9 +6,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ppmf import main
+from ppmf.estimator import PrivateMF
 from ppmf_reference import ridge
 from ppmf_spec import profiles, ratings
 from ppmf_spec.profiles import ItemProfiles
@@ -51,6 +53,29 @@ def test_recommendations_are_those_of_the_oracle(
         for place, one in enumerate(ridge.top_n(fitted, published, [2, 5], 3), start=1)
     ]
     assert rows(capsys) == expected
+
+
+@pytest.mark.req("PPMF-RDG-005", "PPMF-RDG-006")
+def test_predictions_beyond_the_scale_are_shown_at_its_end_in_their_own_order(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    published = ItemProfiles(
+        items=("1", "2", "3", "4"),
+        frac_bits=8,
+        factors=np.array([[256], [240], [256], [-256]]),
+        bias=np.array([0, 300, 510, -300]),
+        rating_offset=Fraction(3),
+        rating_min=Fraction(1, 2),
+        rating_max=Fraction(5),
+        rating_frac_bits=1,
+        ridge=Fraction(1, 64),
+    )
+    profiles.write(tmp_path / "V.json", published)
+    command = ["recommend", "--profiles", str(tmp_path / "V.json")]
+    assert main.main([*command, "--ratings", mine(tmp_path, "me,1,5")]) == 0
+    assert rows(capsys) == [["1", "3", "5.00"], ["2", "2", "5.00"], ["3", "4", "1.83"]]
+    model = PrivateMF.from_profiles(published)
+    assert [(one.item, one.rating) for one in model.recommend({1: 5})][:2] == [("3", 5), ("2", 5)]
 
 
 def test_markup_in_titles_is_shown_literally(

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,8 +59,49 @@ def test_a_folder_in_use_is_kept_unless_forced(
     assert "is not empty; --force" in refused(capsys, command)
     assert (tmp_path / "item_profiles.json").read_text() == "old"
     assert refused(capsys, [*command, "--force"]) == "ppmf: error (peer): recsys: csp disappeared"
-    assert not (tmp_path / "item_profiles.json").exists()
+    assert (tmp_path / "item_profiles.json").read_text() == "old"
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_results_are_replaced_when_a_training_has_succeeded_and_not_before(
+    trained: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the training fails after it has recorded messages."""
+    shutil.copytree(trained.out, tmp_path / "run")
+    before = contents(tmp_path / "run")
+    real = processes.train
+
+    def broken(*given: Any, transcripts: Path, **by: Any) -> processes.RunResult:
+        real(*given, transcripts=transcripts, **by)
+        raise PeerError("recsys: csp disappeared")
+
+    other = tmp_path / "other.toml"
+    other.write_text("rank = 1\niterations = 1\n")
+    command = ["train", str(trained.ratings), "--params", str(other), *TEST_KEYS, "--force"]
+    command += ["--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "train", broken)
+        assert main.main(command) == 2
+    assert "ppmf: error (peer): recsys: csp disappeared" in capsys.readouterr().err
+    left = contents(tmp_path / "run")
+    names = ("users", "recsys", "csp")
+    unfinished = {left.pop(f"transcripts/unfinished/{name}.cborseq") for name in names}
+    assert left == before
+    assert main.main(command) == 0
+    after = contents(tmp_path / "run")
+    assert set(after) == set(before)
+    assert not {name for name in after if after[name] == before[name]}
+    assert unfinished.isdisjoint(after.values())
+    assert main.main([*command, "--transcripts", "none"]) == 0
+    assert set(contents(tmp_path / "run")) == {"item_profiles.json", "report.json"}
 
 
 class Asked:
@@ -88,13 +131,13 @@ def command(trained: Run, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.req("PPMF-AHE-012")
-def test_train_defaults_to_the_lattice_suite_and_demo_to_paillier(
+def test_train_and_demo_default_to_the_lattice_suite(
     trained: Run, tmp_path: Path, asked: Asked, capsys: Capture
 ) -> None:
     assert main.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
     assert asked.by["suite"] == "rlwe-8192"
     assert asked.by["checkpoints"] is None
-    for command, default in (("train", "rlwe-8192"), ("demo", "paillier-3072")):
+    for command, default in (("train", "rlwe-8192"), ("demo", "rlwe-8192")):
         capsys.readouterr()
         main.main([command, "--help"])
         shown = " ".join(capsys.readouterr().out.split())
@@ -111,7 +154,7 @@ def test_large_transcripts_are_recorded_only_on_request(
 ) -> None:
     folder = tmp_path / "out" / "transcripts"
     assert main.main(command) == 0
-    assert asked.by["transcripts"] == folder
+    assert asked.by["transcripts"] == folder / "unfinished"
     assert "no transcripts" not in capsys.readouterr().err
     monkeypatch.setattr(train, "_RECORDED_UNASKED", 1_000_000)
     (folder / "csp.cborseq").write_bytes(b"of the run before")
@@ -120,7 +163,7 @@ def test_large_transcripts_are_recorded_only_on_request(
     assert not list(folder.iterdir())
     assert "no transcripts: they would take" in capsys.readouterr().err
     assert main.main([*command, "--force", "--transcripts", "full"]) == 0
-    assert asked.by["transcripts"] == folder
+    assert asked.by["transcripts"] == folder / "unfinished"
     assert main.main([*command, "--force", "--transcripts", "none"]) == 0
     assert asked.by["transcripts"] is None
     assert "no transcripts" not in capsys.readouterr().err

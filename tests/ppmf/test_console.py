@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.progress import Progress
 
 from ppmf import console, main
@@ -117,7 +119,55 @@ def test_lines_grow_rare_in_a_long_run(capsys: Capture) -> None:
     for clock.now in range(0, 36_000, 2):
         shown.show("csp", clock.now, 36_000)
     lines = capsys.readouterr().err.count("\n")
-    assert 600 < lines < 700  # one a minute, after the first
+    assert 1200 < lines < 1300  # two a minute, after the first
+
+
+def test_lines_go_on_while_nothing_is_finished(capsys: Capture) -> None:
+    clock = Clock()
+    shown = console.Bars(Progress(disable=True), plain=True, clock=clock)
+    shown.show("csp", 0, 100, "start")
+    clock.now = 100
+    shown.show("csp", 10, 100, "products", until=20)
+    capsys.readouterr()
+    for clock.now in range(101, 401):
+        shown.beat()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 10
+    assert all(line.startswith("ppmf: csp 10% products; ") for line in lines)
+    # At the speed so far the phase ends at 200, and later ones have not begun.
+    assert [line.partition("passed, ")[2] for line in (lines[0], *lines[-5:])] == [
+        "about 15 min left",
+        *["about 13 min left"] * 5,
+    ]
+
+
+def test_a_thread_looks_for_lines_that_are_due(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_BEAT_SECONDS", 0.001)
+    beats = threading.Event()
+    monkeypatch.setattr(console.Bars, "beat", lambda _: beats.set())
+    with console.bars():
+        assert beats.wait(timeout=60)
+    beats.clear()
+    monkeypatch.setattr(console, "ERR", Console(stderr=True, force_terminal=True))
+    with console.bars():
+        assert not [one for one in threading.enumerate() if "_beat" in one.name]
+
+
+def test_what_is_left_is_not_told_of_a_last_phase_that_takes_longer(capsys: Capture) -> None:
+    clock = Clock()
+    shown = console.Bars(Progress(disable=True), plain=True, clock=clock)
+    shown.show("csp", 0, 10)
+    clock.now = 90
+    shown.show("csp", 9, 10, "output", until=10)
+    clock.now = 200
+    shown.beat()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "ppmf: csp 90% output; 2 min passed, about 10 s left",
+        "ppmf: csp 90% output; 3 min passed",
+    ]
 
 
 def test_quiet_says_nothing_but_errors(trained: Run, tmp_path: Path, capsys: Capture) -> None:

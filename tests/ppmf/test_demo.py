@@ -95,6 +95,48 @@ def test_a_bad_transcript_fails_the_demo(
     assert "failed: received is what was sent" in " ".join(capsys.readouterr().out.split())
 
 
+def spoilt_table(folder: Path) -> Path:
+    """Ratings that the demo takes only with options: other names, a pair twice, a fifth."""
+    lines = [f"{user};{item};{1 + (user * item) % 5}" for user in range(12) for item in range(10)]
+    lines = ["wer;was;wie", *lines, "3;4;2.2", "3;5;1"]
+    path = folder / "r.txt"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+OF_SPOILT = [
+    *("--columns", "user=wer,item=was,rating=wie", "--separator", ";", "--duplicates", "last"),
+    "--round",
+]
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_demo_reads_what_train_reads(
+    trained: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = spoilt_table(tmp_path)
+    in_place_of_training(monkeypatch, trained.out / "transcripts")
+    command = ["demo", *SMALL, "--data", str(path)]
+    assert main.main([*command, *OF_SPOILT]) in (0, 1)  # the transcripts are another run's
+    said = capsys.readouterr()
+    assert "120 ratings by 12 users of 10 items" in said.out
+    assert "2 of 122 ratings are left out" in said.err
+    assert "1 of 120 ratings are rounded" in said.err
+    assert main.main([*command, *OF_SPOILT[:4], "--round"]) == 2
+    assert f"{path}:122: the user rates the item twice" in capsys.readouterr().err
+    assert main.main([*command, *OF_SPOILT[:-1]]) == 2
+    assert f"{path}:122: the rating is not on the grid" in capsys.readouterr().err
+    assert main.main([*command, *OF_SPOILT[2:]]) == 2
+    assert "none of them a usual name" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("option", [["--columns", "user=a"], ["--separator", "tab"]])
+def test_columns_need_a_file_of_the_users_own(option: list[str], capsys: Capture) -> None:
+    assert main.main(["demo", *SMALL, *option]) == 2
+    assert "name it by --data or PPMF_DATA" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("offline")
 def test_a_slice_too_small_to_hold_out_is_refused(capsys: Capture) -> None:
     assert main.main(["demo", *SMALL[4:], "--users", "1", "--items", "1"]) == 2

@@ -31,6 +31,7 @@ from ppmf_spec import ratings as rating_lists
 from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, RangeError, StateError
 from ppmf_spec.extras import MissingExtraError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import RawRatings
 
 RAW = synthetic_ratings.ratings(12, 10)
 SMALL: dict[str, Any] = {"rank": 2, "iterations": 2, "ridge": 1}
@@ -147,7 +148,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "text ratings": (FRAME.astype({"rating": str}), "rating number 1 is of type str"),
     "off the scale": ([(1, 2, 7)], "rating number 1: the rating is off the scale from 0.5 to 5"),
-    "off the grid": ([(1, 2, 4.1)], "is not a multiple of 1/2"),
+    "off the grid": ([(1, 2, 4.1)], "it is no multiple of 1/2"),
     "twice": ([(1, 2, 4), (1, 2, 5)], "rating number 2: the user rates the item twice"),
     "an array of three columns": (np.full((2, 3), 4.0), "may be triples or ratings of three items"),
     "no file": ("no-such-file.csv", "no-such-file.csv: "),
@@ -163,6 +164,50 @@ def test_what_is_no_ratings_is_refused_in_one_line(X: Any, message: str) -> None
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.req("PPMF-FIX-006", "PPMF-FIX-008")
+@pytest.mark.parametrize("kind", ["triples", "frame", "file", "matrix", "raw"])
+def test_policies_hold_for_all_kinds_of_ratings(kind: str, tmp_path: Path) -> None:
+    given = [(1, 7, 4.0), (1, 8, 3.25), (2, 7, 2.0), (1, 7, 5.0)]
+    frame = pandas.DataFrame(given, columns=["userId", "movieId", "rating"])
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    users, items, stars = zip(*given, strict=True)
+    # Coordinates may repeat, and are ratings then: only a conversion to another format adds them.
+    matrix = scipy.sparse.coo_array((stars, (users, items)), shape=(3, 9))
+    X = {
+        "triples": given,
+        "frame": frame,
+        "file": tmp_path / "r.csv",
+        "matrix": matrix,
+        "raw": RawRatings(users, items, stars),
+    }[kind]
+    with pytest.raises(RangeError, match='first at .*; duplicates="last" or duplicates="first"'):
+        PrivateMF(**SMALL, rounding=True).fit(X)
+    with pytest.raises(RangeError, match="like 1 of 3; rounding=True takes the nearest"):
+        PrivateMF(**SMALL, duplicates="first").fit(X)
+    for policy, kept in (("first", 4), ("last", 5)):
+        found = PrivateMF(**SMALL, duplicates=policy, rounding=True).fit(X)
+        expected: Any = [(1, 7, kept), (1, 8, 3.5), (2, 7, 2)]
+        if kind == "matrix":
+            users, items, stars = zip(*expected, strict=True)
+            expected = scipy.sparse.coo_array((stars, (users, items)), shape=(3, 9))
+        assert found.profiles_ == PrivateMF(**SMALL).fit(expected).profiles_
+        assert found.recommend({7: 4.2}) == found.recommend({7: 4})
+        assert found.recommend([(7, 4), (7, 5)]) == found.recommend({7: kept})
+    with pytest.raises(ParametersError, match="duplicates = 'mean': must be one of refuse, last"):
+        PrivateMF(duplicates="mean").fit(X)
+
+
+def test_ratings_of_the_library_are_taken_as_they_are(tmp_path: Path) -> None:
+    parameters = PrivateMF(**SMALL).fit(TRIPLES).parameters_
+    ratings = rating_lists.quantise(RAW, parameters)
+    assert PrivateMF(**SMALL).fit(RAW).profiles_ == EXPECTED
+    assert PrivateMF(**SMALL).fit(ratings).profiles_ == EXPECTED
+    with pytest.raises(RangeError, match="of the scale"):
+        PrivateMF(**SMALL, rating_max=4).fit(ratings)
+    with pytest.raises(RangeError, match="lists of users and items already"):
+        PrivateMF(**SMALL).fit(ratings, users=[1])
+
+
 def test_ratings_are_no_y() -> None:
     with pytest.raises(RangeError, match="y must be None"):
         PrivateMF().fit([(1, 2)], [4])  # type: ignore[arg-type]
@@ -173,7 +218,7 @@ def test_ratings_are_no_y() -> None:
 
 def test_names_that_are_given_come_first() -> None:
     odd = FRAME.rename(columns={"userId": "who", "movieId": "what"}).assign(place=1)
-    with pytest.raises(EncodingError, match='columns={"user": NAME} says which'):
+    with pytest.raises(EncodingError, match='columns={"user": "NAME"} says which'):
         PrivateMF(**SMALL).fit(odd)
     found = PrivateMF(**SMALL, columns={"user": "who", "item": "what"}).fit(odd)
     assert found.profiles_ == EXPECTED
@@ -259,8 +304,69 @@ def test_own_ratings_may_be_a_file(model: PrivateMF, tmp_path: Path) -> None:
     rating_lists.write_csv(tmp_path / "mine.csv", mine)
     assert model.recommend(tmp_path / "mine.csv") == model.recommend(5)
     rating_lists.write_csv(tmp_path / "all.csv", RAW)
-    with pytest.raises(RangeError, match=r"ratings of 1\d users, not one"):
+    with pytest.raises(RangeError, match=r"ratings of 1\d users, not of one"):
         model.recommend(tmp_path / "all.csv")
+
+
+def test_own_ratings_are_those_of_one_user(model: PrivateMF) -> None:
+    """A frame says whose they are; pairs and a mapping do not."""
+    assert model.recommend(FRAME[FRAME.userId == 5]) == model.recommend(5)
+    mine = RAW.take([k for k, user in enumerate(RAW.users) if user == "5"])
+    assert model.recommend(mine) == model.recommend(5)
+    for several in (FRAME, RAW, polars.from_pandas(FRAME)):
+        with pytest.raises(RangeError, match=r"ratings of 1\d users, not"):
+            model.recommend(several)
+        with pytest.raises(RangeError, match=r"ratings of 1\d users, not of one"):
+            model.predict([4], user=several)
+
+
+# --- score ---
+
+
+def test_the_score_is_minus_the_error_in_stars(model: PrivateMF) -> None:
+    held_out = [(1, 4, 5), (2, 4, 1.5), (3, 2, 3)]
+    predicted = model.predict([pair[:2] for pair in held_out])
+    errors = [float(one) - stars for one, (_, _, stars) in zip(predicted, held_out, strict=True)]
+    expected = -float(np.sqrt(np.mean(np.square(errors))))
+    frame = pandas.DataFrame(held_out, columns=["userId", "movieId", "rating"])
+    assert model.score(held_out) == pytest.approx(expected, rel=1e-12)
+    assert model.score(frame) == model.score(held_out)
+    assert model.score(TRIPLES) > PrivateMF(rank=1, iterations=1, ridge=4096).fit(TRIPLES).score(
+        TRIPLES
+    )
+
+
+def test_what_the_training_did_not_have_is_predicted_from_nothing(model: PrivateMF) -> None:
+    bias = model.item_biases_[model.item_ids_.tolist().index(4)]
+    assert model.score([("new", 4, 3)]) == pytest.approx(-abs(float(bias)))
+    assert model.score([("new", "newer", 3)]) == 0.0
+
+
+def test_a_score_of_a_matrix_is_of_its_rows_and_columns() -> None:
+    stars = np.array([[4.5, 2.0], [5.0, np.nan], [np.nan, 1.0]])
+    fitted = PrivateMF(**SMALL).fit(stars)
+    held_out = np.array([[np.nan, np.nan], [np.nan, 4.0], [2.0, np.nan]])
+    assert fitted.score(held_out) == fitted.score([(1, 1, 4), (2, 0, 2)])
+    with pytest.raises(RangeError, match="score: 1 columns, where the matrix of fit had 2"):
+        fitted.score(held_out[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.score(TRIPLES, [1]), "y must be None"),
+        (lambda m: m.score([(1, 2, 7)]), "off the scale"),
+        (lambda m: m.score([(1, 2, 3), (1, 2, 3)]), "rates the item twice"),
+        (lambda m: m.score(np.full((2, 2), np.nan)), "score: no ratings"),
+        (lambda m: PrivateMF.from_profiles(EXPECTED).score(TRIPLES), "no ratings of users"),
+        (lambda m: PrivateMF().score(TRIPLES), "call fit first"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(
+    model: PrivateMF, call: Callable[[PrivateMF], object], message: str
+) -> None:
+    with pytest.raises(PpmfError, match=message):
+        call(model)
 
 
 def test_nobody_who_rated_nothing_is_left_out(model: PrivateMF) -> None:
@@ -296,7 +402,10 @@ def test_published_profiles_are_enough(model: PrivateMF) -> None:
         (lambda m: m.recommend({4: 5.5}), "rating number 1: the rating is off the scale"),
         (lambda m: m.recommend({4: 4.1}), "rating number 1: the rating is not on the grid"),
         (lambda m: m.recommend({4: "5"}), "rating number 1 is of type str"),
-        (lambda m: m.recommend([(4, 5), ("4", 5)]), "rating number 2: the item is rated twice"),
+        (
+            lambda m: m.recommend([(4, 5), ("4", 5)]),
+            "rating number 2: the user rates the item twice, first at own ",
+        ),
         (lambda m: m.recommend({4: 5}, top=0), "a list of 0 items: at least 1"),
         (lambda m: m.recommend({4: 5}, top=2.5), "top: float where a number of items belongs"),
         (lambda m: m.similar(99), "the item has no profile"),
@@ -336,7 +445,7 @@ def test_nothing_is_told_before_fit(call: Callable[[PrivateMF], object]) -> None
 def test_the_arguments_are_the_parameters_with_their_defaults() -> None:
     model = PrivateMF()
     names = [field.name for field in fields(Parameters)]
-    own = ["engine", "suite", "columns", "progress"]
+    own = ["engine", "suite", "columns", "duplicates", "rounding", "progress"]
     assert sorted(model.get_params()) == sorted(names + own)
     assert PrivateMF(iterations=1).fit([(1, 2, 3)]).parameters_ == Parameters(iterations=1)
     kinds = {one.kind for one in inspect.signature(PrivateMF).parameters.values()}

@@ -15,10 +15,11 @@ import pytest
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import ParameterGrid
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
+from ppmf.data import synthetic_ratings
 from ppmf.estimator import PrivateMF
 
 EXPECTED_FAILED = {
@@ -26,6 +27,7 @@ EXPECTED_FAILED = {
     "check_dtype_object": "OnTheGrid cannot round the objects",
     "check_estimators_nan_inf": "a NaN in a matrix is a missing rating",
     "check_estimators_empty_data_messages": "the refusal is a PpmfError, not a ValueError",
+    "check_n_features_in_after_fitting": "the refusal is a PpmfError, not a ValueError",
     "check_fit1d": "the refusal is a PpmfError, not a ValueError",
     "check_estimator_sparse_tag": "OnTheGrid reads the formats that numpy reads",
     "check_estimator_sparse_array": "OnTheGrid reads the formats that numpy reads",
@@ -50,7 +52,8 @@ MUST_PASS = {
     "check_fit2d_1sample",
     "check_fit2d_1feature",
     "check_fit_check_is_fitted",
-    "check_n_features_in_after_fitting",
+    "check_fit_score_takes_y",
+    "check_pipeline_consistency",
 }
 """The checks of which none is passed for want of a `predict` that takes a matrix."""
 
@@ -61,6 +64,9 @@ class OnTheGrid(PrivateMF):
     def fit(self, X: Any, y: Any = None, **_: Any) -> Self:
         stars = np.clip(np.round(2 * np.abs(X)) / 2, 0.5, 5)
         return super().fit(scipy.sparse.coo_array(stars))
+
+    def score(self, X: Any, y: Any = None, **_: Any) -> float:
+        return super().score(scipy.sparse.coo_array(np.clip(np.round(2 * np.abs(X)) / 2, 0.5, 5)))
 
     @property
     def predict(self) -> Any:
@@ -94,3 +100,16 @@ def test_it_can_be_cloned_searched_and_asked_whether_it_is_fitted() -> None:
     with pytest.raises(NotFittedError):
         check_is_fitted(model)
     check_is_fitted(model.fit([(1, 2, 3)]))
+
+
+def test_its_search_judges_sets_by_the_score() -> None:
+    """Also where a fold has users or items that the other folds do not have."""
+    raw = synthetic_ratings.ratings(20, 12)
+    triples = list(zip(raw.users, raw.items, map(float, raw.values), strict=True))
+    triples.append(("alone", "alone", 3.0))
+    search = GridSearchCV(PrivateMF(rank=1, iterations=2), {"ridge": [2, 4096]}, cv=3).fit(triples)
+    scores = search.cv_results_["mean_test_score"]
+    assert (scores < 0).all()
+    assert scores[0] != scores[1]
+    assert search.best_score_ == scores.max()
+    assert search.best_estimator_.score(triples) > -5

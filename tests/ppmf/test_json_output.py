@@ -70,6 +70,25 @@ def test_params_check(capsys: Capture) -> None:
     assert found["warnings"] == []
 
 
+def test_params_suggest(capsys: Capture, tmp_path: Path) -> None:
+    found = told(capsys, ["params", "suggest", "--users", "943", "--items", "1682", "--rank", "8"])
+    assert set(found) == documented("params-suggest")
+    bits = {name: found["parameters"][name] for name in ("step_bits", "ring_bits")}
+    params = Parameters(rank=8, **bits)
+    assert found["parameters"] == params.as_dict()
+    assert found["sha256"] == params.digest().hex()
+    assert found["bits"] == bounds(params, 943, 1682).bits
+    file = tmp_path / "P.toml"
+    file.write_text(params.to_toml())
+    size = ["--users", "943", "--items", "1682"]
+    estimated = told(capsys, ["estimate", *size, "--params", str(file), "--suite", found["suite"]])
+    assert estimated["suites"][0]["seconds"] == found["seconds"]
+    assert estimated["suites"][0]["bytes_sent"] == found["bytes_sent"]
+    ranks = [one["changed"]["rank"] for one in found["alternatives"] if "rank" in one["changed"]]
+    assert 6 in ranks
+    assert all(one["seconds"] > 0 and one["bytes_sent"] > 0 for one in found["alternatives"])
+
+
 def test_a_refusal_prints_no_object(capsys: Capture) -> None:
     capsys.readouterr()
     assert main.main(["params", "check", "--users", "0", "--items", "1", "--json"]) == 2
@@ -185,6 +204,6 @@ def test_every_command_with_json_has_its_members_on_the_page(capsys: Capture) ->
             assert main.main([*words, "--help"]) == 0
             if "--json" in capsys.readouterr().out.split("Options:")[-1]:
                 have.append("ppmf " + " ".join(words))
-    assert len(have) == 9
+    assert len(have) == 10
     page = PAGE.read_text()
     assert [name for name in have if f"`{name}`" not in page] == []

@@ -15,6 +15,7 @@ import pytest
 import ppmf
 import ppmf_audit
 from ppmf.estimator import PrivateMF
+from ppmf.reading import read_ratings
 from ppmf_reference import fixed, ratings_from
 from ppmf_secure.transport import processes
 from ppmf_spec import profiles, ratings
@@ -33,7 +34,7 @@ EXPECTED = {
     "quantise": ratings.quantise,
     "ratings_from": ratings_from,
     "read_profiles": profiles.read,
-    "read_ratings": ratings.read,
+    "read_ratings": read_ratings,
     "train_fixed": fixed.train,
     "train_secure": processes.train,
     "write_profiles": profiles.write,

@@ -93,6 +93,33 @@ def test_a_bench_does_not_replace_its_inputs(inputs: Run, tmp_path: Path, capsys
         assert "would replace" in refused(capsys, [*command, "--costs", str(costs)])
 
 
+def test_a_figure_does_not_replace_its_inputs(inputs: Run, tmp_path: Path, capsys: Capture) -> None:
+    command = ["evaluate", str(inputs.ratings), "--params", str(inputs.params)]
+    for given in (inputs.ratings, inputs.params):
+        figure = tmp_path / "figure.svg"
+        figure.symlink_to(given)
+        before = given.read_bytes()
+        assert "would replace" in refused(capsys, [*command, "--plot", str(figure)])
+        assert given.read_bytes() == before
+        figure.unlink()
+    named = tmp_path / "items.svg"
+    named.write_text("1\n")
+    for option in ("--catalogue", "--user-list"):
+        line = refused(capsys, [*command, option, str(named), "--plot", str(named)])
+        assert f"{named}: the result would replace what {named} holds" in line
+
+
+def test_a_bench_does_not_replace_the_ratings_of_the_environment(
+    inputs: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PPMF_DATA", str(inputs.ratings))
+    results = tmp_path / "results.json"
+    results.symlink_to(inputs.ratings)
+    assert "would replace" in refused(capsys, ["bench", "--quick", "--out", str(tmp_path)])
+    command = ["bench", "--out", str(tmp_path / "b"), "--calibrate", "--costs"]
+    assert "would replace" in refused(capsys, [*command, str(inputs.ratings)])
+
+
 def test_a_report_does_not_replace_what_it_is_of(tmp_path: Path, capsys: Capture) -> None:
     known = tmp_path / "junit.xml"
     known.write_text("init/* reason\n")

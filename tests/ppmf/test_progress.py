@@ -48,6 +48,14 @@ def test_what_is_done_grows_by_the_weight_of_each_phase() -> None:
     assert done[-1] == forecast.total == 23
 
 
+def test_a_phase_ends_where_the_next_begins() -> None:
+    forecast = Forecast(WEIGHTS)
+    run = [Progress(CSP, phase, at, 4) for phase, at in whole_run(4)]
+    ends = [forecast.until(now) for now in run]
+    assert ends[:-1] == [forecast.done(now) for now in run[1:]]
+    assert ends[-1] == forecast.total
+
+
 def test_a_resumed_run_begins_where_it_stopped() -> None:
     forecast = Forecast(WEIGHTS)
     assert forecast.done(Progress(CSP, "set-up", 2, 4)) == 3 + 6

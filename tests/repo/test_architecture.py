@@ -61,7 +61,9 @@ OF_NO_SECTION = [module for modules, _ in TABLES["module"] for module in quoted(
 
 
 def test_every_section_of_chapter_4_is_named_once_and_in_order() -> None:
-    assert [section for section, _ in TABLES["section"]] == list(sections(CHAPTER_4))
+    """All but the list of withdrawn requirements, which nothing meets."""
+    in_force = [section for section in sections(CHAPTER_4) if section != "Withdrawn"]
+    assert [section for section, _ in TABLES["section"]] == in_force
 
 
 @pytest.mark.parametrize("section", MODULES_OF)

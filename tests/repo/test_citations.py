@@ -35,7 +35,7 @@ QUOTED = r'"[^"]+"(?:(?:, and |, | and )"[^"]+")*'
 CHAPTER = re.compile(rf"\b[Cc]hapters? ({NUMBERS})(?:, ({QUOTED}))?")
 SECTION = re.compile(rf"\b[Ss]ections? ({QUOTED})")
 NUMBERED_SECTION = re.compile(r"\b[Ss]ections? \d")
-OTHER_SOURCE = re.compile(r"\bRFC\b|\b(?:19|20)\d\d\b|\bed\.")
+OTHER_SOURCE = re.compile(r"\bRFC\b|\bSP 800-|\bSEC 1\b|\b(?:19|20)\d\d\b|\bed\.")
 """Documents of others, whose sections have numbers; those of the specification have none."""
 NEAR = 120
 """Characters before a citation in which the document of others is named."""

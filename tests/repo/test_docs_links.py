@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from ppmf_docs import links, traces
+from ppmf_conformance import cases as suite
+from ppmf_docs import cases, links, traces
 from ppmf_docs.links import pieces
 from tools.packages import ROOT
 
 TRACE = json.loads((ROOT / "spec" / "trace.json").read_text(encoding="utf-8"))
+SUITE = suite.shipped()
 
 
 @pytest.mark.parametrize(
@@ -51,10 +54,44 @@ def test_every_traced_file_leads_back_to_its_requirements() -> None:
                 assert traces.name(file) in traces.anchors()
 
 
-def test_every_family_of_cases_is_listed() -> None:
-    shown = traces.cases()
-    for path in (ROOT / "conformance/ppmf_conformance/vectors").glob("*.json"):
-        assert f"`{path.stem}`" in shown
+def test_anchors_are_those_that_the_site_gets() -> None:
+    """Docutils makes an id of an anchor, which has to be the anchor itself."""
+    wanted = {cases.case_anchor(case.id) for case in SUITE.cases} | set(traces.anchors().values())
+    wanted |= {cases.list_anchor(requirement) for requirement in cases.by_requirement()}
+    wanted |= {cases.family_anchor(case.family) for case in SUITE.cases}
+    assert [anchor for anchor in wanted if nodes.make_id(anchor) != anchor] == []
+
+
+def test_every_case_is_listed_with_its_file_and_its_requirements() -> None:
+    shown = cases.all_of_them()
+    rows = {line.partition("]")[0]: line for line in shown.splitlines() if line.startswith("| [")}
+    assert len(rows) == len(SUITE.cases)
+    for case in SUITE.cases:
+        row = rows[f"| [`{case.id}`"]
+        assert f"{{#{cases.case_anchor(case.id)}}}" in row
+        assert row.endswith(f"| {', '.join(case.requirements)} |")
+    assert len({cases.case_anchor(case.id) for case in SUITE.cases}) == len(SUITE.cases)
+    for family in {case.family for case in SUITE.cases}:
+        assert f"({cases.family_anchor(family)})=" in shown
+        assert (ROOT / cases.VECTORS / f"{family}.json").is_file()
+        assert f"<../{cases.VECTORS}/{family}.json>" in shown
+
+
+def test_every_requirement_with_cases_leads_to_each_of_them() -> None:
+    rows = cases.of_requirements().splitlines()[2:]
+    assert len(rows) == len(cases.by_requirement())
+    for row, (requirement, shown) in zip(rows, cases.by_requirement().items(), strict=True):
+        assert f"[{requirement}]{{#{cases.list_anchor(requirement)}}}" in row
+        assert row.count("cases.md#") == len(shown)
+    assert cases.summary("PPMF-FIX-001").startswith("18: ")
+    assert cases.summary("PPMF-FIX-999") == "none"
+
+
+def test_the_input_of_a_case_is_cut_and_cannot_break_the_page() -> None:
+    told = cases._cut({"text": "<b>" + "x" * 500})
+    assert told.startswith('`` {"text":"<b>x')
+    assert told.endswith("characters) ``")
+    assert not [case.id for case in SUITE.cases if "``" in json.dumps([case.given, case.expect])]
 
 
 def built_page(monkeypatch: pytest.MonkeyPatch, *content: nodes.Node) -> nodes.document:
@@ -80,6 +117,40 @@ def test_prose_leads_to_rules_and_chapters(monkeypatch: pytest.MonkeyPatch) -> N
         "spec/02-functionality.html#PPMF-FIX-021",
         "spec/02-functionality.html",
     ]
+
+
+@pytest.mark.parametrize("where", ["box", "row"])
+def test_the_cases_of_a_requirement_lead_to_their_lists(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    text = nodes.inline("", "18: step, words", classes=["needs_cases"])
+    if where == "box":
+        content = nodes.table("", text, classes=["need"], ids=["PPMF-FIX-021"])
+    else:
+        name = nodes.entry("", nodes.paragraph("", "PPMF-FIX-021"))
+        row = nodes.row("", name, nodes.entry("", nodes.paragraph("", "", text)))
+        content = nodes.table("", row, classes=["NEEDS_TABLE"])
+    document = built_page(monkeypatch, content)
+    assert text.astext() == "18: step, words"
+    assert [node["refuri"] for node in text.findall(nodes.reference)] == [
+        "traces.html#cases-of-ppmf-fix-021",
+        "cases.html#family-step",
+        "cases.html#family-words",
+    ]
+    assert document.astext().endswith("18: step, words")
+
+
+def test_an_id_stays_on_one_line_and_a_long_name_may_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = nodes.table("", nodes.paragraph("", "ppmf_spec.words"), classes=["need"])
+    document = built_page(monkeypatch, nodes.paragraph("", "PPMF-FIX-021"), table)
+    first, second = document.findall(nodes.reference)
+    assert first["classes"] == ["requirement-id"]
+    assert second["classes"] == ["file-name"]
+    assert [node.astext() for node in second.findall(nodes.raw)] == ["<wbr>", "<wbr>"]
+    style = (ROOT / "docs" / "_static" / "ppmf.css").read_text(encoding="utf-8")
+    assert re.search(r"\.requirement-id[^}]*\{ white-space: nowrap", style)
 
 
 def test_titles_links_and_programs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from docutils.utils.math import MathError
 
-from ppmf_docs import performance
+from ppmf_docs import performance, search
 from ppmf_docs.computed import Svg, made_by
 from ppmf_docs.docstrings import to_rst
 from ppmf_docs.mathml import to_mathml
@@ -130,6 +132,7 @@ def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.Mo
     phases = {"start": 1.5, "products": 20.0, "steps": 4.0, "updates": 6.0}
     run = {
         "suite": "s", "users": 1234, "items": 7, "ratings": 99, "rank": 2, "iterations": 5,
+        "parameters": {"inner_steps": 2},
         "seconds": 31.5, "seconds_by_phase": phases, "bytes_sent": 5_000_000,
         "bytes_sent_by_phase": {"keys": 800, "products": 2000}, "memory_of_a_server": 3e9,
         "plain_seconds": 0.25, "equal": False,
@@ -151,6 +154,42 @@ def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "b.json").write_text('{"format": "other"}')
     with pytest.raises(ValueError, match=r"b\.json"):
         performance.trainings()
+
+
+def test_no_table_has_an_empty_heading() -> None:
+    """The pages' own tables, and those that are computed."""
+    texts = {page.name: page.read_text() for page in [*SOURCES, DOCS.parent / "README.md"]}
+    texts |= {name: str(made_by(name)()) for name in COMPUTED}
+    for name, text in texts.items():
+        for heading in re.findall(r"^(\|.*)\n\|[ :|-]+\|$", text, flags=re.M):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", heading)[1:-1]]
+            assert all(cells), (name, heading)
+
+
+def test_the_sentences_of_the_search_have_no_marks() -> None:
+    assert search.plain("`a` is\n$\\mathit{b}$, *not* $\\ell$") == "a is b, not ell"
+    assert search.plain("$[-2^{b + f}, 2^{8}]$") == "[-2^(b + f), 2^8]"
+
+
+def test_the_search_page_alone_gets_the_requirements(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = {"title": "A", "content": "`b` MUST <be>", "docname": "spec/02-functionality"}
+    views = {"PPMF-FIX-002": need, "PPMF-FIX-001": {**need, "title": "B"}}
+    monkeypatch.setattr(
+        search, "SphinxNeedsData", lambda _: SimpleNamespace(get_needs_view=lambda: views)
+    )
+    added: list[tuple[str | None, dict[str, str]]] = []
+    app: Any = SimpleNamespace(
+        env=None, add_js_file=lambda name, **more: added.append((name, more))
+    )
+    search.add(app, "guide", "page.html", {}, None)
+    assert not added
+    search.add(app, "search", "page.html", {}, None)
+    (_, more), (script, _) = added
+    assert script == "search_requirements.js"
+    assert (DOCS / "_static" / script).is_file()
+    assert "<" not in more["body"]
+    rows = json.loads(more["body"].partition("= ")[2].rstrip(";"))
+    assert rows[0] == ["PPMF-FIX-001", "B", "b MUST <be>", "spec/02-functionality"]
 
 
 def test_docstrings_keep_their_words() -> None:

@@ -37,7 +37,7 @@ NEEDS = {
     "ppmf_spec.objective": "symbolic",
     "ppmf_conformance.adapters.building_blocks": "secure",
     "ppmf_conformance.adapters.party": "secure",
-    "ppmf_conformance.adapters.secure": "secure",
+    "ppmf_conformance.adapters.secure_operations": "secure",
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
@@ -232,6 +232,7 @@ def test_what_needs_no_extra_works(light: Light) -> None:
     for arguments in (
         ["--version"],
         ["params", "check", "--users", "9", "--items", "9"],
+        ["params", "suggest", "--users", "9", "--items", "9"],
         *(
             ["oracle", "ratings.csv", "--out", f"{mode}.json", "--mode", mode]
             for mode in ("certified", "fixed")
@@ -248,6 +249,19 @@ def test_what_needs_no_extra_works(light: Light) -> None:
 
 
 # --- the suite ---
+
+
+def test_the_adapter_of_the_protocol_says_what_is_missing_in_one_line(light: Light) -> None:
+    command = ["-m", "ppmf_conformance.adapters.secure"]
+    done = light.run(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ppmf: error (installation): ")
+    assert says(line, "secure") == f"`python {' '.join(command)}`"
+    asked = light.ppmf("conformance", "run", "--", str(light.python), "-I", *command)
+    assert (asked.returncode, asked.stderr) == (5, "")
+    assert line in asked.stdout
+
 
 NAMES_ITSELF = """
 import json, sys

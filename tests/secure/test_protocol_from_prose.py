@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import gmpy2
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from ppmf_secure.effects import Send
-from ppmf_secure.primitives import hashing
-from ppmf_secure.primitives.base_transfers import answer, choose
+from ppmf_secure.primitives import base_transfers, hashing
+from ppmf_secure.primitives.base_transfers import BaseChooser, BaseSender
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
+from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
@@ -35,10 +37,11 @@ from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, Role
 from ppmf_spec.wire import TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
+from tests.support.p256_by_hand import ORDER, G, decode, encode, times
 from tests.support.ratings import ratings_of
 from tests.support.text_of_the_spec import SPEC
 from tests.support.toy_runs import run_toy
@@ -135,47 +138,75 @@ def test_rows_and_answers_of_the_product() -> None:
         assert -mask % 2**64 == negative
 
 
-@pytest.mark.req("PPMF-OTE-002", "PPMF-OTE-003")
-def test_base_transfers() -> None:
-    """Three seeds in a ciphertext under 512 bits, so 43 of them."""
+@pytest.mark.req("PPMF-OTE-009", "PPMF-OTE-010", "PPMF-OTE-011", "PPMF-OTE-012")
+@pytest.mark.parametrize("sender", [CSP, RECSYS])
+def test_base_transfers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of the 128, computed by the equations of the curve from the secrets that were drawn."""
+    secrets: list[int] = []
+    candidates: list[list[bytes]] = []
+    fresh, draw = base_transfers.fresh_secret, base_transfers.candidates
+
+    def watched_secret(coins: Coins) -> EllipticCurvePrivateKey:
+        made = fresh(coins)
+        secrets.append(made.private_numbers().private_value)
+        return made
+
+    def watched_candidates(coins: Coins) -> Iterator[bytes]:
+        candidates.append([])
+        for one in draw(coins):
+            candidates[-1].append(one)
+            yield one
+
+    monkeypatch.setattr(base_transfers, "fresh_secret", watched_secret)
+    monkeypatch.setattr(base_transfers, "candidates", watched_candidates)
     offset = Coins.seeded("offset").words(2)
     number = int(offset[0]) | int(offset[1]) << 64
-    request = choose(KEY, offset_bits(offset), Coins.seeded("request"))
-    assert [decrypt(c) for c in ciphertexts(request)] == [number >> i & 1 for i in range(128)]
-    answered, seeds = answer(KEY.public, request, Coins.seeded("answer"))
-    chosen = [seeds[i, number >> i & 1].tobytes() for i in range(128)]
-    expected = [
-        int.from_bytes(b"".join(chosen[first : first + 3]), "little") for first in range(0, 128, 3)
-    ]
-    assert [decrypt(c) for c in ciphertexts(answered)] == expected
+    context = transfers_module._context(bytes(range(32)), 7, sender=Role(sender))
+    chooser = BaseChooser(offset_bits(offset), context, Coins.seeded("request"))
+    answering = BaseSender(context, Coins.seeded("answer"))
+    *own, e = secrets
+    pairs, seeds = answering.seed_pairs(chooser.request), chooser.seeds(answering.answer)
+    assert len(own) == len(candidates) == 128
+    assert all(0 < secret < ORDER for secret in secrets)
+    E = times(e, G)
+    assert answering.answer == encode(E)
+    for i in (0, 1, 64, 127):
+        c = number >> i & 1
+        pair = chooser.request[66 * i : 66 * i + 66]
+        other = [bytes([2 + each[0] % 2]) + each[1:] for each in candidates[i]]
+        *refused, taken = other
+        assert [decode(each) for each in refused] == [None] * len(refused)
+        halves = [encode(times(own[i], G)), taken]
+        assert pair == b"".join(halves[::-1] if c else halves)
+        text = b"ppmf/v1/base-seed/" + bytes(range(32)) + u64(7) + sender.encode() + u64(i)
+        for slot in (0, 1):
+            x = encode(times(e, decode(pair[33 * slot : 33 * slot + 33])))[1:]
+            seed = hashlib.sha256(text + u64(slot) + pair + encode(E) + x).digest()[:16]
+            assert pairs[i, slot].tobytes() == seed
+        assert np.array_equal(seeds[i], pairs[i, c])
 
 
 @pytest.mark.req("PPMF-OTE-001", "PPMF-OTE-004", "PPMF-OTE-005", "PPMF-OTE-008")
 @pytest.mark.parametrize("chooser", [CSP, RECSYS])
 def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two messages, of 130 and 5 transfers, from the seeds that the base transfers carried."""
-    drawn: dict[bytes, NDArray[np.uint8]] = {}
+    drawn: list[tuple[bytes, NDArray[np.uint8]]] = []
+    pairs_of = BaseSender.seed_pairs
 
-    def watched(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, NDArray[np.uint8]]:
-        answered, seeds = answer(public, request, coins)
-        drawn[public.to_bytes()] = seeds
-        return answered, seeds
+    def watched(self: BaseSender, request: bytes) -> NDArray[np.uint8]:
+        drawn.append((self._context, pairs_of(self, request)))
+        return drawn[-1][1]
 
-    monkeypatch.setattr(transfers_module, "answer", watched)
+    monkeypatch.setattr(BaseSender, "seed_pairs", watched)
     name, epoch = bytes(range(32)), 7
-    keys = {CSP: KEY, RECSYS: SecretKey.generate(512, Coins.seeded("recsys"))}
     csp, recsys = run_both(
-        *(
-            open_transfers(
-                me, name, epoch, keys[me], keys[peer].public, Coins.seeded(f"coins/{me}")
-            )
-            for me, peer in ((CSP, RECSYS), (RECSYS, CSP))
-        )
+        *(open_transfers(me, name, epoch, Coins.seeded(f"coins/{me}")) for me in (CSP, RECSYS))
     )
     assert int(csp.offset[0]) & 1 == 1
     mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)
     sender = theirs.me
-    seeds = drawn[keys[sender].public.to_bytes()]
+    of_sender = transfers_module._context(name, epoch, sender=sender)
+    seeds = next(pairs for context, pairs in drawn if context == of_sender)
     offset = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
 
     def stream(i: int, c: int, first: int, blocks: int) -> int:
@@ -301,15 +332,16 @@ def test_batches_of_runs_have_the_purposes_of_the_table(monkeypatch: pytest.Monk
 
 @pytest.mark.req("PPMF-AHE-001")
 def test_the_suites_are_those_of_the_table() -> None:
-    """Their names, the lengths of their Paillier moduli, and which of them are for use."""
+    """Their names, the lengths of Paillier moduli, and which of them are for use."""
     text = CHAPTER.read_text(encoding="utf-8")
     text = text[: text.index(":id: PPMF-AHE-001")]
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d+) \| (\w+)", text, re.M)
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+), [^|]* \| (\d*) ?\| (\w+)", text, re.M)
     assert len(rows) == 7
     for name, kind, bits, purpose in rows:
         found = cipher_suite(name)
-        assert found.transfer_bits == int(bits)
-        assert isinstance(found.products, RlweScheme) == (kind == "lattice")
+        assert isinstance(found.products, RlweScheme) == (kind == "lattice") == (not bits)
+        if isinstance(found.products, PaillierScheme):
+            assert found.products.bits == int(bits)
         assert found.secure == (purpose == "use")
         assert name.endswith("-insecure") == (purpose == "tests")
     with pytest.raises(ParametersError) as refused:

@@ -85,8 +85,8 @@ def test_other_directives_and_prose_are_passed_over() -> None:
         (req(identifier="PPMF-FIX-1"), "x:1: id 'PPMF-FIX-1' is not of the form PPMF-XXX-nnn"),
         (req(identifier="PPMF-FIX-001 x"), "x:1: id 'PPMF-FIX-001 x' is not of the form"),
         (":::{req} T\n:level: MUST\nText.\n:::\n", "x:1: id '' is not of the form"),
-        (req(level="MAY"), "x:1: PPMF-FIX-001 has no level MUST or SHOULD"),
-        (":::{req} T\n:id: PPMF-FIX-001\nText.\n:::\n", "has no level MUST or SHOULD"),
+        (req(level="MAY"), "x:1: PPMF-FIX-001 has no level MUST, SHOULD or W"),
+        (":::{req} T\n:id: PPMF-FIX-001\nText.\n:::\n", "has no level MUST, SHOULD or WITHDRAWN"),
         ("\n" + req(body=":id: PPMF-FIX-002\nText."), "x:2: option id is given twice"),
     ],
 )
@@ -118,7 +118,16 @@ def test_the_chapters_parse_and_every_requirement_says_its_level() -> None:
     assert {"FIX", "PAR", "RDG"} <= families
     for requirement in found.values():
         place = f"{requirement.file}:{requirement.line}"
+        if requirement.withdrawn:
+            assert re.match(r"PPMF-[A-Z]{2,5}-[0-9]{3} |There is no ", requirement.text), place
+            continue
         assert re.search(rf"\b{requirement.level}\b", requirement.text), place
+
+
+def test_a_withdrawn_requirement_keeps_its_number() -> None:
+    (found,) = parse(req(level="WITHDRAWN", body="PPMF-FIX-002 stands in its place."), "x")
+    assert found.withdrawn
+    assert not any(one.withdrawn for one in parse(GOOD, "x"))
 
 
 def test_ids_that_the_code_refers_to_exist() -> None:

@@ -6,12 +6,14 @@ Nothing but what is sent changes. Each is a leak of `leaks`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
@@ -30,7 +32,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.shares import SharedWords, words_from_bytes
-from ppmf_secure.protocols import bit_products, half_step, shared_circuits, transfers
+from ppmf_secure.protocols import bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Transfers
@@ -136,6 +138,10 @@ def one_randomiser_for_all_answers(patch: Patch) -> None:
     patch.setattr(Randomisers, "draw", draw)
 
 
+def rows_without_randomness(patch: Patch) -> None:
+    patch.setattr(SecretKey, "encrypt", lambda self, message, coins: self.public.plain(message))
+
+
 def no_flood(patch: Patch) -> None:
     def middle(coins: Coins, bits: int, count: int) -> np.ndarray[Any, Any]:
         limbs = [
@@ -199,18 +205,47 @@ def number_of_another_band(patch: Patch) -> None:
 def choices_in_the_clear(patch: Patch) -> None:
     """Both seeds of a base transfer are one, so columns are G xor G xor the choices."""
 
-    class Twins(Coins):
-        def bytes(self, count: int) -> bytes:
-            drawn = super().bytes(count)
-            if count != 128 * 2 * base_transfers.SEED_BYTES:
-                return drawn
-            seeds = np.frombuffer(drawn, dtype=np.uint8).reshape(128, 2, -1)
-            return np.repeat(seeds[:, :1], 2, axis=1).tobytes()
+    def seed(context: bytes, number: int, *_: object) -> bytes:
+        return hashlib.sha256(context + bytes([number])).digest()[: base_transfers.SEED_BYTES]
 
-    def answer(public: PublicKey, request: bytes, coins: Coins) -> Any:
-        return base_transfers.answer(public, request, Twins(coins.bytes(32)))
+    patch.setattr(base_transfers, "_seed", seed)
 
-    patch.setattr(transfers, "answer", answer)
+
+def points_with_known_secrets(patch: Patch) -> None:
+    """The chooser knows the secrets of both its points, and so both seeds."""
+
+    def known(candidates: Iterable[bytes]) -> bytes:
+        secret = int.from_bytes(next(iter(candidates)), "big") % base_transfers.ORDER
+        return base_transfers.write_point(_point(secret))
+
+    patch.setattr(base_transfers, "first_point", known)
+
+
+def one_point_for_two_transfers(patch: Patch) -> None:
+    draw, kept = base_transfers.first_point, list[bytes]()
+
+    def first_point(candidates: Iterable[bytes]) -> bytes:
+        if kept:
+            return kept.pop()
+        kept.append(draw(candidates))
+        return kept[0]
+
+    patch.setattr(base_transfers, "first_point", first_point)
+
+
+def a_constant_between_two_points(patch: Patch) -> None:
+    """The other point of a pair is the chooser's own and a constant, so the order shows."""
+    pair = base_transfers.point_pair
+
+    def related(choice: int, secret: ec.EllipticCurvePrivateKey, _: bytes) -> bytes:
+        other = secret.private_numbers().private_value + 7
+        return pair(choice, secret, base_transfers.write_point(_point(other)))
+
+    patch.setattr(base_transfers, "point_pair", related)
+
+
+def _point(secret: int) -> ec.EllipticCurvePublicKey:
+    return ec.derive_private_key(secret % base_transfers.ORDER, ec.SECP256R1()).public_key()
 
 
 def keystreams_begin_again(patch: Patch) -> None:
@@ -226,13 +261,6 @@ def keystreams_begin_again(patch: Patch) -> None:
 
     patch.setattr(transfer_extension._Streams, "__init__", keep)
     patch.setattr(transfer_extension._Streams, "next", again)
-
-
-def request_without_randomness(patch: Patch) -> None:
-    def choose(secret: SecretKey, choices: Any, coins: Coins) -> bytes:
-        return secret.public.write(secret.public.plain(int(bit)) for bit in choices)
-
-    patch.setattr(transfers, "choose", choose)
 
 
 def corrections_without_pads(patch: Patch) -> None:

@@ -22,7 +22,6 @@ from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STAND
 from ppmf_secure.primitives.encryption.paillier.randomisers import distance_squared, pool_shape
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_spec.bounds import bounds
-from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from tests.support.lengths import CSP, RECSYS, Sizes, half_step
 
@@ -35,17 +34,10 @@ def bits(rows: int) -> str:
     return f"{bounds(WHOLE_STARS, rows, rows).bits:.1f}"
 
 
-def too_many(rows: int) -> bool:
-    try:
-        bounds(WHOLE_STARS, rows, rows)
-    except ParametersError:
-        return True
-    return False
-
-
-def most_rows() -> str:
-    """The most rows that fit, to the thousand below."""
-    return f"{(first(too_many, 1, 1 << 20) - 1) // 1000 * 1000:,}"
+def most_ratings() -> str:
+    """The most ratings of a row whose step is never 0."""
+    idle = first(lambda rows: bool(bounds(WHOLE_STARS, rows, rows).warnings), 1, 1 << 20)
+    return f"{idle - 1:,}"
 
 
 def amplification() -> int:
@@ -55,7 +47,8 @@ def amplification() -> int:
     error = p.rank * box**2 + 2 * box + p.xmax
     largest = rows * box * error + p.ridge * box
     linear = (p.ridge + rows * (2 * p.rank * box**2 + 2 * box + error)) / p.damping
-    steps = Fraction(2 * rows * p.rank * box, p.damping**2) * (largest + p.l1 / 2)
+    slope = Fraction(2) ** (1 - p.curvature_shift) * rows * p.rank * box
+    steps = slope / p.damping**2 * (largest + p.l1 / 2)
     return round(log2(1 + 2 * p.inertia + linear + steps))
 
 

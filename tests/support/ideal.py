@@ -2,7 +2,7 @@
 """Ideal building blocks: what the real ones are measured against, and what fast tests run on.
 
 `IdealScheme` is the matrix product of the hybrid model: its "ciphertexts" are the numbers
-themselves and its key is a name. It hides nothing and is for tests alone.
+themselves and its key a random name. It hides nothing and is for tests alone.
 """
 
 from __future__ import annotations
@@ -26,17 +26,22 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.cipher_suites import CipherSuite
 
+KEY_BYTES = 16
+
 
 def _shapes(layout: Layout, uses: Uses) -> list[tuple[int, int]]:
     return [(use.stop - use.start, width) for use, width in zip(uses, layout.blocks, strict=True)]
 
 
 class IdealOwner(OwnerKey):
-    """The owner's key: nothing."""
+    """The owner's key: a name, which differs from epoch to epoch as a real one does."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
 
     @property
     def public(self) -> bytes:
-        return b"ideal"
+        return self._name
 
     def encrypt_rows(self, matrix: Words, layout: Layout, coins: Coins) -> Iterator[bytes]:
         for row in matrix:
@@ -100,10 +105,10 @@ class IdealScheme(ProductScheme, FittedScheme):
 
     @property
     def key_bytes(self) -> int:
-        return len(IdealOwner().public)
+        return KEY_BYTES
 
     def generate(self, coins: Coins) -> IdealOwner:
-        return IdealOwner()
+        return IdealOwner(coins.bytes(KEY_BYTES))
 
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
@@ -122,5 +127,5 @@ class IdealScheme(ProductScheme, FittedScheme):
 
 
 def ideal_suite() -> CipherSuite:
-    """The ideal product beside real transfers under a short Paillier key."""
-    return CipherSuite(IdealScheme(), transfer_bits=512)
+    """The ideal product; everything else is real."""
+    return CipherSuite(IdealScheme())

@@ -18,6 +18,7 @@ import pytest
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
 from tests.support.broken_protocol import (
+    a_constant_between_two_points,
     biased_coins,
     choices_in_the_clear,
     coins_of_an_old_epoch,
@@ -32,14 +33,16 @@ from tests.support.broken_protocol import (
     one_batch_key_for_all_half_steps,
     one_ephemeral_key_for_all_seals,
     one_mask_for_all_users,
+    one_point_for_two_transfers,
     one_randomiser_for_all_answers,
     one_seed_for_all_users,
     one_tweak_for_all_elements,
     one_u_in_two_rows,
     permute_bits_sent,
+    points_with_known_secrets,
     product_without_randomiser,
-    request_without_randomness,
     rows_in_the_clear,
+    rows_without_randomness,
     short_mask,
     upload_as_long_as_its_ratings,
     v_opened_early,
@@ -65,6 +68,9 @@ BLOCK_TWICE = "no block repeated within a message"
 STREAM_TWICE = "columns under fresh keystreams"
 MASKED = "upload.masked looks uniform (masked)"
 USERS_SEEDS = "users' seeds: fresh and fair"
+ORIGIN = "points derived again from secrets and candidates"
+POINT_TWICE = "no point repeated"
+PAIR_TWICE = "no difference of points repeated"
 SLOTS = "Paillier slots packing {}: over the whole range"
 ERRORS = "lattice errors packing {}: over the whole range"
 
@@ -104,7 +110,10 @@ BREACHES = {
     ),
     "choices in the clear": Breach(choices_in_the_clear, beside=(BLOCK_TWICE, STREAM_TWICE)),
     "a keystream used again": Breach(keystreams_begin_again),
-    "encryptions without randomness": Breach(request_without_randomness),
+    "a point with a known secret": Breach(points_with_known_secrets),
+    "one point for two transfers": Breach(one_point_for_two_transfers, beside=(ORIGIN,)),
+    "a constant between two points": Breach(a_constant_between_two_points, beside=(ORIGIN,)),
+    "encryptions without randomness": Breach(rows_without_randomness),
     "corrections without pads": Breach(corrections_without_pads),
     "a repeated tweak": Breach(one_tweak_for_all_elements, WITH_THRESHOLDS),
     "a repeated batch key": Breach(one_batch_key_for_all_half_steps),
@@ -113,7 +122,7 @@ BREACHES = {
     "a biased coin": Breach(
         biased_coins, beside=(USERS_SEEDS, SLOTS.format("users"), SLOTS.format("items"))
     ),
-    "coins of an old epoch": Breach(coins_of_an_old_epoch, RESUMED),
+    "coins of an old epoch": Breach(coins_of_an_old_epoch, RESUMED, (POINT_TWICE, PAIR_TWICE)),
 }
 """By the name of a leak."""
 

@@ -17,8 +17,10 @@ from ppmf_spec.parameters import Parameters
 RECSYS, CSP, USERS = "recsys", "csp", "users"
 BOTH = ((RECSYS, CSP), (CSP, RECSYS))
 CHUNK = 4096
-LATTICE = {"rlwe-8192": (8192, 3072), "rlwe-64-insecure": (64, 512)}
-"""The lattice suites: degree, and bits of the moduli of their transfers."""
+LATTICE = {"rlwe-8192": 8192, "rlwe-64-insecure": 64}
+"""The degrees of the lattice suites."""
+POINT = 33
+"""Bytes of a point of P-256."""
 
 Line = tuple[str, str, str, int]
 """Sender, receiver, name and length in bytes of a message."""
@@ -76,19 +78,17 @@ class Sizes:
 
     @property
     def modulus(self) -> int:
-        """Bytes of a modulus of transfers; the ideal suite has them under 512 bits."""
-        if self.suite in LATTICE:
-            return LATTICE[self.suite][1] // 8
-        return 64 if self.suite == "ideal" else int(self.suite.split("-")[1]) // 8
+        """Bytes of a modulus of a Paillier suite."""
+        return int(self.suite.split("-")[1]) // 8
 
     @property
     def product_key(self) -> int:
         """Bytes of the public key of products."""
         if self.suite in LATTICE:
-            degree = LATTICE[self.suite][0]
+            degree = LATTICE[self.suite]
             secrets = 2 * -(-max(self.users, self.items) // degree)
             return 32 + 80 * secrets * -(-degree // 3)
-        return len("ideal") if self.suite == "ideal" else self.modulus
+        return 16 if self.suite == "ideal" else self.modulus
 
     def rows(self, side: str) -> int:
         return self.users if side == "users" else self.items
@@ -104,7 +104,7 @@ class Sizes:
         """The rows of a group."""
         group = 1
         if self.suite in LATTICE:
-            degree, width = LATTICE[self.suite][0], self.rows(packing)
+            degree, width = LATTICE[self.suite], self.rows(packing)
             while group < 128 and 2 * group * width <= degree:
                 group *= 2
         return group
@@ -135,7 +135,7 @@ class Sizes:
 
     def lattice_numbers(self, packing: str) -> int:
         """Those of an answer: c1 for each of the columns that are wanted, and all of c0."""
-        degree, width = LATTICE[self.suite][0], self.rows(packing)
+        degree, width = LATTICE[self.suite], self.rows(packing)
         over_w, over_r = self.wanted
         # all columns are wanted by W with biases; without, W's products come after R's factors
         both = over_w if self.params.bias else over_w + over_r
@@ -199,19 +199,17 @@ def resumption(held: int) -> Iterator[Message]:
 
 def messages(sizes: Sizes, done: int) -> Iterator[Message]:
     """All that the servers send from their keys on."""
-    params, modulus = sizes.params, sizes.modulus
-    ciphertext = 2 * modulus
-    seeds = -(-128 // ((8 * modulus - 1) // 128))
+    params = sizes.params
     for way in BOTH:
-        yield *way, "server-key", (sizes.suite, bytes(sizes.product_key), bytes(modulus))
+        yield *way, "server-key", (sizes.suite, bytes(sizes.product_key))
         for packing in ("users", "items"):
             groups = sizes.group_bytes(packing)
             step = max(1, (1 << 20) // groups[0])
             for first in range(0, len(groups), step):
                 rows = bytes(sum(groups[first : first + step]))
                 yield *way, "encrypted-rows", (packing, first, rows)
-        yield *way, "base-request", (bytes(128 * ciphertext),)
-        yield *way, "base-answer", (bytes(seeds * ciphertext),)
+        yield *way, "base-request", (bytes(128 * 2 * POINT),)
+        yield *way, "base-answer", (bytes(POINT),)
         for side in ("users", "items") if done else ():
             transfers = params.word_bits * params.row_rank * sizes.rows(side)
             yield *way, "transfer-columns", (columns(transfers),)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import Secrets
 from ppmf_audit.view_battery import battery
@@ -22,6 +24,7 @@ from ppmf_secure.effects import Program
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.primitives import base_transfers
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
@@ -45,7 +48,7 @@ from tests.support.three_parties import run_epoch
 
 PAILLIER = cipher_suite("paillier-512-insecure")
 LATTICE = cipher_suite("rlwe-64-insecure")
-FINE_LATTICE = CipherSuite(RlweScheme(Lattice(64, LARGE_PRIMES, kept=9, terms=8)), 512)
+FINE_LATTICE = CipherSuite(RlweScheme(Lattice(64, LARGE_PRIMES, kept=9, terms=8)))
 """The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
 what is before it can be seen."""
 
@@ -148,11 +151,15 @@ def failed(findings: list[Finding]) -> set[str]:
 
 @dataclass
 class _Taps:
-    """The keys of everybody, by public key; batch keys by the object that derives them."""
+    """The keys of everybody, by public key; what is behind points, by their encodings; batch keys
+    by the object that derives them.
+    """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
+    secrets: dict[bytes, int] = field(default_factory=dict)
+    candidates: dict[bytes, list[bytes]] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     transfers: list[transfers_module.Transfers] = field(default_factory=list)
 
@@ -168,6 +175,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         BatchKeys.key,
         transfers_module.open_transfers,
     )
+    make_secret, choose_point = base_transfers.fresh_secret, base_transfers.first_point
 
     def paillier(bits: int, coins: Coins) -> SecretKey:
         made = make_paillier(bits, coins)
@@ -184,6 +192,24 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.seals[made.public] = made
         return made
 
+    def secret(coins: Coins) -> ec.EllipticCurvePrivateKey:
+        made = make_secret(coins)
+        encoded = base_transfers.write_point(made.public_key())
+        noted.secrets[encoded] = made.private_numbers().private_value
+        return made
+
+    def point(candidates: Iterable[bytes]) -> bytes:
+        drawn: list[bytes] = []
+
+        def watched() -> Iterator[bytes]:
+            for each in candidates:
+                drawn.append(each)
+                yield each
+
+        made = choose_point(watched())
+        noted.candidates[made] = drawn
+        return made
+
     def key(self: BatchKeys, purpose: str, *indices: int) -> bytes:
         made = derive(self, purpose, *indices)
         noted.batches[id(self)].append(made)
@@ -198,13 +224,16 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         patch.setattr(SecretKey, "generate", paillier)
         patch.setattr(FittedRlwe, "generate", lattice)
         patch.setattr(SealingKey, "generate", sealing)
+        patch.setattr(base_transfers, "fresh_secret", secret)
+        patch.setattr(base_transfers, "first_point", point)
         patch.setattr(BatchKeys, "key", key)
         patch.setattr(server_module, "open_transfers", opened)
         yield secrets
     for party in SERVERS:
         mine = [each for each in noted.transfers if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
-        secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, batches)
+        points = PointSecrets(noted.secrets, noted.candidates)
+        secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, points, batches)
 
 
 def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:

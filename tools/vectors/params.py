@@ -303,6 +303,15 @@ def _toml(family: Family) -> None:
     bad("boolean", "PAR-002", "a boolean is no integer", "rank = true\n", "rank")
     bad("text", "PAR-002", "a text is no integer", 'rank = "2"\n', "rank")
     bad("float", "PAR-002", "a float is no integer", "rank = 2.0\n", "rank")
+    mark = "\ufeff"
+    good("mark", "PAR-022", "a byte-order mark is passed over", f"{mark}rank = 3\n")
+    good("mark-alone", "PAR-022", "a byte-order mark and nothing else", mark)
+    bad(
+        "mark-later", "PAR-022", "a byte-order mark in the second line", f"rank = 3\n{mark}l1 = 1\n"
+    )
+    bad("mark-twice", "PAR-022", "two byte-order marks", f"{mark}{mark}rank = 3\n")
+    good("mark-longest", "PAR-022", "65,536 bytes with the mark", f"{mark}{'#' * 65532}\n")
+    bad("mark-long", "PAR-022", "65,537 bytes with the mark", f"{mark}{'#' * 65533}\n")
     good("longest", "PAR-022", "65,536 bytes", "#" * 65535 + "\n")
     bad("long", "PAR-022", "65,537 bytes", "#" * 65536 + "\n")
     longest = "0." + "0" * 300

@@ -24,14 +24,14 @@ _ALL = (
 _OF_ROLE = {
     "users": "UPL-001 UPL-002 UPL-003 UPL-004",
     "recsys": (
-        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-002 "
-        "OTE-003 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 HST-002 "
-        "HST-003 HST-004 HST-005 OUT-003"
+        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 "
+        "HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
     ),
     "csp": (
-        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-002 "
-        "OTE-003 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 STP-004 HST-001 "
-        "HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
+        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-009 "
+        "OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 "
+        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
     ),
 }
 _LATTICE = (
@@ -184,16 +184,15 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("gone", "ERR-005", "recsys", "csp", 0, "gone", "", "", "peer"),
     ("suite", "PRD-001", "recsys", "csp", 0, "field", "suite", "paillier-3072", "state"),
     ("product-key-zero", "AHE-004", "recsys", "csp", 0, "field", "product_key", "zero", "range"),
-    ("transfer-key-cut", "AHE-004", "recsys", "csp", 0, "field", "transfer_key", "cut", "encoding"),
     ("packing", "PRD-003", "recsys", "csp", 1, "field", "packing", "items", "state"),
     ("first-row", "PRD-003", "recsys", "csp", 1, "field", "first", "1", "state"),
     ("rows-cut", "ERR-003", "recsys", "csp", 1, "field", "rows", "cut", "encoding"),
     ("rows-zero", "AHE-005", "recsys", "csp", 1, "field", "rows", "zero", "range"),
     ("rows-ones", "AHE-005", "recsys", "csp", 2, "field", "rows", "ones", "range"),
-    ("request-cut", "ERR-003", "recsys", "csp", 3, "field", "choices", "cut", "encoding"),
-    ("request-zero", "AHE-005", "recsys", "csp", 3, "field", "choices", "zero", "range"),
-    ("answer-more", "ERR-003", "recsys", "csp", 4, "field", "seeds", "more", "encoding"),
-    ("answer-zero", "AHE-005", "recsys", "csp", 4, "field", "seeds", "zero", "range"),
+    ("request-cut", "ERR-003 OTE-009", "recsys", "csp", 3, "field", "points", "cut", "encoding"),
+    ("request-zero", "OTE-009", "recsys", "csp", 3, "field", "points", "zero", "range"),
+    ("answer-more", "ERR-003 OTE-009", "recsys", "csp", 4, "field", "point", "more", "encoding"),
+    ("answer-zero", "OTE-009", "recsys", "csp", 4, "field", "point", "zero", "range"),
     ("cut", "ERR-003 WIR-003", "csp", "recsys", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006 WIR-004", "csp", "recsys", 1, "session", "", "", "state"),
     ("epoch", "ERR-006 WIR-004", "csp", "recsys", 1, "epoch", "", "", "state"),
@@ -205,8 +204,8 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("seeds-zero", "UPL-008", "csp", "recsys", 0, "field", "sealed", "zero", "range"),
     ("seeds-altered", "UPL-008", "csp", "recsys", 0, "field", "sealed", "mirrored", "state"),
     ("rows-cut", "ERR-003", "csp", "recsys", 2, "field", "rows", "cut", "encoding"),
-    ("request-ones", "AHE-005", "csp", "recsys", 4, "field", "choices", "ones", "range"),
-    ("answer-cut", "ERR-003", "csp", "recsys", 5, "field", "seeds", "cut", "encoding"),
+    ("request-ones", "OTE-009", "csp", "recsys", 4, "field", "points", "ones", "range"),
+    ("answer-cut", "ERR-003 OTE-009", "csp", "recsys", 5, "field", "point", "cut", "encoding"),
     ("cut", "WIR-003", "users", "csp", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006", "users", "csp", 0, "session", "", "", "state"),
     ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
@@ -215,19 +214,25 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
 )
 _LATER = (
-    ("tables-cut", "garbled-tables", "recsys", "csp", "tables"),
-    ("payload-cut", "transfer-payload", "recsys", "csp", "payload"),
-    ("columns-cut", "transfer-columns", "recsys", "csp", "columns"),
-    ("product-cut", "product-answer", "recsys", "csp", "answer"),
-    ("share-cut", "output-share", "recsys", "csp", "bits"),
-    ("payload-cut", "transfer-payload", "csp", "recsys", "payload"),
-    ("columns-cut", "transfer-columns", "csp", "recsys", "columns"),
-    ("product-cut", "product-answer", "csp", "recsys", "answer"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "cut"),
+    ("payload", "transfer-payload", "recsys", "csp", "payload", "cut"),
+    ("columns", "transfer-columns", "recsys", "csp", "columns", "cut"),
+    ("product", "product-answer", "recsys", "csp", "answer", "cut"),
+    ("share", "output-share", "recsys", "csp", "bits", "cut"),
+    ("payload", "transfer-payload", "csp", "recsys", "payload", "cut"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "cut"),
+    ("product", "product-answer", "csp", "recsys", "answer", "cut"),
+    ("tables", "garbled-tables", "recsys", "csp", "tables", "more"),
+    ("share", "output-share", "recsys", "csp", "bits", "more"),
+    ("columns", "transfer-columns", "csp", "recsys", "columns", "more"),
+    ("product", "product-answer", "csp", "recsys", "answer", "more"),
 )
 _UPLOADS = (
     ("extra", "masked", "cut", "encoding"),
     ("extra", "sealed", "zero", "range"),
     ("extra", "sealed", "cut", "encoding"),
+    ("extra", "masked", "more", "encoding"),
+    ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
 )
@@ -275,7 +280,7 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": kind},
         )
-    for slug, name, role, sender, field in _LATER:
+    for slug, name, role, sender, field, value in _LATER:
         names = [found for found, _ in messages[f"{sender}>{role}"]]
         change = {
             "from": sender,
@@ -283,12 +288,12 @@ def _tampered(family: Family) -> None:
             "number": str(names.index(name)),
             "edit": "field",
             "field": field,
-            "value": "cut",
+            "value": value,
         }
         add(
-            f"{role}-{slug}",
+            f"{role}-{slug}-{value}",
             "ERR-003 ERR-007",
-            f"{name}: a byte too few",
+            f"{name}: a byte too {'few' if value == 'cut' else 'many'}",
             role,
             change,
             {"status": "reject", "class": "encoding"},

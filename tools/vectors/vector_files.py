@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from ppmf_conformance import requirement_titles
 from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
+    base_transfers,
     building_blocks,
     messages,
     params,
@@ -22,6 +24,8 @@ from tools.vectors import (
     user_side,
     words,
 )
+
+WITHDRAWN = Path(__file__).with_name("withdrawn.toml")
 
 MAKERS = (
     params,
@@ -32,18 +36,27 @@ MAKERS = (
     user_side,
     messages,
     sessions_and_uploads,
+    base_transfers,
     building_blocks,
     party_runs,
 )
 
 
+def withdrawn() -> dict[str, str]:
+    """By the id of a vector that is no longer made, the reason (PPMF-CON-020)."""
+    found: dict[str, str] = tomllib.loads(WITHDRAWN.read_text(encoding="utf-8"))
+    return found
+
+
 def files() -> dict[str, bytes]:
-    """Content by file name, DIGESTS last (PPMF-CON-022, -023)."""
-    found = {
-        f"{family.name}.json": family.text().encode("utf-8")
-        for maker in MAKERS
-        for family in maker.families()
-    }
+    """Content by file name, DIGESTS last (PPMF-CON-020, -022, -023).
+
+    Raises AssertionError if a vector is given the id of one that was withdrawn.
+    """
+    families = [family for maker in MAKERS for family in maker.families()]
+    again = withdrawn().keys() & {case["id"] for family in families for case in family.cases}
+    assert not again, f"{', '.join(sorted(again))}: withdrawn, and not to be given again"
+    found = {f"{family.name}.json": family.text().encode("utf-8") for family in families}
     sums = "".join(f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in found.items())
     return {**found, DIGESTS: sums.encode()}
 

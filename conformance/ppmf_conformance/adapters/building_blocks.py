@@ -11,17 +11,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.effects import Send
+from ppmf_secure.primitives import base_transfers
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
-from ppmf_secure.primitives.shares import SharedWords, from_bits, to_bits, words_to_bytes
+from ppmf_secure.primitives.shares import (
+    SharedWords,
+    check_length,
+    from_bits,
+    to_bits,
+    words_to_bytes,
+)
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser, ExtensionSender
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers
@@ -81,6 +89,41 @@ def _context(given: Given) -> bytes:
     epoch = values.integer(given["epoch"]).to_bytes(8, "little")
     place: bytes = bytes.fromhex(given["session"]) + epoch + given["sender"].encode()
     return place
+
+
+def _secret(given: Given) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(values.integer(given["secret"]), ec.SECP256R1())
+
+
+def base_points(given: Given) -> dict[str, Any]:
+    """`base.points`: a chooser's two points of a transfer, from a secret and candidates."""
+    other = base_transfers.first_point(map(bytes.fromhex, given["candidates"]))
+    pair = base_transfers.point_pair(values.integer(given["choice"]), _secret(given), other)
+    return {"points": pair.hex()}
+
+
+def base_answer(given: Given) -> dict[str, Any]:
+    """`base.answer`: a sender's point, and both seeds of a transfer."""
+    secret, pair = _secret(given), bytes.fromhex(given["points"])
+    check_length(pair, 2 * base_transfers.POINT_BYTES, "points")
+    seeds = base_transfers.seed_pair(
+        _context(given), values.integer(given["transfer"]), secret, pair
+    )
+    answer = base_transfers.write_point(secret.public_key())
+    return {"answer": answer.hex(), "seeds": [seed.hex() for seed in seeds]}
+
+
+def base_seed(given: Given) -> dict[str, Any]:
+    """`base.seed`: the seed of a transfer that a chooser gets."""
+    seed = base_transfers.chosen_seed(
+        _context(given),
+        values.integer(given["transfer"]),
+        values.integer(given["choice"]),
+        _secret(given),
+        bytes.fromhex(given["points"]),
+        base_transfers.read_point(bytes.fromhex(given["answer"]), "answer"),
+    )
+    return {"seed": seed.hex()}
 
 
 def ot_choose(given: Given) -> dict[str, Any]:
@@ -230,6 +273,9 @@ OPERATIONS: dict[str, Operation] = {
     "hash.key": hash_key,
     "hash.block": hash_block,
     "hash.pads": hash_pads,
+    "base.points": base_points,
+    "base.answer": base_answer,
+    "base.seed": base_seed,
     "ot.choose": ot_choose,
     "ot.send": ot_send,
     "bitmul.multiply": multiply,

@@ -8,9 +8,12 @@ from importlib.resources import files
 from typing import Any
 
 from ppmf_conformance import json_text
+from ppmf_conformance.cases import Case
+from ppmf_conformance.line_protocol import Answer
+from ppmf_conformance.party_runs import roles
 from ppmf_conformance.reports import Report
 from ppmf_conformance.reports.ndjson import record
-from ppmf_conformance.results import Result
+from ppmf_conformance.results import ASKED, PartyCall, Result
 from ppmf_conformance.visible_text import visible
 
 LIMIT = 4000
@@ -28,6 +31,7 @@ def render(report: Report) -> bytes:
     data: dict[str, Any] = {
         "name": name,
         "features": sorted(hello.features) if hello is not None else [],
+        "unknown": report.context.unknown_features(hello),
         "roles": list(hello.roles) if hello is not None else [],
         "claim": claim(report),
         "suite": report.context.version,
@@ -93,8 +97,28 @@ def _looked_into(result: Result) -> dict[str, str]:
         "expected": shortened(json_text.line(case.expect)),
     }
     if answer is not None:
-        told = {"status": answer.status, "out": answer.out}
-        if answer.kind:
-            told = {"status": answer.status, "class": answer.kind, "message": answer.message}
-        found["answered"] = shortened(json_text.line(told))
+        found["answered"] = _told(answer)
+    elif result.call is None and result.outcome in ASKED:
+        found["answered"] = f"no answer: {result.outcome.value}"
+    return found | _call(case, result.call)
+
+
+def _call(case: Case, call: PartyCall | None) -> dict[str, str]:
+    """The call at which a run ended, its input, what was due of it, and what was answered."""
+    if call is None:
+        return {}
+    whose = call.role if call.role in roles(case) else f"our {call.role}"
+    found = {"call": f"{call.op} of {whose}", "call_in": shortened(json_text.line(call.given))}
+    if call.due is not None:
+        found["call_due"] = json_text.line(call.due)
+    found["call_answered"] = "no answer" if call.answer is None else _told(call.answer)
     return found
+
+
+def _told(answer: Answer) -> str:
+    told: dict[str, Any] = {"status": answer.status}
+    if answer.status == "ok":
+        told["out"] = answer.out
+    told |= {"class": answer.kind} if answer.kind else {}
+    told |= {"message": answer.message} if answer.message else {}
+    return shortened(json_text.line(told))

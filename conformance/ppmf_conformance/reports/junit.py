@@ -34,10 +34,12 @@ def _suite(family: str, results: Sequence[Result], report: Report) -> ElementTre
         skipped=str(sum(_skipped(result) for result in results)),
         time=_seconds(sum(result.milliseconds for result in results)),
     )
+    hello = report.summary.hello
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in (
         ("suite", report.context.version),
         ("vectors", report.context.vectors),
+        *(("unknown feature", line) for line in report.context.unknown_features(hello)),
     ):
         ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in results:

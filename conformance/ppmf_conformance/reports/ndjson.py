@@ -37,7 +37,11 @@ class Writer:
             "implementation": implementation(hello),
         }
         if hello is not None:
-            about |= {"features": sorted(hello.features), "roles": list(hello.roles)}
+            about |= {
+                "features": sorted(hello.features),
+                "roles": list(hello.roles),
+                "unknown_features": self._context.unknown_features(hello),
+            }
         self._line(about)
 
     def result(self, result: Result) -> None:

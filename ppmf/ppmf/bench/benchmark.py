@@ -75,19 +75,21 @@ class Benchmark:
         with console.bars() as shown:
 
             def progress(now: Progress) -> None:
-                shown.show(f"{suite}, {point}: {now.party}", now.done, now.total, now.phase)
+                until = min(now.done + 1, now.total)
+                name = f"{suite}, {point}: {now.party}"
+                shown.show(name, now.done, now.total, now.phase, until)
 
             measured = measured_runs.measure(used, params, suite, progress)
         console.note(f"{suite}, {point}: {console.seconds(measured.wall)}")
         return measured
 
     def training(self) -> None:
-        """Measure a full training with every cipher suite, and F_fix in the clear on the same
+        """Measure the full trainings with every cipher suite, and F_fix in the clear on the same
         ratings.
         """
         found = []
-        for suite in self.suites:
-            point = self.sizes.of(suite)
+        runs = [(suite, point) for suite in self.suites for point in self.sizes.of(suite)]
+        for suite, point in runs:
             ratings = self._real(point)
             measured = self.run(point, suite, ratings)
             self._trainings.append(measured)
@@ -100,11 +102,14 @@ class Benchmark:
         self._keep("training", found)
 
     def paper(self) -> None:
-        """Measure a training of the founding paper's size, with the first cipher suite."""
-        point = self.sizes.paper
-        measured = self.run(point, self.suites[0])
-        self._title(f"The founding paper's size, {measured.suite}: {point}")
-        tables.run(measured)
+        """Measure trainings of the founding paper's size, with the first cipher suite."""
+        suite, point = self.suites[0], self.sizes.paper
+        runs = [self.run(each, suite) for each in (self.sizes.paper_defaults, point)]
+        kept = []
+        for measured in runs:
+            self._title(f"The founding paper's size, {suite}: T = {measured.params.iterations}")
+            tables.run(measured)
+            kept.append({**measured.json(), **self._in_the_clear(measured)})
         console.say(
             f"the founding paper, as reported: {REPORTED_HOURS} hours, {REPORTED_GIGABYTES:,} GB, "
             f"{REPORTED_CORES} cores"
@@ -113,23 +118,26 @@ class Benchmark:
         if self.spu_python is not None:
             _, entries = spu.measure(self.spu_python, point, ["training"], self.limit)
             tables.spu(entries)
-            self._compared += comparison.whole(measured, entries)
-        ours = {**measured.json(), **self._in_the_clear(measured)}
+            self._compared += comparison.whole(runs[-1], entries)
         reported = {
             "hours": REPORTED_HOURS,
             "gigabytes": REPORTED_GIGABYTES,
             "cores": REPORTED_CORES,
         }
         theirs = [entry.json() for entry in entries]
-        self._keep("paper", {"here": ours, "spu": theirs, "reported": reported})
+        ours = dict(zip(("defaults", "here"), kept, strict=True))
+        self._keep("paper", {**ours, "spu": theirs, "reported": reported})
 
     def spu(self) -> None:
-        """Measure a half-step's work and an iteration on SPU, beside the first suite's training."""
+        """Measure a half-step's work and an iteration on SPU, beside the training that computes
+        the same.
+        """
         if self.spu_python is None:
             console.note("no comparison with SPU: --spu PYTHON or --install-spu asks for it")
             return
-        first = self._trainings[0] if self._trainings else None
-        point = self.sizes.of(self.suites[0])
+        point = self.sizes.spu
+        same = (one for one in self._trainings if one.params == point.params)
+        first = next(same, None)
         self._title(f"SPU CHEETAH, two parties: {point}")
         about, entries = spu.measure(self.spu_python, point, spu.PARTS, self.limit)
         tables.spu(entries)
@@ -181,7 +189,7 @@ class Benchmark:
 
     def _extrapolated(self, measured: Measured) -> dict[str, object]:
         """The seconds of the full size: those of the small run times the ratio of the estimates."""
-        point, suite = self.sizes.training, measured.suite
+        point, suite = self.sizes.training[0], measured.suite
         if self.costs is None or suite not in self.costs.suites:
             console.say(f"not extrapolated: the unit costs of {suite} were not measured")
             return {}

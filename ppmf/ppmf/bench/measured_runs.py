@@ -91,6 +91,7 @@ class Measured:
             "ratings": len(self.ratings),
             "rank": self.params.rank,
             "iterations": self.params.iterations,
+            "parameters": self.params.as_dict(),
             "seconds": round(self.wall, 3),
             "seconds_by_phase": {name: round(value, 3) for name, value in self.seconds.items()},
             "bytes_sent": self.bytes_sent,

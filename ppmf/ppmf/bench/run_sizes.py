@@ -3,65 +3,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ppmf.evaluation.tried_sets import VERSION_1
 from ppmf_spec.parameters import Parameters
 
+DEFAULTS = Parameters()
 DIMENSIONS = ("users", "items", "rank", "iterations")
 
 
 @dataclass(frozen=True, slots=True)
 class RunSize:
-    """The size of a run; all other parameters have their defaults."""
+    """The size of a run; all other parameters are those of `others`, the defaults unless given."""
 
     users: int
     items: int
     rank: int
     iterations: int
+    others: Parameters = DEFAULTS
 
     @property
     def params(self) -> Parameters:
         """The parameter set of a run of this size."""
-        return Parameters(rank=self.rank, iterations=self.iterations)
+        return replace(self.others, rank=self.rank, iterations=self.iterations)
 
     def times(self, dimension: str, factor: int) -> RunSize:
         """The size with one dimension multiplied by `factor`."""
-        values = {name: getattr(self, name) for name in DIMENSIONS}
-        return RunSize(**{**values, dimension: factor * values[dimension]})
+        return self.changed({dimension: factor * getattr(self, dimension)})
+
+    def changed(self, values: Mapping[str, int]) -> RunSize:
+        """The size with these values of `DIMENSIONS`."""
+        dimensions = {name: getattr(self, name) for name in DIMENSIONS}
+        return RunSize(**{**dimensions, **values}, others=self.others)
 
     def __str__(self) -> str:
-        return f"{self.users:,} x {self.items:,}, rank {self.rank}, T = {self.iterations}"
+        size = f"{self.users:,} x {self.items:,}, rank {self.rank}, T = {self.iterations}"
+        return f"{size}, version 1's parameters" if self.others == VERSION_1 else size
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSizes:
     """The sizes of the runs of every part of a benchmark.
 
-    training: the full training. small: the training with Paillier, whose products take hours at the
-    full size. paper: the size in the founding paper. base, factors: the sizes of "cost against
+    training: the full trainings. small: the training with Paillier, whose products take hours at
+    the full size. spu: the full training that is compared with SPU, which has one inner step and no
+    inertia. paper: the founding paper's size, and `paper_defaults` the same with the defaults;
+    `paper` is compared with SPU. base, factors: the sizes of "cost against
     size". calibration, checks: the runs that unit costs are fitted to, and those that estimates are
     compared with, each for a lattice suite and for Paillier.
     """
 
-    training: RunSize
+    training: tuple[RunSize, ...]
     small: RunSize
+    spu: RunSize
     paper: RunSize
+    paper_defaults: RunSize
     base: RunSize
     factors: tuple[int, ...]
     calibration: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
     checks: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
 
-    def of(self, suite: str) -> RunSize:
-        """The size of the training with this cipher suite."""
-        return self.small if is_paillier(suite) else self.training
+    def of(self, suite: str) -> tuple[RunSize, ...]:
+        """The sizes of the trainings with this cipher suite."""
+        return (self.small,) if is_paillier(suite) else (*self.training, self.spu)
 
     def with_training(
         self, users: int | None, items: int | None, rank: int | None, iterations: int | None
     ) -> BenchmarkSizes:
-        """These sizes with another size of the full training, in the dimensions that are given."""
+        """These sizes with another size of the full trainings, in the dimensions that are given.
+
+        With a rank that is given there is one full training with the defaults.
+        """
         given = zip(DIMENSIONS, (users, items, rank, iterations), strict=True)
         changes = {name: value for name, value in given if value is not None}
-        return replace(self, training=replace(self.training, **changes))
+        changed = dict.fromkeys(size.changed(changes) for size in self.training)
+        return replace(self, training=tuple(changed), spu=self.spu.changed(changes))
 
 
 def is_paillier(suite: str) -> bool:
@@ -70,9 +87,14 @@ def is_paillier(suite: str) -> bool:
 
 
 FULL = BenchmarkSizes(
-    training=RunSize(943, 1682, 10, 20),
+    training=(
+        RunSize(943, 1682, 10, DEFAULTS.iterations),
+        RunSize(943, 1682, 6, DEFAULTS.iterations),
+    ),
     small=RunSize(60, 60, 5, 3),
-    paper=RunSize(940, 40, 8, 10),
+    spu=RunSize(943, 1682, 10, 20, VERSION_1),
+    paper=RunSize(940, 40, 8, 10, VERSION_1),
+    paper_defaults=RunSize(940, 40, 8, DEFAULTS.iterations),
     base=RunSize(240, 240, 4, 3),
     factors=(1, 2, 4),
     calibration=(
@@ -102,7 +124,7 @@ FULL = BenchmarkSizes(
             RunSize(150, 250, 4, 6),
             RunSize(500, 300, 7, 4),
             RunSize(700, 1200, 10, 3),
-            RunSize(940, 40, 8, 10),
+            RunSize(940, 40, 8, 10, VERSION_1),
             RunSize(300, 5000, 8, 3),
         ),
         (RunSize(30, 50, 4, 2), RunSize(70, 70, 3, 2)),
@@ -112,9 +134,11 @@ FULL = BenchmarkSizes(
 _TINY = RunSize(12, 9, 2, 2)
 
 QUICK = BenchmarkSizes(
-    training=_TINY,
+    training=(_TINY,),
     small=_TINY,
-    paper=RunSize(14, 6, 2, 2),
+    spu=replace(_TINY, others=VERSION_1),
+    paper=RunSize(14, 6, 2, 2, VERSION_1),
+    paper_defaults=RunSize(14, 6, 2, 2),
     base=RunSize(6, 5, 1, 1),
     factors=(1, 2),
     calibration=((_TINY, RunSize(8, 12, 3, 1)), (_TINY, RunSize(8, 12, 3, 1))),

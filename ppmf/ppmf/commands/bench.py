@@ -15,6 +15,7 @@ from ppmf.bench.benchmark import RESULTS, Benchmark
 from ppmf.bench.run_sizes import FULL, QUICK
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
 from ppmf_costs.unit_costs import SHIPPED, UnitCosts
 
 _LONGEST = 30 * 86_400
@@ -49,6 +50,10 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     users: Annotated[
         int | None,
         typer.Option(
@@ -68,7 +73,7 @@ def bench(
     rank: Annotated[
         int | None,
         typer.Option(
-            "--rank", metavar="D", min=1, help="Its rank. [default: 10]", show_default=False
+            "--rank", metavar="D", min=1, help="Its rank. [default: 10, and 6]", show_default=False
         ),
     ] = None,
     iterations: Annotated[
@@ -77,7 +82,7 @@ def bench(
             "--iterations",
             metavar="T",
             min=1,
-            help="Its iterations. [default: 20]",
+            help="Its iterations. [default: those of the parameters]",
             show_default=False,
         ),
     ] = None,
@@ -139,15 +144,16 @@ def bench(
     """Measure what a training costs on this machine.
 
     Each part can be had alone with --only:
-      training  seconds and bytes by phase, with each suite, and F_fix in the clear; Paillier at a
-                small size, extrapolated
+      training  seconds and bytes by phase, with each suite, and F_fix in the clear: with the
+                default parameters, and with those of version 1, so that versions compare; Paillier
+                at a small size, extrapolated
       spu       the same work in SecretFlow SPU's two-party protocol CHEETAH
-      paper     940 users x 40 items, rank 8, 10 iterations: the founding paper's size
+      paper     940 users x 40 items, rank 8: the founding paper's size, likewise
       scaling   users, items, rank and iterations multiplied alone, and the fitted slopes
 
     No time is judged: exit status 1 only if a secure result differs from F_fix (or, with
     --check-estimate, an estimate is off by more than a quarter). For figures worth keeping, leave
-    the machine alone for the hour or two it takes.
+    the machine alone while it runs.
 
     Files:
       DIR/results.json   everything measured
@@ -163,14 +169,20 @@ def bench(
     for suite in suites:
         training.checked_suite(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
-    data = None if data_path is None else rating_sources.ratings_file(data_path)
+    given = rating_sources.path_of(data_path)
+    data = None if given is None else rating_sources.ratings_file(given)
     for name in (RESULTS, *plots.NAMES):
         outputs.check(out / name, (data, costs))
     if calibrate:
         outputs.check(costs, (data,))
     measured = None if calibrate or not costs.is_file() else UnitCosts.read(costs)
     python = spu.install() if install_spu else spu_python
-    source = rating_sources.find(data_path, announce=console.say, note=console.note)
+    source = rating_sources.find(
+        data_path,
+        reading=options.reading(columns, separator, duplicates, rounding),
+        announce=console.say,
+        note=console.note,
+    )
     benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
     benchmark.begin()
     if calibrate:

@@ -21,7 +21,7 @@ from ppmf_conformance import (
     runner,
     version,
 )
-from ppmf_conformance.cases import Case, Vectors
+from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import Deadlines, checked
 from ppmf_conformance.known_failures import read as read_known_failures
 from ppmf_conformance.line_protocol import Hello
@@ -120,6 +120,7 @@ def run(
         shipped.digest,
         requirement_titles.titles(),
         requirement_titles.sentences(),
+        cases.features_of(shipped.cases),
     )
     with ExitStack() as stack:
         on_hello: Callable[[Hello], None] = lambda _: None  # noqa: E731
@@ -148,7 +149,7 @@ def run(
     if as_json:
         _put_json(summary, context, report_to)
     else:
-        _show(summary, shipped, report_to)
+        _show(summary, context, report_to)
     return int(summary.exit)
 
 
@@ -169,18 +170,19 @@ def _put_json(summary: Summary, context: Context, report_to: Path | None) -> Non
             "counts": summary.counts,
             "failures": failures,
             "dead_patterns": list(summary.dead_patterns),
+            "unknown_features": context.unknown_features(summary.hello),
             "refusal": summary.refusal,
             "report": None if report_to is None else str(report_to),
         },
     )
 
 
-def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
+def _show(summary: Summary, context: Context, report_to: Path | None) -> None:
     """Print the results."""
     if summary.hello is not None:
         hello = summary.hello
         typer.echo(visible(f"{hello.name} {hello.version} ({hello.language})"))
-        for line in cases.unknown_features(hello.features, shipped.cases):
+        for line in context.unknown_features(hello):
             typer.echo(line)
     if summary.refusal:
         typer.echo(f"{shlex.join(summary.command)}: {summary.refusal}")
@@ -200,7 +202,7 @@ def _show(summary: Summary, shipped: Vectors, report_to: Path | None) -> None:
         typer.echo(f"known failure {pattern}: matches no case that was to run")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items())
     typer.echo(f"{len(summary.results)} cases: {counts}")
-    typer.echo(f"vectors sha256 {shipped.digest}")
+    typer.echo(f"vectors sha256 {context.vectors}")
     if report_to is not None:
         typer.echo(f"report: {report_to / 'index.html'}")
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -24,21 +23,8 @@ def estimate(
     items: Annotated[
         int, typer.Option("--items", metavar="M", min=1, help="How many items.", show_default=False)
     ],
-    rank: Annotated[
-        int | None,
-        typer.Option(
-            "--rank", metavar="D", help="Factors. [default: the set's]", show_default=False
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option(
-            "--iterations",
-            metavar="T",
-            help="Outer iterations. [default: the set's]",
-            show_default=False,
-        ),
-    ] = None,
+    rank: options.Rank = None,
+    iterations: options.Iterations = None,
     params: options.ParametersFile = None,
     suites: Annotated[
         list[str] | None,
@@ -63,11 +49,7 @@ def estimate(
       ppmf estimate --users 6040 --items 3706 --rank 8 --iterations 10 --suite rlwe-8192
       ppmf estimate --users 943 --items 1682 --json
     """
-    parameters = options.parameters(params)
-    if rank is not None:
-        parameters = replace(parameters, rank=rank)
-    if iterations is not None:
-        parameters = replace(parameters, iterations=iterations)
+    parameters = options.parameters(params, rank, iterations)
     measured = UnitCosts.read(costs)
     for warning in bounds(parameters, users, items).warnings:
         console.note(warning)

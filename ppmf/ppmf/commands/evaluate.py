@@ -14,7 +14,9 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, options
+from ppmf import console, options, outputs
+from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
 from ppmf.evaluation import predictors, sweep
 from ppmf.evaluation.predictors import Figures, Trial
 from ppmf_reference import fixed
@@ -40,23 +42,14 @@ class Engine(StrEnum):
 def evaluate(
     ratings: options.RatingsFile,
     params: options.ParametersFile = None,
-    rank: Annotated[
-        int | None,
-        typer.Option(
-            "--rank", metavar="D", help="Factors. [default: the set's]", show_default=False
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option(
-            "--iterations",
-            metavar="T",
-            help="Outer iterations. [default: the set's]",
-            show_default=False,
-        ),
-    ] = None,
+    rank: options.Rank = None,
+    iterations: options.Iterations = None,
     catalogue: options.CatalogueFile = None,
     user_list: options.UserListFile = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     hold_out: Annotated[
         str, typer.Option("--hold-out", metavar="A/B", help="The part of the ratings held out.")
     ] = "1/10",
@@ -132,12 +125,21 @@ def evaluate(
       ppmf evaluate ratings.csv --rank 10 --iterations 5 --k 20 --relevant 3.5
       ppmf evaluate ratings.csv --sweep ridge=6,12,24 --sweep rank=5,10
       ppmf evaluate ratings.csv --hold-out 1/5 --label second --plot figures.svg
+      ppmf evaluate reviews.csv.gz --columns item=parent_asin --duplicates last
       ppmf evaluate ratings.csv --json > evaluation.json
     """
     part, of = _part(hold_out)
-    parameters = _parameters(params, rank, iterations)
+    parameters = options.parameters(params, rank, iterations)
     draw = None if plot is None else _drawing(plot)
-    given = options.training_ratings(ratings, parameters, catalogue, user_list)
+    if plot is not None:
+        outputs.check(plot, (rating_sources.ratings_file(ratings), params, catalogue, user_list))
+    given = options.training_ratings(
+        ratings,
+        parameters,
+        catalogue,
+        user_list,
+        options.reading(columns, separator, duplicates, rounding),
+    )
     choices = sweep.choices(parameters, sweeps or ())
     sweep.check(choices, given.n_users, given.n_items)
     training, held_out = split_holdout(given, label, part=part, of=of)
@@ -199,13 +201,6 @@ def _part(text: str) -> tuple[int, int]:
     if found is None or not 0 < int(found[1]) < int(found[2]):
         raise typer.BadParameter(f"--hold-out {text[:40]!a}: not a part such as 1/10")
     return int(found[1]), int(found[2])
-
-
-def _parameters(path: Path | None, rank: int | None, iterations: int | None) -> Parameters:
-    found = options.parameters(path)
-    if rank is not None:
-        found = replace(found, rank=rank)
-    return found if iterations is None else replace(found, iterations=iterations)
 
 
 def _relevant(text: str | None, params: Parameters) -> Fraction:

@@ -13,7 +13,7 @@ import typer
 from ppmf import console, options
 from ppmf.data import item_titles, rating_sources, rating_tables
 from ppmf.data.columns import BY_USUAL_NAMES, Columns
-from ppmf.data.rating_tables import Duplicates, Grid
+from ppmf.data.rating_tables import Duplicates
 from ppmf_reference import ridge
 from ppmf_spec import profiles
 from ppmf_spec.errors import RangeError
@@ -35,7 +35,8 @@ TitlesFile = Annotated[
         "--titles",
         metavar="FILE",
         help="Titles: a table with columns of items and of titles, u.item or movies.dat. "
-        "[default: movies.csv, u.item, movies.dat or .item beside the ratings]",
+        "[default: a file beside the ratings such as movies.csv, books.csv, items.csv, titles.csv, "
+        "u.item or .item]",
         show_default=False,
     ),
 ]
@@ -93,18 +94,12 @@ def recommend(
     file = rating_sources.ratings_file(ratings_file)
     reading = options.reading(columns, separator, duplicates, rounding)
     mine = own_ratings(rating_tables.read(file, reading, console.note), user)
-    grid = Grid(
-        published.rating_offset,
-        published.rating_frac_bits,
-        published.rating_min,
-        published.rating_max,
-    )
-    mine = rating_tables.settled(mine, reading, grid, console.note)
+    mine = rating_tables.settled(mine, reading, published.scale, console.note)
     rated = rated_rows(mine, published, ignore_unknown)
     if ignore_unknown and len(rated) < len(mine):
         console.note(f"{len(mine) - len(rated):,} of {len(mine):,} ratings are of unknown items")
     if titles_file is None:
-        known = item_titles.beside(file, console.note)
+        known = item_titles.beside(file, console.note, reading.columns)
     else:
         known = item_titles.read(titles_file, reading.columns, console.note)
     if not as_json:
@@ -193,8 +188,8 @@ def rated_rows(
 ) -> dict[int, Fraction]:
     """A user's ratings in stars by item row.
 
-    Raises RangeError, beginning with FILE:LINE, for an item without a profile (unless ignored), an
-    item rated twice, or a rating off the public scale or its grid.
+    Raises RangeError, beginning with `FILE:LINE`, for an item without a profile (unless ignored),
+    an item rated twice, or a rating off the public scale or its grid.
     """
     row_of = {item: row for row, item in enumerate(published.items)}
     found: dict[int, Fraction] = {}

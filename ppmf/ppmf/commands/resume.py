@@ -45,12 +45,12 @@ def resume(
     run = Run(params, suite.name, size.users, size.items, last + 1)
     console.note(f"epoch {run.epoch} of the run in {out}")
     forecast = Forecast.of(count_run(params, size, suite), suite.name)
-    record = any(folder.transcripts.glob("*.cborseq"))
+    record = any(folder.recording.glob("*.cborseq"))
     started = time.monotonic()
     with folder.if_interrupted(), following(forecast) as progress:
         result = processes.resume(
             folder.checkpoints,
-            transcripts=folder.transcripts if record else None,
+            transcripts=folder.recording if record else None,
             progress=progress,
         )
     folder.publish(result, run, time.monotonic() - started)

@@ -87,7 +87,12 @@ def train(
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the results of an earlier run in DIR.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace an earlier run in DIR: its results once the training has succeeded, its "
+            "checkpoints at once.",
+        ),
     ] = False,
     insecure_test_keys: InsecureTestKeys = False,
 ) -> None:
@@ -99,7 +104,8 @@ def train(
     Files:
       DIR/item_profiles.json   V, in integers: equal to `ppmf oracle --mode fixed`, bit for bit
       DIR/report.json          parameters, sizes, seconds and bytes by phase and party
-      DIR/transcripts/         every message, as users, RecSys and CSP saw it
+      DIR/transcripts/         every message, as users, RecSys and CSP saw it; in unfinished/ there
+                               while the training runs
       DIR/checkpoints/         only with --keep-checkpoints, only until the run is finished
 
     Examples:
@@ -133,7 +139,7 @@ def train(
             parameters,
             chosen,
             tally,
-            transcripts=folder.transcripts if record else None,
+            transcripts=folder.recording if record else None,
             checkpoints=folder.checkpoints if keep_checkpoints else None,
         )
     facts = Run(parameters, chosen.name, training.n_users, training.n_items)

@@ -7,10 +7,8 @@ column and the number of the row, and never an id or a rating, because both are 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from ppmf.data.columns import Columns, Role
@@ -22,13 +20,12 @@ TABLE = "ratings table"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TableColumns:
-    """Columns of one length, by what they hold: "user", "item", "rating".
-
-    `library` is the data frame's own library, or None where there was no data frame.
-    """
+    """Columns of one length, by what they hold: "user", "item", "rating"."""
 
     by_name: Mapping[str, list[Any]]
-    library: ModuleType | None = None
+
+    def __contains__(self, what: str) -> bool:
+        return what in self.by_name
 
     def __getitem__(self, what: str) -> list[Any]:
         return self.by_name[what]
@@ -40,18 +37,30 @@ def is_frame(table: object) -> bool:
     return hasattr(table, "collect_schema") or hasattr(table, "columns")
 
 
+def library_of(frame: object) -> str:
+    """The name of a data frame's own library, such as "pandas"."""
+    with needed_by("a data frame"):
+        import narwhals as nw
+    name: str = nw.get_native_namespace(frame).__name__  # type: ignore[arg-type]
+    return name
+
+
 def columns_of(
     table: object,
     wanted: tuple[str, ...],
     names: Mapping[str, str] | None = None,
+    *,
+    optional: tuple[str, ...] = (),
 ) -> TableColumns:
     """The wanted columns of a data frame, or of an iterable of tuples in the order of `wanted`.
+
+    Of the `optional` ones a data frame gives those that it has.
 
     Raises EncodingError for a table without these columns or of another kind, and MissingExtraError
     for a data frame where narwhals is not installed.
     """
     if is_frame(table):
-        return _columns_of_frame(table, wanted, names)
+        return _columns_of_frame(table, wanted, names, optional)
     if isinstance(table, str | bytes | Mapping) or not hasattr(table, "__iter__"):
         raise EncodingError(f"{TABLE}: {type(table).__name__} where a table of ratings belongs")
     rows: Iterable[Any] = table
@@ -69,7 +78,10 @@ def columns_of(
 
 
 def _columns_of_frame(
-    table: object, wanted: tuple[str, ...], names: Mapping[str, str] | None
+    table: object,
+    wanted: tuple[str, ...],
+    names: Mapping[str, str] | None,
+    optional: tuple[str, ...],
 ) -> TableColumns:
     with needed_by("a data frame"):
         import narwhals as nw
@@ -82,14 +94,14 @@ def _columns_of_frame(
         frame = frame.collect()
     header = [str(name) for name in frame.columns]
     columns = named_columns(names)
-    try:
-        found = {what: columns.required(Role(what), header, TABLE) for what in wanted}
-    except EncodingError as error:
-        # The message is the command's; here the option is an argument, a mapping.
-        advice = re.sub(r"--columns (\w+)=NAME", r'columns={"\1": NAME}', str(error))
-        raise EncodingError(advice) from None
+    found = {what: columns.required(Role(what), header, TABLE) for what in wanted}
+    for what in optional:
+        # What the user named is a column of the ratings, and need not be one here.
+        place = columns.elsewhere(header).find(Role(what), header, TABLE)
+        if place is not None:
+            found[what] = place
     cells = {what: frame[frame.columns[number]].to_list() for what, number in found.items()}
-    return TableColumns(cells, nw.get_native_namespace(frame))
+    return TableColumns(cells)
 
 
 def named_columns(names: Mapping[str, str] | None) -> Columns:

@@ -85,7 +85,7 @@ def _refuse_heading(path: Path, role: Role, ids: list[str]) -> None:
 def check_known(raw: RawRatings, role: Role, listed: IdList) -> None:
     """Refuse ratings of ids that a list does not have (PPMF-FIX-009).
 
-    Raises RangeError, beginning with FILE:LINE of the first one, that names the list; which ids
+    Raises RangeError, beginning with `FILE:LINE` of the first one, that names the list; which ids
     the ratings have is not told.
     """
     rated = raw.users if role is Role.USER else raw.items

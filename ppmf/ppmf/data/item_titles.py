@@ -21,31 +21,53 @@ from ppmf_spec.extras import MissingExtraError
 LONGEST = 200
 """The characters of a title that are kept: the screen shows no more."""
 
-# Which file of titles belongs to a file of ratings, by the latter's suffix (MovieLens's names).
-_BESIDE = {".csv": "movies.csv", ".data": "u.item", ".dat": "movies.dat"}
+_OF_MOVIELENS = ("movies.csv", "u.item", "movies.dat")
+_STEMS = (
+    *("movies", "books", "items", "titles", "products", "films", "tracks", "songs", "artists"),
+    *("games", "anime", "shows", "recipes", "articles"),
+)
+_SUFFIXES = (".csv", ".tsv", ".dat", ".parquet")
+_PACKED = (".gz", ".zip")
 # A year as data frames write it where some are missing: 1999.0.
 _YEAR = re.compile(r"(-?[0-9]{1,4})(?:\.0)?").fullmatch
 
 
-def beside(ratings: Path, note: Note) -> dict[str, str]:
-    """Titles by item id from the file that belongs to `ratings`; empty if there is none.
+def beside(ratings: Path, note: Note, columns: Columns = BY_USUAL_NAMES) -> dict[str, str]:
+    """Titles by item id from a file of a usual name beside `ratings`; empty if there is none.
 
-    Nobody named that file, so nothing in it is an error: a note tells what is wrong with it.
+    The first such file that gives titles is taken, and a note says so. Nobody named these files, so
+    nothing in them is an error: a note tells what is wrong.
     """
-    plain = ratings.with_suffix("") if ratings.suffix in (".gz", ".zip") else ratings
+    for path in _candidates(ratings):
+        if not path.is_file() or _same(path, ratings):
+            continue
+        try:
+            found = _titles(path, columns, note)
+        except (EncodingError, MissingExtraError) as error:
+            note(f"no titles are shown from a file beside the ratings: {error}")
+            continue
+        if found:
+            return found
+    return {}
+
+
+def _candidates(ratings: Path) -> list[Path]:
+    """Files that may hold titles, those named as the ratings are first."""
+    plain = ratings.with_suffix("") if ratings.suffix in _PACKED else ratings
+    names = [*_OF_MOVIELENS, *(f"{stem}{suffix}" for stem in _STEMS for suffix in _SUFFIXES)]
+    kin = {".data": ".item", ".inter": ".item"}.get(plain.suffix, plain.suffix)
+    names.sort(key=lambda name: not name.endswith(kin))
     if plain.suffix == ".inter":
-        path = plain.with_suffix(".item")
-    elif plain.suffix in _BESIDE:
-        path = plain.with_name(_BESIDE[plain.suffix])
-    else:
-        return {}
-    if not path.is_file():
-        return {}
+        names.insert(0, f"{plain.stem}.item")
+    packed = [f"{name}{suffix}" for name in names for suffix in _PACKED]
+    return [ratings.with_name(name) for name in dict.fromkeys([*names, *packed])]
+
+
+def _same(one: Path, other: Path) -> bool:
     try:
-        return _titles(path, BY_USUAL_NAMES, note, found=True)
-    except (EncodingError, MissingExtraError) as error:
-        note(f"no titles are shown: {error}")
-        return {}
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def read(path: Path, columns: Columns, note: Note) -> dict[str, str]:
@@ -56,17 +78,12 @@ def read(path: Path, columns: Columns, note: Note) -> dict[str, str]:
     EncodingError, beginning with the file, for a table without a column of titles or of ids, and
     for a line of another width than the first.
     """
-    return _titles(path, columns, note, found=False)
+    return _titles(path, columns, note)
 
 
-def _titles(path: Path, columns: Columns, note: Note, *, found: bool) -> dict[str, str]:
+def _titles(path: Path, columns: Columns, note: Note) -> dict[str, str]:
     table = tables.read(path, columns.elsewhere())
     item, title, year = _columns(table, columns)
-    if table.header is not None and not found:
-        note(
-            f"{path}: titles from the column {shown([table.header[title]])}, items from "
-            f"{shown([table.header[item]])}"
-        )
     titles: dict[str, str] = {}
     chosen = (item, title) if year is None else (item, title, year)
     for _, row in table.pick((), chosen):
@@ -77,6 +94,12 @@ def _titles(path: Path, columns: Columns, note: Note, *, found: bool) -> dict[st
         if match and not text.endswith(f"({match[1]})"):
             text = f"{text} ({match[1]})"
         titles[row[0]] = text
+    names = (
+        ("the first column", "the second")
+        if table.header is None
+        else (f"the column {shown([table.header[item]])}", shown([table.header[title]]))
+    )
+    note(f"{path}: {len(titles):,} titles, items from {names[0]}, titles from {names[1]}")
     return titles
 
 

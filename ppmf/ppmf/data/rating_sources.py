@@ -18,6 +18,7 @@ from pathlib import Path
 from ppmf.data import item_titles, movielens, rating_tables, synthetic_ratings
 from ppmf.data.rating_tables import AS_FOUND, Note, Reading
 from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.rating_scale import DEFAULT_SCALE
 from ppmf_spec.ratings import RawRatings
 
 _NAMES = ("ratings.csv", "u.data", "ratings.dat")
@@ -64,14 +65,21 @@ def find(
 ) -> Source:
     """The ratings to use; `announce` is told of a download, and its terms, before it begins.
 
-    `reading` says how a path is read, and `note` is told what was taken for what.
+    `reading` says how a path is read, and its policies are applied, on the default scale; `note` is
+    told what was taken for what.
 
-    Raises EncodingError for a path, given or in `$PPMF_DATA`, without readable ratings.
+    Raises EncodingError for a path, given or in `$PPMF_DATA`, without readable ratings, and for
+    columns or a separator without such a path; RangeError for ratings that a policy refuses.
     """
-    if given is not None:
-        return _load(Kind.PATH, given, "", reading, note)
-    if environ.get("PPMF_DATA"):
-        return _load(Kind.ENVIRONMENT, Path(environ["PPMF_DATA"]), "", reading, note)
+    path = path_of(given, environ)
+    if path is not None:
+        kind = Kind.ENVIRONMENT if given is None else Kind.PATH
+        return _load(kind, path, "", reading, note)
+    if reading.columns.given or reading.separator is not None:
+        raise EncodingError(
+            "--columns and --separator say how a file of yours is read: name it by --data or "
+            "PPMF_DATA"
+        )
     cache = movielens.cache_folder()
     if movielens.is_cached(cache, pin):
         return _load(Kind.CACHE, cache, "")
@@ -83,6 +91,13 @@ def find(
     except (PpmfError, OSError) as error:
         return _made_up(str(error))
     return _load(Kind.FETCHED, cache, movielens.TERMS)
+
+
+def path_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The path of the user's own ratings: the given one, else `$PPMF_DATA`, else None."""
+    if given is not None:
+        return given
+    return Path(environ["PPMF_DATA"]) if environ.get("PPMF_DATA") else None
 
 
 def ratings_file(path: Path) -> Path:
@@ -110,14 +125,16 @@ def _load(
     note: Note = lambda line: None,
 ) -> Source:
     file = ratings_file(path)
-    raw = rating_tables.read(file, reading, note)
+    raw = rating_tables.settled(
+        rating_tables.read(file, reading, note), reading, DEFAULT_SCALE, note
+    )
     origin = {
         Kind.PATH: "given",
         Kind.ENVIRONMENT: "from PPMF_DATA",
         Kind.CACHE: "MovieLens-100K, from the cache",
         Kind.FETCHED: "MovieLens-100K, fetched now",
     }[kind]
-    titles = item_titles.beside(file, note)
+    titles = item_titles.beside(file, note, reading.columns)
     return Source(kind, f"{_size(raw)}: {file} ({origin})", raw, titles, notice)
 
 

@@ -20,6 +20,7 @@ from ppmf.data.tables import Table
 from ppmf_spec.decimals import decimal_text
 from ppmf_spec.errors import EncodingError, RangeError
 from ppmf_spec.rating_files import RawRatings, ratings_from_rows
+from ppmf_spec.rating_scale import RatingScale
 
 Note = Callable[[str], None]
 
@@ -54,38 +55,11 @@ AS_FOUND = Reading()
 """Nothing asked for: columns and separator are found, and what chapter 2 refuses is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The ratings that a training, or published profiles, admit (PPMF-FIX-006, PPMF-FIX-007).
-
-    They are the multiples of 2^-`frac_bits` from `offset` that lie in [`low`, `high`].
-    """
-
-    offset: Fraction
-    frac_bits: int
-    low: Fraction
-    high: Fraction
-
-    def holds(self, stars: Fraction) -> bool:
-        """Whether the rating is a multiple of the grid's step, on the scale or off it."""
-        return ((stars - self.offset) * (1 << self.frac_bits)).denominator == 1
-
-    def nearest(self, stars: Fraction) -> Fraction:
-        """The nearest rating of the grid, of two the greater; `stars` lies on the scale."""
-        step = Fraction(1, 2**self.frac_bits)
-        found = self.offset + (2 * (stars - self.offset) / step + 1) // 2 * step
-        if found > self.high:
-            found -= step
-        elif found < self.low:
-            found += step
-        return found
-
-
 def read(path: Path, reading: Reading, note: Note) -> RawRatings:
     """The ratings of a file in any table, in the order of its lines.
 
-    Raises EncodingError, beginning with FILE or FILE:LINE, for a file that cannot be read, a header
-    without the three columns, or a line that is not a rating.
+    Raises EncodingError, beginning with FILE or `FILE:LINE`, for a file that cannot be read, a
+    header without the three columns, or a line that is not a rating.
     """
     table = tables.read(path, reading.columns, reading.separator)
     user, item, rating = _columns(table, reading.columns, note)
@@ -148,16 +122,17 @@ def _named_columns(
     return user, item, rating
 
 
-def settled(raw: RawRatings, reading: Reading, grid: Grid, note: Note) -> RawRatings:
+def settled(raw: RawRatings, reading: Reading, scale: RatingScale, note: Note) -> RawRatings:
     """The ratings after the user's policies for repeated pairs and for ratings off the grid.
 
     A rating off the scale is left as it is, to be refused. Raises RangeError, beginning with
-    FILE:LINE, for the first rating that a policy refuses (PPMF-FIX-006, PPMF-FIX-008).
+    `FILE:LINE`, for the first rating that a policy refuses (PPMF-FIX-006, PPMF-FIX-008).
     """
-    return _on_grid(_once_a_pair(raw, reading.duplicates, note), grid, reading, note)
+    return _on_grid(once_a_pair(raw, reading.duplicates, note), scale, reading, note)
 
 
-def _once_a_pair(raw: RawRatings, policy: Duplicates, note: Note) -> RawRatings:
+def once_a_pair(raw: RawRatings, policy: Duplicates, note: Note) -> RawRatings:
+    """The ratings after the policy for repeated pairs. Raises RangeError (PPMF-FIX-008)."""
     kept: dict[tuple[str, str], int] = {}
     for index, pair in enumerate(zip(raw.users, raw.items, strict=True)):
         earlier = kept.setdefault(pair, index)
@@ -179,20 +154,20 @@ def _once_a_pair(raw: RawRatings, policy: Duplicates, note: Note) -> RawRatings:
     return raw.take(sorted(kept.values()))
 
 
-def _on_grid(raw: RawRatings, grid: Grid, reading: Reading, note: Note) -> RawRatings:
+def _on_grid(raw: RawRatings, scale: RatingScale, reading: Reading, note: Note) -> RawRatings:
     # Distinct numbers are few: `read` makes one object of each, which `raw` keeps alive.
     nearest: dict[int, Fraction] = {}
     for stars in {id(one): one for one in raw.values}.values():
-        if grid.low <= stars <= grid.high and not grid.holds(stars):
-            nearest[id(stars)] = grid.nearest(stars)
+        if scale.admits(stars) and not scale.holds(stars):
+            nearest[id(stars)] = scale.nearest(stars)
     off = [index for index, stars in enumerate(raw.values) if id(stars) in nearest]
     if not off:
         return raw
-    step = Fraction(1, 2**grid.frac_bits)
+    step = Fraction(1, 2**scale.frac_bits)
     if not reading.rounding:
         raise RangeError(
             f"{raw.where(off[0])}: the rating is not on the grid: minus "
-            f"{decimal_text(grid.offset, 'rating_offset')} it is no multiple of {step} "
+            f"{decimal_text(scale.offset, 'rating_offset')} it is no multiple of {step} "
             f"(rating_frac_bits), like {len(off):,} of {len(raw):,}; --round takes the nearest"
         )
     note(

@@ -64,7 +64,7 @@ class Table(Protocol):
     ) -> Rows:
         """The rows below the header, cut to the columns `ids` and then `others`.
 
-        Raises EncodingError, beginning with FILE:LINE, for a row that has not one of `widths`
+        Raises EncodingError, beginning with `FILE:LINE`, for a row that has not one of `widths`
         columns (without them: as many as the first), and for an id that is a floating-point number
         or depends on a guess of the file's encoding.
         """
@@ -73,7 +73,7 @@ class Table(Protocol):
 def read(path: Path, columns: Columns, separator: str | None = None) -> Table:
     """The table in a file; `separator` is found out from the first line unless it is given.
 
-    Raises EncodingError, beginning with FILE or FILE:LINE, for what cannot be read;
+    Raises EncodingError, beginning with FILE or `FILE:LINE`, for what cannot be read;
     MissingExtraError for Parquet without a package that reads it.
     """
     content = _unpacked(path, _content(path))

@@ -7,16 +7,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ppmf import console, run_report
+from ppmf import console, options, run_report
 from ppmf.commands import audit as audit_command
 from ppmf.commands import oracle, recommend
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
 from ppmf.demo import checks
 from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
@@ -34,6 +36,30 @@ HOLDOUT = "demo"
 _TOP = 5
 
 
+@dataclass(frozen=True, slots=True)
+class DemoSize:
+    """What the demo trains unless told otherwise: `rows` users and as many items."""
+
+    rows: int
+    rank: int
+    iterations: int
+
+    @classmethod
+    def of(cls, suite: str) -> DemoSize:
+        """The size with a cipher suite; products with Paillier take far longer."""
+        return PAILLIER_SIZE if suite.startswith("paillier") else LATTICE_SIZE
+
+
+LATTICE_SIZE = DemoSize(rows=200, rank=5, iterations=10)
+PAILLIER_SIZE = DemoSize(rows=100, rank=3, iterations=6)
+
+
+def _default(name: str) -> str:
+    """The defaults of an option, for its help."""
+    lattice, paillier = (getattr(size, name) for size in (LATTICE_SIZE, PAILLIER_SIZE))
+    return f"[default: {lattice}; with Paillier {paillier}]"
+
+
 def demo(
     data_path: Annotated[
         Path | None,
@@ -45,17 +71,49 @@ def demo(
             show_default=False,
         ),
     ] = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
     users: Annotated[
-        int, typer.Option("--users", metavar="N", min=1, help="Most active users to take.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--users",
+            metavar="N",
+            min=1,
+            help=f"Most active users to take. {_default('rows')}",
+            show_default=False,
+        ),
+    ] = None,
     items: Annotated[
-        int, typer.Option("--items", metavar="M", min=1, help="Most rated items to take.")
-    ] = 100,
-    rank: Annotated[int, typer.Option("--rank", metavar="D", help="Factors of a profile.")] = 3,
+        int | None,
+        typer.Option(
+            "--items",
+            metavar="M",
+            min=1,
+            help=f"Most rated items to take. {_default('rows')}",
+            show_default=False,
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            "--rank",
+            metavar="D",
+            help=f"Factors of a profile. {_default('rank')}",
+            show_default=False,
+        ),
+    ] = None,
     iterations: Annotated[
-        int, typer.Option("--iterations", metavar="T", help="Outer iterations.")
-    ] = 6,
-    suite: training.SuiteName = training.PAILLIER,
+        int | None,
+        typer.Option(
+            "--iterations",
+            metavar="T",
+            help=f"Outer iterations. {_default('iterations')}",
+            show_default=False,
+        ),
+    ] = None,
+    suite: training.SuiteName = training.LATTICE,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -76,13 +134,23 @@ def demo(
 
     Examples:
       ppmf demo
-      ppmf demo --users 40 --items 40 --suite paillier-2048    shorter
+      ppmf demo --suite paillier-3072    a smaller slice, of which each product takes longer
       ppmf demo --data ratings.csv --rank 5 --iterations 10
+      ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
-    parameters = Parameters(rank=rank, iterations=iterations)
-    source = rating_sources.find(data_path, announce=console.say, note=console.note)
-    train, test = _split(source, users, items, parameters)
+    size = DemoSize.of(chosen.name)
+    parameters = Parameters(
+        rank=size.rank if rank is None else rank,
+        iterations=size.iterations if iterations is None else iterations,
+    )
+    source = rating_sources.find(
+        data_path,
+        reading=options.reading(columns, separator, duplicates, rounding),
+        announce=console.say,
+        note=console.note,
+    )
+    train, test = _split(source, users or size.rows, items or size.rows, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()
@@ -93,7 +161,7 @@ def demo(
     published = result.profiles
     if out is not None:
         profiles.write(RunFolder(out).profiles, published)
-    with console.iterations("F_fix", iterations) as done:
+    with console.iterations("F_fix", parameters.iterations) as done:
         expected = fixed.train(train, parameters, on_iteration=done)
     distance = checks.distance(published, oracle.enclose(train, parameters))
     errors = checks.held_out_errors(published, train, test, parameters)
@@ -164,7 +232,8 @@ def _folder(out: Path | None) -> Iterator[Path]:
     if out is not None:
         kept = RunFolder(out)
         kept.prepare(force=False, record=True)
-        yield kept.transcripts
+        yield kept.recording
+        kept.keep_transcripts()
         return
     with tempfile.TemporaryDirectory(prefix="ppmf-demo-") as folder:
         yield Path(folder)

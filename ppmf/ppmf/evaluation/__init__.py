@@ -3,5 +3,6 @@
 
 Begin with `metrics`, which says what is measured. `predictors` holds the private model and what it
 is compared with, of which `baseline` has the trainings without privacy. `sweep` trains with several
-parameter sets, and `plots` draws both.
+parameter sets, and `plots` draws both. `tried_sets` is the table behind the defaults, and
+`suggestion` fits a set to a size.
 """

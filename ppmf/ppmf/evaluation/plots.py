@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from ppmf.evaluation.predictors import Figures
 from ppmf.evaluation.sweep import Outcome
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.files import write_atomically
 
 
 def check_suffix(path: Path) -> None:
@@ -40,7 +42,9 @@ def draw(path: Path, figures: Sequence[Figures], k: int, outcomes: Sequence[Outc
             [(label, one.errors.rmse) for label, one in tried],
             "RMSE on ratings set aside, stars",
         )
-    figure.savefig(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower())
+    write_atomically(path, drawn.getvalue())
 
 
 def _bars(axes: Axes, values: Sequence[tuple[str, float]], what: str) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
@@ -26,13 +25,10 @@ def csp(
     """
     fitted_scheme(session, suite)
     yield Phase("keys", 0, session.half_steps)
-    transfer_key = SecretKey.generate(suite.transfer_bits, coins)
     if kept is None:
         shares = yield from take_seeds(session, SealingKey.generate(coins))
     else:
         shares = read_ratings(session, kept.ratings)
-    labels = yield from train(
-        CSP, session, suite, transfer_key, shares, coins, epoch=epoch, kept=kept
-    )
+    labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)
     yield Phase("output", session.half_steps, session.half_steps)
     yield from send_output(labels)

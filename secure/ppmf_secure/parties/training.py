@@ -16,7 +16,6 @@ import numpy as np
 from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.ratings_product import (
@@ -41,7 +40,6 @@ def train(
     me: Role,
     session: Session,
     suite: CipherSuite,
-    transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,
     *,
@@ -52,8 +50,7 @@ def train(
 
     They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
 
-    me: this server. transfer_key: its Paillier key for the base transfers.
-    ratings: its shares of the ratings.
+    me: this server. ratings: its shares of the ratings.
     kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
@@ -64,7 +61,7 @@ def train(
         )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
-    server = yield from _set_up(me, session, suite, transfer_key, ratings, coins, epoch)
+    server = yield from _set_up(me, session, suite, ratings, coins, epoch)
     params = session.parameters
     sides = _start(server) if found is None else (yield from restore_model(server, found))
     made_once = yield from _steps_from_counts(server)
@@ -100,7 +97,6 @@ def _set_up(
     me: Role,
     session: Session,
     suite: CipherSuite,
-    transfer_key: SecretKey,
     ratings: RatingShares,
     coins: Coins,
     epoch: int,
@@ -111,7 +107,7 @@ def _set_up(
     peer = me.peer
     scheme = fitted_scheme(session, suite)
     product_key = scheme.generate(coins)
-    ours = wire.ServerKey(session.suite, product_key.public, transfer_key.public.to_bytes())
+    ours = wire.ServerKey(session.suite, product_key.public)
     yield Send(peer, ours)
     theirs = yield from receive(peer, wire.ServerKey)
     if theirs.suite != session.suite:
@@ -119,7 +115,6 @@ def _set_up(
             f"{peer} runs suite {theirs.suite[:40]}, this server {session.suite}: use one suite"
         )
     peer_products = scheme.peer(theirs.product_key)
-    peer_transfers = PublicKey.parse(theirs.transfer_key, suite.transfer_bits)
     by_user = (ratings.rated, ratings.rating)
     by_item = (ratings.rated.T, ratings.rating.T)
     packing_users, packing_items = orientations(
@@ -133,9 +128,7 @@ def _set_up(
         ((packing_users, by_item), (packing_items, by_user)),
         coins,
     )
-    transfers = yield from open_transfers(
-        me, session.id, epoch, transfer_key, peer_transfers, coins
-    )
+    transfers = yield from open_transfers(me, session.id, epoch, coins)
     sums = {
         Side.USERS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
         Side.ITEMS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),

@@ -1,117 +1,237 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 128 base oblivious transfers over Paillier (chapter 4, "Base transfers").
+"""The 128 base oblivious transfers over P-256 (chapter 4, "Base transfers").
 
 The sender gets 128 pairs of random seeds of 16 bytes. The chooser gets one seed of each pair: the
-one that its choice bit names. `transfer_extension` makes millions of transfers of them. There are
-two messages:
+one that its choice bit names. `transfer_extension` makes millions of transfers of them. G is the
+generator of the group of P-256, whose order n is a prime. There are two messages, of which neither
+waits for the other:
 
-- The request is Enc(b_0), ..., Enc(b_127): the choice bits under the chooser's own key.
-- The answer is Enc(sum_i 2^(128 i) s_i) with fresh randomness, where the chosen seed
-  s_i = m_i0 + b_i (m_i1 - m_i0) is a little-endian integer. As many seeds share a ciphertext as
-  slots of 128 bits fit below N: 23 at 3072 bits. A sum is below 2^(128 slots) < N, so no slot runs
-  into the next and nothing wraps.
+- The chooser's request has two points for each transfer. At the place of its choice stands s G, for
+  a fresh secret s. At the other place stands a point of which nobody knows the discrete logarithm:
+  the first of the drawn candidates that is the encoding of a point.
+- The sender's answer is one point E = e G for a fresh e.
 
-The sender learns nothing of the choices under DCR, which makes encryptions of 0 and of 1 look
-alike. DCR is random self-reducible, so that it is no matter that there are 128 (chapter 6, "The
-proof").
+Seed c of a pair is a hash of e P_c and of all that was public. The chooser computes it as the hash
+of s E for the place of its choice.
 
-The chooser learns nothing but the chosen seeds, and this needs no assumption. Any c_i in
-Z_(N^2)^* is (1 + N)^x_i y_i^N for one x_i in Z_N and one y_i in Z_N^*. The answer
+The sender learns nothing of the choices, and this needs no assumption. Every point but the neutral
+element has exactly one encoding of 33 bytes, and a candidate is uniform among all strings of that
+form, so the candidate that is taken is a uniform point. So is s G, since s is uniform in [1, n).
+The two places are therefore distributed alike, whatever the choice. (On Curve25519 this would fail:
+half of all strings are x-coordinates of the twist, which shows which of the two was drawn.)
 
-    prod_i c_i^(2^(128 i) (m_i1 - m_i0)) * (1 + N)^(sum_i 2^(128 i) m_i0) * r^N
+The chooser learns nothing of the other seed, if the gap Diffie-Hellman problem is hard on P-256 and
+SHA-256 is a random oracle: to tell that seed from a uniform one it would have to hash the x of e P,
+for a point P that was handed to it. A challenge P can be turned into as many as there are transfers
+by adding known multiples of G, and candidates that lead to a given point can be drawn afterwards,
+so that the number of transfers is no factor (chapter 6, "The proof").
 
-is (1 + N)^s (y r)^N with s = sum_i 2^(128 i) (m_i0 + x_i (m_i1 - m_i0)) mod N and y a product of
-powers of the y_i. Since r is fresh and uniform in Z_N^*, so is y r. So the answer is exactly a
-fresh encryption of s, whatever randomness is in the request; and with x_i = b_i in {0, 1}, s is the
-chosen seeds and nothing else. (A chooser that encrypts other numbers than bits gets another
-combination of the seeds. It departs from the protocol, which chapter 6, "The model", excludes.)
+The library cryptography, which calls OpenSSL, supplies the arithmetic. All randomness comes from
+`Coins`. A chooser that knows both secrets of a transfer gets both seeds; it departs from the
+protocol, which chapter 6, "The model", excludes.
 """
 
 from __future__ import annotations
 
-import gmpy2
+import hashlib
+from collections.abc import Iterable, Iterator
+
 import numpy as np
-from gmpy2 import mpz
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ppmf_secure.arrays import Bits, Bytes
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
+from ppmf_secure.primitives.shares import check_length
 from ppmf_spec.errors import RangeError
 
 TRANSFERS = 128
 """The number of base transfers: one for each bit of an offset."""
 
 SEED_BYTES = 16
-_SEED_BITS = 8 * SEED_BYTES
+
+POINT_BYTES = 33
+"""The bytes of a point: 2 or 3 by the parity of y, then x, the highest byte first."""
+
+REQUEST_BYTES = TRANSFERS * 2 * POINT_BYTES
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order n of the group of P-256, a prime (NIST SP 800-186, section 3.2.1.3)."""
+
+_CURVE = ec.SECP256R1()
 
 
-def request_bytes(public: PublicKey) -> int:
-    """The length of a request under the chooser's key."""
-    return TRANSFERS * public.ciphertext_bytes
+class BaseChooser:
+    """The side that chooses, in one direction of an epoch.
 
-
-def answer_bytes(public: PublicKey) -> int:
-    """The length of an answer under the chooser's key."""
-    return len(_groups(public)) * public.ciphertext_bytes
-
-
-def choose(secret: SecretKey, choices: Bits, coins: Coins) -> bytes:
-    """The chooser's request for choice bits (128,) (PPMF-OTE-002)."""
-    return secret.public.write(secret.encrypt(int(bit), coins) for bit in choices)
-
-
-def answer(public: PublicKey, request: bytes, coins: Coins) -> tuple[bytes, Bytes]:
-    """The sender's answer under the chooser's key, and the pairs of seeds (128, 2, 16) it drew.
-
-    Raises EncodingError on a request of the wrong length, RangeError on a ciphertext outside its
-    group (PPMF-OTE-003).
+    choices (128,): its choice bits. context: public bytes that name session, epoch and direction.
     """
-    chosen = public.read(request, TRANSFERS, "base OT request")
-    drawn = np.frombuffer(coins.bytes(TRANSFERS * 2 * SEED_BYTES), dtype=np.uint8)
-    seeds = drawn.reshape(TRANSFERS, 2, SEED_BYTES)
-    answers = [
-        _select(public, chosen[group], seeds[group]) * public.residue(coins) % public.square
-        for group in _groups(public)
-    ]
-    return public.write(answers), seeds
+
+    def __init__(self, choices: Bits, context: bytes, coins: Coins) -> None:
+        self._choices = [int(bit) for bit in choices]
+        self._context = context
+        self._secrets = []
+        pairs = []
+        for bit in self._choices:
+            secret = fresh_secret(coins)
+            pairs.append(point_pair(bit, secret, first_point(candidates(coins))))
+            self._secrets.append(secret)
+        self.request = b"".join(pairs)
+        """The chooser's message, REQUEST_BYTES long (PPMF-OTE-010)."""
+
+    def seeds(self, answer: bytes) -> Bytes:
+        """The chosen seeds (128, 16), from the sender's answer (PPMF-OTE-012).
+
+        Raises EncodingError on an answer of the wrong length, RangeError if it is no point
+        (PPMF-OTE-009).
+        """
+        point = read_point(answer, "base answer")
+        return _rows(
+            chosen_seed(self._context, number, bit, secret, pair, point)
+            for number, (bit, secret, pair) in enumerate(
+                zip(self._choices, self._secrets, _pairs(self.request), strict=True)
+            )
+        )
+
+    def __repr__(self) -> str:
+        return "BaseChooser(...)"
 
 
-def reveal(secret: SecretKey, answered: bytes) -> Bytes:
-    """The chooser's seeds (128, 16) from the answer to its request (PPMF-OTE-003).
+class BaseSender:
+    """The side that gets both seeds of each pair, in one direction of an epoch.
 
-    Raises EncodingError on an answer of the wrong length, RangeError on a ciphertext outside its
-    group or on a plaintext that is too large for its seeds, as one under another key is.
+    context: the same public bytes as the chooser's.
     """
-    groups = _groups(secret.public)
-    where = "base OT answer"
-    ciphertexts = secret.public.read(answered, len(groups), where)
-    seeds = np.empty((TRANSFERS, SEED_BYTES), dtype=np.uint8)
-    for number, (group, ciphertext) in enumerate(zip(groups, ciphertexts, strict=True)):
-        message, size = secret.decrypt(ciphertext), seeds[group].size
-        if message >> 8 * size:
-            raise RangeError(f"{where}: the plaintext of ciphertext {number} is too large")
-        row = np.frombuffer(message.to_bytes(size, "little"), dtype=np.uint8)
-        seeds[group] = row.reshape(-1, SEED_BYTES)
-    return seeds
+
+    def __init__(self, context: bytes, coins: Coins) -> None:
+        self._context = context
+        self._secret = fresh_secret(coins)
+        self.answer = write_point(self._secret.public_key())
+        """The sender's message, POINT_BYTES long (PPMF-OTE-011)."""
+
+    def seed_pairs(self, request: bytes) -> Bytes:
+        """The pairs of seeds (128, 2, 16), from the chooser's request (PPMF-OTE-012).
+
+        Raises EncodingError on a request of the wrong length, RangeError, which names the first
+        transfer with an encoding of no point (PPMF-OTE-009).
+        """
+        check_length(request, REQUEST_BYTES, "base request")
+        rows = _rows(
+            seed
+            for number, pair in enumerate(_pairs(request))
+            for seed in seed_pair(self._context, number, self._secret, pair)
+        )
+        return rows.reshape(TRANSFERS, 2, SEED_BYTES)
+
+    def __repr__(self) -> str:
+        return "BaseSender(...)"
 
 
-def _groups(public: PublicKey) -> list[slice]:
-    """The transfers that share a ciphertext of the answer, as many as slots fit below N."""
-    slots = (public.bits - 1) // _SEED_BITS
-    return [slice(at, min(at + slots, TRANSFERS)) for at in range(0, TRANSFERS, slots)]
+# -- one transfer ----------------------------------------------------------------------------------
 
 
-def _select(public: PublicKey, chosen: list[mpz], seeds: Bytes) -> mpz:
-    """An encryption of the seeds (slots, 2, 16) that Enc(b_i) choose, not yet re-randomised."""
-    power = mpz(1)
-    # Horner's rule in the exponent, highest slot first
-    for bit, (zero, one) in zip(reversed(chosen), reversed(seeds), strict=True):
-        difference = _integer(one) - _integer(zero)
-        power = gmpy2.powmod(power, 1 << _SEED_BITS, public.square)
-        power = power * gmpy2.powmod(bit, difference, public.square) % public.square
-    return power * public.plain(_integer(seeds[:, 0])) % public.square
+def fresh_secret(coins: Coins) -> ec.EllipticCurvePrivateKey:
+    """A secret that is uniform in [1, n), so that its point is uniform among all but the neutral
+    element.
+    """
+    return ec.derive_private_key(1 + coins.below(ORDER - 1), _CURVE)
 
 
-def _integer(seeds: Bytes) -> int:
-    """Seeds as one little-endian integer, the lowest slot first."""
-    return int.from_bytes(seeds.tobytes(), "little")
+def candidates(coins: Coins) -> Iterator[bytes]:
+    """Fresh candidates for a point: 33 uniform bytes each, without end."""
+    while True:
+        yield coins.bytes(POINT_BYTES)
+
+
+def first_point(candidates: Iterable[bytes]) -> bytes:
+    """The first of the candidates that is a point, once its first byte is made 2 or 3 by its lowest
+    bit (PPMF-OTE-010). About every second one is.
+
+    Raises RangeError if there is none.
+    """
+    for candidate in candidates:
+        encoded = bytes([2 + candidate[0] % 2]) + candidate[1:]
+        try:
+            read_point(encoded, "candidate")
+        except RangeError:
+            continue
+        return encoded
+    raise RangeError("candidates: none is a point")
+
+
+def point_pair(choice: int, secret: ec.EllipticCurvePrivateKey, other: bytes) -> bytes:
+    """The two points of a transfer: that of the secret at the place of the choice, and the `other`
+    one.
+    """
+    own = write_point(secret.public_key())
+    return other + own if choice else own + other
+
+
+def seed_pair(
+    context: bytes, number: int, secret: ec.EllipticCurvePrivateKey, pair: bytes
+) -> tuple[bytes, bytes]:
+    """Both seeds of transfer `number`, by the sender's secret and the chooser's two points."""
+    answer, where = write_point(secret.public_key()), f"base request: transfer {number}"
+    zero, one = (
+        _seed(context, number, slot, pair, answer, secret, read_point(encoded, where))
+        for slot, encoded in enumerate((pair[:POINT_BYTES], pair[POINT_BYTES:]))
+    )
+    return zero, one
+
+
+def chosen_seed(
+    context: bytes,
+    number: int,
+    choice: int,
+    secret: ec.EllipticCurvePrivateKey,
+    pair: bytes,
+    answer: ec.EllipticCurvePublicKey,
+) -> bytes:
+    """The chosen seed of transfer `number`, by the chooser's secret and the sender's point."""
+    return _seed(context, number, choice, pair, write_point(answer), secret, answer)
+
+
+def _seed(
+    context: bytes,
+    number: int,
+    slot: int,
+    pair: bytes,
+    answer: bytes,
+    secret: ec.EllipticCurvePrivateKey,
+    point: ec.EllipticCurvePublicKey,
+) -> bytes:
+    """A seed: the hash of what is public, and of the x of the secret's multiple of a point
+    (PPMF-OTE-012).
+    """
+    place = context + number.to_bytes(8, "little") + slot.to_bytes(8, "little")
+    shared = secret.exchange(ec.ECDH(), point)
+    text = b"ppmf/v1/base-seed/" + place + pair + answer + shared
+    return hashlib.sha256(text).digest()[:SEED_BYTES]
+
+
+def read_point(data: bytes, where: str) -> ec.EllipticCurvePublicKey:
+    """The point in 33 bytes (PPMF-OTE-009). `where` names it in errors.
+
+    Raises EncodingError on a wrong length, RangeError if the bytes are the encoding of no point.
+    """
+    check_length(data, POINT_BYTES, where)
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data)
+    except ValueError:
+        raise RangeError(f"{where}: not a point of P-256") from None
+
+
+def write_point(point: ec.EllipticCurvePublicKey) -> bytes:
+    """The 33 bytes of a point (PPMF-OTE-009)."""
+    return point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+def _pairs(request: bytes) -> Iterator[bytes]:
+    """The two points of each transfer, as they are sent."""
+    size = 2 * POINT_BYTES
+    return (request[at : at + size] for at in range(0, len(request), size))
+
+
+def _rows(seeds: Iterable[bytes]) -> Bytes:
+    """Seeds as rows of bytes (n, 16)."""
+    return np.frombuffer(b"".join(seeds), dtype=np.uint8).reshape(-1, SEED_BYTES)

@@ -22,8 +22,9 @@ chooser.
 *What it rests on.* The sender lacks one seed of each pair, so a pseudorandom column masks each u_i,
 and the choices are hidden if G is a pseudorandom generator. Here G is AES-128 in counter mode under
 the seed. Its first counter is a hash of session, epoch, direction and column, so that a guess at a
-seed can be tried on one column only. The chooser gets no message of an extension: the offset is as
-hidden as the base transfers leave it, under DCR (chapter 6, "Assumptions, step by step").
+seed can be tried on one column only. That the sender lacks a seed rests on gap Diffie-Hellman, as
+`base_transfers` says. The chooser gets no message of an extension: the offset is hidden by the base
+transfers, without an assumption (chapter 6, "Assumptions, step by step").
 
 *What it is for.* The keys of all transfers differ by the one offset. For garbling with free XOR
 that is as it should be: the two keys are the zero label and the active label of a wire. But a raw

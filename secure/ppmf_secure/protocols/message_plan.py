@@ -120,7 +120,7 @@ class MessagePlan:
         yield GiveServerKeys("set-up", self.suite, self.scheme)
         for side in SIDES:
             yield GiveEncryptedRows("set-up", self.scheme, self.orientations[side])
-        yield RunBaseTransfers("set-up", self.suite)
+        yield RunBaseTransfers("set-up")
         for side in SIDES if self.done else ():
             yield RestoreWords("set-up", self._word_bits(side))
         for side in SIDES:

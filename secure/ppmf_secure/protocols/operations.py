@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ppmf_secure.primitives.base_transfers import SEED_BYTES, TRANSFERS
+from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES
@@ -142,11 +142,7 @@ class GiveServerKeys(Operation):
 
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way."""
-        sizes = (
-            len(self.suite.name),
-            self.scheme.key_bytes,
-            self.suite.transfer_bits // 8,
-        )
+        sizes = (len(self.suite.name), self.scheme.key_bytes)
         for way in BOTH_WAYS:
             yield PlannedMessage(*way, wire.ServerKey, sizes)
 
@@ -175,18 +171,13 @@ class GiveEncryptedRows(Operation):
 
 @dataclass(frozen=True, slots=True)
 class RunBaseTransfers(Operation):
-    """The servers make the base transfers, each way."""
-
-    suite: CipherSuite
+    """The servers make the base transfers, each way, whatever the cipher suite is."""
 
     def messages(self) -> Iterator[PlannedMessage]:
         """A request and an answer, each way."""
-        ciphertext = 2 * (self.suite.transfer_bits // 8)
-        seeds = (self.suite.transfer_bits - 1) // (8 * SEED_BYTES)
         for way in BOTH_WAYS:
-            yield PlannedMessage(*way, wire.BaseRequest, (TRANSFERS * ciphertext,))
-        for way in BOTH_WAYS:
-            yield PlannedMessage(*way, wire.BaseAnswer, (-(-TRANSFERS // seeds) * ciphertext,))
+            yield PlannedMessage(*way, wire.BaseRequest, (REQUEST_BYTES,))
+            yield PlannedMessage(*way, wire.BaseAnswer, (POINT_BYTES,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 """Resumption: a later epoch goes on from an earlier checkpoint (chapter 4, "Interruption").
 
 The two servers name the checkpoints that they hold, and take the highest that both hold *of one
-lineage*. A lineage is a hash of both servers' fresh public keys, and so names an epoch. Two epochs
+lineage*. A lineage is a hash of both servers' fresh product keys, and so names an epoch. Two epochs
 may both reach iteration t, but the shares that they leave there do not fit together.
 """
 
@@ -30,14 +30,13 @@ NAME_BYTES = 8 + LINEAGE_BYTES
 
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
-    """The lineage of an epoch: a hash of both servers' messages of keys, which are given by sender
-    (PPMF-RES-006).
+    """The lineage of an epoch: a hash of both servers' product keys, whose messages are given by
+    sender (PPMF-RES-007).
     """
     digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
     for sender in (CSP, RECSYS):
-        message = messages[sender]
-        for key in (message.product_key, message.transfer_key):
-            digest.update(len(key).to_bytes(8, "little") + key)
+        key = messages[sender].product_key
+        digest.update(len(key).to_bytes(8, "little") + key)
     return digest.digest()
 
 

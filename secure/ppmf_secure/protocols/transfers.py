@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from ppmf_secure.arrays import Bits, Labels
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.base_transfers import answer, choose, reveal
+from ppmf_secure.primitives.base_transfers import BaseChooser, BaseSender
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.primitives.transfer_extension import (
@@ -69,32 +68,37 @@ class Transfers:
         return self.me == CSP
 
 
-def open_transfers(
-    me: Role, session_id: bytes, epoch: int, own: SecretKey, theirs: PublicKey, coins: Coins
-) -> Program[Transfers]:
-    """The transfers of an epoch, after 128 base transfers each way, with fresh coins
-    (PPMF-OTE-001 to -003).
+def open_transfers(me: Role, session_id: bytes, epoch: int, coins: Coins) -> Program[Transfers]:
+    """The transfers of an epoch, after 128 base transfers each way, with fresh coins.
+
+    In the base transfers roles are reversed: this server chooses for the transfers that it is going
+    to send. It sends both of its messages before it waits, since neither depends on the peer's
+    (PPMF-OTE-001, -010 to -012).
     """
     peer = me.peer
+    ours, theirs = (_context(session_id, epoch, sender=sender) for sender in (me, peer))
     offset = fresh_offset(coins, odd=me == CSP)
-    yield Send(peer, BaseRequest(choose(own, offset_bits(offset), coins)))
+    chooser = BaseChooser(offset_bits(offset), ours, coins)
+    sender = BaseSender(theirs, coins)
+    yield Send(peer, BaseRequest(chooser.request))
+    yield Send(peer, BaseAnswer(sender.answer))
     request = yield from receive(peer, BaseRequest)
-    seeds, seed_pairs = answer(theirs, request.choices, coins)
-    yield Send(peer, BaseAnswer(seeds))
-    answered = yield from receive(peer, BaseAnswer)
+    seed_pairs = sender.seed_pairs(request.points)
+    answer = yield from receive(peer, BaseAnswer)
+    seeds = chooser.seeds(answer.point)
     return Transfers(
         me=me,
         keys=BatchKeys(session_id, epoch),
         offset=offset,
-        sender=ExtensionSender(
-            offset, reveal(own, answered.seeds), _context(session_id, epoch, sender=me)
-        ),
-        chooser=ExtensionChooser(seed_pairs, _context(session_id, epoch, sender=peer)),
+        sender=ExtensionSender(offset, seeds, ours),
+        chooser=ExtensionChooser(seed_pairs, theirs),
     )
 
 
 def _context(session_id: bytes, epoch: int, *, sender: Role) -> bytes:
-    """The public bytes to which the keystreams of one direction are bound (PPMF-OTE-008)."""
+    """The public bytes to which the seeds and the keystreams of one direction are bound
+    (PPMF-OTE-008, -012).
+    """
     return session_id + epoch.to_bytes(8, "little") + sender.encode()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cipher suites: the homomorphic schemes and key lengths that a session may name.
+"""Cipher suites: the homomorphic schemes that a session may name.
 
 Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows", has the table of them.
 """
@@ -18,12 +18,11 @@ from ppmf_spec.errors import ParametersError
 class CipherSuite:
     """A cipher suite.
 
-    products: the scheme of the homomorphic matrix product.
-    transfer_bits: the bits of the Paillier modulus for the base transfers.
+    products: the scheme of the homomorphic matrix product. Nothing else of the protocol depends on
+        the suite.
     """
 
     products: ProductScheme
-    transfer_bits: int
 
     @property
     def name(self) -> str:
@@ -48,8 +47,8 @@ def cipher_suite(name: str) -> CipherSuite:
 _SUITES = {
     choice.name: choice
     for choice in (
-        CipherSuite(rlwe_scheme("rlwe-8192"), 3072),
-        *(CipherSuite(products, products.bits) for products in PAILLIER_SCHEMES),
-        CipherSuite(rlwe_scheme("rlwe-64-insecure"), 512),
+        CipherSuite(rlwe_scheme("rlwe-8192")),
+        *(CipherSuite(products) for products in PAILLIER_SCHEMES),
+        CipherSuite(rlwe_scheme("rlwe-64-insecure")),
     )
 }

@@ -11,11 +11,12 @@ knows (chapter 6, "The simulators" and "The proof"):
   seals. To CSP they are fresh seals of uniform seeds to its own key. As a user's seed is uniform,
   this is exact.
 - *Server keys* are fresh keys, as the peer's are. This is exact.
-- *Encrypted rows* and *base requests* are fresh encryptions of zeros under these keys: RLWE or DCR.
-- *Base answers* are fresh encryptions, under the server's own key, of uniform seeds. The real one
-  contains one seed of each pair, which is uniform, so this is exact.
-- *Columns* are uniform bits. The server has one seed of each pair, and AES-128 in counter mode
-  under the other seed is a pseudorandom mask.
+- *Encrypted rows* are fresh encryptions of zeros under these keys: RLWE or DCR.
+- *Base requests* and *base answers* are uniform points of P-256. The real ones are such points too,
+  whatever the offset is, so this is exact.
+- *Columns* are uniform bits. The server has one seed of each pair. The other is the hash of a
+  number that it would have to compute by solving gap Diffie-Hellman, and AES-128 in counter mode
+  under that seed is a pseudorandom mask.
 - *Corrections* are uniform bytes. The server has one key of each transfer. The pads under the
   other, which is that key xor the peer's offset, are pseudorandom (TCCR).
 - *Garbled tables* are uniform blocks. The server has one label of each wire, and both halves of
@@ -32,10 +33,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ppmf_secure.primitives.base_transfers import SEED_BYTES, TRANSFERS, choose
+from ppmf_secure.primitives.base_transfers import POINT_BYTES, candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
@@ -60,31 +60,26 @@ Messages = Iterator[wire.Message]
 class SimulatedMessages:
     """The simulated messages to the server `me` in one epoch, made while it runs (PPMF-SEC-002).
 
-    own: the server's key pair for products, once it has made one. Its other public keys are known
-        from the messages that it sends (`observe`). Encryptions to the server are under these keys.
+    own: the server's key pair for products, once it has made one. The key for its seals is known
+        from the message in which it sends it (`observe`). Encryptions to the server are under these
+        keys.
     """
 
     def __init__(self, me: Role, leakage: Leakage, epoch: int, coins: Coins) -> None:
         self.own: OwnerKey | None = None
-        self._seal_key = self._transfer_key = b""
+        self._seal_key = b""
         self._me = me
         self._leakage = leakage
         self._epoch = epoch
         self._coins = coins
-        # the peer's keys, kept to encrypt zeros
+        # the peer's key, kept to encrypt zeros
         self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
-        self._transfers = SecretKey.generate(leakage.suite.transfer_bits, coins)
-        modulus = self._transfers.public.to_bytes()
-        name = leakage.session.suite
-        self.server_key = wire.ServerKey(name, self._products.public, modulus)
+        self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
 
     def observe(self, message: wire.Message) -> None:
         """Take note of a message that the server sends: it may contain a key."""
-        match message:
-            case wire.UserKey(key=key):
-                self._seal_key = key
-            case wire.ServerKey(transfer_key=key):
-                self._transfer_key = key
+        if isinstance(message, wire.UserKey):
+            self._seal_key = message.key
 
     def messages(self, names: bytes) -> Messages:
         """All messages, in order. `names`: those of the checkpoints that the peer held, joined."""
@@ -114,10 +109,9 @@ class SimulatedMessages:
             case wire.ServerKey:
                 return self.server_key
             case wire.BaseRequest:
-                no_choices = np.zeros(TRANSFERS, dtype=np.uint8)
-                return wire.BaseRequest(choose(self._transfers, no_choices, self._coins))
+                return wire.BaseRequest(self._points(due.length))
             case wire.BaseAnswer:
-                return self._base_answer()
+                return wire.BaseAnswer(self._points(due.length))
             case wire.ProductAnswer:
                 assert isinstance(operation, MultiplyRatings)
                 return self._answer(operation)
@@ -161,12 +155,10 @@ class SimulatedMessages:
             rows = b"".join(next(groups) for _ in batch)
             yield wire.EncryptedRows(operation.orientation.packing, batch.start, rows)
 
-    def _base_answer(self) -> wire.BaseAnswer:
-        key = PublicKey.parse(self._transfer_key, 8 * len(self._transfer_key))
-        slots = (key.bits - 1) // (8 * SEED_BYTES)
-        counts = [min(slots, TRANSFERS - first) for first in range(0, TRANSFERS, slots)]
-        seeds = (self._coins.below(1 << 8 * SEED_BYTES * count) for count in counts)
-        return wire.BaseAnswer(key.write(key.encrypt(some, self._coins) for some in seeds))
+    def _points(self, length: int) -> bytes:
+        """Uniform points, `length` bytes of them."""
+        count = length // POINT_BYTES
+        return b"".join(first_point(candidates(self._coins)) for _ in range(count))
 
     def _answer(self, operation: MultiplyRatings) -> wire.ProductAnswer:
         assert self.own is not None, "a server sends its keys before it multiplies"

@@ -218,7 +218,7 @@ class _EarlierEpochs:
         return Kept(self._ratings, tuple(self._models[name] for name in held))
 
     def names(self, epoch: int) -> bytes:
-        """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-006)."""
+        """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-007)."""
         if not epoch:
             return b""
         held = sorted(self._leakage.interruptions[epoch - 1].held[self._peer])

@@ -3,185 +3,229 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure.primitives import base_transfers
+from ppmf_secure.primitives.base_transfers import (
+    ORDER,
+    POINT_BYTES,
+    REQUEST_BYTES,
+    TRANSFERS,
+    BaseChooser,
+    BaseSender,
+    candidates,
+    chosen_seed,
+    first_point,
+    fresh_secret,
+    read_point,
+    seed_pair,
+    write_point,
+)
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_spec.errors import EncodingError, RangeError
+from tests.support import p256_by_hand
+from tests.support.p256_by_hand import G, decode, encode, times
 
 Bits = NDArray[np.uint8]
-SMALL = 512
+CONTEXT = b"session, epoch, direction"
+NO_CHOICES = np.zeros(128, dtype=np.uint8)
 
 bit_rows = st.lists(st.integers(0, 1), min_size=128, max_size=128).map(
     lambda bits: np.array(bits, dtype=np.uint8)
 )
 
 
-@cache
-def _key(bits: int = SMALL, label: str = "chooser's key") -> SecretKey:
-    return SecretKey.generate(bits, Coins.seeded(label))
+def ends(choices: Bits, label: str = "run") -> tuple[BaseChooser, BaseSender]:
+    chooser = BaseChooser(choices, CONTEXT, Coins.seeded(f"{label}, chooser"))
+    return chooser, BaseSender(CONTEXT, Coins.seeded(f"{label}, sender"))
 
 
-def _run(choices: Bits, key: SecretKey, label: str = "run") -> tuple[bytes, bytes, Bits, Bits]:
-    """Request, answer, the sender's seed pairs and the chooser's seeds."""
-    request = base_transfers.choose(key, choices, Coins.seeded(f"{label}, chooser"))
-    answer, pairs = base_transfers.answer(key.public, request, Coins.seeded(f"{label}, sender"))
-    return request, answer, pairs, base_transfers.reveal(key, answer)
+def points(data: bytes) -> list[bytes]:
+    return [data[at : at + POINT_BYTES] for at in range(0, len(data), POINT_BYTES)]
 
 
-@pytest.mark.req("PPMF-OTE-002", "PPMF-OTE-003")
+def secret_of(value: int) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(value, ec.SECP256R1())
+
+
+@pytest.mark.req("PPMF-OTE-010", "PPMF-OTE-011", "PPMF-OTE-012")
 @settings(max_examples=15)
 @given(choices=bit_rows, label=st.text(max_size=4))
-def test_the_receiver_gets_the_seeds_it_chose(choices: Bits, label: str) -> None:
-    _, _, pairs, seeds = _run(choices, _key(), label)
+def test_the_chooser_gets_the_seeds_it_chose_and_no_other(choices: Bits, label: str) -> None:
+    chooser, sender = ends(choices, label)
+    pairs, seeds = sender.seed_pairs(chooser.request), chooser.seeds(sender.answer)
     assert pairs.shape == (128, 2, 16)
     assert pairs.dtype == seeds.dtype == np.uint8
     assert np.array_equal(seeds, pairs[np.arange(128), choices])
-    assert not (seeds == pairs[np.arange(128), 1 - choices]).all(axis=1).any()
+    assert len(np.unique(pairs.reshape(-1, 16), axis=0)) == 256
 
 
-@pytest.mark.parametrize("bits", [512, 640, 656, 1024, 2048])
-def test_keys_of_every_size_transfer_the_seeds(bits: int) -> None:
-    choices = Coins.seeded("sizes").bits(128)
-    request, answer, pairs, seeds = _run(choices, _key(bits))
-    assert np.array_equal(seeds, pairs[np.arange(128), choices])
-    assert len(request) == base_transfers.request_bytes(_key(bits).public) == 128 * bits // 4
-    assert len(answer) == base_transfers.answer_bytes(_key(bits).public)
+@pytest.mark.req("PPMF-OTE-009", "PPMF-OTE-010", "PPMF-OTE-011", "PPMF-WIR-008")
+def test_the_bytes_of_both_messages() -> None:
+    chooser, sender = ends(NO_CHOICES)
+    assert len(chooser.request) == REQUEST_BYTES == 8448
+    assert len(sender.answer) == POINT_BYTES == 33
+    assert all(decode(one) for one in points(chooser.request + sender.answer))
 
 
-@pytest.mark.req("PPMF-OTE-003")
-def test_extreme_seeds_neither_wrap_nor_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pairs of all zeros and all ones, both ways round: the largest differences there are."""
-    extreme = np.zeros((128, 2, 16), dtype=np.uint8)
-    extreme[0::2, 1] = 255
-    extreme[1::2, 0] = 255
-    key = _key()
-
-    class Extreme(Coins):
-        def bytes(self, count: int) -> bytes:  # the seeds are the only draw of 4096 bytes
-            return extreme.tobytes() if count == 4096 else super().bytes(count)
-
-    for kind in (np.zeros, np.ones):
-        choices = kind(128, dtype=np.uint8)
-        request = base_transfers.choose(key, choices, Coins.seeded("extreme"))
-        answer, pairs = base_transfers.answer(key.public, request, Extreme.seeded("extreme"))
-        assert np.array_equal(pairs, extreme)
-        assert np.array_equal(base_transfers.reveal(key, answer), extreme[np.arange(128), choices])
+@pytest.mark.req("PPMF-OTE-010")
+@settings(max_examples=10)
+@given(choices=bit_rows)
+def test_choices_change_places_and_nothing_else(choices: Bits) -> None:
+    """Under the same coins the points are the same: how many are drawn depends on no choice."""
+    one, other = (ends(bits)[0].request for bits in (choices, NO_CHOICES))
+    for number, bit in enumerate(choices):
+        pair, plain = (points(each)[2 * number : 2 * number + 2] for each in (one, other))
+        assert pair == (plain[::-1] if bit else plain)
 
 
-@pytest.mark.req("PPMF-OTE-003")
-@pytest.mark.parametrize(("bits", "ciphertexts"), [(512, 43), (641, 26), (2048, 9), (3072, 6)])
-def test_an_answer_packs_the_seeds_that_fit_below_the_modulus(bits: int, ciphertexts: int) -> None:
-    modulus = (1 << bits) - 1  # only the length of a key matters here
-    public = PublicKey(modulus)
-    assert base_transfers.answer_bytes(public) == ciphertexts * 2 * (bits // 8)
+@pytest.mark.req("PPMF-OTE-010")
+def test_no_point_is_used_twice() -> None:
+    coins = Coins.seeded("requests")
+    ones = np.ones(128, dtype=np.uint8)
+    sent = b"".join(BaseChooser(ones, CONTEXT, coins).request for _ in range(3))
+    sent += b"".join(BaseSender(CONTEXT, coins).answer for _ in range(3))
+    assert len({one[1:] for one in points(sent)}) == 3 * 256 + 3
 
 
-@pytest.mark.req("PPMF-OTE-003")
-def test_seeds_are_fresh_and_look_random() -> None:
-    key, sender = _key(), Coins.seeded("fresh seeds")
-    request = base_transfers.choose(key, np.zeros(128, dtype=np.uint8), Coins.seeded("request"))
-    drawn = [base_transfers.answer(key.public, request, sender)[1] for _ in range(4)]
-    seeds = np.concatenate(drawn).reshape(-1, 16)
-    assert len(np.unique(seeds, axis=0)) == len(seeds) == 1024
-    bits = np.unpackbits(seeds)
-    assert abs(bits.mean() - 0.5) < 5 * 0.5 / np.sqrt(bits.size)
+@pytest.mark.req("PPMF-OTE-010")
+def test_the_first_candidate_that_is_a_point_is_taken() -> None:
+    drawn = [Coins.seeded(f"candidate {number}").bytes(33) for number in range(40)]
+    valid = [bytes([2 + one[0] % 2]) + one[1:] for one in drawn]
+    valid = [one for one in valid if decode(one)]
+    assert 8 < len(valid) < 32
+    for first, one in enumerate(valid):
+        place = next(at for at, each in enumerate(drawn) if each[1:] == one[1:])
+        assert first_point(drawn[place:]) == one
+        if first:
+            assert first_point(drawn[:place]) == valid[0]
+    with pytest.raises(RangeError, match="candidates: none is a point"):
+        first_point([b"\xff" * 33])
 
 
-@pytest.mark.req("PPMF-OTE-002", "PPMF-AHE-006")
-def test_a_request_never_repeats_a_ciphertext() -> None:
-    """128 equal bits, twice: an encryption without a fresh randomiser would show."""
-    key, coins = _key(), Coins.seeded("requests")
-    choices = np.ones(128, dtype=np.uint8)
-    sent = base_transfers.choose(key, choices, coins) + base_transfers.choose(key, choices, coins)
-    size = key.public.ciphertext_bytes
-    assert len({sent[at : at + size] for at in range(0, len(sent), size)}) == 256
+@pytest.mark.req("PPMF-OTE-010")
+def test_every_byte_of_a_candidate_is_drawn_and_gives_both_signs() -> None:
+    coins = Coins.seeded("candidates")
+    drawn = [one for one, _ in zip(candidates(coins), range(200), strict=False)]
+    assert b"".join(drawn) == Coins.seeded("candidates").bytes(33 * 200)
+    assert {first_point(candidates(coins))[0] for _ in range(50)} == {2, 3}
 
 
-def test_an_answer_is_re_randomised() -> None:
-    """Same request, same seeds: were the randomiser left out, the answers would be equal."""
-    key, choices = _key(), np.zeros(128, dtype=np.uint8)
-    request = base_transfers.choose(key, choices, Coins.seeded("request"))
-    seeds = Coins.seeded("seeds").bytes(4096)
+@pytest.mark.req("PPMF-OTE-010", "PPMF-OTE-011")
+def test_secrets_are_uniform_below_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds are those of [1, n), and both ends occur."""
+    asked: list[int] = []
+    for drawn, secret in ((0, 1), (ORDER - 2, ORDER - 1)):
 
-    class SameSeeds(Coins):
-        def bytes(self, count: int) -> bytes:
-            return seeds if count == 4096 else super().bytes(count)
+        def below(self: Coins, bound: int, drawn: int = drawn) -> int:
+            asked.append(bound)
+            return drawn
 
-    answers = [
-        base_transfers.answer(key.public, request, SameSeeds.seeded(label))[0]
-        for label in ("a", "b")
-    ]
-    size = key.public.ciphertext_bytes
-    cut = [{sent[at : at + size] for at in range(0, len(sent), size)} for sent in answers]
-    assert cut[0].isdisjoint(cut[1])
-    assert np.array_equal(
-        base_transfers.reveal(key, answers[0]), base_transfers.reveal(key, answers[1])
+        monkeypatch.setattr(Coins, "below", below)
+        made = fresh_secret(Coins.seeded("")).private_numbers()
+        assert made.private_value == secret
+        assert write_point(made.public_numbers.public_key())[1:] == encode(G)[1:]
+    assert asked == [ORDER - 1] * 2
+    assert times(ORDER, G) is None
+
+
+@pytest.mark.req("PPMF-OTE-012")
+def test_a_seed_depends_on_all_that_is_public() -> None:
+    chooser, own, other = (secret_of(value) for value in (5, 7, 11))
+    own_point, other_point = (write_point(each.public_key()) for each in (chooser, other))
+    pair = own_point + other_point
+    found = {
+        seed_pair(CONTEXT, 3, own, pair),
+        seed_pair(CONTEXT + b"!", 3, own, pair),
+        seed_pair(CONTEXT, 4, own, pair),
+        seed_pair(CONTEXT, 3, own, other_point + own_point),
+        seed_pair(CONTEXT, 3, own, own_point + write_point(secret_of(13).public_key())),
+        seed_pair(CONTEXT, 3, secret_of(ORDER - 7), pair),
+    }
+    assert len({seed for seeds in found for seed in seeds}) == 12
+    assert chosen_seed(CONTEXT, 3, 0, chooser, pair, own.public_key()) in next(
+        seeds for seeds in found if seeds == seed_pair(CONTEXT, 3, own, pair)
     )
 
 
-@pytest.mark.req("PPMF-OTE-003")
-def test_every_ciphertext_of_an_answer_has_a_randomiser_of_its_own() -> None:
-    """Equal slots in, equal plaintexts out, under a trivial request: only r^N can differ."""
-    key = _key()
-
-    class Constant(Coins):
-        def bytes(self, count: int) -> bytes:
-            return bytes([7]) * count if count == 4096 else super().bytes(count)
-
-    trivial = key.public.write(key.public.plain(0) for _ in range(128))
-    answer, _ = base_transfers.answer(key.public, trivial, Constant.seeded("own"))
-    size = key.public.ciphertext_bytes
-    ciphertexts = [answer[at : at + size] for at in range(0, len(answer), size)]
-    assert len(set(ciphertexts)) == len(ciphertexts) == 43
-    assert key.public.write([key.public.plain(0)]) not in ciphertexts
+@pytest.mark.req("PPMF-OTE-012")
+def test_the_shared_number_keeps_its_leading_zeros() -> None:
+    """The first secret for which the x of the product begins with a zero byte, by hand."""
+    base = times(9, G)
+    value = next(n for n in count(1) if encode(times(n, base))[1] == 0)
+    own, pair = secret_of(value), 2 * encode(base)
+    assert len(own.exchange(ec.ECDH(), read_point(encode(base), ""))) == 32
+    zero, _ = seed_pair(CONTEXT, 0, own, pair)
+    assert zero == chosen_seed(CONTEXT, 0, 0, secret_of(9), pair, own.public_key())
 
 
-@pytest.mark.req("PPMF-ERR-003")
-@pytest.mark.parametrize("change", [-1, 1, -128, 128])
+@pytest.mark.req("PPMF-ERR-003", "PPMF-OTE-009")
+@pytest.mark.parametrize("change", [-33, -1, 1, 33])
 def test_messages_of_a_wrong_length_are_refused(change: int) -> None:
-    key = _key()
-    request, answer, _, _ = _run(np.zeros(128, dtype=np.uint8), key)
-    with pytest.raises(EncodingError, match="base OT request"):
-        base_transfers.answer(
-            key.public, (request + bytes(128))[: len(request) + change], Coins.seeded("unused")
-        )
-    with pytest.raises(EncodingError, match="base OT answer"):
-        base_transfers.reveal(key, (answer + bytes(128))[: len(answer) + change])
+    chooser, sender = ends(NO_CHOICES)
+    request = (chooser.request + sender.answer)[: REQUEST_BYTES + change]
+    with pytest.raises(EncodingError, match=f"base request: {8448 + change} bytes where 8448 are"):
+        sender.seed_pairs(request)
+    answer = (sender.answer + chooser.request)[: POINT_BYTES + change]
+    with pytest.raises(EncodingError, match=f"base answer: {33 + change} bytes where 33 are due"):
+        chooser.seeds(answer)
 
 
-@pytest.mark.req("PPMF-AHE-005")
-@pytest.mark.parametrize("bad", ["zero", "square", "not prime to N"])
-def test_ciphertexts_outside_their_group_are_refused(bad: str) -> None:
-    key = _key()
-    value = {"zero": 0, "square": key.public.square, "not prime to N": 3 * key.public.modulus}[bad]
-    forged = int(value).to_bytes(key.public.ciphertext_bytes, "big")
-    request, answer, _, _ = _run(np.zeros(128, dtype=np.uint8), key)
-    at = 5 * len(forged)
-    with pytest.raises(RangeError, match="base OT request: ciphertext 5 "):
-        base_transfers.answer(
-            key.public, request[:at] + forged + request[at + len(forged) :], Coins.seeded("unused")
-        )
-    with pytest.raises(RangeError, match="base OT answer: ciphertext 5 "):
-        base_transfers.reveal(key, answer[:at] + forged + answer[at + len(forged) :])
+def uncompressed(encoded: bytes) -> bytes:
+    return b"\x04" + encoded[1:]
 
 
-@pytest.mark.req("PPMF-OTE-003")
-def test_an_answer_under_another_key_is_refused() -> None:
-    """Reduced into the group of the right key it decrypts to noise, far above a row of seeds."""
-    choices = np.zeros(128, dtype=np.uint8)
-    _, answer, _, _ = _run(choices, _key(label="another key"))
-    key, size = _key(), _key().public.ciphertext_bytes
-    reduced = b"".join(
-        int(int.from_bytes(answer[at : at + size], "big") % key.public.square).to_bytes(size, "big")
-        for at in range(0, len(answer), size)
-    )
-    with pytest.raises(RangeError, match="base OT answer: the plaintext of ciphertext 0 is too"):
-        base_transfers.reveal(key, reduced)
+BAD: dict[str, Callable[[bytes], bytes]] = {
+    "the first byte of an uncompressed point": uncompressed,
+    "the first byte 0": lambda encoded: b"\0" + encoded[1:],
+    "zeros": lambda encoded: bytes(33),
+    "an x that no point has": lambda encoded: b"\2" + bytes(31) + b"\1",
+    "x + p": lambda encoded: b"\2" + (p256_by_hand.PRIME + 5).to_bytes(32, "big"),
+    "the largest x": lambda encoded: b"\3" + b"\xff" * 32,
+}
+
+
+@pytest.mark.req("PPMF-OTE-009")
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("place", [0, 1, 11, 255])
+def test_what_is_no_point_is_refused(bad: str, place: int) -> None:
+    """An x of 5 is that of a point, so 5 + p would be one if x were reduced."""
+    assert decode(b"\2" + (5).to_bytes(32, "big"))
+    chooser, sender = ends(NO_CHOICES)
+    sent = points(chooser.request)
+    sent[place] = BAD[bad](sent[place])
+    where = f"base request: transfer {place // 2}: not a point of P-256"
+    with pytest.raises(RangeError, match=where):
+        sender.seed_pairs(b"".join(sent))
+    with pytest.raises(RangeError, match="base answer: not a point of P-256"):
+        chooser.seeds(BAD[bad](sender.answer))
+
+
+@pytest.mark.req("PPMF-OTE-009")
+@given(first=st.sampled_from([0, 2, 3, 4, 6, 7, 255]), x=st.binary(min_size=32, max_size=32))
+@example(first=2, x=bytes(32))
+@example(first=3, x=(p256_by_hand.PRIME - 1).to_bytes(32, "big"))
+@example(first=3, x=p256_by_hand.PRIME.to_bytes(32, "big"))
+def test_points_are_read_as_by_hand(first: int, x: bytes) -> None:
+    data = bytes([first]) + x
+    expected = decode(data)
+    try:
+        numbers = read_point(data, "it").public_numbers()
+    except RangeError:
+        assert expected is None
+    else:
+        assert (numbers.x, numbers.y) == expected
+        assert write_point(numbers.public_key()) == data
+
+
+def test_neither_end_shows_its_secrets() -> None:
+    chooser, sender = ends(NO_CHOICES)
+    assert (repr(chooser), repr(sender)) == ("BaseChooser(...)", "BaseSender(...)")
+    assert TRANSFERS == 128

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 import pytest
 
-from ppmf_secure.primitives import base_transfers, hashing, sealing, shares, transfer_extension
+from ppmf_secure.primitives import hashing, sealing, shares, transfer_extension
+from ppmf_secure.primitives.base_transfers import BaseChooser, BaseSender
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
 from tests.support.refusals import refusal_of
 
@@ -22,9 +21,12 @@ def zeros(*shape: int) -> np.ndarray:
     return np.zeros(shape, dtype=np.uint64)
 
 
-@cache
-def secret() -> SecretKey:
-    return SecretKey.generate(512, Coins.seeded("refusals"))
+def base_sender() -> BaseSender:
+    return BaseSender(b"", Coins.seeded("refusals"))
+
+
+def base_chooser() -> BaseChooser:
+    return BaseChooser(np.zeros(128, np.uint8), b"", Coins.seeded("refusals"))
 
 
 @pytest.mark.parametrize(
@@ -81,21 +83,24 @@ def test_wrong_arguments_are_refused(call: Callable[[], object], message: str) -
             "OT columns for 300 transfers: 6144 bytes expected, 0 received",
         ),
         (
-            lambda: base_transfers.answer(secret().public, b"", Coins.seeded("")),
+            lambda: base_sender().seed_pairs(b""),
             EncodingError,
-            "base OT request: 0 bytes instead of 16384",
+            "base request: 0 bytes where 8448 are due",
         ),
         (
-            lambda: base_transfers.reveal(secret(), b""),
-            EncodingError,
-            "base OT answer: 0 bytes instead of 5504",
-        ),
-        (
-            lambda: base_transfers.reveal(
-                secret(), secret().public.write([secret().public.plain(1 << 384)] * 43)
-            ),
+            lambda: base_sender().seed_pairs(bytes(8448)),
             RangeError,
-            "base OT answer: the plaintext of ciphertext 0 is too large",
+            "base request: transfer 0: not a point of P-256",
+        ),
+        (
+            lambda: base_chooser().seeds(bytes(34)),
+            EncodingError,
+            "base answer: 34 bytes where 33 are due",
+        ),
+        (
+            lambda: base_chooser().seeds(bytes(33)),
+            RangeError,
+            "base answer: not a point of P-256",
         ),
     ],
 )

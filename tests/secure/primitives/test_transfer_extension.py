@@ -198,7 +198,7 @@ def test_an_offset_is_random_but_for_the_lowest_bit(odd: bool) -> None:
     assert ((rest > 130) & (rest < 270)).all()  # 7 standard deviations
 
 
-@pytest.mark.req("PPMF-OTE-002")
+@pytest.mark.req("PPMF-OTE-010")
 def test_bits_of_an_offset_are_lowest_first() -> None:
     offset = np.array([1 << 0 | 1 << 63, 1 << 2], dtype=np.uint64)
     assert np.flatnonzero(transfer_extension.offset_bits(offset)).tolist() == [0, 63, 66]

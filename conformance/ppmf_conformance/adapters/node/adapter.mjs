@@ -6,6 +6,7 @@
 
 import { createInterface } from "node:readline";
 
+import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
 import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
@@ -60,6 +61,9 @@ const OPERATIONS = {
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,
+  "base.points": base.points,
+  "base.answer": base.answer,
+  "base.seed": base.seed,
   "ot.choose": blocks.choose,
   "ot.send": blocks.send,
   "bitmul.multiply": blocks.multiply,

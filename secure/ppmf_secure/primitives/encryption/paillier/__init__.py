@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The homomorphic matrix product over Paillier, and Paillier's keys for the base transfers.
+"""The homomorphic matrix product over Paillier.
 
 `keys` is Paillier encryption itself (chapter 4, "Paillier keys and ciphertexts"). `scheme` is the
 overview of the product, with the argument for what each side learns; `slots` packs several numbers
