@@ -37,6 +37,7 @@ from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
+from ppmf_spec.bounds import MAX_RING_BITS
 from tests.support.text_of_the_spec import CHAPTERS, prose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +121,11 @@ CLAIMS = [
             ERROR_BOUND,
             f"{sqrt(ERROR_BOUND / 2):.2f}",
         ],
+    ),
+    Claim(
+        PROTOCOL,
+        "$k$ is at most #. A program may compute with words of # bits",
+        lambda: [MAX_RING_BITS, WORD_BITS],
     ),
     Claim(PROTOCOL, "there are roots of order #, which", lambda: [2 * LARGEST_GROUP]),
     Claim(

@@ -200,7 +200,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(BaseSender, "seed_pairs", watched)
     name, epoch = bytes(range(32)), 7
     csp, recsys = run_both(
-        *(open_transfers(me, name, epoch, Coins.seeded(f"coins/{me}")) for me in (CSP, RECSYS))
+        *(open_transfers(me, name, epoch, 64, Coins.seeded(f"coins/{me}")) for me in (CSP, RECSYS))
     )
     assert int(csp.offset[0]) & 1 == 1
     mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)

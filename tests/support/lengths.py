@@ -90,6 +90,11 @@ class Sizes:
             return 32 + 80 * secrets * -(-degree // 3)
         return 16 if self.suite == "ideal" else self.modulus
 
+    @property
+    def ring(self) -> int:
+        """k of PPMF-PAR-027."""
+        return bounds(self.params, self.users, self.items).ring_bits
+
     def rows(self, side: str) -> int:
         return self.users if side == "users" else self.items
 
@@ -232,7 +237,7 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
     rows = sizes.rows(side)
     if number:
         for k in range(d):
-            yield from products(sizes.rows(fixed), D - k, w)
+            yield from products(sizes.rows(fixed), D - k, w, sizes.ring)
         for way in BOTH:
             yield *way, "product-answer", (bytes(sizes.answer_bytes(side)),)
     if params.step_rule == "lipschitz":
@@ -241,10 +246,10 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
     prox = params.regulariser == "binary-elastic-net" or params.l1 > 0
     for inner in range(params.inner_steps):
         if number > 1 or inner:
-            yield from products(D * rows, D, w)
-        yield from products(rows, d, widths["step"])
+            yield from products(D * rows, D, w, sizes.ring)
+        yield from products(rows, d, widths["step"], sizes.ring)
         if params.bias:
-            yield from products(rows, 1, sizes.step(side, "bias")[2]["step"])
+            yield from products(rows, 1, sizes.step(side, "bias")[2]["step"], sizes.ring)
         if prox:
             yield from garbled(d * rows, *sizes.update(widths, prox=True))
         if params.bias or not prox:
@@ -252,7 +257,7 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
             yield from garbled(elements, *sizes.update({}, prox=False))
         if number < 2 * params.iterations - 1 or inner < params.inner_steps - 1:
             yield CSP, RECSYS, "transfer-columns", (columns(w * D * rows),)
-            yield from products(D * rows, 1, w, ways=BOTH[1:])
+            yield from products(D * rows, 1, w, sizes.ring, ways=BOTH[1:])
 
 
 def _steps(sizes: Sizes, side: str, kind: str) -> Iterator[Message]:
@@ -271,12 +276,12 @@ def garbled(elements: int, width: int, ands: int) -> Iterator[Message]:
 
 
 def products(
-    elements: int, length: int, width: int, *, ways: tuple[tuple[str, str], ...] = BOTH
+    elements: int, length: int, width: int, ring: int, *, ways: tuple[tuple[str, str], ...] = BOTH
 ) -> Iterator[Message]:
     """Bit times vector for so many elements."""
     for first in range(0, elements, CHUNK):
         some = min(CHUNK, elements - first)
-        payload = some * length * sum((64 - bit + 7) // 8 for bit in range(width))
+        payload = some * length * sum((ring - bit + 7) // 8 for bit in range(width))
         for way in ways:
             yield *way, "transfer-payload", (bytes(payload),)
 
