@@ -90,7 +90,7 @@ def test_the_table_of_a_half_step_adds_up(suite: str, side: str) -> None:
         "C": lambda v: 2048 * ceil(v / 128),
     }
     if suite == "rlwe-8192":
-        names["A_n"] = size.lattice_numbers(side)
+        names["A_n"], names["l_prime"] = size.lattice_numbers(side), size.moduli[1]
     else:
         names["ct"] = partial(ciphertexts, size, side)
     total, times = {RECSYS: 0, CSP: 0}, 1
@@ -133,6 +133,8 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "mu": max(1, (1 << 20) // size.group_bytes("users")[0]),
         "g": size.group("users"),
         "S": 2 * ceil(items / degree) if lattice else 0,
+        "l": size.moduli[0] if lattice else 0,
+        "l_prime": size.moduli[1] if lattice else 0,
         "v": 1000,
         "A": 97,
         "E": 300,
