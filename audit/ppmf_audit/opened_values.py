@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the values that a party's keys open in the messages it received.
 
-The shares mod 2^64 that a party takes from an answer look uniform even under a short mask, or
+The shares mod 2^k that a party takes from an answer look uniform even under a short mask, or
 without a flood, because they come from shares that are uniform themselves. The checks therefore
 look at the whole values that the keys open (PPMF-AHE-010, PPMF-RLW-009):
 
@@ -173,10 +173,11 @@ def errors(
                 product = masks[:, part.rows] @ _negacyclic(secrets[segment.secret])
                 phase[:, :, segment.columns] += product[:, :, : segment.width]
         for number in join(phase.reshape(len(kept), -1), kept):
-            share = ((number << 64) + modulus // 2) // modulus
-            error = (number << 64) - modulus * share
-            shares.seen.append(share % (1 << 64))
-            floods.seen.append((error * lattice.modulus // modulus >> 64) + (1 << floods.bits - 1))
+            share = ((number << shares.bits) + modulus // 2) // modulus
+            error = (number << shares.bits) - modulus * share
+            shares.seen.append(share % (1 << shares.bits))
+            flood = error * lattice.modulus // modulus >> shares.bits
+            floods.seen.append(flood + (1 << floods.bits - 1))
 
 
 def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValues, OpenedValues]:
@@ -185,7 +186,7 @@ def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValu
     where = f"packing {orientation.packing}"
     rounding = (lattice.degree + 2) * lattice.modulus // lattice.kept_modulus
     return (
-        OpenedValues(f"lattice shares {where}", 64, 1),
+        OpenedValues(f"lattice shares {where}", orientation.layout.ring_bits, 1),
         OpenedValues(
             f"lattice errors {where}",
             budget.flood_bits + 1,

@@ -26,6 +26,7 @@ from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
 from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES
 from ppmf_secure.primitives.encryption.paillier.slots import (
     STATISTICAL_BITS,
     TERM_BITS,
@@ -38,6 +39,7 @@ from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
+from ppmf_spec.bounds import MAX_RING_BITS
 from tests.support.text_of_the_spec import CHAPTERS, prose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,12 +117,18 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"$\log_2 q < #$, and the errors below have standard deviation $\sqrt{#/2} = #$",
+        r"$\log_2 q < #$ with all ten primes, and less with fewer, which is safer; the errors "
+        r"below have standard deviation $\sqrt{#/2} = #$",
         lambda: [
             ceil(100 * log2(STANDARD.modulus)) / 100,
             ERROR_BOUND,
             f"{sqrt(ERROR_BOUND / 2):.2f}",
         ],
+    ),
+    Claim(
+        PROTOCOL,
+        "$k$ is at most #. A program may compute with words of # bits",
+        lambda: [MAX_RING_BITS, WORD_BITS],
     ),
     Claim(PROTOCOL, "there are roots of order #, which", lambda: [2 * LARGEST_GROUP]),
     Claim(
@@ -130,8 +138,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"$B = #\, s\, 2^{#} + #\, (2N + 1) + 1$",
-        lambda: [ERROR_BOUND + 1, WORD_BITS - 1, ERROR_BOUND],
+        r"$B = #\, s\, 2^{k-1} + #\, (2N + 1) + 1$",
+        lambda: [ERROR_BOUND + 1, ERROR_BOUND],
     ),
     Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
     Claim(
@@ -146,9 +154,9 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"A public key has $# + #\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
-        r"$# + # \lceil 2 r v / 3 \rceil$, an answer $# \lceil A / 3 \rceil$ with",
-        lambda: [SEED_BYTES, derived.packed_residues()] * 2 + [8 * STANDARD.kept],
+        r"A public key has $# + # l\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
+        r"$# + # l \lceil 2 r v / 3 \rceil$, an answer $# l' \lceil A / 3 \rceil$ with",
+        lambda: [SEED_BYTES, WORD_BYTES] * 2 + [WORD_BYTES],
     ),
     Claim(
         PROTOCOL,
