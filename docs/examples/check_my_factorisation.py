@@ -21,7 +21,7 @@ ALLOWANCE = Fraction(1, 2**40)
 
 # What is to be checked. It knows nothing of the oracle: put yours here.
 def factorise(stars: Array, p: Parameters, *, bias_in_norm: bool = False) -> Array:
-    """Item factors and biases, m x (d + 1), by gradient steps on U and V in turn, in binary64.
+    """Item factors and biases, m x (d + 1), by steps with inertia on U and V in turn, in binary64.
 
     With `bias_in_norm` it has a mistake: the step is made shorter by the other side's biases.
     """
@@ -30,24 +30,30 @@ def factorise(stars: Array, p: Parameters, *, bias_in_norm: bool = False) -> Arr
     start = (np.frombuffer(stream, np.uint8).reshape(n + m, d) - 128.0) / 256
     both = np.hstack([start, np.zeros((n + m, 1))])
     U, V = both[:n], both[n:]
+    U_before, V_before = U, V
     rated = ~np.isnan(stars)
     x = np.where(rated, stars - float(p.rating_offset), 0)
-    ridge, box = float(p.ridge), 2.0**p.box_bits
+    ridge, inertia, box = float(p.ridge), float(p.inertia), 2.0**p.box_bits
+    shift = p.curvature_shift
 
-    def half_step(own: Array, other: Array, seen: Array, x: Array) -> Array:
+    def half_step(
+        own: Array, before: Array, other: Array, seen: Array, x: Array
+    ) -> tuple[Array, Array]:
         square = other**2 if bias_in_norm else other[:, :d] ** 2
-        step = 1 / (seen @ square.sum(axis=1) + p.damping)
-        bias_step = 1 / (seen.sum(axis=1) + p.damping)
+        step = 1 / (2.0**-shift * (seen @ square.sum(axis=1)) + p.damping)
+        bias_step = 1 / (2.0 ** -min(shift, 0) * seen.sum(axis=1) + p.damping)
         steps = np.hstack([np.repeat(step[:, None], d, axis=1), bias_step[:, None]])
-        products = own[:, :d] @ other[:, :d].T
-        error = np.where(seen, products + own[:, d:] + other[:, d] - x, 0)
-        ones = np.ones((len(other), 1))
-        slope = error @ np.hstack([other[:, :d], ones]) + ridge * own
-        return np.clip(own - steps * slope, -box, box - 2.0**-p.frac_bits)
+        columns = np.hstack([other[:, :d], np.ones((len(other), 1))])
+        for _ in range(p.inner_steps):
+            products = own[:, :d] @ other[:, :d].T
+            error = np.where(seen, products + own[:, d:] + other[:, d] - x, 0)
+            moved = own + inertia * (own - before) - steps * (error @ columns + ridge * own)
+            own, before = np.clip(moved, -box, box - 2.0**-p.frac_bits), own
+        return own, before
 
     for _ in range(p.iterations):
-        U = half_step(U, V, rated, x)
-        V = half_step(V, U, rated.T, x.T)
+        U, U_before = half_step(U, U_before, V, rated, x)
+        V, V_before = half_step(V, V_before, U, rated.T, x.T)
     return V
 
 

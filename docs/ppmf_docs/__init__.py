@@ -8,8 +8,8 @@ A page calls functions of these modules by the directive and the role of `comput
   `worked_example`, with
   `example_shares` for the last part of the worked example;
 - `figures`: what the README and the first page begin with;
-- `traces`: from tests, modules and conformance cases back to requirements;
+- `traces`: from tests and modules back to requirements; `cases`: the conformance cases and theirs;
 - `diagram_rows`, `sequence_diagram`, `pictures`: drawings;
 - `tables`: Markdown tables and numbers;
-- `docstrings`, `mathml`, `links`: extensions of Sphinx.
+- `docstrings`, `mathml`, `links`, `search`: extensions of Sphinx.
 """

@@ -48,7 +48,7 @@ def family_anchor(family: str) -> str:
 
 def case_anchor(case: str) -> str:
     """The anchor of a case on the page `cases`."""
-    return "case-" + case.replace("/", "-").lower()
+    return "case-" + case.replace("/", "-").replace("--", "-minus-").lower()
 
 
 def list_anchor(requirement: str) -> str:

@@ -43,7 +43,7 @@ def compared() -> str:
         [name, *(f"{_row(one).rmse[each]:.4f}" for each in data), *_cost_cells(one)]
         for name, one in sets.items()
     ]
-    return table(["", *data, "time", "sent"], rows, right=range(1, 3 + len(data)))
+    return table(["set", *data, "time", "sent"], rows, right=range(1, 3 + len(data)))
 
 
 def worst() -> str:

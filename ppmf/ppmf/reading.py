@@ -49,8 +49,8 @@ def read_ratings(
     takes the nearest point of the grid of `params` (of the default parameters, if there are none)
     for a rating between two.
 
-    Raises a PpmfError in one line, beginning with FILE or FILE:LINE, which repeats no rating and no
-    id of one; MissingExtraError for Parquet without a package that reads it. Whether the ratings
+    Raises a PpmfError in one line, beginning with FILE or `FILE:LINE`, which repeats no rating and
+    no id of one; MissingExtraError for Parquet without a package that reads it. Whether the ratings
     fit the scale of a training is for `ppmf.quantise`.
     """
     scale = RatingScale.of(Parameters() if params is None else checked(params))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """F_real in exact rationals, for toy sizes.
 
-The rationals grow by a factor of about six an iteration, and by more under `lipschitz`, whose step
-divides by a sum of squares. The module is therefore for a few rows and a T of at most 3
-(`lipschitz`) or 8 (`count`).
+The rationals grow by a factor of about six an iteration of one inner step, and by more under
+`lipschitz`, whose step divides by a sum of squares. The module is therefore for a few rows and T K
+of at most 3 (`lipschitz`) or 8 (`count`).
 """
 
 from __future__ import annotations

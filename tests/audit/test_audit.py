@@ -26,7 +26,7 @@ from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.messages import encoded_message, message_of
-from tests.support.p256_by_hand import ORDER, G, Point, add, decode, encode, times
+from tests.support.p256_by_hand import ORDER, PRIME, G, Point, add, decode, encode, times
 
 Step = tuple[Role, Role, wire.Message]
 Wire = list[tuple[Role, Role, bytes]]
@@ -388,6 +388,7 @@ def test_points_of_another_origin_are_found() -> None:
     sent, secrets, drawn = opened(6)
     own, other = next(iter(secrets)), next(iter(drawn))
     late = next(point for point, each in drawn.items() if len(each) > 1 and point != other)
+    above = bytes(1) + (PRIME + 5).to_bytes(32, "big")  # 5 would be the x of a point
     wrong = [
         PointSecrets({**secrets, own: secrets[own] + 1}, drawn),
         PointSecrets({k: v for k, v in secrets.items() if k != own}, drawn),
@@ -395,13 +396,15 @@ def test_points_of_another_origin_are_found() -> None:
         PointSecrets(secrets, {**drawn, other: []}),
         PointSecrets(secrets, {**drawn, other: [drawn[late][-1], *drawn[other]]}),
         PointSecrets(secrets, {**drawn, other: [*drawn[other], bytes(33)]}),
+        PointSecrets(secrets, {**drawn, other: [*drawn[other], b"\xff" * 33]}),
         PointSecrets(secrets, {**drawn, other: drawn[late]}),
         PointSecrets({**secrets, other: 1}, drawn),
         PointSecrets(secrets, {**drawn, own: drawn[other]}),
+        PointSecrets(secrets, {**drawn, other: [above, *drawn[other]]}),
     ]
     findings = [origin_finding(sent, behind) for behind in wrong]
     # a secret that is not the point's, and candidates that are not, say nothing
-    assert [one.ok for one in findings] == [False] * 7 + [True] * 2
+    assert [one.ok for one in findings] == [False] * 8 + [True] * 3
     assert "transfer 0: 0 of a secret, 1 of candidates" in findings[0].detail
     both = {**secrets, encode(times(5, G)): 5, encode(times(6, G)): 6}
     two = message_of(wire.BaseRequest, points=encode(times(5, G)) + encode(times(6, G)))

@@ -16,7 +16,7 @@ from tests.support.trained_run import Run
 def test_transcripts_of_a_real_run_pass_the_audit(trained: Run, capsys: Capture) -> None:
     assert main.main(["audit", str(trained.out / "transcripts")]) == 0
     out = capsys.readouterr().out
-    assert "all 19 checks held" in out
+    assert "all 22 checks held" in out
     assert "FAILED" not in out
 
 
@@ -30,4 +30,4 @@ def test_a_spoiled_transcript_gives_status_1(trained: Run, tmp_path: Path, capsy
     assert main.main(["audit", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out
-    assert "1 of 19 checks FAILED" in out
+    assert "1 of 22 checks FAILED" in out

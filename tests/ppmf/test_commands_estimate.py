@@ -38,6 +38,9 @@ def test_the_command_shows_exact_bytes_and_says_which_costs_are_not_known(
     assert shown.count("not known") == 1
 
 
-def test_a_size_that_could_overflow_is_refused(capsys: Capture) -> None:
-    assert main.main(["estimate", "--users", "1000000", "--items", "10"]) == 2
+def test_a_size_that_could_overflow_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    wide = tmp_path / "wide.toml"
+    wide.write_text("frac_bits = 12\nstep_bits = 16\n")
+    size = ["--users", "1000000", "--items", "10"]
+    assert main.main(["estimate", *size, "--params", str(wide)]) == 2
     assert "ring" in capsys.readouterr().err

@@ -130,7 +130,7 @@ def test_audit_and_its_status(trained: Run, tmp_path: Path, capsys: Capture) -> 
     found = told(capsys, ["audit", str(trained.out / "transcripts")])
     assert set(found) == documented("audit")
     assert found["held"] is True
-    assert len(found["checks"]) == 19
+    assert len(found["checks"]) == 22
     for path in (trained.out / "transcripts").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     data = (tmp_path / "csp.cborseq").read_bytes()

@@ -19,6 +19,7 @@ import pytest
 
 import tests.support.derived_numbers as derived
 from ppmf.commands.train import PAILLIER
+from ppmf_conformance.cases import shipped
 from ppmf_secure.primitives.base_transfers import ORDER, POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
@@ -264,7 +265,7 @@ def test_a_derived_number_equals_its_computation(claim: Claim) -> None:
 def test_the_size_of_movielens_is_the_one_that_chapter_6_assumes() -> None:
     """Inequalities of its prose: calls of the hash, and collisions of blocks, at 128 bits."""
     text, calls, blocks = read(SECURITY), derived.hash_calls(), derived.keystream_blocks()
-    assert "for the $2^{26}$ to $2^{28}$ calls of a run would leave about 100 bits" in text
+    assert "for the $2^{26}$ to $2^{28}$ calls of a run would leave some 100 bits" in text
     assert 2**26 <= calls <= 2**28
     assert round(128 - 1 - log2(calls)) in (99, 100, 101)
     assert "add less than $2^{-80}$ for a run of that size" in text
@@ -302,6 +303,12 @@ NOT_DERIVED = (
     r"\| `[a-z0-9_-]+` \|[^|]*\|[^|]*\|[^|]*\|",
 )
 """In chapters 1 to 5: numbers that are defined or quoted where they stand."""
+
+
+def test_there_are_over_a_thousand_cases_as_the_pages_say() -> None:
+    for page in ("README.md", "docs/index.md", "docs/validate.md"):
+        assert "over a thousand" in (ROOT / page).read_text(encoding="utf-8"), page
+    assert 1000 < len(shipped().cases) < 1500
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from ppmf_secure.effects import Send
+from ppmf_secure.effects import Receive, Send
 from ppmf_secure.primitives import base_transfers, hashing
 from ppmf_secure.primitives.base_transfers import BaseChooser, BaseSender
 from ppmf_secure.primitives.coins import Coins
@@ -38,7 +38,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
-from ppmf_spec.wire import TransferPayload
+from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferPayload
 from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.p256_by_hand import ORDER, G, decode, encode, times
@@ -83,7 +83,7 @@ def test_the_id_of_a_session() -> None:
     assert values["curvature_shift"] == -5
     assert values["rating_min"] == "0.5"
     text = by_hand([values, ["é", "ü"], ["7", "8", "10"], "ideal", bytes(range(16))])
-    assert one.id == hashlib.sha256(b"ppmf/v1/session/" + text).digest()
+    assert one.id == hashlib.sha256(b"ppmf/v2/session/" + text).digest()
 
 
 @pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003", "PPMF-UPL-004")
@@ -94,8 +94,8 @@ def test_an_upload() -> None:
     public = key.public_key().public_bytes_raw()
     sent = upload(one, "é", rows, public, Coins.seeded("upload"))
     standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
-    seed = standard.decrypt(sent.sealed, key, b"ppmf/v1/seal/" + one.id + name)
-    mask = hashlib.shake_256(b"ppmf/v1/upload/" + one.id + name + seed).digest(48)
+    seed = standard.decrypt(sent.sealed, key, b"ppmf/v2/seal/" + one.id + name)
+    mask = hashlib.shake_256(b"ppmf/v2/upload/" + one.id + name + seed).digest(48)
     for place, value in enumerate(rows.ravel().tolist()):
         here = slice(8 * place, 8 * place + 8)
         masked = (value - int.from_bytes(mask[here], "little")) % 2**64
@@ -104,7 +104,7 @@ def test_an_upload() -> None:
 
 @pytest.mark.req("PPMF-HSH-002")
 def test_a_batch_key() -> None:
-    text = b"ppmf/v1/batch-key/" + u64(32) + bytes(range(32)) + u64(3)
+    text = b"ppmf/v2/batch-key/" + u64(32) + bytes(range(32)) + u64(3)
     text += u64(13) + b"update-bias/x" + u64(2) + u64(7) + u64(2**63)
     key = BatchKeys(bytes(range(32)), 3).key("update-bias/x", 7, 2**63)
     assert key == hashlib.sha256(text).digest()[:16]
@@ -178,12 +178,20 @@ def test_base_transfers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert [decode(each) for each in refused] == [None] * len(refused)
         halves = [encode(times(own[i], G)), taken]
         assert pair == b"".join(halves[::-1] if c else halves)
-        text = b"ppmf/v1/base-seed/" + bytes(range(32)) + u64(7) + sender.encode() + u64(i)
+        text = b"ppmf/v2/base-seed/" + bytes(range(32)) + u64(7) + sender.encode() + u64(i)
         for slot in (0, 1):
             x = encode(times(e, decode(pair[33 * slot : 33 * slot + 33])))[1:]
             seed = hashlib.sha256(text + u64(slot) + pair + encode(E) + x).digest()[:16]
             assert pairs[i, slot].tobytes() == seed
         assert np.array_equal(seeds[i], pairs[i, c])
+
+
+def test_neither_message_of_base_transfers_waits_for_another() -> None:
+    program = open_transfers(CSP, bytes(32), 0, 64, Coins.seeded("no wait"))
+    effects = [program.send(None) for _ in range(3)]
+    kinds = [type(effect.message) for effect in effects if isinstance(effect, Send)]
+    assert kinds == [BaseRequest, BaseAnswer]
+    assert effects[2] == Receive(RECSYS, BaseRequest)
 
 
 @pytest.mark.req("PPMF-OTE-001", "PPMF-OTE-004", "PPMF-OTE-005", "PPMF-OTE-008")
@@ -210,7 +218,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     offset = int(theirs.offset[0]) | int(theirs.offset[1]) << 64
 
     def stream(i: int, c: int, first: int, blocks: int) -> int:
-        text = b"ppmf/v1/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
+        text = b"ppmf/v2/ot-counter/" + name + u64(epoch) + sender.encode() + u64(i)
         counter = int.from_bytes(hashlib.sha256(text).digest()[:16], "big") + first
         encryptor = Cipher(algorithms.AES(seeds[i, c].tobytes()), modes.ECB()).encryptor()
         plain = b"".join(((counter + b) % 2**128).to_bytes(16, "big") for b in range(blocks))

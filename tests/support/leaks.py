@@ -67,6 +67,7 @@ FIELD_TWICE = "no masked field repeated"
 BLOCK_TWICE = "no block repeated within a message"
 STREAM_TWICE = "columns under fresh keystreams"
 MASKED = "upload.masked looks uniform (masked)"
+COLUMNS = "transfer-columns.columns looks uniform (ot)"
 USERS_SEEDS = "users' seeds: fresh and fair"
 ORIGIN = "points derived again from secrets and candidates"
 POINT_TWICE = "no point repeated"
@@ -109,7 +110,7 @@ BREACHES = {
         number_of_another_band, FULL_GROUPS, (ERRORS.format("items"),), spoils=True
     ),
     "choices in the clear": Breach(choices_in_the_clear, beside=(BLOCK_TWICE, STREAM_TWICE)),
-    "a keystream used again": Breach(keystreams_begin_again),
+    "a keystream used again": Breach(keystreams_begin_again, beside=(COLUMNS,)),
     "a point with a known secret": Breach(points_with_known_secrets),
     "one point for two transfers": Breach(one_point_for_two_transfers, beside=(ORIGIN,)),
     "a constant between two points": Breach(a_constant_between_two_points, beside=(ORIGIN,)),

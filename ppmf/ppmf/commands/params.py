@@ -207,7 +207,7 @@ def _about_others(
         "Other choices: how much larger than this set's their error on held-out ratings was (RMSE "
         "in stars; a negative number is better), and their time at your size."
     )
-    rows: list[tuple[str, ...]] = [("", *suggestion.DATA, "time")]
+    rows: list[tuple[str, ...]] = [("choice", *suggestion.DATA, "time")]
     for one in others:
         name = ", ".join(f"{name} {value}" for name, value in one.changed.items())
         differences = (f"{round(one.difference[data], 4) + 0.0:+.4f}" for data in suggestion.DATA)

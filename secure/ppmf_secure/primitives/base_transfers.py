@@ -205,7 +205,7 @@ def _seed(
     """
     place = context + number.to_bytes(8, "little") + slot.to_bytes(8, "little")
     shared = secret.exchange(ec.ECDH(), point)
-    text = b"ppmf/v1/base-seed/" + place + pair + answer + shared
+    text = b"ppmf/v2/base-seed/" + place + pair + answer + shared
     return hashlib.sha256(text).digest()[:SEED_BYTES]
 
 

@@ -47,7 +47,7 @@ class BatchKeys:
     """
 
     def __init__(self, session: bytes, epoch: int) -> None:
-        self._prefix = b"ppmf/v1/batch-key/" + _field(session) + _number(epoch)
+        self._prefix = b"ppmf/v2/batch-key/" + _field(session) + _number(epoch)
 
     def key(self, purpose: str, *indices: int) -> bytes:
         """The 16 bytes of a batch's key, from SHA-256 of all that names the batch (PPMF-HSH-002).

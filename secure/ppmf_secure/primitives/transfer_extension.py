@@ -177,7 +177,7 @@ def _first_counter(context: bytes, column: int) -> bytes:
     """The first counter of a column's keystream: another for each, so that a guess at a seed can
     be tried on one column only (PPMF-OTE-008).
     """
-    text = b"ppmf/v1/ot-counter/" + context + column.to_bytes(8, "little")
+    text = b"ppmf/v2/ot-counter/" + context + column.to_bytes(8, "little")
     return hashlib.sha256(text).digest()[:16]
 
 

@@ -33,7 +33,7 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     """The lineage of an epoch: a hash of both servers' product keys, whose messages are given by
     sender (PPMF-RES-007).
     """
-    digest = hashlib.sha256(b"ppmf/v1/lineage/" + session.id)
+    digest = hashlib.sha256(b"ppmf/v2/lineage/" + session.id)
     for sender in (CSP, RECSYS):
         key = messages[sender].product_key
         digest.update(len(key).to_bytes(8, "little") + key)

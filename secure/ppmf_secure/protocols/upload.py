@@ -63,7 +63,7 @@ def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -
 
 def expand_seed(session: Session, user: str, seed: bytes) -> Words:
     """The mask (2, items) of a user's rows, which is CSP's share of them (PPMF-UPL-002)."""
-    text = b"ppmf/v1/upload/" + session.id + user.encode() + seed
+    text = b"ppmf/v2/upload/" + session.id + user.encode() + seed
     count = 2 * len(session.items)
     drawn = np.frombuffer(hashlib.shake_256(text).digest(8 * count), dtype="<u8")
     return drawn.astype(np.uint64, copy=False).reshape(2, -1)
@@ -180,4 +180,4 @@ def _place(user: str) -> str:
 
 
 def _binding(session: Session, user: str) -> bytes:
-    return b"ppmf/v1/seal/" + session.id + user.encode()
+    return b"ppmf/v2/seal/" + session.id + user.encode()

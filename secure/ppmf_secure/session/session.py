@@ -48,7 +48,7 @@ class Session:
             self, "bounds", bounds(self.parameters, len(self.users), len(self.items))
         )
         public = [self.parameters.as_dict(), self.users, self.items, self.suite, self.nonce]
-        text = b"ppmf/v1/session/" + cbor2.dumps(public, canonical=True)
+        text = b"ppmf/v2/session/" + cbor2.dumps(public, canonical=True)
         object.__setattr__(self, "id", hashlib.sha256(text).digest())
 
     @property

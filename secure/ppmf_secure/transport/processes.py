@@ -41,13 +41,15 @@ from ppmf_spec.ratings import Ratings, check_scale
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 _OF_SERVERS = {
-    # each server has one core
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # glibc keeps large blocks that were freed: arrays of a half-step are as large as those of the
-    # one before, and fresh pages of memory are slow
-    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "2000000000"),
+    # each server has a core of its own
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # glibc keeps large blocks, since new pages of memory are slow to get
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
 }
-"""Variables of the environment in which the servers' processes start."""
+"""The environment of the servers' processes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
     session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
     run_the_epoch(session, tmp_path, 1)
-    text = b"ppmf/v1/lineage/" + session.id
+    text = b"ppmf/v2/lineage/" + session.id
     for way in ((CSP, RECSYS), (RECSYS, CSP)):
         keys = [m for m, _ in sent(tmp_path, *way, epoch=0) if isinstance(m, wire.ServerKey)]
         assert len(keys) == 1

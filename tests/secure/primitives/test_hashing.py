@@ -131,7 +131,7 @@ def test_a_key_is_the_hash_of_what_names_its_batch(indices: tuple[int, ...]) -> 
     def number(value: int) -> bytes:
         return bytes(value >> 8 * place & 255 for place in range(8))
 
-    text = b"ppmf/v1/batch-key/" + number(7) + b"session" + number(259)
+    text = b"ppmf/v2/batch-key/" + number(7) + b"session" + number(259)
     text += number(5) + "été".encode() + number(len(indices))
     for index in indices:
         text += number(index)

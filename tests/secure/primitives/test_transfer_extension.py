@@ -171,7 +171,7 @@ def test_the_wire_format_is_columns_of_bits_lowest_first() -> None:
 
     def stream(seed: NDArray[np.uint8], column: int) -> int:
         cipher = Cipher(algorithms.AES(seed.tobytes()), modes.ECB()).encryptor()
-        text = b"ppmf/v1/ot-counter/test" + column.to_bytes(8, "little")
+        text = b"ppmf/v2/ot-counter/test" + column.to_bytes(8, "little")
         first = int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
         counters = b"".join(((first + block) % 2**128).to_bytes(16, "big") for block in range(2))
         return int.from_bytes(cipher.update(counters), "little")

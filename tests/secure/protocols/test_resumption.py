@@ -70,7 +70,7 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
     swapped = {CSP: keys[RECSYS], RECSYS: keys[CSP]}
     found = {lineage(SESSION, messages) for messages in (keys, moved, swapped)}
     assert len(found) == 3
-    text = b"ppmf/v1/lineage/" + SESSION.id
+    text = b"ppmf/v2/lineage/" + SESSION.id
     for key in (b"a", b"bc"):  # CSP's, then RecSys'
         text += bytes([len(key), 0, 0, 0, 0, 0, 0, 0]) + key
     assert lineage(SESSION, keys) == hashlib.sha256(text).digest()

@@ -44,7 +44,7 @@ const read = (text, count, where) => {
 // PPMF-OTE-012, by the secret of one side and the point of the other.
 const seedOf = (given, slot, answered, point) => {
   const text = [
-    Buffer.from("ppmf/v1/base-seed/"),
+    Buffer.from("ppmf/v2/base-seed/"),
     hex(given.session),
     u64(integer(given.epoch)),
     Buffer.from(given.sender),

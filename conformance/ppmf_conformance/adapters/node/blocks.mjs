@@ -42,7 +42,7 @@ export const session = (given) => {
   pairs.sort(([a], [b]) => Buffer.compare(a, b));
   const texts = (list) => array(list.map((text) => item("text", text)));
   const content = array([map(pairs), texts(given.users), texts(given.items), item("text", given.suite), item("bytes", nonce)]);
-  return { p, id: sha256(Buffer.from("ppmf/v1/session/"), content) };
+  return { p, id: sha256(Buffer.from("ppmf/v2/session/"), content) };
 };
 
 const parameter = (value) => {
@@ -59,7 +59,7 @@ const parameter = (value) => {
 export const expand = (given) => {
   const count = given.session.items.length;
   const bytes = createHash("shake256", { outputLength: 16 * count })
-    .update(Buffer.concat([Buffer.from("ppmf/v1/upload/"), session(given.session).id, Buffer.from(given.user), hex(given.seed)]))
+    .update(Buffer.concat([Buffer.from("ppmf/v2/upload/"), session(given.session).id, Buffer.from(given.user), hex(given.seed)]))
     .digest();
   const words = Array.from({ length: 2 * count }, (_, k) => bytes.readBigUInt64LE(8 * k));
   return { rated: words.slice(0, count), rating: words.slice(count) };
@@ -98,7 +98,7 @@ export const open = (given) => {
 const batchKey = (given, indices) => {
   const purpose = Buffer.from(given.purpose, "ascii");
   const parts = [u64(32), hex(given.session), u64(integer(given.epoch)), u64(purpose.length), purpose, u64(indices.length)];
-  return sha256(Buffer.from("ppmf/v1/batch-key/"), ...parts, ...indices.map(u64)).subarray(0, 16);
+  return sha256(Buffer.from("ppmf/v2/batch-key/"), ...parts, ...indices.map(u64)).subarray(0, 16);
 };
 
 export const hashKey = (given) => ({ key: batchKey(given, integers(given.indices)).toString("hex") });
@@ -125,7 +125,7 @@ export const hashPads = (given) => ({ pads: pads(hex(given.key), given.blocks.ma
 // PPMF-OTE-008: a keystream that is read from its beginning on.
 const keystream = (seed, given, i) => {
   const place = [hex(given.session), u64(integer(given.epoch)), Buffer.from(given.sender), u64(i)];
-  const counter = sha256(Buffer.from("ppmf/v1/ot-counter/"), ...place).subarray(0, 16);
+  const counter = sha256(Buffer.from("ppmf/v2/ot-counter/"), ...place).subarray(0, 16);
   const cipher = createCipheriv("aes-128-ctr", hex(seed), counter);
   return (count) => cipher.update(Buffer.alloc(count));
 };

@@ -53,7 +53,7 @@ const context = (shared, encapsulated, receiver, info) => {
   return [expand(HPKE, schedule, "key", bound), expand(HPKE, schedule, "base_nonce", bound, 12)];
 };
 
-const infoOf = (given) => Buffer.concat([bytes("ppmf/v1/seal/"), session(given.session).id, Buffer.from(given.user)]);
+const infoOf = (given) => Buffer.concat([bytes("ppmf/v2/seal/"), session(given.session).id, Buffer.from(given.user)]);
 
 export const seal = (given) => {
   const material = extract(KEM, bytes(""), "dkp_prk", hex(given.material));
