@@ -24,14 +24,13 @@ from ppmf_secure.primitives.base_transfers import ORDER, POINT_BYTES, REQUEST_BY
 from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
-from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
+from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD, WORD_BITS
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES
 from ppmf_secure.primitives.encryption.paillier.slots import (
     STATISTICAL_BITS,
-    TERM_BITS,
-    WORD_BITS,
     Slots,
+    term_bits,
 )
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
@@ -89,13 +88,13 @@ CLAIMS = [
     Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
     Claim(
         PROTOCOL,
-        r"$\sigma = # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
-        lambda: [Slots.of(3072, Layout(1, (1,), 1)).width],
+        r"$\sigma = 2k + # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
+        lambda: [Slots.of(3072, Layout(1, (1,), 1, 50)).width - 2 * 50],
     ),
     Claim(
         PROTOCOL,
         r"about $t = 2\, (# + \log_2 O)$; the last decides on the bits of all exponents together, "
-        r"$k t$, about $L + 2\, (# + \log_2 O)$",
+        r"$h t$, about $L + 2\, (# + \log_2 O)$",
         lambda: [
             derived.least_bases(3072, 2**13) // 2 - 13,
             derived.margin_of_exponents(2**13) // 2 - 13,
@@ -109,11 +108,10 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"a slot of $M$ is below $2^{#}$, a sum of $s$ products is below "
-        r"$2^{# + \lceil \log_2 s \rceil}$, the mask below "
-        r"$2^{\sigma - 1}$, which is $2^{#}\, O$ times as much or more. So the mask hides the sum "
-        r"up to a distance of $2^{-#} / O$ an output.",
-        lambda: [WORD_BITS + 1, TERM_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
+        r"$2^{2k + # + \lceil \log_2 s \rceil}$, the mask below $2^{\sigma - 1}$, which is "
+        r"$2^{#}\, O$ times as much or more. So the mask hides the sum up to a distance of "
+        r"$2^{-#} / O$ an output.",
+        lambda: [term_bits(50) - 2 * 50, STATISTICAL_BITS, STATISTICAL_BITS],
     ),
     Claim(
         PROTOCOL,
