@@ -183,6 +183,7 @@ def _bitmul_of_batches(family: Family) -> None:
     given: dict[str, Any] = {
         "session": SESSION,
         "epoch": 0,
+        "ring": 64,
         "me": "csp",
         "purpose": "gradient",
         "indices": [2, 0, 0],

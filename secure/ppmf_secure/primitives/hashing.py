@@ -116,7 +116,8 @@ def hash_blocks(cipher: CipherContext, x: Labels, first_tweak: int) -> Labels:
     tweaks = np.arange(first_tweak, first_tweak + len(x), dtype=np.uint64)
     tweaked = TweakedHash(tweaks[None], len(x))
     tweaked.blocks[0] = x
-    return tweaked([cipher])[0]
+    hashed: Labels = tweaked([cipher])[0]
+    return hashed
 
 
 def expand(ciphers: Sequence[CipherContext], x: Labels, blocks: int, per_batch: int) -> Labels:
