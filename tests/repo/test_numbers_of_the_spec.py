@@ -24,13 +24,13 @@ from ppmf_secure.primitives.base_transfers import ORDER, POINT_BYTES, REQUEST_BY
 from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.layout import LARGEST_GROUP
-from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD
+from ppmf_secure.primitives.encryption.lattice.params import ERROR_BOUND, STANDARD, WORD_BITS
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
+from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES
 from ppmf_secure.primitives.encryption.paillier.slots import (
     STATISTICAL_BITS,
-    TERM_BITS,
-    WORD_BITS,
     Slots,
+    term_bits,
 )
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
@@ -39,6 +39,7 @@ from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
+from ppmf_spec.bounds import MAX_RING_BITS
 from tests.support.text_of_the_spec import CHAPTERS, prose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,13 +89,13 @@ CLAIMS = [
     Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
     Claim(
         PROTOCOL,
-        r"$\sigma = # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
-        lambda: [Slots.of(3072, Layout(1, (1,), 1)).width],
+        r"$\sigma = 2k + # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
+        lambda: [Slots.of(3072, Layout(1, (1,), 1, 50)).width - 2 * 50],
     ),
     Claim(
         PROTOCOL,
         r"about $t = 2\, (# + \log_2 O)$; the last decides on the bits of all exponents together, "
-        r"$k t$, about $L + 2\, (# + \log_2 O)$",
+        r"$h t$, about $L + 2\, (# + \log_2 O)$",
         lambda: [
             derived.least_bases(3072, 2**13) // 2 - 13,
             derived.margin_of_exponents(2**13) // 2 - 13,
@@ -108,20 +109,25 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"a slot of $M$ is below $2^{#}$, a sum of $s$ products is below "
-        r"$2^{# + \lceil \log_2 s \rceil}$, the mask below "
-        r"$2^{\sigma - 1}$, which is $2^{#}\, O$ times as much or more. So the mask hides the sum "
-        r"up to a distance of $2^{-#} / O$ an output.",
-        lambda: [WORD_BITS + 1, TERM_BITS, STATISTICAL_BITS, STATISTICAL_BITS],
+        r"$2^{2k + # + \lceil \log_2 s \rceil}$, the mask below $2^{\sigma - 1}$, which is "
+        r"$2^{#}\, O$ times as much or more. So the mask hides the sum up to a distance of "
+        r"$2^{-#} / O$ an output.",
+        lambda: [term_bits(50) - 2 * 50, STATISTICAL_BITS, STATISTICAL_BITS],
     ),
     Claim(
         PROTOCOL,
-        r"$\log_2 q < #$, and the errors below have standard deviation $\sqrt{#/2} = #$",
+        r"$\log_2 q < #$ with all ten primes, and less with fewer, which is safer; the errors "
+        r"below have standard deviation $\sqrt{#/2} = #$",
         lambda: [
             ceil(100 * log2(STANDARD.modulus)) / 100,
             ERROR_BOUND,
             f"{sqrt(ERROR_BOUND / 2):.2f}",
         ],
+    ),
+    Claim(
+        PROTOCOL,
+        "$k$ is at most #. A program may compute with words of # bits",
+        lambda: [MAX_RING_BITS, WORD_BITS],
     ),
     Claim(PROTOCOL, "there are roots of order #, which", lambda: [2 * LARGEST_GROUP]),
     Claim(
@@ -131,8 +137,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"$B = #\, s\, 2^{#} + #\, (2N + 1) + 1$",
-        lambda: [ERROR_BOUND + 1, WORD_BITS - 1, ERROR_BOUND],
+        r"$B = #\, s\, 2^{k-1} + #\, (2N + 1) + 1$",
+        lambda: [ERROR_BOUND + 1, ERROR_BOUND],
     ),
     Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
     Claim(
@@ -147,9 +153,9 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"A public key has $# + #\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
-        r"$# + # \lceil 2 r v / 3 \rceil$, an answer $# \lceil A / 3 \rceil$ with",
-        lambda: [SEED_BYTES, derived.packed_residues()] * 2 + [8 * STANDARD.kept],
+        r"A public key has $# + # l\, S \lceil N / 3 \rceil$ bytes, a group of $r$ rows "
+        r"$# + # l \lceil 2 r v / 3 \rceil$, an answer $# l' \lceil A / 3 \rceil$ with",
+        lambda: [SEED_BYTES, WORD_BYTES] * 2 + [WORD_BYTES],
     ),
     Claim(
         PROTOCOL,

@@ -187,7 +187,7 @@ def test_base_transfers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_neither_message_of_base_transfers_waits_for_another() -> None:
-    program = open_transfers(CSP, bytes(32), 0, Coins.seeded("no wait"))
+    program = open_transfers(CSP, bytes(32), 0, 64, Coins.seeded("no wait"))
     effects = [program.send(None) for _ in range(3)]
     kinds = [type(effect.message) for effect in effects if isinstance(effect, Send)]
     assert kinds == [BaseRequest, BaseAnswer]
@@ -208,7 +208,7 @@ def test_columns_of_an_epoch(chooser: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(BaseSender, "seed_pairs", watched)
     name, epoch = bytes(range(32)), 7
     csp, recsys = run_both(
-        *(open_transfers(me, name, epoch, Coins.seeded(f"coins/{me}")) for me in (CSP, RECSYS))
+        *(open_transfers(me, name, epoch, 64, Coins.seeded(f"coins/{me}")) for me in (CSP, RECSYS))
     )
     assert int(csp.offset[0]) & 1 == 1
     mine, theirs = (csp, recsys) if chooser == CSP else (recsys, csp)

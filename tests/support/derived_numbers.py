@@ -139,11 +139,6 @@ def rows_of_columns() -> int:
     return answers * max(sizes().wanted)
 
 
-def packed_residues() -> int:
-    """Bytes in which three columns of a row lie: a word for each prime."""
-    return 8 * len(STANDARD.primes)
-
-
 def sizes(suite: str = "rlwe-8192", **change: Any) -> Sizes:
     return Sizes(replace(DEFAULTS, **change), *MOVIELENS, suite)
 

@@ -121,22 +121,26 @@ def _transfers(family: Family) -> None:
 
 
 def _bitmul(family: Family) -> None:
-    for slug, comment, width, count, length, signed in (
-        ("bit", "one bit, one number", 1, 1, 1, False),
-        ("step", "an unsigned word", 13, 2, 3, False),
-        ("word", "a signed word", 14, 2, 2, True),
-        ("sign", "a word of one bit, signed", 1, 2, 1, True),
-        ("long", "a vector of eleven", 3, 2, 11, True),
-        ("wide", "the payload of late bits is short", 33, 1, 1, False),
-        ("whole", "a word as wide as the ring", 64, 1, 1, True),
+    for slug, comment, ring, width, count, length, signed in (
+        ("bit", "one bit, one number", 64, 1, 1, 1, False),
+        ("step", "an unsigned word", 64, 13, 2, 3, False),
+        ("word", "a signed word", 64, 14, 2, 2, True),
+        ("sign", "a word of one bit, signed", 64, 1, 2, 1, True),
+        ("long", "a vector of eleven", 64, 3, 2, 11, True),
+        ("wide", "the payload of late bits is short", 64, 33, 1, 1, False),
+        ("whole", "a word as wide as the ring", 64, 64, 1, 1, True),
+        ("ring-46", "corrections of 46 bits and fewer", 46, 14, 2, 3, True),
+        ("ring-49", "a first correction of seven bytes, the next of six", 49, 10, 1, 2, False),
+        ("ring-32", "a word as wide as the narrowest ring", 32, 32, 1, 1, True),
     ):
         for me in ("csp", "recsys"):
             draw = LabelledStream(f"bitmul/{slug}-{me}")
             bits = [[draw.below(2) for _ in range(width)] for _ in range(count)]
-            payload = sum((64 - t + 7) // 8 for t in range(width)) * count * length
+            payload = sum((ring - t + 7) // 8 for t in range(width)) * count * length
             given: dict[str, Any] = {
                 "session": SESSION,
                 "epoch": 0,
+                "ring": ring,
                 "me": me,
                 "purpose": "gradient",
                 "indices": [draw.below(9), 0, 0],
@@ -179,6 +183,7 @@ def _bitmul_of_batches(family: Family) -> None:
     given: dict[str, Any] = {
         "session": SESSION,
         "epoch": 0,
+        "ring": 64,
         "me": "csp",
         "purpose": "gradient",
         "indices": [2, 0, 0],

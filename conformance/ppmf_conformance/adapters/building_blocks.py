@@ -171,8 +171,10 @@ def multiply(given: Given) -> dict[str, Any]:
     words = SharedWords(bits, of_bits("sent"), of_bits("chosen"), offset)
     vectors = np.array([words_of(row) for row in given["vectors"]], dtype=np.uint64)
     nothing = np.zeros((128, 16), dtype=np.uint8)
+    ring_bits = values.integer(given["ring"])
     transfers = Transfers(
         me=Role(given["me"]),
+        ring_bits=ring_bits,
         keys=_keys(given),
         offset=offset,
         sender=ExtensionSender(offset, nothing, b""),
@@ -189,7 +191,9 @@ def multiply(given: Given) -> dict[str, Any]:
     try:
         program.send(TransferPayload(bytes.fromhex(given["received"])))
     except StopIteration as end:
-        return {"payload": sent.message.payload.hex(), "share": values.shown(end.value.tolist())}
+        ring = np.uint64((1 << ring_bits) - 1)
+        share = values.shown((end.value & ring).tolist())
+        return {"payload": sent.message.payload.hex(), "share": share}
     raise AssertionError("one chunk is one message")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bit times vector: Boolean-shared words times shared vectors (chapter 4, "Bit times vector").
 
-For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^64)
+For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^k)
 
     b y = sum over p of  b_p y_p  +  b_(1-p) (1 - 2 b_p) y_p.
 
@@ -73,11 +73,11 @@ def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Progr
     return share[:, 0]
 
 
-def payload_bytes(elements: int, length: int, width: int) -> int:
+def payload_bytes(elements: int, length: int, width: int, ring_bits: int) -> int:
     """The bytes of a payload: a correction for each bit of a word and entry of its vector
     (PPMF-BIT-005).
     """
-    return elements * length * sum(map(_byte_width, range(width)))
+    return elements * length * sum(_byte_width(bit, ring_bits) for bit in range(width))
 
 
 def _make_corrections(
@@ -94,7 +94,8 @@ def _make_corrections(
         one = _pads(ciphers, words.sender_keys[bit] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
-        corrections.append(_low_bytes(zero + correlation - one, bit))
+        size = _byte_width(bit, transfers.ring_bits)
+        corrections.append(_low_bytes(zero + correlation - one, size))
         share -= weight * zero
     return b"".join(corrections), share
 
@@ -112,16 +113,17 @@ def _apply_corrections(
     (PPMF-BIT-004, -005).
     """
     shape = (words.count, length)
-    sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
-    due = payload_bytes(words.count, length, words.width)
+    due = payload_bytes(words.count, length, words.width, transfers.ring_bits)
     check_length(payload, due, "transfer payload")
     share = np.zeros(shape, dtype=np.uint64)
     start = 0
     for bit, weight in enumerate(weights(words.width, signed=signed)):
         ciphers = _ciphers(transfers, site, transfers.me, bit, shape)
         pad = _pads(ciphers, words.chosen_keys[bit], length)
-        correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
-        start += sizes[bit]
+        size = _byte_width(bit, transfers.ring_bits)
+        stop = start + words.count * length * size
+        correction = _from_low_bytes(payload[start:stop], shape, size)
+        start = stop
         share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)
     return share
 
@@ -153,20 +155,19 @@ def _pads(ciphers: list[CipherContext], keys: Labels, length: int) -> Words:
     return pads.reshape(-1, 2 * blocks)[:, :length]
 
 
-def _byte_width(bit: int) -> int:
-    """The bytes of a correction for a bit of weight 2^bit, of which 64 - bit bits matter
+def _byte_width(bit: int, ring_bits: int) -> int:
+    """The bytes of a correction for a bit of weight 2^bit, of which ring_bits - bit bits matter
     (PPMF-BIT-005).
     """
-    return (64 - bit + 7) // 8
+    return (ring_bits - bit + 7) // 8
 
 
-def _low_bytes(values: Words, bit: int) -> bytes:
+def _low_bytes(values: Words, size: int) -> bytes:
     little = np.ascontiguousarray(values, dtype="<u8").view(np.uint8)
-    return little.reshape(*values.shape, 8)[..., : _byte_width(bit)].tobytes()
+    return little.reshape(*values.shape, 8)[..., :size].tobytes()
 
 
-def _from_low_bytes(data: bytes, shape: tuple[int, ...], bit: int) -> Words:
+def _from_low_bytes(data: bytes, shape: tuple[int, ...], size: int) -> Words:
     little = np.zeros((*shape, 8), dtype=np.uint8)
-    size = _byte_width(bit)
     little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
     return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)
