@@ -116,7 +116,8 @@ def test_the_distances_of_the_budget() -> None:
     for orientation in orientations(Parameters(), *MOVIELENS):
         layout = orientation.layout
         width = Slots.of(3072, layout).width
-        sums = layout.rows * (2**64 - 1) ** 2
+        largest = 2**layout.ring_bits - 1
+        sums = layout.rows * largest * 2 * largest  # a share of X times both shares of M
         assert layout.outputs * sums / 2 ** (width - 1) <= 2.0**-STATISTICAL_BITS
         budget = Budget.of(STANDARD, layout)
         assert layout.outputs * budget.noise / 2 ** (budget.flood_bits + 1) <= 2.0**-41
