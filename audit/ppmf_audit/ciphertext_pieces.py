@@ -8,14 +8,18 @@ secret, and none can tell whether a ciphertext was made under the key that it sh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from itertools import accumulate
 from typing import Protocol
 
-from ppmf_secure.primitives.encryption.interface import FittedScheme, Layout
+import numpy as np
+from numpy.typing import NDArray
+
+from ppmf_secure.primitives.encryption.interface import FittedScheme, Layout, ProductScheme
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
-from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
@@ -23,7 +27,7 @@ from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, told
+from ppmf_spec.errors import EncodingError, RangeError, told
 from ppmf_spec.roles import Side
 
 RESIDUES_A_WORD = 3
@@ -134,16 +138,25 @@ class LatticeCiphertexts:
 
     def _answer(self, data: bytes, where: str) -> Iterator[bytes]:
         """The pieces of an answer. Up to two of its residues are padding, which is zero."""
-        primes, degree = self.scheme.lattice.kept_primes, self.scheme.lattice.degree
-        count = RESIDUES_A_WORD * (len(data) // (WORD_BYTES * len(primes)))
-        if count < degree:
-            raise EncodingError(f"{where}: {len(data)} bytes are no answer")
-        residues = read_residues([data], count, primes, [where])[:, 0]
+        degree, residues = self.scheme.lattice.degree, self._residues(data, where)
+        count = residues.shape[1]
         # what is left over after the last whole length belongs to the piece before it
         starts = range(0, count - degree + 1, degree)
         for start in starts:
             stop = count if start == starts[-1] else start + degree
             yield residues[:, start:stop].tobytes()
+
+    def _residues(self, data: bytes, where: str) -> NDArray[np.int32]:
+        """The residues of an answer. How many primes a session keeps is not seen in its key: they
+        are the most with which the answer is valid.
+        """
+        lattice = self.scheme.lattice
+        for kept in range(len(lattice.primes) - 1, 0, -1):
+            count = RESIDUES_A_WORD * (len(data) // (WORD_BYTES * kept))
+            if count >= lattice.degree:
+                with suppress(EncodingError, RangeError):
+                    return read_residues([data], count, lattice.primes[:kept], [where])[:, 0]
+        raise EncodingError(f"{where}: {len(data)} bytes are no answer")
 
 
 def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | None = None) -> Key:
@@ -152,14 +165,31 @@ def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | N
     `chosen` is the cipher suite, where it is known better than by its name.
     """
     chosen = cipher_suite(message.suite) if chosen is None else chosen
-    # how often a matrix is used is no matter of the lengths of ciphertexts
+    # the ring, and how often a matrix is used, say no more than how many primes a lattice has
     layouts = {
         Side.USERS.value: Layout(size.items, (size.users, size.users), 1),
         Side.ITEMS.value: Layout(size.users, (size.items, size.items), 1),
     }
-    scheme = chosen.products.fit(list(layouts.values()))
+    scheme = _scheme(chosen.products, message.product_key, layouts)
     scheme.peer(message.product_key)  # the scheme checks its own keys
     return _ciphertexts(scheme, message.product_key, layouts)
+
+
+@singledispatch
+def _scheme(products: ProductScheme, public: bytes, layouts: dict[str, Layout]) -> FittedScheme:
+    """The scheme that has keys of this length."""
+    return products.fit(list(layouts.values()))
+
+
+@_scheme.register
+def _(products: RlweScheme, public: bytes, layouts: dict[str, Layout]) -> FittedScheme:
+    primes = products.lattice.primes
+    for count in range(2, len(primes) + 1):
+        lattice = replace(products.lattice, primes=primes[:count], kept=1)
+        scheme = FittedRlwe(lattice, list(layouts.values()))
+        if scheme.key_bytes == len(public):
+            return scheme
+    return products.fit(list(layouts.values()))
 
 
 @singledispatch

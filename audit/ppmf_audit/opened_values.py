@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the values that a party's keys open in the messages it received.
 
-The shares mod 2^64 that a party takes from an answer look uniform even under a short mask, or
+The shares mod 2^k that a party takes from an answer look uniform even under a short mask, or
 without a flood, because they come from shares that are uniform themselves. The checks therefore
 look at the whole values that the keys open (PPMF-AHE-010, PPMF-RLW-009):
 
@@ -37,7 +37,7 @@ from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.primitives.encryption.paillier.slots import TERM_BITS, Slots
+from ppmf_secure.primitives.encryption.paillier.slots import Slots, term_bits
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import Orientation
 
@@ -143,7 +143,8 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Opene
 def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
     """The collection of an orientation's slots; masks have one bit less than a slot."""
     width = Slots.of(bits, orientation.layout).width
-    sums = TERM_BITS + (orientation.layout.rows - 1).bit_length()
+    layout = orientation.layout
+    sums = term_bits(layout.ring_bits) + (layout.rows - 1).bit_length()
     return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums, 0)
 
 
@@ -173,10 +174,11 @@ def errors(
                 product = masks[:, part.rows] @ _negacyclic(secrets[segment.secret])
                 phase[:, :, segment.columns] += product[:, :, : segment.width]
         for number in join(phase.reshape(len(kept), -1), kept):
-            share = ((number << 64) + modulus // 2) // modulus
-            error = (number << 64) - modulus * share
-            shares.seen.append(share % (1 << 64))
-            floods.seen.append((error * lattice.modulus // modulus >> 64) + (1 << floods.bits - 1))
+            share = ((number << shares.bits) + modulus // 2) // modulus
+            error = (number << shares.bits) - modulus * share
+            shares.seen.append(share % (1 << shares.bits))
+            flood = error * lattice.modulus // modulus >> shares.bits
+            floods.seen.append(flood + (1 << floods.bits - 1))
 
 
 def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValues, OpenedValues]:
@@ -185,7 +187,7 @@ def error_values(lattice: Lattice, orientation: Orientation) -> tuple[OpenedValu
     where = f"packing {orientation.packing}"
     rounding = (lattice.degree + 2) * lattice.modulus // lattice.kept_modulus
     return (
-        OpenedValues(f"lattice shares {where}", 64, 1),
+        OpenedValues(f"lattice shares {where}", orientation.layout.ring_bits, 1),
         OpenedValues(
             f"lattice errors {where}",
             budget.flood_bits + 1,

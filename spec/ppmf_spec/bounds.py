@@ -33,17 +33,18 @@ from math import ceil, log2
 from typing import Final
 
 from ppmf_spec.errors import ParametersError
-from ppmf_spec.parameters import Parameters
+from ppmf_spec.parameters import INTEGER_DOMAIN, MIN_RING_BITS, Parameters
 from ppmf_spec.step_rules import BIAS, RULES, Levels
 
 MAX_ROWS: Final = 2**31 - 1
+MAX_RING_BITS: Final = INTEGER_DOMAIN["ring_bits"][1]
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The largest values that a run of one size can reach; see the module for `bound`.
 
-    bits: log2(bound) + 1, the figure to show against k; z_bits: the smallest w with
+    bits: log2(bound) + 1, the figure to show against k; ring_bits: k; z_bits: the smallest w with
     bound < 2^(w-1); max_step, max_tau, max_theta: H (scale q), tau and theta (scale f) at
     curvature 0; after_shift: a bound at scale f of every value between Z's shift and the
     saturation; warnings: one line each.
@@ -51,6 +52,7 @@ class Bounds:
 
     bound: Fraction
     bits: float
+    ring_bits: int
     z_bits: int
     max_step: int
     max_tau: int
@@ -63,7 +65,7 @@ def bounds(params: Parameters, users: int, items: int) -> Bounds:
     """The bounds of a run of `users` x `items` under `params`.
 
     Raises `ParametersError` when a count of rows is outside 1..2^31 - 1 or when an intermediate
-    could leave the ring (PPMF-PAR-015 to PPMF-PAR-018).
+    could leave the ring (PPMF-PAR-015 to PPMF-PAR-018, PPMF-PAR-027).
     """
     for name, count in (("users", users), ("items", items)):
         if not 1 <= count <= MAX_ROWS:
@@ -75,10 +77,11 @@ def bounds(params: Parameters, users: int, items: int) -> Bounds:
     word = (1 + 2 * params.inertia) * 2 ** (params.box_bits + 3 * f + q)
     bound = word + half + 2 ** (3 * f) * move
     after_shift = _ceil(bound / 2 ** (2 * f + q)) + max(params.max_tau, _binary_shift(params))
-    _check_ring(params, rows, bound, after_shift)
+    ring_bits = _ring_bits(params, rows, bound, after_shift)
     return Bounds(
         bound=bound,
         bits=_log2(bound) + 1,
+        ring_bits=ring_bits,
         z_bits=int(bound).bit_length() + 1,
         max_step=params.max_step,
         max_tau=params.max_tau,
@@ -88,8 +91,23 @@ def bounds(params: Parameters, users: int, items: int) -> Bounds:
     )
 
 
-def _check_ring(params: Parameters, rows: int, bound: Fraction, after_shift: int) -> None:
-    k, drop = params.ring_bits, 2 * params.frac_bits + params.step_bits
+def _ring_bits(params: Parameters, rows: int, bound: Fraction, after_shift: int) -> int:
+    """The width of the ring, k: that of the set, or the least that holds the run."""
+    if params.ring_bits:
+        _check_ring(params, params.ring_bits, rows, bound, after_shift)
+        return params.ring_bits
+    _check_ring(params, MAX_RING_BITS, rows, bound, after_shift)
+    for k in range(MIN_RING_BITS, MAX_RING_BITS):
+        try:
+            _check_ring(params, k, rows, bound, after_shift)
+        except ParametersError:
+            continue
+        return k
+    return MAX_RING_BITS
+
+
+def _check_ring(params: Parameters, k: int, rows: int, bound: Fraction, after_shift: int) -> None:
+    drop = 2 * params.frac_bits + params.step_bits
     where = f"ring_bits = {k}: {rows} rows of rank {params.rank}"
     if bound >= 2 ** (k - 1):
         need = ceil(10 * (_log2(bound) + 1)) / 10

@@ -34,7 +34,7 @@ INTEGER_DOMAIN: Final[dict[str, tuple[int, int]]] = {
     "rating_frac_bits": (0, 24),
     "curvature_shift": (-16, 32),
     "damping": (1, 2**32),
-    "ring_bits": (32, 64),
+    "ring_bits": (0, 64),
 }
 # The smallest and largest value of every dyadic parameter.
 DYADIC_DOMAIN: Final[dict[str, tuple[int | Fraction, int | Fraction]]] = {
@@ -45,6 +45,7 @@ DYADIC_DOMAIN: Final[dict[str, tuple[int | Fraction, int | Fraction]]] = {
     "l1": (0, 2**32),
     "inertia": (Fraction(0), 1 - Fraction(1, 2**16)),
 }
+MIN_RING_BITS: Final = 32
 MAX_STEP_WIDTH: Final = 32  # of step_bits + step_guard_bits
 MAX_FRACTION_BITS: Final = 64  # of any dyadic parameter
 INERTIA_BITS: Final = 16  # fractional bits of the inertia
@@ -63,7 +64,7 @@ class Parameters:
     """One public parameter set; every party of a run holds the same one.
 
     Raises `ParametersError`, naming the rule and the value, when the set is outside its domain
-    (PPMF-PAR-001 to PPMF-PAR-014, PPMF-PAR-025). The symbols are those of the specification.
+    (PPMF-PAR-001 to PPMF-PAR-014, PPMF-PAR-025, -026). The symbols are those of the specification.
     """
 
     rank: int = 10  # d
@@ -85,7 +86,7 @@ class Parameters:
     curvature_shift: int = 1  # s
     damping: int = 16  # c0
     inertia: Fraction = Fraction(1, 2)  # alpha
-    ring_bits: int = 64  # k
+    ring_bits: int = 0  # k; 0: the least that holds a run
     seed: str = "ppmf"
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class Parameters:
         self._check_relations()
 
     def _check_relations(self) -> None:
-        """The rules beyond each parameter's range (PPMF-PAR-007 to PPMF-PAR-014, PPMF-PAR-025)."""
+        """The rules beyond each parameter's range (PPMF-PAR-007 to -014, PPMF-PAR-025, -026)."""
         f, q, g, s = self.frac_bits, self.step_bits, self.step_guard_bits, self.curvature_shift
         if q + g > MAX_STEP_WIDTH:
             _refuse("step_bits + step_guard_bits", q + g, f"must be at most {MAX_STEP_WIDTH}")
@@ -117,6 +118,8 @@ class Parameters:
                 _refuse(name, value, f"times 2^(2 frac_bits) = 2^{2 * f} must be an integer")
         if (1 << INERTIA_BITS) % self.inertia.denominator:
             _refuse("inertia", self.inertia, f"times 2^{INERTIA_BITS} must be an integer")
+        if 0 < self.ring_bits < MIN_RING_BITS:
+            _refuse("ring_bits", self.ring_bits, f"must be 0 or at least {MIN_RING_BITS}")
         refused = RULES[self.step_rule].refused(f, g, s)
         if refused:
             _refuse("curvature_shift", s, refused)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from ppmf_audit import audit
-from ppmf_secure.primitives.encryption.lattice.params import TOY
+from ppmf_secure.primitives.encryption.lattice.params import TOY, chosen
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import words_for
+from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.transcript import Recorder, read
 from ppmf_spec import wire
@@ -23,6 +24,9 @@ from ppmf_spec.roles import Role
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 
+PARAMETERS = Parameters(rank=2, iterations=2)
+LATTICE = chosen(TOY, [each.layout for each in orientations(PARAMETERS, 3, 4)])
+"""That of the run that is audited."""
 VALID, FRESH = "ciphertexts of fixed width and valid", "no ciphertext repeated"
 PARTIES = tuple(Role)
 Change = Callable[[bytes], bytes]
@@ -33,8 +37,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 3 users and 4 items."""
     folder = tmp_path_factory.mktemp("recorded")
     ratings = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 3): 1})
-    chosen = cipher_suite("rlwe-64-insecure")
-    run_toy(ratings, Parameters(rank=2, iterations=2), chosen, transcripts=folder)
+    run_toy(ratings, PARAMETERS, cipher_suite("rlwe-64-insecure"), transcripts=folder)
     return folder
 
 
@@ -60,7 +63,7 @@ def failed(
 
 def group(rows: int, columns: int) -> int:
     """The length of a group of encrypted rows."""
-    return SEED_BYTES + 8 * len(TOY.primes) * words_for(rows * columns)
+    return SEED_BYTES + 8 * len(LATTICE.primes) * words_for(rows * columns)
 
 
 def test_a_faultless_run_passes(recorded: Path) -> None:
@@ -118,10 +121,10 @@ def test_a_component_of_a_ciphertext_used_twice_is_found(recorded: Path, tmp_pat
     first: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
 
     def repeat(answer: bytes) -> bytes:
-        words = np.frombuffer(answer, dtype="<u8").reshape(len(TOY.kept_primes), -1).copy()
-        lows = np.stack([row % p for row, p in zip(words, TOY.kept_primes, strict=True)])
-        first.append(lows[:, : TOY.degree])
-        words[:, : TOY.degree] += first[0] - lows[:, : TOY.degree]
+        words = np.frombuffer(answer, dtype="<u8").reshape(len(LATTICE.kept_primes), -1).copy()
+        lows = np.stack([row % p for row, p in zip(words, LATTICE.kept_primes, strict=True)])
+        first.append(lows[:, : LATTICE.degree])
+        words[:, : LATTICE.degree] += first[0] - lows[:, : LATTICE.degree]
         return words.tobytes()
 
     assert FRESH in failed(recorded, tmp_path, wire.ProductAnswer, "answer", repeat)

@@ -201,8 +201,8 @@ RUNS = {
 def test_width_of_the_update_holds_the_sum(params: Parameters, rows: int) -> None:
     """Any sum within the bound is the signed word of z_bits bits that the circuit sees."""
     found = bounds(params, rows, rows)
-    assert found.bound < 2 ** (params.ring_bits - 1)
-    assert found.z_bits <= params.ring_bits
+    assert found.bound < 2 ** (found.ring_bits - 1)
+    assert found.z_bits <= found.ring_bits
     before, limit = Exact(z3.BitVec("before", 80)), int(found.bound)
 
     def seen(width: int) -> z3.BoolRef:
@@ -295,7 +295,8 @@ def test_widths_of_the_reciprocal_hold_every_row(params: Parameters, rows: int) 
     else:
         row, damped = [(count <= rows).term], (count << (g - s)) + (params.damping << g)
         largest = (rows << (g - s)) + (params.damping << g)
-    assert largest <= largest_denominator(params, rows) < 2**params.ring_bits
+    ring_bits = bounds(params, rows, rows).ring_bits
+    assert largest <= largest_denominator(params, rows) < 2**ring_bits
     prove((damped <= largest).term, given=row, mutants=[(damped < largest).term])
     step = symbolically(lambda c, q2: fixed.step(c, q2, params).factors, count, q2)
     prove((step <= params.max_step).term, given=row, mutants=[(step < params.max_step).term])

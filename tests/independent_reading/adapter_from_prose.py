@@ -71,7 +71,7 @@ def bounded(given: Members) -> chapter_3.Bound:
 
 def bound(given: Members) -> Answer:
     found = bounded(given)
-    return {"bound": found.bound, "width": found.width}, {}
+    return {"bound": found.bound, "width": found.width, "ring": found.ring}, {}
 
 
 def warn(given: Members) -> Answer:

@@ -38,7 +38,7 @@ INTEGER_RANGES = {
     "rating_frac_bits": (0, 24),
     "curvature_shift": (-16, 32),
     "damping": (1, 2**32),
-    "ring_bits": (32, 64),
+    "ring_bits": (0, 64),
 }
 DYADIC_RANGES = {
     "rating_offset": (-(2**16), 2**16),
@@ -77,7 +77,7 @@ class Parameters:
     curvature_shift: int = 1
     damping: int = 16
     inertia: Fraction = Fraction(1, 2)
-    ring_bits: int = 64
+    ring_bits: int = 0
     seed: str = "ppmf"
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ def dyadic(name: str, value: object) -> Fraction:
 
 
 def check_domain(p: Parameters) -> None:
-    """Refuse what violates PPMF-PAR-001 to PPMF-PAR-014 and PPMF-PAR-025."""
+    """Refuse what violates PPMF-PAR-001 to PPMF-PAR-014 and PPMF-PAR-025 and -026."""
     for name, (low, high) in INTEGER_RANGES.items():
         value = getattr(p, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -147,6 +147,8 @@ def check_domain(p: Parameters) -> None:
         raise outside("seed", "must be a text", p.seed)
     if any(unicodedata.category(c) == "Cs" for c in p.seed):
         raise outside("seed", "must be of Unicode scalar values", p.seed)
+    if 0 < p.ring_bits < 32:
+        raise outside("ring_bits", "must be 0 or from 32 to 64", p.ring_bits)
     if len(p.seed.encode()) > 256:
         raise outside("seed", "must be at most 256 bytes", p.seed)
     _, f, q, g, s, _, B = p.letters
@@ -212,6 +214,7 @@ class Bound:
     bound: Fraction
     width: int
     idle: bool
+    ring: int
 
 
 def plateaus(
@@ -233,7 +236,7 @@ def plateaus(
 
 
 def bound(p: Parameters, n: int, m: int) -> Bound:
-    """The bound for n users and m items; refuses what violates PPMF-PAR-015 to PPMF-PAR-018."""
+    """The bound for n users and m items; refuses what violates PPMF-PAR-015 to -018 and -027."""
     for name, size in (("users", n), ("items", m)):
         if not 1 <= size <= 2**31 - 1:
             raise outside(name, f"must be from 1 to {2**31 - 1}", size)
@@ -265,19 +268,25 @@ def bound(p: Parameters, n: int, m: int) -> Bound:
         + 2 ** (2 * f + q - 1)
         + 2 ** (3 * f) * max(products)
     )
-    if before >= 2 ** (p.ring_bits - 1):
-        raise outside("ring_bits", f"is too few for {n} users and {m} items", p.ring_bits)
     tau, theta = thresholds(p, step(p, 0))
     allowance = tau if p.regulariser == "elastic-net" else max(tau, 2 * theta + 2**f)
     after = math.ceil(before / 2 ** (2 * f + q)) + allowance
-    if after * 2 ** (2 * f + q) >= 2 ** (p.ring_bits - 1):
-        raise outside("ring_bits", "is too few for what the prox adds", p.ring_bits)
-    if max(denominators) >= 2**p.ring_bits:
-        raise outside("ring_bits", "is too few for the denominator of a step", p.ring_bits)
+    ring = None
+    for k in [p.ring_bits] if p.ring_bits else range(32, 65):
+        enough = (
+            before < 2 ** (k - 1),
+            after * 2 ** (2 * f + q) < 2 ** (k - 1),
+            max(denominators) < 2**k,
+        )
+        if all(enough):
+            ring = k
+            break
+    if ring is None:
+        raise outside("ring_bits", f"is too few for {n} users and {m} items", p.ring_bits)
     idle = step(p, curvature_of_factors(p, N, N * d * 2 ** (2 * f - 2))) == 0
     if p.bias:
         idle = idle or step(p, curvature_of_bias(p, N)) == 0
-    return Bound(before, math.floor(before).bit_length() + 1, idle)
+    return Bound(before, math.floor(before).bit_length() + 1, idle, ring)
 
 
 def shortest_decimal(value: Fraction) -> str:

@@ -24,7 +24,7 @@ from tests.support.command_line import Capture, refused
 
 def test_params_check_shows_the_bound(capsys: Capture) -> None:
     assert main.main(["params", "check", "--users", "943", "--items", "1682"]) == 0
-    assert "46.4 of 64 bits" in capsys.readouterr().out
+    assert "46.4 of 47 bits" in capsys.readouterr().out
 
 
 BAD_PARAMETERS = {

@@ -49,9 +49,9 @@ def formulas(cell: str) -> list[str]:
     return re.findall(r"\$(.+?)\$", cell) or re.findall(r"^\d+$", cell)
 
 
-def payload(width: Fraction) -> int:
+def payload(ring: int, width: Fraction) -> int:
     """B of chapter 4: bytes of corrections for one entry and all bits of a word."""
-    return sum(-(-(64 - bit) // 8) for bit in range(int(width)))
+    return sum(-(-(ring - bit) // 8) for bit in range(int(width)))
 
 
 def ciphertexts(size: Sizes, side: str, columns: Fraction) -> int:
@@ -86,11 +86,11 @@ def test_the_table_of_a_half_step_adds_up(suite: str, side: str) -> None:
         "a_W": size.wanted[0],
         "a_R": size.wanted[1],
         "L": 3072,
-        "B": payload,
+        "B": partial(payload, size.ring),
         "C": lambda v: 2048 * ceil(v / 128),
     }
     if suite == "rlwe-8192":
-        names["A_n"] = size.lattice_numbers(side)
+        names["A_n"], names["l_prime"] = size.lattice_numbers(side), size.moduli[1]
     else:
         names["ct"] = partial(ciphertexts, size, side)
     total, times = {RECSYS: 0, CSP: 0}, 1
@@ -101,7 +101,7 @@ def test_the_table_of_a_half_step_adds_up(suite: str, side: str) -> None:
         names["ell"], names["A"] = (z_width, z_ands) if "update" in label else (width, ands)
         for sender, cell in zip((RECSYS, CSP), cells, strict=True):
             formula = formulas(cells[0] if cell == "the same" else cell)[:1]
-            for names["k"] in range(DEFAULTS.rank if "k < d" in label else 1):
+            for names["j"] in range(DEFAULTS.rank if "j < d" in label else 1):
                 total[sender] += times * sum(evaluate(one, names) for one in formula)
     assert total == of_fields(half_step(size, 2 if side == "users" else 3))
 
@@ -133,18 +133,21 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "mu": max(1, (1 << 20) // size.group_bytes("users")[0]),
         "g": size.group("users"),
         "S": 2 * ceil(items / degree) if lattice else 0,
+        "l": size.moduli[0] if lattice else 0,
+        "l_prime": size.moduli[1] if lattice else 0,
         "v": 1000,
         "A": 97,
         "E": 300,
         "Lambda": 11,
         "ell": 14,
+        "k": size.ring,
     }
 
     sent = [
         *uploads(size, tuple(map(str, range(users)))),
         *resumption(users),
         (RECSYS, CSP, "transfer-columns", (columns(1000),)),
-        *products(300, 11, 14),
+        *products(300, 11, 14, size.ring),
         *garbled(300, 41, 97),
         *messages(size, 0),
     ]

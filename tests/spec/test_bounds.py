@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import log2
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,6 +238,39 @@ def test_a_ring_exactly_as_wide_as_z_is_enough_and_one_bit_less_is_not() -> None
     bounds(version_1(ring_bits=width, rating_min=Fraction(1)), 100, 100)
     with pytest.raises(ParametersError, match="ring_bits"):
         bounds(version_1(ring_bits=width - 1, rating_min=Fraction(1)), 100, 100)
+
+
+@pytest.mark.req("PPMF-PAR-016", "PPMF-PAR-017", "PPMF-PAR-018", "PPMF-PAR-027")
+@given(
+    rows=st.integers(1, 10**6),
+    change=st.sampled_from(
+        [
+            {},
+            {"frac_bits": 12, "step_bits": 16},
+            {"step_bits": 4, "l1": Fraction(65536), "ridge": Fraction(1)},
+            {"step_rule": "count", "curvature_shift": -4, "damping": 256},
+            {"rank": 1, "box_bits": 0, "step_bits": 0, "bias": False},
+        ]
+    ),
+)
+def test_the_least_ring_that_holds_a_run(rows: int, change: dict[str, Any]) -> None:
+    params = Parameters(**change)
+    try:
+        width = bounds(params, rows, 1).ring_bits
+    except ParametersError as error:
+        with pytest.raises(ParametersError, match=str(error)[:20]):
+            bounds(replace(params, ring_bits=64), rows, 1)
+        return
+    assert bounds(replace(params, ring_bits=width), rows, 1) == bounds(params, rows, 1)
+    if width == 32:
+        return
+    with pytest.raises(ParametersError, match=f"ring_bits = {width - 1}"):
+        bounds(replace(params, ring_bits=width - 1), rows, 1)
+
+
+def test_a_ring_that_is_given_is_taken() -> None:
+    assert bounds(Parameters(ring_bits=60), 943, 1682).ring_bits == 60
+    assert bounds(Parameters(), 943, 1682).ring_bits == bounds(Parameters(), 943, 1682).z_bits
 
 
 @given(st.integers(1, 10**5), st.integers(1, 10**5), st.sampled_from(STEP_RULES))

@@ -23,7 +23,7 @@ DEFAULTS = version_1()  # Z is shifted by 2 f + q = 40 bits, in a ring of 64
 
 def refusal(params: Parameters, rows: int, bound: Fraction, after_shift: int) -> str:
     try:
-        _check_ring(params, rows, bound, after_shift)
+        _check_ring(params, params.ring_bits, rows, bound, after_shift)
     except ParametersError as error:
         return str(error)
     return ""

@@ -39,7 +39,7 @@ step_rule = "lipschitz"
 curvature_shift = 1
 damping = 16
 inertia = "0.5"
-ring_bits = 64
+ring_bits = 0
 seed = "ppmf"
 """
 
@@ -255,7 +255,9 @@ def test_integers_outside_their_domain(name: str) -> None:
         {"curvature_shift": 32},
         {"damping": 1},
         {"damping": 2**32},
+        {"ring_bits": 0},
         {"ring_bits": 32},
+        {"ring_bits": 64},
     ],
 )
 def test_integers_at_the_edges_of_their_domain(values: dict[str, int]) -> None:

@@ -114,6 +114,13 @@ def test_dyadic_values_may_reach_the_end_of_their_domain() -> None:
     ]
 
 
+@pytest.mark.req("PPMF-PAR-026")
+@pytest.mark.parametrize("width", [1, 16, 31])
+def test_a_ring_of_less_than_32_bits_is_refused(width: int) -> None:
+    with pytest.raises(ParametersError, match=f"^ring_bits = {width}: must be 0 or at least 32$"):
+        Parameters(ring_bits=width)
+
+
 @pytest.mark.req("PPMF-PAR-025")
 @pytest.mark.parametrize("units", [0, 1, 2**15, 2**16 - 1])
 def test_inertia_may_be_any_multiple_of_its_unit_below_1(units: int) -> None:

@@ -264,7 +264,7 @@ def keystreams_begin_again(patch: Patch) -> None:
 
 
 def corrections_without_pads(patch: Patch) -> None:
-    def none(cipher: CipherContext, keys: Words, length: int) -> Words:
+    def none(ciphers: list[CipherContext], keys: Words, length: int) -> Words:
         return np.zeros((len(keys), length), dtype=np.uint64)
 
     patch.setattr(bit_products, "_pads", none)
@@ -275,7 +275,9 @@ def corrections_without_pads(patch: Patch) -> None:
 
 def one_tweak_for_all_elements(patch: Patch) -> None:
     make = hashing.TweakedHash
-    patch.setattr(half_gates, "TweakedHash", lambda tweaks: make(tweaks % np.uint64(2)))
+    patch.setattr(
+        half_gates, "TweakedHash", lambda tweaks, per_batch: make(tweaks % np.uint64(2), per_batch)
+    )
 
 
 def one_batch_key_for_all_half_steps(patch: Patch) -> None:

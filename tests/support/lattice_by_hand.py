@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from math import prod
 from random import Random
 
@@ -20,23 +22,11 @@ PRIMES = (
     *(2641921, 2641153, 2639873, 2638849, 2636033),
     *(2634241, 2633473, 2626817, 2626049, 2624513),
 )
-KEPT = PRIMES[:4]
-Q, Q_KEPT = prod(PRIMES), prod(KEPT)
 SEED = 32
 
 Polynomial = list[int]
 Rows = tuple[range, range]
 """For W and for R the rows of X in its use."""
-
-
-def encoding(message: int) -> int:
-    """The integer nearest to q m / 2^64."""
-    return (Q * message + 2**63) >> 64
-
-
-def lift(word: int) -> int:
-    """The word as a signed number."""
-    return word - 2**64 if word >> 63 else word
 
 
 def join(residues: Sequence[int], primes: Sequence[int]) -> int:
@@ -71,7 +61,7 @@ def product(one: Polynomial, other: Polynomial) -> Polynomial:
     return [low - high for low, high in zip(digits[:degree], digits[degree:], strict=True)]
 
 
-def expansion(seed: bytes, degree: int) -> Polynomial:
+def expansion(seed: bytes, degree: int, primes: Sequence[int] = PRIMES) -> Polynomial:
     """PPMF-RLW-002."""
     stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
 
@@ -79,25 +69,20 @@ def expansion(seed: bytes, degree: int) -> Polynomial:
         data = stream.update(bytes(4 * wanted))
         return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
 
-    found = words(len(PRIMES) * degree)
-    limits = [2**32 // p * p for p in PRIMES]
+    found = words(len(primes) * degree)
+    limits = [2**32 // p * p for p in primes]
     late = [at for at, word in enumerate(found) if word >= limits[at // degree]]
     while late:
         for at, word in zip(late, words(len(late)), strict=True):
             found[at] = word
         late = [at for at in late if found[at] >= limits[at // degree]]
-    basis = _basis(PRIMES)
     return [
-        sum(
-            (found[i * degree + k] - (p - 1) // 2) * b
-            for i, (p, b) in enumerate(zip(PRIMES, basis, strict=True))
-        )
-        % Q
+        join([found[i * degree + k] - (p - 1) // 2 for i, p in enumerate(primes)], primes)
         for k in range(degree)
     ]
 
 
-def pack(numbers: Sequence[int], primes: Sequence[int] = PRIMES) -> bytes:
+def pack(numbers: Sequence[int], primes: Sequence[int]) -> bytes:
     """PPMF-RLW-003, of numbers modulo the product of the primes."""
     height = -(-len(numbers) // 3)
     data = b""
@@ -109,7 +94,7 @@ def pack(numbers: Sequence[int], primes: Sequence[int] = PRIMES) -> bytes:
     return data
 
 
-def unpack(data: bytes, count: int, primes: Sequence[int] = PRIMES) -> list[int]:
+def unpack(data: bytes, count: int, primes: Sequence[int]) -> list[int]:
     """The numbers that `pack` wrote."""
     height = -(-count // 3)
     assert len(data) == 8 * height * len(primes)
@@ -128,7 +113,7 @@ def unpack(data: bytes, count: int, primes: Sequence[int] = PRIMES) -> list[int]
     ]
 
 
-def centred(number: int, modulus: int = Q) -> int:
+def centred(number: int, modulus: int) -> int:
     """The representative nearest to 0."""
     return (number + modulus // 2) % modulus - modulus // 2
 
@@ -136,7 +121,7 @@ def centred(number: int, modulus: int = Q) -> int:
 @dataclass(frozen=True)
 class Shape:
     """What is public of one matrix: degree, rows, columns of each of the two blocks, outputs, the
-    uses.
+    uses, and k.
     """
 
     degree: int
@@ -144,6 +129,7 @@ class Shape:
     width: int
     outputs: int
     uses: Rows
+    ring: int = 64
 
     @property
     def secrets(self) -> int:
@@ -185,10 +171,55 @@ class Shape:
         ]
 
     @property
+    def noise(self) -> int:
+        """B of PPMF-RLW-007."""
+        return 22 * self.rows * (1 << (self.ring - 1)) + 21 * (2 * self.degree + 1) + 1
+
+    @property
     def flood_bits(self) -> int:
-        """Tau of PPMF-RLW-007; the budget itself is tested where the suite is."""
-        bound = 44 * self.rows * 2**62 + 21 * (2 * self.degree + 1) + 1
-        return (bound - 1).bit_length() + 40 + (self.outputs - 1).bit_length()
+        """Tau of PPMF-RLW-007."""
+        return (self.noise - 1).bit_length() + 40 + (self.outputs - 1).bit_length()
+
+    @cached_property
+    def moduli(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The primes of q and of q' by PPMF-RLW-017, if this is the only matrix."""
+        for some in range(2, len(PRIMES) + 1):
+            for kept in range(1, some):
+                q, q_kept = prod(PRIMES[:some]), prod(PRIMES[:kept])
+                spent = Fraction(self.noise + 2**self.flood_bits, q)
+                spent += Fraction(self.degree + 2, 2 * q_kept)
+                if spent < Fraction(1, 2 ** (self.ring + 1)) * (1 - Fraction(1, 2**40)):
+                    return PRIMES[:some], PRIMES[:kept]
+        raise AssertionError("no lattice holds this")
+
+    @property
+    def primes(self) -> tuple[int, ...]:
+        return self.moduli[0]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        return self.moduli[1]
+
+    @property
+    def q(self) -> int:
+        return prod(self.primes)
+
+    @property
+    def q_kept(self) -> int:
+        return prod(self.kept)
+
+    def encoding(self, message: int) -> int:
+        """The integer nearest to q m / 2^k, for the lowest k bits of a word."""
+        lowest = message % (1 << self.ring)
+        return (self.q * lowest + (1 << (self.ring - 1))) >> self.ring
+
+    def lift(self, word: int) -> int:
+        """The lowest k bits of a word as a signed number."""
+        return (word + (1 << (self.ring - 1))) % (1 << self.ring) - (1 << (self.ring - 1))
+
+    def rounded(self, number: int) -> int:
+        """PPMF-RLW-010, to the nearest."""
+        return (2 * (number % self.q) * self.q_kept + self.q) // (2 * self.q) % self.q_kept
 
 
 class Coins:
@@ -213,18 +244,19 @@ class Owner:
         self.coins = coins
         self.secrets = [coins.ternary(degree) for _ in range(shape.secrets)]
         seed = coins.random.randbytes(SEED)
-        a = expansion(seed, degree)
+        a = expansion(seed, degree, shape.primes)
         self.public = seed
         for secret in self.secrets:
             b = [e - v for e, v in zip(coins.error(degree), product(a, secret), strict=True)]
-            self.public += pack(b)
+            self.public += pack(b, shape.primes)
 
     def encrypt(self, matrix: Sequence[Sequence[int]], shape: Shape) -> list[bytes]:
         """PPMF-RLW-006: the groups of [W | R]."""
         found = []
         for group in range(shape.groups):
             seed = self.coins.random.randbytes(SEED)
-            masked = [product(expansion(seed, self.degree), secret) for secret in self.secrets]
+            c1 = expansion(seed, self.degree, shape.primes)
+            masked = [product(c1, secret) for secret in self.secrets]
             errors = [self.coins.error(self.degree) for _ in self.secrets]
             sent = []
             for row in shape.rows_of(group):
@@ -233,14 +265,15 @@ class Owner:
                         piece, k = shape.place(row, column)
                         secret = 2 * piece + block
                         entry = matrix[row][block * shape.width + column]
-                        sent.append(errors[secret][k] - masked[secret][k] + encoding(entry))
-            found.append(seed + pack(sent))
+                        bare = errors[secret][k] - masked[secret][k]
+                        sent.append(bare + shape.encoding(entry))
+            found.append(seed + pack(sent, shape.primes))
         return found
 
     def decrypt(self, answer: bytes, shape: Shape) -> dict[tuple[int, int, int], int]:
         """PPMF-RLW-011 and PPMF-RLW-012: Q's share by row of X, block, column."""
         degree, first = self.degree, len(shape.asked) * self.degree
-        numbers = unpack(answer, first + len(shape.wanted), KEPT)
+        numbers = unpack(answer, first + len(shape.wanted), shape.kept)
         masks = {
             row: [product(numbers[at * degree : (at + 1) * degree], s) for s in self.secrets]
             for at, row in enumerate(shape.asked)
@@ -248,8 +281,9 @@ class Owner:
         shares = {}
         for number, (block, row, column) in zip(numbers[first:], shape.wanted, strict=True):
             mask = masks[row][2 * (column // degree) + block][column % degree]
-            phase = (number + mask) % Q_KEPT
-            shares[row, block, column] = (2**64 * phase + Q_KEPT // 2) // Q_KEPT % 2**64
+            scaled = 2**shape.ring * ((number + mask) % shape.q_kept)
+            nearest = (scaled + shape.q_kept // 2) // shape.q_kept
+            shares[row, block, column] = nearest % 2**shape.ring
         return shares
 
 
@@ -258,10 +292,11 @@ class Peer:
 
     def __init__(self, shape: Shape, public: bytes, coins: Coins) -> None:
         self.degree, self.coins = shape.degree, coins
-        self.a = expansion(public[:SEED], self.degree)
+        self.a = expansion(public[:SEED], self.degree, shape.primes)
         size = (len(public) - SEED) // shape.secrets
         self.b = [
-            unpack(public[at : at + size], self.degree) for at in range(SEED, len(public), size)
+            unpack(public[at : at + size], self.degree, shape.primes)
+            for at in range(SEED, len(public), size)
         ]
 
     def answer(
@@ -273,13 +308,13 @@ class Peer:
     ) -> tuple[bytes, dict[tuple[int, int, int], int]]:
         """PPMF-RLW-008 to PPMF-RLW-011 and PPMF-RLW-014, and P's shares."""
         random, total = self.coins.random, 2 * shape.width
-        firsts = [expansion(group[:SEED], self.degree) for group in groups]
+        firsts = [expansion(group[:SEED], self.degree, shape.primes) for group in groups]
         seconds: list[list[int]] = []
         for number, group in enumerate(groups):
             rows = shape.rows_of(number)
-            numbers = unpack(group[SEED:], len(rows) * total)
+            numbers = unpack(group[SEED:], len(rows) * total, shape.primes)
             for at, row in enumerate(rows):
-                mine = map(encoding, own[row])
+                mine = map(shape.encoding, own[row])
                 theirs = numbers[at * total : (at + 1) * total]
                 seconds.append([c + entry for c, entry in zip(theirs, mine, strict=True)])
         sent: list[int] = []
@@ -291,29 +326,25 @@ class Peer:
             for number, first in enumerate(firsts):
                 factor = self._factor(x[row], number, shape)
                 c1 = [v + w for v, w in zip(c1, product(first, factor), strict=True)]
-            sent += map(_rounded, c1)
+            sent += map(shape.rounded, c1)
         shares = {}
         for block, row, column in shape.wanted:
-            rho = random.getrandbits(64)
+            rho = random.getrandbits(shape.ring)
             flood = random.getrandbits(shape.flood_bits + 1) - 2**shape.flood_bits
             zero = zeros[row][2 * (column // self.degree) + block][column % self.degree]
-            number = zero + self.coins.error(1)[0] + encoding(rho) + flood
-            for entry, second in zip(map(lift, x[row]), seconds, strict=True):
+            number = zero + self.coins.error(1)[0] + shape.encoding(rho) + flood
+            for entry, second in zip(map(shape.lift, x[row]), seconds, strict=True):
                 number += entry * second[block * shape.width + column]
-            sent.append(_rounded(number))
-            shares[row, block, column] = -rho % 2**64
-        return pack(sent, KEPT), shares
+            sent.append(shape.rounded(number))
+            shares[row, block, column] = -rho % 2**shape.ring
+        return pack(sent, shape.kept), shares
 
     def _factor(self, x: Sequence[int], group: int, shape: Shape) -> Polynomial:
         """p_c of PPMF-RLW-008, with all its N coefficients."""
         factor = [0] * self.degree
         for band, row in enumerate(shape.rows_of(group)):
             place = (shape.group - band) * (self.degree // shape.group)
+            x_j = shape.lift(x[row])
             # y^(-b) is -y^(g - b), and y^g = X^N is -1
-            factor[place % self.degree] = lift(x[row]) if place == self.degree else -lift(x[row])
+            factor[place % self.degree] = x_j if place == self.degree else -x_j
         return factor
-
-
-def _rounded(number: int) -> int:
-    """PPMF-RLW-010, to the nearest."""
-    return (2 * (number % Q) * Q_KEPT + Q) // (2 * Q) % Q_KEPT

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 
 from ppmf_spec import netlists
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
+from tests.support.lattice_by_hand import PRIMES
 
 RECSYS, CSP, USERS = "recsys", "csp", "users"
 BOTH = ((RECSYS, CSP), (CSP, RECSYS))
@@ -87,8 +90,13 @@ class Sizes:
         if self.suite in LATTICE:
             degree = LATTICE[self.suite]
             secrets = 2 * -(-max(self.users, self.items) // degree)
-            return 32 + 80 * secrets * -(-degree // 3)
+            return 32 + 8 * self.moduli[0] * secrets * -(-degree // 3)
         return 16 if self.suite == "ideal" else self.modulus
+
+    @property
+    def ring(self) -> int:
+        """k of PPMF-PAR-027."""
+        return bounds(self.params, self.users, self.items).ring_bits
 
     def rows(self, side: str) -> int:
         return self.users if side == "users" else self.items
@@ -99,6 +107,25 @@ class Sizes:
         d, D = self.params.rank, self.params.row_rank
         pairs = sum(D - k for k in range(d))
         return pairs + (D if self.params.bias else 0), d
+
+    @cached_property
+    def moduli(self) -> tuple[int, int]:
+        """L and l' of PPMF-RLW-017."""
+        outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
+        degree, k = LATTICE[self.suite], self.ring
+        for l in range(2, 11):
+            for kept in range(1, l):
+                q, q_kept = prod(PRIMES[:l]), prod(PRIMES[:kept])
+                for terms in (self.users, self.items):
+                    B = 22 * terms * 2 ** (k - 1) + 21 * (2 * degree + 1) + 1
+                    tau = (B - 1).bit_length() + 40 + (outputs - 1).bit_length()
+                    # both sides times 2 q q' 2^(k + 41)
+                    spent = 2 * (B + 2**tau) * q_kept + (degree + 2) * q
+                    if spent << (k + 41) >= 2 * q * q_kept * (2**40 - 1):
+                        break
+                else:
+                    return l, kept
+        raise AssertionError("the suite does not hold this")
 
     def group(self, packing: str) -> int:
         """The rows of a group."""
@@ -117,20 +144,21 @@ class Sizes:
         if self.suite in LATTICE:
             group = self.group(packing)
             rows = [min(group, total - first) for first in range(0, total, group)]
-            return [32 + 80 * -(-2 * some * self.rows(packing) // 3) for some in rows]
+            numbers = [2 * some * self.rows(packing) for some in rows]
+            return [32 + 8 * self.moduli[0] * -(-count // 3) for count in numbers]
         return [2 * self.ciphertexts(packing) * 2 * self.modulus] * total
 
     def answer_bytes(self, packing: str) -> int:
         if self.suite == "ideal":
             return 8 * sum(self.wanted) * self.rows(packing)
         if self.suite in LATTICE:
-            return 32 * -(-self.lattice_numbers(packing) // 3)
+            return 8 * self.moduli[1] * -(-self.lattice_numbers(packing) // 3)
         return sum(self.wanted) * self.ciphertexts(packing) * 2 * self.modulus
 
     def ciphertexts(self, packing: str) -> int:
         terms = self.items if packing == "users" else self.users
         outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
-        slot = 171 + (terms - 1).bit_length() + (outputs - 1).bit_length()
+        slot = 2 * self.ring + 43 + (terms - 1).bit_length() + (outputs - 1).bit_length()
         return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
 
     def lattice_numbers(self, packing: str) -> int:
@@ -232,7 +260,7 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
     rows = sizes.rows(side)
     if number:
         for k in range(d):
-            yield from products(sizes.rows(fixed), D - k, w)
+            yield from products(sizes.rows(fixed), D - k, w, sizes.ring)
         for way in BOTH:
             yield *way, "product-answer", (bytes(sizes.answer_bytes(side)),)
     if params.step_rule == "lipschitz":
@@ -241,10 +269,10 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
     prox = params.regulariser == "binary-elastic-net" or params.l1 > 0
     for inner in range(params.inner_steps):
         if number > 1 or inner:
-            yield from products(D * rows, D, w)
-        yield from products(rows, d, widths["step"])
+            yield from products(D * rows, D, w, sizes.ring)
+        yield from products(rows, d, widths["step"], sizes.ring)
         if params.bias:
-            yield from products(rows, 1, sizes.step(side, "bias")[2]["step"])
+            yield from products(rows, 1, sizes.step(side, "bias")[2]["step"], sizes.ring)
         if prox:
             yield from garbled(d * rows, *sizes.update(widths, prox=True))
         if params.bias or not prox:
@@ -252,7 +280,7 @@ def half_step(sizes: Sizes, number: int) -> Iterator[Message]:
             yield from garbled(elements, *sizes.update({}, prox=False))
         if number < 2 * params.iterations - 1 or inner < params.inner_steps - 1:
             yield CSP, RECSYS, "transfer-columns", (columns(w * D * rows),)
-            yield from products(D * rows, 1, w, ways=BOTH[1:])
+            yield from products(D * rows, 1, w, sizes.ring, ways=BOTH[1:])
 
 
 def _steps(sizes: Sizes, side: str, kind: str) -> Iterator[Message]:
@@ -271,12 +299,12 @@ def garbled(elements: int, width: int, ands: int) -> Iterator[Message]:
 
 
 def products(
-    elements: int, length: int, width: int, *, ways: tuple[tuple[str, str], ...] = BOTH
+    elements: int, length: int, width: int, ring: int, *, ways: tuple[tuple[str, str], ...] = BOTH
 ) -> Iterator[Message]:
     """Bit times vector for so many elements."""
     for first in range(0, elements, CHUNK):
         some = min(CHUNK, elements - first)
-        payload = some * length * sum((64 - bit + 7) // 8 for bit in range(width))
+        payload = some * length * sum((ring - bit + 7) // 8 for bit in range(width))
         for way in ways:
             yield *way, "transfer-payload", (bytes(payload),)
 

@@ -19,6 +19,7 @@ VERSION_1: dict[str, Any] = {
     "step_bits": 16,
     "curvature_shift": 0,
     "inertia": Fraction(0),
+    "ring_bits": 64,
 }
 """The values that version 1 had as defaults, where the defaults are others now."""
 

@@ -27,7 +27,7 @@ from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives import base_transfers
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
-from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, Lattice
+from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
@@ -48,8 +48,8 @@ from tests.support.three_parties import run_epoch
 
 PAILLIER = cipher_suite("paillier-512-insecure")
 LATTICE = cipher_suite("rlwe-64-insecure")
-FINE_LATTICE = CipherSuite(RlweScheme(Lattice(64, LARGE_PRIMES, kept=9, terms=8)))
-"""The lattice suite for tests, but nine of ten primes kept: the rounding hides next to nothing, and
+FINE_LATTICE = CipherSuite(RlweScheme(TOY, keep_most=True))
+"""The lattice suite for tests, but all primes but one kept: the rounding hides next to nothing, and
 what is before it can be seen."""
 
 SERVERS = {RECSYS: recsys, CSP: csp}

@@ -53,7 +53,7 @@ def parameter_sets(draw: st.DrawFn) -> Parameters:
         curvature_shift=draw(st.integers(low, 32 if rule == "lipschitz" else g)),
         damping=draw(st.integers(1, 2**32)),
         inertia=draw(inertias),
-        ring_bits=draw(st.integers(32, 64)),
+        ring_bits=draw(st.integers(32, 64) | st.just(0)),
         seed=draw(st.text(max_size=60)),
     )
 

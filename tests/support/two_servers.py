@@ -38,6 +38,7 @@ def ideal_transfers(label: str) -> tuple[Transfers, Transfers]:
         chosen = seeds[me][np.arange(128), offset_bits(offsets[me])]
         halves[me] = Transfers(
             me=me,
+            ring_bits=64,
             keys=BatchKeys(bytes(32), 0),
             offset=offsets[me],
             sender=ExtensionSender(offsets[me], chosen, me.encode()),

@@ -221,6 +221,7 @@ def _relations(family: Family) -> None:
             {"regulariser": "binary-elastic-net", "ridge": "15.99603271484375", "damping": "16"},
             {"regulariser": "binary-elastic-net", "ridge": "16", "damping": "16"},
         ),
+        ("ring", "PAR-026", "ring_bits", {"ring_bits": "32"}, {"ring_bits": "31"}),
         (
             "inertia-grid",
             "PAR-025",
@@ -385,6 +386,25 @@ def _bounds(family: Family) -> None:
     bound("version-1-1682", "PAR-016", "the numbers of version 1", old, 943, 1682)
     bound("version-1-10000", "PAR-016", "the numbers of version 1", old, 10000, 10000)
     bound("smallest", "PAR-015 PAR-016", "one user, one item", {}, 1, 1, flags="positive unlucky")
+    automatic = {**old, "ring_bits": "0"}
+    for slug, table, users, items in (
+        ("ring", {}, 943, 1682),
+        ("ring-of-two", {}, 2, 1),
+        ("ring-version-1", automatic, 943, 1682),
+        ("ring-after-shift", {"l1": "65536", "step_bits": "4", "ridge": "1"}, 100, 1),
+        ("ring-denominator", {"step_rule": "count", "step_bits": "0"}, 2**31 - 1, 1),
+        ("ring-smallest", {"frac_bits": "8", "step_bits": "0", "rank": "1", "ridge": "0"}, 1, 1),
+    ):
+        bound(slug, "PAR-027 PAR-016 PAR-017 PAR-018", "the least ring", table, users, items)
+    bound(
+        "ring-none",
+        "PAR-027",
+        "64 bits are not enough",
+        {**automatic, "step_bits": "20"},
+        10**6,
+        10**6,
+        refuse="parameters",
+    )
     for slug, users, items in (("no-users", 0, 1), ("no-items", 1, 0), ("too-many", 2**31, 1)):
         bound(
             slug,

@@ -32,7 +32,11 @@ def bound(given: Given) -> dict[str, Any]:
     """`params.bound`: the bound before the shift, or the refusal of a run that does not fit."""
     params = values.parameters(given["parameters"])
     found = bounds(params, values.integer(given["users"]), values.integer(given["items"]))
-    return {"bound": str(found.bound), "width": str(found.z_bits)}
+    return {
+        "bound": str(found.bound),
+        "width": str(found.z_bits),
+        "ring": str(found.ring_bits),
+    }
 
 
 def warn(given: Given) -> dict[str, Any]:

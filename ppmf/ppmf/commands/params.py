@@ -64,7 +64,7 @@ def check(
                 "users": users,
                 "items": items,
                 "bits": fit.bits,
-                "ring_bits": parameters.ring_bits,
+                "ring_bits": fit.ring_bits,
                 "z_bits": fit.z_bits,
                 "max_step": fit.max_step / (1 << parameters.step_bits),
                 "max_tau": fit.max_tau / unit,
@@ -83,7 +83,7 @@ def check(
         ["for any ratings of this size", ""],
         [
             ["users x items", f"{users:,} x {items:,}"],
-            ["largest intermediate", f"{fit.bits:.1f} of {parameters.ring_bits} bits"],
+            ["largest intermediate", f"{fit.bits:.1f} of {fit.ring_bits} bits"],
             ["width of Z before its shift", f"{fit.z_bits} bits"],
             ["longest step", f"{fit.max_step} / 2^{parameters.step_bits}"],
             ["largest thresholds", f"tau {fit.max_tau / unit:g}, theta {fit.max_theta / unit:g}"],

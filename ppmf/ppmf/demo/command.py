@@ -212,7 +212,7 @@ def _announce(
                 f"items: {len(train) + len(test):,} ratings, {len(test):,} of them held out",
             ),
             ("parameters", f"rank {params.rank}, {params.iterations} iterations"),
-            ("ring", f"largest intermediate {fit.bits:.1f} of {params.ring_bits} bits"),
+            ("ring", f"largest intermediate {fit.bits:.1f} of {fit.ring_bits} bits"),
             ("suite", suite),
         ]
     )

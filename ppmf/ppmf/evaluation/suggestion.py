@@ -10,15 +10,15 @@ from math import ceil
 
 from ppmf.evaluation import tried_sets
 from ppmf.evaluation.tried_sets import NAMES, Tried
-from ppmf_spec.bounds import Bounds, bounds, largest_denominator
+from ppmf_spec.bounds import MAX_RING_BITS, Bounds, bounds
 from ppmf_spec.decimals import parse_decimal
 from ppmf_spec.errors import ParametersError
-from ppmf_spec.parameters import INTEGER_DOMAIN, MAX_STEP_WIDTH, Parameters
+from ppmf_spec.parameters import MAX_STEP_WIDTH, MIN_RING_BITS, Parameters
 
 LEAST_STEP_BITS = 12
 """With fewer bits the steps of long rows are so coarse that errors grow, whatever the size."""
 
-NARROWEST, WIDEST = INTEGER_DOMAIN["ring_bits"]
+NARROWEST, WIDEST = MIN_RING_BITS, MAX_RING_BITS
 
 DATA = ("MovieLens-100K", "latest-small")
 """The data sets of the sweep whose errors stand beside a suggestion."""
@@ -35,7 +35,8 @@ def fitted(params: Parameters, users: int, items: int) -> Parameters:
         tried = replace(params, step_bits=step_bits, ring_bits=WIDEST)
         found = _bounds(tried, users, items)
         if not found.warnings:
-            return replace(tried, ring_bits=_narrowest(tried, found, max(users, items)))
+            narrowest = bounds(replace(tried, ring_bits=0), users, items).ring_bits
+            return replace(tried, ring_bits=narrowest)
     raise ParametersError(
         f"{max(users, items)} rows of rank {params.rank}: with every step_bits some row can have "
         "step 0; use a smaller rank"
@@ -52,14 +53,6 @@ def _bounds(params: Parameters, users: int, items: int) -> Bounds:
             f"{max(users, items)} rows of rank {params.rank}: no ring holds steps in which every "
             "row can move; use a smaller rank, or ratings on a narrower scale"
         ) from None
-
-
-def _narrowest(params: Parameters, found: Bounds, rows: int) -> int:
-    """The least ring_bits under which a run with these bounds is not refused."""
-    drop = 2 * params.frac_bits + params.step_bits
-    after_shift = found.after_shift.bit_length() + 1 + drop
-    denominator = largest_denominator(params, rows).bit_length()
-    return max(NARROWEST, found.z_bits, after_shift, denominator)
 
 
 def with_scale(params: Parameters, text: str) -> Parameters:

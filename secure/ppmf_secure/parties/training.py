@@ -128,7 +128,7 @@ def _set_up(
         ((packing_users, by_item), (packing_items, by_user)),
         coins,
     )
-    transfers = yield from open_transfers(me, session.id, epoch, coins)
+    transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
     sums = {
         Side.USERS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
         Side.ITEMS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),

@@ -86,6 +86,11 @@ def to_bits(values: Words, width: int) -> Bits:
     return ((values[None, :] >> shifts) & np.uint64(1)).astype(np.uint8)
 
 
+def ring_mask(ring_bits: int) -> np.uint64:
+    """The word whose lowest `ring_bits` bits are 1: those of a word that count in the ring."""
+    return np.uint64((1 << ring_bits) - 1)
+
+
 def from_bits(bits: Bits, *, signed: bool) -> Words:
     """The integers mod 2^64 with these bits (width, n)."""
     scale = weights(bits.shape[0], signed=signed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bit times vector: Boolean-shared words times shared vectors (chapter 4, "Bit times vector").
 
-For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^64)
+For a bit b = b_0 xor b_1 and a vector y = y_0 + y_1 (mod 2^k)
 
     b y = sum over p of  b_p y_p  +  b_(1-p) (1 - 2 b_p) y_p.
 
@@ -17,8 +17,6 @@ it if the hash is correlation robust (`primitives.hashing`). The sender receives
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -75,11 +73,11 @@ def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Progr
     return share[:, 0]
 
 
-def payload_bytes(elements: int, length: int, width: int) -> int:
+def payload_bytes(elements: int, length: int, width: int, ring_bits: int) -> int:
     """The bytes of a payload: a correction for each bit of a word and entry of its vector
     (PPMF-BIT-005).
     """
-    return elements * length * sum(map(_byte_width, range(width)))
+    return elements * length * sum(_byte_width(bit, ring_bits) for bit in range(width))
 
 
 def _make_corrections(
@@ -91,14 +89,13 @@ def _make_corrections(
     corrections = []
     share = np.zeros_like(vectors)
     for bit, weight in enumerate(weights(words.width, signed=signed)):
-        zero = np.empty_like(vectors)
-        one = np.empty_like(vectors)
-        for cipher, rows in _batches(transfers, site, transfers.peer, bit, vectors.shape):
-            zero[rows] = _pads(cipher, words.sender_keys[bit, rows], vectors.shape[1])
-            one[rows] = _pads(cipher, words.sender_keys[bit, rows] ^ words.offset, vectors.shape[1])
+        ciphers = _ciphers(transfers, site, transfers.peer, bit, vectors.shape)
+        zero = _pads(ciphers, words.sender_keys[bit], vectors.shape[1])
+        one = _pads(ciphers, words.sender_keys[bit] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
-        corrections.append(_low_bytes(zero + correlation - one, bit))
+        size = _byte_width(bit, transfers.ring_bits)
+        corrections.append(_low_bytes(zero + correlation - one, size))
         share -= weight * zero
     return b"".join(corrections), share
 
@@ -116,59 +113,61 @@ def _apply_corrections(
     (PPMF-BIT-004, -005).
     """
     shape = (words.count, length)
-    sizes = [words.count * length * _byte_width(bit) for bit in range(words.width)]
-    due = payload_bytes(words.count, length, words.width)
+    due = payload_bytes(words.count, length, words.width, transfers.ring_bits)
     check_length(payload, due, "transfer payload")
     share = np.zeros(shape, dtype=np.uint64)
     start = 0
     for bit, weight in enumerate(weights(words.width, signed=signed)):
-        pad = np.empty(shape, dtype=np.uint64)
-        for cipher, rows in _batches(transfers, site, transfers.me, bit, shape):
-            pad[rows] = _pads(cipher, words.chosen_keys[bit, rows], length)
-        correction = _from_low_bytes(payload[start : start + sizes[bit]], shape, bit)
-        start += sizes[bit]
+        ciphers = _ciphers(transfers, site, transfers.me, bit, shape)
+        pad = _pads(ciphers, words.chosen_keys[bit], length)
+        size = _byte_width(bit, transfers.ring_bits)
+        stop = start + words.count * length * size
+        correction = _from_low_bytes(payload[start:stop], shape, size)
+        start = stop
         share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)
     return share
 
 
-def _batches(
+def _ciphers(
     transfers: Transfers, site: Site, chooser: Role, bit: int, shape: tuple[int, ...]
-) -> Iterator[tuple[CipherContext, slice]]:
-    """The permutation of each batch, and the rows whose keys are hashed under it.
-
-    A row has two keys, and `length` words of pad for each key (PPMF-BIT-003, -006).
-    """
+) -> list[CipherContext]:
+    """The permutations of the batches of a chunk's rows, in order (PPMF-BIT-003, -007)."""
     rows, length = shape
-    step = MAX_CALLS // (2 * _blocks(length))
-    for batch, first in enumerate(range(0, rows, step)):
-        cipher = transfers.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
-        yield cipher, slice(first, min(first + step, rows))
+    return [
+        transfers.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
+        for batch in range(-(-rows // rows_of_a_batch(length)))
+    ]
+
+
+def rows_of_a_batch(length: int) -> int:
+    """A row has two keys, and `length` words of pad for each key (PPMF-BIT-007)."""
+    return MAX_CALLS // (2 * _blocks(length))
 
 
 def _blocks(length: int) -> int:
     return (length + 1) // 2
 
 
-def _pads(cipher: CipherContext, keys: Labels, length: int) -> Words:
+def _pads(ciphers: list[CipherContext], keys: Labels, length: int) -> Words:
     """The pads (n, length) of keys (n, 2)."""
     blocks = _blocks(length)
-    return expand(cipher, keys, blocks).reshape(-1, 2 * blocks)[:, :length]
+    pads = expand(ciphers, keys, blocks, rows_of_a_batch(length))
+    return pads.reshape(-1, 2 * blocks)[:, :length]
 
 
-def _byte_width(bit: int) -> int:
-    """The bytes of a correction for a bit of weight 2^bit, of which 64 - bit bits matter
+def _byte_width(bit: int, ring_bits: int) -> int:
+    """The bytes of a correction for a bit of weight 2^bit, of which ring_bits - bit bits matter
     (PPMF-BIT-005).
     """
-    return (64 - bit + 7) // 8
+    return (ring_bits - bit + 7) // 8
 
 
-def _low_bytes(values: Words, bit: int) -> bytes:
+def _low_bytes(values: Words, size: int) -> bytes:
     little = np.ascontiguousarray(values, dtype="<u8").view(np.uint8)
-    return little.reshape(*values.shape, 8)[..., : _byte_width(bit)].tobytes()
+    return little.reshape(*values.shape, 8)[..., :size].tobytes()
 
 
-def _from_low_bytes(data: Bulk, shape: tuple[int, ...], bit: int) -> Words:
+def _from_low_bytes(data: Bulk, shape: tuple[int, ...], size: int) -> Words:
     little = np.zeros((*shape, 8), dtype=np.uint8)
-    size = _byte_width(bit)
     little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
     return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)

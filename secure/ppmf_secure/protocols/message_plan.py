@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ppmf_secure.driver import Limits
@@ -45,7 +45,7 @@ from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, StepRule, factor_rule
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
-from ppmf_spec.bounds import bounds
+from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES, Role, Side
 from ppmf_spec.wire import Message
@@ -136,12 +136,8 @@ class MessagePlan:
         public = number == 0
         if not public:
             for k in range(self.params.rank):
-                yield MultiplyBits(
-                    "products",
-                    self.rows(updated.other),
-                    self.params.row_rank - k,
-                    self.params.word_bits,
-                )
+                rows, length = self.rows(updated.other), self.params.row_rank - k
+                yield self._multiply("products", rows, length, self.params.word_bits)
         yield MultiplyRatings("products", self.scheme, self.orientations[updated], public)
         if not factor_rule(self.params).made_once:
             yield from self._steps("steps", updated, factor_rule(self.params))
@@ -150,25 +146,26 @@ class MessagePlan:
             if number < 2 * self.params.iterations - 1 or inner < self.params.inner_steps - 1:
                 yield ShareOutputs("updates", self._word_bits(updated))
                 elements = self.params.row_rank * self.rows(updated)
-                to_recsys = BOTH_WAYS[1:]
-                yield MultiplyBits("updates", elements, 1, self.params.word_bits, to_recsys)
+                to_arithmetic = self._multiply("updates", elements, 1, self.params.word_bits)
+                yield replace(to_arithmetic, ways=BOTH_WAYS[1:])
 
     def _inner_step(self, side: Side, *, public: bool) -> Iterator[Operation]:
         params, rows = self.params, self.rows(side)
         if not public:
-            yield MultiplyBits("updates", params.row_rank * rows, params.row_rank, params.word_bits)
+            elements = params.row_rank * rows
+            yield self._multiply("updates", elements, params.row_rank, params.word_bits)
         steps = self._step_circuit(side, factor_rule(params))
-        yield MultiplyBits("updates", rows, params.rank, len(steps.outputs["step"]))
+        yield self._multiply("updates", rows, params.rank, len(steps.outputs["step"]))
         if params.bias:
             biases = self._step_circuit(side, BIAS_RULE)
-            yield MultiplyBits("updates", rows, 1, len(biases.outputs["step"]))
+            yield self._multiply("updates", rows, 1, len(biases.outputs["step"]))
         prox = proximal(params)
-        plain = update_circuit(params, self._z_bits, None, 0, 0)
+        plain = update_circuit(params, self._bounds.z_bits, None, 0, 0)
         if prox is None:
             yield RunCircuit("updates", plain, params.row_rank * rows)
             return
         tau, theta = (len(steps.outputs.get(name, ())) for name in ("tau", "theta"))
-        moved = update_circuit(params, self._z_bits, prox, tau, theta)
+        moved = update_circuit(params, self._bounds.z_bits, prox, tau, theta)
         yield RunCircuit("updates", moved, params.rank * rows)
         if params.bias:
             yield RunCircuit("updates", plain, rows)
@@ -181,9 +178,12 @@ class MessagePlan:
     def _step_circuit(self, side: Side, rule: StepRule) -> Circuit:
         return rule.circuit(self.params, self.rows(side.other))
 
+    def _multiply(self, phase: str, elements: int, length: int, width: int) -> MultiplyBits:
+        return MultiplyBits(phase, elements, length, width, self._bounds.ring_bits)
+
     @cached_property
-    def _z_bits(self) -> int:
-        return bounds(self.params, self.size.users, self.size.items).z_bits
+    def _bounds(self) -> Bounds:
+        return bounds(self.params, self.size.users, self.size.items)
 
     def _word_bits(self, side: Side) -> int:
         """The number of bits of a side's words."""

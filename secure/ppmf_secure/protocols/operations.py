@@ -235,18 +235,20 @@ class ShareOutputs(Operation):
 class MultiplyBits(Operation):
     """The servers multiply words with vectors, for a number of elements.
 
-    length: that of a vector. width: the bits of a word. ways: who sends corrections to whom.
+    length: that of a vector. width: the bits of a word. ring_bits: those of the ring.
+    ways: who sends corrections to whom.
     """
 
     elements: int
     length: int
     width: int
+    ring_bits: int
     ways: tuple[tuple[Role, Role], ...] = BOTH_WAYS
 
     def messages(self) -> Iterator[PlannedMessage]:
         """A payload for each chunk and way."""
         for part in chunks(self.elements):
-            payload = payload_bytes(part.stop - part.start, self.length, self.width)
+            payload = payload_bytes(part.stop - part.start, self.length, self.width, self.ring_bits)
             for way in self.ways:
                 yield PlannedMessage(*way, wire.TransferPayload, (payload,))
 

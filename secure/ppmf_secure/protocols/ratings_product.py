@@ -32,6 +32,7 @@ from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
+from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role, Side
@@ -160,14 +161,15 @@ def column_uses(params: Parameters) -> tuple[slice, slice]:
 
 def orientations(params: Parameters, users: int, items: int) -> tuple[Orientation, Orientation]:
     """The two orientations of the ratings: packing users, then packing items
-    (PPMF-PRD-002).
+    (PPMF-PRD-002). Raises ParametersError if the ring cannot hold a run of this size.
     """
+    ring_bits = bounds(params, users, items).ring_bits
     uses = column_uses(params)
     columns = sum(use.stop - use.start for use in uses)
     outputs = params.iterations * columns * (users + items)
     return (
-        Orientation(Side.USERS, Layout(items, (users, users), outputs), uses),
-        Orientation(Side.ITEMS, Layout(users, (items, items), outputs), uses),
+        Orientation(Side.USERS, Layout(items, (users, users), outputs, ring_bits), uses),
+        Orientation(Side.ITEMS, Layout(users, (items, items), outputs, ring_bits), uses),
     )
 
 

@@ -31,7 +31,7 @@ class Site:
     """The place in a run at which hashes are computed, as chapter 4 names it: purpose and indices.
 
     Different places have different batch keys, since no two have one site
-    (PPMF-HSH-004, PPMF-BIT-003).
+    (PPMF-HSH-007, PPMF-BIT-003).
     """
 
     purpose: str
@@ -46,12 +46,14 @@ class Site:
 class Transfers:
     """One server's ends of the transfers with the other server, in one epoch.
 
+    ring_bits: the width of the ring, in which products are shared.
     keys: the batch keys of the hash, which are the same at both servers.
     offset (2,): the exclusive or of the two keys of every transfer that this server sends.
     sender, chooser: its ends of the two extensions.
     """
 
     me: Role
+    ring_bits: int
     keys: BatchKeys
     offset: Labels
     sender: ExtensionSender
@@ -68,7 +70,9 @@ class Transfers:
         return self.me == CSP
 
 
-def open_transfers(me: Role, session_id: bytes, epoch: int, coins: Coins) -> Program[Transfers]:
+def open_transfers(
+    me: Role, session_id: bytes, epoch: int, ring_bits: int, coins: Coins
+) -> Program[Transfers]:
     """The transfers of an epoch, after 128 base transfers each way, with fresh coins.
 
     In the base transfers roles are reversed: this server chooses for the transfers that it is going
@@ -88,6 +92,7 @@ def open_transfers(me: Role, session_id: bytes, epoch: int, coins: Coins) -> Pro
     seeds = chooser.seeds(answer.point)
     return Transfers(
         me=me,
+        ring_bits=ring_bits,
         keys=BatchKeys(session_id, epoch),
         offset=offset,
         sender=ExtensionSender(offset, seeds, ours),

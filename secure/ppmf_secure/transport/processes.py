@@ -40,7 +40,16 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings, check_scale
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
-_THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_OF_SERVERS = {
+    # each server has a core of its own
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # glibc keeps large blocks, since new pages of memory are slow to get
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+}
+"""The environment of the servers' processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class _Run:
         self._data: dict[Role, Connection] = {}
         self._control: dict[Role, Connection] = {}
         self._processes: dict[Role, SpawnProcess] = {}
-        with _one_blas_thread(), _ignoring_interrupts(), _without_the_callers_script():
+        with _environment_of_servers(), _ignoring_interrupts(), _without_the_callers_script():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
@@ -258,10 +267,10 @@ def _without_the_callers_script() -> Iterator[None]:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let child processes that are started here use one BLAS thread, since each has one core."""
-    before = {name: os.environ.get(name) for name in _THREAD_SETTINGS}
-    os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))
+def _environment_of_servers() -> Iterator[None]:
+    """Let child processes that are started here have the environment of servers."""
+    before = {name: os.environ.get(name) for name in _OF_SERVERS}
+    os.environ.update(_OF_SERVERS)
     try:
         yield
     finally:

@@ -31,7 +31,7 @@ from ppmf_spec.wire import FieldClass
 from tests.support import lattice_by_hand
 from tests.support.chi_square import bytes_deviate
 from tests.support.ideal import ideal_suite
-from tests.support.lengths import BOTH, message_lengths
+from tests.support.lengths import BOTH, Sizes, message_lengths
 from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
@@ -280,6 +280,7 @@ def test_lattice_ciphertexts_look_uniform(data: str) -> None:
     """Residues by which 256th of [0, p) they lie in; of the seeds, which are few, none twice."""
     seeds: list[bytes] = []
     found = {"encrypted-rows": b"", "product-answer": b""}
+    primes, kept = Sizes(CASES["default"], N_USERS, N_ITEMS, LATTICE).moduli
     for coins in ("coins", "c2", "c3"):
         for _, _, message in sent(transcripts("default", LATTICE, data, coins)):
             if isinstance(message, wire.EncryptedRows):
@@ -289,14 +290,16 @@ def test_lattice_ciphertexts_look_uniform(data: str) -> None:
                 shape = lattice_by_hand.Shape(64, rows, width, 1, (range(1), range(1)))
                 at = 0
                 for group in range(message.first, shape.groups):
-                    stop = at + 32 + 80 * -(-2 * shape.width * len(shape.rows_of(group)) // 3)
+                    stop = (
+                        at + 32 + 8 * primes * -(-2 * shape.width * len(shape.rows_of(group)) // 3)
+                    )
                     seeds.append(message.rows[at : at + 32])
                     packed = message.rows[at + 32 : stop]
-                    found[message.name] += cells(packed, lattice_by_hand.PRIMES)
+                    found[message.name] += cells(packed, lattice_by_hand.PRIMES[:primes])
                     at = stop
                 assert at == len(message.rows)
             elif isinstance(message, wire.ProductAnswer):
-                found[message.name] += cells(message.answer, lattice_by_hand.KEPT)
+                found[message.name] += cells(message.answer, lattice_by_hand.PRIMES[:kept])
     assert len(set(seeds)) == len(seeds)
     for value in found.values():
         assert not bytes_deviate(value)

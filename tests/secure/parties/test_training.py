@@ -14,8 +14,8 @@ from ppmf_secure.effects import Phase, Program, Receive, Send
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.protocols.upload import (
     upload,
 )
@@ -38,7 +38,10 @@ PARAMS = Parameters(rank=1, iterations=4)
 HALF_STEP = ("products", "steps", "updates")
 
 LATTICE, PAILLIER = cipher_suite("rlwe-64-insecure"), cipher_suite("paillier-512-insecure")
-LATTICE_KEY = LATTICE.products.fit([Layout(3, (1, 1), 1)]).generate(Coins.seeded("key")).public
+SMALLEST = orientations(Parameters(rank=1), 1, 3)
+LATTICE_KEY = (
+    LATTICE.products.fit([each.layout for each in SMALLEST]).generate(Coins.seeded("key")).public
+)
 MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
 
@@ -75,9 +78,9 @@ def test_a_key_under_another_suites_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("chosen", "key", "error", "message"),
     [
-        (LATTICE, MODULUS, EncodingError, "lattice public key: 64 bytes where 3552"),
-        (LATTICE, b"\xff" * 3552, RangeError, "lattice public key: a residue is outside"),
-        (PAILLIER, LATTICE_KEY, EncodingError, "Paillier public key: 3552 bytes instead of"),
+        (LATTICE, MODULUS, EncodingError, "lattice public key: 64 bytes where 2496"),
+        (LATTICE, b"\xff" * 2496, RangeError, "lattice public key: a residue is outside"),
+        (PAILLIER, LATTICE_KEY, EncodingError, "Paillier public key: 2496 bytes instead of"),
         (PAILLIER, b"\xff" * 64, RangeError, "Paillier public key: the modulus has a"),
     ],
 )
@@ -94,8 +97,8 @@ def test_a_key_that_does_not_fit_the_named_suite_is_refused(
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((PAILLIER, LATTICE), "lattice public key: 64 bytes where 3552 are due"),
-        ((LATTICE, PAILLIER), "Paillier public key: 3552 bytes instead of 64"),
+        ((PAILLIER, LATTICE), "lattice public key: 64 bytes where 2496 are due"),
+        ((LATTICE, PAILLIER), "Paillier public key: 2496 bytes instead of 64"),
     ],
 )
 def test_a_run_ends_when_the_servers_mean_different_suites_by_one_name(
@@ -115,7 +118,7 @@ def test_a_session_beyond_a_suites_budget_is_refused_before_anything_is_sent(
     server: Callable[..., Program[object]],
 ) -> None:
     many = tuple(str(number) for number in range(1, 60_001))
-    session = Session(Parameters(), many, ("1",), "rlwe-8192", bytes(16))
+    session = Session(Parameters(ring_bits=64), many, ("1",), "rlwe-8192", bytes(16))
     with pytest.raises(ParametersError, match="flood"):
         next(server(session, cipher_suite("rlwe-8192"), Coins.seeded("x")))
 

@@ -21,6 +21,7 @@ from ppmf_secure.protocols import half_step
 from ppmf_secure.protocols.server_state import Steps
 from ppmf_secure.protocols.step_sizes import StepRule, factor_rule
 from ppmf_secure.protocols.transfers import Site
+from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
 from tests.support.parameter_sets import OTHER_STEP_RULES
@@ -57,11 +58,18 @@ def watch(patch: pytest.MonkeyPatch, module: ModuleType | type, name: str) -> Ha
     return found
 
 
-def added(halves: list[Words]) -> list[Any]:
-    """The sum of two shares as signed integers."""
+def added(halves: list[Words], ring_bits: int) -> list[Any]:
+    """The sum of two shares, mod 2^k."""
     first, second = halves
-    result: list[Any] = (first + second).astype(np.int64).tolist()
+    result: list[Any] = reduced((first + second).tolist(), ring_bits)
     return result
+
+
+def reduced(values: Any, ring_bits: int) -> Any:
+    """Integers in lists of lists, mod 2^k."""
+    if isinstance(values, int):
+        return values % (1 << ring_bits)
+    return [reduced(value, ring_bits) for value in values]
 
 
 def opened(halves: list[Steps]) -> tuple[list[int], dict[str, list[int]]]:
@@ -99,7 +107,7 @@ def test_every_intermediate_equals_the_oracles(
     moves = watch(monkeypatch, half_step, "_moves")
     run_toy(RATINGS, params, ideal_suite())
 
-    d = params.rank
+    d, k = params.rank, bounds(params, RATINGS.n_users, RATINGS.n_items).ring_bits
     users, items = fixed.start(params, RATINGS.n_users, RATINGS.n_items)
     sides = {"users": users, "items": items}
     rated = {"users": RATINGS.by_user(), "items": RATINGS.by_item()}
@@ -109,9 +117,9 @@ def test_every_intermediate_equals_the_oracles(
         steps = state.half_step.steps
         gram, at_zero, squares = _problem(rated[side], Y, params)
         shares = problems["products", number]
-        assert added([half.gram for half in shares]) == gram
-        assert added([half.gradient_at_zero for half in shares]) == at_zero
-        assert added([half.squares for half in shares]) == squares == [s.squares for s in steps]
+        assert added([half.gram for half in shares], k) == reduced(gram, k)
+        assert added([half.gradient_at_zero for half in shares], k) == reduced(at_zero, k)
+        assert added([half.squares for half in shares], k) == squares == [s.squares for s in steps]
 
         once = factor_rule(params).made_once
         name = (f"count-steps/{side}",) if once else ("steps", number)
@@ -125,24 +133,23 @@ def test_every_intermediate_equals_the_oracles(
         for inner in range(params.inner_steps):
             G = [
                 [
-                    sum(gram[k][l][i] * x for l, x in enumerate(row))
-                    + at_zero[k][i]
-                    + params.ridge_int * row[k]
+                    sum(gram[c][l][i] * x for l, x in enumerate(row))
+                    + at_zero[c][i]
+                    + params.ridge_int * row[c]
                     for i, row in enumerate(rows)
                 ]
-                for k in range(params.row_rank)
+                for c in range(params.row_rank)
             ]
             H = [
-                [s.factors for s in steps] if k < d else [s.bias for s in steps]
-                for k in range(d + 1)
+                [s.factors for s in steps] if c < d else [s.bias for s in steps]
+                for c in range(d + 1)
             ]
-            assert added(gradients["gradient", number, inner]) == G
-            assert [
-                [value % 2**64 for value in line] for line in added(moves["update", number, inner])
-            ] == [
-                [(h or 0) * g % 2**64 for h, g in zip(*lines, strict=True)]
+            assert added(gradients["gradient", number, inner], k) == reduced(G, k)
+            moved = [
+                [(h or 0) * g for h, g in zip(*lines, strict=True)]
                 for lines in zip(H, G, strict=False)
             ]
+            assert added(moves["update", number, inner], k) == reduced(moved, k)
             rows = [
                 fixed.proximal(z, step, params)
                 for z, step in zip(state.half_step.z[inner], steps, strict=True)

@@ -180,7 +180,8 @@ export const multiply = (given) => {
   const [width, length, count] = [words[0].length, given.vectors[0].length, words.length];
   const vectors = given.vectors.map(integers);
   const received = hex(given.received);
-  const bytes = (t) => Math.ceil((64 - t) / 8);
+  const ring = Number(given.ring);
+  const bytes = (t) => Math.ceil((ring - t) / 8);
   const due = words[0].reduce((sum, _, t) => sum + bytes(t), 0) * length * count;
   if (received.length !== due) refuse("encoding", `payload: ${received.length} bytes where ${due} are due`);
   const weight = (t) => (given.signed && t === width - 1 ? -(1n << BigInt(t)) : 1n << BigInt(t));
@@ -190,7 +191,7 @@ export const multiply = (given) => {
   });
   const payload = [];
   const offset = hex(given.offset);
-  const step = Math.floor((1 << 14) / (2 * Math.ceil(length / 2)));
+  const step = Math.floor((1 << 12) / (2 * Math.ceil(length / 2)));
   const peer = given.me === "csp" ? "recsys" : "csp";
   let at = 0;
   for (let t = 0; t < width; t += 1) {
@@ -216,7 +217,7 @@ export const multiply = (given) => {
   }
   return {
     payload: Buffer.concat(payload).toString("hex"),
-    share: share.map((row) => row.map((value) => BigInt.asUintN(64, value))),
+    share: share.map((row) => row.map((value) => BigInt.asUintN(ring, value))),
   };
 };
 

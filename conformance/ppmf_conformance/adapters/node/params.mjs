@@ -25,7 +25,7 @@ const TABLE = [
   ["curvature_shift", 1n, -16n, 32n],
   ["damping", 16n, 1n, 1n << 32n],
   ["inertia", "0.5", 0n, 1n], // 1 itself is refused below
-  ["ring_bits", 64n, 32n, 64n],
+  ["ring_bits", 0n, 0n, 64n], // 1 to 31 are refused below
   ["seed", "ppmf"],
 ];
 const NAMES = new Set(TABLE.map(([name]) => name));
@@ -77,6 +77,7 @@ const checkRelations = (p) => {
   for (const name of ["ridge", "l1"])
     if ((1n << (2n * f)) % p[name].d !== 0n) bad(name, `${p[name]}`, "times 2^(2 frac_bits) must be an integer");
   if (p.inertia.compare(whole(1)) >= 0) bad("inertia", `${p.inertia}`, "must be below 1");
+  if (p.ring_bits > 0n && p.ring_bits < 32n) bad("ring_bits", `${p.ring_bits}`, "must be 0 or at least 32");
   if ((1n << 16n) % p.inertia.d !== 0n) bad("inertia", `${p.inertia}`, "times 2^16 must be an integer");
   if (p.step_rule === "count" && s > g) bad("curvature_shift", `${s}`, "must be at most step_guard_bits");
   if (p.step_rule === "lipschitz" && 2n * f - g + s < 0n) bad("curvature_shift", `${s}`, "is too small");
@@ -174,26 +175,29 @@ export const bound = (p, users, items) => {
   for (const [name, count] of Object.entries({ users, items }))
     if (count < 1n || count > (1n << 31n) - 1n) refuse("parameters", `${name} = ${count}: out of range`);
   const rows = maximum(users, items);
-  const [f, q, g, s, b, k] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits, p.ring_bits];
+  const [f, q, g, s, b] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits];
   const word = whole(1n).plus(p.inertia.times(whole(2n))).times(whole(1n << (3n * f + q + b)));
   const half = whole(1n << (2n * f + q - 1n));
   const found = word.plus(half).plus(largestMove(p, rows).times(whole(1n << (3n * f))));
-  const where = `ring_bits = ${k}: ${rows} rows of rank ${p.rank}`;
-  if (found.compare(whole(1n << (k - 1n))) >= 0) refuse("parameters", `${where} leave the ring`);
   const drop = 2n * f + q;
   const { tau, theta } = longest(p);
   const away = p.regulariser === "elastic-net" ? tau : maximum(tau, 2n * theta + (1n << f));
   const after = -floorDivide(-found.n, found.d << drop) + away;
-  const room = k - 1n - drop;
-  if (room < 0n || after >= 1n << room) refuse("parameters", `${where} leave the ring after the shift`);
   const denominators = [
     p.step_rule === "lipschitz"
       ? ((rows * p.rank) << (2n * (b + f))) + (p.damping << (2n * f + s))
       : (rows << (g - s)) + (p.damping << g),
   ];
   if (p.bias) denominators.push((rows << (g - minimum(s, 0n))) + (p.damping << g));
-  if (denominators.some((one) => one >= 1n << k)) refuse("parameters", `${where} have too large a denominator`);
-  return { bound: found, width: BigInt((found.n / found.d).toString(2).length) + 1n };
+  const holds = (k) =>
+    found.compare(whole(1n << (k - 1n))) < 0 &&
+    k - 1n - drop >= 0n &&
+    after < 1n << (k - 1n - drop) &&
+    denominators.every((one) => one < 1n << k);
+  let ring = p.ring_bits || 32n;
+  while (!p.ring_bits && ring < 64n && !holds(ring)) ring += 1n;
+  if (!holds(ring)) refuse("parameters", `ring_bits = ${ring}: ${rows} rows of rank ${p.rank} leave the ring`);
+  return { bound: found, width: BigInt((found.n / found.d).toString(2).length) + 1n, ring };
 };
 
 export const size = (text) => integer(text, "number of rows");

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one operation asked of homomorphic encryption: an integer matrix times encrypted rows.
 
-M is a matrix of which both servers have shares, M = M_P + M_Q mod 2^64: the ratings. The owner Q of
+M is a matrix of which both servers have shares, M = M_P + M_Q mod 2^k: the ratings. The owner Q of
 a key publishes Enc_Q(M_Q), in groups of rows. The peer P adds its own share to what it received,
 once, and so holds Enc_Q(M). It has an integer matrix X, its share of the other side's columns,
 computes Enc_Q(X M), adds a fresh encryption of a random mask rho, and sends that. Q decrypts
-(X M + rho) mod 2^64, which is its share; P keeps -rho mod 2^64, the other share (PPMF-AHE-002).
+(X M + rho) mod 2^k, which is its share; P keeps -rho mod 2^k, the other share (PPMF-AHE-002).
 Q knows M_Q, its key and the randomness of Enc_Q(M_Q). X and M_P must stay hidden from Q, and M_Q
 from P. (Chapter 4, "Homomorphic encryption: integer matrix times encrypted rows".)
 
@@ -36,11 +36,14 @@ class Layout:
     blocks: the number of columns of each block.
     outputs: how many numbers are decrypted under one key in all, in both orientations and in a
         whole run. The statistical distances add up over these. Another epoch has another key.
+    ring_bits: the width k of the ring of all shares, X and M. Arrays hold words of 64 bits, whose
+        lowest k bits count.
     """
 
     rows: int
     blocks: tuple[int, ...]
     outputs: int
+    ring_bits: int = 64
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,7 +76,7 @@ class OwnerKey(ABC):
 
     @abstractmethod
     def decrypt(self, answer: bytes, layout: Layout, uses: Uses) -> list[Words]:
-        """Q's shares of X M, mod 2^64: for each block an array (rows in its use, columns).
+        """Q's shares of X M, mod 2^k: for each block an array (rows in its use, columns).
 
         Raises EncodingError on a wrong length, RangeError on a ciphertext outside its group.
         """
@@ -84,7 +87,7 @@ class EncryptedRows(ABC):
 
     @abstractmethod
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """Enc_Q(X M + rho) for x (r, layout.rows), and P's shares -rho mod 2^64, by block."""
+        """Enc_Q(X M + rho) for x (r, layout.rows), and P's shares -rho mod 2^k, by block."""
 
 
 class RowIntake(ABC):

@@ -208,7 +208,7 @@ def test_a_layout_beyond_the_budget_of_a_lattice_is_refused() -> None:
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-RLW-013")
 def test_bad_rows_and_answers_of_a_lattice_are_refused() -> None:
-    layout, matrix = Layout(9, (20, 2), 18), zeros(9, 22)
+    layout, matrix = Layout(9, (20, 2), 1 << 33), zeros(9, 22)
     scheme, owner = SMALL.fit([layout]), owner_of(SMALL, layout)
     groups = list(owner.encrypt_rows(matrix, layout, Coins.seeded("bad")))
     peer = scheme.peer(owner.public)

@@ -17,6 +17,9 @@ from ppmf_secure.primitives.encryption.lattice.sampling import binomial, ternary
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from tests.support.lattice_schemes import SMALL, owner_of, secrets_of, take_in
 
+MANY = 1 << 33
+"""Outputs for which a small lattice needs all ten primes."""
+
 
 @pytest.mark.req("PPMF-RLW-008", "PPMF-RLW-009")
 def test_every_part_of_an_answer_is_fresh() -> None:
@@ -87,7 +90,7 @@ def _all_differ(rows: list[NDArray[np.int64]]) -> bool:
 @pytest.mark.req("PPMF-RLW-006", "PPMF-RLW-015")
 def test_encrypted_rows_hold_fresh_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of M = 0, with the secrets: e = c0 + c1 s, other errors in every row and block."""
-    layout, degree, count = Layout(20, (30, 20), 1), TOY.degree, 20
+    layout, degree, count = Layout(20, (30, 20), MANY), TOY.degree, 20
     matrix, owner = np.zeros((count, 50), dtype=np.uint64), owner_of(SMALL, layout)
     drawn: list[NDArray[np.float64]] = []
 
@@ -121,7 +124,7 @@ def test_an_answer_holds_a_fresh_encryption_of_zero(monkeypatch: pytest.MonkeyPa
     Four rows in groups of three and one, of two blocks of two pieces: one u for two rows would show
     X in a difference of c1, but all four secrets of a row have one.
     """
-    layout, coins, degree = Layout(2, (100, 70), 4), Coins.seeded("zero"), TOY.degree
+    layout, coins, degree = Layout(2, (100, 70), MANY), Coins.seeded("zero"), TOY.degree
     rows = take_in(SMALL, coins.words((2, 170)), layout)
     given: list[NDArray[np.float64]] = []
     drawn: list[NDArray[np.int8]] = []

@@ -35,6 +35,9 @@ SHAPES = {
     "8192, the largest groups": Shape(8192, 130, 64, 1 << 22, (range(1), range(2))),
     "8192, groups of two": Shape(8192, 3, 4096, 1 << 22, (range(1), range(1))),
     "8192, two pieces": Shape(8192, 2, 8195, 1 << 22, (range(1), range(1))),
+    "a ring of 46 bits": Shape(64, 9, 20, 1 << 20, (range(3), range(2)), 46),
+    "the narrowest ring": Shape(64, 3, 70, 1, (range(1, 3), range(2)), 32),
+    "8192, a ring of 47 bits": Shape(8192, 40, 300, 1 << 20, (range(2), range(1)), 47),
 }
 GROUPS = {
     "two rows a group": (2, 2),
@@ -50,7 +53,7 @@ LAST = 2**64 - 1
 
 
 def layout(shape: Shape) -> Layout:
-    return Layout(shape.rows, (shape.width, shape.width), shape.outputs)
+    return Layout(shape.rows, (shape.width, shape.width), shape.outputs, shape.ring)
 
 
 def uses(shape: Shape) -> tuple[slice, ...]:
@@ -110,13 +113,13 @@ def check(case: str, one: Shares, other: Shares) -> None:
     for (row, block, column), share in one.items():
         entries = matrix[:, block * shape.width + column].tolist()
         exact = sum(v * m for v, m in zip(x[row].tolist(), entries, strict=True))
-        assert (share + other[row, block, column] - exact) % 2**64 == 0
+        assert 0 <= share < 2**shape.ring
+        assert (share + other[row, block, column] - exact) % 2**shape.ring == 0
 
 
 @pytest.mark.req("PPMF-RLW-001")
 def test_the_parameters() -> None:
-    assert (STANDARD.primes, STANDARD.kept_primes) == (by_hand.PRIMES, by_hand.KEPT)
-    assert (TOY.primes, TOY.kept_primes) == (by_hand.PRIMES, by_hand.KEPT)
+    assert STANDARD.primes == TOY.primes == by_hand.PRIMES
     assert (STANDARD.degree, TOY.degree) == (8192, 64)
 
 
@@ -124,11 +127,19 @@ def test_the_parameters() -> None:
 def test_the_expansion_of_a_seed() -> None:
     """Long enough that words are refused: one in 1600 for the largest prime."""
     seed = bytes(range(7, 39))
-    expanded = fitted(SHAPES["8192, two pieces"]).context.expand([seed])[:, 0]
-    assert expanded.shape == (10, 8192)
-    polynomial = by_hand.expansion(seed, 8192)
-    for residues, p in zip(expanded.tolist(), by_hand.PRIMES, strict=True):
+    shape = SHAPES["8192, two pieces"]
+    expanded = fitted(shape).context.expand([seed])[:, 0]
+    assert expanded.shape == (len(shape.primes), 8192)
+    polynomial = by_hand.expansion(seed, 8192, shape.primes)
+    for residues, p in zip(expanded.tolist(), shape.primes, strict=True):
         assert [r % p for r in residues] == [value % p for value in polynomial]
+
+
+@pytest.mark.req("PPMF-RLW-017")
+@pytest.mark.parametrize("case", SHAPES)
+def test_how_many_primes_a_session_has(case: str) -> None:
+    lattice = fitted(SHAPES[case]).lattice
+    assert (lattice.primes, lattice.kept_primes) == SHAPES[case].moduli
 
 
 @pytest.mark.req("PPMF-RLW-015")
@@ -144,17 +155,18 @@ def test_how_rows_are_packed(case: str) -> None:
 def test_a_public_key(case: str) -> None:
     """A b for each secret: two, or two for each piece; all with one a."""
     shape, public = SHAPES[case], owner(case).public
-    degree, size = shape.degree, 80 * -(-shape.degree // 3)
+    degree, size = shape.degree, 8 * len(shape.primes) * -(-shape.degree // 3)
     assert len(secrets(case)) == shape.secrets
     assert len(public) == 32 + shape.secrets * size
     assert len({tuple(secret) for secret in secrets(case)}) == shape.secrets
-    a = by_hand.expansion(public[:32], degree)
+    a = by_hand.expansion(public[:32], degree, shape.primes)
     found = set()
     for number, secret in enumerate(secrets(case)):
         assert set(secret) == {-1, 0, 1}
-        b = by_hand.unpack(public[32 + number * size : 32 + (number + 1) * size], degree)
+        part = public[32 + number * size : 32 + (number + 1) * size]
+        b = by_hand.unpack(part, degree, shape.primes)
         masked = by_hand.product(a, secret)
-        errors = [by_hand.centred(v + m) for v, m in zip(b, masked, strict=True)]
+        errors = [by_hand.centred(v + m, shape.q) for v, m in zip(b, masked, strict=True)]
         assert max(map(abs, errors)) <= 21
         assert float(np.var(errors)) == pytest.approx(10.5, rel=0.6 if degree == 64 else 0.1)
         found.add(tuple(errors))
@@ -175,16 +187,16 @@ def test_encrypted_rows(case: str) -> None:
             for block in (0, 1)
             for column in range(shape.width)
         ]
-        assert len(data) == 32 + 80 * -(-len(places) // 3)
-        c1 = by_hand.expansion(data[:32], shape.degree)
+        assert len(data) == 32 + 8 * len(shape.primes) * -(-len(places) // 3)
+        c1 = by_hand.expansion(data[:32], shape.degree, shape.primes)
         masks = [by_hand.product(c1, secret) for secret in secrets(case)]
-        sent = by_hand.unpack(data[32:], len(places))
+        sent = by_hand.unpack(data[32:], len(places), shape.primes)
         for number, (row, block, column) in zip(sent, places, strict=True):
             piece, k = shape.place(row, column)
             at = block * shape.width + column
             entry = int((matrix - own)[row, at])
             mask = masks[2 * piece + block][k]
-            errors.append(by_hand.centred(number + mask - by_hand.encoding(entry)))
+            errors.append(by_hand.centred(number + mask - shape.encoding(entry), shape.q))
     assert len(errors) == matrix.size
     assert max(map(abs, errors)) <= 21
     assert float(np.var(errors)) == pytest.approx(10.5, rel=0.4)
@@ -244,17 +256,17 @@ def test_an_answer_holds_the_product_and_a_flood() -> None:
     taken = fitted(shape).peer(hand.public).rows(encrypted, layout(shape), coins.words((3, 64)))
     answer, _ = taken.multiply(x, uses(shape), coins)
     found = hand.decrypt(answer, shape)
-    values = by_hand.unpack(answer, 2 * 8 * 64, by_hand.KEPT)
-    scale, spread = by_hand.Q // by_hand.Q_KEPT, []
+    values = by_hand.unpack(answer, 2 * 8 * 64, shape.kept)
+    scale, spread = shape.q // shape.q_kept, []
     masks = {
         (row, block): by_hand.product(values[64 * row : 64 * row + 64], hand.secrets[block])
         for row in range(8)
         for block in (0, 1)
     }
     for number, (block, row, k) in zip(values[8 * 64 :], shape.wanted, strict=True):
-        phase = (number + masks[row, block][k]) * by_hand.Q
-        exact = by_hand.encoding(found[row, block, k])
-        spread.append(by_hand.centred(phase // by_hand.Q_KEPT - exact))
+        phase = (number + masks[row, block][k]) * shape.q
+        exact = shape.encoding(found[row, block, k])
+        spread.append(by_hand.centred(phase // shape.q_kept - exact, shape.q))
     edge = 2**shape.flood_bits
     slack = 2 ** (shape.flood_bits - 40) + 33 * scale
     assert -edge - slack <= min(spread)

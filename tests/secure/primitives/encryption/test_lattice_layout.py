@@ -133,7 +133,7 @@ def test_which_rows_of_a_part_are_in_a_group(group: slice, rows: slice) -> None:
 @pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-011")
 def test_lengths_of_what_is_sent() -> None:
     """Seeds of 32 bytes; three residues a word of 8, modulo ten primes, or four in an answer."""
-    layout = Layout(3, (30, 0, 10), 1)
+    layout = Layout(3, (30, 0, 10), 1 << 33)  # as many outputs as need all ten primes
     context, scheme = LatticeContext(TOY, [layout]), SMALL.fit([layout])
     assert context.public_bytes() == scheme.key_bytes == 32 + 3 * 8 * 10 * 22
     assert scheme.group_bytes(layout) == [32 + 8 * 10 * 27, 32 + 8 * 10 * 14]

@@ -27,7 +27,7 @@ from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues, unpack, words_for
 from ppmf_spec.errors import EncodingError, RangeError
 
-ROUNDING = Rounding(STANDARD)
+ROUNDING = Rounding(STANDARD, 64)
 PRIMES, KEPT = STANDARD.primes, STANDARD.kept_primes
 Q, Q_KEPT = STANDARD.modulus, STANDARD.kept_modulus
 LAST = 2**64 - 1
@@ -60,7 +60,7 @@ def test_encoding_is_the_nearest_integer(messages: list[int]) -> None:
 @pytest.mark.parametrize("lattice", [TOY, replace(STANDARD, primes=PRIMES[:5], kept=2)])
 def test_the_constants_of_a_lattice(lattice: Lattice) -> None:
     """All centred, and the residues that the module's text says they are."""
-    rounding, primes, kept = Rounding(lattice), lattice.primes, lattice.kept
+    rounding, primes, kept = Rounding(lattice, 64), lattice.primes, lattice.kept
     q, low = prod(primes), prod(primes[:kept])
     gone = q // low
     assert rounding.message_limbs(np.array([1], dtype=np.uint64)).tolist() == [

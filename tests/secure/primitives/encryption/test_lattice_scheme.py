@@ -23,13 +23,16 @@ from ppmf_secure.primitives.encryption.lattice import peer as peer_module
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_scheme
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
+from ppmf_secure.primitives.shares import ring_mask
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from tests.support.chi_square import deviates
 from tests.support.lattice_schemes import FULL, SMALL, owner_of, secrets_of, take_in
 
 Words = NDArray[np.uint64]
-NINE_KEPT = RlweScheme(replace(TOY, kept=9))
+FINE = RlweScheme(TOY, keep_most=True)
 """Drops one prime alone, so that the noise of a product stays visible in an answer."""
+MANY = 1 << 33
+"""Outputs for which a small lattice needs all ten primes."""
 LAST = 2**64 - 1
 OWN = np.zeros((9, 22), dtype=np.uint64)
 """A peer's share that adds nothing."""
@@ -46,7 +49,9 @@ def _check(chosen: RlweScheme, x: Words, matrix: Words, layout: Layout, uses: Us
     for block, use in enumerate(uses):
         wanted = x[use] @ matrix[:, offsets[block] : offsets[block + 1]]
         assert p_shares[block].dtype == q_shares[block].dtype == np.uint64
-        assert np.array_equal(p_shares[block] + q_shares[block], wanted)
+        ring = ring_mask(layout.ring_bits)
+        assert np.array_equal((p_shares[block] + q_shares[block]) & ring, wanted & ring)
+        assert (q_shares[block] <= ring).all()
         assert wanted.shape == (use.stop - use.start, layout.blocks[block])
 
 
@@ -62,7 +67,8 @@ def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
         uses.append(slice(start, draw(st.integers(start, wanted))))
     matrix = draw(arrays(np.uint64, (rows, sum(blocks)), elements=words, fill=words))
     x = draw(arrays(np.uint64, (wanted, rows), elements=words))
-    return x, matrix, Layout(rows, blocks, draw(st.sampled_from([1, 64, 1 << 20]))), uses
+    outputs, ring = draw(st.sampled_from([1, 64, 1 << 20])), draw(st.sampled_from([64, 47, 32]))
+    return x, matrix, Layout(rows, blocks, outputs, ring), uses
 
 
 @pytest.mark.req("PPMF-AHE-002", "PPMF-RLW-012")
@@ -102,7 +108,7 @@ def test_rows_of_several_full_size_pieces() -> None:
 def test_one_key_serves_matrices_of_all_widths() -> None:
     """Of one piece, whose rows are packed, and of two: the key has the secrets of the larger."""
     coins = Coins.seeded("both")
-    layouts = [Layout(5, (10, 10), 1 << 10), Layout(3, (100, 100), 1 << 10)]
+    layouts = [Layout(5, (10, 10), MANY), Layout(3, (100, 100), MANY)]
     scheme, own = SMALL.fit(layouts), Coins.seeded("own")
     owner = scheme.generate(coins)
     assert len(owner.public) == scheme.key_bytes == 32 + 4 * 8 * 10 * 22
@@ -124,7 +130,7 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three hundred rows of 40 columns a block: each has a ciphertext, and 80 numbers of c0."""
-    coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 10)
+    coins, layout = Coins.seeded("large"), Layout(300, (40, 40), 1 << 31)
     matrix, x = coins.words((300, 80)), coins.words((3, 300))
     for large, width, size in ((300 * 144 * 40, 4, 4), (300 * 144 * 40 - 1, 2, 3)):
         monkeypatch.setattr(layout_module, "LARGE_BYTES", large)
@@ -139,7 +145,7 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
 
 def test_the_terms_of_an_answer() -> None:
     """Ten groups of two rows: those of c1 and of c0, modulo ten primes."""
-    layout = Layout(19, (20, 20), 1)
+    layout = Layout(19, (20, 20), MANY)
     terms = SMALL.fit([layout]).answer_terms(layout, [slice(1, 3), slice(0, 2)])
     assert terms == 10 * (3 * 64 * 10 + 4 * 20 * 19)
 
@@ -180,7 +186,7 @@ def _errors(
     """The errors of all phases of an answer whose use 0 has all rows of X, in units of q' / q, by
     big integers.
     """
-    lattice = chosen.lattice
+    lattice = chosen.fit([layout]).lattice
     primes, kept = lattice.kept_primes, lattice.kept_modulus
     secrets, degree = secrets_of(owner_of(chosen, layout)), lattice.degree
     many = uses[0].stop
@@ -225,8 +231,8 @@ def test_the_noise_is_that_of_the_flood() -> None:
     layout = Layout(4, (20, 10), 1 << 33)
     budget = Budget.of(TOY, layout)
     errors = _answer_errors(SMALL, layout, "noise")
-    flood = 2**budget.flood_bits
-    switching = Fraction((TOY.degree + 2) * TOY.modulus, 2 * TOY.kept_modulus)
+    flood, lattice = 2**budget.flood_bits, SMALL.fit([layout]).lattice
+    switching = Fraction((TOY.degree + 2) * lattice.modulus, 2 * lattice.kept_modulus)
     assert len(errors) == 240
     assert max(map(abs, errors)) <= budget.noise + flood + switching
     counts = np.bincount([int((e / flood + 1) * 4) for e in errors], minlength=8)
@@ -252,8 +258,10 @@ def test_the_noise_without_its_flood_is_below_its_bound(
     if worst:
         for module in (peer_module, owner_module):
             monkeypatch.setattr(module, "binomial", lambda coins, shape: np.full(shape, 21.0))
-    largest = max(map(abs, _answer_errors(NINE_KEPT, layout, "bare")))
-    switching = Fraction((TOY.degree + 2) * TOY.primes[-1], 2)
+    largest = max(map(abs, _answer_errors(FINE, layout, "bare")))
+    lattice = FINE.fit([layout]).lattice
+    assert lattice.kept == len(lattice.primes) - 1
+    switching = Fraction((TOY.degree + 2) * lattice.primes[-1], 2)
     assert largest <= budget.noise + switching
     assert largest > budget.noise * Fraction(9, 10) if worst else largest > budget.noise / 50
 
@@ -287,7 +295,7 @@ def test_suites_by_name() -> None:
     assert [each.name for each in again] == [FULL.name, SMALL.name]
     assert [each.secure for each in again] == [True, False]
     assert [each.lattice for each in again] == [STANDARD, TOY]
-    layout = Layout(3, (60, 10), 1)
+    layout = Layout(3, (60, 10), MANY)
     sizes = [each.fit([layout]).group_bytes(layout) for each in again]
     assert sizes == [[32 + 80 * 70], [32 + 80 * 24] * 3]
     for unknown in ("rlwe-64", "rlwe", "paillier-3072", ""):
@@ -304,7 +312,7 @@ def test_layouts_out_of_budget_are_refused() -> None:
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")
 def test_bad_keys_are_named() -> None:
-    layout = Layout(9, (3, 2), 18)
+    layout = Layout(9, (3, 2), MANY)
     public = owner_of(SMALL, layout).public
     with pytest.raises(EncodingError, match="lattice public key: 3552 bytes where 436992 are due"):
         FULL.fit([layout]).peer(public)
@@ -314,7 +322,7 @@ def test_bad_keys_are_named() -> None:
 
 def _groups_and_layout() -> tuple[list[bytes], Layout]:
     """Of nine rows in groups of two; the fifth group has one row."""
-    layout = Layout(9, (20, 2), 18)
+    layout = Layout(9, (20, 2), MANY)
     matrix, coins = Coins.seeded("bad rows").words(layout.shape), Coins.seeded("bad rows")
     return list(owner_of(SMALL, layout).encrypt_rows(matrix, layout, coins)), layout
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.encryption.interface import Layout, Uses, length
-from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
+from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import NegacyclicProduct
 from ppmf_secure.primitives.encryption.lattice.rounding import Rounding
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, uniform
@@ -194,18 +194,18 @@ class AnswerShape:
 class LatticeContext:
     """A lattice with all that is computed from it once, for the matrices of one session.
 
-    secrets: the number of secrets of a key.
+    layouts: those of its matrices, at least one, in one ring. secrets: the secrets of a key.
     """
 
     def __init__(self, lattice: Lattice, layouts: Sequence[Layout]) -> None:
         self.lattice = lattice
         self.negacyclic = NegacyclicProduct(lattice.degree)
-        self.rounding = Rounding(lattice)
-        self.secrets = max((self.packing(layout).secrets for layout in layouts), default=0)
+        self.rounding = Rounding(lattice, layouts[0].ring_bits)
+        self.secrets = max(self.packing(layout).secrets for layout in layouts)
 
     def packing(self, layout: Layout) -> Packing:
-        """The packing of a matrix. Raises ParametersError if the layout is out of the budget."""
-        Budget.of(self.lattice, layout)
+        """The packing of a matrix. Raises ParametersError on a layout without rows or outputs."""
+        layout.check()
         return Packing.of(self.lattice.degree, layout)
 
     def public_bytes(self) -> int:

@@ -2,31 +2,35 @@
 """The lattice of `rlwe-8192` and its budget (chapter 4, "Lattice suites: parameters").
 
 The budget bounds noise and flood so that every answer hides X and decrypts exactly. The ring is
-Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^64, and a message m is encoded as
-round(q m / 2^64). With x a row of X, lifted to [-2^63, 2^63), Q decrypts
+Z_q[X] / (X^N + 1), the plaintexts are polynomials over Z_2^k with the k of the session, and a
+message m is encoded as round(q m / 2^k). With x a row of X, lifted to [-2^(k-1), 2^(k-1)), Q
+decrypts
 
-    sum over j of x_j (m_j + m'_j + e_j)  +  zero  +  round(q rho / 2^64)  +  flood  mod q
+    sum over j of x_j (m_j + m'_j + e_j)  +  zero  +  round(q rho / 2^k)  +  flood  mod q
 
-where m_j and m'_j are the encodings of both servers' shares of M_j. It is q v / 2^64 + err for
-v = (x M + rho) mod 2^64, since q times an integer vanishes mod q. Here |e_j| <= 21, each of the two
+where m_j and m'_j are the encodings of both servers' shares of M_j. It is q v / 2^k + err for
+v = (x M + rho) mod 2^k, since q times an integer vanishes mod q. Here |e_j| <= 21, each of the two
 roundings errs by at most 1/2, and a public-key encryption of zero is e u + e1 + e2 s with ternary u
 and s, so at most 21 (2 N + 1) in each coefficient. Without the flood, err and its distance from
-round(q v / 2^64), which is one more rounding, are within
+round(q v / 2^k), which is one more rounding, are within
 
-    Nb = 2^63 rows (21 + 1) + 21 (2 N + 1) + 1.
+    Nb = 2^(k-1) rows (21 + 1) + 21 (2 N + 1) + 1.
 
 - *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
   by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in statistical distance. So
-  all decryptions under one key together are within 2^-41 of round(q v / 2^64) + flood with v
+  all decryptions under one key together are within 2^-41 of round(q v / 2^k) + flood with v
   uniform, which says nothing of X. A key serves one epoch. A resumed run has a new key but perhaps
   the same X, so the distances add up to E 2^-41 after E epochs. The only assumption is that coins
   are uniform (`coins`).
 - *Exactness.* Rounding to the kept primes (`rounding`), whose product is q', adds an error below
   (N + 2) / 2, and decoding in floats adds one below 2^-41. So v always comes out exactly if
 
-      (Nb + 2^t) / q + (N + 2) / (2 q') < 2^-65 (1 - 2^-40),
+      (Nb + 2^t) / q + (N + 2) / (2 q') < 2^-(k+1) (1 - 2^-40),
 
   which `Budget.of` checks in exact integers.
+
+A session takes as few primes as the budgets of its matrices allow, from the list of its suite, and
+keeps as few of them as they allow (`chosen`): q and q' are the smaller, the less is k.
 
 *Security.* For N = 8192, a uniform ternary secret, errors of standard deviation 3.19 and 128 bits
 against classical attacks,
@@ -45,7 +49,8 @@ and of which, matters to the arithmetic only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isqrt, log2, prod
 
 from ppmf_secure.primitives.encryption.interface import Layout
@@ -93,7 +98,8 @@ With one more, q would be too large for N = 8192: see *Security*.
 class Lattice:
     """The public parameters of the ring and of its arithmetic in float64.
 
-    degree: N. primes: the factors of q. kept: answers are sent modulo so many of them, the first.
+    degree: N. primes: the factors of q, of a session or all that a suite has. kept: answers are
+    sent modulo so many of them, the first.
     terms: the longest sum that is one matrix product; a longer one is computed in parts.
     Raises ParametersError if the arithmetic would not be exact.
     """
@@ -169,17 +175,45 @@ class Budget:
         layout.check()
         degree, q, kept = lattice.degree, lattice.modulus, lattice.kept_modulus
         noise = (
-            (ERROR_BOUND + 1) * layout.rows * (1 << (WORD_BITS - 1))
+            (ERROR_BOUND + 1) * layout.rows * (1 << (layout.ring_bits - 1))
             + ERROR_BOUND * (2 * degree + 1)
             + 1
         )
         union_bits = (layout.outputs - 1).bit_length()
         flood_bits = (noise - 1).bit_length() + STATISTICAL_BITS + union_bits
         error = 2 * (noise + (1 << flood_bits)) * kept + (degree + 2) * q
-        if (error << WORD_BITS) + (q * kept >> 40) >= q * kept:
+        if (error << layout.ring_bits) + (q * kept >> 40) >= q * kept:
             raise ParametersError(
                 f"lattice of degree {degree}: {layout.rows} rows and {layout.outputs} outputs make "
                 f"noise of 2^{log2(noise):.1f} and a flood of 2^{flood_bits}, "
-                f"over q / 2^65 = 2^{log2(q) - WORD_BITS - 1:.1f}"
+                f"over q / 2^{layout.ring_bits + 1} = 2^{log2(q) - layout.ring_bits - 1:.1f}"
             )
         return cls(noise, flood_bits)
+
+
+def chosen(suite: Lattice, layouts: Sequence[Layout], *, keep_most: bool = False) -> Lattice:
+    """The lattice of a session: the first primes of its suite's, as few as its matrices need, of
+    which as few are kept as they allow (PPMF-RLW-017).
+
+    keep_most: whether to keep all but one instead, so that an answer hides little of what was
+        before its rounding; for tests.
+    Raises ParametersError if all primes are too few.
+    """
+    for count in range(2, len(suite.primes) + 1):
+        for kept in range(1, count):
+            lattice = replace(suite, primes=suite.primes[:count], kept=kept)
+            if _fits(lattice, layouts):
+                return replace(lattice, kept=count - 1) if keep_most else lattice
+    largest = replace(suite, kept=len(suite.primes) - 1)
+    for layout in layouts:
+        Budget.of(largest, layout)
+    raise AssertionError("what fits the largest lattice was found")
+
+
+def _fits(lattice: Lattice, layouts: Sequence[Layout]) -> bool:
+    try:
+        for layout in layouts:
+            Budget.of(lattice, layout)
+    except ParametersError:
+        return False
+    return True

@@ -51,7 +51,7 @@ from ppmf_secure.primitives.encryption.lattice.ring import (
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
-from ppmf_secure.primitives.shares import check_length, words_to_bytes
+from ppmf_secure.primitives.shares import check_length, ring_mask, words_to_bytes
 from ppmf_spec.errors import EncodingError
 
 _ANSWERS_AT_ONCE = 128
@@ -158,6 +158,7 @@ class RlweRows(EncryptedRows):
         self._key_a, self._keys_b = key
         self._scratch = scratch
         self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
+        self._ring = ring_mask(layout.ring_bits)
         self._hiding = context.rounding.hiding(self._flood_bits)
         compact = is_compact(lattice, packing)
         self._first = GroupMatrix(lattice, packing.groups, packing.size, compact=compact)
@@ -175,7 +176,7 @@ class RlweRows(EncryptedRows):
                 stored.put(index, packing.rows_of(groups), values)
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """The answer, and P's shares -rho mod 2^64 (PPMF-RLW-008, -009, -011).
+        """The answer, and P's shares -rho mod 2^k (PPMF-RLW-008, -009, -011).
 
         The answer has, for each kept prime, the residues of c1 for all its rows of X, then those of
         c0 for its parts.
@@ -220,8 +221,8 @@ class RlweRows(EncryptedRows):
             rows = part.within(group)
             if not length(rows):
                 continue
-            rho = coins.words((length(rows), part.width))
-            shares[part.block][rows] = np.negative(rho)
+            rho = coins.words((length(rows), part.width)) & self._ring
+            shares[part.block][rows] = np.negative(rho) & self._ring
             used = slice(part.place + rows.start, part.place + rows.stop)
             of_rows = u[used.start - group.start : used.stop - group.start]
             out = second[:, rows.start * part.width : rows.stop * part.width]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ways between words mod 2^64 and residues: encoding, lifting, switching, decoding.
 
-*Encoding.* With r the word q m mod 2^64, read as signed, round(q m / 2^64) = (q m - r) / 2^64.
+*Encoding.* In a ring of k bits round(q m / 2^k) is round(q m' / 2^64) for m' = 2^(64-k) m, which is
+a shift of the word that also drops all bits of m above the lowest k. With r the word q m' mod 2^64,
+read as signed, it is (q m' - r) / 2^64.
 Modulo a prime p of q this is -r 2^-64, so that no multiple precision is needed. With
 r = h 2^32 + l it is h (-2^-32 mod p) + l (-2^-64 mod p). This is below 2^52.93, since the constants
 are centred.
@@ -20,8 +22,8 @@ with a rounding each. An answer is then a function of the coins and the inputs a
 With both components rounded in this way, c0' + c1' s is within
 (N + 1) (1/2 + 2^-45) < (N + 2) / 2 of (c0 + c1 s) / D, for a ternary s.
 
-*Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^64 c / q' is the sum of y_j 2^64 / p_j mod 2^64.
-With 2^64 = A p + B, y 2^64 / p = y A + (y B) / p, where y B < 2^43 is exact. The integer parts are
+*Decoding.* With y_j = c_j (q' / p_j)^-1 mod p_j, 2^k c / q' is the sum of y_j 2^k / p_j mod 2^k.
+With 2^k = A p + B, y 2^k / p = y A + (y B) / p, where y B < 2^43 is exact. The integer parts are
 added mod 2^64, the fractions v / p as floats, with an error far below 2^-41 for ten primes. By the
 budget (`params`) their sum is within (1 - 2^-40) / 2 of the result, which is the nearest integer.
 """
@@ -56,9 +58,10 @@ def halves(words: Words) -> Residues:
 class Rounding:
     """The constants of one lattice, and the operations that need them."""
 
-    def __init__(self, lattice: Lattice) -> None:
+    def __init__(self, lattice: Lattice, ring_bits: int) -> None:
         primes, kept, q = lattice.primes, lattice.kept_primes, lattice.modulus
         self._primes, self._kept, self._dropped = primes, kept, primes[lattice.kept :]
+        self._ring_bits, self._above = ring_bits, np.uint64(WORD_BITS - ring_bits)
         self._low_modulus = np.uint64(q % (1 << WORD_BITS))
         self.encoding: Scales = np.array(
             [[centred(-pow(2, -32, p), p), centred(-pow(2, -64, p), p)] for p in primes], float
@@ -77,9 +80,9 @@ class Rounding:
 
     def message_limbs(self, words: Words) -> Residues:
         """The limbs (2, ...) of messages; the scales `encoding` make them residues of
-        round(q m / 2^64) (PPMF-RLW-006).
+        round(q m / 2^k) (PPMF-RLW-006).
         """
-        return halves(words * self._low_modulus)
+        return halves((words << self._above) * self._low_modulus)
 
     def hiding(self, flood_bits: int) -> Scales:
         """The scales that make residues of all that is added to c0: mask, error and flood.
@@ -93,8 +96,9 @@ class Rounding:
         return np.concatenate([self.encoding, np.array(rest, float)], axis=1)
 
     def lift(self, words: Words) -> Residues:
-        """The residues (primes, ...) of words, read as signed, modulo each prime."""
-        limbs = halves(words)
+        """The residues (primes, ...) of the lowest k bits of words, read as signed."""
+        signed = (words << self._above).view(np.int64) >> np.int64(self._above)
+        limbs = halves(signed.view(np.uint64))
         return np.stack(
             [
                 reduce(combine(scales, limbs), prime)
@@ -129,7 +133,7 @@ class Rounding:
         return np.rint(total, out=total)
 
     def decode(self, residues: Residues) -> Words:
-        """The words round(2^64 c / q') mod 2^64, from the residues (kept, n) of c, which are
+        """The words round(2^k c / q') mod 2^k, from the residues (kept, n) of c, which are
         overwritten (PPMF-RLW-012).
         """
         words = np.zeros(residues.shape[1:], dtype=np.uint64)
@@ -137,7 +141,7 @@ class Rounding:
         for digit, scale, prime in zip(residues, self._from_kept, self._kept, strict=True):
             digit *= scale
             reduce(digit, prime)
-            whole, rest = divmod(1 << WORD_BITS, prime)
+            whole, rest = divmod(1 << self._ring_bits, prime)
             words += digit.astype(np.int64).view(np.uint64) * np.uint64(whole)
             digit *= rest
             quotient = np.rint(digit / prime)
@@ -145,4 +149,4 @@ class Rounding:
             digit -= quotient * prime
             fractions += digit / prime
         words += np.rint(fractions).astype(np.int64).view(np.uint64)
-        return words
+        return (words << self._above) >> self._above

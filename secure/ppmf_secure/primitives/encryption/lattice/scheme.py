@@ -3,17 +3,17 @@
 
 Q sends Enc_Q(M_Q), for its share M_Q of M, several rows to a ciphertext if they are short
 (`layout`). A group of rows is (c0, c1), where c1 = a is uniform, from a public seed, and
-c0 = -a s + e + round(q M_Q / 2^64). Of c0 only the coefficients in use are sent. W, R, and the
+c0 = -a s + e + round(q M_Q / 2^k). Of c0 only the coefficients in use are sent. W, R, and the
 pieces of rows that are longer than N have secrets s of their own and the same a, so that one c1
-serves them all. P adds round(q M_P / 2^64) to c0, once. For a row x of X, lifted to [-2^63, 2^63),
-P computes
+serves them all. P adds round(q M_P / 2^k) to c0, once. For a row x of X, lifted to
+[-2^(k-1), 2^(k-1)), P computes
 
     c1 = sum of p_c(y) c1_c over the groups c + a u + e2,
-    c0 = sum of x_j c0_j over the rows j + b u + e1 + flood + round(q rho / 2^64),
+    c0 = sum of x_j c0_j over the rows j + b u + e1 + flood + round(q rho / 2^k),
 
 where (b, a) is Q's public key, with a b for each secret, and u, e1, e2 are fresh. P rounds both to
-the kept primes, and sends c1 and the wanted coefficients of c0. Q decrypts q v / 2^64 + err,
-v = (x M + rho) mod 2^64. That v always comes out exactly is proved in `params` (the budget),
+the kept primes, and sends c1 and the wanted coefficients of c0. Q decrypts q v / 2^k + err,
+v = (x M + rho) mod 2^k. That v always comes out exactly is proved in `params` (the budget),
 `rounding` and `ring` (the arithmetic). What each side learns:
 
 - P sees Q's public key and Enc_Q(M_Q): RLWE samples under the ternary secrets of Q, which are
@@ -22,7 +22,7 @@ v = (x M + rho) mod 2^64. That v always comes out exactly is proved in `params` 
   taken for a random choice, as is usual.)
 - Q knows its secrets, e and M_Q. For each wanted coefficient it sees, before the rounding, the
   decryption c0 + c1 s. By the flood this is within 2^-41, for all answers under its key together,
-  of round(q v / 2^64) plus a flood with v uniform, whatever X, M_P, u, e1 and e2 are. This is
+  of round(q v / 2^k) plus a flood with v uniform, whatever X, M_P, u, e1 and e2 are. This is
   statistical and needs no assumption (`params`). Q also sees c1, which a u + e2 makes pseudorandom
   under RLWE with a ternary secret u that Q does not know. There is one fresh u for each row of X,
   all with the same a; they are replaced one at a time (chapter 6, "The proof", game G_7). Every c0
@@ -54,22 +54,26 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
     stored_residues,
 )
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
-from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice
+from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice, chosen
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
 from ppmf_spec.errors import ParametersError
 
 
 class RlweScheme(ProductScheme):
-    """The product over RLWE in one lattice; only that of `rlwe-8192` is secure."""
+    """The product over RLWE with the primes of one lattice; only that of `rlwe-8192` is secure.
 
-    def __init__(self, lattice: Lattice) -> None:
+    keep_most: see `params.chosen`.
+    """
+
+    def __init__(self, lattice: Lattice, *, keep_most: bool = False) -> None:
         self.lattice = lattice
+        self._keep_most = keep_most
         self.secure = lattice == STANDARD
         self.name = f"rlwe-{lattice.degree}" + ("" if self.secure else "-insecure")
 
     def fit(self, layouts: Sequence[Layout]) -> FittedRlwe:
-        """The scheme with as many secrets as the matrices need (PPMF-RLW-007)."""
-        return FittedRlwe(self.lattice, layouts)
+        """The scheme with as many primes and secrets as the matrices need (PPMF-RLW-007, -017)."""
+        return FittedRlwe(chosen(self.lattice, layouts, keep_most=self._keep_most), layouts)
 
 
 class FittedRlwe(FittedScheme):
