@@ -236,6 +236,15 @@ def test_a_message_out_of_its_order_is_refused_and_changes_nothing() -> None:
     assert receiver.decode(third, ProductAnswer) == numbered(2)
 
 
+@pytest.mark.req("PPMF-WIR-011", "PPMF-WIR-004")
+def test_another_message_under_a_number_that_was_taken_is_refused() -> None:
+    receiver = link()
+    receiver.decode(link().encode(ANSWER), ProductAnswer)
+    for again in (ANSWER, message_of(ProductAnswer, answer=b"another answer")):
+        with pytest.raises(StateError, match="message 1 from recsys to csp: number 0"):
+            receiver.decode(link().encode(again), ProductAnswer)
+
+
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")
 def test_another_session_epoch_or_type_is_refused_and_changes_nothing() -> None:
     receiver = link()

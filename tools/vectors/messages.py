@@ -276,6 +276,15 @@ def _turns(family: Family) -> None:
     add("begins-at-1", "the first is lost", good[1:], kinds[1:], **bad)
     add("lost", "the second is lost", [good[0], good[2]], [kinds[0], kinds[2]], **bad)
     add("repeated", "the first comes twice", [good[0], good[0]], [kinds[0], kinds[0]], **bad)
+    renumbered = encoded(message(kinds[1], 0)).hex()
+    add(
+        "old-number",
+        "another message under a number that was taken",
+        [good[0], renumbered],
+        kinds[:2],
+        requirements="WIR-004 WIR-011 ERR-006",
+        **bad,
+    )
     add("reordered", "two are exchanged", [good[1], good[0]], [kinds[1], kinds[0]], **bad)
     add("wrong-type", "another type is due", good[:2], [kinds[0], "product-answer"], **bad)
     add("wrong-epoch", "of an epoch to come", later[:1], kinds[:1], **bad)
