@@ -161,8 +161,8 @@ SESSION = bytes(32)
         (["encrypted-rows", SESSION, 0, 0, "users", [3], b""], "byte 58: an array where none"),
         (["encrypted-rows", SESSION, 0, 0, "user", 3, b""], "packing is none of users, items"),
         (
-            ["a\x1b\n\u202e" + "x" * 99, SESSION, 0, 0],
-            "unknown message 'a\\x1b\\n\\u202e" + 36 * "x" + "'",
+            ["a\x1b\n\u202e\xe9" + "x" * 99, SESSION, 0, 0],
+            "unknown message 'a\\x1b\\n\\u202e\\xe9" + 35 * "x" + "'",
         ),
         (["upload", SESSION, 0, 0, b"1", b"", b""], "upload: field user is not of its type"),
         (["upload", SESSION, 0, 0, "1", "", b""], "upload: field masked is not of its type"),

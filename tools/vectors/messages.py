@@ -172,7 +172,7 @@ def _refused(family: Family) -> None:
         ("array-empty", "an empty array", []),
     ):
         bad(slug, comment, cbor2.dumps(value, canonical=True))
-    odd = "a\x1b[2J\n\u202eb" + "x" * 60
+    odd = "a\x1b[2J\n\u202e\xe9" + "x" * 60
     family.add(
         "refuse-name-escaped",
         "wire.decode",
@@ -180,7 +180,7 @@ def _refused(family: Family) -> None:
         "a name with a line break, an escape sequence, a change of direction, and too long",
         {"bytes": cbor2.dumps([odd, *parts[1:]], canonical=True)},
         refuse="encoding",
-        hides=("\x1b", "\n", "\u202e", "x" * 41),
+        hides=("\x1b", "\n", "\u202e", "\xe9", "x" * 41),
     )
     rows = ["encrypted-rows", bytes.fromhex(SESSION), 0, 0, "users", -1, b""]
     bad("first-negative", "a negative integer field", cbor2.dumps(rows, canonical=True))
