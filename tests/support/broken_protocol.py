@@ -84,9 +84,9 @@ def upload_as_long_as_its_ratings(patch: Patch) -> None:
 
     def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
         made = upload(session, user, rows, key, coins)
-        return replace(made, masked=made.masked + coins.bytes(int(rows[0].sum())))
+        return replace(made, masked=bytes(made.masked) + coins.bytes(int(rows[0].sum())))
 
-    def cut(data: bytes, shape: tuple[int, ...], what: str) -> Words:
+    def cut(data: wire.Bulk, shape: tuple[int, ...], what: str) -> Words:
         return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
 
     patch.setattr(user_module, "upload", longer)

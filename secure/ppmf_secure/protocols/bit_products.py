@@ -27,7 +27,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS, expand
 from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import CSP, Role
-from ppmf_spec.wire import TransferPayload
+from ppmf_spec.wire import Bulk, TransferPayload
 
 
 def times_vectors(
@@ -104,7 +104,7 @@ def _apply_corrections(
     transfers: Transfers,
     words: SharedWords,
     length: int,
-    payload: bytes,
+    payload: Bulk,
     site: Site,
     *,
     signed: bool,
@@ -167,7 +167,7 @@ def _low_bytes(values: Words, size: int) -> bytes:
     return little.reshape(*values.shape, 8)[..., :size].tobytes()
 
 
-def _from_low_bytes(data: bytes, shape: tuple[int, ...], size: int) -> Words:
+def _from_low_bytes(data: Bulk, shape: tuple[int, ...], size: int) -> Words:
     little = np.zeros((*shape, 8), dtype=np.uint8)
     little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
     return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)
