@@ -17,8 +17,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints
 
 from ppmf_spec import strict_cbor
-from ppmf_spec.errors import EncodingError, StateError
-from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from ppmf_spec.errors import EncodingError, StateError, told
+from ppmf_spec.roles import CSP, RECSYS, SIDES, USERS, Role
 
 SESSION_BYTES = 32
 _MOST_ITEMS = 16
@@ -42,8 +42,8 @@ class FieldClass(StrEnum):
     OUTPUT_SHARE = "output-share"
 
 
-def _of(field_class: FieldClass) -> Any:
-    return field(metadata={"class": field_class})
+def _of(field_class: FieldClass, among: tuple[str, ...] | None = None) -> Any:
+    return field(metadata={"class": field_class, "among": among})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class EncryptedRows(Message):
 
     name = "encrypted-rows"
     routes = _SERVERS
-    packing: str = _of(FieldClass.PUBLIC)
+    packing: str = _of(FieldClass.PUBLIC, among=tuple(SIDES))
     first: int = _of(FieldClass.PUBLIC)
     rows: bytes = _of(FieldClass.HE_CIPHERTEXT)
 
@@ -254,7 +254,7 @@ def decode(data: bytes) -> Envelope:
         case _:
             raise EncodingError("a message is not an array with a name and a header")
     if name not in MESSAGES:
-        raise EncodingError(f"unknown message {name[:40]!r}")
+        raise EncodingError(f"unknown message {told(name)}")
     if not isinstance(session, memoryview) or len(session) != SESSION_BYTES:
         raise EncodingError(f"message {name}: the session is not {SESSION_BYTES} bytes")
     if not (isinstance(epoch, int) and isinstance(number, int)):
@@ -265,6 +265,9 @@ def decode(data: bytes) -> Envelope:
     for item, value, kind in zip(fields(MESSAGES[name]), values, FIELD_TYPES[name], strict=True):
         if not isinstance(value, kind if kind in {int, str} else memoryview):
             raise EncodingError(f"message {name}: field {item.name} is not of its type")
+        among = item.metadata["among"]
+        if among is not None and value not in among:
+            raise EncodingError(f"message {name}: field {item.name} is none of {', '.join(among)}")
         found.append(bytes(value) if isinstance(value, memoryview) and kind is bytes else value)
     return Envelope(bytes(session), epoch, number, MESSAGES[name](*found))
 

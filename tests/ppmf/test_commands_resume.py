@@ -76,7 +76,7 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     capsys: Capture,
 ) -> None:
     out = tmp_path / "run"
-    command = training(trained, out, suite)
+    command = training(trained, out, suite, "--transcripts", "full")
     assert killed(kill, [*command, "--keep-checkpoints"]) == 2
     said = capsys.readouterr().err
     assert f"`ppmf resume {out}` goes on from the last checkpoint" in said

@@ -49,7 +49,13 @@ def envelopes(draw: st.DrawFn, kind: type[Message] | None = None) -> Envelope:
     """Any message with any header and fields."""
     if kind is None:
         kind = draw(st.sampled_from(list(MESSAGES.values())))
-    message = kind(*(draw(VALUES[str(field.type)]) for field in fields(kind)))
+    among = [field.metadata["among"] for field in fields(kind)]
+    message = kind(
+        *(
+            draw(st.sampled_from(known) if known else VALUES[str(field.type)])
+            for field, known in zip(fields(kind), among, strict=True)
+        )
+    )
     session = draw(st.binary(min_size=32, max_size=32))
     return Envelope(session, draw(COUNTS), draw(COUNTS), message)
 
@@ -126,7 +132,7 @@ def test_other_encodings_of_a_message_are_refused(data: bytes) -> None:
 SESSION = bytes(32)
 
 
-@pytest.mark.req("PPMF-WIR-001", "PPMF-WIR-003")
+@pytest.mark.req("PPMF-WIR-001", "PPMF-WIR-003", "PPMF-ERR-009")
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -153,6 +159,11 @@ SESSION = bytes(32)
         (["encrypted-rows", SESSION, 0, 0, "users", "3", b""], "field first is not of its type"),
         (["encrypted-rows", SESSION, 0, 0, "users", None, b""], "byte 58: a float or simple"),
         (["encrypted-rows", SESSION, 0, 0, "users", [3], b""], "byte 58: an array where none"),
+        (["encrypted-rows", SESSION, 0, 0, "user", 3, b""], "packing is none of users, items"),
+        (
+            ["a\x1b\n\u202e" + "x" * 99, SESSION, 0, 0],
+            "unknown message 'a\\x1b\\n\\u202e" + 36 * "x" + "'",
+        ),
         (["upload", SESSION, 0, 0, b"1", b"", b""], "upload: field user is not of its type"),
         (["upload", SESSION, 0, 0, "1", "", b""], "upload: field masked is not of its type"),
         (["upload", SESSION, 0, 0, "1", [b""], b""], "byte 46: an array where none can be"),
@@ -306,7 +317,7 @@ def rules() -> dict[str, tuple[str, list[tuple[str, str, str]]]]:
 
 @pytest.mark.req("PPMF-WIR-006", "PPMF-WIR-007")
 def test_schema_and_code_have_the_same_messages_fields_types_classes_and_routes() -> None:
-    types = {"bytes": "bytes", "text": "str", "uint": "int"}
+    types = {"bytes": "bytes", "text": "str", "side": "str", "uint": "int"}
     assert set(rules()) == set(MESSAGES)
     for name, (comment, items) in rules().items():
         kind = MESSAGES[name]

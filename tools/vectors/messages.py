@@ -172,8 +172,21 @@ def _refused(family: Family) -> None:
         ("array-empty", "an empty array", []),
     ):
         bad(slug, comment, cbor2.dumps(value, canonical=True))
+    odd = "a\x1b[2J\n\u202eb" + "x" * 60
+    family.add(
+        "refuse-name-escaped",
+        "wire.decode",
+        "WIR-003 ERR-002 ERR-009",
+        "a name with a line break, an escape sequence, a change of direction, and too long",
+        {"bytes": cbor2.dumps([odd, *parts[1:]], canonical=True)},
+        refuse="encoding",
+        hides=("\x1b", "\n", "\u202e", "x" * 41),
+    )
     rows = ["encrypted-rows", bytes.fromhex(SESSION), 0, 0, "users", -1, b""]
     bad("first-negative", "a negative integer field", cbor2.dumps(rows, canonical=True))
+    rows[4:6] = ["user", 0]
+    bad("packing", "a side that there is not", cbor2.dumps(rows, canonical=True))
+    rows[4:6] = ["users", -1]
     rows[5] = 2**64
     bad("first-bignum", "an integer field beyond 64 bits", cbor2.dumps(rows, canonical=True))
     head = b"\x85\x6coutput-share\x58\x20" + bytes.fromhex(SESSION)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from ppmf_secure.session.private_files import new_file, own_file, private_folder
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
@@ -37,16 +38,21 @@ class Record:
 class Recorder:
     """The writer of one party's transcript. Without a folder it records nothing.
 
-    A later epoch is appended to the file of the earlier ones.
+    The folder is made if there is none. A later epoch is appended to the file of the earlier ones.
+    Raises StateError if folder or file are not the caller's own (PPMF-RES-011).
     """
 
     def __init__(self, folder: Path | None, party: Role, *, epoch: int = 0) -> None:
         self._file: FileIO | None = None
         if folder is not None:
             path = folder / (party + SUFFIX)
-            if epoch and path.exists():
-                os.truncate(path, _whole_records(path))
-            self._file = FileIO(path, "ab" if epoch else "wb")
+            private_folder(folder)
+            if epoch and os.path.lexists(path):
+                descriptor = own_file(path)
+                os.ftruncate(descriptor, _whole_records(path))
+            else:
+                descriptor = new_file(path)
+            self._file = FileIO(descriptor, "ab")
 
     def record(self, direction: Direction, peer: Role, message: bytes) -> None:
         """Append one message."""

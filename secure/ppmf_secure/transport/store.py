@@ -18,6 +18,7 @@ from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.session import kept_files
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.kept_files import KEY_BYTES, Keeper, KeptFile
+from ppmf_secure.session.private_files import partial_file, private_folder
 from ppmf_secure.session.session import Session
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
@@ -44,7 +45,7 @@ class Store:
         self._folder = folder
         self._keeper = keeper or Keeper(bytes(KEY_BYTES), b"", _ALL)
         if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
 
     @classmethod
     def of_run(cls, run: Path | None, party: Role, session: Session, epoch: int) -> Store:
@@ -124,7 +125,7 @@ def save_session(folder: Path, session: Session, *, epoch: int, coins: Coins | N
     coins: of which the key of the tags is drawn, for a new run (epoch 0), which needs a folder of
     its own. Raises StateError if there is another run in it.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     if epoch == 0 and (folder / _SESSION).exists():
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     public = [session.parameters.to_toml(), session.users, session.items, session.suite]
@@ -176,7 +177,7 @@ def resumable(folder: Path) -> bool:
 def discard(folder: Path) -> None:
     """Remove a run's checkpoints, and their folders if these are empty then; nothing else."""
     for place, names in (
-        (folder, (_SESSION, "session.partial", _KEY, "tags.partial", _LOCK)),
+        (folder, (_SESSION, _KEY, "*.partial", _LOCK)),
         (folder / RECSYS, ("*.state", "*.partial", _LOCK)),
         (folder / CSP, ("*.state", "*.partial", _LOCK)),
         (folder, ()),
@@ -188,9 +189,8 @@ def discard(folder: Path) -> None:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".partial")
+    descriptor, temporary = partial_file(path)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()

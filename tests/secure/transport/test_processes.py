@@ -28,7 +28,7 @@ SUITE = "paillier-512-insecure"
 def test_three_processes_train_and_record_their_messages(tmp_path: Path) -> None:
     seen: list[Progress] = []
     transcripts, checkpoints = tmp_path / "transcripts", tmp_path / "checkpoints"
-    transcripts.mkdir()
+    transcripts.mkdir(mode=0o700)
     result = processes.train(
         RATINGS,
         PARAMETERS,
