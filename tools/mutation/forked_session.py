@@ -54,6 +54,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             raise pytest.UsageError(f"{name} comes from {where}, not from the mutated copy")
     for cache in CACHES:
         cache.cache_clear()
+    coins = sys.modules.get("ppmf_secure.primitives.coins")
+    if (
+        coins is not None
+    ):  # the coins of test modules were made before the fork, which refuse to go on
+        vars(coins)["_forks"] = 0
 
 
 def pytest_sessionfinish() -> None:
