@@ -500,7 +500,7 @@ def test_a_new_epoch_restarts_the_numbers_and_an_old_epoch_must_not_return(tmp_p
 
     def outcome(name: str, *at: tuple[int, int]) -> bool:
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         return NUMBERS not in failed(record(folder, [payload(*pair) for pair in at]))
 
     assert outcome("resumed", (0, 0), (0, 1), (1, 0), (1, 1))
@@ -563,7 +563,7 @@ class Folders:
 
     def new(self) -> Path:
         folder = self.root / str(len(self.made))
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         self.made.append(folder)
         return folder
 

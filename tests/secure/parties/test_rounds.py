@@ -22,7 +22,7 @@ RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 3): 1})
 
 def rounds(params: Parameters, folder: Path) -> int:
     """How often RecSys, having sent something, comes to wait for CSP."""
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     run_toy(RATINGS, params, ideal_suite(), transcripts=folder)
     ways = [record.direction for record in read(folder / "recsys.cborseq") if record.peer == CSP]
     return sum(pair == ("sent", "received") for pair in pairwise(ways))

@@ -70,7 +70,7 @@ def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
 def test_a_key_under_another_suites_name_is_refused() -> None:
     program = _csp_that_waits_for_a_key(ideal_suite())
     other = message_of(wire.ServerKey, suite="paillier-3072")
-    with pytest.raises(StateError, match="recsys runs suite paillier-3072, this server ideal"):
+    with pytest.raises(StateError, match="recsys runs suite 'paillier-3072', this server ideal"):
         program.send(other)
 
 
@@ -173,5 +173,5 @@ def test_a_long_name_of_another_suite_is_cut() -> None:
     assert [type(next(program)) for _ in range(3)] == [Phase, Send, Receive]
     assert type(program.send(message_of(wire.Resume))) is Phase
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
-    with pytest.raises(StateError, match=f"^csp runs suite {'x' * 40}, this server ideal: use"):
+    with pytest.raises(StateError, match=f"^csp runs suite '{'x' * 40}', this server ideal: use"):
         program.send(message_of(wire.ServerKey, suite="x" * 50))
