@@ -89,7 +89,8 @@ def test_the_distances_of_the_budget() -> None:
     for orientation in orientations(Parameters(), *MOVIELENS):
         layout = orientation.layout
         width = Slots.of(3072, layout).width
-        sums = layout.rows * (2**64 - 1) ** 2
+        ring = 2**layout.ring_bits
+        sums = layout.rows * (ring - 1) * (2 * ring - 2)
         assert layout.outputs * sums / 2 ** (width - 1) <= 2.0**-STATISTICAL_BITS
         budget = Budget.of(STANDARD, layout)
         assert layout.outputs * budget.noise / 2 ** (budget.flood_bits + 1) <= 2.0**-41
