@@ -277,7 +277,7 @@ M = TypeVar("M", bound=Message)
 
 class Link:
     """One direction between two parties within an epoch, which numbers the messages that are sent
-    and checks those that arrive (PPMF-WIR-004).
+    and checks those that arrive (PPMF-WIR-004, -011).
     """
 
     def __init__(self, session: bytes, epoch: int, sender: Role, receiver: Role) -> None:

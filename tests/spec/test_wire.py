@@ -161,8 +161,8 @@ SESSION = bytes(32)
         (["encrypted-rows", SESSION, 0, 0, "users", [3], b""], "byte 58: an array where none"),
         (["encrypted-rows", SESSION, 0, 0, "user", 3, b""], "packing is none of users, items"),
         (
-            ["a\x1b\n\u202e" + "x" * 99, SESSION, 0, 0],
-            "unknown message 'a\\x1b\\n\\u202e" + 36 * "x" + "'",
+            ["a\x1b\n\u202e\xe9" + "x" * 99, SESSION, 0, 0],
+            "unknown message 'a\\x1b\\n\\u202e\\xe9" + 35 * "x" + "'",
         ),
         (["upload", SESSION, 0, 0, b"1", b"", b""], "upload: field user is not of its type"),
         (["upload", SESSION, 0, 0, "1", "", b""], "upload: field masked is not of its type"),
@@ -234,6 +234,15 @@ def test_a_message_out_of_its_order_is_refused_and_changes_nothing() -> None:
         receiver.decode(third, ProductAnswer)
     assert receiver.decode(second, ProductAnswer) == numbered(1)
     assert receiver.decode(third, ProductAnswer) == numbered(2)
+
+
+@pytest.mark.req("PPMF-WIR-011", "PPMF-WIR-004")
+def test_another_message_under_a_number_that_was_taken_is_refused() -> None:
+    receiver = link()
+    receiver.decode(link().encode(ANSWER), ProductAnswer)
+    for again in (ANSWER, message_of(ProductAnswer, answer=b"another answer")):
+        with pytest.raises(StateError, match="message 1 from recsys to csp: number 0"):
+            receiver.decode(link().encode(again), ProductAnswer)
 
 
 @pytest.mark.req("PPMF-WIR-004", "PPMF-ERR-006")

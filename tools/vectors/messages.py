@@ -172,7 +172,7 @@ def _refused(family: Family) -> None:
         ("array-empty", "an empty array", []),
     ):
         bad(slug, comment, cbor2.dumps(value, canonical=True))
-    odd = "a\x1b[2J\n\u202eb" + "x" * 60
+    odd = "a\x1b[2J\n\u202e\xe9" + "x" * 60
     family.add(
         "refuse-name-escaped",
         "wire.decode",
@@ -180,7 +180,7 @@ def _refused(family: Family) -> None:
         "a name with a line break, an escape sequence, a change of direction, and too long",
         {"bytes": cbor2.dumps([odd, *parts[1:]], canonical=True)},
         refuse="encoding",
-        hides=("\x1b", "\n", "\u202e", "x" * 41),
+        hides=("\x1b", "\n", "\u202e", "\xe9", "x" * 41),
     )
     rows = ["encrypted-rows", bytes.fromhex(SESSION), 0, 0, "users", -1, b""]
     bad("first-negative", "a negative integer field", cbor2.dumps(rows, canonical=True))
@@ -276,6 +276,15 @@ def _turns(family: Family) -> None:
     add("begins-at-1", "the first is lost", good[1:], kinds[1:], **bad)
     add("lost", "the second is lost", [good[0], good[2]], [kinds[0], kinds[2]], **bad)
     add("repeated", "the first comes twice", [good[0], good[0]], [kinds[0], kinds[0]], **bad)
+    renumbered = encoded(message(kinds[1], 0)).hex()
+    add(
+        "old-number",
+        "another message under a number that was taken",
+        [good[0], renumbered],
+        kinds[:2],
+        requirements="WIR-004 WIR-011 ERR-006",
+        **bad,
+    )
     add("reordered", "two are exchanged", [good[1], good[0]], [kinds[1], kinds[0]], **bad)
     add("wrong-type", "another type is due", good[:2], [kinds[0], "product-answer"], **bad)
     add("wrong-epoch", "of an epoch to come", later[:1], kinds[:1], **bad)

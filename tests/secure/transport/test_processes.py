@@ -90,7 +90,7 @@ def test_the_error_of_the_server_that_stops_first_is_raised(tmp_path: Path) -> N
     assert not isinstance(caught.value, PeerError)
 
 
-@pytest.mark.req("PPMF-ERR-005", "PPMF-ERR-007", "PPMF-RES-001")
+@pytest.mark.req("PPMF-ERR-005", "PPMF-ERR-007", "PPMF-RES-001", "PPMF-RES-009")
 def test_a_killed_server_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     def kill_csp(progress: Progress) -> None:
         if progress.phase == "updates" and progress.done == 2:
