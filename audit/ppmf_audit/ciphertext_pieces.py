@@ -27,7 +27,7 @@ from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
 from ppmf_secure.protocols.upload import SEALED_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, RangeError
+from ppmf_spec.errors import EncodingError, RangeError, told
 from ppmf_spec.roles import Side
 
 RESIDUES_A_WORD = 3
@@ -120,7 +120,7 @@ class LatticeCiphertexts:
     def _groups(self, message: wire.EncryptedRows, where: str) -> Iterator[bytes]:
         """The pieces of groups of rows, from the number that the message says."""
         if message.packing not in self.layouts:
-            raise EncodingError(f"{where}: no side is called {message.packing[:40]}")
+            raise EncodingError(f"{where}: no side is called {told(message.packing)}")
         layout = self.layouts[message.packing]
         primes, data, at = self.scheme.lattice.primes, message.rows, 0
         packing = self.scheme.context.packing(layout)

@@ -37,7 +37,7 @@ from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
-from ppmf_secure.primitives.encryption.paillier.slots import TERM_BITS, Slots
+from ppmf_secure.primitives.encryption.paillier.slots import Slots, term_bits
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import Orientation
 
@@ -143,7 +143,8 @@ def slots(secret: SecretKey, data: bytes, orientation: Orientation, found: Opene
 def slot_values(bits: int, orientation: Orientation) -> OpenedValues:
     """The collection of an orientation's slots; masks have one bit less than a slot."""
     width = Slots.of(bits, orientation.layout).width
-    sums = TERM_BITS + (orientation.layout.rows - 1).bit_length()
+    layout = orientation.layout
+    sums = term_bits(layout.ring_bits) + (layout.rows - 1).bit_length()
     return OpenedValues(f"Paillier slots packing {orientation.packing}", width - 1, 1 << sums, 0)
 
 

@@ -121,10 +121,9 @@ def recorded(iterations: int) -> Training:
         session, profiles = _trained(params, folder, mark)
         ratings, models = {}, {}
         for party in (RECSYS, CSP):
-            kept = (folder / party / "ratings.state").read_bytes()
-            ratings[party] = read_ratings(session, kept)
-            states = (path.read_bytes() for path in (folder / party).glob("model-*.state"))
-            saved = (read_checkpoint(session, state) for state in states)
+            kept = Store(folder / party).kept()
+            ratings[party] = read_ratings(session, kept.ratings)
+            saved = (read_checkpoint(session, state) for state in kept.checkpoints)
             models[party] = {checkpoint.iteration: checkpoint for checkpoint in saved}
         sent = tuple(merged({party: transcript(party) for party in PARTIES}, marks))
         findings = tuple(audit(folder))

@@ -15,6 +15,7 @@ import typer
 from ppmf import console, outputs, run_report
 from ppmf.ending import EndedError
 from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.processes import RunResult
 from ppmf_secure.transport.store import discard, load_session, resumable
@@ -95,7 +96,8 @@ class RunFolder:
         discard(self.checkpoints)
         _remove(self.recording)
         if record:
-            self.recording.mkdir(parents=True, exist_ok=True)
+            private_folder(self.transcripts)
+            private_folder(self.recording)
 
     def interrupted(self) -> tuple[Session, int]:
         """The session of the interrupted run in this folder, and its last epoch.

@@ -14,7 +14,8 @@ them:
 - `words`: the integer arithmetic of single numbers, that is rounding, steps, thresholds, prox and
   saturation;
 - `profiles`: the item profiles V, and the file in which they are published;
-- `wire`: the messages between the parties, and their bytes;
+- `wire`, `strict_cbor`: the messages between the parties and their bytes, and the strict decoder by
+  which those and files are read;
 - `netlists`: the two garbled circuits, as the programs of chapter 4;
 - `objective`: the objective function in symbols, from which tests derive the formulas of `words`;
 - `requirements`: the numbered requirements, parsed out of the chapters;

@@ -47,6 +47,17 @@ class ParametersError(PpmfError):
     kind = "parameters"
 
 
+def told(text: str) -> str:
+    r"""Text of another party as it may stand in a refusal (PPMF-ERR-009).
+
+    It is cut to 40 characters, in quotes, with escapes for all that is not printable ASCII.
+
+    >>> print(told("\x1b[2Jusers"))
+    '\x1b[2Jusers'
+    """
+    return ascii(text[:40])
+
+
 def check_type(value: object, expected: type, where: str) -> None:
     """Refuse an object of another type than a function of the library takes (RangeError).
 

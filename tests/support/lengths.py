@@ -158,7 +158,7 @@ class Sizes:
     def ciphertexts(self, packing: str) -> int:
         terms = self.items if packing == "users" else self.users
         outputs = self.params.iterations * sum(self.wanted) * (self.users + self.items)
-        slot = 171 + (terms - 1).bit_length() + (outputs - 1).bit_length()
+        slot = 2 * self.ring + 43 + (terms - 1).bit_length() + (outputs - 1).bit_length()
         return -(-self.rows(packing) // ((8 * self.modulus - 1) // slot))
 
     def lattice_numbers(self, packing: str) -> int:

@@ -32,5 +32,6 @@ def train_in(folder: Path) -> Run:
     )
     run.params.write_text(PARAMETERS)
     command = ["train", str(run.ratings), "--params", str(run.params), "--out", str(run.out)]
+    command += ["--transcripts", "full"]
     assert main.main([*command, *TEST_KEYS]) == 0
     return run

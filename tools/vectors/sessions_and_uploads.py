@@ -328,20 +328,22 @@ def _ciphertexts(family: Family) -> None:
 
 
 def _slots(family: Family) -> None:
-    for bits, rows, outputs in (
-        (3072, 943, 4_200_000),
-        (3072, 1, 1),
-        (2048, 2, 2),
-        (512, 3, 100),
-        (512, 4, 128),
-        (512, 5, 129),
-        (1024, 2**31 - 1, 2**40),
+    for bits, rows, outputs, ring in (
+        (3072, 943, 4_200_000, 64),
+        (3072, 1, 1, 64),
+        (2048, 2, 2, 64),
+        (512, 3, 100, 64),
+        (512, 4, 128, 64),
+        (512, 5, 129, 64),
+        (1024, 2**31 - 1, 2**40, 64),
+        (3072, 943, 1_354_500, 47),
+        (512, 1, 1, 32),
+        (512, 2, 1, 63),
     ):
-        given = {"bits": bits, "rows": rows, "blocks": [3, 3], "outputs": outputs}
-        family.add(
-            f"slots-{bits}-{rows}-{outputs}", "ahe.slots", "AHE-007", "slots of a plaintext", given
-        )
-    given = {"bits": 512, "rows": 2**150, "blocks": [1, 1], "outputs": 2**200}
+        given = {"bits": bits, "rows": rows, "blocks": [3, 3], "outputs": outputs, "ring": ring}
+        slug = f"slots-{bits}-{rows}-{outputs}" + (f"-ring-{ring}" if ring < 64 else "")
+        family.add(slug, "ahe.slots", "AHE-007", "slots of a plaintext", given)
+    given = {"bits": 512, "rows": 2**150, "blocks": [1, 1], "outputs": 2**200, "ring": 64}
     family.add(
         "slots-none",
         "ahe.slots",
@@ -357,28 +359,29 @@ def _answers(family: Family) -> None:
     secret = key("paillier/answers")
     public = secret.public
     modulus, square = int(public.modulus), int(public.square)
-    for slug, rows, blocks, uses in (
-        ("plain", 2, (3, 3), ((0, 2), (1, 2))),
-        ("one", 1, (1, 1), ((0, 1), (0, 1))),
-        ("empty-use", 2, (2, 2), ((0, 0), (0, 2))),
-        ("odd", 3, (5, 2), ((1, 2), (0, 2))),
+    for slug, rows, blocks, uses, ring in (
+        ("plain", 2, (3, 3), ((0, 2), (1, 2)), 64),
+        ("one", 1, (1, 1), ((0, 1), (0, 1)), 64),
+        ("empty-use", 2, (2, 2), ((0, 0), (0, 2)), 64),
+        ("odd", 3, (5, 2), ((1, 2), (0, 2)), 64),
+        ("ring-46", 3, (5, 2), ((0, 2), (1, 2)), 46),
     ):
         draw = LabelledStream(f"paillier/answer-{slug}")
         coins = Coins.seeded(f"vectors/paillier/answer-{slug}")
-        layout = Layout(rows, blocks, 64)
+        layout, size = Layout(rows, blocks, 64, ring), 1 << ring
         slots = Slots.of(BITS, layout)
         shares = [
-            [[[draw.word() for _ in range(width)] for _ in range(rows)] for width in blocks]
+            [[[draw.word() % size for _ in range(width)] for _ in range(rows)] for width in blocks]
             for _ in ("owner", "peer")
         ]
         matrices = [
             [
-                [(one + other) % (1 << 64) for one, other in zip(*row, strict=True)]
+                [(one + other) % size for one, other in zip(*row, strict=True)]
                 for row in zip(*both, strict=True)
             ]
             for both in zip(*shares, strict=True)
         ]
-        x = [[draw.word() for _ in range(rows)] for _ in range(max(end for _, end in uses))]
+        x = [[draw.word() % size for _ in range(rows)] for _ in range(max(end for _, end in uses))]
         answer = b""
         kept: list[list[list[int]]] = []
         for owners, peers, (first, end) in zip(*shares, uses, strict=True):
@@ -395,7 +398,7 @@ def _answers(family: Family) -> None:
             kept.append([])
             for factors in x[first:end]:
                 masks = [draw.below(1 << (slots.width - 1)) for _ in owners[0]]
-                kept[-1].append([-mask % (1 << 64) for mask in masks])
+                kept[-1].append([-mask % size for mask in masks])
                 for column, span in enumerate(spans):
                     product = 1 + slots.pack(masks[span]) * modulus
                     for factor, row in zip(factors, ciphers, strict=True):
@@ -407,6 +410,7 @@ def _answers(family: Family) -> None:
             "rows": rows,
             "blocks": list(blocks),
             "outputs": 64,
+            "ring": ring,
             "uses": [list(use) for use in uses],
             "answer": answer,
         }
@@ -418,7 +422,7 @@ def _answers(family: Family) -> None:
             given,
             seed=draw.label,
         )
-        _check_product(family, matrices, x, uses, kept)
+        _check_product(family, matrices, x, uses, kept, size)
         for end_slug, data in (("cut", answer[:-1]), ("more", answer + bytes(BITS // 4))):
             family.add(
                 f"answer-{slug}-{end_slug}",
@@ -431,15 +435,15 @@ def _answers(family: Family) -> None:
             )
 
 
-def _check_product(family: Family, matrices: Any, x: Any, uses: Any, kept: Any) -> None:
-    """Check that the owner's and the peer's shares add up to the product."""
+def _check_product(family: Family, matrices: Any, x: Any, uses: Any, kept: Any, size: int) -> None:
+    """Check that the owner's and the peer's shares add up to the product mod `size`."""
     shares = family.cases[-1]["expect"]["out"]["shares"]
     for matrix, (first, end), ours, theirs in zip(matrices, uses, shares, kept, strict=True):
         product = np.array(x[first:end], dtype=np.uint64).reshape(
             end - first, len(matrix)
         ) @ np.array(matrix, dtype=np.uint64)
         total = [
-            [(int(a) + b) % (1 << 64) for a, b in zip(r, s, strict=True)]
+            [(int(a) + b) % size for a, b in zip(r, s, strict=True)]
             for r, s in zip(ours, theirs, strict=True)
         ]
-        assert product.tolist() == total
+        assert (product % np.uint64(size) if size < 1 << 64 else product).tolist() == total

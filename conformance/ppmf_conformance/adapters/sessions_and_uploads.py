@@ -120,6 +120,7 @@ def _layout(given: Given) -> Layout:
         values.integer(given["rows"]),
         tuple(values.integers(given["blocks"])),
         values.integer(given["outputs"]),
+        values.integer(given["ring"]),
     )
 
 

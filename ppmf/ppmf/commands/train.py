@@ -27,9 +27,6 @@ from ppmf_spec.ratings import Ratings
 LATTICE, PAILLIER, TRIAL = OFFERED = ("rlwe-8192", "paillier-3072", "paillier-2048")
 """The cipher suites of a command; the first is the default of a training (PPMF-AHE-012)."""
 
-_RECORDED_UNASKED = 1_000_000_000
-"""The largest transcripts, in bytes, that are written without `--transcripts full`."""
-
 SuiteName = Annotated[
     str,
     typer.Option(
@@ -71,13 +68,12 @@ def train(
     duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
     rounding: options.Rounding = False,
     transcripts: Annotated[
-        Record | None,
+        Record,
         typer.Option(
             "--transcripts",
-            help="Record every message, or none. [default: full, but none above 1 GB]",
-            show_default=False,
+            help="Record every message, for `ppmf audit`, or none.",
         ),
-    ] = None,
+    ] = Record.NONE,
     keep_checkpoints: Annotated[
         bool,
         typer.Option(
@@ -98,14 +94,15 @@ def train(
 ) -> None:
     """Train securely: users, RecSys and CSP, on this machine.
 
-    The result is the item profiles V. Nobody sees a rating, which items a user rated, or how many;
-    what each party sent and received is recorded, so that `ppmf audit` can look at it.
+    The result is the item profiles V. Nobody sees a rating, which items a user rated, or how many.
+    With --transcripts full, what each party sent and received is recorded, so that `ppmf audit` can
+    look at it.
 
     Files:
       DIR/item_profiles.json   V, in integers: equal to `ppmf oracle --mode fixed`, bit for bit
       DIR/report.json          parameters, sizes, seconds and bytes by phase and party
-      DIR/transcripts/         every message, as users, RecSys and CSP saw it; in unfinished/ there
-                               while the training runs
+      DIR/transcripts/         only with --transcripts full: every message, as users, RecSys and
+                               CSP saw it; in unfinished/ there while the training runs
       DIR/checkpoints/         only with --keep-checkpoints, only until the run is finished
 
     Examples:
@@ -113,7 +110,8 @@ def train(
       ppmf train ratings.csv --params P.toml --suite paillier-3072 --out run
       ppmf train ratings.csv --catalogue movies.csv --out run --force
       ppmf train reviews.csv.gz --columns item=parent_asin --duplicates last --out run
-      ppmf train ratings.csv --out run --keep-checkpoints --transcripts none
+      ppmf train ratings.csv --out run --keep-checkpoints
+      ppmf train ratings.csv --out run --transcripts full
       ppmf audit run/transcripts
     """
     chosen = checked_suite(suite, insecure_test_keys)
@@ -130,7 +128,7 @@ def train(
     for warning in bounds(parameters, training.n_users, training.n_items).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)
-    record = _recorded(tally, out) if transcripts is None else transcripts is Record.FULL
+    record = transcripts is Record.FULL
     folder.prepare(force=force, record=record)
     started = time.monotonic()
     with folder.if_interrupted():
@@ -170,18 +168,6 @@ def run(
             checkpoints=checkpoints,
             progress=progress,
         )
-
-
-def _recorded(tally: Tally, out: Path) -> bool:
-    """Whether transcripts are small enough to be written unasked; a note says so if not."""
-    written = 2 * tally.sent.total()  # every message by its sender and by its receiver
-    if written <= _RECORDED_UNASKED:
-        return True
-    console.note(
-        f"no transcripts: they would take {console.size(written)} in {out} "
-        "(--transcripts full writes them all the same)"
-    )
-    return False
 
 
 def checked_suite(name: str, insecure_test_keys: bool) -> CipherSuite:

@@ -32,7 +32,7 @@ from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.errors import StateError
+from ppmf_spec.errors import StateError, told
 from ppmf_spec.roles import SIDES, Role, Side
 
 
@@ -112,7 +112,7 @@ def _set_up(
     theirs = yield from receive(peer, wire.ServerKey)
     if theirs.suite != session.suite:
         raise StateError(
-            f"{peer} runs suite {theirs.suite[:40]}, this server {session.suite}: use one suite"
+            f"{peer} runs suite {told(theirs.suite)}, this server {session.suite}: use one suite"
         )
     peer_products = scheme.peer(theirs.product_key)
     by_user = (ratings.rated, ratings.rating)

@@ -19,8 +19,19 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ppmf_secure.arrays import Bits, Bytes, Words
+from ppmf_spec.errors import StateError
 
 _ZEROS = bytes(1 << 16)
+_forks = 0
+"""How often this process is the child of a fork, counted from its last `exec`."""
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_note_fork)
 
 
 class Coins:
@@ -33,6 +44,7 @@ class Coins:
         if len(key) != 32:
             raise ValueError("a Coins key has 32 bytes")
         self._key = key
+        self._made_after = _forks
         self._stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
 
     @classmethod
@@ -49,6 +61,7 @@ class Coins:
 
     def child(self, label: str) -> Coins:
         """An independent stream for one purpose; the same label gives the same stream again."""
+        self._check_process()
         return Coins(hashlib.sha256(b"ppmf/v1/coins-child/" + self._key + label.encode()).digest())
 
     def bytes(self, count: int) -> bytes:
@@ -77,7 +90,15 @@ class Coins:
             if candidate < bound:
                 return candidate
 
+    def _check_process(self) -> None:
+        """Refuse to go on in a child of the process that made these coins: both would draw the same
+        bytes (PPMF-SES-006).
+        """
+        if self._made_after != _forks:
+            raise StateError("coins were made in another process, of which this is a fork")
+
     def _draw(self, count: int) -> Bytes:
+        self._check_process()
         out = np.empty(count, dtype=np.uint8)
         view, zeros = out.data, memoryview(_ZEROS)
         for at in range(0, count, len(zeros)):

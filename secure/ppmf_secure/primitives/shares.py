@@ -86,6 +86,11 @@ def to_bits(values: Words, width: int) -> Bits:
     return ((values[None, :] >> shifts) & np.uint64(1)).astype(np.uint8)
 
 
+def ring_mask(ring_bits: int) -> np.uint64:
+    """The word whose lowest `ring_bits` bits are 1: those of a word that count in the ring."""
+    return np.uint64((1 << ring_bits) - 1)
+
+
 def from_bits(bits: Bits, *, signed: bool) -> Words:
     """The integers mod 2^64 with these bits (width, n)."""
     scale = weights(bits.shape[0], signed=signed)
@@ -98,13 +103,13 @@ def words_to_bytes(values: Words) -> bytes:
     return np.ascontiguousarray(values, dtype="<u8").tobytes()
 
 
-def words_from_bytes(data: bytes, shape: tuple[int, ...], what: str) -> Words:
+def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str) -> Words:
     """The array of that shape. Raises EncodingError, which names `what`, on another length."""
     check_length(data, 8 * int(np.prod(shape, dtype=np.int64)), what)
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
 
 
-def check_length(data: bytes, expected: int, what: str) -> None:
+def check_length(data: bytes | memoryview, expected: int, what: str) -> None:
     """Check that `data` has the expected number of bytes; raises EncodingError if not
     (PPMF-ERR-003, PPMF-WIR-008).
     """

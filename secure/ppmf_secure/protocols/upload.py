@@ -28,7 +28,7 @@ from ppmf_secure.primitives.shares import check_length, words_from_bytes, words_
 from ppmf_secure.session.checkpoint import RatingShares, write_ratings
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.errors import PpmfError, RangeError, StateError
+from ppmf_spec.errors import PpmfError, RangeError, StateError, told
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS
 
@@ -108,7 +108,7 @@ class Intake:
         taken in before are not affected.
         """
         if upload.user not in self._row:
-            raise RangeError(f"upload of {upload.user[:40]!r}: not on the user list")
+            raise RangeError(f"upload of {told(upload.user)}: not on the user list")
         where = f"upload of user {upload.user}"
         check_sealed_seed(upload.user, upload.sealed)
         shape = (2, len(self._session.items))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
+from ppmf_spec.errors import StateError
 from tests.support.chi_square import bytes_deviate, deviates
 
 CHUNK = 1 << 16
@@ -229,3 +231,31 @@ def test_coins_print_the_same_whatever_their_key_and_state(key: bytes, drawn: in
     coins.bytes(drawn)
     assert repr(coins) == str(coins) == f"{coins}" == repr(reference) == "Coins(...)"
     assert repr(coins.child("label")) == repr(reference)
+
+
+@pytest.mark.req("PPMF-SES-006")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # other threads of the tests; it draws
+def test_coins_refuse_to_go_on_in_a_forked_child() -> None:
+    coins = Coins.seeded("fork")
+    coins.bytes(3)
+    draws = (
+        lambda: coins.bytes(1),
+        lambda: coins.words(1),
+        lambda: coins.bits(1),
+        lambda: coins.below(5),
+        lambda: coins.child("more"),
+    )
+    child = os.fork()
+    if not child:
+        refused = 0
+        try:
+            for draw in draws:
+                with suppress(StateError):
+                    draw()
+                    continue
+                refused += 1
+            refused += len(Coins.system().bytes(4))
+        finally:
+            os._exit(refused)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == len(draws) + 4
+    assert coins.bytes(2) == Coins.seeded("fork").bytes(5)[3:]

@@ -12,7 +12,7 @@ const FIELDS = {
   "server-key": { suite: "text", product_key: B },
   "base-request": { points: B },
   "base-answer": { point: B },
-  "encrypted-rows": { packing: "text", first: "uint", rows: B },
+  "encrypted-rows": { packing: "side", first: "uint", rows: B },
   "product-answer": { answer: B },
   "transfer-columns": { columns: B },
   "transfer-payload": { payload: B },
@@ -49,7 +49,7 @@ export const encode = ({ name, session, epoch, number, fields }) =>
     item("uint", integer(epoch)),
     item("uint", integer(number)),
     ...Object.entries(FIELDS[name]).map(([field, kind]) =>
-      item(kind, kind === B ? Buffer.from(fields[field], "hex") : kind === "uint" ? integer(fields[field]) : fields[field]),
+      item(kind === "side" ? "text" : kind, kind === B ? Buffer.from(fields[field], "hex") : kind === "uint" ? integer(fields[field]) : fields[field]),
     ),
   ]);
 
@@ -97,8 +97,10 @@ export const decode = (hex) => {
   if (session.length !== 32) bad("a session that is not 32 bytes");
   const [epoch, number] = [take("uint"), take("uint")];
   const fields = {};
-  for (const [field, kind] of Object.entries(kinds))
+  for (const [field, kind] of Object.entries(kinds)) {
     fields[field] = kind === B ? bytes(B).toString("hex") : kind === "uint" ? take("uint") : text();
+    if (kind === "side" && !["users", "items"].includes(fields[field])) bad("no side");
+  }
   if (at !== data.length) bad("something after it");
   return { name, session: session.toString("hex"), epoch, number, fields };
 };

@@ -22,6 +22,7 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer, PaillierRows
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme, paillier_scheme
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
+from ppmf_secure.primitives.shares import ring_mask
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 
 Words = NDArray[np.uint64]
@@ -60,7 +61,9 @@ def _check(x: Words, matrix: Words, layout: Layout, uses: Uses) -> None:
     for block, use in enumerate(uses):
         wanted = x[use] @ matrix[:, offsets[block] : offsets[block + 1]]
         assert p_shares[block].dtype == q_shares[block].dtype == np.uint64
-        assert np.array_equal(p_shares[block] + q_shares[block], wanted)
+        ring = ring_mask(layout.ring_bits)
+        assert np.array_equal((p_shares[block] + q_shares[block]) & ring, wanted & ring)
+        assert (q_shares[block] <= ring).all()
         assert wanted.shape == (use.stop - use.start, layout.blocks[block])
 
 
@@ -74,7 +77,8 @@ def _cases(draw: st.DrawFn) -> tuple[Words, Words, Layout, list[slice]]:
         uses.append(slice(start, draw(st.integers(start, wanted))))
     matrix = draw(arrays(np.uint64, (rows, sum(blocks)), elements=words))
     x = draw(arrays(np.uint64, (wanted, rows), elements=words))
-    return x, matrix, Layout(rows, blocks, draw(st.sampled_from([1, 64, 1 << 20]))), uses
+    outputs, ring = draw(st.sampled_from([1, 64, 1 << 20])), draw(st.sampled_from([64, 47, 32]))
+    return x, matrix, Layout(rows, blocks, outputs, ring), uses
 
 
 @pytest.mark.req("PPMF-AHE-002")

@@ -51,7 +51,7 @@ from ppmf_secure.primitives.encryption.lattice.ring import (
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
-from ppmf_secure.primitives.shares import check_length, words_to_bytes
+from ppmf_secure.primitives.shares import check_length, ring_mask, words_to_bytes
 from ppmf_spec.errors import EncodingError
 
 _ANSWERS_AT_ONCE = 128
@@ -158,7 +158,7 @@ class RlweRows(EncryptedRows):
         self._key_a, self._keys_b = key
         self._scratch = scratch
         self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
-        self._ring = np.uint64((1 << layout.ring_bits) - 1)
+        self._ring = ring_mask(layout.ring_bits)
         self._hiding = context.rounding.hiding(self._flood_bits)
         compact = is_compact(lattice, packing)
         self._first = GroupMatrix(lattice, packing.groups, packing.size, compact=compact)

@@ -12,6 +12,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses, length
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts, matrix_spans
+from ppmf_secure.primitives.shares import ring_mask
 
 
 class PaillierOwner(OwnerKey):
@@ -31,7 +32,7 @@ class PaillierOwner(OwnerKey):
             raise ValueError("the matrix has not the layout's shape")
         secret, slots = self._secret, Slots.of(self._secret.public.bits, layout)
         spans = matrix_spans(slots, layout)
-        for row in matrix:
+        for row in matrix & ring_mask(layout.ring_bits):
             yield secret.public.write(
                 secret.encrypt(slots.pack(row[span].tolist()), coins) for span in spans
             )

@@ -22,13 +22,11 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.multiexp import FixedBases, levels
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots, matrix_spans
+from ppmf_secure.primitives.shares import ring_mask
 from ppmf_spec.errors import EncodingError
 
 _KEPT_BYTES = 1 << 30
 """The stored powers of a matrix are kept between products if they take no more than this."""
-
-
-_WORD = (1 << 64) - 1
 
 
 class PaillierRows(EncryptedRows):
@@ -45,12 +43,13 @@ class PaillierRows(EncryptedRows):
         self._randomisers = randomisers
         self._layout = layout
         self._slots = Slots.of(public.bits, layout)
-        self._columns = [FixedBases(column, public.square) for column in columns]
-        stored = sum(levels(bases.window) for bases in self._columns) * layout.rows
+        bits = layout.ring_bits
+        self._columns = [FixedBases(column, public.square, bits) for column in columns]
+        stored = sum(levels(bases.window, bits) for bases in self._columns) * layout.rows
         self._keep = stored * public.ciphertext_bytes <= _KEPT_BYTES
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
-        """The answer, row by row in each block, and P's shares -rho mod 2^64
+        """The answer, row by row in each block, and P's shares -rho mod 2^k
         (PPMF-AHE-009, -010).
         """
         if x.ndim != 2 or x.shape[1] != self._layout.rows:
@@ -59,7 +58,7 @@ class PaillierRows(EncryptedRows):
         shares: list[Words] = []
         columns = iter(self._columns)
         for width, use in zip(self._layout.blocks, uses, strict=True):
-            wanted = x[use]
+            wanted = x[use] & ring_mask(self._layout.ring_bits)
             if len(wanted) != length(use):
                 raise ValueError("X has not all the rows wanted")
             share = np.empty((len(wanted), width), dtype=np.uint64)
@@ -79,7 +78,7 @@ class PaillierRows(EncryptedRows):
         answers = []
         for product, row in zip(bases.products(x), share, strict=True):
             masks = [slots.mask(coins) for _ in range(len(row))]
-            row[:] = [-mask & _WORD for mask in masks]
+            row[:] = [-mask % (1 << self._layout.ring_bits) for mask in masks]
             masked = product * self._public.plain(slots.pack(masks)) % square
             answers.append(masked * self._randomisers.draw(coins) % square)
         if not self._keep:
@@ -112,7 +111,7 @@ class PaillierIntake(RowIntake):
         self._public = public
         self._randomisers = randomisers
         self._layout = layout
-        self._own = own
+        self._own = own & ring_mask(layout.ring_bits)
         self._slots = Slots.of(public.bits, layout)
         self._spans = matrix_spans(self._slots, layout)
         self._table: list[list[mpz]] = []
