@@ -42,7 +42,6 @@ class DemoSize:
 
     rows: int
     rank: int
-    iterations: int
 
     @classmethod
     def of(cls, suite: str) -> DemoSize:
@@ -50,8 +49,8 @@ class DemoSize:
         return PAILLIER_SIZE if suite.startswith("paillier") else LATTICE_SIZE
 
 
-LATTICE_SIZE = DemoSize(rows=200, rank=5, iterations=10)
-PAILLIER_SIZE = DemoSize(rows=100, rank=3, iterations=6)
+LATTICE_SIZE = DemoSize(rows=200, rank=5)
+PAILLIER_SIZE = DemoSize(rows=100, rank=3)
 
 
 def _default(name: str) -> str:
@@ -109,7 +108,7 @@ def demo(
         typer.Option(
             "--iterations",
             metavar="T",
-            help=f"Outer iterations. {_default('iterations')}",
+            help=f"Outer iterations. [default: {Parameters().iterations}]",
             show_default=False,
         ),
     ] = None,
@@ -135,14 +134,14 @@ def demo(
     Examples:
       ppmf demo
       ppmf demo --suite paillier-3072    a smaller slice, of which each product takes longer
-      ppmf demo --data ratings.csv --rank 5 --iterations 10
+      ppmf demo --data ratings.csv --rank 10 --iterations 8
       ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
     size = DemoSize.of(chosen.name)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
-        iterations=size.iterations if iterations is None else iterations,
+        iterations=Parameters().iterations if iterations is None else iterations,
     )
     source = rating_sources.find(
         data_path,
