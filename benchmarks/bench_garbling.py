@@ -15,10 +15,11 @@ from time import perf_counter
 
 import numpy as np
 
-from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS, Evaluator, Garbler
+from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.training_circuits import Circuit, reciprocal, update
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.shares import chunks
 from ppmf_spec.parameters import Regulariser
 
 OFFSET = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543210], dtype=np.uint64)
@@ -51,14 +52,14 @@ def measure(circuit: Circuit, elements: int, keys: BatchKeys) -> tuple[float, fl
     garbler, evaluator = Garbler(circuit, OFFSET), Evaluator(circuit)
     coins = Coins.seeded("bench_garbling")
     garbling = evaluating = 0.0
-    for chunk, first in enumerate(range(0, elements, MAX_ELEMENTS)):
-        count = min(MAX_ELEMENTS, elements - first)
+    for chunk, part in enumerate(chunks(elements)):
+        count = part.stop - part.start
         zero = {name: coins.words((width, count, 2)) for name, width in circuit.inputs.items()}
-        cipher_of_gate = partial(keys.cipher, "bench", chunk)
+        cipher_of_batch = partial(keys.cipher, "bench", chunk)
         started = perf_counter()
-        tables, _ = garbler.garble(zero, cipher_of_gate)
+        tables, _ = garbler.garble(zero, cipher_of_batch)
         garbled = perf_counter()
-        evaluator.evaluate(zero, tables, cipher_of_gate)
+        evaluator.evaluate(zero, tables, cipher_of_batch)
         evaluating += perf_counter() - garbled
         garbling += garbled - started
     return garbling, evaluating

@@ -45,7 +45,7 @@ class Repetition:
     blocks: int = 0
     block_twice: str = ""
     stream_twice: str = ""
-    masked: list[bytes] = field(default_factory=list)
+    masked: list[wire.Bulk] = field(default_factory=list)
     last: dict[Direction, Words] = field(default_factory=dict)
 
     def add(self, direction: Direction, message: wire.Message) -> None:
@@ -58,13 +58,13 @@ class Repetition:
         elif isinstance(message, wire.Upload):
             self.masked.append(message.masked)
 
-    def _distinct(self, data: bytes, name: str) -> None:
+    def _distinct(self, data: wire.Bulk, name: str) -> None:
         blocks = _blocks(data)
         self.blocks += len(blocks)
         if not self.block_twice and _repeated(blocks):
             self.block_twice = f"{name}: a block of 16 bytes is repeated within a message"
 
-    def _streams(self, direction: Direction, data: bytes) -> None:
+    def _streams(self, direction: Direction, data: wire.Bulk) -> None:
         """Compare the first block of each column with those of the message before."""
         size = len(data) // COLUMNS // BLOCK
         first = _blocks(data)[::size][:COLUMNS] if size else np.empty((0, 2), dtype=np.uint64)
@@ -96,7 +96,7 @@ class Repetition:
         ]
 
 
-def _blocks(data: bytes) -> Words:
+def _blocks(data: wire.Bulk) -> Words:
     """The whole blocks of the data, as words (n, 2)."""
     whole = len(data) // BLOCK * BLOCK
     return np.frombuffer(data[:whole], dtype="<u8").reshape(-1, 2).astype(np.uint64, copy=False)
@@ -112,7 +112,7 @@ def _repeated(blocks: Words) -> bool:
     return len(np.unique(some, axis=0)) < len(some)
 
 
-def _near(masked: list[bytes]) -> int:
+def _near(masked: list[wire.Bulk]) -> int:
     """The number of masked words near 0, or near the next larger word at the same place."""
     if len({len(field) for field in masked}) != 1:
         return 0

@@ -57,12 +57,19 @@ class Delivery:
                 self._held = message
                 return []
             case "extra":  # a bad upload, and then the good one: each user's has the number 0
-                return [field_changed(message, tamper["field"], tamper["value"]), message]
+                return [_copy(message, tamper), message]
             case "again":  # the good upload, and then a changed one
-                return [message, field_changed(message, tamper["field"], tamper["value"])]
+                return [message, _copy(message, tamper)]
             case "field":
                 return [field_changed(message, tamper["field"], tamper["value"])]
         return [changed(message, tamper["edit"])]
+
+
+def _copy(message: bytes, tamper: Mapping[str, str]) -> bytes:
+    """A copy with a changed field; without a field, with the edit that `value` names."""
+    if tamper["field"]:
+        return field_changed(message, tamper["field"], tamper["value"])
+    return changed(message, tamper["value"])
 
 
 def changed(message: bytes, edit: str) -> bytes:
@@ -73,6 +80,8 @@ def changed(message: bytes, edit: str) -> bytes:
             return message[:-1]
         case "more":
             return message + b"\0"
+        case "longer":
+            return message + bytes(100)
         case "session":
             return wire.encode(replace(envelope, session=envelope.session[::-1]))
         case "epoch":
@@ -90,7 +99,8 @@ def field_changed(message: bytes, name: str, value: str) -> bytes:
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}
-    if isinstance(old, bytes):
+    if isinstance(old, bytes | memoryview):
+        old = bytes(old)
         new: object = {
             "cut": old[:-1],
             "more": old + b"\0",

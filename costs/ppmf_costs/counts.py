@@ -22,6 +22,7 @@ operations the work of a server is counted, in these units, whose costs `unit_co
     transfers       extended transfers
     gates           AND gates garbled and evaluated, by element
     gate_calls      array operations of circuits, by gate and chunk
+    hash_keys       batch keys of the hash, in circuits and bit times vector
     messages        messages
 
 The phase "memory" counts what a server holds at one time: starts (1), he_rows, mask_words, and
@@ -31,7 +32,9 @@ word_bits, which are the bits of the model's words.
 from __future__ import annotations
 
 from ppmf_costs.tally import Tally
+from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.protocols.bit_products import rows_of_a_batch
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
@@ -96,18 +99,26 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
                 transfers=operation.input_bits * elements,
                 gates=circuit.and_count * elements,
                 gate_calls=circuit.and_count * len(list(chunks(elements))),
+                hash_keys=circuit.and_count * _batches(elements, BATCH),
             )
         case ShareOutputs(bits=bits):
             tally.do(phase, transfers=bits)
         case MultiplyBits(elements=elements, length=length, width=width, ways=ways):
             pads, calls = width * elements * length, width * len(list(chunks(elements)))
-            tally.do(phase, pads=pads * len(ways), batches=calls * len(ways))
+            keys = width * _batches(elements, rows_of_a_batch(length))
+            both = len(ways)
+            tally.do(phase, pads=pads * both, batches=calls * both, hash_keys=keys * both)
         case MultiplyRatings():
             _products(tally, walk, operation)
         case OpenOutput():
             tally.do("products", first_products=1)
             bits = walk.params.word_bits * walk.params.row_rank
             tally.do(MEMORY, starts=1, word_bits=bits * (size.users + size.items))
+
+
+def _batches(elements: int, size: int) -> int:
+    """The batches of so many elements at most into which the chunks of the elements fall."""
+    return sum(-(-(part.stop - part.start) // size) for part in chunks(elements))
 
 
 def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> None:

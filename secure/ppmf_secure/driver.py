@@ -8,8 +8,8 @@ sent; it bounds and parses every message that comes, and checks that it is the o
 
 `Driver.advance` runs the program until it waits for a message that `Ends.receive` does not have
 yet, and returns. Called again, it goes on from there. Over ends whose `receive` waits, one call
-runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and the run
-goes on (PPMF-ERR-007).
+runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and so do
+bytes from a user that are not the message that is due; the run goes on (PPMF-ERR-007, -008).
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
-from ppmf_spec.errors import EncodingError, PpmfError
+from ppmf_spec.errors import EncodingError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Link, Message
 
-Limits = Mapping[tuple[Role, Role], int]
-"""The most bytes that one message can have, by its sender and receiver."""
+Limits = Mapping[tuple[Role, Role, type[Message]], int]
+"""The most bytes that a message can have, by its sender, receiver and type."""
+
+
+def too_long(sender: Role, receiver: Role, most: int) -> EncodingError:
+    """The refusal of a message that is longer than the one that is due can be (PPMF-WIR-009)."""
+    return EncodingError(
+        f"message from {sender} to {receiver}: more than the {most} bytes that are due at most"
+    )
 
 
 class Ends(Protocol):
@@ -32,10 +39,12 @@ class Ends(Protocol):
     def send(self, to: Role, data: bytes) -> None:
         """Send a message to the party `to`, without waiting until it is received."""
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         """The next message from `sender`, or None if it is not there yet.
 
-        Raises PeerError when none will come.
+        most: the most bytes that it can have; ends that read from outside check it before they
+        read more (PPMF-WIR-009).
+        Raises PeerError when none will come, and EncodingError for one that is longer.
         """
 
     def refuse(self, to: Role, error: PpmfError) -> None:
@@ -66,7 +75,7 @@ class Driver:
         self._ends = ends
         self._session_id = session_id
         self._epoch = epoch
-        self._limits = limits or {}
+        self._limits = limits
         self._links: dict[tuple[Role, Role], Link] = {}
         self._awaited: Receive | None = None
         self.finished = False
@@ -88,10 +97,16 @@ class Driver:
         while not self.finished:
             reply: Message | None = None
             if self._awaited is not None:
-                data = self._ends.receive(self._awaited.sender)
-                if data is None:
+                try:
+                    reply = self._next(self._awaited)
+                except (EncodingError, StateError) as refusal:
+                    if self._awaited.sender is not USERS:
+                        raise
+                    self._ends.refuse(USERS, refusal)
+                    moved = True
+                    continue
+                if reply is None:
                     return moved
-                reply = self._parse(self._awaited, data)
                 self._awaited = None
             moved = True
             self._step(reply)
@@ -120,15 +135,24 @@ class Driver:
             case Keep():
                 self._ends.keep(effect)
 
-    def _parse(self, expected: Receive, data: bytes) -> Message:
-        """The message in these bytes; raises as `Link.decode` does (PPMF-ERR-006)."""
-        limit = self._limits.get((expected.sender, self._me))
-        if limit is not None and len(data) > limit:
-            raise EncodingError(
-                f"message from {expected.sender} to {self._me}: {len(data)} bytes, "
-                f"where none has more than {limit}"
-            )
+    def _next(self, expected: Receive) -> Message | None:
+        """The message that is due, or None if it is not there yet.
+
+        Raises as `Ends.receive` and `Link.decode` do (PPMF-ERR-006).
+        """
+        most = self._most(expected)
+        data = self._ends.receive(expected.sender, most)
+        if data is None:
+            return None
+        if most is not None and len(data) > most:
+            raise too_long(expected.sender, self._me, most)
         return self._link(expected.sender, self._me).decode(data, expected.kind)
+
+    def _most(self, expected: Receive) -> int | None:
+        """The most bytes of the message that is due; None without limits."""
+        if self._limits is None:
+            return None
+        return self._limits.get((expected.sender, self._me, expected.kind), 0)
 
     def _link(self, sender: Role, receiver: Role) -> Link:
         fresh = Link(self._session_id, self._epoch, sender, receiver)

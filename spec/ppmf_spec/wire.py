@@ -2,10 +2,11 @@
 """Messages and their bytes: canonical CBOR, every field with its class (chapter 5).
 
 A message is the CBOR array `[name, session, epoch, number, field, ...]` in the core deterministic
-encoding of RFC 8949, section 4.2: definite lengths, shortest integers, UTF-8 text. `number` counts
-the messages of one sender to one receiver within an epoch, so that a lost, repeated or reordered
-one is noticed. The class of a field says why its bytes may be seen. `wire.cddl`, beside
-chapter 5, states the same in CDDL, and a test compares the two.
+encoding of RFC 8949, section 4.2: definite lengths, shortest integers, UTF-8 text. It is read by
+the strict decoder of `ppmf_spec.strict_cbor`. `number` counts the messages of one sender to one
+receiver within an epoch, so that a lost, repeated or reordered one is noticed. The class of a field
+says why its bytes may be seen. `wire.cddl`, beside chapter 5, states the same in CDDL, and a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints
 
-import cbor2
-
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 SESSION_BYTES = 32
+_MOST_ITEMS = 16
+"""More items than any message has."""
+
+Bulk: TypeAlias = bytes | memoryview
+"""A field that may be large: of a message that was parsed, it is a view of the message's bytes."""
 
 
 class FieldClass(StrEnum):
@@ -50,9 +55,11 @@ class Message:
     """The (sender, receiver) pairs that exchange it."""
 
     def fields_with_class(self) -> Iterator[tuple[str, FieldClass, object]]:
-        """(name, class, value) of each field, in wire order."""
+        """(name, class, value) of each field, in wire order; of a view a copy."""
         for item in fields(self):
-            yield item.name, item.metadata["class"], getattr(self, item.name)
+            value = getattr(self, item.name)
+            copied = bytes(value) if isinstance(value, memoryview) else value
+            yield item.name, item.metadata["class"], copied
 
 
 _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
@@ -74,7 +81,7 @@ class Upload(Message):
     name = "upload"
     routes = ((USERS, RECSYS),)
     user: str = _of(FieldClass.PUBLIC)
-    masked: bytes = _of(FieldClass.MASKED)
+    masked: Bulk = _of(FieldClass.MASKED)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
 
 
@@ -157,7 +164,7 @@ class TransferColumns(Message):
 
     name = "transfer-columns"
     routes = _SERVERS
-    columns: bytes = _of(FieldClass.OT)
+    columns: Bulk = _of(FieldClass.OT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,7 @@ class TransferPayload(Message):
 
     name = "transfer-payload"
     routes = _SERVERS
-    payload: bytes = _of(FieldClass.OT)
+    payload: Bulk = _of(FieldClass.OT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ class GarbledTables(Message):
 
     name = "garbled-tables"
     routes = ((CSP, RECSYS),)
-    tables: bytes = _of(FieldClass.GARBLED_TABLE)
+    tables: Bulk = _of(FieldClass.GARBLED_TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +213,11 @@ MESSAGES: dict[str, type[Message]] = {
     )
 }
 
-FIELD_TYPES: dict[str, tuple[type, ...]] = {
+FIELD_TYPES: dict[str, tuple[Any, ...]] = {
     name: tuple(get_type_hints(kind)[item.name] for item in fields(kind))
     for name, kind in MESSAGES.items()
 }
-"""By a message's name, the types of its fields, in wire order: bytes, str or int."""
+"""By a message's name, the types of its fields, in wire order: bytes, `Bulk`, str or int."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,41 +234,39 @@ def encode(envelope: Envelope) -> bytes:
     """The canonical bytes of a message (PPMF-WIR-001, -002)."""
     message = envelope.message
     values = [getattr(message, item.name) for item in fields(message)]
-    header = [message.name, envelope.session, envelope.epoch, envelope.number]
-    return cbor2.dumps(header + values, canonical=True)
+    return strict_cbor.encode(
+        [message.name, envelope.session, envelope.epoch, envelope.number, *values]
+    )
 
 
 def decode(data: bytes) -> Envelope:
-    """Parse a message, strictly (PPMF-WIR-002, -003).
+    """Parse a message, strictly (PPMF-WIR-002, -003, -010).
 
     Raises EncodingError when the bytes are truncated, not canonical, or not one of MESSAGES.
     """
     try:
-        parts = cbor2.loads(data)
-    except (ArithmeticError, cbor2.CBORError, RecursionError, TypeError, ValueError) as error:
-        raise EncodingError(f"a message of {len(data)} bytes is not CBOR") from error
-    if not isinstance(parts, list) or len(parts) < 4 or not isinstance(parts[0], str):
-        raise EncodingError("a message is not an array with a name and a header")
-    name, session, epoch, number, *values = parts
+        parts = strict_cbor.decode(data, items=_MOST_ITEMS)
+    except EncodingError as error:
+        raise EncodingError(f"a message of {len(data)} bytes: {error}") from None
+    match parts:
+        case [str(name), session, epoch, number, *values]:
+            pass
+        case _:
+            raise EncodingError("a message is not an array with a name and a header")
     if name not in MESSAGES:
         raise EncodingError(f"unknown message {name[:40]!r}")
-    if not isinstance(session, bytes) or len(session) != SESSION_BYTES:
+    if not isinstance(session, memoryview) or len(session) != SESSION_BYTES:
         raise EncodingError(f"message {name}: the session is not {SESSION_BYTES} bytes")
-    if not (_is_count(epoch) and _is_count(number)):
+    if not (isinstance(epoch, int) and isinstance(number, int)):
         raise EncodingError(f"message {name}: epoch and number are unsigned integers")
     if len(values) != len(FIELD_TYPES[name]):
         raise EncodingError(f"message {name}: {len(values)} fields, not {len(FIELD_TYPES[name])}")
+    found: list[object] = []
     for item, value, kind in zip(fields(MESSAGES[name]), values, FIELD_TYPES[name], strict=True):
-        if type(value) is not kind or (kind is int and not _is_count(value)):
+        if not isinstance(value, kind if kind in {int, str} else memoryview):
             raise EncodingError(f"message {name}: field {item.name} is not of its type")
-    envelope = Envelope(session, epoch, number, MESSAGES[name](*values))
-    if encode(envelope) != data:
-        raise EncodingError(f"message {name}: not in canonical encoding")
-    return envelope
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 64
+        found.append(bytes(value) if isinstance(value, memoryview) and kind is bytes else value)
+    return Envelope(bytes(session), epoch, number, MESSAGES[name](*found))
 
 
 M = TypeVar("M", bound=Message)

@@ -93,7 +93,7 @@ def message_edit(edit: str, to: str = "users") -> Any:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (message_edit("cut"), "is not CBOR"),
+        (message_edit("cut"), "byte 46: cut short"),
         (message_edit("rename", "recsys"), "bytes, not 136 of server-key"),
         (outbox(lambda one: [{**one, "to": "recsys"}]), "does not go this way"),
         (outbox(lambda one: [one, one]), "where nothing more is due"),

@@ -133,7 +133,13 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
 ) -> None:
     out = tmp_path / "run"
     kept = out / "checkpoints"
-    names = ["session.cbor", "recsys/ratings.state", "csp/ratings.state", "csp/model-1.state"]
+    names = [
+        "session.cbor",
+        "tags.key",
+        "recsys/ratings.state",
+        "csp/ratings.state",
+        "csp/model-1.state",
+    ]
     for name in [*names, "recsys/mine.bin"]:
         (kept / name).parent.mkdir(parents=True, exist_ok=True)
         (kept / name).write_bytes(b"x")
@@ -146,12 +152,12 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
 
 
 def test_a_damaged_session_file_is_reported_in_one_line(tmp_path: Path, capsys: Capture) -> None:
-    for name in ("session.cbor", "recsys/ratings.state", "csp/ratings.state"):
+    for name in ("session.cbor", "tags.key", "recsys/ratings.state", "csp/ratings.state"):
         path = tmp_path / "checkpoints" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\xff")
+        path.write_bytes(bytes(32))
     assert main.main(["resume", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("ppmf: error (encoding): ")
-    assert "session.cbor: not CBOR" in said
+    assert "session.cbor: damaged" in said
     assert said.count("\n") == 1

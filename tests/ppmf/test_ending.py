@@ -109,6 +109,7 @@ def ratings_arrived(out: Path) -> bool:
     return all((out / "checkpoints" / name / "ratings.state").is_file() for name in ROLES)
 
 
+@pytest.mark.req("PPMF-RES-009")
 @pytest.mark.parametrize(
     ("name", "number", "count"),
     [

@@ -11,12 +11,13 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.arrays import Words
-from ppmf_secure.driver import Driver
+from ppmf_secure.driver import Driver, Limits
 from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
+from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PpmfError, RangeError
 from ppmf_spec.parameters import Parameters
@@ -109,7 +110,7 @@ class NotedEnds:
     def send(self, to: Role, data: bytes) -> None:
         self.noted.append((to, data))
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         return self._coming[sender].pop(0) if self._coming[sender] else None
 
     def refuse(self, to: Role, error: PpmfError) -> None:
@@ -155,36 +156,90 @@ def waits_for_a_payload() -> Program[Any]:
     return (yield from receive(CSP, wire.TransferPayload))
 
 
-@pytest.mark.req("PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-003", "PPMF-WIR-009")
 def test_a_message_above_its_limit_is_refused_before_it_is_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = encoded(0, message_of(wire.TransferPayload, payload=bytes(100)))
     limit = len(message)
     ends = NotedEnds({CSP: [message]})
-    Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit}).advance()
+    limits = {(CSP, RECSYS, wire.TransferPayload): limit, (CSP, RECSYS, wire.OutputShare): 9999}
+    Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits=limits).advance()
 
     def parsed(*_: object) -> wire.Message:
         raise AssertionError("a message that is too long was parsed")
 
     monkeypatch.setattr(wire.Link, "decode", parsed)
     ends = NotedEnds({CSP: [message + b"\0"]})
-    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits={(CSP, RECSYS): limit})
-    with pytest.raises(EncodingError, match=f"from csp to recsys: {limit + 1} bytes"):
+    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits=limits)
+    with pytest.raises(EncodingError, match=f"csp to recsys: more than the {limit} bytes that are"):
         driver.advance()
 
 
 def test_all_transports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit of a byte in place of the plan's stops a run in each."""
-    everything = {(sender, receiver): 1 for sender in Role for receiver in Role}
+    kinds = wire.MESSAGES.values()
+    everything = {(sender, to, kind): 1 for sender in Role for to in Role for kind in kinds}
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "bounded")
     programs = {RECSYS: waits_for_a_payload(), CSP: sends_a_payload()}
-    with pytest.raises(EncodingError, match="where none has more than 1"):
+    with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
         stepper.run_together(programs, session.id, limits=everything)
     monkeypatch.setattr("tests.support.three_parties.limits", lambda *_: everything)
-    with pytest.raises(EncodingError, match="where none has more than 1"):
+    with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 
 def sends_a_payload() -> Program[None]:
     yield Send(RECSYS, message_of(wire.TransferPayload))
+
+
+def waits_for_an_upload() -> Program[Any]:
+    return (yield from receive(USERS, wire.Upload))
+
+
+def bad_uploads() -> dict[str, bytes]:
+    """Bytes that are not the upload that is due, by what is wrong with them."""
+    upload = message_of(wire.Upload)
+    return {
+        "rubbish": b"\xd8\x1e\x82" + bytes(40),
+        "cut": encoded(0, upload)[:-1],
+        "empty": b"",
+        "too long": encoded(0, message_of(wire.Upload, masked=bytes(1000))),
+        "another session": wire.encode(wire.Envelope(bytes([1] * 32), 0, 0, upload)),
+        "another epoch": wire.encode(wire.Envelope(bytes(32), 1, 0, upload)),
+        "another number": encoded(1, upload),
+        "another type": encoded(0, message_of(wire.OutputShare)),
+    }
+
+
+@pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-004", "PPMF-WIR-009")
+def test_bytes_of_a_user_that_are_no_upload_are_refused_and_the_run_goes_on() -> None:
+    upload = message_of(wire.Upload)
+    ends = NotedEnds({USERS: [*bad_uploads().values(), encoded(0, upload)]})
+    limits: Limits = {(USERS, RECSYS, wire.Upload): 200}
+    driver = Driver(RECSYS, waits_for_an_upload(), ends, bytes(32), limits=limits)
+    assert driver.advance()
+    assert driver.result == upload
+    refused = [noted for noted in ends.noted if isinstance(noted, tuple)]
+    assert [to for to, _ in refused] == [USERS] * len(bad_uploads())
+    kinds = [error.kind for _, error in refused]
+    assert kinds == 4 * ["encoding"] + 4 * ["state"]
+
+
+@pytest.mark.req("PPMF-ERR-007", "PPMF-WIR-004")
+@pytest.mark.parametrize("wrong", bad_uploads().values(), ids=bad_uploads().keys())
+def test_the_same_bytes_from_a_server_end_the_run(wrong: bytes) -> None:
+    ends = NotedEnds({CSP: [wrong]})
+    limits: Limits = {(CSP, RECSYS, wire.TransferPayload): 200}
+    driver = Driver(RECSYS, waits_for_a_payload(), ends, bytes(32), limits=limits)
+    with pytest.raises(PpmfError):
+        driver.advance()
+    assert ends.noted == []
+
+
+@pytest.mark.req("PPMF-ERR-008")
+def test_refusals_without_end_are_not_all_kept() -> None:
+    ends = stepper.QueueEnds(Account(RECSYS), {})
+    for _ in range(3 * MOST_REFUSALS):
+        ends.refuse(USERS, RangeError("no"))
+    assert len(ends.refusals) == MOST_REFUSALS

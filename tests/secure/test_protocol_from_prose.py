@@ -252,10 +252,10 @@ def hash_of(key: bytes) -> Callable[[int, int], int]:
     return lambda x, tweak: pi(pi(x) ^ tweak) ^ pi(x)
 
 
-@pytest.mark.req("PPMF-BIT-004", "PPMF-BIT-005", "PPMF-BIT-006", "PPMF-HSH-005")
+@pytest.mark.req("PPMF-BIT-004", "PPMF-BIT-005", "PPMF-BIT-007", "PPMF-HSH-005")
 @pytest.mark.parametrize("sender", [0, 1])
 def test_corrections_of_bit_times_vector(sender: int) -> None:
-    """Vectors of seven are four blocks a key, so 2048 elements a batch; 4100 are two chunks."""
+    """Vectors of seven are four blocks a key, so 512 elements a batch; 4100 are two chunks."""
     width, count, length = 2, 4100, 7
     transfers = ideal_transfers("corrections")
     words = ideal_words("corrections", transfers, to_bits(Coins.seeded("v").words(count), width))
@@ -271,8 +271,8 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
     mine, direction = words[sender], ("to-recsys", "to-csp")[sender]
     offset = int(mine.offset[0]) | int(mine.offset[1]) << 64
     for bit in range(width):
-        for element in (0, 1, 2047, 2048, 4095):
-            batch, row = divmod(element, 2048)
+        for element in (0, 1, 511, 512, 2047, 4095):
+            batch, row = divmod(element, 512)
             key = transfers[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
             H = hash_of(key)
             k0 = (
@@ -304,9 +304,9 @@ def test_high_bits_of_a_word_take_fewer_bytes() -> None:
 
 
 def purposes() -> dict[str, int]:
-    """The table of PPMF-HSH-004: how many indices each purpose has, written out in full."""
+    """The table of PPMF-HSH-007: how many indices each purpose has, written out in full."""
     text = CHAPTER.read_text(encoding="utf-8")
-    table = text[text.index(":id: PPMF-HSH-004") :]
+    table = text[text.index(":id: PPMF-HSH-007") :]
     table = table[: table.index("\n:::")]
     found = {}
     for names, indices in re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.M):
@@ -317,7 +317,7 @@ def purposes() -> dict[str, int]:
     return found
 
 
-@pytest.mark.req("PPMF-HSH-004", "PPMF-BIT-003")
+@pytest.mark.req("PPMF-HSH-007", "PPMF-BIT-003")
 def test_batches_of_runs_have_the_purposes_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of every kind use all of them, nothing else, and no key twice at one server."""
     seen: list[tuple[BatchKeys, str, tuple[int, ...]]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from math import log2, pi
+from math import ceil, log2, pi
 from pathlib import Path
 
 import pytest
@@ -49,10 +49,10 @@ def test_the_number_of_hops_in_a_lattice_suite(text: str) -> None:
 def test_the_advantage_is_the_sum_of_its_terms(text: str) -> None:
     """In units of 2^t: four hops of RLWE, one of AES and of Diffie-Hellman; HPKE at 125 bits."""
     others = (fresh_secrets() + 4 + 1) * 2.0**-128 + 2.0**-127.8 + 2.0**-125
-    total = 2.0**-113 + others + MOVIELENS[0] * 2.0**-256
-    assert total < 1.03 * 2.0**-113
-    assert total > 1.02 * 2.0**-113
-    assert r"less than $1.03 \cdot 2^{t - 113}$ an epoch" in text
+    total = 3 * 2.0**-117 + others + (2 * MOVIELENS[0] + 3) * 2.0**-256
+    shown = ceil(100 * total * 2.0**117) / 100
+    assert f"less than ${shown:.2f} \\cdot 2^{{t - 117}}$ an epoch" in text
+    assert f"an epoch: {-log2(total):.1f} bits." in text
 
 
 def test_the_bits_of_the_curve(text: str) -> None:
@@ -60,15 +60,31 @@ def test_the_bits_of_the_curve(text: str) -> None:
 
 
 def test_the_bits_that_the_hash_leaves(text: str) -> None:
-    """2 lambda 2^t / 2^beta: of the calls under a key half are of what a server lacks."""
-    bound = MAX_CALLS // 2
-    assert f"$\\lambda = 2^{{{int(log2(bound))}}}$" in text
-    for unknown, bits in ((128, 114), (127, 113)):
-        assert unknown - 1 - log2(bound) == bits
-        assert f"2^{{t - {bits}}}" in text
+    """The lemma without delta: of the calls under a key half are of what a server lacks."""
+    mu = MAX_CALLS // 2
+    assert f"$\\mu = 2^{{{int(log2(mu))}}}$" in text
+    uniform, odd = (-log2(mu / 2.0**known + mu / 2.0**128) for known in (128, 127))
+    assert uniform == 116
+    assert odd == 117 - log2(3)
+    assert f"$2 \\mu\\, 2^t / N = 2^{{t - {uniform:.0f}}}$" in text
+    assert rf"$3 \mu\, 2^t / N = 3 \cdot 2^{{t - 117}}$, which is $2^{{t - {odd:.1f}}}$" in text
+    assert f"| hash of garbled circuits, CSP's offset | {odd:.1f} |" in text
+    assert f"| hash of transfers, RecSys' offset | {uniform:.0f} |" in text
+    assert f"about **{int(odd)} bits of computational security" in text
+    known_attack = 128 - log2(mu)
+    assert f"$\\mu\\, 2^t / N = 2^{{t - {known_attack:.0f}}}$" in text
+    assert known_attack - uniform == 1
+    assert f"one bit for RecSys' offset, and {known_attack - odd:.1f} for CSP's" in text
 
 
-def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
+def test_the_lemma_holds_for_vectors_of_the_defaults(text: str) -> None:
+    beta = -(-Parameters().row_rank // 2)
+    assert f"$\\beta$ is half the length of a vector, rounded up: {beta} with the defaults" in text
+    assert 6 * beta * 2.0**116 / 2.0**128 < 0.01
+    assert (1 + beta) * 2.0**116 <= 2.0**127
+
+
+def test_how_often_a_run_hashes_and_what_it_adds(text: str) -> None:
     """Four labels a gate; both keys of a transfer for every two words of pads."""
     work: Counter[str] = Counter()
     tally = count_run(Parameters(), PublicSize.numbered(*MOVIELENS), cipher_suite("rlwe-8192"))
@@ -76,12 +92,23 @@ def test_how_often_a_run_hashes_and_what_collisions_add(text: str) -> None:
         work[primitive] += amount
     calls = 4 * work["gates"] + work["pads"]
     assert 2**26 < calls < 2**28
-    assert "for the $2^{26}$ to $2^{28}$ calls of a run" in text
-    assert calls / MAX_CALLS * MAX_CALLS**2 / 2**128 < 2.0**-80
-    assert "Collisions of blocks within batches add less than $2^{-80}$" in text
+    assert "for the $2^{26}$ to $2^{28}$ hashes of a run" in text
+    keys, mu = work["hash_keys"], MAX_CALLS // 2
+    assert keys < 2**17
+    assert keys**2 / 2**129 < 2.0**-95
+    assert 9 * keys * mu**2 / 2**128 < 2.0**-85
+    assert 2 * calls * 3 * mu / 2**128 < 2.0**-85
+    assert "with less than $2^{17}$ batches and $2^{28}$ hashes under an offset" in text
+    assert text.count("less than $2^{-85}$") == 2
+    assert "equal keys add less than $2^{-95}$" in text
     blocks = work["transfers"] / TRANSFERS  # of each keystream of columns
     assert TRANSFERS * blocks**2 / 2**129 < 2.0**-84
     assert "less than $2^{-84}$ for a run" in text
+
+
+def test_collisions_of_coins(text: str) -> None:
+    assert "less than $2^{-70}$ for a stream of 8 GB" in text
+    assert (8e9 / 16) ** 2 / 2**129 < 2.0**-70
 
 
 def test_the_distances_of_the_budget() -> None:
@@ -89,8 +116,8 @@ def test_the_distances_of_the_budget() -> None:
     for orientation in orientations(Parameters(), *MOVIELENS):
         layout = orientation.layout
         width = Slots.of(3072, layout).width
-        ring = 2**layout.ring_bits
-        sums = layout.rows * (ring - 1) * (2 * ring - 2)
+        largest = 2**layout.ring_bits - 1
+        sums = layout.rows * largest * 2 * largest  # a share of X times both shares of M
         assert layout.outputs * sums / 2 ** (width - 1) <= 2.0**-STATISTICAL_BITS
         budget = Budget.of(STANDARD, layout)
         assert layout.outputs * budget.noise / 2 ** (budget.flood_bits + 1) <= 2.0**-41

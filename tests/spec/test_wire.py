@@ -40,6 +40,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int": COUNTS,
     "str": st.text(max_size=300),
     "bytes": st.binary(max_size=300),
+    "Bulk": st.binary(max_size=300),
 }
 
 
@@ -118,9 +119,7 @@ def test_the_hand_written_bytes_are_those_of_the_message() -> None:
     ],
 )
 def test_other_encodings_of_a_message_are_refused(data: bytes) -> None:
-    with pytest.raises(
-        EncodingError, match=r"not in canonical encoding|not of its type|not an array"
-    ):
+    with pytest.raises(EncodingError, match=r"a message of \d+ bytes: byte \d+: (not|a|an|bytes) "):
         decode(data)
 
 
@@ -131,7 +130,7 @@ SESSION = bytes(32)
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"resume": b""}, "not an array with a name"),
+        ({"resume": b""}, "a message of 9 bytes: byte 0: a map"),
         ("resume", "not an array with a name"),
         ([], "not an array with a name"),
         ([3, SESSION, 0, 0], "not an array with a name"),
@@ -141,21 +140,22 @@ SESSION = bytes(32)
         ([b"resume", SESSION, 0, 0, b""], "not an array with a name"),
         (["resume", SESSION[1:], 0, 0, b""], "resume: the session is not 32 bytes"),
         (["resume", "0" * 32, 0, 0, b""], "resume: the session is not 32 bytes"),
-        (["resume", SESSION, -1, 0, b""], "resume: epoch and number are unsigned"),
-        (["resume", SESSION, 0, 2**64, b""], "resume: epoch and number are unsigned"),
-        (["resume", SESSION, True, 0, b""], "resume: epoch and number are unsigned"),
+        (["resume", SESSION, -1, 0, b""], "byte 42: a negative integer"),
+        (["resume", SESSION, 0, 2**64, b""], "byte 43: a tag"),
+        (["resume", SESSION, b"", 0, b""], "resume: epoch and number are unsigned"),
+        (["resume", SESSION, True, 0, b""], "byte 42: a float or simple value"),
         (["resume", SESSION, 0, 0], "resume: 0 fields, not 1"),
         (["resume", SESSION, 0, 0, b"", b""], "resume: 2 fields, not 1"),
-        (["encrypted-rows", SESSION, 0, 0, "users", -3, b""], "field first is not of its type"),
-        (["encrypted-rows", SESSION, 0, 0, "users", 2**64, b""], "field first is not of its type"),
-        (["encrypted-rows", SESSION, 0, 0, "users", True, b""], "field first is not of its type"),
-        (["encrypted-rows", SESSION, 0, 0, "users", 3.0, b""], "field first is not of its type"),
+        (["encrypted-rows", SESSION, 0, 0, "users", -3, b""], "byte 58: a negative integer"),
+        (["encrypted-rows", SESSION, 0, 0, "users", 2**64, b""], "byte 58: a tag"),
+        (["encrypted-rows", SESSION, 0, 0, "users", True, b""], "byte 58: a float or simple"),
+        (["encrypted-rows", SESSION, 0, 0, "users", 3.0, b""], "byte 58: a float or simple"),
         (["encrypted-rows", SESSION, 0, 0, "users", "3", b""], "field first is not of its type"),
-        (["encrypted-rows", SESSION, 0, 0, "users", None, b""], "field first is not of its type"),
-        (["encrypted-rows", SESSION, 0, 0, "users", [3], b""], "field first is not of its type"),
+        (["encrypted-rows", SESSION, 0, 0, "users", None, b""], "byte 58: a float or simple"),
+        (["encrypted-rows", SESSION, 0, 0, "users", [3], b""], "byte 58: an array where none"),
         (["upload", SESSION, 0, 0, b"1", b"", b""], "upload: field user is not of its type"),
         (["upload", SESSION, 0, 0, "1", "", b""], "upload: field masked is not of its type"),
-        (["upload", SESSION, 0, 0, "1", [b""], b""], "upload: field masked is not of its type"),
+        (["upload", SESSION, 0, 0, "1", [b""], b""], "byte 46: an array where none can be"),
     ],
 )
 def test_malformed_messages_are_refused_with_their_name(value: object, message: str) -> None:
@@ -311,7 +311,7 @@ def test_schema_and_code_have_the_same_messages_fields_types_classes_and_routes(
     for name, (comment, items) in rules().items():
         kind = MESSAGES[name]
         assert [(field, types[cddl]) for field, cddl, _ in items] == [
-            (field.name, field.type) for field in fields(kind)
+            (field.name, str(field.type).replace("Bulk", "bytes")) for field in fields(kind)
         ]
         assert [field_class for *_, field_class in items] == [
             field.metadata["class"] for field in fields(kind)
@@ -338,7 +338,7 @@ def test_the_chapter_names_every_class() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\xff", "a message of 1 bytes is not CBOR"),
+        (b"\xff", "a message of 1 bytes: byte 0: a float or simple value"),
         (b"\x80", "a message is not an array with a name and a header"),
     ],
 )

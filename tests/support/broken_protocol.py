@@ -84,9 +84,9 @@ def upload_as_long_as_its_ratings(patch: Patch) -> None:
 
     def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
         made = upload(session, user, rows, key, coins)
-        return replace(made, masked=made.masked + coins.bytes(int(rows[0].sum())))
+        return replace(made, masked=bytes(made.masked) + coins.bytes(int(rows[0].sum())))
 
-    def cut(data: bytes, shape: tuple[int, ...], what: str) -> Words:
+    def cut(data: wire.Bulk, shape: tuple[int, ...], what: str) -> Words:
         return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
 
     patch.setattr(user_module, "upload", longer)
@@ -264,7 +264,7 @@ def keystreams_begin_again(patch: Patch) -> None:
 
 
 def corrections_without_pads(patch: Patch) -> None:
-    def none(cipher: CipherContext, keys: Words, length: int) -> Words:
+    def none(ciphers: list[CipherContext], keys: Words, length: int) -> Words:
         return np.zeros((len(keys), length), dtype=np.uint64)
 
     patch.setattr(bit_products, "_pads", none)
@@ -275,7 +275,9 @@ def corrections_without_pads(patch: Patch) -> None:
 
 def one_tweak_for_all_elements(patch: Patch) -> None:
     make = hashing.TweakedHash
-    patch.setattr(half_gates, "TweakedHash", lambda tweaks: make(tweaks % np.uint64(2)))
+    patch.setattr(
+        half_gates, "TweakedHash", lambda tweaks, per_batch: make(tweaks % np.uint64(2), per_batch)
+    )
 
 
 def one_batch_key_for_all_half_steps(patch: Patch) -> None:

@@ -98,9 +98,10 @@ def flood_over_noise() -> int:
     return int(min(found))
 
 
-def bits_of_the_hash() -> int:
-    """What a batch leaves of CSP's offset, of which a bit is known; the bound is in chapter 6."""
-    return 128 - 1 - int(log2(MAX_CALLS))
+def bits_of_the_hash() -> list[float]:
+    """What chapter 6's lemma leaves of CSP's offset, of which a bit is known, and of RecSys'."""
+    mu = log2(MAX_CALLS // 2)
+    return [128 - log2(3) - mu, 128 - 1 - mu]
 
 
 def hash_calls() -> int:

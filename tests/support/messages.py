@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar, get_type_hints
 
-from ppmf_spec.wire import Envelope, Message, encode
+from ppmf_spec.wire import Bulk, Envelope, Message, encode
 
 M = TypeVar("M", bound=Message)
 
 SESSION = bytes(32)
-OF_TYPE: dict[type, object] = {bytes: b"", int: 0, str: "1"}
+OF_TYPE: dict[object, object] = {bytes: b"", Bulk: b"", int: 0, str: "1"}
 OF_FIELD: dict[str, object] = {"packing": "users", "suite": "ideal"}
 
 

@@ -15,7 +15,9 @@ from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.cipher_suites import CipherSuite
+from ppmf_secure.session.kept_files import KEY_BYTES, Keeper
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.recorded_ends import Account, Progress
@@ -50,7 +52,8 @@ def run_epoch(
     suites = suite if isinstance(suite, Mapping) else dict.fromkeys(SERVERS, suite)
     with ExitStack() as stack:
         for role in (USERS, RECSYS, CSP) if ratings is not None else (RECSYS, CSP):
-            store = Store(checkpoints / role if checkpoints and role is not USERS else None)
+            keeper = Keeper(bytes(KEY_BYTES), session.id, role, epoch)
+            store = Store(checkpoints / role if checkpoints and role is not USERS else None, keeper)
             recorder = stack.enter_context(Recorder(transcripts, role, epoch=epoch))
             accounts[role] = Account(role, recorder, on_progress, store)
             if role is USERS:
@@ -63,3 +66,8 @@ def run_epoch(
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)
+
+
+def kept_by(session: Session, checkpoints: Path, role: Role) -> Kept:
+    """What a server has kept, in the folder of a run of `run_epoch`."""
+    return Store(checkpoints / role, Keeper(bytes(KEY_BYTES), session.id, role)).kept()

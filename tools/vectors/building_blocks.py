@@ -24,11 +24,13 @@ def families() -> list[Family]:
         "bitmul", "Shared bits times shared vectors: one side's message and share.", OPERATIONS
     )
     _bitmul(bitmul)
+    _bitmul_of_batches(bitmul)
     circuits = Family("circuits", "The two circuits, in the clear, on shares.", OPERATIONS)
     _reciprocals(circuits)
     _updates(circuits)
     garbling = Family("garbling", "Tables and labels of both circuits.", OPERATIONS)
     _garbling(garbling)
+    _garbling_of_batches(garbling)
     return [hashes, transfers, bitmul, circuits, garbling]
 
 
@@ -41,7 +43,7 @@ def _hashes(family: Family) -> None:
         ("order", "gradient/to-recsys", [1, 2, 3, 4, 5], 0),
     ):
         given = {"session": SESSION, "epoch": epoch, "purpose": purpose, "indices": indices}
-        family.add(f"key-{slug}", "hash.key", "HSH-002 HSH-004", "the key of a batch", given)
+        family.add(f"key-{slug}", "hash.key", "HSH-002 HSH-007", "the key of a batch", given)
     draw = LabelledStream("hash/blocks")
     for slug, tweak in (
         ("tweak-0", 0),
@@ -153,7 +155,7 @@ def _bitmul(family: Family) -> None:
             family.add(
                 f"{slug}-{me}",
                 "bitmul.multiply",
-                "BIT-001 BIT-004 BIT-005 BIT-006 HSH-005",
+                "BIT-001 BIT-004 BIT-005 BIT-007 HSH-005",
                 comment,
                 given,
                 seed=draw.label,
@@ -172,6 +174,35 @@ def _bitmul(family: Family) -> None:
                         refuse="encoding",
                         seed=draw.label,
                     )
+
+
+def _bitmul_of_batches(family: Family) -> None:
+    """Vectors of 64 are 32 blocks a key: 64 elements a batch, and one more."""
+    draw = LabelledStream("bitmul/batches")
+    count, length = 65, 64
+    given: dict[str, Any] = {
+        "session": SESSION,
+        "epoch": 0,
+        "ring": 64,
+        "me": "csp",
+        "purpose": "gradient",
+        "indices": [2, 0, 0],
+        "signed": False,
+        "offset": draw.bytes(16),
+        "bits": [str(draw.below(2)) for _ in range(count)],
+        "sent": [[draw.bytes(16)] for _ in range(count)],
+        "chosen": [[draw.bytes(16)] for _ in range(count)],
+        "vectors": [[draw.below(10) for _ in range(length)] for _ in range(count)],
+        "received": bytes(8 * length * count),
+    }
+    family.add(
+        "batches-csp",
+        "bitmul.multiply",
+        "BIT-004 BIT-007 HSH-005 HSH-006",
+        "two batches, each under a key of its own",
+        given,
+        seed=draw.label,
+    )
 
 
 def _shared(draw: LabelledStream, numbers: list[int], width: int) -> dict[str, list[int]]:
@@ -400,7 +431,7 @@ def _garbling(family: Family) -> None:
                 "purpose": "update/gates",
                 "indices": [3, 0, 0],
             }
-            requirements = "GCB-001 GCB-002 GCB-003 CIR-001 CIR-002"
+            requirements = "GCB-001 GCB-010 GCB-003 CIR-001 CIR-002"
             family.add(
                 f"garble-{slug}-{elements}",
                 "garble.garble",
@@ -426,6 +457,44 @@ def _garbling(family: Family) -> None:
                 {**place, "labels": active, "tables": tables},
                 seed=draw.label,
             )
+
+
+def _garbling_of_batches(family: Family) -> None:
+    """One AND gate, and one element more than a batch has."""
+    draw = LabelledStream("garbling/batches")
+    offset = bytearray(draw.bytes(16))
+    offset[0] |= 1
+    plan = {
+        "width": 2,
+        "drop": 0,
+        "frac_bits": 8,
+        "box_bits": 1,
+        "prox": None,
+        "tau_bits": 0,
+        "theta_bits": 0,
+    }
+    labels = {
+        name: [[draw.bytes(16) for _ in range(1025)] for _ in range(2)]
+        for name in ("share0", "share1")
+    }
+    given = {
+        "circuit": "update",
+        "plan": plan,
+        "session": SESSION,
+        "epoch": 0,
+        "purpose": "update/gates",
+        "indices": [3, 0, 0],
+        "offset": bytes(offset),
+        "labels": labels,
+    }
+    family.add(
+        "garble-batches",
+        "garble.garble",
+        "GCB-003 GCB-010 HSH-006 HSH-007",
+        "two batches of elements, each under a key of its own",
+        given,
+        seed=draw.label,
+    )
 
 
 def _chosen(label: bytes, offset: bytes, bit: int) -> bytes:

@@ -197,8 +197,26 @@ def _refused(family: Family) -> None:
         ("reserved", "a length that is reserved", head + b"\x00\x1c" + tail),
         ("deep", "arrays in arrays", b"\x81" * 5000),
         ("huge", "a length beyond all memory", b"\x5b\x7f" + b"\xff" * 7),
+        ("huge-array", "a number of items beyond all memory", b"\x9b\x7f" + b"\xff" * 7),
+        (
+            "fraction",
+            "a fraction of two bignums",
+            b"\xd8\x1e\x82" + 2 * (b"\xc2\x59\x03\xe8" + b"\xff" * 1000),
+        ),
+        (
+            "decimal",
+            "a decimal fraction with a large exponent",
+            b"\xc4\x82\x1a\x7f" + b"\xff" * 3 + b"\x01",
+        ),
+        ("keys", "a map whose keys collide", _colliding_keys()),
+        ("wide", "arrays beside each other", b"\x99\x03\xe8" + b"\x80" * 1000),
+        (
+            "nested-field",
+            "an array of arrays where bytes belong",
+            head + b"\x00\x01" + b"\x81" * 1000,
+        ),
     ):
-        bad(slug, comment, data, "WIR-002")
+        bad(slug, comment, data, "WIR-002 WIR-010")
     upload = encoded(message("upload"))
     at = upload.index("Zoë".encode())
     for slug, comment, replaced in (
@@ -207,6 +225,12 @@ def _refused(family: Family) -> None:
         ("utf8-long", "a character in more bytes than it needs", b"Zo\xc1\xab"),
     ):
         bad(slug, comment, upload[:at] + replaced + upload[at + 4 :], "WIR-002")
+
+
+def _colliding_keys() -> bytes:
+    """A map of 100 integers that leave one remainder by 2^61 - 1."""
+    multiples = [k * (2**61 - 1) % 2**64 for k in range(100)]
+    return b"\xb8\x64" + b"".join(cbor2.dumps(key) + b"\x00" for key in multiples)
 
 
 def _turns(family: Family) -> None:

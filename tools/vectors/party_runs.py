@@ -178,9 +178,11 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("epoch", "ERR-006 WIR-004", "recsys", "csp", 0, "epoch", "", "", "state"),
     ("number", "ERR-006 WIR-004", "recsys", "csp", 0, "number", "", "", "state"),
     ("rename", "ERR-006 WIR-004", "recsys", "csp", 0, "rename", "", "", "state"),
-    ("lost", "ERR-006 WIR-004", "recsys", "csp", 0, "drop", "", "", "state"),
+    ("lost", "ERR-006 WIR-004", "recsys", "csp", 3, "drop", "", "", "state"),
+    ("lost-longer", "WIR-009", "recsys", "csp", 0, "drop", "", "", "encoding"),
     ("repeated", "ERR-006 WIR-004", "recsys", "csp", 0, "repeat", "", "", "state"),
-    ("reordered", "ERR-006 WIR-004", "recsys", "csp", 0, "swap", "", "", "state"),
+    ("reordered", "ERR-006 WIR-004", "recsys", "csp", 3, "swap", "", "", "state"),
+    ("reordered-longer", "WIR-009", "recsys", "csp", 0, "swap", "", "", "encoding"),
     ("gone", "ERR-005", "recsys", "csp", 0, "gone", "", "", "peer"),
     ("suite", "PRD-001", "recsys", "csp", 0, "field", "suite", "paillier-3072", "state"),
     ("product-key-zero", "AHE-004", "recsys", "csp", 0, "field", "product_key", "zero", "range"),
@@ -196,9 +198,11 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("cut", "ERR-003 WIR-003", "csp", "recsys", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006 WIR-004", "csp", "recsys", 1, "session", "", "", "state"),
     ("epoch", "ERR-006 WIR-004", "csp", "recsys", 1, "epoch", "", "", "state"),
-    ("lost", "ERR-006 WIR-004", "csp", "recsys", 1, "drop", "", "", "state"),
+    ("lost", "ERR-006 WIR-004", "csp", "recsys", 4, "drop", "", "", "state"),
+    ("lost-longer", "WIR-009", "csp", "recsys", 1, "drop", "", "", "encoding"),
     ("repeated", "ERR-006 WIR-004", "csp", "recsys", 1, "repeat", "", "", "state"),
-    ("reordered", "ERR-006 WIR-004", "csp", "recsys", 1, "swap", "", "", "state"),
+    ("reordered", "ERR-006 WIR-004", "csp", "recsys", 4, "swap", "", "", "state"),
+    ("reordered-longer", "WIR-009", "csp", "recsys", 1, "swap", "", "", "encoding"),
     ("gone", "ERR-005", "csp", "recsys", 1, "gone", "", "", "peer"),
     ("seeds-cut", "ERR-003", "csp", "recsys", 0, "field", "sealed", "cut", "encoding"),
     ("seeds-zero", "UPL-008", "csp", "recsys", 0, "field", "sealed", "zero", "range"),
@@ -235,6 +239,12 @@ _UPLOADS = (
     ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
+    ("extra", "", "cut", "encoding"),
+    ("extra", "", "longer", "encoding"),
+    ("extra", "", "session", "state"),
+    ("extra", "", "epoch", "state"),
+    ("extra", "", "number", "state"),
+    ("extra", "", "rename", "state"),
 )
 
 
@@ -309,8 +319,8 @@ def _tampered(family: Family) -> None:
         }
         expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
-            f"recsys-upload-{edit}-{field}-{value}",
-            "UPL-006 ERR-007",
+            f"recsys-upload-{edit}-{field or 'whole'}-{value}",
+            "UPL-006 ERR-007" if field else "ERR-007 ERR-008",
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",
             change,

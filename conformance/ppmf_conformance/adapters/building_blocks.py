@@ -79,8 +79,8 @@ def hash_block(given: Given) -> dict[str, Any]:
 
 def hash_pads(given: Given) -> dict[str, Any]:
     """`hash.pads`: pads of a length, for several blocks."""
-    length = values.integer(given["length"])
-    found = expand(_cipher(given["key"]), blocks_of(given["blocks"]), (length + 1) // 2)
+    length, blocks = values.integer(given["length"]), blocks_of(given["blocks"])
+    found = expand([_cipher(given["key"])], blocks, (length + 1) // 2, max(1, len(blocks)))
     flat = found.reshape(len(found), -1)[:, :length]
     return {"pads": values.shown(flat.tolist())}
 
@@ -243,7 +243,9 @@ def garble(given: Given) -> dict[str, Any]:
     indices = values.integers(given["indices"])
     zero = _labels(made, given["labels"])
     garbler = Garbler(made, blocks_of([given["offset"]])[0])
-    tables, out = garbler.garble(zero, lambda g: keys.cipher(given["purpose"], *indices, g))
+    tables, out = garbler.garble(
+        zero, lambda *number: keys.cipher(given["purpose"], *indices, *number)
+    )
     return {"tables": words_to_bytes(tables).hex(), "labels": _shown_labels(out)}
 
 
@@ -257,7 +259,7 @@ def evaluate(given: Given) -> dict[str, Any]:
     out = Evaluator(made).evaluate(
         active,
         data.reshape(made.and_count, count, 2, 2),
-        lambda g: keys.cipher(given["purpose"], *indices, g),
+        lambda *number: keys.cipher(given["purpose"], *indices, *number),
     )
     return {"labels": _shown_labels(out)}
 

@@ -44,8 +44,11 @@ class TurnEnds:
         """Into the outbox."""
         self.sent.append((to, data))
 
-    def receive(self, sender: Role) -> bytes | None:
-        """Take the next message of `sender` from the inbox; None if there is none yet."""
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
+        """Take the next message of `sender` from the inbox; None if there is none yet.
+
+        It is whole already, and the driver compares its length with `most`.
+        """
         if self._inbox[sender]:
             return self._inbox[sender].popleft()
         if sender in self._gone:

@@ -75,7 +75,7 @@ def wire_encode(given: Given) -> dict[str, Any]:
     hints = get_type_hints(kind)
     fields = {
         name: bytes.fromhex(value)
-        if hints[name] is bytes
+        if hints[name] in {bytes, wire.Bulk}
         else int(value)
         if hints[name] is int
         else value

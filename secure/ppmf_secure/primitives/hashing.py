@@ -11,16 +11,16 @@ computation from fixed-key block ciphers", IEEE S&P 2020, section 7.4). If pi is
 permutation, it is tweakable circular correlation robust (TCCR). Half gates need this property,
 since the tables contain both the hash of a label xor the offset and the offset itself (Zahur,
 Rosulek and Evans, "Two halves make a whole", EUROCRYPT 2015). The products of `bit_products` need
-correlation robustness alone, which it implies. That AES-128 under every batch key is an ideal
-permutation is the assumption (chapter 6, "Assumptions, step by step").
+correlation robustness alone, which it implies. That AES-128 is an ideal cipher is the assumption
+(chapter 6, "The hash in the ideal-cipher model").
 
 *Every batch has a key of its own*, because a guess at an offset is tested against all calls under
-one key at once. A run makes 2^28 calls and more under one offset, so that one fixed key would leave
-100 bits of security or less. A batch has at most `MAX_CALLS` = 2^14 calls, under a key that no
-other batch has. This leaves 114 bits, and 113 for CSP's offset, whose lowest bit is known (Guo,
-Katz, Wang, Weng and Yu, "Better concrete security for half-gates garbling (in the multi-instance
-setting)", CRYPTO 2020; chapter 6, "How many bits of security"). Batch keys are derived from public
-numbers alone: they need not be secret, only distinct.
+one key at once: each bit less of calls under a key is a bit more of security (chapter 6, "The hash
+in the ideal-cipher model"). A batch has at most `MAX_CALLS` calls, under a key that no other batch
+has. Batch keys are derived from public numbers alone: they need not be secret, only distinct.
+
+Blocks of several batches are hashed together, in operations on whole arrays; only the encryptions
+go batch by batch.
 
 A block is a row of two words, the low one first. A tweak goes into the low word.
 """
@@ -28,15 +28,19 @@ A block is a row of two words, the low one first. A tweak goes into the low word
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from struct import pack
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from ppmf_secure.arrays import Labels, Words
 
-MAX_CALLS = 1 << 14
-"""The most calls of the hash under one key. A call hashes one block under one tweak."""
+MAX_CALLS = 1 << 12
+"""The most calls of the hash under one key (PPMF-HSH-006). A call hashes one block under one
+tweak."""
 
+_MODE = modes.ECB()
 _SPARE = 2  # words: `update_into` asks for room for 15 bytes more than it writes
 
 
@@ -55,33 +59,51 @@ class BatchKeys:
         Every field is preceded by its length and the indices by their number, so that batches of
         different purposes or indices never hash the same text. Indices are in [0, 2^64).
         """
-        text = self._prefix + _field(purpose.encode()) + _number(len(indices))
-        return hashlib.sha256(text + b"".join(map(_number, indices))).digest()[:16]
+        name, count = purpose.encode(), len(indices)
+        rest = pack(f"<Q{len(name)}s{count + 1}Q", len(name), name, count, *indices)
+        return hashlib.sha256(self._prefix + rest).digest()[:16]
 
     def cipher(self, purpose: str, *indices: int) -> CipherContext:
         """The permutation pi of a batch: AES-128 under its key, block by block."""
-        return Cipher(algorithms.AES(self.key(purpose, *indices)), modes.ECB()).encryptor()
+        return Cipher(algorithms.AES(self.key(purpose, *indices)), _MODE).encryptor()
 
 
 class TweakedHash:
-    """The hash under a fixed list of tweaks, in buffers that are reused from call to call.
+    """The hash of several blocks of each of n elements, in buffers that are reused.
 
-    tweaks (n,): the tweak of each block. The caller writes blocks to `blocks` (n, 2) and then calls
-    the object; `blocks` then holds their hashes (PPMF-HSH-001).
+    tweaks (rows, n): the tweaks of the blocks of every element.
+    per_batch: how many elements a batch has, the last one possibly fewer.
+
+    The caller writes blocks to `blocks` (rows, n, 2) and then calls the object; `blocks` then holds
+    their hashes (PPMF-HSH-001).
     """
 
-    def __init__(self, tweaks: Words) -> None:
-        check_calls(tweaks.size)
-        self._tweaks = np.zeros((tweaks.size, 2), dtype=np.uint64)
-        self._tweaks[:, 0] = tweaks
+    def __init__(self, tweaks: Words, per_batch: int) -> None:
+        rows, elements = tweaks.shape
+        check_calls(rows * min(per_batch, elements))
+        self._tweaks = np.zeros((rows, elements, 2), dtype=np.uint64)
+        self._tweaks[..., 0] = tweaks
         self._inner, self._outer = _buffer(tweaks.size), _buffer(tweaks.size)
-        self.blocks = _blocks(self._outer)
+        self.blocks = _blocks(self._outer).reshape(rows, elements, 2)
+        starts = range(0, elements, per_batch)
+        batches = [
+            [(row * elements + at, min(per_batch, elements - at)) for row in range(rows)]
+            for at in starts
+        ]
+        self._first = _pieces(self._outer, self._inner, batches)
+        self._second = _pieces(self._outer, self._outer, batches)
 
-    def __call__(self, cipher: CipherContext) -> Labels:
-        """Replace the `blocks` by their hashes under this cipher, and return them."""
-        inner = permute(cipher, self.blocks, self._inner)
+    @property
+    def batches(self) -> int:
+        """How many batches there are, each under a key of its own."""
+        return len(self._first)
+
+    def __call__(self, ciphers: Sequence[CipherContext]) -> Labels:
+        """Replace the `blocks` by their hashes, each batch under its cipher, and return them."""
+        _permute(ciphers, self._first)
+        inner = _blocks(self._inner).reshape(self.blocks.shape)
         np.bitwise_xor(inner, self._tweaks, out=self.blocks)
-        permute(cipher, self.blocks, self._outer)
+        _permute(ciphers, self._second)
         return np.bitwise_xor(self.blocks, inner, out=self.blocks)
 
 
@@ -91,44 +113,70 @@ def hash_blocks(cipher: CipherContext, x: Labels, first_tweak: int) -> Labels:
     A caller who hashes more than once under one key must see to it that the tweaks differ, and that
     all calls together are at most MAX_CALLS (PPMF-HSH-001).
     """
-    tweaked = TweakedHash(np.arange(first_tweak, first_tweak + len(x), dtype=np.uint64))
-    tweaked.blocks[:] = x
-    return tweaked(cipher)
+    tweaks = np.arange(first_tweak, first_tweak + len(x), dtype=np.uint64)
+    tweaked = TweakedHash(tweaks[None], len(x))
+    tweaked.blocks[0] = x
+    hashed: Labels = tweaked([cipher])[0]
+    return hashed
 
 
-def expand(cipher: CipherContext, x: Labels, blocks: int) -> Labels:
-    """Several hashes of each block of x (n, 2), as (n, blocks, 2); n blocks <= MAX_CALLS.
+def expand(ciphers: Sequence[CipherContext], x: Labels, blocks: int, per_batch: int) -> Labels:
+    """Several hashes of each block of x (n, 2), as (n, blocks, 2).
 
-    Number j of block r is H(x_r, r blocks + j). The inner pi(x_r) is computed once for each r
-    (PPMF-HSH-005).
+    x is taken in batches of `per_batch` blocks, the last one possibly of fewer, each under its
+    cipher. Number j of block r of its batch is H(x_r, r blocks + j). The inner pi(x_r) is computed
+    once for each r (PPMF-HSH-005).
     """
-    count = len(x) * blocks
-    check_calls(count)
-    inner = permute(cipher, np.ascontiguousarray(x), _buffer(len(x)))
+    check_calls(min(per_batch, len(x)) * blocks)
+    batches = [(at, min(per_batch, len(x) - at)) for at in range(0, len(x), per_batch)]
+    inner, outer = _buffer(len(x)), _buffer(len(x) * blocks)
+    source = np.ascontiguousarray(x)
+    _permute(ciphers, _pieces(source, inner, [[batch] for batch in batches]))
     # As one item of 16 bytes a block is repeated by one copy; the complex numbers are never used.
-    spread = np.repeat(inner.view(np.complex128), blocks, axis=0).view(np.uint64)
-    tweaked = spread.copy()
-    tweaked[:, 0] ^= np.arange(count, dtype=np.uint64)
-    hashed = permute(cipher, tweaked, _buffer(count))
+    spread = np.repeat(inner[:-_SPARE].view(np.complex128), blocks).view(np.uint64).reshape(-1, 2)
+    hashed = _blocks(outer)
+    hashed[:] = spread
+    tweaks = np.arange(min(per_batch, len(x)) * blocks, dtype=np.uint64)
+    hashed[:, 0] ^= np.resize(tweaks, len(hashed))
+    wide = [[(at * blocks, count * blocks)] for at, count in batches]
+    _permute(ciphers, _pieces(outer, outer, wide))
     hashed ^= spread
     return hashed.reshape(len(x), blocks, 2)
 
 
 def check_calls(count: int) -> None:
     """Raise ValueError if a batch is too large for one key, which is a mistake of the caller
-    (PPMF-HSH-003).
+    (PPMF-HSH-006).
     """
     if count > MAX_CALLS:
         raise ValueError(f"{count} calls of the hash under one key: at most {MAX_CALLS}")
 
 
-def permute(cipher: CipherContext, blocks: Labels, buffer: Words) -> Labels:
-    """The images under pi of contiguous blocks (n, 2), written to a `_buffer(n)`: a view of it.
+def _pieces(
+    source: Words, target: Words, batches: Sequence[Sequence[tuple[int, int]]]
+) -> list[list[tuple[memoryview, memoryview]]]:
+    """For each batch, the bytes of its runs of blocks in the source, and room for their images.
 
-    The blocks may lie in that same view, since each is encrypted by itself.
+    A run is the number of its first block, and how many there are. The target is a `_buffer`; it
+    may be the source, since each block is encrypted by itself.
     """
-    cipher.update_into(blocks.reshape(-1).view(np.uint8).data, buffer.view(np.uint8).data)
-    return _blocks(buffer)
+    here, there = (part.reshape(-1).view(np.uint8).data for part in (source, target))
+    return [
+        [
+            (here[16 * at : 16 * (at + count)], there[16 * at : 16 * (at + count) + 8 * _SPARE])
+            for at, count in batch
+        ]
+        for batch in batches
+    ]
+
+
+def _permute(
+    ciphers: Sequence[CipherContext], batches: Sequence[Sequence[tuple[memoryview, memoryview]]]
+) -> None:
+    """Write the images of every batch's blocks under its cipher."""
+    for cipher, pieces in zip(ciphers, batches, strict=True):
+        for blocks, images in pieces:
+            cipher.update_into(blocks, images)
 
 
 def _buffer(blocks: int) -> Words:

@@ -103,13 +103,13 @@ def words_to_bytes(values: Words) -> bytes:
     return np.ascontiguousarray(values, dtype="<u8").tobytes()
 
 
-def words_from_bytes(data: bytes, shape: tuple[int, ...], what: str) -> Words:
+def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str) -> Words:
     """The array of that shape. Raises EncodingError, which names `what`, on another length."""
     check_length(data, 8 * int(np.prod(shape, dtype=np.int64)), what)
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
 
 
-def check_length(data: bytes, expected: int, what: str) -> None:
+def check_length(data: bytes | memoryview, expected: int, what: str) -> None:
     """Check that `data` has the expected number of bytes; raises EncodingError if not
     (PPMF-ERR-003, PPMF-WIR-008).
     """

@@ -94,7 +94,7 @@ class ExtensionSender:
         # a word of ones for each bit that is 1
         self._offset_columns = -offset_bits(offset).astype("<u8")[:, np.newaxis]
 
-    def extend(self, columns: bytes, count: int) -> Labels:
+    def extend(self, columns: bytes | memoryview, count: int) -> Labels:
         """The keys of choice 0 (count, 2) of the next transfers, from the chooser's message.
 
         Raises EncodingError on a message of the wrong length, which uses up nothing of the

@@ -18,8 +18,6 @@ it if the hash is correlation robust (`primitives.hashing`). The sender receives
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
@@ -29,7 +27,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS, expand
 from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import CSP, Role
-from ppmf_spec.wire import TransferPayload
+from ppmf_spec.wire import Bulk, TransferPayload
 
 
 def times_vectors(
@@ -91,11 +89,9 @@ def _make_corrections(
     corrections = []
     share = np.zeros_like(vectors)
     for bit, weight in enumerate(weights(words.width, signed=signed)):
-        zero = np.empty_like(vectors)
-        one = np.empty_like(vectors)
-        for cipher, rows in _batches(transfers, site, transfers.peer, bit, vectors.shape):
-            zero[rows] = _pads(cipher, words.sender_keys[bit, rows], vectors.shape[1])
-            one[rows] = _pads(cipher, words.sender_keys[bit, rows] ^ words.offset, vectors.shape[1])
+        ciphers = _ciphers(transfers, site, transfers.peer, bit, vectors.shape)
+        zero = _pads(ciphers, words.sender_keys[bit], vectors.shape[1])
+        one = _pads(ciphers, words.sender_keys[bit] ^ words.offset, vectors.shape[1])
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
         size = _byte_width(bit, transfers.ring_bits)
@@ -108,7 +104,7 @@ def _apply_corrections(
     transfers: Transfers,
     words: SharedWords,
     length: int,
-    payload: bytes,
+    payload: Bulk,
     site: Site,
     *,
     signed: bool,
@@ -122,9 +118,8 @@ def _apply_corrections(
     share = np.zeros(shape, dtype=np.uint64)
     start = 0
     for bit, weight in enumerate(weights(words.width, signed=signed)):
-        pad = np.empty(shape, dtype=np.uint64)
-        for cipher, rows in _batches(transfers, site, transfers.me, bit, shape):
-            pad[rows] = _pads(cipher, words.chosen_keys[bit, rows], length)
+        ciphers = _ciphers(transfers, site, transfers.me, bit, shape)
+        pad = _pads(ciphers, words.chosen_keys[bit], length)
         size = _byte_width(bit, transfers.ring_bits)
         stop = start + words.count * length * size
         correction = _from_low_bytes(payload[start:stop], shape, size)
@@ -133,28 +128,31 @@ def _apply_corrections(
     return share
 
 
-def _batches(
+def _ciphers(
     transfers: Transfers, site: Site, chooser: Role, bit: int, shape: tuple[int, ...]
-) -> Iterator[tuple[CipherContext, slice]]:
-    """The permutation of each batch, and the rows whose keys are hashed under it.
-
-    A row has two keys, and `length` words of pad for each key (PPMF-BIT-003, -006).
-    """
+) -> list[CipherContext]:
+    """The permutations of the batches of a chunk's rows, in order (PPMF-BIT-003, -007)."""
     rows, length = shape
-    step = MAX_CALLS // (2 * _blocks(length))
-    for batch, first in enumerate(range(0, rows, step)):
-        cipher = transfers.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
-        yield cipher, slice(first, min(first + step, rows))
+    return [
+        transfers.keys.cipher(f"{site.purpose}/to-{chooser}", *site.indices, bit, batch)
+        for batch in range(-(-rows // rows_of_a_batch(length)))
+    ]
+
+
+def rows_of_a_batch(length: int) -> int:
+    """A row has two keys, and `length` words of pad for each key (PPMF-BIT-007)."""
+    return MAX_CALLS // (2 * _blocks(length))
 
 
 def _blocks(length: int) -> int:
     return (length + 1) // 2
 
 
-def _pads(cipher: CipherContext, keys: Labels, length: int) -> Words:
+def _pads(ciphers: list[CipherContext], keys: Labels, length: int) -> Words:
     """The pads (n, length) of keys (n, 2)."""
     blocks = _blocks(length)
-    return expand(cipher, keys, blocks).reshape(-1, 2 * blocks)[:, :length]
+    pads = expand(ciphers, keys, blocks, rows_of_a_batch(length))
+    return pads.reshape(-1, 2 * blocks)[:, :length]
 
 
 def _byte_width(bit: int, ring_bits: int) -> int:
@@ -169,7 +167,7 @@ def _low_bytes(values: Words, size: int) -> bytes:
     return little.reshape(*values.shape, 8)[..., :size].tobytes()
 
 
-def _from_low_bytes(data: bytes, shape: tuple[int, ...], size: int) -> Words:
+def _from_low_bytes(data: Bulk, shape: tuple[int, ...], size: int) -> Words:
     little = np.zeros((*shape, 8), dtype=np.uint8)
     little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
     return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)

@@ -41,12 +41,14 @@ from ppmf_secure.protocols.operations import (
     TakeUploads,
 )
 from ppmf_secure.protocols.ratings_product import Orientation, orientations
+from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, StepRule, factor_rule
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES, Role, Side
+from ppmf_spec.wire import Message
 
 
 @dataclass(frozen=True)
@@ -189,17 +191,18 @@ class MessagePlan:
 
 
 def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
-    """The most bytes that one message of an epoch can have, by sender and receiver.
+    """The most bytes that a message of an epoch can have, by sender, receiver and type
+    (PPMF-WIR-009).
 
     In a later epoch it is not known how many checkpoints the peer holds, nor from which iteration
-    the run goes on. The limits allow a checkpoint of every iteration and epoch, and all half-steps.
+    the run goes on. The limits allow as many as a server keeps, and all half-steps.
     """
-    most = session.parameters.iterations * epoch
-    found: Counter[tuple[Role, Role]] = Counter()
+    most = MOST_CHECKPOINTS
+    found: Counter[tuple[Role, Role, type[Message]]] = Counter()
     numbered = (1 << 64) - 1
     for done in (0, 1) if epoch else (0,):
         plan = MessagePlan.of(session, suite, epoch=epoch, held=(most, most), done=done)
         for due in plan.messages():
-            way = due.sender, due.receiver
-            found[way] = max(found[way], due.encoded(epoch, numbered))
+            key = due.sender, due.receiver, due.kind
+            found[key] = max(found[key], due.encoded(epoch, numbered))
     return dict(found)

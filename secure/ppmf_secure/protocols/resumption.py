@@ -28,6 +28,9 @@ from ppmf_spec.wire import Resume, ServerKey
 NAME_BYTES = 8 + LINEAGE_BYTES
 """The bytes of a checkpoint's name in `resume`: its iteration and its lineage."""
 
+MOST_CHECKPOINTS = 2
+"""The most checkpoints that a server keeps, and so names (PPMF-RES-004)."""
+
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     """The lineage of an epoch: a hash of both servers' product keys, whose messages are given by
@@ -42,13 +45,15 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
 
 def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
     """The highest checkpoint that both servers hold, of one lineage; None if there is none
-    (PPMF-RES-003).
+    (PPMF-RES-003, -010).
     """
     peer = me.peer
     mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
     names = sorted(mine, key=_iteration)
     yield Send(peer, Resume(b"".join(names)))
     message = yield from receive(peer, Resume)
+    if len(message.checkpoints) > MOST_CHECKPOINTS * NAME_BYTES:
+        raise EncodingError(f"resume: {len(message.checkpoints)} bytes, where two names are most")
     if len(message.checkpoints) % NAME_BYTES:
         raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
     theirs = {

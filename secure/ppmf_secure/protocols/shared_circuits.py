@@ -9,14 +9,13 @@ the garbler answers with tables, and neither holds the tables of more than one c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
+from ppmf_secure.primitives.circuits.half_gates import CipherOfBatch, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.wire_labels import (
     choice_keys,
@@ -85,7 +84,7 @@ def _garble(
         zero = {name: word[:, part] for name, word in labels.items()}
         zero[GARBLER_INPUT] = public_inputs(cipher, bits, transfers.offset)
         zero[EVALUATOR_INPUT] = yield from send_transfers(transfers, *bits.shape)
-        tables, out = garbler.garble(zero, _gate_ciphers(transfers, here))
+        tables, out = garbler.garble(zero, _batch_ciphers(transfers, here))
         yield Send(transfers.peer, GarbledTables(words_to_bytes(tables)))
         outputs.append(out)
     return outputs
@@ -111,10 +110,11 @@ def _evaluate(
         message = yield from receive(transfers.peer, GarbledTables)
         shape = (circuit.and_count, part.stop - part.start, 2, 2)
         tables = words_from_bytes(message.tables, shape, "garbled tables")
-        outputs.append(evaluator.evaluate(active, tables, _gate_ciphers(transfers, here)))
+        outputs.append(evaluator.evaluate(active, tables, _batch_ciphers(transfers, here)))
     return outputs
 
 
-def _gate_ciphers(transfers: Transfers, site: Site) -> Callable[[int], CipherContext]:
-    """The permutation of each AND gate of one chunk, under a batch key of its own."""
-    return lambda gate: transfers.keys.cipher(f"{site.purpose}/gates", *site.indices, gate)
+def _batch_ciphers(transfers: Transfers, site: Site) -> CipherOfBatch:
+    """The permutations of the AND gates of one chunk, each batch under a key of its own."""
+    purpose, indices = f"{site.purpose}/gates", site.indices
+    return lambda gate, batch: transfers.keys.cipher(purpose, *indices, gate, batch)

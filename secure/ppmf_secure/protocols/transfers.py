@@ -31,7 +31,7 @@ class Site:
     """The place in a run at which hashes are computed, as chapter 4 names it: purpose and indices.
 
     Different places have different batch keys, since no two have one site
-    (PPMF-HSH-004, PPMF-BIT-003).
+    (PPMF-HSH-007, PPMF-BIT-003).
     """
 
     purpose: str

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cbor2
 import numpy as np
 
 from ppmf_secure.arrays import Bits, Words
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.session import Session
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
 
 FORMAT = "ppmf-checkpoint/2"
@@ -77,7 +77,7 @@ class Checkpoint:
 def write_ratings(session: Session, shares: RatingShares) -> bytes:
     """The bytes of the shares of the ratings."""
     parts = [words_to_bytes(shares.rated), words_to_bytes(shares.rating)]
-    return cbor2.dumps([FORMAT, session.id, "ratings", *parts], canonical=True)
+    return strict_cbor.encode([FORMAT, session.id, "ratings", *parts])
 
 
 def read_ratings(session: Session, data: bytes) -> RatingShares:
@@ -98,7 +98,7 @@ def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:
     for side in (checkpoint.users, checkpoint.items):
         parts += [words_to_bytes(side.share), words_to_bytes(side.previous)]
         parts.append(np.packbits(side.bits).tobytes())
-    return cbor2.dumps([FORMAT, session.id, "model", *parts], canonical=True)
+    return strict_cbor.encode([FORMAT, session.id, "model", *parts])
 
 
 def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
@@ -110,13 +110,13 @@ def read_checkpoint(session: Session, data: bytes) -> Checkpoint:
         raise EncodingError("checkpoint of the model: its name is not of its length")
     return Checkpoint(
         int.from_bytes(iteration, "little"),
-        written_by,
+        bytes(written_by),
         _side(session, sides[:3], len(session.users)),
         _side(session, sides[3:], len(session.items)),
     )
 
 
-def _side(session: Session, parts: Sequence[bytes], rows: int) -> SavedSide:
+def _side(session: Session, parts: Sequence[memoryview], rows: int) -> SavedSide:
     share, previous, packed = parts
     params = session.parameters
     shape = (params.row_rank, rows)
@@ -132,17 +132,18 @@ def _side(session: Session, parts: Sequence[bytes], rows: int) -> SavedSide:
     )
 
 
-def _parts(session: Session, data: bytes, what: str, count: int) -> list[bytes]:
+def _parts(session: Session, data: bytes, what: str, count: int) -> list[memoryview]:
     try:
-        content = cbor2.loads(data)
-    except (cbor2.CBORDecodeError, ValueError) as error:
-        raise EncodingError(f"checkpoint of the {what}: not CBOR") from error
+        content = strict_cbor.decode(data)
+    except EncodingError as error:
+        raise EncodingError(f"checkpoint of the {what}: {error}") from None
     match content:
-        case [str(name), bytes(session_id), str(kind), *parts] if (
+        case [str(name), memoryview() as session_id, str(kind), *parts] if (
             name == FORMAT and kind == what and len(parts) == count
         ):
             if session_id != session.id:
                 raise StateError(f"checkpoint of the {what}: it belongs to another session")
-            if all(isinstance(part, bytes) for part in parts):
-                return parts
+            views = [part for part in parts if isinstance(part, memoryview)]
+            if len(views) == count:
+                return views
     raise EncodingError(f"checkpoint of the {what}: not of format {FORMAT}")

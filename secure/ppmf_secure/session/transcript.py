@@ -7,17 +7,17 @@ run, can be read after an interruption, and is never held in memory.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-import cbor2
-
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
@@ -51,7 +51,7 @@ class Recorder:
     def record(self, direction: Direction, peer: Role, message: bytes) -> None:
         """Append one message."""
         if self._file is not None:
-            self._file.write(cbor2.dumps([direction, peer, message]))
+            self._file.write(strict_cbor.encode([direction, peer, message]))
 
     def __enter__(self) -> Self:
         return self
@@ -69,27 +69,41 @@ class Recorder:
 def _whole_records(path: Path) -> int:
     """The length of a file without the last record, if an interruption cut it short."""
     end = 0
-    with path.open("rb") as file, suppress(cbor2.CBORError, ValueError):
-        while file.peek(1):
-            cbor2.load(file)
-            end = file.tell()
+    with _bytes_of(path) as data:
+        while end < len(data):
+            try:
+                end = strict_cbor.decode_next(data, end)[1]
+            except EncodingError:
+                break
     return end
 
 
 def read(path: Path) -> Iterator[Record]:
     """The records of a transcript. Raises EncodingError, which names the file and the record."""
-    with path.open("rb") as file:
-        number = 0
-        while file.peek(1):
+    number = at = 0
+    with _bytes_of(path) as data:
+        while at < len(data):
             try:
-                parts = cbor2.load(file)
-            except (cbor2.CBORDecodeError, ValueError) as error:
-                raise EncodingError(f"{path}: record {number} is not CBOR") from error
+                parts, at = strict_cbor.decode_next(data, at)
+            except EncodingError as error:
+                raise EncodingError(f"{path}: record {number}: {error}") from None
             match parts:
-                case ["sent" | "received" as direction, str(peer), bytes(message)] if peer in set(
-                    Role
+                case ["sent" | "received" as direction, str(peer), memoryview() as message] if (
+                    peer in set(Role)
                 ):
-                    yield Record(direction, Role(peer), message)
+                    found = Record(direction, Role(peer), bytes(message))
                 case _:
                     raise EncodingError(f"{path}: record {number} is not a transcript record")
+            del parts, message
+            yield found
             number += 1
+
+
+@contextmanager
+def _bytes_of(path: Path) -> Iterator[memoryview]:
+    """The bytes of a file, of which the system reads into memory what is looked at."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:  # of which there can be no map
+            yield memoryview(b"")
+            return
+        yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

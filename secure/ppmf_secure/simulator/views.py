@@ -115,7 +115,7 @@ class _SimulatedEnds:
         self.records.append(Record("sent", to, data))
         self._watch(wire.decode(data).message)
 
-    def receive(self, sender: Role) -> bytes:
+    def receive(self, sender: Role, most: int | None) -> bytes:
         """Simulate the message that the party waits for, and record it."""
         self._stop_at_the_limit()
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)

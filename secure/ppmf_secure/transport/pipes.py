@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import Role
@@ -25,19 +26,29 @@ class PipeEnds(RecordedEnds):
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
         super().__init__(account)
         self._pipes = pipes
+        self._too_long: set[Role] = set()
         self._writers = {peer: _Writer(pipe) for peer, pipe in pipes.items()}
 
     def put(self, to: Role, data: bytes) -> None:
         """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
-    def get(self, sender: Role) -> bytes:
+    def get(self, sender: Role, most: int | None) -> bytes:
         """The next message from the party, once it has come; PeerError if none will
         (PPMF-ERR-005).
+
+        A message of more than `most` bytes is refused when its length is known and before the rest
+        is read; nothing more is taken from that pipe then (PPMF-WIR-009).
         """
+        if sender in self._too_long:
+            raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
         try:
-            return self._pipes[sender].recv_bytes()
+            return self._pipes[sender].recv_bytes(most)
         except (EOFError, OSError) as error:
+            # multiprocessing gives the refusal of a length no errno and no class of its own
+            if most is not None and not isinstance(error, EOFError) and error.errno is None:
+                self._too_long.add(sender)
+                raise too_long(sender, self.account.party, most) from None
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
 
     def __enter__(self) -> Self:

@@ -85,7 +85,7 @@ def train(
     session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
     fitted_scheme(session, cipher_suite(suite))  # before any process starts
     if checkpoints is not None:
-        save_session(checkpoints, session, epoch=0)
+        save_session(checkpoints, session, epoch=0, coins=root)
     options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
         return _Run(session, 0, options, progress or (lambda _: None)).finish(ratings)

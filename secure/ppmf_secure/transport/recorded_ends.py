@@ -17,6 +17,9 @@ from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import Role
 
+MOST_REFUSALS = 1000
+"""The most refusals that are kept, so that a user who goes on sending does not fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -55,7 +58,7 @@ class Account:
         self.party = party
         self._recorder = recorder or Recorder(None, party)
         self._on_progress = on_progress
-        self._store = store or Store(None)
+        self._store = store or Store()
         self._spent: dict[str, list[float]] = {}
         self._phase = "keys"
         self._since = time.perf_counter()
@@ -103,31 +106,36 @@ class RecordedEnds(ABC):
     def __init__(self, account: Account) -> None:
         self.account = account
         self.refusals: list[tuple[Role, PpmfError]] = []
-        """The senders of refused messages, with the errors, in order. The run went on."""
+        """The senders of refused messages, with the errors, in order, the first MOST_REFUSALS of
+        them. The run went on."""
 
     @abstractmethod
     def put(self, to: Role, data: bytes) -> None:
         """Send bytes to a party."""
 
     @abstractmethod
-    def get(self, sender: Role) -> bytes | None:
-        """The next bytes from a party, None if there are none yet; PeerError if none will come."""
+    def get(self, sender: Role, most: int | None) -> bytes | None:
+        """The next bytes from a party, None if there are none yet; PeerError if none will come.
+
+        most: the most bytes that they may be, if that is bounded; EncodingError if there are more.
+        """
 
     def send(self, to: Role, data: bytes) -> None:
         """Record a message, and send it."""
         self.account.sent(to, data)
         self.put(to, data)
 
-    def receive(self, sender: Role) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> bytes | None:
         """The next message from a party, once it is recorded."""
-        data = self.get(sender)
+        data = self.get(sender, most)
         if data is not None:
             self.account.received(sender, data)
         return data
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note a refusal; it is raised if the run cannot end without that message."""
-        self.refusals.append((to, error))
+        if len(self.refusals) < MOST_REFUSALS:
+            self.refusals.append((to, error))
 
     def enter(self, phase: Phase) -> None:
         """Account for what follows under this phase."""

@@ -8,7 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -44,10 +44,6 @@ class RunOptions:
     checkpoints: Path | None
     coins_label: str | None
 
-    def store(self, party: Role) -> Store:
-        """The store of a party's checkpoints."""
-        return Store(None if self.checkpoints is None else self.checkpoints / party)
-
 
 class _ReportingEnds(PipeEnds):
     """The ends of a server, which report every refusal to the calling process at once."""
@@ -63,8 +59,10 @@ class _ReportingEnds(PipeEnds):
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note a refusal, and report it."""
+        known = len(self.refusals)
         super().refuse(to, error)
-        self._tell("refused", (error.kind, str(error)))
+        if len(self.refusals) > known:  # there is a bound on what the calling process is told
+            self._tell("refused", (error.kind, str(error)))
 
 
 def serve(
@@ -89,9 +87,10 @@ def serve(
     def report(progress: Progress) -> None:
         tell("progress", progress)
 
-    store = options.store(name)
-    with Recorder(options.transcripts, name, epoch=epoch) as recorder:
+    with Recorder(options.transcripts, name, epoch=epoch) as recorder, ExitStack() as held:
         try:
+            store = Store.of_run(options.checkpoints, name, session, epoch)
+            held.enter_context(store.lock())
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
             program = _SERVERS[name](

@@ -32,8 +32,8 @@ class QueueEnds(RecordedEnds):
         """Append a message to the queue to that party."""
         self._queues[self.account.party, to].append(data)
 
-    def get(self, sender: Role) -> bytes | None:
-        """The oldest message from that party, if there is one."""
+    def get(self, sender: Role, most: int | None) -> bytes | None:
+        """The oldest message from that party, if there is one; the driver compares its length."""
         queue = self._queues[sender, self.account.party]
         return queue.popleft() if queue else None
 

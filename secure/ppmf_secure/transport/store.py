@@ -2,7 +2,7 @@
 """The folders of a run's checkpoints, one for each server, readable by their owner alone.
 
 A `Store` is the folder of one server. The functions are about the folder of the whole run, which
-holds the public session and the stores of both servers.
+holds the public session, the key of the tags of all files, and the stores of both servers.
 """
 
 from __future__ import annotations
@@ -10,30 +10,55 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-import cbor2
-
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
+from ppmf_secure.session import kept_files
 from ppmf_secure.session.checkpoint import Kept
+from ppmf_secure.session.kept_files import KEY_BYTES, Keeper, KeptFile
 from ppmf_secure.session.session import Session
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, Role
 
 _LOCK = "in-use"
+_OPEN_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _SESSION = "session.cbor"
 _RATINGS = "ratings.state"
+_KEY = "tags.key"
 _FORMAT = "ppmf-session/1"
+_ALL = "all"
+"""In the place of a party, in the file of the session."""
 
 
 class Store:
-    """The store of one server's checkpoints. Without a folder it keeps nothing."""
+    """The store of one server's checkpoints, each with its tag (PPMF-RES-008).
 
-    def __init__(self, folder: Path | None) -> None:
+    Without a folder it keeps nothing. keeper: whose files they are.
+    """
+
+    def __init__(self, folder: Path | None = None, keeper: Keeper | None = None) -> None:
         self._folder = folder
+        self._keeper = keeper or Keeper(bytes(KEY_BYTES), b"", _ALL)
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @classmethod
+    def of_run(cls, run: Path | None, party: Role, session: Session, epoch: int) -> Store:
+        """The store of a party, in the folder of a run."""
+        if run is None:
+            return cls()
+        return cls(run / party, Keeper(read_key(run), session.id, party, epoch))
+
+    def lock(self) -> AbstractContextManager[None]:
+        """The context in which no other server may use this folder (PPMF-RES-009).
+
+        Raises StateError if another one does, such as a server of a run that seems to have ended.
+        """
+        return in_use(self._folder)
 
     def keep(self, name: str, iteration: int | None, data: Callable[[], bytes]) -> None:
         """Write shares durably, then remove checkpoints that are too old to be agreed on.
@@ -43,7 +68,7 @@ class Store:
         if self._folder is None:
             return
         stem = name if iteration is None else f"{name}-{iteration}"
-        _write_durably(self._folder / f"{stem}.state", data())
+        _write_durably(self._folder / f"{stem}.state", self._keeper.write(stem, data()))
         # at an interruption the peer may be one iteration behind, but never more
         last_two = {f"{name}-{iteration}.state", f"{name}-{(iteration or 0) - 1}.state"}
         for path in self._checkpoints():
@@ -51,14 +76,24 @@ class Store:
                 path.unlink()
 
     def kept(self) -> Kept:
-        """All that is kept; StateError if not even the ratings are complete (PPMF-ERR-004)."""
+        """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-004).
+
+        Raises StateError if not even the ratings are complete, EncodingError if a file is damaged
+        (PPMF-ERR-004, PPMF-RES-008).
+        """
         folder = self._folder
         if folder is None or not (folder / _RATINGS).is_file():
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
-        return Kept(
-            (folder / _RATINGS).read_bytes(),
-            tuple(path.read_bytes() for path in self._checkpoints()),
+        ratings = bytes(self._read(folder / _RATINGS).content)
+        # after an interruption between writing and removing there may be one more
+        found = sorted(
+            map(self._read, self._checkpoints()),
+            key=lambda kept: (kept.epoch, int(kept.name.rpartition("-")[2])),
         )
+        return Kept(ratings, tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:]))
+
+    def _read(self, path: Path) -> KeptFile:
+        return self._keeper.read(path.stem, path.read_bytes(), path.name)
 
     def _checkpoints(self) -> list[Path]:
         return [] if self._folder is None else sorted(self._folder.glob("model-*.state"))
@@ -75,7 +110,7 @@ def in_use(folder: Path | None) -> Iterator[None]:
     if folder is None or not folder.is_dir():
         yield
         return
-    with (folder / _LOCK).open("w") as lock:
+    with os.fdopen(os.open(folder / _LOCK, _OPEN_LOCK, 0o600), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -83,17 +118,21 @@ def in_use(folder: Path | None) -> Iterator[None]:
         yield
 
 
-def save_session(folder: Path, session: Session, *, epoch: int) -> None:
+def save_session(folder: Path, session: Session, *, epoch: int, coins: Coins | None = None) -> None:
     """Write the public session, and the epoch that is about to begin, to the folder of a run.
 
-    A new run (epoch 0) needs a folder of its own. Raises StateError if there is another run in it.
+    coins: of which the key of the tags is drawn, for a new run (epoch 0), which needs a folder of
+    its own. Raises StateError if there is another run in it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if epoch == 0 and (folder / _SESSION).exists():
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     public = [session.parameters.to_toml(), session.users, session.items, session.suite]
-    content = cbor2.dumps([_FORMAT, epoch, session.nonce, *public], canonical=True)
-    _write_durably(folder / _SESSION, content)
+    content = strict_cbor.encode([_FORMAT, epoch, session.nonce, *public])
+    if coins is not None:
+        _write_durably(folder / _KEY, coins.bytes(KEY_BYTES))
+    keeper = Keeper(read_key(folder), session.id, _ALL, epoch)
+    _write_durably(folder / _SESSION, keeper.write(Path(_SESSION).stem, content))
 
 
 def load_session(folder: Path) -> tuple[Session, int]:
@@ -101,31 +140,45 @@ def load_session(folder: Path) -> tuple[Session, int]:
     path = folder / _SESSION
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")
+    kept = kept_files.read(read_key(folder), path.read_bytes(), str(path))
     try:
-        content = cbor2.loads(path.read_bytes())
-    except (cbor2.CBORDecodeError, ValueError) as error:
-        raise EncodingError(f"{path}: not CBOR") from error
+        content = strict_cbor.decode(kept.content, depth=2, items=len(kept.content))
+    except EncodingError as error:
+        raise EncodingError(f"{path}: {error}") from None
     match content:
-        case [str(name), int(epoch), bytes(nonce), str(toml), [*users], [*items], str(suite)] if (
-            name == _FORMAT
-        ):
-            parameters = Parameters.from_toml(toml)
-            return Session(parameters, tuple(users), tuple(items), suite, nonce), epoch
+        case [name, int(epoch), memoryview() as nonce, str(toml), [*users], [*items], str(suite)]:
+            ids = [str(one) for one in (*users, *items) if isinstance(one, str)]
+            if name == _FORMAT and len(ids) == len(users) + len(items):
+                rows = tuple(ids[: len(users)]), tuple(ids[len(users) :])
+                return Session(Parameters.from_toml(toml), *rows, suite, bytes(nonce)), epoch
     raise EncodingError(f"{path}: not of format {_FORMAT}")
+
+
+def read_key(folder: Path) -> bytes:
+    """The key of the tags of a run's files. Raises StateError if there is none, EncodingError if it
+    is not of its length.
+    """
+    path = folder / _KEY
+    if not path.is_file():
+        raise StateError(f"{folder}: nothing to resume from: no {_KEY} here")
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise EncodingError(f"{path}: {len(key)} bytes where {KEY_BYTES} are due")
+    return key
 
 
 def resumable(folder: Path) -> bool:
     """Whether the folder has a run whose ratings are complete, so that `resume` can go on."""
-    needed = (_SESSION, f"{RECSYS}/{_RATINGS}", f"{CSP}/{_RATINGS}")
+    needed = (_SESSION, _KEY, f"{RECSYS}/{_RATINGS}", f"{CSP}/{_RATINGS}")
     return all((folder / name).is_file() for name in needed)
 
 
 def discard(folder: Path) -> None:
     """Remove a run's checkpoints, and their folders if these are empty then; nothing else."""
     for place, names in (
-        (folder, (_SESSION, "session.partial", _LOCK)),
-        (folder / RECSYS, ("*.state", "*.partial")),
-        (folder / CSP, ("*.state", "*.partial")),
+        (folder, (_SESSION, "session.partial", _KEY, "tags.partial", _LOCK)),
+        (folder / RECSYS, ("*.state", "*.partial", _LOCK)),
+        (folder / CSP, ("*.state", "*.partial", _LOCK)),
         (folder, ()),
     ):
         for path in [path for name in names for path in place.glob(name)]:

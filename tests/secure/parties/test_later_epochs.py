@@ -14,7 +14,6 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport.store import Store
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
@@ -23,7 +22,7 @@ from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
-from tests.support.three_parties import run_epoch
+from tests.support.three_parties import kept_by, run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 
@@ -104,7 +103,7 @@ def test_a_malformed_resume_is_refused_and_nothing_more_is_sent(
     params = Parameters(rank=1, iterations=2)
     session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
-    kept = Store(tmp_path / CSP).kept()
+    kept = kept_by(session, tmp_path, CSP)
     program = csp(session, ideal_suite(), Coins.seeded("csp"), epoch=1, kept=kept)
     effect = next(program)
     while not isinstance(getattr(effect, "message", None), wire.Resume):

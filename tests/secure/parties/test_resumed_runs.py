@@ -14,7 +14,7 @@ from ppmf_secure.session.checkpoint import read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
-from ppmf_secure.transport.store import Store, load_session, save_session
+from ppmf_secure.transport.store import load_session, save_session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
@@ -22,7 +22,7 @@ from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
-from tests.support.three_parties import run_epoch
+from tests.support.three_parties import kept_by, run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=4)
@@ -34,7 +34,7 @@ def _suite(session: Session) -> CipherSuite:
 
 def _first_epoch(folder: Path, cut: int | None, suite_name: str = "ideal") -> Session:
     session = Session(PARAMETERS, RATINGS.users, RATINGS.items, suite_name, bytes(16))
-    save_session(folder, session, epoch=0)
+    save_session(folder, session, epoch=0, coins=Coins.seeded("tags"))
     with pytest.raises(PowerCutError):
         _epoch(session, folder, 0, cut)
     return session
@@ -109,7 +109,7 @@ def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None
 def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 5)
     with pytest.raises(StateError, match="holds the checkpoints of a run"):
-        save_session(tmp_path, session, epoch=0)
+        save_session(tmp_path, session, epoch=0, coins=Coins.seeded("tags"))
 
 
 @pytest.mark.req("PPMF-RES-004")
@@ -118,7 +118,7 @@ def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None
     names = sorted(path.name for path in (tmp_path / CSP).iterdir())
     assert names == ["model-2.state", "model-3.state", "ratings.state"]
     shares = [
-        read_ratings(session, Store(tmp_path / name).kept().ratings) for name in (RECSYS, CSP)
+        read_ratings(session, kept_by(session, tmp_path, name).ratings) for name in (RECSYS, CSP)
     ]
     rated = shares[0].rated + shares[1].rated
     assert rated.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
@@ -144,7 +144,7 @@ def test_an_epoch_repeats_no_bytes_of_the_last(tmp_path: Path) -> None:
 @pytest.mark.req("PPMF-ERR-004")
 def test_a_foreign_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 1)
-    data = Store(tmp_path / CSP).kept().ratings
+    data = kept_by(session, tmp_path, CSP).ratings
     other = Session(PARAMETERS, RATINGS.users, RATINGS.items, "ideal", bytes([1] * 16))
     with pytest.raises(StateError, match="belongs to another session"):
         read_ratings(other, data)

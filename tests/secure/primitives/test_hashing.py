@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from itertools import combinations
 
 import numpy as np
@@ -42,18 +43,21 @@ def test_hash_blocks_is_the_formula_row_by_row(rows: int, first: int, seed: int)
 
 
 @pytest.mark.req("PPMF-HSH-005")
-@given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**32))
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 7), st.integers(0, 2**32))
 def test_expand_gives_each_block_of_each_row_a_tweak_of_its_own(
-    rows: int, blocks: int, seed: int
+    rows: int, blocks: int, per_batch: int, seed: int
 ) -> None:
+    """A key and tweaks from 0 for every batch of rows."""
     x = Coins.seeded(f"expand/{seed}").words((rows, 2))
-    key = KEYS.key("test", seed)
-    hashed = expand(KEYS.cipher("test", seed), x, blocks)
+    count = -(-rows // per_batch)
+    ciphers = [KEYS.cipher("test", seed, batch) for batch in range(count)]
+    hashed = expand(ciphers, x, blocks, per_batch)
     assert hashed.shape == (rows, blocks, 2)
-    for row, (low, high) in enumerate(x.tolist()):
+    for number, (low, high) in enumerate(x.tolist()):
+        batch, row = divmod(number, per_batch)
         for block in range(blocks):
-            expected = slow_hash(key, low, high, row * blocks + block)
-            assert tuple(hashed[row, block].tolist()) == expected
+            expected = slow_hash(KEYS.key("test", seed, batch), low, high, row * blocks + block)
+            assert tuple(hashed[number, block].tolist()) == expected
 
 
 def test_hash_blocks_leaves_its_input() -> None:
@@ -67,41 +71,62 @@ def test_hash_blocks_leaves_its_input() -> None:
 def test_expand_takes_a_view_with_gaps_and_leaves_it() -> None:
     wide = Coins.seeded("strided").words((4, 3, 2))
     before = wide.copy()
-    hashed = expand(KEYS.cipher("a"), wide[:, 1], 2)
-    assert np.array_equal(hashed, expand(KEYS.cipher("a"), wide[:, 1].copy(), 2))
+    hashed = expand([KEYS.cipher("a")], wide[:, 1], 2, 4)
+    assert np.array_equal(hashed, expand([KEYS.cipher("a")], wide[:, 1].copy(), 2, 4))
     assert np.array_equal(wide, before)
 
 
 def test_a_tweaked_hash_can_be_used_again() -> None:
-    tweaks = np.array([4, 4, 9], dtype=np.uint64)
-    hashing = TweakedHash(tweaks)
+    """Two blocks for each of three elements, of which two are a batch."""
+    tweaks = np.array([[4, 4, 9], [5, 6, 7]], dtype=np.uint64)
+    hashing = TweakedHash(tweaks, 2)
+    assert hashing.batches == 2
     for label in ("first", "second"):
-        x = Coins.seeded(label).words((3, 2))
+        x = Coins.seeded(label).words((2, 3, 2))
         hashing.blocks[:] = x
-        hashed = hashing(KEYS.cipher(label))
-        for row, (low, high) in enumerate(x.tolist()):
-            expected = slow_hash(KEYS.key(label), low, high, int(tweaks[row]))
-            assert tuple(hashed[row].tolist()) == expected
+        hashed = hashing([KEYS.cipher(label, batch) for batch in range(2)])
+        for row in range(2):
+            for element in range(3):
+                low, high = x[row, element].tolist()
+                key = KEYS.key(label, element // 2)
+                expected = slow_hash(key, low, high, int(tweaks[row, element]))
+                assert tuple(hashed[row, element].tolist()) == expected
 
 
 def test_the_hashes_replace_the_blocks_in_place() -> None:
     x = Coins.seeded("in place").words((3, 2))
-    hashing = TweakedHash(np.arange(3, dtype=np.uint64))
-    hashing.blocks[:] = x
-    assert hashing(KEYS.cipher("in place")) is hashing.blocks
-    assert np.array_equal(hashing.blocks, hash_blocks(KEYS.cipher("in place"), x, 0))
+    hashing = TweakedHash(np.arange(3, dtype=np.uint64)[None], 3)
+    hashing.blocks[0] = x
+    assert hashing([KEYS.cipher("in place")]) is hashing.blocks
+    assert np.array_equal(hashing.blocks[0], hash_blocks(KEYS.cipher("in place"), x, 0))
 
 
-@pytest.mark.req("PPMF-HSH-003")
+def test_a_key_too_few_or_too_many_is_an_error() -> None:
+    """No batch stays unhashed."""
+    hashing = TweakedHash(np.arange(3, dtype=np.uint64)[None], 2)
+    x = np.zeros((3, 2), dtype=np.uint64)
+    for count in (1, 3):
+        ciphers = [KEYS.cipher("count", batch) for batch in range(count)]
+        with pytest.raises(ValueError, match="zip"):
+            hashing(ciphers)
+        with pytest.raises(ValueError, match="zip"):
+            expand(ciphers, x, 1, 2)
+
+
+@pytest.mark.req("PPMF-HSH-006")
 def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
+    key = KEYS.cipher("a")
     x = np.zeros((MAX_CALLS, 2), dtype=np.uint64)
-    assert len(np.unique(hash_blocks(KEYS.cipher("a"), x, 0), axis=0)) == MAX_CALLS
-    assert expand(KEYS.cipher("a"), x[: MAX_CALLS // 4], 4).size == 2 * MAX_CALLS
+    assert len(np.unique(hash_blocks(key, x, 0), axis=0)) == MAX_CALLS
+    fits = MAX_CALLS // 4
+    assert expand([key, key], x[: fits + 1], 4, fits).size == 2 * MAX_CALLS + 8
     too_many = np.zeros((MAX_CALLS + 1, 2), dtype=np.uint64)
-    with pytest.raises(ValueError, match="16385 calls"):
-        hash_blocks(KEYS.cipher("a"), too_many, 0)
-    with pytest.raises(ValueError, match="at most 16384"):
-        expand(KEYS.cipher("a"), x[: MAX_CALLS // 4 + 1], 4)
+    with pytest.raises(ValueError, match="4097 calls"):
+        hash_blocks(key, too_many, 0)
+    with pytest.raises(ValueError, match="at most 4096"):
+        expand([key], x[: fits + 1], 4, fits + 1)
+    with pytest.raises(ValueError, match="4100 calls"):
+        TweakedHash(np.zeros((4, 2 * fits), dtype=np.uint64), fits + 1)
 
 
 @pytest.mark.req("PPMF-HSH-002")
@@ -146,7 +171,7 @@ def test_a_batch_key_is_the_same_for_both_parties() -> None:
 
 
 def test_an_index_outside_the_words_of_a_key_is_an_error() -> None:
-    with pytest.raises(OverflowError):
+    with pytest.raises(struct.error):
         KEYS.key("p", -1)
-    with pytest.raises(OverflowError):
+    with pytest.raises(struct.error):
         KEYS.key("p", 2**64)

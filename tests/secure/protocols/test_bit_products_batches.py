@@ -6,22 +6,24 @@ from __future__ import annotations
 import pytest
 
 from ppmf_secure.primitives.hashing import MAX_CALLS
-from ppmf_secure.protocols.bit_products import _batches, _blocks
+from ppmf_secure.protocols.bit_products import _blocks, _ciphers, rows_of_a_batch
 from ppmf_secure.protocols.transfers import Site
 from ppmf_spec.roles import CSP
 from tests.support.two_servers import ideal_transfers
 
 
-@pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-006")
+@pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-007")
 def test_two_words_take_one_block() -> None:
     assert [_blocks(length) for length in range(1, 6)] == [1, 1, 2, 2, 3]
 
 
-@pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-006")
-@pytest.mark.parametrize("length", [2, 5])
-def test_no_batch_key_serves_more_calls_than_it_may(length: int) -> None:
+@pytest.mark.req("PPMF-BIT-003", "PPMF-BIT-007")
+@pytest.mark.parametrize(("length", "rows"), [(1, 2048), (2, 2048), (5, 682), (11, 341)])
+def test_no_batch_key_serves_more_calls_than_it_may(length: int, rows: int) -> None:
+    """Both keys of a transfer give so many blocks each."""
     transfers, _ = ideal_transfers("batches")
-    step = MAX_CALLS // (2 * _blocks(length))  # both keys of a transfer, so many blocks each
-    rows = 2 * step + 7
-    found = [part for _, part in _batches(transfers, Site("test"), CSP, 0, (rows, length))]
-    assert found == [slice(0, step), slice(step, 2 * step), slice(2 * step, rows)]
+    assert rows_of_a_batch(length) == rows
+    assert 2 * _blocks(length) * rows <= MAX_CALLS < 2 * _blocks(length) * (rows + 1)
+    for count, batches in ((1, 1), (rows, 1), (rows + 1, 2), (2 * rows + 1, 3)):
+        found = _ciphers(transfers, Site("test"), CSP, 0, (count, length))
+        assert len(found) == batches

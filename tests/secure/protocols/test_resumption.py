@@ -44,8 +44,8 @@ ONE, TWO, FAR = checkpoint(1, 9), checkpoint(2, 5), checkpoint(256, 0)
 @pytest.mark.req("PPMF-RES-003")
 @pytest.mark.parametrize("me", [RECSYS, CSP])
 def test_names_are_sorted_by_iteration_and_the_highest_common_one_is_chosen(me: Role) -> None:
-    sent, chosen = agreed(me, [FAR, ONE, TWO], name(TWO) + name(FAR) + name(checkpoint(300)))
-    assert sent == name(ONE) + name(TWO) + name(FAR)
+    sent, chosen = agreed(me, [FAR, TWO], name(FAR) + name(checkpoint(300)))
+    assert sent == name(TWO) + name(FAR)
     assert chosen is FAR
     assert agreed(me, [ONE, TWO], name(checkpoint(7)) + name(ONE))[1] is ONE
 
@@ -74,6 +74,15 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
     for key in (b"a", b"bc"):  # CSP's, then RecSys'
         text += bytes([len(key), 0, 0, 0, 0, 0, 0, 0]) + key
     assert lineage(SESSION, keys) == hashlib.sha256(text).digest()
+
+
+@pytest.mark.req("PPMF-RES-010")
+def test_more_names_than_a_server_keeps_are_refused() -> None:
+    program = agree_on_checkpoint(RECSYS, [])
+    program.send(None)
+    program.send(None)
+    with pytest.raises(EncodingError, match="resume: 120 bytes, where two names are most"):
+        program.send(message_of(wire.Resume, checkpoints=name(ONE) + name(TWO) + name(FAR)))
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:

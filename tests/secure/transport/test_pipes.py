@@ -15,7 +15,8 @@ from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account
-from ppmf_spec.errors import PeerError
+from ppmf_spec import wire
+from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from ppmf_spec.wire import TransferPayload
 from tests.support.messages import message_of
@@ -29,7 +30,7 @@ def payload(number: int) -> bytes:
     return (number % 251).to_bytes(1, "big") * SIZES[number]
 
 
-def sends_before_it_listens(to: Role) -> Program[list[bytes]]:
+def sends_before_it_listens(to: Role) -> Program[list[wire.Bulk]]:
     for number in range(len(SIZES)):
         yield Send(to, message_of(TransferPayload, payload=payload(number)))
     found = []
@@ -74,3 +75,16 @@ def test_a_truncated_message_counts_as_a_lost_peer() -> None:
     theirs.close()
     with pytest.raises(PeerError, match="csp: recsys disappeared"):
         run(CSP, waits(RECSYS), mine)
+
+
+@pytest.mark.req("PPMF-WIR-009")
+def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
+    """Its first bytes say how long it is. The rest is never sent here, so waiting would not end."""
+    mine, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), (1 << 30).to_bytes(4, "big"))
+    with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
+        with pytest.raises(EncodingError, match="csp to recsys: more than the 1000 bytes"):
+            ends.get(CSP, 1000)
+        with pytest.raises(PeerError, match="csp sent a message that was too long"):
+            ends.get(CSP, 1000)
+    theirs.close()

@@ -85,7 +85,7 @@ def test_the_error_of_the_server_that_stops_first_is_raised(tmp_path: Path) -> N
     """CSP's checkpoint folder is damaged: its own error is raised, not RecSys' `disappeared`."""
     processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
     (tmp_path / CSP / "ratings.state").write_bytes(b"\xff")
-    with pytest.raises(Exception, match="csp: checkpoint of the ratings: not CBOR") as caught:
+    with pytest.raises(Exception, match="csp: ratings.state: damaged") as caught:
         processes.resume(tmp_path)
     assert not isinstance(caught.value, PeerError)
 

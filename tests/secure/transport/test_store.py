@@ -1,31 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where checkpoints lie: the session beside them, and what is refused or never written."""
+"""The folders of checkpoints: what is read from them, what is not, and who may use them."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from ppmf_secure.transport.store import Store, load_session
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.checkpoint import write_checkpoint
+from ppmf_secure.session.kept_files import Keeper
+from ppmf_secure.transport.store import Store, load_session, read_key, save_session
 from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.roles import CSP
+from tests.support.checkpoints import SESSION, checkpoint
+
+
+def a_run(folder: Path, epoch: int = 0) -> Store:
+    """The store of CSP in the folder of a run that has just begun."""
+    save_session(folder, SESSION, epoch=epoch, coins=None if epoch else Coins.seeded("tags"))
+    return Store.of_run(folder, CSP, SESSION, epoch)
 
 
 @pytest.mark.req("PPMF-ERR-004")
-def test_missing_and_damaged_files_are_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match=r"nothing to resume from: no session\.cbor here"):
+def test_nothing_to_resume_from_is_told_from_damage(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"no tags\.key here|no session\.cbor here"):
         load_session(tmp_path)
+    store = a_run(tmp_path)
     with pytest.raises(StateError, match="the ratings were not complete"):
-        Store(tmp_path / "csp").kept()
+        store.kept()
     (tmp_path / "session.cbor").write_bytes(b"\xff")
-    with pytest.raises(EncodingError, match="not CBOR"):
+    with pytest.raises(EncodingError, match=r"session\.cbor: damaged"):
         load_session(tmp_path)
+    (tmp_path / "tags.key").write_bytes(b"\xff")
+    with pytest.raises(EncodingError, match=r"tags\.key: 1 bytes where 32 are due"):
+        load_session(tmp_path)
+
+
+@pytest.mark.req("PPMF-RES-008")
+def test_the_session_comes_back_and_a_flipped_bit_of_it_is_found(tmp_path: Path) -> None:
+    a_run(tmp_path)
+    found, epoch = load_session(tmp_path)
+    assert (found, epoch, found.id) == (SESSION, 0, SESSION.id)
+    path = tmp_path / "session.cbor"
+    data = path.read_bytes()
+    for bit in random.Random(1).sample(range(8 * len(data)), 100):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(EncodingError, match=r"session\.cbor: damaged"):
+            load_session(tmp_path)
+
+
+@pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
+@pytest.mark.parametrize("name", ["ratings", "model-1"])
+def test_a_flipped_bit_of_shares_is_found(tmp_path: Path, name: str) -> None:
+    store = a_run(tmp_path)
+    store.keep("ratings", None, lambda: b"ratings")
+    store.keep("model", 1, lambda: b"model")
+    path = tmp_path / CSP / f"{name}.state"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(EncodingError, match=f"^{name}.state: damaged"):
+        store.kept()
+
+
+@pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
+def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
+    store = a_run(tmp_path)
+    keeper = Keeper(read_key(tmp_path), SESSION.id, "recsys")
+    (tmp_path / CSP / "ratings.state").write_bytes(keeper.write("ratings", b""))
+    with pytest.raises(StateError, match="the file of another place"):
+        store.kept()
+
+
+@pytest.mark.req("PPMF-RES-010", "PPMF-RES-004")
+def test_the_last_two_checkpoints_are_named_by_epoch_and_iteration(tmp_path: Path) -> None:
+    """An interruption between writing and removing can leave three, also of two epochs."""
+    store = a_run(tmp_path)
+    store.keep("ratings", None, lambda: b"")
+    data = {number: write_checkpoint(SESSION, checkpoint(number)) for number in (1, 9, 10)}
+    for epoch, number in ((0, 9), (0, 10), (1, 1)):
+        keeper = Keeper(read_key(tmp_path), SESSION.id, CSP, epoch)
+        path = tmp_path / CSP / f"model-{number}.state"
+        path.write_bytes(keeper.write(path.stem, data[number]))
+    assert store.kept().checkpoints == (data[10], data[1])
+
+
+@pytest.mark.req("PPMF-RES-009")
+def test_one_server_at_a_time_uses_a_folder(tmp_path: Path) -> None:
+    first = a_run(tmp_path)
+    second = Store.of_run(tmp_path, CSP, SESSION, 0)
+    with first.lock(), pytest.raises(StateError, match="goes on"), second.lock():
+        pass
+    with second.lock():
+        pass
 
 
 def test_nothing_is_kept_without_a_folder() -> None:
     def never() -> bytes:
         raise AssertionError("asked for the bytes")
 
-    Store(None).keep("ratings", None, never)
+    Store().keep("ratings", None, never)
     with pytest.raises(StateError):
-        Store(None).kept()
+        Store().kept()
+    with Store().lock():
+        pass

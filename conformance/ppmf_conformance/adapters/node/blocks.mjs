@@ -191,7 +191,7 @@ export const multiply = (given) => {
   });
   const payload = [];
   const offset = hex(given.offset);
-  const step = Math.floor((1 << 14) / (2 * Math.ceil(length / 2)));
+  const step = Math.floor((1 << 12) / (2 * Math.ceil(length / 2)));
   const peer = given.me === "csp" ? "recsys" : "csp";
   let at = 0;
   for (let t = 0; t < width; t += 1) {

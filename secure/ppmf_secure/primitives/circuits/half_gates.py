@@ -22,13 +22,13 @@ The evaluator lacks one label of every wire. Each table contains a hash of it, w
 if the hash is tweakable circular correlation robust (`hashing`; chapter 6, "The proof", game G_6).
 
 One circuit is garbled for all elements at once, gate by gate, in operations on whole arrays. Every
-AND gate of every call has a hash key of its own, so tweaks need not tell gates apart. The labels of
-a word are an array (width, n, 2), the lowest bit first.
+AND gate of every call has hash keys of its own, one for every `BATCH` elements, so tweaks need not
+tell gates apart. The labels of a word are an array (width, n, 2), the lowest bit first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -39,10 +39,11 @@ from ppmf_secure.primitives.circuits.label_slots import Schedule, schedule
 from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
 
-CipherOfGate = Callable[[int], CipherContext]
+CipherOfBatch = Callable[[int, int], CipherContext]
+"""The permutation of a batch, from the numbers of an AND gate and of a batch of elements."""
 
-MAX_ELEMENTS = MAX_CALLS // 4
-"""The most elements of one call: the garbler hashes four labels of each under one gate's key."""
+BATCH = MAX_CALLS // 4
+"""The elements of a batch: the garbler hashes four labels of each under one key (PPMF-GCB-010)."""
 
 
 class Garbler:
@@ -60,13 +61,13 @@ class Garbler:
         self._scratch: _GarblerScratch | None = None
 
     def garble(
-        self, zero: Mapping[str, Labels], cipher_of_gate: CipherOfGate
+        self, zero: Mapping[str, Labels], cipher_of_batch: CipherOfBatch
     ) -> tuple[Labels, dict[str, Labels]]:
-        """The tables and the zero labels of the outputs, for n <= MAX_ELEMENTS elements.
+        """The tables and the zero labels of the outputs, for n elements.
 
         zero: for each input word its zero labels (width, n, 2).
-        cipher_of_gate: the permutation of AND gate number j. No two calls of a run may share one,
-            whether or not they share the offset.
+        cipher_of_batch: the permutation of a batch of an AND gate. No two calls of a run may share
+            one, whether or not they share the offset.
         Returns the tables (and_count, n, 2, 2), T_G and T_E for each gate and element, and the zero
         labels of each output word. A constant output has the active label 0, hence the zero label
         0 or the offset (PPMF-GCB-001, -003).
@@ -86,7 +87,8 @@ class Garbler:
                 case Kind.NOT:
                     np.bitwise_xor(left, scratch.offset, out=out)
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    ciphers = [cipher_of_batch(number, batch) for batch in range(scratch.batches)]
+                    scratch.and_(left, right, ciphers, tables[number], out)
                     number += 1
         return tables, _outputs(self._schedule, labels, self._offset)
 
@@ -100,7 +102,7 @@ class Evaluator:
         self._scratch: _EvaluatorScratch | None = None
 
     def evaluate(
-        self, active: Mapping[str, Labels], tables: Labels, cipher_of_gate: CipherOfGate
+        self, active: Mapping[str, Labels], tables: Labels, cipher_of_batch: CipherOfBatch
     ) -> dict[str, Labels]:
         """The active labels of the outputs, from those of the inputs and the garbler's tables.
 
@@ -123,7 +125,8 @@ class Evaluator:
                 case Kind.NOT:
                     out[:] = left
                 case Kind.AND:
-                    scratch.and_(left, right, cipher_of_gate(number), tables[number], out)
+                    ciphers = [cipher_of_batch(number, batch) for batch in range(scratch.batches)]
+                    scratch.and_(left, right, ciphers, tables[number], out)
                     number += 1
         return _outputs(self._schedule, labels, np.zeros(2, dtype=np.uint64))
 
@@ -136,20 +139,21 @@ class _GarblerScratch:
         self.slots = np.empty((slots, elements, 2), dtype=np.uint64)
         self.offset = np.tile(offset, (elements, 1))
         first = 2 * np.arange(elements, dtype=np.uint64)
-        self._hash = TweakedHash(np.concatenate([first, first, first + 1, first + 1]))
+        self._hash = TweakedHash(np.stack([first, first, first + 1, first + 1]), BATCH)
+        self.batches = self._hash.batches
         self._mask_a, self._mask_b, self._table = np.empty((3, elements, 2), dtype=np.uint64)
 
     def and_(
-        self, a: Labels, b: Labels, cipher: CipherContext, tables: Labels, out: Labels
+        self, a: Labels, b: Labels, ciphers: Sequence[CipherContext], tables: Labels, out: Labels
     ) -> None:
         """Write T_G, T_E to tables (n, 2, 2) and the zero label to out (n, 2), by the formulas of
-        the module (PPMF-GCB-002).
+        the module (PPMF-GCB-010).
         """
-        blocks = self._hash.blocks.reshape(4, self.elements, 2)
+        blocks = self._hash.blocks
         blocks[0], blocks[2] = a, b
         np.bitwise_xor(a, self.offset, out=blocks[1])
         np.bitwise_xor(b, self.offset, out=blocks[3])
-        a0, a1, b0, b1 = self._hash(cipher).reshape(4, self.elements, 2)
+        a0, a1, b0, b1 = self._hash(ciphers)
         mask_a, mask_b, table, halves = self._mask_a, self._mask_b, self._table, _items(tables)
         _colour_mask(a, mask_a)
         _colour_mask(b, mask_b)
@@ -176,18 +180,19 @@ class _EvaluatorScratch:
         self.elements = elements
         self.slots = np.empty((slots, elements, 2), dtype=np.uint64)
         first = 2 * np.arange(elements, dtype=np.uint64)
-        self._hash = TweakedHash(np.concatenate([first, first + 1]))
+        self._hash = TweakedHash(np.stack([first, first + 1]), BATCH)
+        self.batches = self._hash.batches
         self._mask, self._table = np.empty((2, elements, 2), dtype=np.uint64)
 
     def and_(
-        self, a: Labels, b: Labels, cipher: CipherContext, tables: Labels, out: Labels
+        self, a: Labels, b: Labels, ciphers: Sequence[CipherContext], tables: Labels, out: Labels
     ) -> None:
         """Write the active label to out (n, 2), from active labels a, b and tables (n, 2, 2)
-        (PPMF-GCB-002).
+        (PPMF-GCB-010).
         """
-        blocks = self._hash.blocks.reshape(2, self.elements, 2)
+        blocks = self._hash.blocks
         blocks[0], blocks[1] = a, b
-        hash_a, hash_b = self._hash(cipher).reshape(2, self.elements, 2)
+        hash_a, hash_b = self._hash(ciphers)
         mask, table, halves = self._mask, self._table, _items(tables)
 
         _items(table)[:] = halves[:, 0]
@@ -209,8 +214,6 @@ def _elements(circuit: Circuit, labels: Mapping[str, Labels]) -> int:
     shapes = {name: word.shape for name, word in labels.items()}
     if shapes != {name: (width, n, 2) for name, width in circuit.inputs.items()}:
         raise ValueError(f"labels of shapes {shapes} for input words {dict(circuit.inputs)}")
-    if n > MAX_ELEMENTS:
-        raise ValueError(f"{n} elements in one call: at most {MAX_ELEMENTS}")
     return n
 
 

@@ -63,10 +63,6 @@ UPDATE: dict[str, Any] = {
             "the offset has two words, and its lowest bit is 1",
         ),
         (
-            lambda: Garbler(and_circuit(), ODD).garble(labels(4097, x=1, y=1), NO_KEYS),
-            "4097 elements in one call: at most 4096",
-        ),
-        (
             lambda: Garbler(and_circuit(), ODD).garble(labels(3, x=1, y=2), NO_KEYS),
             "labels of shapes {'x': (1, 3, 2), 'y': (2, 3, 2)} for input words {'x': 1, 'y': 1}",
         ),

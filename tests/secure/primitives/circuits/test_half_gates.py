@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ppmf_secure.primitives.circuits import half_gates
-from ppmf_secure.primitives.circuits.half_gates import MAX_ELEMENTS, Evaluator, Garbler
+from ppmf_secure.primitives.circuits.half_gates import BATCH, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import ONE, ZERO, Builder, Circuit
 from ppmf_secure.primitives.circuits.training_circuits import reciprocal, update
 from ppmf_secure.primitives.circuits.wire_labels import (
@@ -33,8 +33,8 @@ KEYS = BatchKeys(b"test_garbling", 0)
 OFFSET = fresh_offset(Coins.seeded("test_garbling/delta"), odd=True)
 
 
-def key_of(batch: int = 0) -> Callable[[int], CipherContext]:
-    return lambda gate: KEYS.cipher("gates", batch, gate)
+def key_of(call: int = 0) -> Callable[[int, int], CipherContext]:
+    return lambda gate, batch: KEYS.cipher("gates", call, gate, batch)
 
 
 def labels(circuit: Circuit, n: int, label: str) -> dict[str, Words]:
@@ -77,7 +77,7 @@ def check(circuit: Circuit, bits: Mapping[str, Bits], label: str) -> None:
         assert np.array_equal(permute_bits(zero_out[name]) ^ colours(active_out[name]), values)
 
 
-@pytest.mark.req("PPMF-GCB-001", "PPMF-GCB-002")
+@pytest.mark.req("PPMF-GCB-001", "PPMF-GCB-010")
 @given(circuits(), st.integers(0, 2**32))
 def test_random_circuits_on_all_assignments(drawn: Drawn, seed: int) -> None:
     check(drawn.circuit, drawn.inputs, f"random/{seed}")
@@ -170,7 +170,7 @@ def test_a_circuit_of_one_wire() -> None:
     check(b.build(), {"x": np.array([[0, 1, 1]], dtype=np.uint8)}, "one wire")
 
 
-@pytest.mark.req("PPMF-GCB-002")
+@pytest.mark.req("PPMF-GCB-010")
 def test_a_colour_is_the_lowest_bit_of_the_first_word() -> None:
     labels = np.array([[[0, 1], [1, 0], [2, 3], [2**64 - 1, 2]]], dtype=np.uint64)
     assert permute_bits(labels).tolist() == colours(labels).tolist() == [[0, 1, 0, 1]]
@@ -192,9 +192,9 @@ def test_reused_buffers_do_not_change_results() -> None:
         assert np.array_equal(kept, again)
 
 
-@pytest.mark.req("PPMF-GCB-002")
+@pytest.mark.req("PPMF-GCB-010")
 def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
-    circuit, n = and_circuit(), 5
+    circuit, n = and_circuit(), BATCH + 2
     zero = labels(circuit, n, "formulas")
     tables, out = Garbler(circuit, OFFSET).garble(zero, key_of())
 
@@ -203,10 +203,10 @@ def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
 
     def hashed(block: int, tweak: int) -> int:
         x = np.array([[block & 2**64 - 1, block >> 64]], dtype=np.uint64)
-        return number(hash_blocks(key_of()(0), x, tweak)[0])
+        return number(hash_blocks(key_of()(0, tweak // 2 // BATCH), x, tweak)[0])
 
     offset = number(OFFSET)
-    for e in range(n):
+    for e in (0, 1, 2, BATCH - 1, BATCH, BATCH + 1):
         a, b = number(zero["x"][0, e]), number(zero["y"][0, e])
         T_G = hashed(a, 2 * e) ^ hashed(a ^ offset, 2 * e) ^ (b & 1) * offset
         W_G = hashed(a, 2 * e) ^ (a & 1) * T_G
@@ -217,53 +217,67 @@ def test_an_and_gate_is_two_half_gates_by_the_papers_formulas() -> None:
         assert number(out["out"][0, e]) == W_G ^ W_E
 
 
-@pytest.mark.req("PPMF-HSH-003", "PPMF-GCB-002")
+@pytest.mark.req("PPMF-HSH-006", "PPMF-GCB-010")
 def test_no_hash_key_meets_a_tweak_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The garbler hashes both labels of a wire under one tweak, and no other block; at most 2^14
-    calls fall on a key; each gate asks for its key once, in order.
+    """The garbler hashes both labels of a wire under one tweak, and no other block; at most 2^12
+    calls fall on a key; each batch of a gate asks for its key once, in order.
     """
     circuit = update(
         width=9, drop=3, frac_bits=3, box_bits=1, prox="elastic-net", tau_bits=2, theta_bits=0
     )
-    made: list[Words] = []
+    elements = 2 * BATCH + 3
+    made: list[tuple[Words, int]] = []
     calls: list[int] = []
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
 
     class Recorded(TweakedHash):
-        def __init__(self, tweaks: Words) -> None:
-            made.append(tweaks)
-            super().__init__(tweaks)
+        def __init__(self, tweaks: Words, per_batch: int) -> None:
+            made.append((tweaks, per_batch))
+            super().__init__(tweaks, per_batch)
 
-        def __call__(self, cipher: CipherContext) -> Words:
-            calls.append(asked[-1])
-            blocks = self.blocks.copy()
-            if len(blocks) == 4 * MAX_ELEMENTS:
-                a, b = blocks[:MAX_ELEMENTS], blocks[2 * MAX_ELEMENTS : 3 * MAX_ELEMENTS]
-                assert np.array_equal(blocks[MAX_ELEMENTS : 2 * MAX_ELEMENTS], a ^ OFFSET)
-                assert np.array_equal(blocks[3 * MAX_ELEMENTS :], b ^ OFFSET)
-            return super().__call__(cipher)
+        def __call__(self, ciphers: Sequence[CipherContext]) -> Words:
+            calls.extend([asked[-1][0]] * len(ciphers))
+            if len(self.blocks) == 4:
+                a0, a1, b0, b1 = self.blocks
+                assert np.array_equal(a1, a0 ^ OFFSET)
+                assert np.array_equal(b1, b0 ^ OFFSET)
+            return super().__call__(ciphers)
 
-    def recording(gate: int) -> CipherContext:
-        asked.append(gate)
-        return key_of()(gate)
+    def recording(gate: int, batch: int) -> CipherContext:
+        asked.append((gate, batch))
+        return key_of()(gate, batch)
 
     monkeypatch.setattr(half_gates, "TweakedHash", Recorded)
-    zero = labels(circuit, MAX_ELEMENTS, "tweaks")
-    gates = list(range(circuit.and_count))
+    zero = labels(circuit, elements, "tweaks")
+    batches = [(gate, batch) for gate in range(circuit.and_count) for batch in range(3)]
     tables, _ = Garbler(circuit, OFFSET).garble(zero, recording)
-    assert asked == calls == gates
+    assert asked == batches
+    assert calls == [gate for gate, _ in batches]
     asked.clear()
-    calls.clear()
     Evaluator(circuit).evaluate(zero, tables, recording)
-    assert asked == calls == gates
+    assert asked == batches
 
-    (garbled, evaluated) = made
-    assert garbled.size == MAX_CALLS
-    first, second, third, fourth = garbled.reshape(4, MAX_ELEMENTS)
+    (garbled, of_garbler), (evaluated, of_evaluator) = made
+    assert of_garbler == of_evaluator == BATCH
+    assert garbled[:, :BATCH].size == MAX_CALLS == 2**12
+    first, second, third, fourth = garbled
     assert np.array_equal(first, second)
     assert np.array_equal(third, fourth)
-    assert len(np.unique(evaluated)) == evaluated.size == 2 * MAX_ELEMENTS
-    assert np.array_equal(np.concatenate([first, third]), evaluated)
+    assert len(np.unique(evaluated)) == evaluated.size == 2 * elements
+    assert np.array_equal(np.stack([first, third]), evaluated)
+
+
+@pytest.mark.req("PPMF-GCB-010")
+@pytest.mark.parametrize("n", [BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 5])
+def test_elements_of_several_batches(n: int) -> None:
+    """Every element is evaluated as it was garbled, and as if its batch had come alone."""
+    circuit = and_circuit()
+    check(circuit, random_bits(circuit, n, "several"), "several")
+    zero = labels(circuit, n, "several")
+    tables, _ = Garbler(circuit, OFFSET).garble(zero, key_of())
+    fewer = {name: word[:, :BATCH] for name, word in zero.items()}
+    first, _ = Garbler(circuit, OFFSET).garble(fewer, key_of())
+    assert np.array_equal(tables[:, :BATCH], first)
 
 
 def test_keys_change_tables_and_labels_but_no_value() -> None:
@@ -279,7 +293,7 @@ def test_keys_change_tables_and_labels_but_no_value() -> None:
 
 
 def test_what_the_evaluator_sees_of_an_and_gate_looks_uniform() -> None:
-    circuit, n = and_circuit(), MAX_ELEMENTS
+    circuit, n = and_circuit(), 4 * BATCH
     zero = labels(circuit, n, "uniform")
     tables, out = Garbler(circuit, OFFSET).garble(zero, key_of())
     for seen in (tables, out["out"]):
@@ -301,7 +315,7 @@ def test_an_offset_without_colour_is_refused(offset: Words) -> None:
         Garbler(and_circuit(), offset)
 
 
-def test_wrong_shapes_and_too_many_elements_are_refused() -> None:
+def test_wrong_shapes_are_refused() -> None:
     circuit = and_circuit()
     garbler, evaluator = Garbler(circuit, OFFSET), Evaluator(circuit)
     zero = labels(circuit, 3, "shapes")
@@ -312,8 +326,3 @@ def test_wrong_shapes_and_too_many_elements_are_refused() -> None:
         evaluator.evaluate({"x": zero["x"], "y": zero["y"][:, :2]}, tables, key_of())
     with pytest.raises(ValueError, match="tables of shape"):
         evaluator.evaluate(zero, tables[:, :2], key_of())
-    large = labels(circuit, MAX_ELEMENTS + 1, "large")
-    with pytest.raises(ValueError, match="4097 elements"):
-        garbler.garble(large, key_of())
-    with pytest.raises(ValueError, match="4097 elements"):
-        evaluator.evaluate(large, np.zeros((1, 4097, 2, 2), dtype=np.uint64), key_of())
