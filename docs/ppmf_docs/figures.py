@@ -76,7 +76,7 @@ def demonstration() -> tuple[int, int, str, float]:
     """
     suite = inspect.signature(demo).parameters["suite"].default
     size = DemoSize.of(suite)
-    params = Parameters(rank=size.rank)
+    params = Parameters(rank=size.rank, iterations=size.iterations)
     tally = count_run(params, PublicSize.numbered(size.rows, size.rows), cipher_suite(suite))
     return size.rows, size.rows, suite, UnitCosts.read().estimate(tally, suite).total
 

@@ -42,6 +42,7 @@ class DemoSize:
 
     rows: int
     rank: int
+    iterations: int
 
     @classmethod
     def of(cls, suite: str) -> DemoSize:
@@ -49,8 +50,8 @@ class DemoSize:
         return PAILLIER_SIZE if suite.startswith("paillier") else LATTICE_SIZE
 
 
-LATTICE_SIZE = DemoSize(rows=200, rank=5)
-PAILLIER_SIZE = DemoSize(rows=100, rank=3)
+LATTICE_SIZE = DemoSize(rows=200, rank=5, iterations=10)
+PAILLIER_SIZE = DemoSize(rows=100, rank=3, iterations=6)
 
 
 def _default(name: str) -> str:
@@ -108,7 +109,7 @@ def demo(
         typer.Option(
             "--iterations",
             metavar="T",
-            help=f"Outer iterations. [default: {Parameters().iterations}]",
+            help=f"Outer iterations. {_default('iterations')}",
             show_default=False,
         ),
     ] = None,
@@ -141,7 +142,7 @@ def demo(
     size = DemoSize.of(chosen.name)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
-        iterations=Parameters().iterations if iterations is None else iterations,
+        iterations=size.iterations if iterations is None else iterations,
     )
     source = rating_sources.find(
         data_path,
