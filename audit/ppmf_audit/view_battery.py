@@ -85,7 +85,7 @@ def shape(records: Sequence[Record]) -> Shape:
             record.peer,
             f"{envelope.message.name} {envelope.epoch}/{envelope.number}",
             tuple(
-                len(value) if isinstance(value, bytes) else value
+                len(value) if isinstance(value, bytes | memoryview) else value
                 for value in (getattr(envelope.message, f.name) for f in fields(envelope.message))
             ),
         )

@@ -46,7 +46,10 @@ def first() -> str:
             f"`make demo` ({users} × {items}, `{suite}`)",
             f"about {training_seconds:.0f} s to train, estimated; then the checks",
         ],
-        ["largest side, with defaults", f"{limits.largest_rows_of_the_default_suite()} rows"],
+        [
+            "largest side that is accepted, with defaults",
+            f"{limits.largest_rows_of_the_default_suite()} rows",
+        ],
         ["computational security of the whole", f"about {bits()} bits"],
         ["parties on machines of their own", "not yet: there is no transport over a network"],
     ]

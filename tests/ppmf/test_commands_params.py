@@ -10,12 +10,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf import main
 from ppmf.evaluation import suggestion, tried_sets
+from ppmf_reference import fixed, ratings_from
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
@@ -61,13 +63,16 @@ SIZES = {
 
 def assert_it_fits(params: Parameters, users: int, items: int) -> None:
     """No row can have step 0, the run fits its ring, and no narrower one holds it."""
+    rows = max(users, items)
     assert bounds(params, users, items).warnings == ()
+    assert suggestion.moves_when_trained(params, rows)
     if params.ring_bits > suggestion.NARROWEST:
         with pytest.raises(ParametersError, match="ring_bits"):
             bounds(replace(params, ring_bits=params.ring_bits - 1), users, items)
     if params.step_bits > suggestion.LEAST_STEP_BITS:
         fewer = replace(params, step_bits=params.step_bits - 1)
-        assert bounds(fewer, users, items).warnings
+        idle = bounds(fewer, users, items).warnings
+        assert idle or not suggestion.moves_when_trained(fewer, rows)
 
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-PAR-017", "PPMF-PAR-018", "PPMF-PAR-019")
@@ -93,6 +98,26 @@ def test_every_size_up_to_a_million_has_a_set(
 ) -> None:
     base = replace(Parameters(), rank=rank, bias=bias)
     assert_it_fits(suggestion.fitted(base, users, items), users, items)
+
+
+@pytest.mark.parametrize("scale", ["1:5:1", "0:100:1", "1:1025:1"])
+def test_rows_go_on_moving_when_factors_have_grown_to_the_scale(scale: str) -> None:
+    """200 users who rate everything, half of it lowest and half of it highest."""
+    users, items = 200, 20
+    base = suggestion.with_scale(replace(Parameters(), rank=2), scale)
+    fitted = suggestion.fitted(base, users, items)
+    odd = np.indices((users, items)).sum(axis=0) % 2
+    table = np.where(odd, float(base.rating_max), float(base.rating_min))
+
+    def idle(params: Parameters) -> bool:
+        made = fixed.iterate(ratings_from(table, params), params)
+        return any(step.factors == 0 for state in made for step in state.half_step.steps)
+
+    assert not idle(fitted)
+    if scale != "1:5:1":
+        at_the_start = replace(fitted, step_bits=suggestion.LEAST_STEP_BITS)
+        assert bounds(at_the_start, users, items).warnings == (), "PPMF-PAR-019 sees no harm"
+        assert idle(at_the_start)
 
 
 def test_a_suggestion_has_the_rank_that_was_asked_for(capsys: Capture) -> None:

@@ -28,6 +28,7 @@ from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers
 from ppmf_secure.session.transcript import read
 from ppmf_spec import netlists, wire, words
+from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
@@ -74,13 +75,19 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
     pairs = [(k, l) for k in range(d) for l in range(k, D)]
     products = [[p * q for p, q in zip(y[k], y[l], strict=True)] for k, l in pairs]
     first, second = handed
-    assert (first + second).astype(np.int64).tolist() == y + products
+    above = np.uint64(64 - bounds(params, RATINGS.n_users, RATINGS.n_items).ring_bits)
+
+    def signed(words: Words) -> Any:
+        """The lowest k bits of words as signed numbers."""
+        return ((words << above).view(np.int64) >> np.int64(above)).tolist()
+
+    assert signed(first + second) == y + products
 
     assert sorted(multiplied) == list(range(d))
     for k, ((bits, vectors), (other_bits, other_vectors)) in multiplied.items():
         word = from_bits(bits ^ other_bits, signed=True).astype(np.int64)
         assert word.tolist() == y[k]
-        assert (vectors + other_vectors).T.astype(np.int64).tolist() == y[k:]
+        assert signed(np.ascontiguousarray((vectors + other_vectors).T)) == y[k:]
 
 
 @pytest.mark.req("PPMF-PRD-002", "PPMF-PRD-003")

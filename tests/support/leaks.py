@@ -53,7 +53,8 @@ from tests.support.recorded_views import FINE_LATTICE, PAILLIER, Case
 TABLE = Path(__file__).parents[2] / "docs" / "seeded_leaks.toml"
 
 RATINGS = {(0, 0): 4, (0, 2): -5, (1, 2): -5, (3, 1): 1, (5, 0): 2, (9, 1): 3}
-OVER_PAILLIER = Case(Parameters(rank=2, iterations=2), 10, 3, PAILLIER, RATINGS)
+OVER_PAILLIER = Case(Parameters(rank=2, iterations=2, ring_bits=64), 10, 3, PAILLIER, RATINGS)
+"""In the widest ring a plaintext has the fewest slots, and so a row the most ciphertexts."""
 OVER_LATTICE = replace(OVER_PAILLIER, suite=FINE_LATTICE)
 FULL_GROUPS = replace(OVER_LATTICE, items=4)
 """Four items in a ciphertext that has room for four."""

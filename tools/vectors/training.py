@@ -394,6 +394,34 @@ def _corners(family: Family) -> None:
             requirements="FIX-030 FIX-036 FIX-040 FIX-041",
             **unlucky,
         )
+    walls = {**two, "box_bits": "0", "damping": "1"}
+    held: dict[str, dict[str, Any]] = {
+        "inertia-wall": {"inner_steps": "3", "iterations": "3", "inertia": "0.5", "seed": "a"}
+        | {"curvature_shift": "1", "ridge": "0", "bias": False},
+        "inertia-wall-l1": {"inner_steps": "2", "inertia": "0.75", "seed": "g"}
+        | {"rank": "1", "ridge": "4", "l1": "32"},
+    }
+    for slug, changes in held.items():
+        _train(
+            family,
+            slug,
+            "walls hold rows: p is the word in the box, also where a step changed nothing",
+            {
+                "parameters": {**walls, **changes},
+                **lists(2, 2, [["1", "1", "5"], ["1", "2", "5"], ["2", "1", "0.5"]]),
+            },
+            requirements="FIX-030 FIX-034 FIX-036 FIX-040 FIX-041",
+            **unlucky,
+        )
+    coarse = {"frac_bits": "8", "step_bits": "3", "damping": "2", "inertia": "0.984375"}
+    _train(
+        family,
+        "inertia-few-step-bits",
+        "A is exact where alpha has more places than a step",
+        {"parameters": {**two, "iterations": "3", **coarse}, **lists(2, 2, full[:2])},
+        requirements="FIX-030 FIX-036 FIX-040 FIX-041",
+        **unlucky,
+    )
     family.add(
         "too-large",
         "train.fixed",

@@ -182,6 +182,22 @@ def _descend(family: Family) -> None:
         parameters={"inertia": "0.0000152587890625", "box_bits": "3"},
         **unlucky,
     )
+    for slug, step_bits in (("inertia-no-step-bits", "0"), ("inertia-few-step-bits", "13")):
+        add(
+            slug,
+            "A is exact where alpha has more places than a step: at the tie and beside it",
+            [127, 127, 126],
+            [0, 0, 0],
+            [0] * 3,
+            previous=[-32641, -32640, -32643],
+            parameters={
+                "inertia": "0.0000152587890625",
+                "box_bits": "7",
+                "frac_bits": "8",
+                "step_bits": step_bits,
+            },
+            **unlucky,
+        )
     for number in range(14):
         label = f"words/descend-random-{number:02}"
         draw = LabelledStream(label)

@@ -125,8 +125,9 @@ def suggest(
     """Suggest a parameter set for a run of a given size.
 
     The set is printed as TOML, with the reasons as comments. It has the default parameters, but for
-    the bits: `step_bits` is the least under which every row can move, whatever its ratings, and
-    `ring_bits` the least that holds such a run. For another scale of ratings the ridge, the damping
+    the bits: `step_bits` is the least, from 12 on, with which every row can move, at the start and
+    with factors as large as ratings on that scale make them; `ring_bits` is the least that holds
+    such a run. For another scale of ratings the ridge, the damping
     and the box go with its width.
 
     The comments say what other ranks, iterations and widths cost: how much larger the error of the
@@ -164,10 +165,12 @@ def suggest(
             },
         )
         return
-    size = f"{users:,} users and {items:,} items"
+    size = f"{_counted(users, 'user')} and {_counted(items, 'item')}"
     comments = [
         *wrap(
-            f"For {size}: no row has step 0, and no number needs more than {bits:.1f} bits.", _WIDTH
+            f"For {size}: every row can move, at the start and with factors as large as such "
+            f"ratings make them, and no number needs more than {bits:.1f} bits.",
+            _WIDTH,
         ),
         *wrap(_taking(spent), _WIDTH),
         *_about_others(others, cost),
@@ -175,6 +178,11 @@ def suggest(
     typer.echo(
         "".join(f"# {line}".rstrip() + "\n" for line in comments) + chosen.to_toml(), nl=False
     )
+
+
+def _counted(number: int, what: str) -> str:
+    """The number, and what it counts."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _members(one: suggestion.Alternative, spent: Cost | None) -> dict[str, object]:

@@ -135,7 +135,7 @@ def demo(
     Examples:
       ppmf demo
       ppmf demo --suite paillier-3072    a smaller slice, of which each product takes longer
-      ppmf demo --data ratings.csv --rank 5 --iterations 10
+      ppmf demo --data ratings.csv --rank 10 --iterations 8
       ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
     chosen = training.checked_suite(suite, insecure_test_keys)

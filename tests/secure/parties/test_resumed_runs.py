@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import cbor2
@@ -25,7 +26,8 @@ from tests.support.ratings import ratings_of
 from tests.support.three_parties import kept_by, run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
-PARAMETERS = Parameters(rank=2, iterations=4)
+PARAMETERS = Parameters(rank=2, iterations=4, inner_steps=2, inertia=Fraction(1, 2))
+"""With two inner steps, p is not the side at the beginning of its half-step."""
 
 
 def _suite(session: Session) -> CipherSuite:
