@@ -173,5 +173,5 @@ def test_a_long_name_of_another_suite_is_cut() -> None:
     assert [type(next(program)) for _ in range(3)] == [Phase, Send, Receive]
     assert type(program.send(message_of(wire.Resume))) is Phase
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
-    with pytest.raises(StateError, match=f"^csp runs suite '{'x' * 40}', this server ideal: use"):
+    with pytest.raises(StateError, match=r"^csp runs suite 'x{40}', this server ideal: use"):
         program.send(message_of(wire.ServerKey, suite="x" * 50))
