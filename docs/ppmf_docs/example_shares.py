@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
-
 from ppmf_docs.tables import table
 from ppmf_docs.toy_training import PARAMETERS, RATINGS, Training, recorded
 from ppmf_docs.worked_example import COORDINATES, USER, states
+from ppmf_spec.bounds import bounds
 from ppmf_spec.roles import CSP, RECSYS
 
-_HEADINGS = ["number", "RecSys has", "CSP has", "sum mod 2^64", "that is"]
+_HEADINGS = ["number", "RecSys has", "CSP has", "sum mod 2^k", "that is"]
 
 
 @cache
@@ -49,7 +48,17 @@ def items() -> str:
     return table(_HEADINGS, rows, right=range(1, 5))
 
 
+def ring_bits() -> str:
+    """The width of the ring of the example's run."""
+    return str(_ring_bits())
+
+
+def _ring_bits() -> int:
+    return bounds(PARAMETERS, RATINGS.n_users, RATINGS.n_items).ring_bits
+
+
 def _line(what: str, ours: int, theirs: int) -> list[str]:
-    total = (ours + theirs) % (1 << 64)
-    signed = int(np.uint64(total).astype(np.int64))
-    return [what, str(ours), str(theirs), str(total), f"{signed:,}"]
+    ring = 1 << _ring_bits()
+    total = (ours + theirs) % ring
+    signed = total - ring if 2 * total >= ring else total
+    return [what, str(ours % ring), str(theirs % ring), str(total), f"{signed:,}"]

@@ -89,7 +89,8 @@ def test_the_shares_of_the_ratings_add_up() -> None:
         expected += [int(known), values[list(rated).index(item)] if known else 0]
     for line, value in zip(cells(example_shares.ratings()), expected, strict=True):
         ours, theirs, total, signed = integers(line[1:])
-        assert (ours + theirs) % 2**64 == total == value % 2**64
+        ring = 2 ** int(example_shares.ring_bits())
+        assert (ours + theirs) % ring == total == value % ring
         assert signed == value
         assert 0 not in (ours, theirs)
 
@@ -98,13 +99,14 @@ def test_the_shares_of_the_items_add_up_to_the_oracles_words() -> None:
     words = [word for row in worked_example.states()[1].items for word in row]
     for line, word in zip(cells(example_shares.items()), words, strict=True):
         ours, theirs, total, signed = integers(line[1:])
-        assert (ours + theirs) % 2**64 == total == word % 2**64
+        ring = 2 ** int(example_shares.ring_bits())
+        assert (ours + theirs) % ring == total == word % ring
         assert signed == word
 
 
 def test_the_page_types_no_number_but_public_constants() -> None:
     prose = re.sub(r"```.*?```|PPMF-[A-Z]+-\d+( (to|and) -\d+)?", "", PAGE.read_text(), flags=re.S)
     numbers = set(re.findall(r"\d+(?:\.\d+)?", prose))
-    # r0 = 3, fr = 1, SHAKE-256, Apache-2.0, mod 2^64, rated is 1 or 0
-    assert numbers <= {"0", "1", "2", "3", "64", "256", "2.0"}
+    # r0 = 3, fr = 1, SHAKE-256, Apache-2.0, mod 2^k, rated is 1 or 0
+    assert numbers <= {"0", "1", "2", "3", "256", "2.0"}
     assert [int(PARAMETERS.rating_offset), PARAMETERS.rating_frac_bits] == [3, 1]
