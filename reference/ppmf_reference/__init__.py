@@ -19,7 +19,7 @@ whoever runs it sees all ratings.
 >>> ratings = ratings_from(stars, params, users=("1", "2"), items=("7", "8"))
 >>> profiles = fixed.train(ratings, params)
 >>> enclosure = certified.train(ratings, params)
->>> certified.distance(profiles, enclosure).largest < 2**-12
+>>> certified.distance(profiles, enclosure).largest < 2**-8
 True
 """
 

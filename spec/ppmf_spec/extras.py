@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXTRA_OF = {
+    "cbor2": "secure",
     "cryptography": "secure",
     "gmpy2": "secure",
     "phe": "secure",

@@ -118,6 +118,8 @@ def test_the_forms_of_lines_are_those_of_the_chapter() -> None:
 def test_the_edits_are_those_of_the_chapter() -> None:
     tampers = [case.given["tamper"] for case in SUITE.cases if case.given.get("tamper")]
     edits = {tamper["edit"] for tamper in tampers}
+    copies = (tamper for tamper in tampers if tamper["edit"] in {"extra", "again"})
+    edits |= {copy["value"] for copy in copies if not copy["field"]}  # an edit of the whole copy
     text = REQUIREMENTS["PPMF-CON-033"].text.partition("The `edit` is")[2]
     assert edits == set(quoted(text)) - {"value"}
 
