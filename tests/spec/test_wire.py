@@ -268,9 +268,17 @@ def schema() -> pycddl.Schema:
 
 
 def accepted(value: object) -> bool:
+    """Whether the schema takes the value; a panic of cddl 0.9.5, which pycddl wraps, is a refusal.
+
+    cddl panics at some of the arrays that are too long or that begin with bytes.
+    """
     try:
         schema().validate_cbor(cbor2.dumps(value))
     except pycddl.ValidationError:
+        return False
+    except BaseException as error:  # the class of a panic can't be imported
+        if type(error).__name__ != "PanicException":
+            raise
         return False
     return True
 
@@ -288,23 +296,22 @@ def test_the_schema_and_the_parser_refuse_the_same_changes(
 ) -> None:
     """A part left out, doubled, or of another type than it was.
 
-    Not an array or a map with entries, nor bytes in the place of the name: cddl 0.9.5, which pycddl
-    wraps, accepts some of the former and panics at the latter. The parser refuses all, see above.
+    Not an array or a map with entries, of which cddl 0.9.5 accepts some. The parser refuses all,
+    see above.
     """
     value = parts(envelope)
-    at = data.draw(st.integers(0, len(value) - 1))
-    others: st.SearchStrategy[Any] = st.sampled_from(
-        [-1, 1.5, None, True, {}, "", 7] + ([b""] if at else [])
-    )
     change = data.draw(st.sampled_from(["left out", "doubled", "other type"]))
+    at = data.draw(st.integers(0, len(value) - 1))
     match change:
         case "left out":
             del value[at]
         case "doubled":
             value.append(value[at])
         case _:
-            other = data.draw(others.filter(lambda other: type(other) is not type(value[at])))
-            value[at] = other
+            others: list[Any] = [-1, 1.5, None, True, {}, "", 7, b""]
+            value[at] = data.draw(
+                st.sampled_from([other for other in others if type(other) is not type(value[at])])
+            )
     assert not accepted(value)
     with pytest.raises(EncodingError):
         decode(cbor2.dumps(value))
