@@ -66,15 +66,6 @@ _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 
 @dataclass(frozen=True, slots=True)
-class UserKey(Message):
-    """The public key that users seal their seeds to: CSP's, an X25519 point."""
-
-    name = "user-key"
-    routes = ((CSP, USERS),)
-    key: bytes = _of(FieldClass.PUBLIC)
-
-
-@dataclass(frozen=True, slots=True)
 class Upload(Message):
     """A user's only message: the user's masked w and x rows, and the sealed seed of the mask."""
 
@@ -197,7 +188,6 @@ class OutputShare(Message):
 MESSAGES: dict[str, type[Message]] = {
     kind.name: kind
     for kind in (
-        UserKey,
         Upload,
         SealedSeeds,
         Resume,

@@ -25,6 +25,7 @@ from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.sessions import SEALING
 
 SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
@@ -62,7 +63,8 @@ def run_epoch(
             else:
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
-                program = server(session, chosen, coins(role), epoch=epoch, kept=kept)
+                of_csp = {"sealing": SEALING} if role is CSP else {}
+                program = server(session, chosen, coins(role), epoch=epoch, kept=kept, **of_csp)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)

@@ -10,31 +10,71 @@ import numpy as np
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.building_blocks import words_of
 from ppmf_conformance.adapters.line_server import Given, Operation
+from ppmf_secure.primitives.base_transfers import private_key
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
-from ppmf_secure.primitives.sealing import SealingKey, check_key
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import words_to_bytes
 from ppmf_secure.protocols.output import open_output
 from ppmf_secure.protocols.upload import Intake, expand_seed, open_seed, seal_seed
+from ppmf_secure.session import set_up
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import Session
-from ppmf_spec.errors import EncodingError
+from ppmf_secure.session.session import Acceptance, Proposal, Session
+from ppmf_spec.errors import EncodingError, ParametersError
 from ppmf_spec.wire import Upload
 
 
 def session(given: Given) -> Session:
-    """The session of a case: `parameters`, `users`, `items`, `suite`, `nonce`."""
+    """The session of a case, with the members of PPMF-SES-008."""
     params = values.parameters(given["parameters"])
     cipher_suite(given["suite"])
-    nonce = bytes.fromhex(given["nonce"])
-    return Session(params, tuple(given["users"]), tuple(given["items"]), given["suite"], nonce)
+    if not (least := values.integer(given["least"])):
+        raise ParametersError("least = 0: must be at least 1")
+    proposal = Proposal(
+        params,
+        tuple(given["users"]),
+        tuple(given["items"]),
+        given["suite"],
+        bytes.fromhex(given["recsys_key"]),
+        bytes.fromhex(given["recsys_nonce"]),
+        least,
+        values.integer(given["closes"]),
+        values.integer(given["expires"]),
+        tuple(given["addresses"]),
+        trial=given["trial"],
+    )
+    accepted = (bytes.fromhex(given[name]) for name in ("csp_key", "csp_nonce", "sealing_key"))
+    return Session(proposal, Acceptance(*accepted))
 
 
 def session_id(given: Given) -> dict[str, Any]:
     """`session.id`: the id of a session."""
     return {"id": session(given).id.hex()}
+
+
+def _signed(given: Given) -> set_up.SignedSession:
+    signatures = (bytes.fromhex(given[name]) for name in ("by_recsys", "by_csp"))
+    return set_up.SignedSession(session(given["session"]), *signatures)
+
+
+def session_sign(given: Given) -> dict[str, Any]:
+    """`session.sign`: a server's signature of a session."""
+    key = private_key(bytes.fromhex(given["secret"]))
+    return {"signature": set_up.sign(key, session(given["session"]).id).hex()}
+
+
+def session_write(given: Given) -> dict[str, Any]:
+    """`session.write`: the file of a session."""
+    return {"file": set_up.write(_signed(given)).hex()}
+
+
+def session_read(given: Given) -> dict[str, Any]:
+    """`session.read`: the id of the session of a file, at a time."""
+    found = set_up.read(bytes.fromhex(given["file"])).session
+    found.check_time(values.integer(given["now"]))
+    return {"id": found.id.hex()}
 
 
 def expand(given: Given) -> dict[str, Any]:
@@ -80,9 +120,8 @@ def upload_open(given: Given) -> dict[str, Any]:
 def upload_seal(given: Given) -> dict[str, Any]:
     """`upload.seal`: a user seals the seed of the mask."""
     run, seed = session(given["session"]), bytes.fromhex(given["seed"])
-    key = check_key(bytes.fromhex(given["key"]), "key for seals")
     material = bytes.fromhex(given["material"])
-    return {"sealed": seal_seed(run, given["user"], key, seed, material).hex()}
+    return {"sealed": seal_seed(run, given["user"], seed, material).hex()}
 
 
 def upload_take(given: Given) -> dict[str, Any]:
@@ -143,6 +182,9 @@ def ahe_open(given: Given) -> dict[str, Any]:
 
 OPERATIONS: dict[str, Operation] = {
     "session.id": session_id,
+    "session.sign": session_sign,
+    "session.write": session_write,
+    "session.read": session_read,
     "share.expand": expand,
     "share.mask": mask,
     "share.open": open_share,

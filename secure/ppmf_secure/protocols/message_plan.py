@@ -25,7 +25,6 @@ from ppmf_secure.protocols.half_step import proximal, update_circuit
 from ppmf_secure.protocols.operations import (
     BOTH_WAYS,
     GiveEncryptedRows,
-    GiveSealKey,
     GiveServerKeys,
     MultiplyBits,
     MultiplyRatings,
@@ -90,7 +89,6 @@ class MessagePlan:
         if self.epoch:
             yield NameCheckpoints("set-up", self.held)
         else:
-            yield GiveSealKey("keys")
             yield TakeUploads("upload", self.size)
         yield from self._set_up()
         for number in range(2 * self.done, 2 * self.params.iterations):

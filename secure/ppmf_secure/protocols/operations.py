@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
-from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.bit_products import payload_bytes
@@ -93,15 +92,6 @@ class Operation:
     def messages(self) -> Iterator[PlannedMessage]:
         """The messages that it takes, in order for each direction."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class GiveSealKey(Operation):
-    """CSP gives the users its key for seals."""
-
-    def messages(self) -> Iterator[PlannedMessage]:
-        """One message, for all users."""
-        yield PlannedMessage(CSP, USERS, wire.UserKey, (KEY_BYTES,))
 
 
 @dataclass(frozen=True, slots=True)

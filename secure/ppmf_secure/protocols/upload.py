@@ -49,15 +49,15 @@ def user_rows(ratings: Ratings) -> Iterator[tuple[str, Words]]:
         yield user, rows
 
 
-def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
+def upload(session: Session, user: str, rows: Words, coins: Coins) -> wire.Upload:
     """The message of a user with the rows (2, items): w in {0, 1}, and x at scale fr mod 2^64.
 
-    key: CSP's key, checked. A user who tries again must send the same bytes again; for changed
-    ratings this function must be called again (PPMF-UPL-003, -005).
+    A user who tries again must send the same bytes again; for changed ratings this function must be
+    called again (PPMF-UPL-003, -005).
     """
     seed = coins.bytes(SEED_BYTES)
     masked = rows - expand_seed(session, user, seed)
-    sealed = seal_seed(session, user, key, seed, coins.bytes(KEY_BYTES))
+    sealed = seal_seed(session, user, seed, coins.bytes(KEY_BYTES))
     return wire.Upload(user, words_to_bytes(masked), sealed)
 
 
@@ -69,11 +69,11 @@ def expand_seed(session: Session, user: str, seed: bytes) -> Words:
     return drawn.astype(np.uint64, copy=False).reshape(2, -1)
 
 
-def seal_seed(session: Session, user: str, key: bytes, seed: bytes, material: bytes) -> bytes:
-    """The seed, sealed to CSP for this session and user; `material` is that of `sealing.seal`
+def seal_seed(session: Session, user: str, seed: bytes, material: bytes) -> bytes:
+    """The seed, sealed to the session's key for this user; `material` is that of `sealing.seal`
     (PPMF-UPL-004).
     """
-    return seal(key, _binding(session, user), seed, material)
+    return seal(session.sealing_key, _binding(session, user), seed, material)
 
 
 def check_sealed_seed(user: str, sealed: bytes) -> None:
@@ -153,10 +153,10 @@ def take_uploads(session: Session) -> Program[RatingShares]:
 
 
 def take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
-    """CSP's share of the ratings, from the seeds that RecSys passes on; the users get the key first
-    (PPMF-UPL-009).
+    """CSP's share of the ratings, from the seeds that RecSys passes on.
+
+    key: the key pair of which the session has the public key (PPMF-SES-011).
     """
-    yield Send(USERS, wire.UserKey(key.public))
     yield Phase("upload", 0, session.half_steps)
     message = yield from receive(RECSYS, wire.SealedSeeds)
     shares = _masks(session, key, message.sealed)
