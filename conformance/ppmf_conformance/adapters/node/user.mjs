@@ -59,7 +59,7 @@ const fits = (found) => {
 // PPMF-FIX-050, -052.
 export const read = (text) => {
   const bad = (where) => refuse("encoding", `${where}: not as it should be`);
-  const fields = parse(text);
+  const fields = parse(text.replace(/^\uFEFF/, ""));
   if (!(fields instanceof Map) || fields.get("format") !== FORMAT) bad("format");
   for (const name of FIELDS) if (!fields.has(name)) bad(name);
   for (const name of fields.keys()) if (!FIELDS.includes(name)) bad(name);
