@@ -36,7 +36,7 @@ class Delivery:
             at = int(tamper["number"])
             if number == at:
                 arriving = self._edited(message, tamper)
-            elif number > at and tamper["edit"] == "gone":
+            elif number > at and tamper["edit"] in {"gone", "leaves"}:
                 arriving = []
             elif self._held is not None:
                 arriving, self._held = [message, self._held], None
@@ -104,7 +104,8 @@ def changed(message: bytes, edit: str) -> bytes:
 
 def field_changed(message: bytes, name: str, value: str) -> bytes:
     """A message in which a field is cut, lengthened, zeroed (and cut), filled, mirrored
-    or replaced."""
+    or replaced.
+    """
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}

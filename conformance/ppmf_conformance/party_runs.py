@@ -143,7 +143,8 @@ class CalledParty:
         """
         if self._handle is None:
             return ""
-        step, free = {"handle": self._handle, "inbox": []}, {"handle": self._handle}
+        free: dict[str, Any] = {"handle": self._handle}
+        step: dict[str, Any] = {**free, "inbox": []}
         gone = Answer("reject", {}, "state")
         after = [("party.free", free, Answer("ok", {}), "of a party")]
         if checked:

@@ -34,10 +34,10 @@ NEVER = (  # PPMF-FIX-005; D800 to DFFF are no Unicode scalar values
     "0-1F 7F-A0 AD 600-605 61C 6DD 70F 890 891 8E2 1680 180E 2000-200F 2028-202F 205F-2064 "
     "2066-206F 3000 D800-DFFF E000-F8FF FEFF FFF9-FFFB 110BD 110CD 13430-1343F 1BCA0-1BCA3 "
     "1D173-1D17A E0001 E0020-E007F F0000-FFFFD 100000-10FFFD"
-).split()
+)
 NEVER_IN_AN_ID = frozenset(
     point
-    for ends in NEVER
+    for ends in NEVER.split(" ")
     for point in range(int(ends.partition("-")[0], 16), int(ends.rpartition("-")[2], 16) + 1)
 )
 CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*")

@@ -119,8 +119,8 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
 
 
 def before_each(given: dict[str, Any]) -> dict[str, list[int]]:
-    """For each message between the servers, how many messages its receiver must have sent its sender
-    before it waits for it (PPMF-RUN-008).
+    """By link, for each message how many messages its receiver must have sent back before it waits
+    for it (PPMF-RUN-008).
     """
     run = sessions_and_uploads.session(given["session"])
     plan = MessagePlan.of(run, cipher_suite(run.suite))

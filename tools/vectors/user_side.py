@@ -111,7 +111,7 @@ def _written(family: Family) -> None:
         "profiles.read",
         "FIX-052",
         "a byte-order mark, and escapes",
-        {"text": "\ufeff" + turned.replace("\"rank\"", "\"r\\u0061nk\"")},
+        {"text": "\ufeff" + turned.replace('"rank"', '"r\\u0061nk"')},
         flags="positive unlucky",
     )
 

@@ -66,7 +66,8 @@ def write_names(names: Iterable[bytes]) -> bytes:
 
     The iterations differ (PPMF-RES-014).
     """
-    return b"".join(sorted(names, key=_iteration))
+    ascending: list[bytes] = sorted(names, key=_iteration)
+    return b"".join(ascending)
 
 
 def common_name(mine: Iterable[bytes], received: bytes) -> bytes | None:
