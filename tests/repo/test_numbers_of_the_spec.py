@@ -277,7 +277,7 @@ NOT_DERIVED = (
     # sources, and what is quoted from them
     r"(?:RFC|SP|NeurIPS|CCS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
     r"Mathematical Programming 146, 2014|SIAM Journal on Imaging Sciences 9\(4\), 2016",
-    r"section [\d.]+|Unicode 15\.0|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
+    r"section [\d.]+|Unicode 15\.0|U\+0020|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
     r"\\log_2 q \\le 21[48]\$|21[48] (?:is quoted )?from",
     r"128 bits (?:of security against classical attacks|for `rlwe-8192`)|[^.]112 bits of security",
     # measured
