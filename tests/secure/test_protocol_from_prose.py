@@ -32,12 +32,14 @@ from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
+from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import consent, keystream, plain_bits, seal_upload, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
+from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
@@ -332,6 +334,68 @@ def test_high_bits_of_a_word_take_fewer_bytes() -> None:
     sizes = [-(-(64 - bit) // 8) for bit in range(20)]
     assert sizes == [8] * 8 + [7] * 8 + [6] * 4
     assert len(effect.message.payload) == sum(sizes)
+
+
+@pytest.mark.req("PPMF-CNV-005", "PPMF-CNV-006", "PPMF-CNV-007", "PPMF-CNV-008")
+def test_corrections_of_the_conversion() -> None:
+    """Two bits of code that weigh 1 and 5, the least value -3, 40 bits, 2500 entries, chunk 6."""
+    count, lowest, ring = 2500, -3, 40
+    csp, recsys = (replace(one, ring_bits=ring) for one in ideal_transfers("conversion"))
+    coins = Coins.seeded("conversion")
+    mine, theirs = coins.bits((3, count)), coins.bits((3, count))
+    sent, back = coins.words((3, count, 2)), coins.words((1, count, 2))
+    code = conversion.Code(np.array([1, 5], dtype=np.uint64), lowest)
+    chosen = sent ^ theirs[..., None] * csp.offset
+    payload, shares = conversion.corrections_of_csp(csp, code, 6, mine, sent)
+    answer, others = conversion.corrections_of_recsys(
+        recsys, code, 6, theirs, chosen, back, payload
+    )
+    rest = conversion.take_corrections(
+        csp, 6, mine[:1], back ^ mine[:1, :, None] * recsys.offset, answer
+    )
+    assert (len(payload), len(answer)) == (4 * count * 5, count * 5)
+
+    def block(words: NDArray[np.uint64]) -> int:
+        return int(words[0]) | int(words[1]) << 64
+
+    def pad(chooser: str, plane: int, element: int, key: int) -> tuple[int, int]:
+        batch, row = divmod(element, 2048)
+        hashed = hash_of(csp.keys.key(f"conversion/to-{chooser}", 6, plane, batch))(key, row)
+        return hashed % 2**64, hashed >> 64
+
+    def at(data: wire.Bulk, row: int, element: int) -> int:
+        return int.from_bytes(data[5 * (row * count + element) :][:5], "little")
+
+    for e in (0, 1, 2047, 2048, 2499):
+        bits, bits_ = ([int(bit) for bit in each[:, e]] for each in (mine, theirs))
+        zero = [pad("recsys", p, e, block(sent[p, e])) for p in range(3)]
+        one = [pad("recsys", p, e, block(sent[p, e] ^ csp.offset)) for p in range(3)]
+        share = [bits[p] - zero[p][0] for p in range(3)]
+        y = lowest + share[1] + 5 * share[2]
+        for p in range(3):
+            due = zero[p][0] + 1 - 2 * bits[p] - one[p][0]
+            assert at(payload, p, e) == due % 2**ring
+        assert at(payload, 3, e) == (zero[0][1] + (1 - 2 * bits[0]) * y - one[0][1]) % 2**ring
+        taken = [pad("recsys", p, e, block(chosen[p, e])) for p in range(3)]
+        share_ = [taken[p][0] + bits_[p] * at(payload, p, e) for p in range(3)]
+        y_ = share_[1] + 5 * share_[2]
+        first, second = (
+            pad("csp", 0, e, block(key))[0] for key in (back[0, e], back[0, e] ^ recsys.offset)
+        )
+        assert at(answer, 0, e) == (first + (1 - 2 * bits_[0]) * y_ - second) % 2**ring
+        r_ = bits_[0] * y_ - first + taken[0][1] + bits_[0] * at(payload, 3, e)
+        picked = (first, second)[bits[0]]
+        r = bits[0] * y - zero[0][1] + picked + bits[0] * at(answer, 0, e)
+        for found, number in (
+            (shares[0, e], share[0]),
+            (int(shares[1, e]) + int(rest[e]), r),
+            (others[0, e], share_[0]),
+            (others[1, e], r_),
+        ):
+            assert (int(found) - number) % 2**ring == 0
+        b = [one ^ other for one, other in zip(bits, bits_, strict=True)]
+        assert (share[0] + share_[0] - b[0]) % 2**ring == 0
+        assert (r + r_ - b[0] * (lowest + b[1] + 5 * b[2])) % 2**ring == 0
 
 
 def purposes() -> dict[str, int]:

@@ -109,6 +109,19 @@ def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
 
 
+def low_bytes(values: Words, size: int) -> bytes:
+    """The lowest `size` bytes of every element, the lowest first, row by row."""
+    little = np.ascontiguousarray(values, dtype="<u8").view(np.uint8)
+    return little.reshape(*values.shape, 8)[..., :size].tobytes()
+
+
+def words_of_low_bytes(data: bytes | memoryview, shape: tuple[int, ...], size: int) -> Words:
+    """The array of that shape whose elements have `size` bytes each, as `low_bytes` writes them."""
+    little = np.zeros((*shape, 8), dtype=np.uint8)
+    little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
+    return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)
+
+
 def check_length(data: bytes | memoryview, expected: int, what: str) -> None:
     """Check that `data` has the expected number of bytes; raises EncodingError if not
     (PPMF-ERR-003, PPMF-WIR-008).

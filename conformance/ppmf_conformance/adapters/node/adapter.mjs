@@ -75,6 +75,7 @@ const OPERATIONS = {
   "ot.choose": blocks.choose,
   "ot.send": blocks.send,
   "bitmul.multiply": blocks.multiply,
+  "conversion.chunk": blocks.convert,
   "circuit.evaluate": blocks.circuit,
 };
 
