@@ -82,12 +82,6 @@ class PaillierCiphertexts:
 class Seals:
     """Sealed seeds, one after the other; each encapsulated key and each ciphertext is a piece."""
 
-    @classmethod
-    def of(cls, key: bytes) -> Seals:
-        """The seals to this key. Raises EncodingError or RangeError for a key that is not valid."""
-        check_key(key, "key for seals")
-        return cls()
-
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
         """Both parts of every seal."""
         if not data or len(data) % SEALED_BYTES:

@@ -135,7 +135,7 @@ class _Owner:
     def _epoch(
         self, epoch: int, sent: Sequence[wire.Message], got: Sequence[wire.Message]
     ) -> Iterator[Finding]:
-        yield from self._users(sent, got)
+        yield from self._users(got)
         yield from self._base(sent)
         keys = [message for message in sent if isinstance(message, wire.ServerKey)]
         if not keys:
@@ -158,13 +158,11 @@ class _Owner:
                     scheme, self.secrets, keys[0].product_key, orientation, rows, here
                 )
 
-    def _users(
-        self, sent: Sequence[wire.Message], got: Sequence[wire.Message]
-    ) -> Iterator[Finding]:
-        keys = [message.key for message in sent if isinstance(message, wire.UserKey)]
-        for message in got if keys else ():
+    def _users(self, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        for message in got:
             if isinstance(message, wire.SealedSeeds):
-                key, session, size = self.secrets.seals[keys[0]], self.leakage.session, SEALED_BYTES
+                session, size = self.leakage.session, SEALED_BYTES
+                key = self.secrets.seals[session.sealing_key]
                 seeds = [
                     open_seed(session, user, key, message.sealed[at * size : (at + 1) * size])
                     for at, user in enumerate(session.users)

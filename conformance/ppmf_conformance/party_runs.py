@@ -110,6 +110,8 @@ class CalledParty:
         given = {"role": self.role, "session": session, "coins": self._coins()}
         if self.role == "users":
             given["ratings"] = self._case.given["ratings"]
+        if self.role == "csp":
+            given["sealing_secret"] = self._case.given["sealing_secret"]
         out = self._ask("party.new", given)
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.new: no handle")

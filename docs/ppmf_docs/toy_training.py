@@ -36,7 +36,8 @@ from ppmf_secure.session.checkpoint import (
     read_ratings,
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import agree
 from ppmf_secure.session.transcript import Record, Recorder, read
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
@@ -136,12 +137,20 @@ def _trained(
     """Run the three parties, with transcripts and checkpoints in the folder."""
     chosen = cipher_suite(SUITE)
     coins = {name: Coins.seeded(f"{LABEL}/{name}") for name in ("session", *PARTIES)}
-    nonce = coins["session"].bytes(NONCE_BYTES)
-    session = Session(params, RATINGS.users, RATINGS.items, chosen.name, nonce)
+    agreed = agree(
+        params,
+        RATINGS.users,
+        RATINGS.items,
+        chosen.name,
+        recsys=coins["session"],
+        csp=coins["session"],
+        trial=True,
+    )
+    session = agreed.session
     programs: dict[Role, Program[Any]] = {
         USERS: users(session, user_rows(RATINGS), coins[USERS]),
         RECSYS: recsys(session, chosen, coins[RECSYS]),
-        CSP: csp(session, chosen, coins[CSP]),
+        CSP: csp(session, chosen, coins[CSP], sealing=agreed.sealing),
     }
     with ExitStack() as stack:
         accounts = {}

@@ -201,25 +201,24 @@ def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str)
 
 
 @pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
-def test_the_view_of_a_user_is_a_key_and_an_upload() -> None:
+def test_the_view_of_a_user_is_an_upload() -> None:
     real, _ = both("default", "paillier")
-    key, *uploads = real.views[USERS]
+    uploads = real.views[USERS]
     rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))
     for user, upload in zip(real.leakage.session.users, uploads, strict=True):
         imagined = simulate_user(real.leakage, user, rows[user], Coins.seeded(f"user {user}"))
-        assert shape(imagined) == shape([key, upload])
-        for view in ([key, upload], imagined):
+        assert shape(imagined) == shape([upload])
+        for view in ([upload], imagined):
             assert failed(battery(USERS, view, real.leakage, Secrets(), imagined)) == set()
 
 
-def test_a_simulated_user_runs_the_users_program_on_the_key_that_came() -> None:
+def test_a_simulated_user_runs_the_users_program() -> None:
     real, _ = both("default", "paillier")
     rows, coins = np.ones((2, N_ITEMS), dtype=np.uint64), Coins.seeded("user")
-    key, upload = simulate_user(real.leakage, "2", rows, coins)
+    (upload,) = simulate_user(real.leakage, "2", rows, coins)
     program = users(real.leakage.session, [("2", rows)], coins.child("user"))
     next(program)
-    next(program)
-    sent = program.send(wire.decode(key.message).message)
+    sent = next(program)
     assert isinstance(sent, Send)
     assert sent.message == wire.decode(upload.message).message
 

@@ -62,10 +62,10 @@ def rows_in_the_clear(patch: Patch) -> None:
 
 
 def one_seed_for_all_users(patch: Patch) -> None:
-    def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
+    def upload(session: Session, user: str, rows: Words, coins: Coins) -> wire.Upload:
         seed = bytes(range(32))
         masked = rows - upload_protocol.expand_seed(session, user, seed)
-        sealed = upload_protocol.seal_seed(session, user, key, seed, coins.bytes(32))
+        sealed = upload_protocol.seal_seed(session, user, seed, coins.bytes(32))
         return message_of(wire.Upload, user=user, masked=masked.tobytes(), sealed=sealed)
 
     patch.setattr(user_module, "upload", upload)
@@ -82,8 +82,8 @@ def one_ephemeral_key_for_all_seals(patch: Patch) -> None:
 def upload_as_long_as_its_ratings(patch: Patch) -> None:
     upload = upload_protocol.upload
 
-    def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
-        made = upload(session, user, rows, key, coins)
+    def longer(session: Session, user: str, rows: Words, coins: Coins) -> wire.Upload:
+        made = upload(session, user, rows, coins)
         return replace(made, masked=bytes(made.masked) + coins.bytes(int(rows[0].sum())))
 
     def cut(data: wire.Bulk, shape: tuple[int, ...], what: str) -> Words:

@@ -16,6 +16,7 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -114,7 +115,9 @@ class Parties:
         return {"party.new": self.new, "party.step": self.step, "party.free": self.free}
 
     def new(self, given: Given) -> dict[str, Any]:
-        """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
+        """`party.new`: a party of a session; only users get ratings, and only CSP the private key
+        for seals (PPMF-CON-030, -034).
+        """
         session = sessions_and_uploads.session(given["session"])
         choice = cipher_suite(session.suite)
         coins = Coins.seeded(given["coins"])
@@ -128,7 +131,8 @@ class Parties:
             case Role.RECSYS:
                 program = recsys(session, choice, coins)
             case Role.CSP:
-                program = csp(session, choice, coins)
+                sealing = SealingKey(bytes.fromhex(given["sealing_secret"]))
+                program = csp(session, choice, coins, sealing=sealing)
         self._made += 1
         handle = str(self._made)
         ends = TurnEnds()

@@ -7,8 +7,8 @@ knows (chapter 6, "The simulators" and "The proof"):
 
 - *Masked rows* are uniform words. The real mask is SHAKE-256 of a seed that only CSP can open,
   which is pseudorandom.
-- *Sealed seeds*, to RecSys, are seals of zeros to a key that is made here. HPKE hides what it
-  seals. To CSP they are fresh seals of uniform seeds to its own key. As a user's seed is uniform,
+- *Sealed seeds*, to RecSys, are seals of zeros. HPKE hides what it seals. To CSP they are fresh
+  seals of uniform seeds to its own key. As a user's seed is uniform,
   this is exact.
 - *Server keys* are fresh keys, as the peer's are. This is exact.
 - *Encrypted rows* are fresh encryptions of zeros under these keys: RLWE or DCR.
@@ -36,7 +36,7 @@ import numpy as np
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
-from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
+from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
@@ -60,14 +60,12 @@ Messages = Iterator[wire.Message]
 class SimulatedMessages:
     """The simulated messages to the server `me` in one epoch, made while it runs (PPMF-SEC-002).
 
-    own: the server's key pair for products, once it has made one. The key for its seals is known
-        from the message in which it sends it (`observe`). Encryptions to the server are under these
-        keys.
+    own: the server's key pair for products, once it has made one. Encryptions to the server are
+        under this key, and seals to CSP under that of the session.
     """
 
     def __init__(self, me: Role, leakage: Leakage, epoch: int, coins: Coins) -> None:
         self.own: OwnerKey | None = None
-        self._seal_key = b""
         self._me = me
         self._leakage = leakage
         self._epoch = epoch
@@ -75,11 +73,6 @@ class SimulatedMessages:
         # the peer's key, kept to encrypt zeros
         self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
         self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
-
-    def observe(self, message: wire.Message) -> None:
-        """Take note of a message that the server sends: it may contain a key."""
-        if isinstance(message, wire.UserKey):
-            self._seal_key = message.key
 
     def messages(self, names: bytes) -> Messages:
         """All messages, in order. `names`: those of the checkpoints that the peer held, joined."""
@@ -129,20 +122,20 @@ class SimulatedMessages:
 
     def _uploads(self) -> Messages:
         """The uploads to RecSys, in the order in which the real ones came."""
-        key, session = SealingKey.generate(self._coins).public, self._leakage.session
+        session = self._leakage.session
         for user in self._leakage.uploads or session.users:
             masked = self._coins.bytes(16 * len(session.items))
-            yield wire.Upload(user, masked, self._seal(user, bytes(SEALED_SEED_BYTES), key))
+            yield wire.Upload(user, masked, self._seal(user, bytes(SEALED_SEED_BYTES)))
 
     def _sealed_seeds(self) -> wire.SealedSeeds:
-        """The sealed seeds to CSP, under the key that it gave to the users."""
+        """The sealed seeds to CSP."""
         sealed = b""
         for user in self._leakage.session.users:
-            sealed += self._seal(user, self._coins.bytes(SEALED_SEED_BYTES), self._seal_key)
+            sealed += self._seal(user, self._coins.bytes(SEALED_SEED_BYTES))
         return wire.SealedSeeds(sealed)
 
-    def _seal(self, user: str, seed: bytes, key: bytes) -> bytes:
-        return seal_seed(self._leakage.session, user, key, seed, self._coins.bytes(KEY_BYTES))
+    def _seal(self, user: str, seed: bytes) -> bytes:
+        return seal_seed(self._leakage.session, user, seed, self._coins.bytes(KEY_BYTES))
 
     # -- from the peer -----------------------------------------------------------------------------
 

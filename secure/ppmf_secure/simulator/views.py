@@ -44,12 +44,11 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
 def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user with the input `rows` (2, items): they receive a key and send an upload.
+    """The view of one user with the input `rows` (2, items): they send an upload.
 
-    It is exact, since the key is drawn as CSP draws it and nothing else is received.
+    It is exact, since a user receives nothing.
     """
-    key = SealingKey.generate(coins.child("imagined")).public
-    view = _SimulatedEnds(USERS, leakage, 0, lambda _: wire.UserKey(key))
+    view = _SimulatedEnds(USERS, leakage, 0, _nothing)
     view.play(users(leakage.session, [(user, rows)], coins.child("user")))
     return view.records
 
@@ -62,21 +61,21 @@ def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> lis
     is the simulated one. To learn the colours, the simulator first gives the program a share of
     zeros: what it then opens is the colours.
     """
-    return _simulate(RECSYS, leakage, coins, output)
+    return _simulate(RECSYS, leakage, coins, output, None)
 
 
-def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
-    """The view of CSP, which has neither input nor output.
+def simulate_csp(leakage: Leakage, sealing: SealingKey, coins: Coins) -> list[Record]:
+    """The view of CSP, whose input is its key pair for seals, and which has no output.
 
     It looks like a real one under the assumptions of `simulated_messages`.
     """
-    return _simulate(CSP, leakage, coins, None)
+    return _simulate(CSP, leakage, coins, None, sealing)
 
 
 class _SimulatedEnds:
     """The ends of a party whose messages are simulated, with its transcript of one epoch.
 
-    simulate_next: makes the next message from a party. watch: is given each message that is sent.
+    simulate_next: makes the next message from a party.
     limit: the number of messages in the transcript, after which the epoch is interrupted.
     """
 
@@ -86,7 +85,6 @@ class _SimulatedEnds:
         leakage: Leakage,
         epoch: int,
         simulate_next: Callable[[Role], wire.Message],
-        watch: Callable[[wire.Message], None] = lambda _: None,
         limit: int | None = None,
     ) -> None:
         self.party = party
@@ -95,7 +93,6 @@ class _SimulatedEnds:
         self._leakage = leakage
         self._epoch = epoch
         self._simulate_next = simulate_next
-        self._watch = watch
         self._limit = limit
         self._links: dict[Role, wire.Link] = {}
 
@@ -113,7 +110,6 @@ class _SimulatedEnds:
         """Record a message that the party sends."""
         self._stop_at_the_limit()
         self.records.append(Record("sent", to, data))
-        self._watch(wire.decode(data).message)
 
     def receive(self, sender: Role, most: int | None) -> bytes:
         """Simulate the message that the party waits for, and record it."""
@@ -152,10 +148,14 @@ class _InterruptionError(Exception):
 
 
 def _simulate(
-    me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
+    me: Role,
+    leakage: Leakage,
+    coins: Coins,
+    output: ItemProfiles | None,
+    sealing: SealingKey | None,
 ) -> list[Record]:
     """The view of a server, epoch after epoch, each from what it kept in the earlier ones."""
-    past = _EarlierEpochs(me, leakage)
+    past = _EarlierEpochs(me, leakage, sealing)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
         last = epoch == leakage.epochs - 1
@@ -163,13 +163,18 @@ def _simulate(
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
         simulated = SimulatedMessages(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
         coming = simulated.messages(past.names(epoch))
-        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), simulated.observe, limit)
+        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), limit)
         opened = view.play(past.program(epoch, simulated, own))
         if isinstance(opened, ItemProfiles) and output is not None:
             view.replace_last(wire.OutputShare(_difference(opened, output)))
         past.remember(epoch, simulated, view)
         records += view.records
     return records
+
+
+def _nothing(sender: Role) -> wire.Message:
+    """Fail, since a user waits for no message."""
+    raise AssertionError(f"a user waits for {sender}")
 
 
 def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
@@ -195,8 +200,9 @@ def _bits(profiles: ItemProfiles) -> Bits:
 class _EarlierEpochs:
     """The shares that a server kept: of the ratings, and of models by iteration and epoch."""
 
-    def __init__(self, me: Role, leakage: Leakage) -> None:
+    def __init__(self, me: Role, leakage: Leakage, sealing: SealingKey | None) -> None:
         self._me = me
+        self._sealing = sealing
         self._peer = me.peer
         self._leakage = leakage
         self._ratings = b""
@@ -208,8 +214,10 @@ class _EarlierEpochs:
         suite = replace(
             self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
-        server = {RECSYS: recsys, CSP: csp}[self._me]
-        return server(self._leakage.session, suite, coins, epoch=epoch, kept=self._kept(epoch))
+        session, kept = self._leakage.session, self._kept(epoch)
+        if self._me is CSP:
+            return csp(session, suite, coins, sealing=self._sealing, epoch=epoch, kept=kept)
+        return recsys(session, suite, coins, epoch=epoch, kept=kept)
 
     def _kept(self, epoch: int) -> Kept | None:
         if not epoch:

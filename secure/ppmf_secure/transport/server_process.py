@@ -19,6 +19,7 @@ from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
@@ -72,11 +73,13 @@ def serve(
     pipes: dict[Role, Connection],
     control: Connection,
     options: RunOptions,
+    sealing: bytes | None,
 ) -> None:
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
-    ("progress", "refused", "failed" or "done") with its content.
+    ("progress", "refused", "failed" or "done") with its content. sealing: CSP's private key for
+    seals, in the first epoch.
     """
     end_with_parent()
 
@@ -93,12 +96,14 @@ def serve(
             held.enter_context(store.lock())
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
+            of_csp = {} if sealing is None else {"sealing": SealingKey(sealing)}
             program = _SERVERS[name](
                 session,
                 suite,
                 coins_of(options.coins_label, name),
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
+                **of_csp,
             )
             with _ReportingEnds(account, pipes, tell) as ends:
                 bounded = limits(session, suite, epoch)
