@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,13 +29,14 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
 from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.transfers import Site, open_transfers
-from ppmf_secure.protocols.upload import upload
+from ppmf_secure.protocols.upload import consent, keystream, plain_bits, seal_upload, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -89,14 +91,42 @@ def test_the_id_of_a_session() -> None:
     assert one.id == hashlib.sha256(b"ppmf/v2/session/" + text).digest()
 
 
-@pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003", "PPMF-UPL-004")
+@pytest.mark.req("PPMF-COD-005", "PPMF-UPL-010", "PPMF-UPL-012", "PPMF-UPL-013")
+def test_the_parts_of_an_upload() -> None:
+    """Three items; HMAC, HKDF and the counter are written out."""
+    one = session()
+    row = Row(np.array([0, 2]), np.array([-5, 4]))  # v = 0 and 9, of weights 1, 2, 4, 2
+    planes = ["101", "001", "001", "001", "001"]
+    number = sum(int(bit) << at for at, bit in enumerate("".join(planes)))
+    assert plain_bits(one, row) == number.to_bytes(2, "little")
+    name, seed = "é".encode(), bytes(range(32))
+    extracted = hmac.digest(bytes(32), seed, "sha256")
+    key = hmac.digest(extracted, b"ppmf/v2/upload/" + one.id + name + b"\1", "sha256")
+    cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    long = replace(one, items=tuple(str(j) for j in range(60)))
+    long_key = hmac.digest(extracted, b"ppmf/v2/upload/" + long.id + name + b"\1", "sha256")
+    long_cipher = Cipher(algorithms.AES(long_key), modes.ECB()).encryptor()
+    blocks = b"".join(long_cipher.update(i.to_bytes(16, "big")) for i in range(3))
+    assert keystream(one, "é", seed) == cipher.update(bytes(16))[:2]
+    assert keystream(long, "é", seed) == blocks[:38]
+    text = b"ppmf/v2/consent/" + one.id + u64(258) + name
+    wanted = hmac.digest(b"k" * 32, text, "sha256")
+    assert consent(b"k" * 32, one, "é", 258) == wanted
+    secret = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = secret.public_key().public_bytes_raw()
+    sealed = seal_upload(one, "é", public, seed + wanted, b"m" * 32)
+    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+    assert standard.decrypt(sealed, secret, b"ppmf/v2/seal/" + one.id + name) == seed + wanted
+
+
+@pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003")
 def test_an_upload() -> None:
     one = session()
     rows = np.array([[1, 0, 1], [2**64 - 5, 0, 4]], dtype=np.uint64)
     key, name = X25519PrivateKey.from_private_bytes(bytes(range(32))), "é".encode()
     public = key.public_key().public_bytes_raw()
     sent = upload(one, "é", rows, public, Coins.seeded("upload"))
-    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
     seed = standard.decrypt(sent.sealed, key, b"ppmf/v2/seal/" + one.id + name)
     mask = hashlib.shake_256(b"ppmf/v2/upload/" + one.id + name + seed).digest(48)
     for place, value in enumerate(rows.ravel().tolist()):

@@ -8,6 +8,7 @@ from typing import Any
 import gmpy2
 import numpy as np
 
+from ppmf_conformance.adapters import oracle
 from ppmf_conformance.adapters.sessions_and_uploads import OPERATIONS
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
@@ -29,6 +30,8 @@ RUN = {
 }
 
 
+CODE_OPERATIONS = {**OPERATIONS, "upload.row": oracle.OPERATIONS["upload.row"]}
+
 SMALL_ORDER = {
     "0": bytes(32),
     "1": bytes([1]) + bytes(31),
@@ -41,19 +44,22 @@ SMALL_ORDER = {
 
 
 def families() -> list[Family]:
-    """The families `session`, `shares`, `upload` and `paillier`."""
+    """The families `session`, `shares`, `code`, `upload` and `paillier`."""
     session = Family("session", "The id of a session, and sessions that are refused.", OPERATIONS)
     _sessions(session)
     shares = Family("shares", "A user's rows in two shares; V out of two.", OPERATIONS)
     _shares(shares)
-    upload = Family("upload", "Sealed seeds, and what RecSys and CSP refuse.", OPERATIONS)
+    code = Family("code", "Ratings as bits, of which every string is a row.", CODE_OPERATIONS)
+    _codes(code)
+    upload = Family("upload", "Masks, consents, seals, and what is refused.", OPERATIONS)
+    _masks(upload)
     _uploads(upload)
     paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
     _moduli(paillier)
     _ciphertexts(paillier)
     _slots(paillier)
     _answers(paillier)
-    return [session, shares, upload, paillier]
+    return [session, shares, code, upload, paillier]
 
 
 def key(label: str) -> SecretKey:
@@ -165,19 +171,158 @@ def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
     )
 
 
+def scale(span: int, **more: str) -> dict[str, str]:
+    """Parameters whose ratings are the integers from -1 to `span` - 1."""
+    return {
+        "rating_offset": "1",
+        "rating_frac_bits": "0",
+        "rating_min": "0",
+        "rating_max": str(span),
+        **more,
+    }
+
+
+def _codes(family: Family) -> None:
+    half_stars: dict[str, str] = {}
+    one = {"rating_frac_bits": "0", "rating_min": "2.75", "rating_max": "3.25"}
+    none = {"rating_frac_bits": "0", "rating_min": "3.25", "rating_max": "3.75"}
+    scales = {
+        "half-stars": half_stars,
+        "one": one,
+        **{f"span-{span}": scale(span) for span in (1, 2, 3, 4, 7, 8, 9, 20, 255, 256)},
+        "fine": {"rating_frac_bits": "16", "frac_bits": "8"},
+        "between": {"rating_min": "0.75", "rating_max": "4.75"},
+    }
+    for slug, params in scales.items():
+        given = {"parameters": params}
+        out = OPERATIONS["code.weights"](given)
+        weights, least = [int(one) for one in out["weights"]], int(out["least"])
+        span, bits = sum(weights), len(weights)
+        family.add(f"weights-{slug}", "code.weights", "COD-001 COD-002", "weights of a code", given)
+        chosen = {0, 1, span // 2, (1 << bits >> 1) - 1, 1 << bits >> 1, span - 1, span}
+        ratings = sorted(least + v for v in chosen if 0 <= v <= span)
+        family.add(
+            f"encode-{slug}",
+            "code.encode",
+            "COD-003",
+            "codes at the ends, and where the top bit begins",
+            {"parameters": params, "values": ratings},
+        )
+        draw = LabelledStream(f"code/{slug}")
+        strings = ["".join(str(draw.below(2)) for _ in range(bits)) for _ in range(5)]
+        family.add(
+            f"decode-{slug}",
+            "code.decode",
+            "COD-004",
+            "what any bits say",
+            {"parameters": params, "codes": ["0" * bits, "1" * bits, *strings]},
+            seed=draw.label,
+        )
+        for name, off in (("low", least - 1), ("high", least + span + 1)):
+            family.add(
+                f"encode-{slug}-{name}",
+                "code.encode",
+                "COD-003",
+                "a rating that is not on the scale",
+                {"parameters": params, "values": [least, off]},
+                refuse="range",
+            )
+    family.add(
+        "weights-none",
+        "code.weights",
+        "COD-001",
+        "a scale between two integers",
+        {"parameters": none},
+        refuse="parameters",
+    )
+    for slug, params, items in (
+        ("half-stars", half_stars, 5),
+        ("bytes", half_stars, 8),
+        ("long", half_stars, 43),
+        ("one", one, 9),
+        ("wide", scale(300), 3),
+    ):
+        draw = LabelledStream(f"code/row-{slug}")
+        out = OPERATIONS["code.weights"]({"parameters": params})
+        least, span = int(out["least"]), sum(map(int, out["weights"]))
+        rated = [item for item in range(items) if draw.below(2)]
+        pairs = [[item, least + draw.below(span + 1)] for item in rated]
+        size = ((1 + len(out["weights"])) * items + 7) // 8
+        for name, some in (("", pairs), ("-nothing", pairs[:0])):
+            family.add(
+                f"plain-{slug}{name}",
+                "upload.plain",
+                "COD-005",
+                "the bits of a row",
+                {"parameters": params, "items": items, "ratings": some},
+                seed=draw.label,
+            )
+        for name, data in (("any", draw.bytes(size)), ("ones", b"\xff" * size)):
+            family.add(
+                f"row-{slug}-{name}",
+                "upload.row",
+                "COD-006",
+                "the row that any bits are",
+                {"parameters": params, "items": items, "plain": data},
+                seed=draw.label,
+            )
+    for slug, data in (("cut", bytes(3)), ("more", bytes(5))):
+        family.add(
+            f"row-{slug}",
+            "upload.row",
+            "ERR-003",
+            "bits of another length",
+            {"parameters": half_stars, "items": 5, "plain": data},
+            refuse="encoding",
+        )
+
+
+def _masks(family: Family) -> None:
+    for slug, user, items, table in (
+        ("plain", "1", 3, {}),
+        ("unicode", "Zoë", 2, {}),
+        ("one-item", "2", 1, {}),
+        ("long", "1", 40, {}),
+        ("fine", "1", 9, {"rating_frac_bits": "8"}),
+    ):
+        draw = LabelledStream(f"upload/{slug}")
+        params = {**RUN["parameters"], **table}  # type: ignore[dict-item]
+        lists = {"users": [user], "items": [str(j) for j in range(items)]}
+        run = {**RUN, **lists, "parameters": params}
+        family.add(
+            f"keystream-{slug}",
+            "upload.keystream",
+            "UPL-010 UPL-011",
+            "the mask of a user's bits, and CSP's share",
+            {"session": run, "user": user, "seed": draw.bytes(32)},
+            seed=draw.label,
+        )
+        for serial in (1, 256, 2**64 - 1):
+            family.add(
+                f"consent-{slug}-{serial}",
+                "upload.consent",
+                "UPL-012",
+                "a user's consent",
+                {"session": run, "user": user, "key": draw.bytes(32), "serial": serial},
+                seed=draw.label,
+            )
+
+
 def _uploads(family: Family) -> None:
     draw = LabelledStream("upload/seeds")
     seed, secret = draw.bytes(32), draw.bytes(32)
     public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
+    approval = LabelledStream("upload/consent").bytes(32)
 
     def sealed_as(slug: str, to: bytes = public, user: str = "1", **change: Any) -> bytes:
-        """The user's seed, sealed; a label determines the ephemeral key."""
+        """The user's seed and consent, sealed; a label determines the ephemeral key."""
         given = {
             "session": {**RUN, **change},
             "user": user,
             "key": to.hex(),
             "material": LabelledStream(f"upload/{slug}").bytes(32).hex(),
             "seed": seed.hex(),
+            "consent": approval.hex(),
         }
         return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
 
@@ -185,10 +330,11 @@ def _uploads(family: Family) -> None:
 
     def sealing(slug: str, comment: str, requirement: str, to: bytes, **more: Any) -> None:
         given = {"session": RUN, "user": "1", "key": to, "material": draw.bytes(32), "seed": seed}
+        given["consent"] = approval
         op = "upload.seal"
         family.add(f"seal-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
-    sealing("plain", "a seed is sealed", "UPL-004", public)
+    sealing("plain", "a seed and a consent are sealed", "UPL-013", public)
     sealing("cut", "a key cut short", "UPL-009", public[:-1], refuse="encoding")
     sealing("more", "a key of a byte too many", "UPL-009", public + b"\0", refuse="encoding")
     for name, point in SMALL_ORDER.items():
@@ -201,27 +347,32 @@ def _uploads(family: Family) -> None:
         op = "upload.open"
         family.add(f"open-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
-    opening("plain", "a sealed seed", "UPL-004", sealed)
-    opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
+    opening("plain", "a seal", "UPL-013", sealed)
+    opening("other-user", "sealed by another user", "UPL-013", sealed, user="2", refuse="state")
     opening(
         "other-session",
         "sealed for another session",
-        "UPL-008",
+        "UPL-013",
         sealed_as("other-session", nonce=bytes(16).hex()),
         refuse="state",
     )
     wrong_key = sealed_as("wrong-key", to=other)
-    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="state")
-    for place, where in ((0, "encapsulated key"), (32, "ciphertext"), (79, "tag")):
+    opening("wrong-key", "sealed under another key", "UPL-013", wrong_key, refuse="state")
+    for place, where in (
+        (0, "encapsulated key"),
+        (32, "ciphertext"),
+        (79, "consent"),
+        (111, "tag"),
+    ):
         altered = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
-        opening(f"altered-{place}", f"a bit of the {where}", "UPL-008", altered, refuse="state")
+        opening(f"altered-{place}", f"a bit of the {where}", "UPL-013", altered, refuse="state")
     for name, point in SMALL_ORDER.items():
         small = point + sealed[32:]
-        opening(f"small-{name}", "a point of small order", "UPL-008", small, refuse="range")
+        opening(f"small-{name}", "a point of small order", "UPL-013", small, refuse="range")
     opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
     opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
 
-    masked = draw.bytes(16 * 3)
+    masked, sealed = draw.bytes(16 * 3), sealed[:80]
 
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
         given = {"session": RUN, "uploads": uploads}
@@ -242,7 +393,7 @@ def _uploads(family: Family) -> None:
     taking(
         "resealed",
         "the same rows, sealed anew",
-        [one, ["1", masked, sealed_as("anew")]],
+        [one, ["1", masked, sealed_as("anew")[:80]]],
         refuse="state",
     )
     taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")

@@ -15,14 +15,19 @@ The module holds first the user's side, then RecSys' (`Intake`, `take_uploads`),
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Bytes, Words
 from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, check_seal, seal, sealed_bytes
 from ppmf_secure.primitives.shares import check_length, words_from_bytes, words_to_bytes
 from ppmf_secure.session.checkpoint import RatingShares, write_ratings
@@ -53,7 +58,7 @@ def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -
     """The message of a user with the rows (2, items): w in {0, 1}, and x at scale fr mod 2^64.
 
     key: CSP's key, checked. A user who tries again must send the same bytes again; for changed
-    ratings this function must be called again (PPMF-UPL-003, -005).
+    ratings this function must be called again (PPMF-UPL-003, PPMF-UPL-014).
     """
     seed = coins.bytes(SEED_BYTES)
     masked = rows - expand_seed(session, user, seed)
@@ -70,9 +75,7 @@ def expand_seed(session: Session, user: str, seed: bytes) -> Words:
 
 
 def seal_seed(session: Session, user: str, key: bytes, seed: bytes, material: bytes) -> bytes:
-    """The seed, sealed to CSP for this session and user; `material` is that of `sealing.seal`
-    (PPMF-UPL-004).
-    """
+    """The seed, sealed to CSP for this session and user; `material` is that of `sealing.seal`."""
     return seal(key, _binding(session, user), seed, material)
 
 
@@ -86,6 +89,75 @@ def open_seed(session: Session, user: str, key: SealingKey, sealed: bytes) -> by
     (PPMF-UPL-008).
     """
     return key.open(sealed, _binding(session, user), SEED_BYTES, _place(user))
+
+
+CONSENT_BYTES = 32
+PAYLOAD_BYTES = SEED_BYTES + CONSENT_BYTES
+SEAL_BYTES = sealed_bytes(PAYLOAD_BYTES)
+
+
+def upload_bytes(session: Session) -> int:
+    """The length of a user's bits: for each item one that says whether it is rated, and t of the
+    code (PPMF-COD-005).
+    """
+    return RatingCode.of(session.parameters).row_bytes(len(session.items))
+
+
+def plain_bits(session: Session, row: Row) -> bytes:
+    """The bits of a row, before they are masked (PPMF-COD-005).
+
+    Raises RangeError for a rating that is not on the scale.
+    """
+    return RatingCode.of(session.parameters).plain_bits(row, len(session.items))
+
+
+def planes(session: Session, data: bytes | memoryview) -> Bytes:
+    """A user's bits or a share of them, as a user's part (1 + t, ceil(m / 8)) of `RatingBits`;
+    raises as `RatingCode.planes` does.
+    """
+    return RatingCode.of(session.parameters).planes(data, len(session.items))
+
+
+def keystream(session: Session, user: str, seed: bytes) -> bytes:
+    """The mask of a user's bits, which is CSP's share of them (PPMF-UPL-010)."""
+    info = b"ppmf/v2/upload/" + session.id + user.encode()
+    key = HKDF(SHA256(), 32, salt=None, info=info).derive(seed)
+    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+    return stream.update(bytes(upload_bytes(session)))
+
+
+def mask(plain: bytes, stream: bytes) -> bytes:
+    """The field `masked`: the exclusive or of a user's bits and a keystream, and RecSys' share of
+    the bits (PPMF-UPL-011).
+    """
+    both = (np.frombuffer(part, dtype=np.uint8) for part in (plain, stream))
+    return np.bitwise_xor(*both).tobytes()
+
+
+def consent(key: bytes, session: Session, user: str, serial: int) -> bytes:
+    """What shows CSP that this user made the upload of that serial (PPMF-UPL-012).
+
+    key: the user's consent key, 32 bytes, which the user and CSP know and RecSys does not.
+    """
+    text = b"ppmf/v2/consent/" + session.id + serial.to_bytes(8, "little") + user.encode()
+    return hmac.digest(key, text, "sha256")
+
+
+def seal_upload(session: Session, user: str, key: bytes, payload: bytes, material: bytes) -> bytes:
+    """The seed and the consent of an upload, joined and sealed to CSP's key, 112 bytes; `material`
+    is that of `sealing.seal` (PPMF-UPL-013).
+    """
+    return seal(key, _binding(session, user), payload, material)
+
+
+def open_seal(session: Session, user: str, key: SealingKey, sealed: bytes) -> tuple[bytes, bytes]:
+    """The seed and the consent that CSP finds in a seal (PPMF-UPL-013).
+
+    Raises EncodingError on a wrong length, RangeError for a point of small order, and StateError
+    if it was made for another session, user or key, or altered.
+    """
+    payload = key.open(sealed, _binding(session, user), PAYLOAD_BYTES, f"seal of user {user}")
+    return payload[:SEED_BYTES], payload[SEED_BYTES:]
 
 
 class Intake:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.arrays import Bits, Bytes, Words
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.session.session import Session
 from ppmf_spec import strict_cbor
@@ -38,6 +38,19 @@ class RatingShares:
 
     rated: Words
     rating: Words
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RatingBits:
+    """A server's share of all users' bits: the exclusive or of both servers' is what they say.
+
+    planes (1 + t, users, ceil(items / 8)): plane 0 says which items a user rated, the others are
+    the bits of the code, the lowest first. Each plane of a user is packed apart, the lowest bit of
+    a byte first, spare bits 0. A user who was not admitted has no bit at either server
+    (PPMF-COD-005).
+    """
+
+    planes: Bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import cbor2
 
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.errors import ParametersError, RangeError
 from ppmf_spec.parameters import Parameters
@@ -25,7 +26,8 @@ class Session:
     suite: the name of the cipher suite. nonce: 16 random bytes, so that two runs differ in their id
         even if all else is the same.
     bounds: those of chapter 3. id: the id of the session.
-    Raises ParametersError or RangeError if the run could not be correct (PPMF-SES-001 to -003).
+    Raises ParametersError or RangeError if the run could not be correct (PPMF-SES-001 to -003,
+    PPMF-COD-001).
     """
 
     parameters: Parameters
@@ -47,6 +49,7 @@ class Session:
         object.__setattr__(
             self, "bounds", bounds(self.parameters, len(self.users), len(self.items))
         )
+        RatingCode.of(self.parameters)
         public = [self.parameters.as_dict(), self.users, self.items, self.suite, self.nonce]
         text = b"ppmf/v2/session/" + cbor2.dumps(public, canonical=True)
         object.__setattr__(self, "id", hashlib.sha256(text).digest())

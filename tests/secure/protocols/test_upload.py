@@ -16,13 +16,23 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.upload import (
+    SEAL_BYTES,
     SEALED_BYTES,
     Intake,
+    consent,
     expand_seed,
+    keystream,
+    mask,
+    open_seal,
     open_seed,
+    plain_bits,
+    planes,
+    seal_upload,
     upload,
+    upload_bytes,
     user_rows,
 )
 from ppmf_secure.session.session import Session
@@ -191,9 +201,56 @@ def test_a_long_name_of_an_unknown_user_is_cut() -> None:
         intake.take(message_of(wire.Upload, user="x" * 50))
 
 
-@pytest.mark.req("PPMF-UPL-005")
+@pytest.mark.req("PPMF-UPL-014")
 def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
     session, coins = _session(), Coins.seeded("user")
     first, second = (upload(session, "1", ROWS, KEY.public, coins) for _ in range(2))
     assert first.masked != second.masked
     assert first.sealed != second.sealed
+
+
+@pytest.mark.req("PPMF-UPL-010", "PPMF-UPL-011")
+@given(seed=st.binary(min_size=32, max_size=32), rated=st.sets(st.integers(0, 2)))
+def test_the_two_servers_bits_are_those_of_the_row(seed: bytes, rated: set[int]) -> None:
+    session = _session()
+    row = Row(np.array(sorted(rated), dtype=np.int64), np.full(len(rated), 4))
+    plain, stream = plain_bits(session, row), keystream(session, "1", seed)
+    assert len(plain) == len(stream) == upload_bytes(session) == 2
+    masked = mask(plain, stream)
+    both = planes(session, masked) ^ planes(session, stream)
+    assert both.tolist() == planes(session, plain).tolist()
+
+
+@pytest.mark.req("PPMF-UPL-010")
+def test_masks_differ_by_seed_user_and_session() -> None:
+    one = keystream(_session(), "1", bytes(32))
+    assert one != keystream(_session(), "2", bytes(32))
+    assert one != keystream(_session(nonce=1), "1", bytes(32))
+    assert one != keystream(_session(), "1", bytes(31) + b"\1")
+
+
+@pytest.mark.req("PPMF-UPL-012")
+def test_consents_differ_by_key_user_serial_and_session() -> None:
+    made = [
+        consent(key, _session(nonce=nonce), user, serial)
+        for key in (bytes(32), bytes(31) + b"\1")
+        for nonce in (0, 1)
+        for user in ("1", "2")
+        for serial in (1, 2, 256)
+    ]
+    assert len(set(made)) == len(made) == 24
+
+
+@pytest.mark.req("PPMF-UPL-013", "PPMF-ERR-003")
+def test_a_seal_holds_a_seed_and_a_consent() -> None:
+    session = _session()
+    sealed = seal_upload(session, "1", KEY.public, b"s" * 32 + b"c" * 32, b"m" * 32)
+    assert len(sealed) == SEAL_BYTES == 112
+    assert open_seal(session, "1", KEY, sealed) == (b"s" * 32, b"c" * 32)
+    for other, user in ((session, "2"), (_session(nonce=1), "1")):
+        with pytest.raises(StateError, match=f"^seal of user {user}: it was made for another key"):
+            open_seal(other, user, KEY, sealed)
+    with pytest.raises(EncodingError, match="^seal of user 1: 111 bytes instead of 112$"):
+        open_seal(session, "1", KEY, sealed[1:])
+    with pytest.raises(RangeError, match="^seal of user 1: a point of small order$"):
+        open_seal(session, "1", KEY, bytes(SEAL_BYTES))
