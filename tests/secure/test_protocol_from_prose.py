@@ -29,7 +29,7 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.hashing import BatchKeys
-from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
 from ppmf_secure.protocols import conversion
@@ -328,13 +328,13 @@ def test_high_bits_of_a_word_take_fewer_bytes() -> None:
 
 @pytest.mark.req("PPMF-CNV-005", "PPMF-CNV-006", "PPMF-CNV-007", "PPMF-CNV-008")
 def test_corrections_of_the_conversion() -> None:
-    """Two bits of code that weigh 1 and 5, the least value -3, 40 bits, 2500 entries, chunk 6."""
+    """Two bits of code that weigh 1 and 2, the least value -3, 40 bits, 2500 entries, chunk 6."""
     count, lowest, ring = 2500, -3, 40
     csp, recsys = (replace(one, ring_bits=ring) for one in ideal_transfers("conversion"))
     coins = Coins.seeded("conversion")
     mine, theirs = coins.bits((3, count)), coins.bits((3, count))
     sent, back = coins.words((3, count, 2)), coins.words((1, count, 2))
-    code = conversion.Code(np.array([1, 5], dtype=np.uint64), lowest)
+    code = RatingCode(lowest, 3)
     chosen = sent ^ theirs[..., None] * csp.offset
     payload, shares = conversion.corrections_of_csp(csp, code, 6, mine, sent)
     answer, others = conversion.corrections_of_recsys(
@@ -361,14 +361,14 @@ def test_corrections_of_the_conversion() -> None:
         zero = [pad("recsys", p, e, block(sent[p, e])) for p in range(3)]
         one = [pad("recsys", p, e, block(sent[p, e] ^ csp.offset)) for p in range(3)]
         share = [bits[p] - zero[p][0] for p in range(3)]
-        y = lowest + share[1] + 5 * share[2]
+        y = lowest + share[1] + 2 * share[2]
         for p in range(3):
             due = zero[p][0] + 1 - 2 * bits[p] - one[p][0]
             assert at(payload, p, e) == due % 2**ring
         assert at(payload, 3, e) == (zero[0][1] + (1 - 2 * bits[0]) * y - one[0][1]) % 2**ring
         taken = [pad("recsys", p, e, block(chosen[p, e])) for p in range(3)]
         share_ = [taken[p][0] + bits_[p] * at(payload, p, e) for p in range(3)]
-        y_ = share_[1] + 5 * share_[2]
+        y_ = share_[1] + 2 * share_[2]
         first, second = (
             pad("csp", 0, e, block(key))[0] for key in (back[0, e], back[0, e] ^ recsys.offset)
         )
@@ -385,7 +385,7 @@ def test_corrections_of_the_conversion() -> None:
             assert (int(found) - number) % 2**ring == 0
         b = [one ^ other for one, other in zip(bits, bits_, strict=True)]
         assert (share[0] + share_[0] - b[0]) % 2**ring == 0
-        assert (r + r_ - b[0] * (lowest + b[1] + 5 * b[2])) % 2**ring == 0
+        assert (r + r_ - b[0] * (lowest + b[1] + 2 * b[2])) % 2**ring == 0
 
 
 def purposes() -> dict[str, int]:

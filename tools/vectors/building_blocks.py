@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.building_blocks import OPERATIONS
 from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
+from ppmf_secure.primitives.rating_code import RatingCode
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.messages import SESSION
@@ -210,32 +212,31 @@ def _bitmul_of_batches(family: Family) -> None:
     )
 
 
+_STARS = {"rating_min": "1", "rating_max": "5", "rating_frac_bits": "0"}
+_ONE_VALUE = {"rating_min": "2.5", "rating_max": "3.5", "rating_frac_bits": "0"}
+
+
 def _conversion(family: Family) -> None:
-    for slug, comment, ring, weights, low, chunk, bits, flags in (
-        ("entry", "one entry, stars from 1 to 5", 46, [1, 2, 1], 1, 0, ["1011"], ""),
-        ("half-stars", "a top weight that is no power of two", 46, [1, 2, 4, 2], -4, 3, [], ""),
-        ("wide", "corrections of 8 bytes", 64, [1, 2, 1], -2, 0, [], ""),
-        ("narrow", "corrections of 4 bytes, none shorter", 32, [1, 2, 4, 8, 10], 0, 1, [], ""),
-        ("ring-41", "corrections of 6 bytes for 41 bits", 41, [1], -1, 0, [], ""),
-        ("only-rated", "a rating has no bits: one value", 46, [], 3, 7, [], ""),
+    for slug, comment, ring, params, chunk, bits, flags in (
+        ("entry", "one entry, stars from 1 to 5", 46, _STARS, 0, ["1011"], ""),
+        ("half-stars", "a top weight that is no power of two", 46, {}, 3, [], ""),
+        ("wide", "corrections of 8 bytes", 64, _STARS, 0, [], ""),
         (
-            "code-without-rating",
-            "a code where nothing is rated",
-            46,
-            [1, 2, 1],
-            -2,
-            0,
-            ["0111", "0010"],
-            "unlucky",
+            "narrow",
+            "corrections of 4 bytes, none shorter",
+            32,
+            {"rating_frac_bits": "3"},
+            1,
+            [],
+            "",
         ),
-        ("large-low", "the least value has more than 32 bits", 64, [1, 1], -(2**33), 0, [], ""),
+        ("ring-41", "corrections of 6 bytes for 41 bits", 41, {"rating_max": "1"}, 0, [], ""),
+        ("only-rated", "ratings of one value, which have no bits", 46, _ONE_VALUE, 7, [], ""),
+        ("unrated", "a code where nothing is rated", 46, _STARS, 0, ["0111", "0010"], "unlucky"),
     ):
         for me in ("csp", "recsys"):
             draw = LabelledStream(f"conversion/{slug}-{me}")
-            count = len(bits) or 3
-            planes = 1 + len(weights)
-            drawn = ["".join(str(draw.below(2)) for _ in range(planes)) for _ in range(count)]
-            given = _conversion_case(draw, me, bits or drawn, weights, low, ring, chunk)
+            given = _conversion_case(draw, me, bits or 3, params, ring, chunk)
             family.add(
                 f"{slug}-{me}",
                 "conversion.chunk",
@@ -264,13 +265,15 @@ def _conversion(family: Family) -> None:
 def _conversion_case(
     draw: LabelledStream,
     me: str,
-    bits: list[str],
-    weights: list[int],
-    low: int,
+    bits: list[str] | int,
+    params: dict[str, str],
     ring: int,
     chunk: int,
 ) -> dict[str, Any]:
-    planes = 1 + len(weights)
+    """A server's chunk with these bits, or so many drawn ones."""
+    planes = 1 + RatingCode.of(values.parameters(params)).bits
+    if isinstance(bits, int):
+        bits = ["".join(str(draw.below(2)) for _ in range(planes)) for _ in range(bits)]
     sends, chooses, corrections = (planes, 1, 1) if me == "csp" else (1, planes, planes + 1)
     return {
         "session": SESSION,
@@ -278,8 +281,7 @@ def _conversion_case(
         "ring": ring,
         "me": me,
         "chunk": chunk,
-        "weights": weights,
-        "low": low,
+        "parameters": params,
         "offset": draw.bytes(16),
         "bits": bits,
         "sent": [[draw.bytes(16) for _ in range(sends)] for _ in bits],
@@ -292,13 +294,12 @@ def _conversion_of_batches(family: Family) -> None:
     """A batch has 2048 elements: one more begins another, under a key of its own."""
     for me in ("csp", "recsys"):
         draw = LabelledStream(f"conversion/batches-{me}")
-        bits = [str(draw.below(2)) for _ in range(2049)]
         family.add(
             f"batches-{me}",
             "conversion.chunk",
             "CNV-005 CNV-006 CNV-008 HSH-006",
             "two batches, each under a key of its own",
-            _conversion_case(draw, me, bits, [], 1, 32, 2),
+            _conversion_case(draw, me, 2049, _ONE_VALUE, 32, 2),
             seed=draw.label,
         )
 

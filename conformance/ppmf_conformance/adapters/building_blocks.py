@@ -23,6 +23,7 @@ from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import (
     SharedWords,
     check_length,
@@ -188,7 +189,7 @@ def convert_chunk(given: Given) -> dict[str, Any]:
     Bits of an entry are a text of 0 and 1, that of plane 0 first; keys go with them, by plane.
     """
     transfers, bits, number = _transfers(given), _planes(given), values.integer(given["chunk"])
-    code = conversion.Code(words_of(given["weights"]), values.integer(given["low"]))
+    code = RatingCode.of(values.parameters(given["parameters"]))
     sent, chosen = _bit_keys(given, "sent"), _bit_keys(given, "chosen")
     received = bytes.fromhex(given["received"])
     if transfers.garbles:

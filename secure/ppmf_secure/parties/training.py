@@ -17,7 +17,7 @@ from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import RatingCode
-from ppmf_secure.protocols.conversion import Code, convert
+from ppmf_secure.protocols.conversion import convert
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.ratings_product import (
@@ -119,10 +119,7 @@ def _set_up(
     peer_products = scheme.peer(theirs.product_key)
     transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
     code = RatingCode.of(session.parameters)
-    weights = np.array(code.weights, dtype=np.uint64)
-    ratings = yield from convert(
-        transfers, bits.planes, len(session.items), Code(weights, code.least)
-    )
+    ratings = yield from convert(transfers, bits, len(session.items), code)
     by_user = (ratings.rated, ratings.rating)
     by_item = (ratings.rated.T, ratings.rating.T)
     packing_users, packing_items = orientations(

@@ -5,7 +5,7 @@ For every entry, a user and an item, the servers hold Boolean shares of 1 + t bi
 is w, whether the user rated the item; those of planes 1 to t are the code of the rating, in which
 bit i weighs omega_i. The servers get arithmetic shares of
 
-    w    and    r = w (low + sum over i of omega_i b_i).
+    w    and    r = w (least + sum over i of omega_i b_i).
 
 So r is 0 wherever w is, whatever a user put into the other planes. The products are those of
 `bit_products`: a transfer for every bit, pads from the hash of its keys, a correction. In CSP's
@@ -27,9 +27,10 @@ import numpy as np
 from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.hashing import MAX_CALLS, expand
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import check_length, chunks, low_bytes, words_of_low_bytes
 from ppmf_secure.protocols.transfers import Transfers, choose_transfers, send_transfers
-from ppmf_secure.session.checkpoint import RatingShares
+from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import Bulk, TransferPayload
 
@@ -42,25 +43,15 @@ BATCH = MAX_CALLS // 2
 """
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Code:
-    """What the bits of a rating count.
+def convert(
+    transfers: Transfers, bits: RatingBits, items: int, code: RatingCode
+) -> Program[RatingShares]:
+    """This server's arithmetic shares (users, items) of w and r, from its share of the bits.
 
-    weights (t,): the weights of planes 1 to t. low: what is added to the sum, of either sign.
+    What comes out depends on the coins of both servers in this epoch, and fits nothing of another
+    epoch (PPMF-CNV-001 to -004, -009).
     """
-
-    weights: Words
-    low: int
-
-
-def convert(transfers: Transfers, planes: Bytes, items: int, code: Code) -> Program[RatingShares]:
-    """This server's arithmetic shares (users, items) of w and r.
-
-    planes (1 + t, users, ceil(items / 8)): its Boolean shares, the lowest bit first in each byte,
-    the items of every user packed apart. What comes out depends on the coins of both servers in
-    this epoch, and fits nothing of another epoch (PPMF-CNV-001 to -004, -009).
-    """
-    users = planes.shape[1]
+    users = bits.planes.shape[1]
     shares = np.empty((2, users * items), dtype=np.uint64)
     parts = list(chunks(users * items))
     begun: deque[_Begun] = deque()
@@ -71,9 +62,9 @@ def convert(transfers: Transfers, planes: Bytes, items: int, code: Code) -> Prog
             finish = _finish_at_csp if csp else _finish_at_recsys
             shares[:, part] = yield from finish(transfers, code, begun.popleft())
         if number < len(parts):
-            bits = _bits(planes, items, parts[number])
+            some = _bits(bits.planes, items, parts[number])
             begin = _begin_at_csp if csp else _begin_at_recsys
-            begun.append((yield from begin(transfers, code, number, bits)))
+            begun.append((yield from begin(transfers, code, number, some)))
     return RatingShares(*shares.reshape(2, users, items))
 
 
@@ -98,12 +89,16 @@ class _Begun:
     shares: Words | None = None
 
 
-def _begin_at_recsys(transfers: Transfers, _: Code, number: int, bits: Bits) -> Program[_Begun]:
+def _begin_at_recsys(
+    transfers: Transfers, _: RatingCode, number: int, bits: Bits
+) -> Program[_Begun]:
     chosen = yield from choose_transfers(transfers, bits)
     return _Begun(number, bits, chosen)
 
 
-def _begin_at_csp(transfers: Transfers, code: Code, number: int, bits: Bits) -> Program[_Begun]:
+def _begin_at_csp(
+    transfers: Transfers, code: RatingCode, number: int, bits: Bits
+) -> Program[_Begun]:
     sent = yield from send_transfers(transfers, *bits.shape)
     chosen = yield from choose_transfers(transfers, bits[:1])
     payload, shares = corrections_of_csp(transfers, code, number, bits, sent)
@@ -111,7 +106,7 @@ def _begin_at_csp(transfers: Transfers, code: Code, number: int, bits: Bits) -> 
     return _Begun(number, bits[:1], chosen, shares)
 
 
-def _finish_at_recsys(transfers: Transfers, code: Code, begun: _Begun) -> Program[Words]:
+def _finish_at_recsys(transfers: Transfers, code: RatingCode, begun: _Begun) -> Program[Words]:
     sent = yield from send_transfers(transfers, 1, begun.bits.shape[1])
     message = yield from receive(transfers.peer, TransferPayload)
     payload, shares = corrections_of_recsys(
@@ -121,7 +116,7 @@ def _finish_at_recsys(transfers: Transfers, code: Code, begun: _Begun) -> Progra
     return shares
 
 
-def _finish_at_csp(transfers: Transfers, _: Code, begun: _Begun) -> Program[Words]:
+def _finish_at_csp(transfers: Transfers, _: RatingCode, begun: _Begun) -> Program[Words]:
     message = yield from receive(transfers.peer, TransferPayload)
     assert begun.shares is not None, "made at the beginning"
     begun.shares[1] += take_corrections(
@@ -131,7 +126,7 @@ def _finish_at_csp(transfers: Transfers, _: Code, begun: _Begun) -> Program[Word
 
 
 def corrections_of_csp(
-    transfers: Transfers, code: Code, number: int, bits: Bits, sent: Labels
+    transfers: Transfers, code: RatingCode, number: int, bits: Bits, sent: Labels
 ) -> tuple[bytes, Words]:
     """CSP's corrections for a chunk, and its shares (2, n) of w and r but for what RecSys'
     corrections bring (PPMF-CNV-005, -007).
@@ -141,7 +136,7 @@ def corrections_of_csp(
     zero, one = _pads(transfers, transfers.peer, number, np.stack([sent, sent ^ transfers.offset]))
     mine = bits.astype(np.uint64)
     numbers = mine - zero[..., 0]
-    value = code.weights @ numbers[1:] + np.uint64(code.low % (1 << 64))
+    value = _weighed(code, numbers[1:]) + np.uint64(code.least % (1 << 64))
     corrections = np.empty((len(bits) + 1, bits.shape[1]), dtype=np.uint64)
     np.subtract(np.uint64(1) - numbers - mine, one[..., 0], out=corrections[:-1])
     correlation = np.where(bits[0].astype(bool), np.negative(value), value)
@@ -152,7 +147,7 @@ def corrections_of_csp(
 
 def corrections_of_recsys(
     transfers: Transfers,
-    code: Code,
+    code: RatingCode,
     number: int,
     bits: Bits,
     chosen: Labels,
@@ -168,7 +163,7 @@ def corrections_of_recsys(
     (pads,) = _pads(transfers, transfers.me, number, chosen[None])
     mine = bits.astype(np.uint64)
     numbers = pads[..., 0] + mine * corrections[:-1]
-    value = code.weights @ numbers[1:]
+    value = _weighed(code, numbers[1:])
     as_chooser = pads[0, :, 1] + mine[0] * corrections[-1]
     zero, one = _pads(transfers, transfers.peer, number, np.stack([sent, sent ^ transfers.offset]))
     correlation = np.where(bits[0].astype(bool), np.negative(value), value)
@@ -188,6 +183,14 @@ def take_corrections(
     (pads,) = _pads(transfers, transfers.me, number, chosen[None])
     share: Words = pads[0, :, 0] + bits[0] * correction
     return share
+
+
+def _weighed(code: RatingCode, numbers: Words) -> Words:
+    """The sum (n,) of numbers (t, n), each times the weight of its bit."""
+    total = np.zeros(numbers.shape[1], dtype=np.uint64)
+    for weight, row in zip(code.weights, numbers, strict=True):
+        total += np.uint64(weight) * row
+    return total
 
 
 def _pads(transfers: Transfers, chooser: Role, number: int, keys: Labels) -> Words:

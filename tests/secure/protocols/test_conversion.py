@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from ppmf_secure.effects import Program, Receive, Send
 from ppmf_secure.primitives import hashing
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.transfer_extension import columns_bytes
-from ppmf_secure.protocols.conversion import AHEAD, Code, convert, payload_bytes
+from ppmf_secure.protocols.conversion import AHEAD, convert, payload_bytes
 from ppmf_secure.protocols.transfers import Transfers
-from ppmf_secure.session.checkpoint import RatingShares
+from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import Message, TransferColumns
@@ -36,18 +37,9 @@ def _transfers(label: str, ring_bits: int = 64) -> tuple[Transfers, Transfers]:
     return replace(csp, ring_bits=ring_bits), replace(recsys, ring_bits=ring_bits)
 
 
-def _code(span: int, low: int) -> Code:
-    """The code of integers from low to low + span, its weights written out from chapter 4."""
-    width = span.bit_length()
-    weights = [2**i for i in range(width - 1)]
-    if width:
-        weights.append(span - 2 ** (width - 1) + 1)
-    return Code(np.array(weights, dtype=np.uint64), low)
-
-
-def _bits(label: str, code: Code, users: int, items: int) -> Bits:
+def _bits(label: str, code: RatingCode, users: int, items: int) -> Bits:
     """Any bits (1 + t, users, items), those of items without a rating too."""
-    return Coins.seeded(f"bits/{label}").bits((1 + len(code.weights), users, items))
+    return Coins.seeded(f"bits/{label}").bits((1 + code.bits, users, items))
 
 
 def _packed(bits: Bits) -> Bits:
@@ -55,7 +47,7 @@ def _packed(bits: Bits) -> Bits:
 
 
 def _converted(
-    transfers: tuple[Transfers, Transfers], bits: Bits, code: Code, label: str
+    transfers: tuple[Transfers, Transfers], bits: Bits, code: RatingCode, label: str
 ) -> tuple[RatingShares, RatingShares]:
     """Both servers' shares, CSP's first, of bits that are shared with a label's coins.
 
@@ -67,7 +59,8 @@ def _converted(
     mine = mask.reshape(packed.shape)
     items = bits.shape[2]
     return run_both(
-        convert(transfers[0], mine, items, code), convert(transfers[1], mine ^ packed, items, code)
+        convert(transfers[0], RatingBits(mine), items, code),
+        convert(transfers[1], RatingBits(mine ^ packed), items, code),
     )
 
 
@@ -77,11 +70,13 @@ def _opened(shares: Sequence[RatingShares], ring_bits: int) -> tuple[Words, Word
     return (csp.rated + recsys.rated) & ring, (csp.rating + recsys.rating) & ring
 
 
-def _decoded(bits: Bits, code: Code, ring_bits: int) -> tuple[list[list[int]], list[list[int]]]:
+def _decoded(
+    bits: Bits, code: RatingCode, ring_bits: int
+) -> tuple[list[list[int]], list[list[int]]]:
     """The ratings and whether there are any, from bits and in whole numbers."""
     rated, *others = bits.astype(object)
     parts = (int(w) * plane for w, plane in zip(code.weights, others, strict=True))
-    value = sum(parts, start=code.low)
+    value = sum(parts, start=code.least)
     return rated.tolist(), (rated * value % 2**ring_bits).tolist()
 
 
@@ -97,7 +92,7 @@ def _decoded(bits: Bits, code: Code, ring_bits: int) -> tuple[list[list[int]], l
 def test_any_bits_become_shares_of_the_ratings_that_they_mean(
     span: int, low: int, ring_bits: int, users: int, items: int, label: str
 ) -> None:
-    code = _code(span, low)
+    code = RatingCode(low, span)
     bits = _bits(label, code, users, items)
     found = _opened(_converted(_transfers(label, ring_bits), bits, code, label), ring_bits)
     rated, rating = _decoded(bits, code, ring_bits)
@@ -109,7 +104,7 @@ def test_any_bits_become_shares_of_the_ratings_that_they_mean(
 @pytest.mark.parametrize("ring_bits", [32, 41, 64])
 def test_nothing_that_is_not_rated_counts(ring_bits: int) -> None:
     """A hostile user puts ones into all planes of items that they do not rate."""
-    code = _code(9, -4)
+    code = RatingCode(-4, 9)
     bits = np.ones((5, 3, 21), dtype=np.uint8)
     bits[0] = 0
     rated, rating = _opened(_converted(_transfers("h", ring_bits), bits, code, "h"), ring_bits)
@@ -129,10 +124,12 @@ def test_nothing_that_is_not_rated_counts(ring_bits: int) -> None:
     ],
 )
 def test_entries_fall_into_chunks(users: int, items: int, span: int) -> None:
-    code = _code(span, -4)
+    code = RatingCode(-4, span)
     bits = _bits("chunks", code, users, items)
     rated, rating = _opened(_converted(_transfers("chunks", 46), bits, code, "chunks"), 46)
-    value = np.uint64(2**46 - 4) + np.tensordot(code.weights, bits[1:].astype(np.uint64), 1)
+    value = np.uint64(2**46 - 4) + np.tensordot(
+        np.array(code.weights, np.uint64), bits[1:].astype(np.uint64), 1
+    )
     assert np.array_equal(rated, bits[0])
     assert np.array_equal(rating, bits[0] * value % np.uint64(2**46))
 
@@ -148,9 +145,11 @@ def test_messages_go_in_this_order_and_have_these_lengths() -> None:
     ends = [("transfer-payload", 6 * size) for size in sizes]
     recsys_sends = [*of_recsys[:32], *_in_turn(ends[:3], of_recsys[32:]), *ends[3:]]
     csp_sends = _in_turn(of_csp, answers)
-    bits = np.zeros((4, 1, -(-sum(sizes) // 8)), dtype=np.uint8)
+    bits = RatingBits(np.zeros((4, 1, -(-sum(sizes) // 8)), dtype=np.uint8))
     for server, sends, takes in ((recsys, recsys_sends, csp_sends), (csp, csp_sends, recsys_sends)):
-        sent = _alone(convert(server, bits, sum(sizes), _code(4, 1)), [size for _, size in takes])
+        sent = _alone(
+            convert(server, bits, sum(sizes), RatingCode(1, 4)), [size for _, size in takes]
+        )
         assert sent == sends
 
 
@@ -206,7 +205,7 @@ def test_batches_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(hashing.BatchKeys, "cipher", watched)
     monkeypatch.setattr(hashing, "check_calls", counted)
-    transfers, code = _transfers("keys"), _code(4, 0)
+    transfers, code = _transfers("keys"), RatingCode(0, 4)
     _converted(transfers, _bits("keys", code, 1, 4096 + 2049), code, "keys")
     for server in transfers:
         mine = [one[1:] for one in seen if one[0] == id(server.keys)]
@@ -224,7 +223,7 @@ def test_batches_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.req("PPMF-CNV-009")
 def test_shares_of_two_epochs_fit_nothing_of_each_other() -> None:
-    code = _code(9, -4)
+    code = RatingCode(-4, 9)
     bits = _bits("epochs", code, 3, 7)
     first, second = (_converted(_transfers(label), bits, code, "one") for label in ("a", "b"))
     for one, other in zip(first, second, strict=True):
@@ -237,8 +236,8 @@ def test_shares_of_two_epochs_fit_nothing_of_each_other() -> None:
 @pytest.mark.parametrize("server", [0, 1])
 def test_a_payload_of_the_wrong_length_is_refused(server: int) -> None:
     """RecSys' of one entry has 8 bytes, CSP's of four planes 40."""
-    bits, due = np.zeros((4, 1, 1), dtype=np.uint8), (8, 40)[server]
+    bits, due = RatingBits(np.zeros((4, 1, 1), dtype=np.uint8)), (8, 40)[server]
     columns = columns_bytes((4, 1)[server])
-    program = convert(_transfers("short")[server], bits, 1, _code(4, 0))
+    program = convert(_transfers("short")[server], bits, 1, RatingCode(0, 4))
     with pytest.raises(EncodingError, match=f"payload: {due + 1} bytes where {due} are due"):
         _alone(program, [columns, due + 1])

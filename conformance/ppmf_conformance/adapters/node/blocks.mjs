@@ -3,6 +3,7 @@
 
 import { createCipheriv, createHash } from "node:crypto";
 
+import { codeOf } from "./code.mjs";
 import { saturate, prox } from "./fixed.mjs";
 import { rowLength } from "./params.mjs";
 import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
@@ -191,7 +192,8 @@ export const multiply = (given) => {
 
 // PPMF-CNV-005 to -008: one chunk at one server, entry by entry.
 export const convert = (given) => {
-  const [weights, offset, received] = [integers(given.weights), hex(given.offset), hex(given.received)];
+  const { least, weights } = codeOf(parameters(given.parameters));
+  const [offset, received] = [hex(given.offset), hex(given.received)];
   const [count, planes, size] = [given.bits.length, 1 + weights.length, Math.ceil(Number(given.ring) / 8)];
   const due = count * size * (given.me === "csp" ? 1 : planes + 1);
   if (received.length !== due) refuse("encoding", `payload: ${received.length} bytes where ${due} are due`);
@@ -218,7 +220,7 @@ export const convert = (given) => {
     if (given.me === "csp") {
       const sent = c.map((_, p) => both(p));
       const shares = c.map((bit, p) => bit - sent[p][0][0]);
-      const y = integer(given.low) + weighed(shares);
+      const y = least + weighed(shares);
       const [zero, one] = sent[0].map((both) => both[1]);
       rows.push([...c.map((bit, p) => sent[p][0][0] + 1n - 2n * bit - sent[p][1][0]), product(y, zero, one)]);
       rated.push(shares[0]);
