@@ -135,7 +135,8 @@ def _unfair(masked: list[wire.Bulk]) -> str:
 
 def _ones(fields: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How many bits of each row are 1."""
-    return np.unpackbits(fields, axis=1).sum(axis=1, dtype=np.int64)
+    ones: NDArray[np.int64] = np.unpackbits(fields, axis=1).sum(axis=1, dtype=np.int64)
+    return ones
 
 
 def _fair(ones: NDArray[np.int64] | np.int64, bits: int, alpha: float) -> NDArray[np.bool_]:

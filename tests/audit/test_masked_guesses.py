@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,19 +28,15 @@ def masked(user: int, ratings: dict[int, int]) -> bytes:
     return (plain ^ np.frombuffer(MASKS[user], dtype=np.uint8)).tobytes()
 
 
-def whole(data: bytes) -> bytes:
-    return data
-
-
 @pytest.mark.req("PPMF-SEC-004")
 @pytest.mark.parametrize("ratings", [{}, {7: -5}, {29: 4}])
-@pytest.mark.parametrize("make", [hashlib.sha256, hashlib.blake2b, hashlib.sha1, whole])
+@pytest.mark.parametrize("name", ["sha256", "blake2b", "sha1", None])
 def test_a_digest_of_the_masked_bits_of_a_short_row_is_found(
-    ratings: dict[int, int], make: Callable[[bytes], bytes]
+    ratings: dict[int, int], name: str | None
 ) -> None:
     assert finding(CODE, ITEMS, MASKS, RECEIVED).ok
-    made = make(masked(2, ratings))
-    found = made if isinstance(made, bytes) else made.digest()
+    data = masked(2, ratings)
+    found = hashlib.new(name, data).digest() if name else data
     for at in (0, 500, 501, 980):
         sent = RECEIVED[3][:at] + found + RECEIVED[3][at:]
         seen = finding(CODE, ITEMS, MASKS, [RECEIVED[4], sent])

@@ -26,7 +26,9 @@ from tests.support.strategies import small_parameter_sets
 from tests.support.three_parties import run_epoch
 
 
-def upload_of(session: Session, user: str, masked: bytes, seed: bytes, serial: int = 1) -> wire.Upload:
+def upload_of(
+    session: Session, user: str, masked: bytes, seed: bytes, serial: int = 1
+) -> wire.Upload:
     """The upload of a user who sends these masked bits, with a seal of that seed."""
     payload = seed + consent(consent_keys(session)[user], session, user, serial)
     return wire.Upload(user, serial, masked, seal_upload(session, user, payload, bytes(32)))

@@ -77,8 +77,12 @@ def ciphertexts(data: bytes) -> list[bytes]:
     return [data[at : at + CIPHERTEXT] for at in range(0, len(data), CIPHERTEXT)]
 
 
-def session(params: Parameters | None = None, nonce: bytes = bytes(range(16))) -> Session:
-    return session_of(params or Parameters(rank=1), ("é", "ü"), ("7", "8", "10"), "ideal", nonce)
+def session(
+    params: Parameters | None = None,
+    nonce: bytes = bytes(range(16)),
+    items: tuple[str, ...] = ("7", "8", "10"),
+) -> Session:
+    return session_of(params or Parameters(rank=1), ("é", "ü"), items, "ideal", nonce)
 
 
 @pytest.mark.req("PPMF-SES-007", "PPMF-SES-008")

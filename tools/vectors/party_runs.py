@@ -78,7 +78,14 @@ def _given(
         **keys_of_servers(label),
     }
     secret = sealing_secret(label).hex()
-    return {"session": session, "sealing_secret": secret, "ratings": found, "coins": label}
+    keys = [draw.bytes(32).hex() for _ in user_ids]
+    return {
+        "session": session,
+        "sealing_secret": secret,
+        "consent_keys": keys,
+        "ratings": found,
+        "coins": label,
+    }
 
 
 def output(given: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +107,7 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
             "coins": role,
             "ratings": given["ratings"],
             "sealing_secret": given["sealing_secret"],
+            "consent_keys": given["consent_keys"],
         }
         handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
     while len(done) < len(ROLES):

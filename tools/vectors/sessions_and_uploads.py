@@ -524,7 +524,9 @@ def _uploads(family: Family) -> None:
     taking("long", "a byte too many", [["1", 1, masked + bytes(1), sealed]], refuse="encoding")
     taking("sealed-short", "a seal cut short", [["1", 1, masked, sealed[:-1]]], refuse="encoding")
     zero = bytes(len(sealed))
-    taking("sealed-zero", "a seal of a point of small order", [["1", 1, masked, zero]], refuse="range")
+    taking(
+        "sealed-zero", "a seal of a point of small order", [["1", 1, masked, zero]], refuse="range"
+    )
 
 
 def _moduli(family: Family) -> None:

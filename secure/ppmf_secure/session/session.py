@@ -197,6 +197,8 @@ class Session:
         """
         if self.proposal.expires and now >= self.proposal.expires:
             raise StateError("the session has expired")
+
+
 def texts(found: Sequence[object]) -> tuple[str, ...] | None:
     """The texts of an array, or None if it has anything else."""
     return tuple(str(one) for one in found) if all(isinstance(o, str) for o in found) else None
