@@ -15,7 +15,6 @@ import pytest
 
 from ppmf_audit import audit
 from ppmf_audit.base_points import PointSecrets, coins_behind, origin_finding
-from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_audit.ciphertexts import KEYS
 from ppmf_secure.primitives.base_transfers import candidates, first_point
 from ppmf_secure.primitives.coins import Coins
@@ -138,7 +137,7 @@ def test_every_field_of_ciphertexts_has_a_key() -> None:
         (kind.name, item.name)
         for kind in wire.MESSAGES.values()
         for item in fields(kind)
-        if item.metadata["class"] in CIPHERTEXT_CLASSES
+        if item.metadata["class"] is wire.FieldClass.HE_CIPHERTEXT
     }
     assert found == set(KEYS)
 

@@ -69,7 +69,7 @@ class Tampering:
         return self._change(answer) if op == self._op else answer
 
 
-def outbox(edit: Any, to: str = "users") -> Any:
+def outbox(edit: Any, to: str = "recsys") -> Any:
     """A change of the first message of a turn that has any to this party."""
 
     def change(answer: Answer) -> Answer:
@@ -87,6 +87,13 @@ def message_edit(edit: str, to: str = "recsys") -> Any:
         return [{**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}]
 
     return outbox(change, to)
+
+
+def the_last_twice(answer: Answer) -> Answer:
+    """CSP's answer, in the last of which the output share is sent twice."""
+    if answer.out["done"]:
+        answer.out["outbox"].append(answer.out["outbox"][-1])
+    return answer
 
 
 @pytest.mark.req("PPMF-CON-032")
@@ -132,7 +139,7 @@ def test_a_malformed_answer_of_a_party_is_reported() -> None:
 def test_a_party_that_sends_nothing_fails() -> None:
     idle = Answer("ok", {"outbox": [], "refused": [], "done": False, "output": None})
     found = party_runs.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
-    assert found == (Outcome.FAIL, "nobody sends what users, recsys, csp wait for")
+    assert found == (Outcome.FAIL, "nobody sends what recsys, csp wait for")
 
 
 def test_a_wrong_output_fails() -> None:
@@ -148,10 +155,13 @@ def test_a_wrong_output_fails() -> None:
     assert detail.startswith("factors[0][0]")
 
 
-@pytest.mark.req("PPMF-CON-030", "PPMF-CON-031")
+@pytest.mark.req("PPMF-CON-030", "PPMF-CON-031", "PPMF-CON-034")
 def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     parties = Parties()
     given = case("parties/lipschitz-recsys").given
+    wrong = {"role": "csp", "session": given["session"], "coins": "x", "sealing_secret": "00" * 32}
+    with pytest.raises(StateError, match="not the key pair"):
+        parties.step({**parties.new(wrong), "inbox": []})
     made = parties.new({"role": "recsys", "session": given["session"], "coins": "x"})
     first = parties.step({**made, "inbox": []})
     assert first == {"outbox": [], "refused": [], "done": False, "output": None}

@@ -152,7 +152,7 @@ def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> No
     assert given == {
         simulate_user: {"leakage", "user", "rows", "coins"},
         simulate_recsys: {"leakage", "output", "coins"},
-        simulate_csp: {"leakage", "coins"},
+        simulate_csp: {"leakage", "sealing", "coins"},
     }
     assert [field.name for field in fields(Leakage)] == [
         "session",
