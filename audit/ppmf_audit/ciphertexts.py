@@ -17,15 +17,12 @@ from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
-from ppmf_spec.roles import Role
 
-SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
+SENDER, RECEIVER = "the sender's", "the receiver's"
 
 # The public key of each field of ciphertexts: the field of the message that carries the key, and
-# the party that sends that message.
+# the party that sends that message. (Seals are to a key of the session, which is in no message.)
 KEYS: dict[tuple[str, str], tuple[str, str]] = {
-    ("upload", "sealed"): ("key", USERS),
-    ("sealed-seeds", "sealed"): ("key", USERS),
     ("encrypted-rows", "rows"): ("product_key", SENDER),
     ("product-answer", "answer"): ("product_key", RECEIVER),
 }
@@ -57,9 +54,7 @@ class Ciphertexts:
         """Take in the public keys of a message, and the size that an upload shows."""
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
-            if isinstance(message, wire.UserKey):
-                self.keys["key", Role.USERS, epoch] = Seals.of(message.key)
-            elif isinstance(message, wire.ServerKey):
+            if isinstance(message, wire.ServerKey):
                 self.keys["product_key", sender, epoch] = product_key(
                     message, self.size, self.suite
                 )
@@ -74,8 +69,11 @@ class Ciphertexts:
         for name, field_class, value in message.fields_with_class():
             if field_class in CLASSES and isinstance(value, bytes):
                 where = f"{message.name}.{name}, {direction[0]} to {direction[1]}"
+                if field_class is wire.FieldClass.PK_CIPHERTEXT:
+                    self._add(where, message, Seals(), value)
+                    continue
                 key_field, whose = KEYS[message.name, name]
-                owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: Role.USERS}[whose]
+                owner = {SENDER: direction[0], RECEIVER: direction[1]}[whose]
                 key = self.keys.get((key_field, owner, envelope.epoch))
                 if key is None:
                     self.invalid = self.invalid or f"{where}: {owner} never sent the key"

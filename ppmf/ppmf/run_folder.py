@@ -111,7 +111,8 @@ class RunFolder:
                 else "it holds no checkpoints (`ppmf train --keep-checkpoints` writes them)"
             )
             raise StateError(f"{self.path}: nothing to resume: {why}")
-        return load_session(self.checkpoints)
+        signed, last = load_session(self.checkpoints)
+        return signed.session, last
 
     @contextmanager
     def if_interrupted(self) -> Iterator[None]:

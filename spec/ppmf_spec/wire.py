@@ -66,21 +66,16 @@ _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 
 @dataclass(frozen=True, slots=True)
-class UserKey(Message):
-    """The public key that users seal their seeds to: CSP's, an X25519 point."""
-
-    name = "user-key"
-    routes = ((CSP, USERS),)
-    key: bytes = _of(FieldClass.PUBLIC)
-
-
-@dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: the user's masked w and x rows, and the sealed seed of the mask."""
+    """A user's only message: their masked bits, and the seal of the mask's seed and of consent.
+
+    `serial` counts the user's uploads of the session, from 1.
+    """
 
     name = "upload"
     routes = ((USERS, RECSYS),)
     user: str = _of(FieldClass.PUBLIC)
+    serial: int = _of(FieldClass.PUBLIC)
     masked: Bulk = _of(FieldClass.MASKED)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
 
@@ -197,7 +192,6 @@ class OutputShare(Message):
 MESSAGES: dict[str, type[Message]] = {
     kind.name: kind
     for kind in (
-        UserKey,
         Upload,
         SealedSeeds,
         Resume,

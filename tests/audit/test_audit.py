@@ -15,7 +15,6 @@ import pytest
 
 from ppmf_audit import audit
 from ppmf_audit.base_points import PointSecrets, coins_behind, origin_finding
-from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_audit.ciphertexts import KEYS
 from ppmf_secure.primitives.base_transfers import candidates, first_point
 from ppmf_secure.primitives.coins import Coins
@@ -59,7 +58,6 @@ def faultless() -> list[Step]:
     def step(sender: Role, receiver: Role, kind: type[wire.Message], **chosen: object) -> None:
         steps.append((sender, receiver, message_of(kind, **chosen)))
 
-    step(CSP, USERS, wire.UserKey, key=KEY_FOR_SEALS)
     seals = [sealed_seed() for _ in USER_IDS]
     for user, seal_of_user in zip(USER_IDS, seals, strict=True):
         masked = COINS.bytes(1600)
@@ -139,7 +137,7 @@ def test_every_field_of_ciphertexts_has_a_key() -> None:
         (kind.name, item.name)
         for kind in wire.MESSAGES.values()
         for item in fields(kind)
-        if item.metadata["class"] in CIPHERTEXT_CLASSES
+        if item.metadata["class"] is wire.FieldClass.HE_CIPHERTEXT
     }
     assert found == set(KEYS)
 
@@ -267,12 +265,12 @@ def test_one_randomness_under_two_plaintexts_is_found(tmp_path: Path) -> None:
 
 
 def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
-    steps = [step for step in faultless() if not isinstance(step[2], wire.UserKey)]
+    steps = [step for step in faultless() if not isinstance(step[2], wire.ServerKey)]
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 
 def test_an_invalid_public_key_is_found(tmp_path: Path) -> None:
-    steps = spoil(faultless(), wire.UserKey, "key", lambda data: bytes(32))
+    steps = spoil(faultless(), wire.ServerKey, "product_key", lambda data: bytes(len(data)))
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 

@@ -36,7 +36,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
-from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
 from ppmf_spec.bounds import MAX_RING_BITS
@@ -83,10 +83,10 @@ CLAIMS = [
     Claim(
         PROTOCOL,
         "a round and a half: # bytes to the users, $16 m + #$ bytes from each, $# n$ bytes from",
-        lambda: [KEY_BYTES, SEALED_BYTES, SEALED_BYTES],
+        lambda: [KEY_BYTES, SEAL_BYTES, SEAL_BYTES],
     ),
     Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
-    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
+    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEAL_BYTES]),
     Claim(
         PROTOCOL,
         r"$\sigma = 2k + # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",

@@ -48,6 +48,7 @@ from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.p256_by_hand import ORDER, G, decode, encode, times
 from tests.support.ratings import ratings_of
+from tests.support.sessions import POINTS, SEALING, session_of
 from tests.support.text_of_the_spec import SPEC
 from tests.support.toy_runs import run_toy
 from tests.support.two_servers import ideal_transfers, ideal_words, run_both
@@ -76,19 +77,25 @@ def ciphertexts(data: bytes) -> list[bytes]:
     return [data[at : at + CIPHERTEXT] for at in range(0, len(data), CIPHERTEXT)]
 
 
-def session(params: Parameters | None = None, nonce: bytes = bytes(range(16))) -> Session:
-    return Session(params or Parameters(rank=1), ("é", "ü"), ("7", "8", "10"), "ideal", nonce)
+def session(
+    params: Parameters | None = None,
+    nonce: bytes = bytes(range(16)),
+    items: tuple[str, ...] = ("7", "8", "10"),
+) -> Session:
+    return session_of(params or Parameters(rank=1), ("é", "ü"), items, "ideal", nonce)
 
 
-@pytest.mark.req("PPMF-SES-001")
+@pytest.mark.req("PPMF-SES-007", "PPMF-SES-008")
 def test_the_id_of_a_session() -> None:
     params = Parameters(rank=300, curvature_shift=-5, iterations=1, frac_bits=8, seed="ß")
     one = session(params)
-    values = params.as_dict()
-    assert values["curvature_shift"] == -5
-    assert values["rating_min"] == "0.5"
-    text = by_hand([values, ["é", "ü"], ["7", "8", "10"], "ideal", bytes(range(16))])
-    assert one.id == hashlib.sha256(b"ppmf/v2/session/" + text).digest()
+    text = params.to_toml()
+    assert "curvature_shift = -5\n" in text
+    lists = [["é", "ü"], ["7", "8", "10"]]
+    proposal = [text, *lists, "ideal", 2, 0, 0, [], 1, POINTS["recsys"], bytes(range(16))]
+    acceptance = [POINTS["csp"], bytes(range(16)), SEALING.public]
+    text_of_all = b"ppmf/v2/session/" + by_hand([proposal, acceptance])
+    assert one.id == hashlib.sha256(text_of_all).digest()
 
 
 @pytest.mark.req("PPMF-COD-005", "PPMF-UPL-010", "PPMF-UPL-012", "PPMF-UPL-013")
@@ -103,7 +110,7 @@ def test_the_parts_of_an_upload() -> None:
     extracted = hmac.digest(bytes(32), seed, "sha256")
     key = hmac.digest(extracted, b"ppmf/v2/upload/" + one.id + name + b"\1", "sha256")
     cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
-    long = replace(one, items=tuple(str(j) for j in range(60)))
+    long = session(items=tuple(str(j) for j in range(60)))
     long_key = hmac.digest(extracted, b"ppmf/v2/upload/" + long.id + name + b"\1", "sha256")
     long_cipher = Cipher(algorithms.AES(long_key), modes.ECB()).encryptor()
     blocks = b"".join(long_cipher.update(i.to_bytes(16, "big")) for i in range(3))
@@ -112,27 +119,14 @@ def test_the_parts_of_an_upload() -> None:
     text = b"ppmf/v2/consent/" + one.id + u64(258) + name
     wanted = hmac.digest(b"k" * 32, text, "sha256")
     assert consent(b"k" * 32, one, "é", 258) == wanted
-    secret = X25519PrivateKey.from_private_bytes(bytes(range(32)))
-    public = secret.public_key().public_bytes_raw()
-    sealed = seal_upload(one, "é", public, seed + wanted, b"m" * 32)
+    sent = upload(one, "é", 258, row, b"k" * 32, Coins.seeded("upload"))
+    secret = X25519PrivateKey.from_private_bytes(SEALING.secret_bytes())
     standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-    assert standard.decrypt(sealed, secret, b"ppmf/v2/seal/" + one.id + name) == seed + wanted
-
-
-@pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003")
-def test_an_upload() -> None:
-    one = session()
-    rows = np.array([[1, 0, 1], [2**64 - 5, 0, 4]], dtype=np.uint64)
-    key, name = X25519PrivateKey.from_private_bytes(bytes(range(32))), "é".encode()
-    public = key.public_key().public_bytes_raw()
-    sent = upload(one, "é", rows, public, Coins.seeded("upload"))
-    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-    seed = standard.decrypt(sent.sealed, key, b"ppmf/v2/seal/" + one.id + name)
-    mask = hashlib.shake_256(b"ppmf/v2/upload/" + one.id + name + seed).digest(48)
-    for place, value in enumerate(rows.ravel().tolist()):
-        here = slice(8 * place, 8 * place + 8)
-        masked = (value - int.from_bytes(mask[here], "little")) % 2**64
-        assert sent.masked[here] == u64(masked)
+    payload = standard.decrypt(sent.sealed, secret, b"ppmf/v2/seal/" + one.id + name)
+    assert payload[32:] == wanted
+    masked = int.from_bytes(sent.masked, "little")
+    assert masked ^ number == int.from_bytes(keystream(one, "é", payload[:32]), "little")
+    assert (sent.user, sent.serial, len(sent.sealed)) == ("é", 258, 112)
 
 
 @pytest.mark.req("PPMF-HSH-002")

@@ -20,6 +20,7 @@ from ppmf_secure.effects import Receive, Send
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
 from ppmf_spec import wire
@@ -135,7 +136,7 @@ def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party:
 def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
     real, imagined = both("default", "paillier")
     order = real.leakage.session.users[::-1]
-    told = replace(real.leakage, uploads=order)
+    told = replace(real.leakage, uploads=tuple((user, 1) for user in order))
     other = simulate(told, real.output)
     assert [shape(run.views[CSP]) for run in (other, imagined)] == [shape(real.views[CSP])] * 2
     uploads = [wire.decode(record.message).message for record in other.views[RECSYS][: len(order)]]
@@ -151,7 +152,7 @@ def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> No
     assert given == {
         simulate_user: {"leakage", "user", "rows", "coins"},
         simulate_recsys: {"leakage", "output", "coins"},
-        simulate_csp: {"leakage", "coins"},
+        simulate_csp: {"leakage", "sealing", "coins"},
     }
     assert [field.name for field in fields(Leakage)] == [
         "session",
@@ -201,25 +202,26 @@ def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str)
 
 
 @pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
-def test_the_view_of_a_user_is_a_key_and_an_upload() -> None:
+def test_the_view_of_a_user_is_an_upload() -> None:
     real, _ = both("default", "paillier")
-    key, *uploads = real.views[USERS]
+    uploads = real.views[USERS]
     rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))
+    keys = consent_keys(real.leakage.session)
     for user, upload in zip(real.leakage.session.users, uploads, strict=True):
-        imagined = simulate_user(real.leakage, user, rows[user], Coins.seeded(f"user {user}"))
-        assert shape(imagined) == shape([key, upload])
-        for view in ([key, upload], imagined):
+        coins = Coins.seeded(f"user {user}")
+        imagined = simulate_user(real.leakage, user, rows[user], keys[user], coins)
+        assert shape(imagined) == shape([upload])
+        for view in ([upload], imagined):
             assert failed(battery(USERS, view, real.leakage, Secrets(), imagined)) == set()
 
 
-def test_a_simulated_user_runs_the_users_program_on_the_key_that_came() -> None:
+def test_a_simulated_user_runs_the_users_program() -> None:
     real, _ = both("default", "paillier")
-    rows, coins = np.ones((2, N_ITEMS), dtype=np.uint64), Coins.seeded("user")
-    key, upload = simulate_user(real.leakage, "2", rows, coins)
-    program = users(real.leakage.session, [("2", rows)], coins.child("user"))
+    row, coins = Row(np.array([1]), np.array([4])), Coins.seeded("user")
+    (upload,) = simulate_user(real.leakage, "2", row, bytes(32), coins)
+    program = users(real.leakage.session, [("2", row)], {"2": bytes(32)}, coins.child("user"))
     next(program)
-    next(program)
-    sent = program.send(wire.decode(key.message).message)
+    sent = next(program)
     assert isinstance(sent, Send)
     assert sent.message == wire.decode(upload.message).message
 

@@ -213,7 +213,6 @@ Message = tuple[str, str, str, tuple[Field, ...]]
 
 def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
     """What is sent before the servers are alone."""
-    yield CSP, USERS, "user-key", (bytes(32),)
     for user in users:
         yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(80))
     yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 80),)

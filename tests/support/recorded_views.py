@@ -31,7 +31,6 @@ from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
-from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
@@ -44,6 +43,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.lattice_schemes import secrets_of
 from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 from tests.support.three_parties import run_epoch
 
 PAILLIER = cipher_suite("paillier-512-insecure")
@@ -76,7 +76,7 @@ class Case:
     def session(self) -> Session:
         numbered = ratings_of(self.users, self.items, {})
         nonce = hashlib.sha256(b"views").digest()[:16]  # whatever is wrong with the coins
-        return Session(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
+        return session_of(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
 
 
 @dataclass
@@ -134,7 +134,12 @@ def simulate(leakage: Leakage, output: ItemProfiles, coins: str = "simulated") -
     with taps() as secrets:
         views = {
             RECSYS: simulate_recsys(leakage, output, Coins.seeded(f"{coins}/{RECSYS}")),
-            CSP: simulate_csp(leakage, Coins.seeded(f"{coins}/{CSP}")),
+            CSP: simulate_csp(
+                leakage,
+                SEALING,
+                consent_keys(leakage.session),
+                Coins.seeded(f"{coins}/{CSP}"),
+            ),
         }
     return Run(output, views, secrets, leakage)
 
@@ -157,7 +162,6 @@ class _Taps:
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
-    seals: dict[bytes, SealingKey] = field(default_factory=dict)
     secrets: dict[bytes, int] = field(default_factory=dict)
     candidates: dict[bytes, list[bytes]] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
@@ -170,11 +174,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     secrets: dict[Role, Secrets] = {}
     noted = _Taps()
     make_paillier, make_lattice = SecretKey.generate, FittedRlwe.generate
-    make_sealing, derive, open_transfers = (
-        SealingKey.generate,
-        BatchKeys.key,
-        transfers_module.open_transfers,
-    )
+    derive, open_transfers = BatchKeys.key, transfers_module.open_transfers
     make_secret, choose_point = base_transfers.fresh_secret, base_transfers.first_point
 
     def paillier(bits: int, coins: Coins) -> SecretKey:
@@ -185,11 +185,6 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     def lattice(self: FittedRlwe, coins: Coins) -> RlweOwner:
         made = make_lattice(self, coins)
         noted.polynomials[made.public] = secrets_of(made)
-        return made
-
-    def sealing(coins: Coins) -> SealingKey:
-        made = make_sealing(coins)
-        noted.seals[made.public] = made
         return made
 
     def secret(coins: Coins) -> ec.EllipticCurvePrivateKey:
@@ -223,7 +218,6 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SecretKey, "generate", paillier)
         patch.setattr(FittedRlwe, "generate", lattice)
-        patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(base_transfers, "fresh_secret", secret)
         patch.setattr(base_transfers, "first_point", point)
         patch.setattr(BatchKeys, "key", key)
@@ -233,7 +227,8 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         mine = [each for each in noted.transfers if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         points = PointSecrets(noted.secrets, noted.candidates)
-        secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, points, batches)
+        seals = {SEALING.public: SEALING} if party is CSP else {}
+        secrets[party] = Secrets(noted.primes, noted.polynomials, seals, points, batches)
 
 
 def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:

@@ -14,7 +14,6 @@ from tools.vectors.labelled_stream import LabelledStream
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
-    "user-key": {"key": 32},
     "upload": {"user": "Zoë 1", "masked": 48, "sealed": 80},
     "sealed-seeds": {"sealed": 160},
     "resume": {"checkpoints": 40},

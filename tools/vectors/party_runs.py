@@ -15,6 +15,7 @@ from ppmf_conformance.our_parties import OwnParties
 from ppmf_spec import wire
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.sessions_and_uploads import keys_of_servers, sealing_secret
 from tools.vectors.toy_inputs import KINDS
 
 _ALL = (
@@ -51,8 +52,11 @@ def families() -> list[Family]:
     return [parties, tampered]
 
 
-def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> dict[str, Any]:
-    draw = LabelledStream(f"parties/{kind}")
+def _given(
+    kind: str, users: int, items: int, iterations: int, suite: str, least: int | None = None
+) -> dict[str, Any]:
+    label = f"parties/{kind}"
+    draw = LabelledStream(label)
     table = {**KINDS[kind.removesuffix(_MANY)], "rank": "1", "iterations": str(iterations)}
     user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
     found = [
@@ -66,9 +70,22 @@ def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> di
         "users": user_ids,
         "items": item_ids,
         "suite": suite,
-        "nonce": draw.bytes(16).hex(),
+        "least": str(users if least is None else least),
+        "closes": "0",
+        "expires": "0",
+        "addresses": [],
+        "trial": True,
+        **keys_of_servers(label),
     }
-    return {"session": session, "ratings": found, "coins": f"parties/{kind}"}
+    secret = sealing_secret(label).hex()
+    keys = [draw.bytes(32).hex() for _ in user_ids]
+    return {
+        "session": session,
+        "sealing_secret": secret,
+        "consent_keys": keys,
+        "ratings": found,
+        "coins": label,
+    }
 
 
 def output(given: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +106,8 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
             "session": given["session"],
             "coins": role,
             "ratings": given["ratings"],
+            "sealing_secret": given["sealing_secret"],
+            "consent_keys": given["consent_keys"],
         }
         handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
     while len(done) < len(ROLES):
@@ -210,12 +229,6 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("rows-cut", "ERR-003", "csp", "recsys", 2, "field", "rows", "cut", "encoding"),
     ("request-ones", "OTE-009", "csp", "recsys", 4, "field", "points", "ones", "range"),
     ("answer-cut", "ERR-003 OTE-009", "csp", "recsys", 5, "field", "point", "cut", "encoding"),
-    ("cut", "WIR-003", "users", "csp", 0, "cut", "", "", "encoding"),
-    ("session", "ERR-006", "users", "csp", 0, "session", "", "", "state"),
-    ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
-    ("key-more", "UPL-009", "users", "csp", 0, "field", "key", "more", "encoding"),
-    ("key-zero", "UPL-009", "users", "csp", 0, "field", "key", "zero", "range"),
-    ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
 )
 _LATER = (
     ("tables", "garbled-tables", "recsys", "csp", "tables", "cut"),

@@ -10,34 +10,50 @@ import numpy as np
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.building_blocks import words_of
 from ppmf_conformance.adapters.line_server import Given, Operation
+from ppmf_secure.primitives.base_transfers import private_key
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import RatingCode, Row
-from ppmf_secure.primitives.sealing import SealingKey, check_key
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import words_to_bytes
 from ppmf_secure.protocols.output import open_output
 from ppmf_secure.protocols.upload import (
     Intake,
     consent,
-    expand_seed,
     keystream,
     open_seal,
     seal_upload,
 )
+from ppmf_secure.session import set_up
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import Session
-from ppmf_spec.errors import EncodingError
+from ppmf_secure.session.session import Acceptance, Proposal, Session
+from ppmf_spec.errors import EncodingError, ParametersError
 from ppmf_spec.wire import Upload
 
 
 def session(given: Given) -> Session:
-    """The session of a case: `parameters`, `users`, `items`, `suite`, `nonce`."""
+    """The session of a case, with the members of PPMF-SES-008."""
     params = values.parameters(given["parameters"])
     cipher_suite(given["suite"])
-    nonce = bytes.fromhex(given["nonce"])
-    return Session(params, tuple(given["users"]), tuple(given["items"]), given["suite"], nonce)
+    if not (least := values.integer(given["least"])):
+        raise ParametersError("least = 0: must be at least 1")
+    proposal = Proposal(
+        params,
+        tuple(given["users"]),
+        tuple(given["items"]),
+        given["suite"],
+        bytes.fromhex(given["recsys_key"]),
+        bytes.fromhex(given["recsys_nonce"]),
+        least,
+        values.integer(given["closes"]),
+        values.integer(given["expires"]),
+        tuple(given["addresses"]),
+        trial=given["trial"],
+    )
+    accepted = (bytes.fromhex(given[name]) for name in ("csp_key", "csp_nonce", "sealing_key"))
+    return Session(proposal, Acceptance(*accepted))
 
 
 def session_id(given: Given) -> dict[str, Any]:
@@ -45,17 +61,27 @@ def session_id(given: Given) -> dict[str, Any]:
     return {"id": session(given).id.hex()}
 
 
-def expand(given: Given) -> dict[str, Any]:
-    """`share.expand`: CSP's shares of a user's rows, from the seed."""
-    rows = expand_seed(session(given["session"]), given["user"], bytes.fromhex(given["seed"]))
-    return {"rated": values.shown(rows[0].tolist()), "rating": values.shown(rows[1].tolist())}
+def _signed(given: Given) -> set_up.SignedSession:
+    signatures = (bytes.fromhex(given[name]) for name in ("by_recsys", "by_csp"))
+    return set_up.SignedSession(session(given["session"]), *signatures)
 
 
-def mask(given: Given) -> dict[str, Any]:
-    """`share.mask`: RecSys' shares of a user's rows, as they are uploaded."""
-    rows = np.stack([words_of(given["rated"]), words_of(given["rating"])])
-    mask = expand_seed(session(given["session"]), given["user"], bytes.fromhex(given["seed"]))
-    return {"masked": words_to_bytes(rows - mask).hex()}
+def session_sign(given: Given) -> dict[str, Any]:
+    """`session.sign`: a server's signature of a session."""
+    key = private_key(bytes.fromhex(given["secret"]))
+    return {"signature": set_up.sign(key, session(given["session"]).id).hex()}
+
+
+def session_write(given: Given) -> dict[str, Any]:
+    """`session.write`: the file of a session."""
+    return {"file": set_up.write(_signed(given)).hex()}
+
+
+def session_read(given: Given) -> dict[str, Any]:
+    """`session.read`: the id of the session of a file, at a time."""
+    found = set_up.read(bytes.fromhex(given["file"])).session
+    found.check_time(values.integer(given["now"]))
+    return {"id": found.id.hex()}
 
 
 def open_share(given: Given) -> dict[str, Any]:
@@ -122,9 +148,8 @@ def upload_consent(given: Given) -> dict[str, Any]:
 def upload_seal(given: Given) -> dict[str, Any]:
     """`upload.seal`: a user seals the seed of the mask and the consent."""
     run, payload = session(given["session"]), bytes.fromhex(given["seed"] + given["consent"])
-    key = check_key(bytes.fromhex(given["key"]), "key for seals")
     material = bytes.fromhex(given["material"])
-    return {"sealed": seal_upload(run, given["user"], key, payload, material).hex()}
+    return {"sealed": seal_upload(run, given["user"], payload, material).hex()}
 
 
 def upload_open(given: Given) -> dict[str, Any]:
@@ -139,8 +164,9 @@ def upload_take(given: Given) -> dict[str, Any]:
     """`upload.take`: RecSys takes uploads one after the other; the first it refuses, if any."""
     run = session(given["session"])
     intake = Intake(run)
-    for user, masked, sealed in given["uploads"]:
-        intake.take(Upload(user, bytes.fromhex(masked), bytes.fromhex(sealed)))
+    for user, serial, masked, sealed in given["uploads"]:
+        data = (bytes.fromhex(part) for part in (masked, sealed))
+        intake.take(Upload(user, values.integer(serial), *data))
     return {"missing": str(intake.missing)}
 
 
@@ -193,8 +219,9 @@ def ahe_open(given: Given) -> dict[str, Any]:
 
 OPERATIONS: dict[str, Operation] = {
     "session.id": session_id,
-    "share.expand": expand,
-    "share.mask": mask,
+    "session.sign": session_sign,
+    "session.write": session_write,
+    "session.read": session_read,
     "share.open": open_share,
     "code.weights": code_weights,
     "code.encode": code_encode,

@@ -49,7 +49,7 @@ class SealingKey:
 
     @classmethod
     def generate(cls, coins: Coins) -> SealingKey:
-        """A fresh key pair (PPMF-UPL-009)."""
+        """A fresh key pair (PPMF-SES-011)."""
         return cls(_derived_secret(coins.bytes(KEY_BYTES)))
 
     def open(self, sealed: bytes, info: bytes, payload: int, where: str) -> bytes:
@@ -64,6 +64,10 @@ class SealingKey:
         except InvalidTag:
             reason = "it was made for another key, session or user, or altered"
             raise StateError(f"{where}: {reason}") from None
+
+    def secret_bytes(self) -> bytes:
+        """The private key, 32 bytes, for the process of its owner alone."""
+        return self._secret.private_bytes_raw()
 
     def __repr__(self) -> str:
         return "SealingKey(...)"
@@ -96,7 +100,7 @@ def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
 
 
 def check_key(public: bytes, where: str) -> bytes:
-    """The public key itself, once it is checked; `where` names it in errors (PPMF-UPL-009).
+    """The public key itself, once it is checked; `where` names it in errors (PPMF-SES-009).
 
     Raises EncodingError on another length, RangeError for a point of small order, whose shared
     secret with every key is zero (RFC 7748, section 6.1).

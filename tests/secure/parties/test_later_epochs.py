@@ -22,6 +22,7 @@ from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
+from tests.support.sessions import session_of
 from tests.support.three_parties import kept_by, run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -58,7 +59,7 @@ def test_a_later_epoch_sends_what_is_predicted(
     tmp_path: Path, iterations: int, suite_name: str
 ) -> None:
     params = Parameters(rank=2, iterations=iterations)
-    session = Session(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
     expected = fixed.train(RATINGS, params)
     assert run_the_epoch(session, tmp_path, 0) == expected
     assert run_the_epoch(session, tmp_path, 1) == expected
@@ -81,7 +82,7 @@ def test_a_later_epoch_sends_what_is_predicted(
 @pytest.mark.req("PPMF-RES-003", "PPMF-RES-007")
 def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
     params = Parameters(rank=1, iterations=3)
-    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
     run_the_epoch(session, tmp_path, 1)
     text = b"ppmf/v2/lineage/" + session.id
@@ -101,7 +102,7 @@ def test_a_malformed_resume_is_refused_and_nothing_more_is_sent(
     tmp_path: Path,
 ) -> None:
     params = Parameters(rank=1, iterations=2)
-    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
     kept = kept_by(session, tmp_path, CSP)
     program = csp(session, ideal_suite(), Coins.seeded("csp"), epoch=1, kept=kept)

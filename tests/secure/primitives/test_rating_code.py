@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from ppmf_reference import rating_code as in_integers
 from ppmf_secure.primitives.rating_code import RatingCode, Row
-from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from ppmf_spec.parameters import Parameters
+from tests.support.sessions import session_of
 from tests.support.strategies import parameter_sets
 
 SPANS = range(400)
@@ -94,7 +94,7 @@ NONE = Parameters(rating_frac_bits=0, rating_min=Fraction(13, 4), rating_max=Fra
 @pytest.mark.req("PPMF-COD-001")
 def test_a_scale_without_a_rating_is_refused() -> None:
     with pytest.raises(ParametersError, match="rating_min = 13/4, rating_max = 15/4: no rating"):
-        Session(NONE, ("1", "2"), ("7",), "ideal", bytes(16))
+        session_of(NONE, ("1", "2"), ("7",))
     with pytest.raises(ParametersError, match="holds no rating"):
         in_integers.ends(NONE)
 

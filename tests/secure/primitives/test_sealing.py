@@ -79,7 +79,7 @@ def test_a_seal_opens_for_its_key_and_info_alone() -> None:
         KEY.open(bytes(80), b"info", 32, "seal of x")
 
 
-@pytest.mark.req("PPMF-UPL-009")
+@pytest.mark.req("PPMF-SES-009")
 def test_points_of_small_order_are_refused_and_others_not() -> None:
     """Of order 1, 2, 4: u = 0, 1, -1 mod 2^255 - 19, each in every encoding of 255 bits."""
     prime = 2**255 - 19

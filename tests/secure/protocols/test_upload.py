@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from ppmf_secure.effects import Phase, Receive, Refuse, Send
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
-from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
@@ -44,18 +43,19 @@ from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
+from tests.support.sessions import SEALING, session_of
 
-KEY = SealingKey.generate(Coins.seeded("test key"))
+KEY = SEALING
 ROWS = np.zeros((2, 3), dtype=np.uint64)
 """Those of a user who rated nothing, over three items."""
 
 
 def _session(users: tuple[str, ...] = ("1", "2"), nonce: int = 0) -> Session:
-    return Session(Parameters(rank=1), users, ("7", "8", "9"), "ideal", bytes([nonce] * 16))
+    return session_of(Parameters(rank=1), users, ("7", "8", "9"), "ideal", bytes([nonce] * 16))
 
 
 def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins") -> wire.Upload:
-    return upload(session, user, rows, KEY.public, Coins.seeded(coins))
+    return upload(session, user, rows, Coins.seeded(coins))
 
 
 @pytest.mark.req("PPMF-UPL-001", "PPMF-UPL-003")
@@ -139,21 +139,13 @@ def test_rows_of_users_with_and_without_ratings() -> None:
     assert rows["3"].astype(np.int64).tolist() == [[1, 0], [wide, 0]]
 
 
-@pytest.mark.req("PPMF-UPL-009", "PPMF-ERR-003")
-@pytest.mark.parametrize(
-    ("key", "error", "message"),
-    [
-        (bytes(31), EncodingError, "^CSP's key for seals: 31 bytes"),
-        (bytes(32), RangeError, "^CSP's key for seals: "),
-    ],
-)
-def test_users_refuse_an_invalid_key_for_seals(
-    key: bytes, error: type[Exception], message: str
-) -> None:
-    program = users(_session(), [("1", ROWS)], Coins.seeded("u"))
-    assert [type(next(program)) for _ in range(2)] == [Phase, Receive]
-    with pytest.raises(error, match=message):
-        program.send(message_of(wire.UserKey, key=key))
+@pytest.mark.req("PPMF-SES-011")
+@pytest.mark.parametrize("key", [None, SealingKey(bytes(range(32)))])
+def test_csp_needs_the_key_pair_of_the_session(key: SealingKey | None) -> None:
+    program = csp(_session(), ideal_suite(), Coins.seeded("csp"), sealing=key)
+    next(program)
+    with pytest.raises(StateError, match="CSP has not the key pair for the seals of this session"):
+        next(program)
 
 
 @pytest.mark.req("PPMF-UPL-007")
@@ -173,12 +165,12 @@ def test_recsys_waits_for_every_user() -> None:
     assert effect.to == CSP != RECSYS
 
 
-@pytest.mark.req("PPMF-UPL-009", "PPMF-ERR-003")
+@pytest.mark.req("PPMF-ERR-003")
 def test_csp_refuses_sealed_seeds_of_another_length() -> None:
     session = _session()
-    program = csp(session, ideal_suite(), Coins.seeded("csp"))
-    effects = [next(program) for _ in range(4)]
-    assert [type(effect) for effect in effects[:3]] == [Phase, Send, Phase]
+    program = csp(session, ideal_suite(), Coins.seeded("csp"), sealing=KEY)
+    effects = [next(program) for _ in range(3)]
+    assert [type(effect) for effect in effects] == [Phase, Phase, Receive]
     with pytest.raises(EncodingError, match="^sealed seeds: 159 bytes where 160 are due$"):
         program.send(message_of(wire.SealedSeeds, sealed=bytes(159)))
 
@@ -204,7 +196,7 @@ def test_a_long_name_of_an_unknown_user_is_cut() -> None:
 @pytest.mark.req("PPMF-UPL-014")
 def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
     session, coins = _session(), Coins.seeded("user")
-    first, second = (upload(session, "1", ROWS, KEY.public, coins) for _ in range(2))
+    first, second = (upload(session, "1", ROWS, coins) for _ in range(2))
     assert first.masked != second.masked
     assert first.sealed != second.sealed
 

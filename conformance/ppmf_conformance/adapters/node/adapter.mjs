@@ -14,6 +14,7 @@ import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
 import * as seals from "./seals.mjs";
+import * as sessions from "./session.mjs";
 import * as user from "./user.mjs";
 import * as wire from "./wire.mjs";
 
@@ -53,7 +54,9 @@ const OPERATIONS = {
   "wire.encode": (given) => ({ bytes: wire.encode(given).toString("hex") }),
   "wire.decode": (given) => wire.decode(given.bytes),
   "wire.receive": wire.receive,
-  "session.id": (given) => ({ id: blocks.session(given).id.toString("hex") }),
+  "session.id": (given) => ({ id: sessions.session(given).id.toString("hex") }),
+  "session.write": sessions.write,
+  "session.read": sessions.read,
   "share.expand": blocks.expand,
   "share.mask": blocks.mask,
   "share.open": blocks.open,

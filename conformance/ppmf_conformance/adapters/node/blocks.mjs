@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chapter 4: ids of sessions, shares, the hash, transfers. A block is 16 bytes, its first the lowest.
+// Chapter 4: shares, the hash, transfers. A block is 16 bytes, its first the lowest.
 
 import { createCipheriv, createHash } from "node:crypto";
 
 import { codeOf } from "./code.mjs";
 import { saturate, prox } from "./fixed.mjs";
-import { bound, parameters, rowLength } from "./params.mjs";
-import { Fraction, decimalText, integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
-import { rowOrder } from "./ratings.mjs";
-import { array, item, map } from "./wire.mjs";
+import { rowLength } from "./params.mjs";
+import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
+import { session } from "./session.mjs";
 
 const RING = 1n << 64n;
-const SUITES = [3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`);
 
 const u64 = (value) => {
   const out = Buffer.alloc(8);
@@ -25,36 +23,6 @@ const aes = (key, block) => {
 };
 const xor = (a, b) => Buffer.from(a.map((byte, k) => byte ^ b[k]));
 const hex = (text) => Buffer.from(text, "hex");
-
-// PPMF-SES-001 to -003.
-export const session = (given) => {
-  const p = parameters(given.parameters);
-  if (!SUITES.includes(given.suite)) refuse("parameters", `no suite ${given.suite}`);
-  const nonce = hex(given.nonce);
-  if (nonce.length !== 16) refuse("parameters", "nonce: not 16 bytes");
-  for (const ids of [given.users, given.items]) {
-    const order = rowOrder(ids);
-    if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
-      refuse("range", "a list that is empty, repeats an id or is out of order");
-  }
-  bound(p, BigInt(given.users.length), BigInt(given.items.length));
-  // Deterministic encoding: the names of a map in the order of their encodings.
-  const pairs = Object.entries(p).map(([name, value]) => [item("text", name), parameter(value)]);
-  pairs.sort(([a], [b]) => Buffer.compare(a, b));
-  const texts = (list) => array(list.map((text) => item("text", text)));
-  const content = array([map(pairs), texts(given.users), texts(given.items), item("text", given.suite), item("bytes", nonce)]);
-  return { p, id: sha256(Buffer.from("ppmf/v2/session/"), content) };
-};
-
-const parameter = (value) => {
-  if (typeof value === "boolean") return Buffer.from([value ? 0xf5 : 0xf4]);
-  if (value instanceof Fraction) return item("text", decimalText(value));
-  if (typeof value === "string") return item("text", value);
-  if (value >= 0n) return item("uint", value);
-  const negative = item("uint", -1n - value);
-  negative[0] |= 0x20;
-  return negative;
-};
 
 // PPMF-UPL-002: CSP's shares of a user's rows.
 export const expand = (given) => {

@@ -2,16 +2,17 @@
 // Chapter 4: what a user's upload is made of. Seals are HPKE (RFC 9180) in base mode, one message, without additional data:
 // DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
 
-import { createCipheriv, createDecipheriv, createHmac, createPrivateKey, createPublicKey, diffieHellman, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
 
-import { session } from "./blocks.mjs";
 import { codeOf } from "./code.mjs";
 import { integer, refuse } from "./refusal.mjs";
+import { session } from "./session.mjs";
+import { KEY, exchange, rawPublic, secretKey } from "./x25519.mjs";
 
 const KEM = Buffer.from("KEM\x00\x20", "latin1");
 const HPKE = Buffer.from("HPKE\x00\x20\x00\x01\x00\x02", "latin1");
 const AEAD = "aes-256-gcm";
-const [KEY, SEED, CONSENT, TAG] = [32, 32, 32, 16];
+const [SEED, CONSENT, TAG] = [32, 32, 16];
 const SEAL = KEY + SEED + CONSENT + TAG;
 
 const bytes = (text) => Buffer.from(text, "latin1");
@@ -23,26 +24,6 @@ const extract = (suite, salt, label, material) => hmac(salt, bytes("HPKE-v1"), s
 const expand = (suite, key, label, info, length = 32) => {
   const text = [Buffer.from([0, length]), bytes("HPKE-v1"), suite, bytes(label), info, Buffer.from([1])];
   return hmac(key, ...text).subarray(0, length);
-};
-
-// Node takes raw keys in DER alone.
-const secretKey = (raw) =>
-  createPrivateKey({ key: Buffer.concat([hex("302e020100300506032b656e04220420"), raw]), format: "der", type: "pkcs8" });
-const publicKey = (raw) =>
-  createPublicKey({ key: Buffer.concat([hex("302a300506032b656e032100"), raw]), format: "der", type: "spki" });
-const rawPublic = (secret) => createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-KEY);
-
-// The shared secret; a point of small order has none.
-const exchange = (secret, point, where) => {
-  if (point.length !== KEY) refuse("encoding", `${where}: ${point.length} bytes instead of ${KEY}`);
-  let shared = Buffer.alloc(KEY);
-  try {
-    shared = diffieHellman({ privateKey: secret, publicKey: publicKey(point) });
-  } catch {
-    // OpenSSL refuses some points of small order, the rest gives zeros.
-  }
-  if (shared.equals(Buffer.alloc(KEY))) refuse("range", `${where}: a point of small order`);
-  return shared;
 };
 
 // Key and nonce of the one message of a context.
@@ -77,7 +58,7 @@ export const consent = (given) => {
 export const seal = (given) => {
   const material = extract(KEM, bytes(""), "dkp_prk", hex(given.material));
   const ephemeral = secretKey(expand(KEM, material, "sk", bytes("")));
-  const receiver = hex(given.key);
+  const receiver = session(given.session).sealingKey;
   const shared = exchange(ephemeral, receiver, "key for seals");
   const encapsulated = rawPublic(ephemeral);
   const cipher = createCipheriv(AEAD, ...context(shared, encapsulated, receiver, infoOf(given)), { authTagLength: TAG });
