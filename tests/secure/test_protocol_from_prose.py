@@ -32,9 +32,9 @@ from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
-from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import consent, keystream, plain_bits, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -338,15 +338,11 @@ def test_corrections_of_the_conversion() -> None:
     coins = Coins.seeded("conversion")
     mine, theirs = coins.bits((3, count)), coins.bits((3, count))
     sent, back = coins.words((3, count, 2)), coins.words((1, count, 2))
-    code = RatingCode(lowest, 3)
+    at_csp, at_recsys = (Conversion(one, RatingCode(lowest, 3)) for one in (csp, recsys))
     chosen = sent ^ theirs[..., None] * csp.offset
-    payload, shares = conversion.corrections_of_csp(csp, code, 6, mine, sent)
-    answer, others = conversion.corrections_of_recsys(
-        recsys, code, 6, theirs, chosen, back, payload
-    )
-    rest = conversion.take_corrections(
-        csp, 6, mine[:1], back ^ mine[:1, :, None] * recsys.offset, answer
-    )
+    payload, shares = at_csp.corrections_of_csp(6, mine, sent)
+    answer, others = at_recsys.corrections_of_recsys(6, theirs, chosen, back, payload)
+    rest = at_csp.rest_at_csp(6, mine[:1], back ^ mine[:1, :, None] * recsys.offset, answer)
     assert (len(payload), len(answer)) == (4 * count * 5, count * 5)
 
     def block(words: NDArray[np.uint64]) -> int:

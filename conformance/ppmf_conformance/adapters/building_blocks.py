@@ -33,8 +33,8 @@ from ppmf_secure.primitives.shares import (
     words_to_bytes,
 )
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser, ExtensionSender
-from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import TransferPayload
@@ -189,17 +189,15 @@ def convert_chunk(given: Given) -> dict[str, Any]:
     Bits of an entry are a text of 0 and 1, that of plane 0 first; keys go with them, by plane.
     """
     transfers, bits, number = _transfers(given), _planes(given), values.integer(given["chunk"])
-    code = RatingCode.of(values.parameters(given["parameters"]))
+    work = Conversion(transfers, RatingCode.of(values.parameters(given["parameters"])))
     sent, chosen = _bit_keys(given, "sent"), _bit_keys(given, "chosen")
     received = bytes.fromhex(given["received"])
     if transfers.garbles:
-        payload, shares = conversion.corrections_of_csp(transfers, code, number, bits, sent)
-        rest = conversion.take_corrections(transfers, number, bits[:1], chosen, received)
+        payload, shares = work.corrections_of_csp(number, bits, sent)
+        rest = work.rest_at_csp(number, bits[:1], chosen, received)
         rated, rating = shares[0], shares[1] + rest
     else:
-        payload, (rated, rating) = conversion.corrections_of_recsys(
-            transfers, code, number, bits, chosen, sent, received
-        )
+        payload, (rated, rating) = work.corrections_of_recsys(number, bits, chosen, sent, received)
     shown = {"rated": _in_ring(transfers, rated), "rating": _in_ring(transfers, rating)}
     return {"payload": payload.hex(), **values.shown(shown)}
 
