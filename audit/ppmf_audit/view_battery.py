@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import singledispatch
 
-from ppmf_audit import base_points, message_order, opened_values
+from ppmf_audit import base_points, masked_guesses, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
 from ppmf_audit.ciphertext_pieces import Seals, Uploaded
@@ -28,8 +28,9 @@ from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.protocols.ratings_product import Orientation, fitted_scheme, orientations
-from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
+from ppmf_secure.protocols.upload import SEAL_BYTES, keystream, open_seal
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
 from ppmf_spec import wire
@@ -70,7 +71,8 @@ def battery(
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += points.findings() + masks.findings() + repetition.findings()
     if party != "users":
-        found += _Owner(party, leakage, secrets).findings(messages)
+        received = [record.message for record in records if record.direction == "received"]
+        found += _Owner(party, leakage, secrets, received).findings(messages)
         twice = len(secrets.batches) - len(set(secrets.batches))
         seen = f"{len(secrets.batches):,} keys, {twice} repeated"
         found.append(Finding("no batch key twice", not twice, seen))
@@ -118,6 +120,7 @@ class _Owner:
     party: Role
     leakage: Leakage
     secrets: Secrets
+    received: Sequence[bytes]
 
     def findings(self, messages: Sequence[tuple[Direction, wire.Envelope]]) -> list[Finding]:
         """The findings on all values that the keys open."""
@@ -159,15 +162,20 @@ class _Owner:
                 )
 
     def _users(self, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        session = self.leakage.session
         for message in got:
             if isinstance(message, wire.SealedSeeds):
-                session, size = self.leakage.session, SEALED_BYTES
-                key = self.secrets.seals[session.sealing_key]
-                seeds = [
-                    open_seed(session, user, key, message.sealed[at * size : (at + 1) * size])
+                key, size = self.secrets.seals[session.sealing_key], 8 + SEAL_BYTES
+                seeds = {
+                    user: open_seal(
+                        session, user, key, message.sealed[at * size + 8 :][:SEAL_BYTES]
+                    )[0]
                     for at, user in enumerate(session.users)
-                ]
-                yield opened_values.seed_finding("users' seeds", seeds)
+                }
+                yield opened_values.seed_finding("users' seeds", list(seeds.values()))
+                masks = [keystream(session, user, seed) for user, seed in seeds.items()]
+                code, items = RatingCode.of(session.parameters), len(session.items)
+                yield masked_guesses.finding(code, items, masks, self.received)
 
     def _base(self, sent: Sequence[wire.Message]) -> Iterator[Finding]:
         behind = self.secrets.points

@@ -117,6 +117,8 @@ class CalledParty:
             given["ratings"] = self._case.given["ratings"]
         if self.role == "csp":
             given["sealing_secret"] = self._case.given["sealing_secret"]
+        if self.role != "recsys":
+            given["consent_keys"] = self._case.given["consent_keys"]
         out = self._ask("party.new", given)
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.new: no handle")

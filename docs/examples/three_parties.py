@@ -39,12 +39,13 @@ def train(ratings: Ratings, params: Parameters, suite_name: str) -> ItemProfiles
         trial=not chosen.secure,
     )
     session = agreed.session
+    keys = agreed.consent_keys  # each user has one, and CSP has them all
 
     # A program for each party: only the users' has ratings, and each draws coins of its own.
     programs = {
-        USERS: users(session, user_rows(ratings), Coins.system()),
+        USERS: users(session, user_rows(ratings), keys, Coins.system()),
         RECSYS: recsys(session, chosen, Coins.system()),
-        CSP: csp(session, chosen, Coins.system(), sealing=agreed.sealing),
+        CSP: csp(session, chosen, Coins.system(), sealing=agreed.sealing, consent_keys=keys),
     }
 
     # The driver of each program turns what it sends into bytes; here queues carry them.

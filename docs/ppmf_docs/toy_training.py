@@ -31,7 +31,7 @@ from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
-    RatingShares,
+    RatingBits,
     read_checkpoint,
     read_ratings,
 )
@@ -91,14 +91,14 @@ class Sent:
 class Training:
     """The result of a recorded training.
 
-    ratings: each server's shares of the ratings. models: each server's last checkpoints.
+    ratings: each server's share of the users' bits. models: each server's last checkpoints.
     findings: what `ppmf audit` says of its transcripts.
     """
 
     parameters: Parameters
     sent: tuple[Sent, ...]
     profiles: ItemProfiles
-    ratings: Mapping[Role, RatingShares]
+    ratings: Mapping[Role, RatingBits]
     models: Mapping[Role, Mapping[int, Checkpoint]]
     findings: tuple[Finding, ...]
 
@@ -146,11 +146,11 @@ def _trained(
         csp=coins["session"],
         trial=True,
     )
-    session = agreed.session
+    session, keys = agreed.session, agreed.consent_keys
     programs: dict[Role, Program[Any]] = {
-        USERS: users(session, user_rows(RATINGS), coins[USERS]),
+        USERS: users(session, user_rows(RATINGS), keys, coins[USERS]),
         RECSYS: recsys(session, chosen, coins[RECSYS]),
-        CSP: csp(session, chosen, coins[CSP], sealing=agreed.sealing),
+        CSP: csp(session, chosen, coins[CSP], sealing=agreed.sealing, consent_keys=keys),
     }
     with ExitStack() as stack:
         accounts = {}

@@ -67,11 +67,15 @@ _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 @dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: the user's masked w and x rows, and the sealed seed of the mask."""
+    """A user's only message: their masked bits, and the seal of the mask's seed and of consent.
+
+    `serial` counts the user's uploads of the session, from 1.
+    """
 
     name = "upload"
     routes = ((USERS, RECSYS),)
     user: str = _of(FieldClass.PUBLIC)
+    serial: int = _of(FieldClass.PUBLIC)
     masked: Bulk = _of(FieldClass.MASKED)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
 

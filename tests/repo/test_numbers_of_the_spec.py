@@ -35,7 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import (
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
-from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
 from ppmf_spec.bounds import MAX_RING_BITS
@@ -81,11 +81,11 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        "one round: $16 m + #$ bytes from each user, $# n$ bytes from",
-        lambda: [SEALED_BYTES, SEALED_BYTES],
+        r"A message of $\lceil (1 + t) m / 8 \rceil + #$ bytes from each user, half a round.",
+        lambda: [SEAL_BYTES],
     ),
     Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
-    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
+    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEAL_BYTES]),
     Claim(
         PROTOCOL,
         r"$\sigma = 2k + # + \lceil \log_2 J \rceil + \lceil \log_2 O \rceil$",

@@ -25,6 +25,7 @@ SUB_PROTOCOLS = (
     "Extension",
     "Garbled circuits",
     "Bit times vector",
+    "From bits to shares",
     "The product with the ratings",
     "Steps",
     "A half-step",

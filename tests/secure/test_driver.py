@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.arrays import Words
 from ppmf_secure.driver import Driver, Limits
 from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
@@ -35,10 +35,10 @@ SUITE = "paillier-512-insecure"
 
 
 def first_a_bad_upload(
-    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
 ) -> Program[None]:
     """The users' program, but the first upload is sent once before with a name of nobody."""
-    program, first = users(session, rows, coins), True
+    program, first = users(session, rows, keys, coins), True
     reply: wire.Message | None = None
     while True:
         try:
@@ -53,10 +53,10 @@ def first_a_bad_upload(
 
 
 def always_a_bad_upload(
-    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
 ) -> Program[None]:
     """The users' program, but every upload has a name of nobody."""
-    program = users(session, rows, coins)
+    program = users(session, rows, keys, coins)
     reply: wire.Message | None = None
     while True:
         try:

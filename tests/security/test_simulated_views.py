@@ -20,6 +20,7 @@ from ppmf_secure.effects import Receive, Send
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
 from ppmf_spec import wire
@@ -39,6 +40,7 @@ from tests.support.recorded_views import (
     record,
     simulate,
 )
+from tests.support.sessions import consent_keys
 
 N_USERS, N_ITEMS = 7, 4
 SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}
@@ -135,7 +137,7 @@ def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party:
 def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
     real, imagined = both("default", "paillier")
     order = real.leakage.session.users[::-1]
-    told = replace(real.leakage, uploads=order)
+    told = replace(real.leakage, uploads=tuple((user, 1) for user in order))
     other = simulate(told, real.output)
     assert [shape(run.views[CSP]) for run in (other, imagined)] == [shape(real.views[CSP])] * 2
     uploads = [wire.decode(record.message).message for record in other.views[RECSYS][: len(order)]]
@@ -205,8 +207,10 @@ def test_the_view_of_a_user_is_an_upload() -> None:
     real, _ = both("default", "paillier")
     uploads = real.views[USERS]
     rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))
+    keys = consent_keys(real.leakage.session)
     for user, upload in zip(real.leakage.session.users, uploads, strict=True):
-        imagined = simulate_user(real.leakage, user, rows[user], Coins.seeded(f"user {user}"))
+        coins = Coins.seeded(f"user {user}")
+        imagined = simulate_user(real.leakage, user, rows[user], keys[user], coins)
         assert shape(imagined) == shape([upload])
         for view in ([upload], imagined):
             assert failed(battery(USERS, view, real.leakage, Secrets(), imagined)) == set()
@@ -214,9 +218,9 @@ def test_the_view_of_a_user_is_an_upload() -> None:
 
 def test_a_simulated_user_runs_the_users_program() -> None:
     real, _ = both("default", "paillier")
-    rows, coins = np.ones((2, N_ITEMS), dtype=np.uint64), Coins.seeded("user")
-    (upload,) = simulate_user(real.leakage, "2", rows, coins)
-    program = users(real.leakage.session, [("2", rows)], coins.child("user"))
+    row, coins = Row(np.array([1]), np.array([4])), Coins.seeded("user")
+    (upload,) = simulate_user(real.leakage, "2", row, bytes(32), coins)
+    program = users(real.leakage.session, [("2", row)], {"2": bytes(32)}, coins.child("user"))
     next(program)
     sent = next(program)
     assert isinstance(sent, Send)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Bytes, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.parties import training
 from ppmf_secure.parties import users as user_module
@@ -31,7 +31,8 @@ from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
-from ppmf_secure.primitives.shares import SharedWords, words_from_bytes
+from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.primitives.shares import SharedWords, check_length
 from ppmf_secure.protocols import bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
 from ppmf_secure.protocols.server_state import Server, SharedSide
@@ -48,25 +49,28 @@ Patch = pytest.MonkeyPatch
 # -- uploads ---------------------------------------------------------------------------------------
 
 
-def _masks(patch: Patch, mask: Callable[[Session, str, bytes], Words]) -> None:
-    patch.setattr(upload_protocol, "expand_seed", mask)
+def _masks(patch: Patch, mask: Callable[[Session, str, bytes], bytes]) -> None:
+    patch.setattr(upload_protocol, "keystream", mask)
 
 
 def one_mask_for_all_users(patch: Patch) -> None:
-    expand = upload_protocol.expand_seed
-    _masks(patch, lambda session, user, seed: expand(session, "", bytes(32)))
+    made = upload_protocol.keystream
+    _masks(patch, lambda session, user, seed: made(session, "", bytes(32)))
 
 
-def rows_in_the_clear(patch: Patch) -> None:
-    _masks(patch, lambda session, user, seed: np.zeros((2, len(session.items)), np.uint64))
+def bits_in_the_clear(patch: Patch) -> None:
+    _masks(patch, lambda session, user, seed: bytes(upload_protocol.upload_bytes(session)))
 
 
 def one_seed_for_all_users(patch: Patch) -> None:
-    def upload(session: Session, user: str, rows: Words, coins: Coins) -> wire.Upload:
-        seed = bytes(range(32))
-        masked = rows - upload_protocol.expand_seed(session, user, seed)
-        sealed = upload_protocol.seal_seed(session, user, seed, coins.bytes(32))
-        return message_of(wire.Upload, user=user, masked=masked.tobytes(), sealed=sealed)
+    def upload(
+        session: Session, user: str, serial: int, row: Row, key: bytes, coins: Coins
+    ) -> wire.Upload:
+        made, seed = upload_protocol, bytes(range(32))
+        masked = made.mask(made.plain_bits(session, row), made.keystream(session, user, seed))
+        payload = seed + made.consent(key, session, user, serial)
+        sealed = made.seal_upload(session, user, payload, coins.bytes(32))
+        return wire.Upload(user, serial, masked, sealed)
 
     patch.setattr(user_module, "upload", upload)
 
@@ -80,26 +84,45 @@ def one_ephemeral_key_for_all_seals(patch: Patch) -> None:
 
 
 def upload_as_long_as_its_ratings(patch: Patch) -> None:
-    upload = upload_protocol.upload
+    upload, planes = upload_protocol.upload, upload_protocol.planes
 
-    def longer(session: Session, user: str, rows: Words, coins: Coins) -> wire.Upload:
-        made = upload(session, user, rows, coins)
-        return replace(made, masked=bytes(made.masked) + coins.bytes(int(rows[0].sum())))
+    def longer(
+        session: Session, user: str, serial: int, row: Row, key: bytes, coins: Coins
+    ) -> wire.Upload:
+        made = upload(session, user, serial, row, key, coins)
+        return replace(made, masked=bytes(made.masked) + coins.bytes(len(row.items)))
 
-    def cut(data: wire.Bulk, shape: tuple[int, ...], what: str) -> Words:
-        return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
+    def cut(session: Session, data: wire.Bulk) -> Bytes:
+        return planes(session, data[: upload_protocol.upload_bytes(session)])
 
     patch.setattr(user_module, "upload", longer)
-    patch.setattr(upload_protocol, "words_from_bytes", cut)
+    patch.setattr(upload_protocol, "planes", cut)
+    patch.setattr(upload_protocol, "check_length", lambda *_: None)
 
 
 def who_rated_most_uploads_first(patch: Patch) -> None:
     rows_of = user_rows
 
-    def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Words]]:
-        return sorted(rows_of(*ratings), key=lambda of_user: -int(of_user[1][0].sum()))
+    def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Row]]:
+        return sorted(rows_of(*ratings), key=lambda of_user: -len(of_user[1].items))
 
     patch.setattr(three_parties, "user_rows", sorted_rows)
+
+
+def digest_of_masked_bits(patch: Patch) -> None:
+    """RecSys adds a digest of each user's masked bits to what it passes on."""
+    passed_on, take = upload_protocol.Intake.sealed_seeds, check_length
+
+    def with_digests(self: upload_protocol.Intake) -> bytes:
+        taken = (self._taken[user] for user in self._session.users)
+        return passed_on(self) + b"".join(hashlib.sha256(one.masked).digest() for one in taken)
+
+    def ignoring(data: wire.Bulk, due: int, what: str) -> None:
+        if what != "sealed seeds":
+            take(data, due, what)
+
+    patch.setattr(upload_protocol.Intake, "sealed_seeds", with_digests)
+    patch.setattr(upload_protocol, "check_length", ignoring)
 
 
 # -- homomorphic answers ---------------------------------------------------------------------------

@@ -20,9 +20,11 @@ from ppmf_spec.roles import Role
 from tests.support.broken_protocol import (
     a_constant_between_two_points,
     biased_coins,
+    bits_in_the_clear,
     choices_in_the_clear,
     coins_of_an_old_epoch,
     corrections_without_pads,
+    digest_of_masked_bits,
     flood_used_twice,
     keystreams_begin_again,
     lattice_product_without_fresh_zero,
@@ -41,7 +43,6 @@ from tests.support.broken_protocol import (
     permute_bits_sent,
     points_with_known_secrets,
     product_without_randomiser,
-    rows_in_the_clear,
     rows_without_randomness,
     short_mask,
     upload_as_long_as_its_ratings,
@@ -93,10 +94,11 @@ class Breach:
 
 BREACHES = {
     "one mask for all users": Breach(one_mask_for_all_users, beside=(FIELD_TWICE, MASKED)),
-    "a plaintext field": Breach(rows_in_the_clear, beside=(FIELD_TWICE, MASKED)),
+    "a plaintext field": Breach(bits_in_the_clear, beside=(FIELD_TWICE, MASKED)),
     "a sealed seed used again": Breach(one_seed_for_all_users),
     "an ephemeral key used again": Breach(one_ephemeral_key_for_all_seals),
     "a length that depends on a count": Breach(upload_as_long_as_its_ratings),
+    "a digest of masked bits": Breach(digest_of_masked_bits, beside=(SHAPE,)),
     "an order that depends on a count": Breach(who_rated_most_uploads_first),
     "a mask used twice": Breach(mask_used_twice, beside=(SLOTS.format("items"),)),
     "a short mask": Breach(short_mask, beside=(SLOTS.format("items"),)),

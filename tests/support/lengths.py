@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import ceil, floor, prod
 
 from ppmf_spec import netlists
 from ppmf_spec.bounds import bounds
@@ -92,6 +92,19 @@ class Sizes:
             secrets = 2 * -(-max(self.users, self.items) // degree)
             return 32 + 8 * self.moduli[0] * secrets * -(-degree // 3)
         return 16 if self.suite == "ideal" else self.modulus
+
+    @property
+    def planes(self) -> int:
+        """The bits of an entry: whether it is rated, and the code."""
+        p, size = self.params, 1 << self.params.rating_frac_bits
+        low = ceil((p.rating_min - p.rating_offset) * size)
+        high = floor((p.rating_max - p.rating_offset) * size)
+        return 1 + (high - low).bit_length()
+
+    @property
+    def masked(self) -> int:
+        """Bytes of a user's masked bits."""
+        return -(-self.planes * self.items // 8)
 
     @property
     def ring(self) -> int:
@@ -214,8 +227,8 @@ Message = tuple[str, str, str, tuple[Field, ...]]
 def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
     """What is sent before the servers are alone."""
     for user in users:
-        yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(80))
-    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 80),)
+        yield USERS, RECSYS, "upload", (user, 1, bytes(sizes.masked), bytes(112))
+    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 120),)
 
 
 def resumption(held: int) -> Iterator[Message]:

@@ -43,7 +43,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.lattice_schemes import secrets_of
 from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
-from tests.support.sessions import SEALING, session_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 from tests.support.three_parties import run_epoch
 
 PAILLIER = cipher_suite("paillier-512-insecure")
@@ -134,7 +134,12 @@ def simulate(leakage: Leakage, output: ItemProfiles, coins: str = "simulated") -
     with taps() as secrets:
         views = {
             RECSYS: simulate_recsys(leakage, output, Coins.seeded(f"{coins}/{RECSYS}")),
-            CSP: simulate_csp(leakage, SEALING, Coins.seeded(f"{coins}/{CSP}")),
+            CSP: simulate_csp(
+                leakage,
+                SEALING,
+                consent_keys(leakage.session),
+                Coins.seeded(f"{coins}/{CSP}"),
+            ),
         }
     return Run(output, views, secrets, leakage)
 

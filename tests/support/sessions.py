@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ppmf_secure.primitives.base_transfers import fresh_secret, write_point
@@ -33,6 +34,11 @@ def session_of(
     proposed = {"trial": True, **more}
     proposal = Proposal(params, users, items, suite, POINTS["recsys"], nonce, **proposed)
     return Session(proposal, Acceptance(POINTS["csp"], bytes(range(16)), SEALING.public))
+
+
+def consent_keys(session: Session) -> dict[str, bytes]:
+    """The consent keys of a session's users, which follow from their ids."""
+    return {user: hashlib.sha256(user.encode()).digest() for user in session.users}
 
 
 def signed(session: Session) -> SignedSession:

@@ -25,7 +25,7 @@ from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
-from tests.support.sessions import SEALING
+from tests.support.sessions import SEALING, consent_keys
 
 SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
@@ -50,6 +50,7 @@ def run_epoch(
     """
     programs: dict[Role, Program[Any]] = {}
     accounts: dict[Role, Account] = {}
+    keys = consent_keys(session)
     suites = suite if isinstance(suite, Mapping) else dict.fromkeys(SERVERS, suite)
     with ExitStack() as stack:
         for role in (USERS, RECSYS, CSP) if ratings is not None else (RECSYS, CSP):
@@ -59,11 +60,11 @@ def run_epoch(
             accounts[role] = Account(role, recorder, on_progress, store)
             if role is USERS:
                 assert ratings is not None
-                program = users(session, user_rows(ratings), coins(role))
+                program = users(session, user_rows(ratings), keys, coins(role))
             else:
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
-                of_csp = {"sealing": SEALING} if role is CSP else {}
+                of_csp = {"sealing": SEALING, "consent_keys": keys} if role is CSP else {}
                 program = server(session, chosen, coins(role), epoch=epoch, kept=kept, **of_csp)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)

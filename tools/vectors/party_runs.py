@@ -28,7 +28,7 @@ _ALL = (
     "FIX-062"
 )
 _OF_ROLE = {
-    "users": "UPL-001 UPL-002 UPL-003 UPL-004",
+    "users": "UPL-001 UPL-002 UPL-003 UPL-013",
     "recsys": (
         "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 "
         "OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 "
@@ -85,7 +85,14 @@ def _given(
         **keys_of_servers(label),
     }
     secret = sealing_secret(label).hex()
-    return {"session": session, "sealing_secret": secret, "ratings": found, "coins": label}
+    keys = [draw.bytes(32).hex() for _ in user_ids]
+    return {
+        "session": session,
+        "sealing_secret": secret,
+        "consent_keys": keys,
+        "ratings": found,
+        "coins": label,
+    }
 
 
 def output(given: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +114,7 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
             "coins": role,
             "ratings": given["ratings"],
             "sealing_secret": given["sealing_secret"],
+            "consent_keys": given["consent_keys"],
         }
         handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
     while len(done) < len(ROLES):

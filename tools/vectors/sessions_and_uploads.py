@@ -9,6 +9,7 @@ import gmpy2
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from ppmf_conformance.adapters import oracle
 from ppmf_conformance.adapters.sessions_and_uploads import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_secure.primitives.base_transfers import ORDER, fresh_secret, write_point
@@ -65,6 +66,8 @@ RUN: dict[str, Any] = {
 }
 
 
+CODE_OPERATIONS = {**OPERATIONS, "upload.row": oracle.OPERATIONS["upload.row"]}
+
 SMALL_ORDER = {
     "0": bytes(32),
     "1": bytes([1]) + bytes(31),
@@ -77,19 +80,22 @@ SMALL_ORDER = {
 
 
 def families() -> list[Family]:
-    """The families `session`, `shares`, `upload` and `paillier`."""
+    """The families `session`, `shares`, `code`, `upload` and `paillier`."""
     session = Family("session", "The id of a session, and sessions that are refused.", OPERATIONS)
     _sessions(session)
     shares = Family("shares", "A user's rows in two shares; V out of two.", OPERATIONS)
     _shares(shares)
-    upload = Family("upload", "Sealed seeds, and what RecSys and CSP refuse.", OPERATIONS)
+    code = Family("code", "Ratings as bits, of which every string is a row.", CODE_OPERATIONS)
+    _codes(code)
+    upload = Family("upload", "Masks, consents, seals, and what is refused.", OPERATIONS)
+    _masks(upload)
     _uploads(upload)
     paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
     _moduli(paillier)
     _ciphertexts(paillier)
     _slots(paillier)
     _answers(paillier)
-    return [session, shares, upload, paillier]
+    return [session, shares, code, upload, paillier]
 
 
 def key(label: str) -> SecretKey:
@@ -249,33 +255,6 @@ def _parts(file: bytes) -> list[Any]:
 
 
 def _shares(family: Family) -> None:
-    for slug, user, items in (
-        ("plain", "1", 3),
-        ("unicode", "Zoë", 2),
-        ("one-item", "2", 1),
-        ("long", "1", 20),
-    ):
-        draw = LabelledStream(f"shares/{slug}")
-        run = {**RUN, "users": [user], "least": "1", "items": [str(j) for j in range(items)]}
-        seed = draw.bytes(32)
-        family.add(
-            f"expand-{slug}",
-            "share.expand",
-            "UPL-002",
-            "CSP's shares, from the seed",
-            {"session": run, "user": user, "seed": seed},
-            seed=draw.label,
-        )
-        rated = [draw.below(2) for _ in range(items)]
-        rating = [draw.between(-5, 4) * one for one in rated]
-        family.add(
-            f"mask-{slug}",
-            "share.mask",
-            "UPL-001 UPL-003",
-            "RecSys' shares, as uploaded",
-            {"session": run, "user": user, "seed": seed, "rated": rated, "rating": rating},
-            seed=draw.label,
-        )
     for slug, rank, bias, items, f in (
         ("plain", 2, True, 3, 12),
         ("no-bias", 2, False, 2, 12),
@@ -318,24 +297,165 @@ def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
     )
 
 
+def scale(span: int, **more: str) -> dict[str, str]:
+    """Parameters whose ratings are the integers from -1 to `span` - 1."""
+    return {
+        "rating_offset": "1",
+        "rating_frac_bits": "0",
+        "rating_min": "0",
+        "rating_max": str(span),
+        **more,
+    }
+
+
+def _codes(family: Family) -> None:
+    half_stars: dict[str, str] = {}
+    one = {"rating_frac_bits": "0", "rating_min": "2.75", "rating_max": "3.25"}
+    none = {"rating_frac_bits": "0", "rating_min": "3.25", "rating_max": "3.75"}
+    scales = {
+        "half-stars": half_stars,
+        "one": one,
+        **{f"span-{span}": scale(span) for span in (1, 2, 3, 4, 7, 8, 9, 20, 255, 256)},
+        "fine": {"rating_frac_bits": "16", "frac_bits": "8"},
+        "between": {"rating_min": "0.75", "rating_max": "4.75"},
+    }
+    for slug, params in scales.items():
+        given = {"parameters": params}
+        out = OPERATIONS["code.weights"](given)
+        weights, least = [int(one) for one in out["weights"]], int(out["least"])
+        span, bits = sum(weights), len(weights)
+        family.add(f"weights-{slug}", "code.weights", "COD-001 COD-002", "weights of a code", given)
+        chosen = {0, 1, span // 2, (1 << bits >> 1) - 1, 1 << bits >> 1, span - 1, span}
+        ratings = sorted(least + v for v in chosen if 0 <= v <= span)
+        family.add(
+            f"encode-{slug}",
+            "code.encode",
+            "COD-003",
+            "codes at the ends, and where the top bit begins",
+            {"parameters": params, "values": ratings},
+        )
+        draw = LabelledStream(f"code/{slug}")
+        strings = ["".join(str(draw.below(2)) for _ in range(bits)) for _ in range(5)]
+        family.add(
+            f"decode-{slug}",
+            "code.decode",
+            "COD-004",
+            "what any bits say",
+            {"parameters": params, "codes": ["0" * bits, "1" * bits, *strings]},
+            seed=draw.label,
+        )
+        for name, off in (("low", least - 1), ("high", least + span + 1)):
+            family.add(
+                f"encode-{slug}-{name}",
+                "code.encode",
+                "COD-003",
+                "a rating that is not on the scale",
+                {"parameters": params, "values": [least, off]},
+                refuse="range",
+            )
+    family.add(
+        "weights-none",
+        "code.weights",
+        "COD-001",
+        "a scale between two integers",
+        {"parameters": none},
+        refuse="parameters",
+    )
+    for slug, params, items in (
+        ("half-stars", half_stars, 5),
+        ("bytes", half_stars, 8),
+        ("long", half_stars, 43),
+        ("one", one, 9),
+        ("wide", scale(300), 3),
+    ):
+        draw = LabelledStream(f"code/row-{slug}")
+        out = OPERATIONS["code.weights"]({"parameters": params})
+        least, span = int(out["least"]), sum(map(int, out["weights"]))
+        rated = [item for item in range(items) if draw.below(2)]
+        pairs = [[item, least + draw.below(span + 1)] for item in rated]
+        size = ((1 + len(out["weights"])) * items + 7) // 8
+        for name, some in (("", pairs), ("-nothing", pairs[:0])):
+            family.add(
+                f"plain-{slug}{name}",
+                "upload.plain",
+                "COD-005",
+                "the bits of a row",
+                {"parameters": params, "items": items, "ratings": some},
+                seed=draw.label,
+            )
+        for name, data in (("any", draw.bytes(size)), ("ones", b"\xff" * size)):
+            family.add(
+                f"row-{slug}-{name}",
+                "upload.row",
+                "COD-006",
+                "the row that any bits are",
+                {"parameters": params, "items": items, "plain": data},
+                seed=draw.label,
+            )
+    for slug, data in (("cut", bytes(3)), ("more", bytes(5))):
+        family.add(
+            f"row-{slug}",
+            "upload.row",
+            "ERR-003",
+            "bits of another length",
+            {"parameters": half_stars, "items": 5, "plain": data},
+            refuse="encoding",
+        )
+
+
+def _masks(family: Family) -> None:
+    for slug, user, items, table in (
+        ("plain", "1", 3, {}),
+        ("unicode", "Zoë", 2, {}),
+        ("one-item", "2", 1, {}),
+        ("long", "1", 40, {}),
+        ("fine", "1", 9, {"rating_frac_bits": "8"}),
+    ):
+        draw = LabelledStream(f"upload/{slug}")
+        params = {**RUN["parameters"], **table}
+        lists = {"users": [user], "items": [str(j) for j in range(items)]}
+        run = {**RUN, **lists, "parameters": params}
+        family.add(
+            f"keystream-{slug}",
+            "upload.keystream",
+            "UPL-010 UPL-011",
+            "the mask of a user's bits, and CSP's share",
+            {"session": run, "user": user, "seed": draw.bytes(32)},
+            seed=draw.label,
+        )
+        for serial in (1, 256, 2**64 - 1):
+            family.add(
+                f"consent-{slug}-{serial}",
+                "upload.consent",
+                "UPL-012",
+                "a user's consent",
+                {"session": run, "user": user, "key": draw.bytes(32), "serial": serial},
+                seed=draw.label,
+            )
+
+
 def _uploads(family: Family) -> None:
     draw = LabelledStream("upload/seeds")
     seed, secret = draw.bytes(32), sealing_secret("session")
+    approval = LabelledStream("upload/consent").bytes(32)
 
     def sealed_as(slug: str, user: str = "1", **change: Any) -> bytes:
-        """The user's seed, sealed; a label determines the ephemeral key."""
+        """The user's seed and consent, sealed; a label determines the ephemeral key."""
         given = {
             "session": {**RUN, **change},
             "user": user,
             "material": LabelledStream(f"upload/{slug}").bytes(32).hex(),
             "seed": seed.hex(),
+            "consent": approval.hex(),
         }
         return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
 
     sealed = sealed_as("seal")
 
     given = {"session": RUN, "user": "1", "material": draw.bytes(32), "seed": seed}
-    family.add("seal-plain", "upload.seal", "UPL-004", "a seed is sealed", given, seed=draw.label)
+    given["consent"] = approval
+    what = "a seed and a consent are sealed"
+    family.add("seal-plain", "upload.seal", "UPL-013", what, given, seed=draw.label)
 
     def opening(
         slug: str,
@@ -350,34 +470,39 @@ def _uploads(family: Family) -> None:
         op = "upload.open"
         family.add(f"open-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
-    opening("plain", "a sealed seed", "UPL-004", sealed)
-    opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
+    opening("plain", "a seal", "UPL-013", sealed)
+    opening("other-user", "sealed by another user", "UPL-013", sealed, user="2", refuse="state")
     opening(
         "other-session",
         "sealed for another session",
-        "UPL-008",
+        "UPL-013",
         sealed_as("other-session", recsys_nonce=bytes(16).hex()),
         refuse="state",
     )
     other = draw.bytes(32)
-    opening("wrong-key", "sealed to another key", "UPL-008", sealed, key=other, refuse="state")
-    for place, where in ((0, "encapsulated key"), (32, "ciphertext"), (79, "tag")):
+    opening("wrong-key", "sealed to another key", "UPL-013", sealed, key=other, refuse="state")
+    for place, where in (
+        (0, "encapsulated key"),
+        (32, "ciphertext"),
+        (79, "consent"),
+        (111, "tag"),
+    ):
         altered = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
-        opening(f"altered-{place}", f"a bit of the {where}", "UPL-008", altered, refuse="state")
+        opening(f"altered-{place}", f"a bit of the {where}", "UPL-013", altered, refuse="state")
     for name, point in SMALL_ORDER.items():
         small = point + sealed[32:]
-        opening(f"small-{name}", "a point of small order", "UPL-008", small, refuse="range")
+        opening(f"small-{name}", "a point of small order", "UPL-013", small, refuse="range")
     opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
     opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
 
-    masked = draw.bytes(16 * 3)
+    masked = draw.bytes(2)
 
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
         given = {"session": RUN, "uploads": uploads}
         op = "upload.take"
         family.add(f"take-{slug}", op, "UPL-006", comment, given, seed=draw.label, **more)
 
-    one, two = ["1", masked, sealed], ["2", masked[::-1], sealed]
+    one, two = ["1", 1, masked, sealed], ["2", 1, masked[::-1], sealed]
     taking("both", "both users", [one, two])
     taking("any-order", "in any order", [two, one])
     taking("again", "one of them again, byte for byte", [one, one, two])
@@ -385,23 +510,23 @@ def _uploads(family: Family) -> None:
     taking(
         "changed",
         "one of them again, changed",
-        [one, two, ["1", masked[::-1], sealed]],
+        [one, two, ["1", 1, masked[::-1], sealed]],
         refuse="state",
     )
     taking(
         "resealed",
-        "the same rows, sealed anew",
-        [one, ["1", masked, sealed_as("anew")]],
+        "the same bits, sealed anew",
+        [one, ["1", 1, masked, sealed_as("anew")]],
         refuse="state",
     )
-    taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")
-    taking("short", "rows cut short", [["1", masked[:-1], sealed]], refuse="encoding")
-    taking(
-        "long", "rows of an item too many", [["1", masked + bytes(16), sealed]], refuse="encoding"
-    )
-    taking("sealed-short", "a seal cut short", [["1", masked, sealed[:-1]]], refuse="encoding")
+    taking("unknown", "somebody else", [one, ["3", 1, masked, sealed]], refuse="range")
+    taking("short", "bits cut short", [["1", 1, masked[:-1], sealed]], refuse="encoding")
+    taking("long", "a byte too many", [["1", 1, masked + bytes(1), sealed]], refuse="encoding")
+    taking("sealed-short", "a seal cut short", [["1", 1, masked, sealed[:-1]]], refuse="encoding")
     zero = bytes(len(sealed))
-    taking("sealed-zero", "a seal of a point of small order", [["1", masked, zero]], refuse="range")
+    taking(
+        "sealed-zero", "a seal of a point of small order", [["1", 1, masked, zero]], refuse="range"
+    )
 
 
 def _moduli(family: Family) -> None:

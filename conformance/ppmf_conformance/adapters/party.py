@@ -20,6 +20,7 @@ from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.session import Session
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import Role
@@ -116,8 +117,8 @@ class Parties:
         return {"party.new": self.new, "party.step": self.step, "party.free": self.free}
 
     def new(self, given: Given) -> dict[str, Any]:
-        """`party.new`: a party of a session; only users get ratings, and only CSP the private key
-        for seals (PPMF-CON-030, -038).
+        """`party.new`: a party of a session; only users get ratings, only CSP the private key for
+        seals, and RecSys no consent keys (PPMF-CON-030, -038).
         """
         session = sessions_and_uploads.session(given["session"])
         choice = cipher_suite(session.suite)
@@ -128,12 +129,13 @@ class Parties:
             case Role.USERS:
                 table = {**given["session"], "ratings": given["ratings"]}
                 rows = user_rows(values.ratings(table, session.parameters))
-                program = users(session, rows, coins)
+                program = users(session, rows, self._consent_keys(given, session), coins)
             case Role.RECSYS:
                 program = recsys(session, choice, coins)
             case Role.CSP:
                 sealing = SealingKey(bytes.fromhex(given["sealing_secret"]))
-                program = csp(session, choice, coins, sealing=sealing)
+                keys = self._consent_keys(given, session)
+                program = csp(session, choice, coins, sealing=sealing, consent_keys=keys)
         self._made += 1
         handle = str(self._made)
         ends = TurnEnds()
@@ -141,6 +143,12 @@ class Parties:
         driver = Driver(role, program, ends, session.id, limits=bounded)
         self._parties[handle] = SeatedParty(driver, ends)
         return {"handle": handle}
+
+    @staticmethod
+    def _consent_keys(given: Given, session: Session) -> dict[str, bytes]:
+        """The consent keys of the users, which stand in the order of the user list."""
+        keys = map(bytes.fromhex, given["consent_keys"])
+        return dict(zip(session.users, keys, strict=True))
 
     def step(self, given: Given) -> dict[str, Any]:
         """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035)."""

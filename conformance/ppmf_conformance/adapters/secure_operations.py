@@ -117,11 +117,11 @@ def train_fixed(given: Given) -> dict[str, Any]:
     coins = Coins.system()
     lists = ratings.users, ratings.items
     agreed = agree(params, *lists, choice.name, recsys=coins, csp=coins, trial=True)
-    session = agreed.session
+    session, keys = agreed.session, agreed.consent_keys
     programs: dict[Role, Program[Any]] = {
-        USERS: users(session, user_rows(ratings), Coins.system()),
+        USERS: users(session, user_rows(ratings), keys, Coins.system()),
         RECSYS: recsys(session, choice, Coins.system()),
-        CSP: csp(session, choice, Coins.system(), sealing=agreed.sealing),
+        CSP: csp(session, choice, Coins.system(), sealing=agreed.sealing, consent_keys=keys),
     }
     results = run_together(programs, session.id)
     profiles = results[RECSYS]

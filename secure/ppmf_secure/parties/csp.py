@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
@@ -23,12 +25,14 @@ def csp(
     coins: Coins,
     *,
     sealing: SealingKey | None = None,
+    consent_keys: Mapping[str, bytes] | None = None,
     epoch: int = 0,
     kept: Kept | None = None,
 ) -> Program[None]:
     """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
-    sealing: the session's key pair for seals, for the first epoch.
+    sealing: the session's key pair for seals, and consent_keys: those of the users, both for the
+    first epoch.
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     """
     fitted_scheme(session, suite)
@@ -36,7 +40,7 @@ def csp(
     if kept is None:
         if sealing is None or sealing.public != session.sealing_key:
             raise StateError("CSP has not the key pair for the seals of this session")
-        shares = yield from take_seeds(session, sealing)
+        shares = yield from take_seeds(session, sealing, consent_keys or {})
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)

@@ -21,9 +21,11 @@ from functools import cached_property
 from ppmf_secure.driver import Limits
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.protocols.half_step import proximal, update_circuit
 from ppmf_secure.protocols.operations import (
     BOTH_WAYS,
+    ConvertBits,
     GiveEncryptedRows,
     GiveServerKeys,
     MultiplyBits,
@@ -47,7 +49,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES, Role, Side
-from ppmf_spec.wire import Message
+from ppmf_spec.wire import Message, Upload
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class MessagePlan:
         if self.epoch:
             yield NameCheckpoints("set-up", self.held)
         else:
-            yield TakeUploads("upload", self.size)
+            yield TakeUploads("upload", self.size, RatingCode.of(self.params))
         yield from self._set_up()
         for number in range(2 * self.done, 2 * self.params.iterations):
             yield from self._half_step(number)
@@ -118,9 +120,12 @@ class MessagePlan:
 
     def _set_up(self) -> Iterator[Operation]:
         yield GiveServerKeys("set-up", self.suite, self.scheme)
+        yield RunBaseTransfers("set-up")
+        entries = self.size.users * self.size.items
+        planes = 1 + RatingCode.of(self.params).bits
+        yield ConvertBits("set-up", entries, planes, self._bounds.ring_bits)
         for side in SIDES:
             yield GiveEncryptedRows("set-up", self.scheme, self.orientations[side])
-        yield RunBaseTransfers("set-up")
         for side in SIDES if self.done else ():
             yield RestoreWords("set-up", self._word_bits(side))
         for side in SIDES:
@@ -193,7 +198,8 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     (PPMF-WIR-009).
 
     In a later epoch it is not known how many checkpoints the peer holds, nor from which iteration
-    the run goes on. The limits allow as many as a server keeps, and all half-steps.
+    the run goes on. The limits allow as many as a server keeps, and all half-steps. Of an upload it
+    is not known which of its user's it is. The limits allow any serial.
     """
     most = MOST_CHECKPOINTS
     found: Counter[tuple[Role, Role, type[Message]]] = Counter()
@@ -201,6 +207,8 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     for done in (0, 1) if epoch else (0,):
         plan = MessagePlan.of(session, suite, epoch=epoch, held=(most, most), done=done)
         for due in plan.messages():
+            if due.kind is Upload:
+                due = replace(due, sizes=(due.sizes[0], numbered, *due.sizes[2:]))
             key = due.sender, due.receiver, due.kind
             found[key] = max(found[key], due.encoded(epoch, numbered))
     return dict(found)

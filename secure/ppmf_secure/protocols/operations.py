@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols.bit_products import payload_bytes
+from ppmf_secure.protocols.conversion import AHEAD
 from ppmf_secure.protocols.ratings_product import Orientation, group_batches
 from ppmf_secure.protocols.resumption import NAME_BYTES
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
-from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
@@ -99,13 +102,14 @@ class TakeUploads(Operation):
     """Every user uploads, in any order, and RecSys passes the sealed seeds on."""
 
     size: PublicSize
+    code: RatingCode
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """The uploads in the order of the user list, then the sealed seeds."""
+        """The uploads in the order of the user list, each user's first, then the seals."""
         for length in self.size.id_bytes:
-            sizes = (length, 16 * self.size.items, SEALED_BYTES)
+            sizes = (length, 1, self.code.row_bytes(self.size.items), SEAL_BYTES)
             yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
-        yield PlannedMessage(RECSYS, CSP, wire.SealedSeeds, (self.size.users * SEALED_BYTES,))
+        yield PlannedMessage(RECSYS, CSP, wire.SealedSeeds, (self.size.users * (8 + SEAL_BYTES),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,37 @@ class RunBaseTransfers(Operation):
         for way in BOTH_WAYS:
             yield PlannedMessage(*way, wire.BaseRequest, (REQUEST_BYTES,))
             yield PlannedMessage(*way, wire.BaseAnswer, (POINT_BYTES,))
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertBits(Operation):
+    """The servers turn the users' bits into arithmetic shares.
+
+    entries: how many entries the ratings have. planes: the bits of one.
+    """
+
+    entries: int
+    planes: int
+    ring_bits: int
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """RecSys' columns, CSP's columns and corrections, RecSys' corrections, chunk by chunk."""
+        sizes = [part.stop - part.start for part in chunks(self.entries)]
+        for count in sizes[:AHEAD]:
+            yield self._columns(RECSYS, self.planes * count)
+        for number, count in enumerate(sizes):
+            yield self._columns(CSP, count)
+            yield self._corrections(CSP, count)
+            yield self._corrections(RECSYS, count)
+            for later in sizes[number + AHEAD : number + AHEAD + 1]:
+                yield self._columns(RECSYS, self.planes * later)
+
+    def _columns(self, sender: Role, bits: int) -> PlannedMessage:
+        return PlannedMessage(sender, sender.peer, wire.TransferColumns, (columns_bytes(bits),))
+
+    def _corrections(self, sender: Role, count: int) -> PlannedMessage:
+        size = conversion.payload_bytes(sender, count, self.planes, self.ring_bits)
+        return PlannedMessage(sender, sender.peer, wire.TransferPayload, (size,))
 
 
 @dataclass(frozen=True, slots=True)

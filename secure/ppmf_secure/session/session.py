@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor
 
 from ppmf_secure.primitives.base_transfers import read_point
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.sealing import check_key
 from ppmf_secure.primitives.shares import check_length
 from ppmf_spec import strict_cbor
@@ -47,7 +47,7 @@ class Proposal:
     closes: when the intake of uploads closes, in seconds since 1970, or 0 if by no clock.
     expires: after when nobody may take part, or 0 for never.
     addresses: of the servers, for the users. trial: whether this is a trial that protects nothing.
-    Raises what PPMF-SES-009 says.
+    Raises what PPMF-SES-009 and PPMF-COD-001 say.
     """
 
     parameters: Parameters
@@ -72,7 +72,7 @@ class Proposal:
             object.__setattr__(self, "least", default_least(len(self.users)))
         self._check_least()
         self._check_times()
-        _check_spread(self.parameters)
+        RatingCode.of(self.parameters)
         if self.suite.endswith(_INSECURE) and not self.trial:
             raise ParametersError("trial: a suite that protects nothing is for trials alone")
         read_point(self.signing_key, "RecSys' key for signatures")
@@ -197,17 +197,6 @@ class Session:
         """
         if self.proposal.expires and now >= self.proposal.expires:
             raise StateError("the session has expired")
-
-
-def _check_spread(params: Parameters) -> None:
-    """Refuse parameters under which no rating at all is allowed (PPMF-SES-009)."""
-    scale, offset = 1 << params.rating_frac_bits, params.rating_offset
-    least, most = ((end - offset) * scale for end in (params.rating_min, params.rating_max))
-    if ceil(least) > floor(most):
-        raise ParametersError(
-            "rating_min, rating_max: no rating lies between them at rating_frac_bits = "
-            f"{params.rating_frac_bits}"
-        )
 
 
 def texts(found: Sequence[object]) -> tuple[str, ...] | None:

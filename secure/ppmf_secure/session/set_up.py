@@ -8,6 +8,7 @@ file of a session (`write`, `read`) is what users fetch and what servers keep.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
@@ -31,6 +32,7 @@ MOST_BYTES = 1 << 26
 """The longest file of a session that is read (PPMF-SES-013)."""
 
 SIGNATURE_BYTES = 64
+CONSENT_KEY_BYTES = 32
 _FORMAT = "ppmf-session/2"
 _LABEL = b"ppmf/v2/accept/"
 _HALF = SIGNATURE_BYTES // 2
@@ -50,10 +52,12 @@ class Agreed:
     """What both servers have after the set-up on one machine.
 
     sealing: CSP's key pair for seals, which RecSys does not have.
+    consent_keys: by their ids, those of the users, which CSP and each user have, and RecSys not.
     """
 
     signed: SignedSession
     sealing: SealingKey = field(repr=False)
+    consent_keys: Mapping[str, bytes] = field(repr=False)
 
     @property
     def session(self) -> Session:
@@ -84,7 +88,7 @@ def agree(
     acceptance, sealing = accept(csp_key, csp)
     session = Session(proposal, acceptance)
     signed = SignedSession(session, sign(key, session.id), sign(csp_key, session.id))
-    return Agreed(signed, sealing)
+    return Agreed(signed, sealing, {user: csp.bytes(CONSENT_KEY_BYTES) for user in users})
 
 
 def accept(key: ec.EllipticCurvePrivateKey, coins: Coins) -> tuple[Acceptance, SealingKey]:

@@ -35,8 +35,8 @@ class Leakage:
 
     session: the public session. suite: its cipher suite.
     interruptions: those of the run, which has one epoch more than these.
-    uploads: the users in the order in which their uploads came to RecSys; if it is empty, that of
-        the user list.
+    uploads: the users and the serials of their uploads, in the order in which these came to RecSys;
+        if it is empty, the first of each, in the order of the user list.
 
     The number, order, types and lengths of all messages follow from it (PPMF-SEC-001,
     PPMF-RUN-004). It contains no rating, no count and no value of the model.
@@ -45,7 +45,7 @@ class Leakage:
     session: Session
     suite: CipherSuite
     interruptions: tuple[Interruption, ...] = ()
-    uploads: tuple[str, ...] = ()
+    uploads: tuple[tuple[str, int], ...] = ()
 
     @property
     def epochs(self) -> int:

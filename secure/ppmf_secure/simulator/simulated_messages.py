@@ -5,10 +5,10 @@ Their order and lengths are those of `protocols.message_plan`, which follow from
 each message this is what is drawn, and why it may stand for the real one, given all that the server
 knows (chapter 6, "The simulators" and "The proof"):
 
-- *Masked rows* are uniform words. The real mask is SHAKE-256 of a seed that only CSP can open,
-  which is pseudorandom.
-- *Sealed seeds*, to RecSys, are seals of zeros. HPKE hides what it seals. To CSP they are fresh
-  seals of uniform seeds to its own key. As a user's seed is uniform,
+- *Masked bits* are uniform. The real mask is a keystream of AES-256 under a key that follows from a
+  seed, which only CSP can open. It is pseudorandom.
+- *Seals*, to RecSys, are of zeros. HPKE hides what it seals. To CSP they are fresh seals, to its
+  own key, of uniform seeds and of consents, which it can make itself. As a user's seed is uniform,
   this is exact.
 - *Server keys* are fresh keys, as the peer's are. This is exact.
 - *Encrypted rows* are fresh encryptions of zeros under these keys: RLWE or DCR.
@@ -29,7 +29,7 @@ knows (chapter 6, "The simulators" and "The proof"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -47,8 +47,13 @@ from ppmf_secure.protocols.operations import (
     TakeUploads,
 )
 from ppmf_secure.protocols.ratings_product import fitted_scheme
-from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
-from ppmf_secure.protocols.upload import seal_seed
+from ppmf_secure.protocols.upload import (
+    PAYLOAD_BYTES,
+    SEED_BYTES,
+    consent,
+    seal_upload,
+    upload_bytes,
+)
 from ppmf_secure.simulator.leakage import Leakage
 from ppmf_secure.simulator.simulated_answers import simulated_answer
 from ppmf_spec import wire
@@ -64,12 +69,20 @@ class SimulatedMessages:
         under this key, and seals to CSP under that of the session.
     """
 
-    def __init__(self, me: Role, leakage: Leakage, epoch: int, coins: Coins) -> None:
+    def __init__(
+        self,
+        me: Role,
+        leakage: Leakage,
+        epoch: int,
+        coins: Coins,
+        consent_keys: Mapping[str, bytes],
+    ) -> None:
         self.own: OwnerKey | None = None
         self._me = me
         self._leakage = leakage
         self._epoch = epoch
         self._coins = coins
+        self._consent_keys = consent_keys
         # the peer's key, kept to encrypt zeros
         self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
         self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
@@ -122,20 +135,25 @@ class SimulatedMessages:
 
     def _uploads(self) -> Messages:
         """The uploads to RecSys, in the order in which the real ones came."""
-        session = self._leakage.session
-        for user in self._leakage.uploads or session.users:
-            masked = self._coins.bytes(16 * len(session.items))
-            yield wire.Upload(user, masked, self._seal(user, bytes(SEALED_SEED_BYTES)))
+        session, zeros = self._leakage.session, bytes(PAYLOAD_BYTES)
+        for user, serial in self._leakage.uploads or [(user, 1) for user in session.users]:
+            masked = self._coins.bytes(upload_bytes(session))
+            yield wire.Upload(user, serial, masked, self._seal(user, zeros))
 
     def _sealed_seeds(self) -> wire.SealedSeeds:
-        """The sealed seeds to CSP."""
+        """The serials and seals to CSP."""
+        session = self._leakage.session
+        serials = dict(self._leakage.uploads)
         sealed = b""
-        for user in self._leakage.session.users:
-            sealed += self._seal(user, self._coins.bytes(SEALED_SEED_BYTES))
+        for user in session.users:
+            serial = serials.get(user, 1)
+            approval = consent(self._consent_keys[user], session, user, serial)
+            payload = self._coins.bytes(SEED_BYTES) + approval
+            sealed += serial.to_bytes(8, "little") + self._seal(user, payload)
         return wire.SealedSeeds(sealed)
 
-    def _seal(self, user: str, seed: bytes) -> bytes:
-        return seal_seed(self._leakage.session, user, seed, self._coins.bytes(KEY_BYTES))
+    def _seal(self, user: str, payload: bytes) -> bytes:
+        return seal_upload(self._leakage.session, user, payload, self._coins.bytes(KEY_BYTES))
 
     # -- from the peer -----------------------------------------------------------------------------
 

@@ -8,14 +8,14 @@ the ends that record it. A server of several epochs goes on from what it kept in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.arrays import Bits
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
@@ -30,6 +30,7 @@ from ppmf_secure.primitives.encryption.interface import (
     ProductScheme,
     Uses,
 )
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.protocols.resumption import lineage
@@ -43,13 +44,15 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
-def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user with the input `rows` (2, items): they send an upload.
+def simulate_user(
+    leakage: Leakage, user: str, row: Row, consent_key: bytes, coins: Coins
+) -> list[Record]:
+    """The view of one user, whose input is their row and their consent key: they send an upload.
 
     It is exact, since a user receives nothing.
     """
     view = _SimulatedEnds(USERS, leakage, 0, _nothing)
-    view.play(users(leakage.session, [(user, rows)], coins.child("user")))
+    view.play(users(leakage.session, [(user, row)], {user: consent_key}, coins.child("user")))
     return view.records
 
 
@@ -64,12 +67,23 @@ def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> lis
     return _simulate(RECSYS, leakage, coins, output, None)
 
 
-def simulate_csp(leakage: Leakage, sealing: SealingKey, coins: Coins) -> list[Record]:
-    """The view of CSP, whose input is its key pair for seals, and which has no output.
+def simulate_csp(
+    leakage: Leakage, sealing: SealingKey, consent_keys: Mapping[str, bytes], coins: Coins
+) -> list[Record]:
+    """The view of CSP, whose input is its key pair for seals and the users' consent keys, and which
+    has no output.
 
     It looks like a real one under the assumptions of `simulated_messages`.
     """
-    return _simulate(CSP, leakage, coins, None, sealing)
+    return _simulate(CSP, leakage, coins, None, _Secrets(sealing, consent_keys))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Secrets:
+    """CSP's input."""
+
+    sealing: SealingKey
+    consent_keys: Mapping[str, bytes]
 
 
 class _SimulatedEnds:
@@ -152,16 +166,22 @@ def _simulate(
     leakage: Leakage,
     coins: Coins,
     output: ItemProfiles | None,
-    sealing: SealingKey | None,
+    secrets: _Secrets | None,
 ) -> list[Record]:
     """The view of a server, epoch after epoch, each from what it kept in the earlier ones."""
-    past = _EarlierEpochs(me, leakage, sealing)
+    past = _EarlierEpochs(me, leakage, secrets)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
         last = epoch == leakage.epochs - 1
         limit = None if last else leakage.interruptions[epoch].messages[me]
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
-        simulated = SimulatedMessages(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
+        simulated = SimulatedMessages(
+            me,
+            leakage,
+            epoch,
+            coins.child(f"imagined/{epoch}"),
+            secrets.consent_keys if secrets else {},
+        )
         coming = simulated.messages(past.names(epoch))
         view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), limit)
         opened = view.play(past.program(epoch, simulated, own))
@@ -200,9 +220,9 @@ def _bits(profiles: ItemProfiles) -> Bits:
 class _EarlierEpochs:
     """The shares that a server kept: of the ratings, and of models by iteration and epoch."""
 
-    def __init__(self, me: Role, leakage: Leakage, sealing: SealingKey | None) -> None:
+    def __init__(self, me: Role, leakage: Leakage, secrets: _Secrets | None) -> None:
         self._me = me
-        self._sealing = sealing
+        self._secrets = secrets
         self._peer = me.peer
         self._leakage = leakage
         self._ratings = b""
@@ -215,8 +235,11 @@ class _EarlierEpochs:
             self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
         session, kept = self._leakage.session, self._kept(epoch)
-        if self._me is CSP:
-            return csp(session, suite, coins, sealing=self._sealing, epoch=epoch, kept=kept)
+        if self._secrets is not None:
+            sealing, keys = self._secrets.sealing, self._secrets.consent_keys
+            return csp(
+                session, suite, coins, sealing=sealing, consent_keys=keys, epoch=epoch, kept=kept
+            )
         return recsys(session, suite, coins, epoch=epoch, kept=kept)
 
     def _kept(self, epoch: int) -> Kept | None:

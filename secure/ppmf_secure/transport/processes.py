@@ -25,16 +25,22 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
-from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.set_up import agree
+from ppmf_secure.session.set_up import Agreed, agree
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
-from ppmf_secure.transport.server_process import RunOptions, coins_of, crash_text, failure_of, serve
+from ppmf_secure.transport.server_process import (
+    CspSecrets,
+    RunOptions,
+    coins_of,
+    crash_text,
+    failure_of,
+    serve,
+)
 from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
@@ -99,7 +105,7 @@ def train(
         save_session(checkpoints, agreed.signed, epoch=0, coins=root)
     options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
-        run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed.sealing)
+        run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed)
         return run.finish(ratings)
 
 
@@ -132,10 +138,11 @@ class _Run:
         epoch: int,
         options: RunOptions,
         progress: Callable[[Progress], None],
-        sealing: SealingKey | None = None,
+        agreed: Agreed | None = None,
     ) -> None:
         self._session = session
         self._options = options
+        self._consent_keys = agreed.consent_keys if agreed else {}
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
@@ -147,8 +154,8 @@ class _Run:
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
                 pipes = {name.peer: peer_end, USERS: data_end}
-                secret = sealing.secret_bytes() if sealing and name is CSP else None
-                arguments = (name, session, epoch, pipes, control_end, options, secret)
+                secrets = CspSecrets.of(agreed) if agreed and name is CSP else None
+                arguments = (name, session, epoch, pipes, control_end, options, secrets)
                 process = context.Process(target=serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
@@ -236,6 +243,7 @@ class _Run:
             program = users(
                 self._session,
                 user_rows(ratings),
+                self._consent_keys,
                 coins_of(self._options.coins_label, USERS),
             )
             try:

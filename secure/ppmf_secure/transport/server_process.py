@@ -23,6 +23,7 @@ from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import Agreed
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Progress
@@ -66,6 +67,23 @@ class _ReportingEnds(PipeEnds):
             self._tell("refused", (error.kind, str(error)))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class CspSecrets:
+    """What CSP's process gets of the set-up: its private key for seals, and the consent keys."""
+
+    sealing: bytes
+    consent_keys: dict[str, bytes]
+
+    @classmethod
+    def of(cls, agreed: Agreed) -> CspSecrets:
+        """CSP's part of what was agreed on."""
+        return cls(agreed.sealing.secret_bytes(), dict(agreed.consent_keys))
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The arguments of CSP's program."""
+        return {"sealing": SealingKey(self.sealing), "consent_keys": self.consent_keys}
+
+
 def serve(
     name: Role,
     session: Session,
@@ -73,13 +91,13 @@ def serve(
     pipes: dict[Role, Connection],
     control: Connection,
     options: RunOptions,
-    sealing: bytes | None,
+    secrets: CspSecrets | None,
 ) -> None:
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
-    ("progress", "refused", "failed" or "done") with its content. sealing: CSP's private key for
-    seals, in the first epoch.
+    ("progress", "refused", "failed" or "done") with its content. secrets: CSP's, in the
+    first epoch.
     """
     end_with_parent()
 
@@ -96,7 +114,7 @@ def serve(
             held.enter_context(store.lock())
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
-            of_csp = {} if sealing is None else {"sealing": SealingKey(sealing)}
+            of_csp = {} if secrets is None else secrets.as_arguments()
             program = _SERVERS[name](
                 session,
                 suite,

@@ -123,9 +123,9 @@ def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None
     shares = [
         read_ratings(session, kept_by(session, tmp_path, name).ratings) for name in (RECSYS, CSP)
     ]
-    rated = shares[0].rated + shares[1].rated
-    assert rated.tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
-    assert not (shares[0].rated < 2**32).any(), "a share is no plaintext"
+    bits = shares[0].planes ^ shares[1].planes
+    assert bits[0].tolist() == [[0b0101], [0b0010], [0b1010]], "who rated what"
+    assert shares[0].planes.any(axis=(1, 2)).all(), "a share is no plaintext"
 
 
 @pytest.mark.req("PPMF-RES-002")

@@ -234,7 +234,7 @@ def pieces(seen: Transcripts) -> list[bytes]:
 
 
 @pytest.mark.req(
-    "PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-005", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-008"
+    "PPMF-AHE-006", "PPMF-OTE-006", "PPMF-UPL-014", "PPMF-RLW-004", "PPMF-RLW-006", "PPMF-RLW-008"
 )
 @pytest.mark.parametrize(("case", "suite_name"), REAL)
 def test_nothing_is_ever_repeated(case: str, suite_name: str) -> None:

@@ -15,11 +15,12 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.protocols.upload import (
     upload,
 )
-from ppmf_secure.session.checkpoint import Kept, RatingShares, write_ratings
+from ppmf_secure.session.checkpoint import Kept, RatingBits, write_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
@@ -29,7 +30,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
-from tests.support.sessions import SEALING, session_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import run_toy, toy_session
 
@@ -42,6 +43,7 @@ SMALLEST = orientations(Parameters(rank=1), 1, 3)
 LATTICE_KEY = (
     LATTICE.products.fit([each.layout for each in SMALLEST]).generate(Coins.seeded("key")).public
 )
+NOTHING = Row(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
 
@@ -51,12 +53,12 @@ MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes(
 def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
     """CSP's program for one user, up to where RecSys' key is due."""
     session = session_of(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
-    program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING)
-    rows = np.zeros((2, 3), dtype=np.uint64)
-    sealed = upload(session, "1", rows, Coins.seeded("u")).sealed
+    keys = consent_keys(session)
+    program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING, consent_keys=keys)
+    sealed = upload(session, "1", 1, NOTHING, keys["1"], Coins.seeded("u")).sealed
     while not isinstance(next(program), Receive):
         pass
-    effect = program.send(message_of(wire.SealedSeeds, sealed=sealed))
+    effect = program.send(message_of(wire.SealedSeeds, sealed=(1).to_bytes(8, "little") + sealed))
     while not isinstance(effect, Send):
         effect = next(program)
     next(program)
@@ -164,8 +166,8 @@ def test_a_later_epoch_goes_on_after_the_last_iteration_kept(tmp_path: Path) -> 
 @pytest.mark.req("PPMF-ERR-006")
 def test_a_long_name_of_another_suite_is_cut() -> None:
     session = toy_session(RATINGS, PARAMS, ideal_suite(), "toy")
-    zeros = np.zeros((2, 2), dtype=np.uint64)
-    kept = Kept(write_ratings(session, RatingShares(zeros, zeros)), ())
+    nothing = RatingBits(np.zeros((5, 2, 1), dtype=np.uint8))
+    kept = Kept(write_ratings(session, nothing), ())
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"), epoch=1, kept=kept)
     assert [type(next(program)) for _ in range(3)] == [Phase, Send, Receive]
     assert type(program.send(message_of(wire.Resume))) is Phase

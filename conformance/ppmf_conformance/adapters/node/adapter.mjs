@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 
 import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
+import * as code from "./code.mjs";
 import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
@@ -60,6 +61,13 @@ const OPERATIONS = {
   "share.expand": blocks.expand,
   "share.mask": blocks.mask,
   "share.open": blocks.open,
+  "code.weights": code.weights,
+  "code.encode": code.encode,
+  "code.decode": code.decode,
+  "upload.plain": code.plain,
+  "upload.row": code.row,
+  "upload.keystream": seals.keystream,
+  "upload.consent": seals.consent,
   "upload.seal": seals.seal,
   "upload.open": seals.open,
   "hash.key": blocks.hashKey,
@@ -71,6 +79,7 @@ const OPERATIONS = {
   "ot.choose": blocks.choose,
   "ot.send": blocks.send,
   "bitmul.multiply": blocks.multiply,
+  "conversion.chunk": blocks.convert,
   "circuit.evaluate": blocks.circuit,
   "resume.agree": agree,
 };

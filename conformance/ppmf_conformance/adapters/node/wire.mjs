@@ -5,7 +5,7 @@ import { integer, refuse } from "./refusal.mjs";
 
 const B = "bytes";
 const FIELDS = {
-  upload: { user: "text", masked: B, sealed: B },
+  upload: { user: "text", serial: "uint", masked: B, sealed: B },
   "sealed-seeds": { sealed: B },
   resume: { checkpoints: B },
   "server-key": { suite: "text", product_key: B },
