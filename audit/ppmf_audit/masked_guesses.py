@@ -50,7 +50,7 @@ def finding(
 
 
 def _short_rows(code: RatingCode, items: int) -> Iterator[Row]:
-    """The row without a rating, and those with one rating, at either end of the scale or between."""
+    """The row without a rating, and those with one rating, from the lowest up."""
     nothing = np.zeros(0, dtype=np.int64)
     yield Row(nothing, nothing)
     for item in range(items):

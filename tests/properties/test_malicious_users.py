@@ -6,23 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
 from ppmf_reference import fixed, rating_code
 from ppmf_secure.effects import Program, Send
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.upload import consent, keystream, seal_upload, upload_bytes
+from ppmf_secure.protocols.upload import consent, keystream, seal_upload
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.ratings import ratings_of
-from tests.support.sessions import consent_keys, session_of
-from tests.support.strategies import small_parameter_sets
+from tests.support.sessions import consent_keys
 from tests.support.three_parties import run_epoch
 
 

@@ -33,7 +33,6 @@ from ppmf_secure.primitives.encryption.paillier.slots import (
     term_bits,
 )
 from ppmf_secure.primitives.hashing import MAX_CALLS
-from ppmf_secure.primitives.sealing import KEY_BYTES
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.upload import SEAL_BYTES
@@ -82,8 +81,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        "a round and a half: # bytes to the users, $16 m + #$ bytes from each, $# n$ bytes from",
-        lambda: [KEY_BYTES, SEAL_BYTES, SEAL_BYTES],
+        r"A message of $\lceil (1 + t) m / 8 \rceil + #$ bytes from each user, half a round.",
+        lambda: [SEAL_BYTES],
     ),
     Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
     Claim(PROTOCOL, "on either side, # bytes", lambda: [SEAL_BYTES]),

@@ -36,7 +36,7 @@ from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
 from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.transfers import Site, open_transfers
-from ppmf_secure.protocols.upload import consent, keystream, plain_bits, seal_upload, upload
+from ppmf_secure.protocols.upload import consent, keystream, plain_bits, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire

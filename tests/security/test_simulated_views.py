@@ -40,6 +40,7 @@ from tests.support.recorded_views import (
     record,
     simulate,
 )
+from tests.support.sessions import consent_keys
 
 N_USERS, N_ITEMS = 7, 4
 SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}

@@ -32,7 +32,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import Row
-from ppmf_secure.primitives.shares import SharedWords
+from ppmf_secure.primitives.shares import SharedWords, check_length
 from ppmf_secure.protocols import bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
 from ppmf_secure.protocols.server_state import Server, SharedSide
@@ -111,7 +111,7 @@ def who_rated_most_uploads_first(patch: Patch) -> None:
 
 def digest_of_masked_bits(patch: Patch) -> None:
     """RecSys adds a digest of each user's masked bits to what it passes on."""
-    passed_on, take = upload_protocol.Intake.sealed_seeds, upload_protocol.check_length
+    passed_on, take = upload_protocol.Intake.sealed_seeds, check_length
 
     def with_digests(self: upload_protocol.Intake) -> bytes:
         taken = (self._taken[user] for user in self._session.users)

@@ -412,7 +412,7 @@ def _masks(family: Family) -> None:
         ("fine", "1", 9, {"rating_frac_bits": "8"}),
     ):
         draw = LabelledStream(f"upload/{slug}")
-        params = {**RUN["parameters"], **table}  # type: ignore[dict-item]
+        params = {**RUN["parameters"], **table}
         lists = {"users": [user], "items": [str(j) for j in range(items)]}
         run = {**RUN, **lists, "parameters": params}
         family.add(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ppmf_conformance.adapters import values
-from ppmf_conformance.adapters.building_blocks import words_of
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_secure.primitives.base_transfers import private_key
 from ppmf_secure.primitives.encryption.interface import Layout
@@ -17,7 +16,6 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.primitives.shares import words_to_bytes
 from ppmf_secure.protocols.output import open_output
 from ppmf_secure.protocols.upload import (
     Intake,

@@ -2,9 +2,10 @@
 """The format of what a server keeps for a later epoch (chapter 4, "Interruption").
 
 With it an interruption costs an iteration at most, and not the run. A server keeps shares alone:
-those of the users' bits, once, and those of the model, at the end of each iteration. Keys, transfers,
-labels and masks are never kept. A new epoch makes them anew from fresh coins, so that nothing that
-was sent is computed a second time from the same randomness (PPMF-RES-002, -004).
+those of the users' bits, once, and those of the model, at the end of each iteration. Keys,
+transfers, labels and masks are never kept. A new epoch makes them anew from fresh coins, so that
+nothing that was sent is computed a second time from the same randomness (PPMF-RES-002, -004). Nor
+are the arithmetic shares kept that the bits are converted to: they are made of both servers' coins.
 
 A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
 keys. Two epochs may both reach iteration t, but the shares that they leave there do not fit

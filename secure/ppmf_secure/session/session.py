@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor
 
 from ppmf_secure.primitives.base_transfers import read_point
 from ppmf_secure.primitives.rating_code import RatingCode

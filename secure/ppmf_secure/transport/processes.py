@@ -25,7 +25,6 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
-from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite

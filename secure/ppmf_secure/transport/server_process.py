@@ -69,7 +69,7 @@ class _ReportingEnds(PipeEnds):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CspSecrets:
-    """What CSP's process is given of the set-up: its private key for seals, the users' consent keys."""
+    """What CSP's process gets of the set-up: its private key for seals, and the consent keys."""
 
     sealing: bytes
     consent_keys: dict[str, bytes]

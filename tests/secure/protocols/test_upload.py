@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppmf_reference import rating_code as in_integers
 from ppmf_secure.effects import Phase, Receive, Refuse, Send
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
@@ -19,14 +20,10 @@ from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.upload import (
     SEAL_BYTES,
-    SEALED_BYTES,
     Intake,
     consent,
-    expand_seed,
     keystream,
-    mask,
     open_seal,
-    open_seed,
     plain_bits,
     planes,
     seal_upload,
@@ -43,85 +40,81 @@ from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
-from tests.support.sessions import SEALING, session_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 
 KEY = SEALING
-ROWS = np.zeros((2, 3), dtype=np.uint64)
-"""Those of a user who rated nothing, over three items."""
+NOTHING = Row(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+"""What a user rated who rated nothing."""
 
 
 def _session(users: tuple[str, ...] = ("1", "2"), nonce: int = 0) -> Session:
     return session_of(Parameters(rank=1), users, ("7", "8", "9"), "ideal", bytes([nonce] * 16))
 
 
-def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins") -> wire.Upload:
-    return upload(session, user, rows, Coins.seeded(coins))
+def _upload(session: Session, user: str, row: Row, coins: str = "coins") -> wire.Upload:
+    return upload(session, user, 1, row, consent_keys(session)[user], Coins.seeded(coins))
 
 
-@pytest.mark.req("PPMF-UPL-001", "PPMF-UPL-003")
+@pytest.mark.req("PPMF-COD-005", "PPMF-UPL-010", "PPMF-UPL-011", "PPMF-UPL-015")
 @given(
-    w=st.lists(st.integers(0, 1), min_size=3, max_size=3),
-    x=st.lists(st.integers(-5, 4), min_size=3, max_size=3),
+    rated=st.dictionaries(st.integers(0, 2), st.integers(-5, 4)),
+    serial=st.integers(1, 2**64 - 1),
     coins=st.text("uv", max_size=5),
 )
-def test_the_two_servers_shares_are_the_rows(w: list[int], x: list[int], coins: str) -> None:
+def test_the_two_servers_bits_are_those_of_the_row(
+    rated: dict[int, int], serial: int, coins: str
+) -> None:
     session = _session()
-    rows = np.array([w, x], dtype=np.int64).astype(np.uint64)
-    intake = Intake(session)
-    for user in session.users:
-        intake.take(_upload(session, user, rows, coins + user))
-    assert intake.missing == 0
-    shares = intake.shares()
-    sealed = intake.sealed_seeds()
-    for row, user in enumerate(session.users):
-        seed = open_seed(session, user, KEY, sealed[row * SEALED_BYTES : (row + 1) * SEALED_BYTES])
-        mask = expand_seed(session, user, seed)
-        assert (shares.rated[row] + mask[0]).tolist() == w
-        assert (shares.rating[row] + mask[1]).astype(np.int64).tolist() == x
+    row = Row(np.array(list(rated), dtype=np.int64), np.array(list(rated.values()), dtype=np.int64))
+    sent = upload(session, "1", serial, row, bytes(32), Coins.seeded(coins))
+    assert (sent.user, sent.serial) == ("1", serial)
+    seed, approval = open_seal(session, "1", KEY, sent.sealed)
+    assert approval == consent(bytes(32), session, "1", serial)
+    stream = keystream(session, "1", seed)
+    assert len(sent.masked) == len(stream) == upload_bytes(session) == 2
+    both = planes(session, sent.masked) ^ planes(session, stream)
+    plain = plain_bits(session, row)
+    assert both.tolist() == planes(session, plain).tolist()
+    assert in_integers.row(plain, 3, session.parameters) == rated
+
+
+@pytest.mark.req("PPMF-COD-003")
+def test_a_rating_off_the_scale_is_not_uploaded() -> None:
+    with pytest.raises(RangeError, match="^a rating is none of -5 to 4$"):
+        _upload(_session(), "1", Row(np.array([0]), np.array([5])))
 
 
 @pytest.mark.req("PPMF-UPL-006")
 def test_a_retry_is_taken_and_a_second_upload_refused() -> None:
     session = _session()
     intake = Intake(session)
-    first = _upload(session, "1", ROWS)
+    first = _upload(session, "1", NOTHING)
     intake.take(first)
     intake.take(first)
     assert intake.missing == 1
     with pytest.raises(StateError, match="user 1: a second upload"):
-        intake.take(_upload(session, "1", ROWS, "other coins"))
-    intake.take(_upload(session, "2", ROWS))
+        intake.take(_upload(session, "1", NOTHING, "other coins"))
+    intake.take(_upload(session, "2", NOTHING))
     assert intake.missing == 0, "what was taken before stays taken"
-
-
-@pytest.mark.req("PPMF-UPL-008")
-def test_a_seed_is_bound_to_its_session_and_user() -> None:
-    session = _session()
-    sealed = _upload(session, "1", ROWS).sealed
-    open_seed(session, "1", KEY, sealed)
-    with pytest.raises(StateError, match="user 2: it was made for another key, session or user"):
-        open_seed(session, "2", KEY, sealed)
-    with pytest.raises(StateError, match="user 1: it was made for another key, session or user"):
-        open_seed(_session(nonce=1), "1", KEY, sealed)
 
 
 @pytest.mark.req("PPMF-UPL-006", "PPMF-ERR-003")
 def test_malformed_uploads_name_the_user() -> None:
     session = _session()
     intake = Intake(session)
-    good = _upload(session, "1", ROWS)
+    good = _upload(session, "1", NOTHING)
     with pytest.raises(RangeError, match="'3': not on the user list"):
         intake.take(replace(good, user="3"))
-    with pytest.raises(EncodingError, match="user 1: masked rows: 47 bytes where 48"):
+    with pytest.raises(EncodingError, match="user 1: masked bits: 1 bytes where 2"):
         intake.take(replace(good, masked=good.masked[:-1]))
-    with pytest.raises(EncodingError, match="seed of user 1: 79 bytes instead of 80"):
+    with pytest.raises(EncodingError, match="upload of user 1: seal: 111 bytes instead of 112"):
         intake.take(replace(good, sealed=good.sealed[1:]))
-    with pytest.raises(RangeError, match="seed of user 1: a point of small order"):
-        intake.take(replace(good, sealed=bytes(SEALED_BYTES)))
+    with pytest.raises(RangeError, match="upload of user 1: seal: a point of small order"):
+        intake.take(replace(good, sealed=bytes(SEAL_BYTES)))
     assert intake.missing == 2
 
 
-@pytest.mark.req("PPMF-UPL-001")
+@pytest.mark.req("PPMF-COD-005")
 def test_rows_of_users_with_and_without_ratings() -> None:
     wide = 2**53 + 1  # no binary64, through which a cast could go
     ratings = Ratings(
@@ -134,9 +127,8 @@ def test_rows_of_users_with_and_without_ratings() -> None:
     )
     rows = dict(user_rows(ratings))
     assert list(rows) == ["1", "2", "3"]
-    assert rows["1"].astype(np.int64).tolist() == [[0, 1], [0, -5]]
-    assert rows["2"].tolist() == [[0, 0], [0, 0]]
-    assert rows["3"].astype(np.int64).tolist() == [[1, 0], [wide, 0]]
+    found = {user: (row.items.tolist(), row.values.tolist()) for user, row in rows.items()}
+    assert found == {"1": ([1], [-5]), "2": ([], []), "3": ([0], [wide])}
 
 
 @pytest.mark.req("PPMF-SES-011")
@@ -154,13 +146,13 @@ def test_recsys_waits_for_every_user() -> None:
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"))
     while not isinstance(next(program), Receive):
         pass
-    effect = program.send(_upload(session, "2", ROWS))
+    effect = program.send(_upload(session, "2", NOTHING))
     assert isinstance(effect, Receive)
-    effect = program.send(_upload(session, "2", ROWS, "again"))
+    effect = program.send(_upload(session, "2", NOTHING, "again"))
     assert isinstance(effect, Refuse), "a bad upload is refused,"
     effect = next(program)
     assert isinstance(effect, Receive), "and costs nobody else's"
-    effect = program.send(_upload(session, "1", ROWS))
+    effect = program.send(_upload(session, "1", NOTHING))
     assert isinstance(effect, Send)
     assert effect.to == CSP != RECSYS
 
@@ -171,15 +163,15 @@ def test_csp_refuses_sealed_seeds_of_another_length() -> None:
     program = csp(session, ideal_suite(), Coins.seeded("csp"), sealing=KEY)
     effects = [next(program) for _ in range(3)]
     assert [type(effect) for effect in effects] == [Phase, Phase, Receive]
-    with pytest.raises(EncodingError, match="^sealed seeds: 159 bytes where 160 are due$"):
-        program.send(message_of(wire.SealedSeeds, sealed=bytes(159)))
+    with pytest.raises(EncodingError, match="^sealed seeds: 239 bytes where 240 are due$"):
+        program.send(message_of(wire.SealedSeeds, sealed=bytes(239)))
 
 
 @pytest.mark.req("PPMF-UPL-006")
 @pytest.mark.parametrize("changed", ["masked", "sealed"])
 def test_a_second_upload_may_differ_in_neither_part(changed: str) -> None:
     session = _session()
-    first, other = (_upload(session, "1", ROWS, coins) for coins in ("first", "other"))
+    first, other = (_upload(session, "1", NOTHING, coins) for coins in ("first", "other"))
     intake = Intake(session)
     intake.take(first)
     with pytest.raises(StateError, match="user 1: a second upload, and not the bytes of the first"):
@@ -196,21 +188,10 @@ def test_a_long_name_of_an_unknown_user_is_cut() -> None:
 @pytest.mark.req("PPMF-UPL-014")
 def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
     session, coins = _session(), Coins.seeded("user")
-    first, second = (upload(session, "1", ROWS, coins) for _ in range(2))
+    keys = consent_keys(session)
+    first, second = (upload(session, "1", 1, NOTHING, keys["1"], coins) for _ in range(2))
     assert first.masked != second.masked
     assert first.sealed != second.sealed
-
-
-@pytest.mark.req("PPMF-UPL-010", "PPMF-UPL-011")
-@given(seed=st.binary(min_size=32, max_size=32), rated=st.sets(st.integers(0, 2)))
-def test_the_two_servers_bits_are_those_of_the_row(seed: bytes, rated: set[int]) -> None:
-    session = _session()
-    row = Row(np.array(sorted(rated), dtype=np.int64), np.full(len(rated), 4))
-    plain, stream = plain_bits(session, row), keystream(session, "1", seed)
-    assert len(plain) == len(stream) == upload_bytes(session) == 2
-    masked = mask(plain, stream)
-    both = planes(session, masked) ^ planes(session, stream)
-    assert both.tolist() == planes(session, plain).tolist()
 
 
 @pytest.mark.req("PPMF-UPL-010")
@@ -236,7 +217,7 @@ def test_consents_differ_by_key_user_serial_and_session() -> None:
 @pytest.mark.req("PPMF-UPL-013", "PPMF-ERR-003")
 def test_a_seal_holds_a_seed_and_a_consent() -> None:
     session = _session()
-    sealed = seal_upload(session, "1", KEY.public, b"s" * 32 + b"c" * 32, b"m" * 32)
+    sealed = seal_upload(session, "1", b"s" * 32 + b"c" * 32, b"m" * 32)
     assert len(sealed) == SEAL_BYTES == 112
     assert open_seal(session, "1", KEY, sealed) == (b"s" * 32, b"c" * 32)
     for other, user in ((session, "2"), (_session(nonce=1), "1")):
