@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import singledispatch
 
-from ppmf_audit import base_points, masked_guesses, message_order, opened_values
+from ppmf_audit import base_points, converted_bits, masked_guesses, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
 from ppmf_audit.ciphertext_pieces import Seals, Uploaded
@@ -140,6 +140,7 @@ class _Owner:
     ) -> Iterator[Finding]:
         yield from self._users(got)
         yield from self._base(sent)
+        yield from self._conversion(epoch, got)
         keys = [message for message in sent if isinstance(message, wire.ServerKey)]
         if not keys:
             return
@@ -176,6 +177,15 @@ class _Owner:
                 masks = [keystream(session, user, seed) for user, seed in seeds.items()]
                 code, items = RatingCode.of(session.parameters), len(session.items)
                 yield masked_guesses.finding(code, items, masks, self.received)
+
+    def _conversion(self, epoch: int, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        values = self.secrets.values.get(epoch, [])
+        if values:
+            session = self.leakage.session
+            payloads = [each.payload for each in got if isinstance(each, wire.TransferPayload)]
+            code, ring_bits = RatingCode.of(session.parameters), session.bounds.ring_bits
+            # they come before all other corrections
+            yield converted_bits.finding(code, ring_bits, payloads[: len(values)], values)
 
     def _base(self, sent: Sequence[wire.Message]) -> Iterator[Finding]:
         behind = self.secrets.points

@@ -194,7 +194,7 @@ def test_no_user_hears_more_of_another_than_a_user_with_ratings_does(
     """
     honest = heard({})
     assert heard_with_weight(0, monkeypatch) == honest
-    assert heard_with_weight(-10, monkeypatch) > 20 * honest
+    assert heard_with_weight(-16, monkeypatch) > 20 * honest
     draw = Coins.seeded("loud user")
     size = RatingCode.of(CROWD).row_bytes(ITEMS_OF_A_CROWD)
     rows = [rating_code.row(draw.bytes(size), ITEMS_OF_A_CROWD, CROWD) for _ in range(20)]

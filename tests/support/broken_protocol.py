@@ -35,6 +35,7 @@ from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.shares import SharedWords, check_length
 from ppmf_secure.protocols import bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.protocols.upload import user_rows
@@ -291,6 +292,25 @@ def corrections_without_pads(patch: Patch) -> None:
         return np.zeros((len(keys), length), dtype=np.uint64)
 
     patch.setattr(bit_products, "_pads", none)
+
+
+def conversion_without_pads(patch: Patch) -> None:
+    def none(self: Conversion, number: int, plane: int, keys: Words) -> Words:
+        return np.zeros((2, *keys.shape), dtype=np.uint64)
+
+    patch.setattr(Conversion, "_both_pads", none)
+    patch.setattr(Conversion, "_chosen_pads", lambda *given: none(*given)[0])
+
+
+def one_pad_for_two_corrections(patch: Patch) -> None:
+    """Of the two pads of a key the first masks both corrections of a bit."""
+    both, chosen = Conversion._both_pads, Conversion._chosen_pads
+
+    def first(pads: Words) -> Words:
+        return np.repeat(pads[..., :1], 2, axis=-1)
+
+    patch.setattr(Conversion, "_both_pads", lambda *given: first(both(*given)))
+    patch.setattr(Conversion, "_chosen_pads", lambda *given: first(chosen(*given)))
 
 
 # -- garbling --------------------------------------------------------------------------------------

@@ -242,14 +242,16 @@ def messages(sizes: Sizes, done: int) -> Iterator[Message]:
     params = sizes.params
     for way in BOTH:
         yield *way, "server-key", (sizes.suite, bytes(sizes.product_key))
+        yield *way, "base-request", (bytes(128 * 2 * POINT),)
+        yield *way, "base-answer", (bytes(POINT),)
+    yield from conversion(sizes)
+    for way in BOTH:
         for packing in ("users", "items"):
             groups = sizes.group_bytes(packing)
             step = max(1, (1 << 20) // groups[0])
             for first in range(0, len(groups), step):
                 rows = bytes(sum(groups[first : first + step]))
                 yield *way, "encrypted-rows", (packing, first, rows)
-        yield *way, "base-request", (bytes(128 * 2 * POINT),)
-        yield *way, "base-answer", (bytes(POINT),)
         for side in ("users", "items") if done else ():
             transfers = params.word_bits * params.row_rank * sizes.rows(side)
             yield *way, "transfer-columns", (columns(transfers),)
@@ -262,6 +264,21 @@ def messages(sizes: Sizes, done: int) -> Iterator[Message]:
         yield from half_step(sizes, number)
     bits = params.word_bits * params.row_rank * sizes.items
     yield CSP, RECSYS, "output-share", (bytes((bits + 7) // 8),)
+
+
+def conversion(sizes: Sizes) -> Iterator[Message]:
+    """What turns the users' bits into shares."""
+    entries, size = sizes.users * sizes.items, -(-sizes.ring // 8)
+    chunks = [min(CHUNK, entries - first) for first in range(0, entries, CHUNK)]
+    theirs = [columns(sizes.planes * count) for count in chunks]
+    for data in theirs[:32]:
+        yield RECSYS, CSP, "transfer-columns", (data,)
+    for number, count in enumerate(chunks):
+        yield RECSYS, CSP, "transfer-payload", (bytes(size * count),)
+        if number + 32 < len(chunks):
+            yield RECSYS, CSP, "transfer-columns", (theirs[number + 32],)
+        yield CSP, RECSYS, "transfer-columns", (columns(count),)
+        yield CSP, RECSYS, "transfer-payload", (bytes((sizes.planes + 1) * size * count),)
 
 
 def half_step(sizes: Sizes, number: int) -> Iterator[Message]:

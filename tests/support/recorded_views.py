@@ -20,6 +20,7 @@ from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import Secrets
 from ppmf_audit.view_battery import battery
+from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp
@@ -32,6 +33,7 @@ from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweSch
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.protocols import transfers as transfers_module
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Record, read
@@ -157,7 +159,7 @@ def failed(findings: list[Finding]) -> set[str]:
 @dataclass
 class _Taps:
     """The keys of everybody, by public key; what is behind points, by their encodings; batch keys
-    by the object that derives them.
+    and shares of the values of ratings by the object that derives the keys.
     """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -166,6 +168,7 @@ class _Taps:
     candidates: dict[bytes, list[bytes]] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     transfers: list[transfers_module.Transfers] = field(default_factory=list)
+    values: dict[int, list[Words]] = field(default_factory=lambda: defaultdict(list))
 
 
 @contextmanager
@@ -175,6 +178,7 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     noted = _Taps()
     make_paillier, make_lattice = SecretKey.generate, FittedRlwe.generate
     derive, open_transfers = BatchKeys.key, transfers_module.open_transfers
+    weigh = Conversion._weighed
     make_secret, choose_point = base_transfers.fresh_secret, base_transfers.first_point
 
     def paillier(bits: int, coins: Coins) -> SecretKey:
@@ -215,7 +219,13 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.transfers.append(made)
         return made
 
+    def value(self: Conversion, numbers: Words) -> Words:
+        made = weigh(self, numbers)
+        noted.values[id(self.transfers.keys)].append(made)
+        return made
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Conversion, "_weighed", value)
         patch.setattr(SecretKey, "generate", paillier)
         patch.setattr(FittedRlwe, "generate", lattice)
         patch.setattr(base_transfers, "fresh_secret", secret)
@@ -228,7 +238,8 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         points = PointSecrets(noted.secrets, noted.candidates)
         seals = {SEALING.public: SEALING} if party is CSP else {}
-        secrets[party] = Secrets(noted.primes, noted.polynomials, seals, points, batches)
+        values = {} if party is CSP else dict(enumerate(noted.values[id(t.keys)] for t in mine))
+        secrets[party] = Secrets(noted.primes, noted.polynomials, seals, points, batches, values)
 
 
 def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:

@@ -3,7 +3,7 @@
 
 RecSys and CSP differ in that CSP garbles, in how they get their shares of the ratings
 (`protocols.upload`), and in the last message (`protocols.output`). The order of the program is the
-order of the messages, and public sizes alone decide what is sent (PPMF-RUN-003, -004).
+order of the messages, and public sizes alone decide what is sent (PPMF-RUN-004, -010).
 `protocols.message_plan` goes through the same order without secrets.
 """
 

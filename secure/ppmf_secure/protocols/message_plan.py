@@ -2,7 +2,7 @@
 """The message plan: a walk through an epoch with public sizes alone.
 
 `MessagePlan.operations` yields what the parties do, in the order in which they do it
-(PPMF-RUN-003). Nothing else in the project lists the messages of a run: the simulator draws its
+(PPMF-RUN-010). Nothing else in the project lists the messages of a run: the simulator draws its
 messages along this walk, the cost model counts them and the work beside them, and transports bound
 what they accept by it (`limits`). (tests/support/lengths.py is an independent reading of chapters 4
 and 5, which this one is held against.)

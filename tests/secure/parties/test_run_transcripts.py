@@ -117,7 +117,7 @@ def fields(seen: Transcripts, *classes: FieldClass) -> Iterator[tuple[str, bytes
 
 
 @pytest.mark.req(
-    "PPMF-RUN-003",
+    "PPMF-RUN-010",
     "PPMF-RUN-004",
     "PPMF-WIR-008",
     "PPMF-PRD-002",

@@ -64,7 +64,7 @@ def read_from_the_chapters(
     return found
 
 
-@pytest.mark.req("PPMF-RUN-003", "PPMF-RUN-004", "PPMF-WIR-001")
+@pytest.mark.req("PPMF-RUN-010", "PPMF-RUN-004", "PPMF-WIR-001")
 @pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
 @pytest.mark.parametrize("name", SUITES)
 def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> None:
