@@ -14,8 +14,8 @@ from tools.vectors.labelled_stream import LabelledStream
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
-    "upload": {"user": "Zoë 1", "masked": 48, "sealed": 80},
-    "sealed-seeds": {"sealed": 160},
+    "upload": {"user": "Zoë 1", "serial": 258, "masked": 16, "sealed": 112},
+    "sealed-seeds": {"sealed": 240},
     "resume": {"checkpoints": 40},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64},
     "base-request": {"points": 300},
@@ -27,7 +27,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number is so many random bytes, except `first`."""
+"""The fields of a message of each name; a number is so many random bytes, except `first` and `serial`."""
 
 
 def families() -> list[Family]:
@@ -45,7 +45,7 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
     """A message of that name, its bytes drawn."""
     draw = LabelledStream(f"wire/{name}")
     fields = {
-        field: draw.bytes(value).hex() if isinstance(value, int) and field != "first" else value
+        field: draw.bytes(value).hex() if isinstance(value, int) and field not in {"first", "serial"} else value
         for field, value in FIELDS[name].items()
     }
     found: dict[str, Any] = shown(
@@ -121,7 +121,7 @@ def _headers(family: Family) -> None:
                 flags="positive unlucky",
             )
         else:
-            label = {"user": "u" * (size // 64), "masked": "00", "sealed": "00"}
+            label = {"user": "u" * (size // 64), "serial": "1", "masked": "00", "sealed": "00"}
             family.add(
                 f"encode-text-{size // 64}",
                 "wire.encode",

@@ -413,7 +413,7 @@ def _masks(family: Family) -> None:
     ):
         draw = LabelledStream(f"upload/{slug}")
         params = {**RUN["parameters"], **table}
-        lists = {"users": [user], "items": [str(j) for j in range(items)]}
+        lists = {"users": [user], "least": "1", "items": [str(j) for j in range(items)]}
         run = {**RUN, **lists, "parameters": params}
         family.add(
             f"keystream-{slug}",
