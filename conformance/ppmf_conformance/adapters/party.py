@@ -49,7 +49,8 @@ class TurnEnds:
     def receive(self, sender: Role, most: int | None) -> bytes | None:
         """Take the next message of `sender` from the inbox; None if there is none yet.
 
-        It is whole already, and the driver compares its length with `most`.
+        It is whole already, and the driver compares its length with `most`. Raises PeerError where
+        more is wanted of a party that is gone (PPMF-CON-036).
         """
         if self._inbox[sender]:
             return self._inbox[sender].popleft()
@@ -117,7 +118,7 @@ class Parties:
 
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings, only CSP the private key for
-        seals, and RecSys no consent keys (PPMF-CON-030, -034).
+        seals, and RecSys no consent keys (PPMF-CON-030, -038).
         """
         session = sessions_and_uploads.session(given["session"])
         choice = cipher_suite(session.suite)
@@ -150,7 +151,7 @@ class Parties:
         return dict(zip(session.users, keys, strict=True))
 
     def step(self, given: Given) -> dict[str, Any]:
-        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030)."""
+        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035)."""
         party = self._at(given["handle"])
         for entry in given["inbox"]:
             message = entry["message"]
@@ -168,7 +169,7 @@ class Parties:
         }
 
     def free(self, given: Given) -> dict[str, Any]:
-        """`party.free`: forget a party."""
+        """`party.free`: forget a party (PPMF-CON-034)."""
         self._at(given["handle"])
         del self._parties[given["handle"]]
         return {}

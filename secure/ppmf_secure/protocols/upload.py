@@ -146,7 +146,7 @@ class Intake:
         self._taken: dict[str, wire.Upload] = {}
 
     def take(self, upload: wire.Upload) -> None:
-        """Take in one upload (PPMF-UPL-006).
+        """Take in one upload (PPMF-UPL-006, PPMF-ERR-014).
 
         Raises RangeError for an unknown user or a seal outside its group, EncodingError for a wrong
         length, and StateError for a second, different upload of the same user. Uploads that were

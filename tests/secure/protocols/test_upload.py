@@ -55,6 +55,24 @@ def _upload(session: Session, user: str, row: Row, coins: str = "coins") -> wire
     return upload(session, user, 1, row, consent_keys(session)[user], Coins.seeded(coins))
 
 
+@pytest.mark.req("PPMF-ERR-014")
+def test_the_fields_of_an_upload_are_looked_at_in_their_order() -> None:
+    session = _session()
+    good = _upload(session, "1", NOTHING)
+    intake = Intake(session)
+    intake.take(good)
+    cut, small = good.masked[:-1], bytes(SEAL_BYTES)
+    for change, error, why in (
+        ({"user": "9", "masked": cut, "sealed": small}, RangeError, "not on the user list"),
+        ({"masked": cut, "sealed": small}, EncodingError, "masked bits"),
+        ({"masked": good.masked[::-1], "sealed": small[1:]}, EncodingError, "seal"),
+        ({"masked": good.masked[::-1], "sealed": small}, RangeError, "seal"),
+        ({"sealed": good.sealed[:-1] + b"\0"}, StateError, "a second upload"),
+    ):
+        with pytest.raises(error, match=why):
+            intake.take(replace(good, **change))
+
+
 @pytest.mark.req("PPMF-COD-005", "PPMF-UPL-010", "PPMF-UPL-011", "PPMF-UPL-015")
 @given(
     rated=st.dictionaries(st.integers(0, 2), st.integers(-5, 4)),

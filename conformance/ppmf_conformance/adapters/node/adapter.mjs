@@ -13,6 +13,7 @@ import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
+import { agree } from "./resume.mjs";
 import * as seals from "./seals.mjs";
 import * as sessions from "./session.mjs";
 import * as user from "./user.mjs";
@@ -80,6 +81,7 @@ const OPERATIONS = {
   "bitmul.multiply": blocks.multiply,
   "conversion.chunk": blocks.convert,
   "circuit.evaluate": blocks.circuit,
+  "resume.agree": agree,
 };
 
 const HELLO = {
