@@ -26,29 +26,12 @@ from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, told
 from ppmf_spec.roles import Side
 
 RESIDUES_A_WORD = 3
-
-
-@dataclass(slots=True)
-class Uploaded:
-    """The size of a run, as its uploads show it.
-
-    known: whether it is known otherwise, so that uploads are not counted.
-    """
-
-    users: int = 0
-    items: int = 0
-    known: bool = False
-
-    def count(self, items: int) -> None:
-        """Count an upload of so many items."""
-        if not self.known:
-            self.users += 1
-            self.items = items
 
 
 class Key(Protocol):
@@ -153,16 +136,19 @@ class LatticeCiphertexts:
         raise EncodingError(f"{where}: {len(data)} bytes are no answer")
 
 
-def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | None = None) -> Key:
+def product_key(
+    message: wire.ServerKey, session: Session, chosen: CipherSuite | None = None
+) -> Key:
     """A server's key for products. Raises a PpmfError for a key that is not of the named suite.
 
     `chosen` is the cipher suite, where it is known better than by its name.
     """
     chosen = cipher_suite(message.suite) if chosen is None else chosen
+    users, items = len(session.users), len(session.items)
     # the ring, and how often a matrix is used, say no more than how many primes a lattice has
     layouts = {
-        Side.USERS.value: Layout(size.items, (size.users, size.users), 1),
-        Side.ITEMS.value: Layout(size.users, (size.items, size.items), 1),
+        Side.USERS.value: Layout(items, (users, users), 1),
+        Side.ITEMS.value: Layout(users, (items, items), 1),
     }
     scheme = _scheme(chosen.products, message.product_key, layouts)
     scheme.peer(message.product_key)  # the scheme checks its own keys

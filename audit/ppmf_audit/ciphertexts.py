@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_audit.ciphertext_pieces import Key, Seals, Uploaded, product_key
+from ppmf_audit.ciphertext_pieces import Key, Seals, product_key
 from ppmf_audit.finding import Finding
 from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import CipherSuite
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 
@@ -41,8 +42,8 @@ class Ciphertexts:
     better than by its name.
     """
 
+    session: Session
     keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
-    size: Uploaded = field(default_factory=Uploaded)
     seen: set[bytes] = field(default_factory=set)
     uploaded: set[bytes] = field(default_factory=set)
     forwarded: set[bytes] = field(default_factory=set)
@@ -51,15 +52,13 @@ class Ciphertexts:
     suite: CipherSuite | None = None
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
-        """Take in the public keys of a message, and the size that an upload shows."""
+        """Take in the public keys of a message."""
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
             if isinstance(message, wire.ServerKey):
                 self.keys["product_key", sender, epoch] = product_key(
-                    message, self.size, self.suite
+                    message, self.session, self.suite
                 )
-            elif isinstance(message, wire.Upload):
-                self.size.count(len(message.masked) // 16)
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 

@@ -17,7 +17,7 @@ from functools import singledispatch
 from ppmf_audit import base_points, converted_bits, masked_guesses, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
-from ppmf_audit.ciphertext_pieces import Seals, Uploaded
+from ppmf_audit.ciphertext_pieces import Seals
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
@@ -54,8 +54,7 @@ def battery(
     """
     messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
     session = leakage.session
-    size = Uploaded(len(session.users), len(session.items), known=True)
-    ciphertexts, points = Ciphertexts(size=size, suite=leakage.suite), BasePoints()
+    ciphertexts, points = Ciphertexts(session, suite=leakage.suite), BasePoints()
     masks, repetition = Masks(), Repetition()
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
@@ -66,7 +65,7 @@ def battery(
         points.add(direction, envelope.message)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
-    found = message_order.check_view(party, list(entries(party, records)))
+    found = message_order.check_view(party, list(entries(party, records)), session.id)
     found.append(_same_shape(records, simulated))
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += points.findings() + masks.findings() + repetition.findings()

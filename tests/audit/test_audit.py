@@ -20,12 +20,15 @@ from ppmf_secure.primitives.base_transfers import candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.sealing import SealingKey, seal
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.set_up import write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.messages import encoded_message, message_of
 from tests.support.p256_by_hand import ORDER, PRIME, G, Point, add, decode, encode, times
+from tests.support.sessions import session_of, signed
 
 Step = tuple[Role, Role, wire.Message]
 Wire = list[tuple[Role, Role, bytes]]
@@ -36,6 +39,12 @@ COINS = Coins.seeded("test_audit")
 SECRET = {name: SecretKey.generate(512, COINS) for name in (RECSYS, CSP)}
 KEY_FOR_SEALS = SealingKey.generate(COINS).public
 USER_IDS = [f"{number}" for number in range(1, 8)]
+SESSION = session_of(
+    Parameters(rank=2, iterations=1),
+    tuple(USER_IDS),
+    tuple(str(number) for number in range(1, 2561)),
+    SUITE,
+)
 
 
 def ciphertexts(owner: Role, count: int) -> bytes:
@@ -48,7 +57,7 @@ def points(count: int) -> bytes:
 
 
 def sealed_seed() -> bytes:
-    return seal(KEY_FOR_SEALS, b"", COINS.bytes(32), COINS.bytes(32))
+    return seal(KEY_FOR_SEALS, b"", COINS.bytes(64), COINS.bytes(32))
 
 
 def faultless() -> list[Step]:
@@ -81,7 +90,7 @@ def faultless() -> list[Step]:
     return steps
 
 
-def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
+def encoded(steps: list[Step], session: bytes = SESSION.id) -> Wire:
     links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
@@ -94,6 +103,7 @@ def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
 def record(folder: Path, sent: Wire, received: Wire | None = None) -> Path:
     """Three transcripts of what went out, and of what came in (by default the same)."""
     received = sent if received is None else received
+    record_session(folder, write(signed(SESSION)))
     for party in Role:
         with Recorder(folder, party) as recorder:
             for outgoing, incoming in zip_longest(sent, received):
@@ -149,7 +159,7 @@ REPEATED = {
     "no masked field repeated",
     "no block repeated within a message",
     "columns under fresh keystreams",
-    "masked rows far from 0 and from each other",
+    "masked bits fair, alone and between users",
 }
 """What constant bytes are besides."""
 
@@ -513,7 +523,7 @@ def later_epoch(steps: list[Step]) -> Wire:
     for sender, receiver, message in steps:
         if USERS in (sender, receiver) or isinstance(message, wire.SealedSeeds):
             continue
-        link = links.setdefault((sender, receiver), wire.Link(bytes(32), 1, sender, receiver))
+        link = links.setdefault((sender, receiver), wire.Link(SESSION.id, 1, sender, receiver))
         out.append((sender, receiver, link.encode(message)))
     return out
 

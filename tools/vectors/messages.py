@@ -27,7 +27,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number is so many random bytes, except `first` and `serial`."""
+"""The fields of a message of each name; a number is so many random bytes, except `first` and
+`serial`."""
 
 
 def families() -> list[Family]:
@@ -45,7 +46,9 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
     """A message of that name, its bytes drawn."""
     draw = LabelledStream(f"wire/{name}")
     fields = {
-        field: draw.bytes(value).hex() if isinstance(value, int) and field not in {"first", "serial"} else value
+        field: draw.bytes(value).hex()
+        if isinstance(value, int) and field not in {"first", "serial"}
+        else value
         for field, value in FIELDS[name].items()
     }
     found: dict[str, Any] = shown(

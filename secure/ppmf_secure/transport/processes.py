@@ -29,8 +29,8 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.set_up import Agreed, agree
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.set_up import Agreed, agree, write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
 from ppmf_secure.transport.server_process import (
@@ -103,6 +103,7 @@ def train(
     if checkpoints is not None:
         root = coins_of(coins_label, "tags")
         save_session(checkpoints, agreed.signed, epoch=0, coins=root)
+    record_session(transcripts, write(agreed.signed))
     options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
         run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed)
@@ -125,6 +126,7 @@ def resume(
         signed, last = load_session(checkpoints)
         save_session(checkpoints, signed, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
+        record_session(transcripts, write(signed))
         options = RunOptions(transcripts, checkpoints, label)
         return _Run(signed.session, last + 1, options, progress or (lambda _: None)).finish(None)
 
