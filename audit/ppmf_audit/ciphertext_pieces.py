@@ -24,6 +24,7 @@ from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_resi
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
+from ppmf_secure.protocols.admission import RECORD_BYTES
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
@@ -63,15 +64,19 @@ class PaillierCiphertexts:
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """Seals, one after the other; each encapsulated key and each ciphertext is a piece."""
+    """Seals, one after the other; each encapsulated key and each ciphertext is a piece.
+
+    In a closing each comes after a serial.
+    """
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
         """Both parts of every seal."""
-        if not data or len(data) % SEAL_BYTES:
-            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {SEAL_BYTES}")
-        for at in range(0, len(data), SEAL_BYTES):
-            encapsulated = data[at : at + KEY_BYTES]
-            yield from (check_key(encapsulated, where), data[at + KEY_BYTES : at + SEAL_BYTES])
+        size = RECORD_BYTES if isinstance(message, wire.Closing) else SEAL_BYTES
+        if not data or len(data) % size:
+            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {size}")
+        for end in range(size, len(data) + 1, size):
+            sealed = data[end - SEAL_BYTES : end]
+            yield from (check_key(sealed[:KEY_BYTES], where), sealed[KEY_BYTES:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,9 @@ class Ciphertexts:
 
     `keys` are the public keys by the field that carried them, their owner and the epoch. `seen` are
     the SHA-256 of the pieces that must not occur twice (see `ciphertext_pieces`). `uploaded` and
-    `forwarded` are those of the users' sealed seeds, which RecSys must hand on as they came: the
-    one ciphertext that appears twice. `suite` is the cipher suite of the run, where it is known
-    better than by its name.
+    `forwarded` are those of the users' seals, of which RecSys must hand on one of each user who is
+    present, as it came: the one ciphertext that appears twice. `suite` is the cipher suite of the
+    run, where it is known better than by its name.
     """
 
     session: Session
@@ -86,9 +86,9 @@ class Ciphertexts:
                 digests.append(hashlib.sha256(piece).digest())
         except PpmfError as error:
             self.invalid = self.invalid or str(error)
-        if isinstance(message, wire.SealedSeeds):
+        if isinstance(message, wire.Closing):
             if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
-                self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
+                self.repeated = self.repeated or f"{where}: a seal is forwarded twice"
             self.forwarded.update(digests)
             return
         if isinstance(message, wire.Upload):
@@ -100,7 +100,7 @@ class Ciphertexts:
 
     def findings(self) -> list[Finding]:
         """The findings, after all messages were added."""
-        same = self.uploaded == self.forwarded
+        same = self.forwarded <= self.uploaded
         forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} pieces of seals as they came"
         count = f"{len(self.seen):,} pieces"
         return [
@@ -110,5 +110,5 @@ class Ciphertexts:
                 self.invalid or count,
             ),
             Finding("no ciphertext repeated", not self.repeated, self.repeated or count),
-            Finding("sealed seeds forwarded unchanged", same, forwarded),
+            Finding("seals forwarded unchanged", same, forwarded),
         ]

@@ -29,8 +29,9 @@ from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import read_closing
 from ppmf_secure.protocols.ratings_product import Orientation, fitted_scheme, orientations
-from ppmf_secure.protocols.upload import SEAL_BYTES, keystream, open_seal
+from ppmf_secure.protocols.upload import keystream, open_seal
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
 from ppmf_spec import wire
@@ -164,13 +165,13 @@ class _Owner:
     def _users(self, got: Sequence[wire.Message]) -> Iterator[Finding]:
         session = self.leakage.session
         for message in got:
-            if isinstance(message, wire.SealedSeeds):
-                key, size = self.secrets.seals[session.sealing_key], 8 + SEAL_BYTES
+            if isinstance(message, wire.Closing):
+                key, users = self.secrets.seals[session.sealing_key], session.users
+                admitted = set(self.leakage.admitted_rows)
                 seeds = {
-                    user: open_seal(
-                        session, user, key, message.sealed[at * size + 8 :][:SEAL_BYTES]
-                    )[0]
-                    for at, user in enumerate(session.users)
+                    users[one.row]: open_seal(session, users[one.row], key, one.sealed)[0]
+                    for one in read_closing(session, message)
+                    if one.row in admitted
                 }
                 yield opened_values.seed_finding("users' seeds", list(seeds.values()))
                 masks = [keystream(session, user, seed) for user, seed in seeds.items()]

@@ -71,7 +71,9 @@ def faultless() -> list[Step]:
     for user, seal_of_user in zip(USER_IDS, seals, strict=True):
         masked = COINS.bytes(1600)
         step(USERS, RECSYS, wire.Upload, user=user, masked=masked, sealed=seal_of_user)
-    step(RECSYS, CSP, wire.SealedSeeds, sealed=b"".join(seals))
+    records = b"".join((1).to_bytes(8, "little") + each for each in seals)
+    step(RECSYS, CSP, wire.Closing, presence=b"\x7f", seals=records)
+    step(CSP, RECSYS, wire.Admission, admitted=b"\x7f")
     for me, peer in BOTH:
         key = SECRET[me].public.to_bytes()
         step(me, peer, wire.ServerKey, suite=SUITE, product_key=key)
@@ -286,8 +288,15 @@ def test_an_invalid_public_key_is_found(tmp_path: Path) -> None:
 
 def test_a_sealed_seed_altered_on_its_way_is_found(tmp_path: Path) -> None:
     fresh = sealed_seed()
-    steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[80:])
-    assert failed(record(tmp_path, encoded(steps))) == {"sealed seeds forwarded unchanged"}
+    steps = spoil(faultless(), wire.Closing, "seals", lambda data: data[:8] + fresh + data[120:])
+    assert failed(record(tmp_path, encoded(steps))) == {"seals forwarded unchanged"}
+
+
+def test_seals_of_uploads_that_were_replaced_are_not_forwarded(tmp_path: Path) -> None:
+    steps = faultless()
+    masked = COINS.bytes(1600)
+    again = message_of(wire.Upload, user="1", serial=2, masked=masked, sealed=sealed_seed())
+    assert failed(record(tmp_path, encoded([(USERS, RECSYS, again), *steps]))) == set()
 
 
 # -- points of base transfers ----------------------------------------------------------------------
@@ -521,7 +530,7 @@ def later_epoch(steps: list[Step]) -> Wire:
     links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        if USERS in (sender, receiver) or isinstance(message, wire.SealedSeeds):
+        if USERS in (sender, receiver) or isinstance(message, wire.Closing | wire.Admission):
             continue
         link = links.setdefault((sender, receiver), wire.Link(SESSION.id, 1, sender, receiver))
         out.append((sender, receiver, link.encode(message)))
