@@ -45,7 +45,9 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
     """A message of that name, its bytes drawn."""
     draw = LabelledStream(f"wire/{name}")
     fields = {
-        field: draw.bytes(value).hex() if isinstance(value, int) and field not in {"first", "serial"} else value
+        field: draw.bytes(value).hex()
+        if isinstance(value, int) and field not in {"first", "serial"}
+        else value
         for field, value in FIELDS[name].items()
     }
     found: dict[str, Any] = shown(
