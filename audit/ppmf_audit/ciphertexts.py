@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_audit.ciphertext_pieces import Key, Seals, Uploaded, product_key
+from ppmf_audit.ciphertext_pieces import Key, Seals, product_key
 from ppmf_audit.finding import Finding
 from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import CipherSuite
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 
@@ -36,13 +37,13 @@ class Ciphertexts:
 
     `keys` are the public keys by the field that carried them, their owner and the epoch. `seen` are
     the SHA-256 of the pieces that must not occur twice (see `ciphertext_pieces`). `uploaded` and
-    `forwarded` are those of the users' sealed seeds, which RecSys must hand on as they came: the
-    one ciphertext that appears twice. `suite` is the cipher suite of the run, where it is known
-    better than by its name.
+    `forwarded` are those of the users' seals, of which RecSys must hand on one of each user who is
+    present, as it came: the one ciphertext that appears twice. `suite` is the cipher suite of the
+    run, where it is known better than by its name.
     """
 
+    session: Session
     keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
-    size: Uploaded = field(default_factory=Uploaded)
     seen: set[bytes] = field(default_factory=set)
     uploaded: set[bytes] = field(default_factory=set)
     forwarded: set[bytes] = field(default_factory=set)
@@ -51,15 +52,13 @@ class Ciphertexts:
     suite: CipherSuite | None = None
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
-        """Take in the public keys of a message, and the size that an upload shows."""
+        """Take in the public keys of a message."""
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
             if isinstance(message, wire.ServerKey):
                 self.keys["product_key", sender, epoch] = product_key(
-                    message, self.size, self.suite
+                    message, self.session, self.suite
                 )
-            elif isinstance(message, wire.Upload):
-                self.size.count(len(message.masked) // 16)
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 
@@ -87,9 +86,9 @@ class Ciphertexts:
                 digests.append(hashlib.sha256(piece).digest())
         except PpmfError as error:
             self.invalid = self.invalid or str(error)
-        if isinstance(message, wire.SealedSeeds):
+        if isinstance(message, wire.Closing):
             if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
-                self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
+                self.repeated = self.repeated or f"{where}: a seal is forwarded twice"
             self.forwarded.update(digests)
             return
         if isinstance(message, wire.Upload):
@@ -101,7 +100,7 @@ class Ciphertexts:
 
     def findings(self) -> list[Finding]:
         """The findings, after all messages were added."""
-        same = self.uploaded == self.forwarded
+        same = self.forwarded <= self.uploaded
         forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} pieces of seals as they came"
         count = f"{len(self.seen):,} pieces"
         return [
@@ -111,5 +110,5 @@ class Ciphertexts:
                 self.invalid or count,
             ),
             Finding("no ciphertext repeated", not self.repeated, self.repeated or count),
-            Finding("sealed seeds forwarded unchanged", same, forwarded),
+            Finding("seals forwarded unchanged", same, forwarded),
         ]

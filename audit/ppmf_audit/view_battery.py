@@ -17,7 +17,7 @@ from functools import singledispatch
 from ppmf_audit import base_points, converted_bits, masked_guesses, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
-from ppmf_audit.ciphertext_pieces import Seals, Uploaded
+from ppmf_audit.ciphertext_pieces import Seals
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
@@ -29,8 +29,9 @@ from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import read_closing
 from ppmf_secure.protocols.ratings_product import Orientation, fitted_scheme, orientations
-from ppmf_secure.protocols.upload import SEAL_BYTES, keystream, open_seal
+from ppmf_secure.protocols.upload import keystream, open_seal
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
 from ppmf_spec import wire
@@ -54,8 +55,7 @@ def battery(
     """
     messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
     session = leakage.session
-    size = Uploaded(len(session.users), len(session.items), known=True)
-    ciphertexts, points = Ciphertexts(size=size, suite=leakage.suite), BasePoints()
+    ciphertexts, points = Ciphertexts(session, suite=leakage.suite), BasePoints()
     masks, repetition = Masks(), Repetition()
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
@@ -66,7 +66,7 @@ def battery(
         points.add(direction, envelope.message)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
-    found = message_order.check_view(party, list(entries(party, records)))
+    found = message_order.check_view(party, list(entries(party, records)), session.id)
     found.append(_same_shape(records, simulated))
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += points.findings() + masks.findings() + repetition.findings()
@@ -165,13 +165,13 @@ class _Owner:
     def _users(self, got: Sequence[wire.Message]) -> Iterator[Finding]:
         session = self.leakage.session
         for message in got:
-            if isinstance(message, wire.SealedSeeds):
-                key, size = self.secrets.seals[session.sealing_key], 8 + SEAL_BYTES
+            if isinstance(message, wire.Closing):
+                key, users = self.secrets.seals[session.sealing_key], session.users
+                admitted = set(self.leakage.admitted_rows)
                 seeds = {
-                    user: open_seal(
-                        session, user, key, message.sealed[at * size + 8 :][:SEAL_BYTES]
-                    )[0]
-                    for at, user in enumerate(session.users)
+                    users[one.row]: open_seal(session, users[one.row], key, one.sealed)[0]
+                    for one in read_closing(session, message)
+                    if one.row in admitted
                 }
                 yield opened_values.seed_finding("users' seeds", list(seeds.values()))
                 masks = [keystream(session, user, seed) for user, seed in seeds.items()]

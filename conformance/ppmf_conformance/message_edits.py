@@ -97,9 +97,7 @@ def changed(message: bytes, edit: str) -> bytes:
         case "number":
             return wire.encode(replace(envelope, number=envelope.number + 1))
         case "rename":
-            other = (
-                wire.OutputShare if envelope.message.name != "output-share" else wire.SealedSeeds
-            )
+            other = wire.OutputShare if envelope.message.name != "output-share" else wire.Admission
             return wire.encode(replace(envelope, message=other(b"")))
     raise ValueError(f"no edit {edit!r}")
 

@@ -37,8 +37,8 @@ from ppmf_secure.session.checkpoint import (
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.set_up import agree
-from ppmf_secure.session.transcript import Record, Recorder, read
+from ppmf_secure.session.set_up import agree, write
+from ppmf_secure.session.transcript import Record, Recorder, read, record_session
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
@@ -152,6 +152,7 @@ def _trained(
         RECSYS: recsys(session, chosen, coins[RECSYS]),
         CSP: csp(session, chosen, coins[CSP], sealing=agreed.sealing, consent_keys=keys),
     }
+    record_session(folder, write(agreed.signed))
     with ExitStack() as stack:
         accounts = {}
         for party in programs:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import typer
@@ -24,7 +23,8 @@ from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
 
-_RECORDED = "*.cborseq"
+_RECORDED = ("*.cborseq", "session.cbor")
+"""Transcripts, and the session that they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ class RunFolder:
     @property
     def _written(self) -> tuple[Path, ...]:
         """The files of an earlier run that a run replaces, besides its checkpoints."""
-        recorded = self.transcripts.glob(_RECORDED), self.recording.glob(_RECORDED)
-        return self.profiles, self.report, *chain(*recorded)
+        return self.profiles, self.report, *_recorded(self.transcripts), *_recorded(self.recording)
 
     def check(self, inputs: Iterable[Path | None]) -> None:
         """Refuse a folder in which the run would replace a file that it reads.
@@ -128,9 +127,9 @@ class RunFolder:
 
     def keep_transcripts(self) -> None:
         """Put the transcripts of the run, which is finished, in the place of older ones."""
-        for path in self.transcripts.glob(_RECORDED):
+        for path in _recorded(self.transcripts):
             path.unlink()
-        for path in self.recording.glob(_RECORDED):
+        for path in _recorded(self.recording):
             path.rename(self.transcripts / path.name)
         _remove(self.recording)
 
@@ -166,9 +165,14 @@ class RunFolder:
         )
 
 
+def _recorded(folder: Path) -> list[Path]:
+    """The transcripts in a folder, and the file of their session."""
+    return [path for pattern in _RECORDED for path in folder.glob(pattern)]
+
+
 def _remove(recording: Path) -> None:
     """Remove the transcripts in a folder, and the folder if nothing else is in it."""
-    for path in recording.glob(_RECORDED):
+    for path in _recorded(recording):
         path.unlink()
     with suppress(OSError):  # it holds what is not a run's, or is not there
         recording.rmdir()

@@ -81,12 +81,22 @@ class Upload(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class SealedSeeds(Message):
-    """All users' sealed seeds, in the order of the user list."""
+class Closing(Message):
+    """Who is present: a bit for each user, and the serial and the seal of each who is."""
 
-    name = "sealed-seeds"
+    name = "closing"
     routes = ((RECSYS, CSP),)
-    sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
+    presence: bytes = _of(FieldClass.PUBLIC)
+    seals: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission(Message):
+    """Who of those who are present is admitted: a bit for each user."""
+
+    name = "admission"
+    routes = ((CSP, RECSYS),)
+    admitted: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +111,17 @@ class ServerKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Message):
-    """The first message of a later epoch: the checkpoints its sender holds.
+    """The first message of a later epoch: the checkpoints its sender holds, and a digest of closing
+    and admission.
 
-    For each, in rising order: the iteration (8 bytes, little-endian) and the lineage (32 bytes) of
-    the epoch that wrote it.
+    For each checkpoint, in rising order: the iteration (8 bytes, little-endian) and the lineage (32
+    bytes) of the epoch that wrote it.
     """
 
     name = "resume"
     routes = _SERVERS
     checkpoints: bytes = _of(FieldClass.PUBLIC)
+    decision: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,8 @@ MESSAGES: dict[str, type[Message]] = {
     kind.name: kind
     for kind in (
         Upload,
-        SealedSeeds,
+        Closing,
+        Admission,
         Resume,
         ServerKey,
         BaseRequest,

@@ -139,7 +139,7 @@ def test_every_type_of_message_is_in_the_table() -> None:
 
 def transcripts() -> dict[Role, list[Record]]:
     """Three short transcripts of one run."""
-    key = encoded_message(wire.SealedSeeds, sealed=b"1")
+    key = encoded_message(wire.Closing, presence=b"0", seals=b"1")
     upload = encoded_message(wire.Upload, user="u", masked=b"2", sealed=b"3")
     return {
         CSP: [Record("received", RECSYS, key)],

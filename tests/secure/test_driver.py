@@ -20,7 +20,7 @@ from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, PpmfError, RangeError
+from ppmf_spec.errors import EncodingError, PeerError, PpmfError, RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
@@ -39,7 +39,7 @@ def first_a_bad_upload(
 ) -> Program[None]:
     """The users' program, but the first upload is sent once before with a name of nobody."""
     program, first = users(session, rows, keys, coins), True
-    reply: wire.Message | None = None
+    reply: wire.Message | int | None = None
     while True:
         try:
             effect = program.send(reply)
@@ -57,7 +57,7 @@ def always_a_bad_upload(
 ) -> Program[None]:
     """The users' program, but every upload has a name of nobody."""
     program = users(session, rows, keys, coins)
-    reply: wire.Message | None = None
+    reply: wire.Message | int | None = None
     while True:
         try:
             effect = program.send(reply)
@@ -83,7 +83,7 @@ def test_the_stepper_says_why_the_uploads_are_not_complete(
 ) -> None:
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
     monkeypatch.setattr("tests.support.three_parties.users", always_a_bad_upload)
-    with pytest.raises(RangeError, match="upload of 'nobody': not on the user list"):
+    with pytest.raises(PeerError, match="^0 of 3 users are present, and 3 have to take part$"):
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 
@@ -97,7 +97,8 @@ def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.req("PPMF-ERR-007")
 def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", always_a_bad_upload)
-    with pytest.raises(RangeError, match="recsys: upload of 'nobody': not on the user list"):
+    why = "0 of 3 users are present, and 3 have to take part; the first refusal: recsys: upload of"
+    with pytest.raises(PeerError, match=f"^recsys: {why} 'nobody': not on the user list$"):
         processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")
 
 
@@ -107,15 +108,25 @@ class NotedEnds:
     def __init__(self, coming: Mapping[Role, list[bytes]]) -> None:
         self._coming = coming
         self.noted: list[object] = []
+        self.gone: set[Role] = set()
+        self.time = 0
 
     def send(self, to: Role, data: bytes) -> None:
         self.noted.append((to, data))
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
+        if sender in self.gone and not self._coming[sender]:
+            raise PeerError(f"{sender} is gone")
         return self._coming[sender].pop(0) if self._coming[sender] else None
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         self.noted.append((to, error))
+
+    def now(self) -> int:
+        return self.time
+
+    def wait(self, until: int) -> None:
+        self.noted.append(until)
 
     def enter(self, phase: Phase) -> None:
         self.noted.append(phase)

@@ -33,7 +33,7 @@ from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.shares import SharedWords, check_length
-from ppmf_secure.protocols import bit_products, half_step, shared_circuits
+from ppmf_secure.protocols import admission, bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
 from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.server_state import Server, SharedSide
@@ -112,18 +112,20 @@ def who_rated_most_uploads_first(patch: Patch) -> None:
 
 def digest_of_masked_bits(patch: Patch) -> None:
     """RecSys adds a digest of each user's masked bits to what it passes on."""
-    passed_on, take = upload_protocol.Intake.sealed_seeds, check_length
+    close, take = admission.Intake.close, check_length
 
-    def with_digests(self: upload_protocol.Intake) -> bytes:
-        taken = (self._taken[user] for user in self._session.users)
-        return passed_on(self) + b"".join(hashlib.sha256(one.masked).digest() for one in taken)
+    def with_digests(self: admission.Intake) -> wire.Closing:
+        taken = (self._taken[row] for row in sorted(self._taken))
+        digests = b"".join(hashlib.sha256(one.masked).digest() for one in taken)
+        closing = close(self)
+        return replace(closing, seals=closing.seals + digests)
 
     def ignoring(data: wire.Bulk, due: int, what: str) -> None:
-        if what != "sealed seeds":
+        if what != "closing: seals":
             take(data, due, what)
 
-    patch.setattr(upload_protocol.Intake, "sealed_seeds", with_digests)
-    patch.setattr(upload_protocol, "check_length", ignoring)
+    patch.setattr(admission.Intake, "close", with_digests)
+    patch.setattr(admission, "check_length", ignoring)
 
 
 # -- homomorphic answers ---------------------------------------------------------------------------

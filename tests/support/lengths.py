@@ -228,13 +228,15 @@ def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
     """What is sent before the servers are alone."""
     for user in users:
         yield USERS, RECSYS, "upload", (user, 1, bytes(sizes.masked), bytes(112))
-    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 120),)
+    bits = bytes(-(-len(users) // 8))
+    yield RECSYS, CSP, "closing", (bits, bytes(len(users) * 120))
+    yield CSP, RECSYS, "admission", (bits,)
 
 
 def resumption(held: int) -> Iterator[Message]:
     """What a later epoch begins with."""
     for way in BOTH:
-        yield *way, "resume", (bytes(40 * held),)
+        yield *way, "resume", (bytes(40 * held), bytes(32))
 
 
 def messages(sizes: Sizes, done: int) -> Iterator[Message]:

@@ -27,7 +27,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number is so many random bytes, except `first` and `serial`."""
+"""The fields of a message of each name; a number is so many random bytes, except `first` and
+`serial`."""
 
 
 def families() -> list[Family]:

@@ -46,7 +46,7 @@ class TurnEnds:
         """Into the outbox."""
         self.sent.append((to, data))
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         """Take the next message of `sender` from the inbox; None if there is none yet.
 
         It is whole already, and the driver compares its length with `most`. Raises PeerError where
@@ -57,6 +57,13 @@ class TurnEnds:
         if sender in self._gone:
             raise PeerError(f"{sender} is gone")
         return None
+
+    def now(self) -> int:
+        """No session of a case has a time."""
+        return 0
+
+    def wait(self, until: int) -> None:
+        """Nobody waits."""
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note the refusal; the party goes on (PPMF-CON-031)."""

@@ -16,9 +16,16 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.admission import (
+    Decision,
+    Intake,
+    examine,
+    read_admission,
+    read_closing,
+    write_rows,
+)
 from ppmf_secure.protocols.output import open_output
 from ppmf_secure.protocols.upload import (
-    Intake,
     consent,
     keystream,
     open_seal,
@@ -28,7 +35,7 @@ from ppmf_secure.session import set_up
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Acceptance, Proposal, Session
 from ppmf_spec.errors import EncodingError, ParametersError
-from ppmf_spec.wire import Upload
+from ppmf_spec.wire import Admission, Closing, Upload
 
 
 def session(given: Given) -> Session:
@@ -160,12 +167,44 @@ def upload_open(given: Given) -> dict[str, Any]:
 
 def upload_take(given: Given) -> dict[str, Any]:
     """`upload.take`: RecSys takes uploads one after the other; the first it refuses, if any."""
-    run = session(given["session"])
-    intake = Intake(run)
+    return {"missing": str(_intake(given).missing)}
+
+
+def _intake(given: Given) -> Intake:
+    intake = Intake(session(given["session"]))
     for user, serial, masked, sealed in given["uploads"]:
         data = (bytes.fromhex(part) for part in (masked, sealed))
         intake.take(Upload(user, values.integer(serial), *data))
-    return {"missing": str(intake.missing)}
+    return intake
+
+
+def closing_make(given: Given) -> dict[str, Any]:
+    """`closing.make`: RecSys takes uploads, and closes."""
+    closing = _intake(given).close()
+    return {"presence": closing.presence.hex(), "seals": closing.seals.hex()}
+
+
+def _closing(given: Given) -> Closing:
+    return Closing(bytes.fromhex(given["presence"]), bytes.fromhex(given["seals"]))
+
+
+def admission_make(given: Given) -> dict[str, Any]:
+    """`admission.make`: CSP says whom of a closing it admits."""
+    run, closing = session(given["session"]), _closing(given)
+    keys = dict(zip(run.users, map(bytes.fromhex, given["consent_keys"]), strict=True))
+    secret = SealingKey(bytes.fromhex(given["secret"]))
+    rows = examine(run, secret, keys, read_closing(run, closing))
+    return {"admitted": write_rows(rows, len(run.users)).hex()}
+
+
+def admission_take(given: Given) -> dict[str, Any]:
+    """`admission.take`: RecSys takes an admission: the rows of the users, and the digest of what is
+    decided.
+    """
+    run, closing = session(given["session"]), _closing(given)
+    admission = Admission(bytes.fromhex(given["admitted"]))
+    rows = read_admission(run, closing, admission)
+    return {"rows": values.shown(rows), "digest": Decision(closing, admission).digest(run).hex()}
 
 
 def ahe_modulus(given: Given) -> dict[str, Any]:
@@ -230,6 +269,9 @@ OPERATIONS: dict[str, Operation] = {
     "upload.seal": upload_seal,
     "upload.open": upload_open,
     "upload.take": upload_take,
+    "closing.make": closing_make,
+    "admission.make": admission_make,
+    "admission.take": admission_take,
     "ahe.modulus": ahe_modulus,
     "ahe.ciphertexts": ahe_ciphertexts,
     "ahe.decrypt": ahe_decrypt,

@@ -9,9 +9,9 @@ from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.admission import check_time, take_closing
 from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
-from ppmf_secure.protocols.upload import take_seeds
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
@@ -36,11 +36,12 @@ def csp(
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     """
     fitted_scheme(session, suite)
+    yield from check_time(session)
     yield Phase("keys", 0, session.half_steps)
     if kept is None:
         if sealing is None or sealing.public != session.sealing_key:
             raise StateError("CSP has not the key pair for the seals of this session")
-        shares = yield from take_seeds(session, sealing, consent_keys or {})
+        shares = yield from take_closing(session, sealing, consent_keys or {})
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)

@@ -2,8 +2,8 @@
 """The training, which both servers run, each on its own shares (chapter 4, "The run").
 
 RecSys and CSP differ in that CSP garbles, in how they get their shares of the ratings
-(`protocols.upload`), and in the last message (`protocols.output`). The order of the program is the
-order of the messages, and public sizes alone decide what is sent (PPMF-RUN-004, -010).
+(`protocols.admission`), and in the last message (`protocols.output`). The order of the program is
+the order of the messages, and public sizes alone decide what is sent (PPMF-RUN-010, -011).
 `protocols.message_plan` goes through the same order without secrets.
 """
 
@@ -17,6 +17,7 @@ from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.conversion import convert
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
@@ -30,7 +31,14 @@ from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Step
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
 from ppmf_secure.protocols.sub_problem import make_sub_problem
 from ppmf_secure.protocols.transfers import Site, open_transfers
-from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingBits, read_checkpoint
+from ppmf_secure.session.checkpoint import (
+    Checkpoint,
+    Kept,
+    RatingBits,
+    read_admission,
+    read_checkpoint,
+    read_closing,
+)
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -58,9 +66,11 @@ def train(
     """
     found: Checkpoint | None = None
     if kept is not None:
-        found = yield from agree_on_checkpoint(
-            me, [read_checkpoint(session, data) for data in kept.checkpoints]
+        checkpoints = [read_checkpoint(session, data) for data in kept.checkpoints]
+        decision = Decision(
+            read_closing(session, kept.closing), read_admission(session, kept.admission)
         )
+        found = yield from agree_on_checkpoint(me, checkpoints, decision.digest(session))
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, bits, coins, epoch)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from ppmf_secure.effects import Phase, Program, Send
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.protocols.admission import check_time
 from ppmf_secure.protocols.upload import upload
 from ppmf_secure.session.session import Session
 from ppmf_spec.roles import RECSYS
@@ -23,6 +24,7 @@ def users(
 
     rows: for each user their id and what they rated. consent_keys: by their ids.
     """
+    yield from check_time(session)
     yield Phase("upload", 0, session.half_steps)
     for user, row in rows:
         own = Coins(coins.bytes(32))

@@ -59,6 +59,7 @@ class MessagePlan:
     epoch: its number. Epoch 0 begins with the uploads, a later one with the names of checkpoints.
     held: how many checkpoints RecSys and CSP name then.
     done: after how many iterations the epoch goes on; 0 is the public start.
+    present: the rows of the users who are present, or None for all of them.
     """
 
     params: Parameters
@@ -67,6 +68,7 @@ class MessagePlan:
     epoch: int = 0
     held: tuple[int, int] = (0, 0)
     done: int = 0
+    present: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -77,10 +79,11 @@ class MessagePlan:
         epoch: int = 0,
         held: tuple[int, int] = (0, 0),
         done: int = 0,
+        present: tuple[int, ...] | None = None,
     ) -> MessagePlan:
         """The plan of an epoch of a session."""
         size = PublicSize.of(session.users, len(session.items))
-        return cls(session.parameters, size, suite, epoch, held, done)
+        return cls(session.parameters, size, suite, epoch, held, done, present)
 
     def operations(self) -> Iterator[Operation]:
         """All operations of the epoch, in order.
@@ -91,7 +94,7 @@ class MessagePlan:
         if self.epoch:
             yield NameCheckpoints("set-up", self.held)
         else:
-            yield TakeUploads("upload", self.size, RatingCode.of(self.params))
+            yield TakeUploads("upload", self.size, RatingCode.of(self.params), self.present)
         yield from self._set_up()
         for number in range(2 * self.done, 2 * self.params.iterations):
             yield from self._half_step(number)

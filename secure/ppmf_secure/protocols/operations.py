@@ -18,6 +18,7 @@ from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols import conversion
+from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
 from ppmf_secure.protocols.bit_products import payload_bytes
 from ppmf_secure.protocols.conversion import AHEAD
 from ppmf_secure.protocols.ratings_product import Orientation, group_batches
@@ -99,17 +100,27 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class TakeUploads(Operation):
-    """Every user uploads, in any order, and RecSys passes the sealed seeds on."""
+    """Users upload, in any order, RecSys says who is present, and CSP whom it admits.
+
+    present: the rows of the users who are present, or None for all of them.
+    """
 
     size: PublicSize
     code: RatingCode
+    present: tuple[int, ...] | None = None
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """The uploads in the order of the user list, each user's first, then the seals."""
-        for length in self.size.id_bytes:
+        """The uploads in the order of the user list, each user's first, then closing and
+        admission.
+        """
+        rows = range(self.size.users) if self.present is None else self.present
+        for row in rows:
+            length = self.size.id_bytes[row]
             sizes = (length, 1, self.code.row_bytes(self.size.items), SEAL_BYTES)
             yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
-        yield PlannedMessage(RECSYS, CSP, wire.SealedSeeds, (self.size.users * (8 + SEAL_BYTES),))
+        bits = (self.size.users + 7) // 8
+        yield PlannedMessage(RECSYS, CSP, wire.Closing, (bits, len(rows) * RECORD_BYTES))
+        yield PlannedMessage(CSP, RECSYS, wire.Admission, (bits,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ class NameCheckpoints(Operation):
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way, RecSys' first."""
         for way, count in zip(BOTH_WAYS, self.held, strict=True):
-            yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count,))
+            yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count, DECISION_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import share_words
 from ppmf_secure.session.checkpoint import (
@@ -22,7 +23,7 @@ from ppmf_secure.session.checkpoint import (
     write_checkpoint,
 )
 from ppmf_secure.session.session import Session
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
 from ppmf_spec.wire import Resume, ServerKey
 
@@ -44,15 +45,23 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
     return digest.digest()
 
 
-def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[Checkpoint | None]:
+def agree_on_checkpoint(
+    me: Role, checkpoints: Sequence[Checkpoint], decision: bytes
+) -> Program[Checkpoint | None]:
     """The highest checkpoint that both servers hold, of one lineage; None if there is none
     (PPMF-RES-003, -010).
+
+    decision: the digest of closing and admission; StateError if the peer has another
+    (PPMF-ADM-010).
     """
     peer = me.peer
     mine = {checkpoint_name(each.iteration, each.lineage): each for each in checkpoints}
-    yield Send(peer, Resume(write_names(mine)))
+    yield Send(peer, Resume(write_names(mine), decision))
     message = yield from receive(peer, Resume)
     chosen = common_name(mine, message.checkpoints)
+    check_length(message.decision, len(decision), "resume: digest of closing and admission")
+    if message.decision != decision:
+        raise StateError(f"resume: {peer} goes on from another closing or admission")
     return None if chosen is None else mine[chosen]
 
 

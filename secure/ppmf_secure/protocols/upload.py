@@ -4,10 +4,10 @@
 A user writes what they rated as bits, in a code of which every string is a row of valid ratings
 (`primitives.rating_code`), and masks the bits with a keystream under a fresh seed. The masked bits
 go to RecSys. With them goes the seed, sealed to CSP's key together with the user's consent, and
-RecSys passes the seal on. Each server then holds one share of every bit and learns nothing: RecSys
-because the keystream of an unknown seed is pseudorandom and the seal hides the seed
-(`primitives.sealing`), CSP because it sees the seed alone, which does not depend on the ratings.
-(Chapter 4, "The upload".)
+RecSys passes the seal on (`protocols.admission`). Each server then holds one share of every bit and
+learns nothing: RecSys because the keystream of an unknown seed is pseudorandom and the seal hides
+the seed (`primitives.sealing`), CSP because it sees the seed alone, which does not depend on the
+ratings. (Chapter 4, "The upload".)
 
 CSP knows every mask, so RecSys must never send it anything that depends on the masked bits of one
 user, such as a digest: CSP could test guesses with it (PPMF-SEC-004).
@@ -16,8 +16,7 @@ user, such as a digest: CSP could test guesses with it (PPMF-SEC-004).
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -25,17 +24,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ppmf_secure.arrays import Bytes
-from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import RatingCode, Row
-from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, check_seal, seal, sealed_bytes
-from ppmf_secure.primitives.shares import check_length
-from ppmf_secure.session.checkpoint import RatingBits, write_ratings
+from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, seal, sealed_bytes
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.errors import PpmfError, RangeError, StateError, told
 from ppmf_spec.ratings import Ratings
-from ppmf_spec.roles import CSP, RECSYS, USERS
 
 SEED_BYTES = 32
 CONSENT_BYTES = 32
@@ -132,93 +126,6 @@ def open_seal(session: Session, user: str, key: SealingKey, sealed: bytes) -> tu
     """
     payload = key.open(sealed, _binding(session, user), PAYLOAD_BYTES, f"seal of user {user}")
     return payload[:SEED_BYTES], payload[SEED_BYTES:]
-
-
-class Intake:
-    """The intake of the uploads at RecSys: one of each user, in any order.
-
-    A repeated upload must have the same bytes.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._row = {user: row for row, user in enumerate(session.users)}
-        self._taken: dict[str, wire.Upload] = {}
-
-    def take(self, upload: wire.Upload) -> None:
-        """Take in one upload (PPMF-UPL-006, PPMF-ERR-014).
-
-        Raises RangeError for an unknown user or a seal outside its group, EncodingError for a wrong
-        length, and StateError for a second, different upload of the same user. Uploads that were
-        taken in before are not affected.
-        """
-        if upload.user not in self._row:
-            raise RangeError(f"upload of {told(upload.user)}: not on the user list")
-        where = f"upload of user {upload.user}"
-        check_length(upload.masked, upload_bytes(self._session), f"{where}: masked bits")
-        check_seal(upload.sealed, PAYLOAD_BYTES, f"{where}: seal")
-        if self._taken.setdefault(upload.user, upload) != upload:
-            raise StateError(f"{where}: a second upload, and not the bytes of the first")
-
-    @property
-    def missing(self) -> int:
-        """The number of users who have not uploaded yet."""
-        return len(self._row) - len(self._taken)
-
-    def sealed_seeds(self) -> bytes:
-        """The serials and seals of all users, in the order of the user list (PPMF-UPL-007)."""
-        taken = (self._taken[user] for user in self._session.users)
-        return b"".join(one.serial.to_bytes(8, "little") + one.sealed for one in taken)
-
-    def shares(self) -> RatingBits:
-        """RecSys' share of the bits, which is the masked ones."""
-        taken = (self._taken[user] for user in self._session.users)
-        parts = [planes(self._session, one.masked) for one in taken]
-        return RatingBits(np.stack(parts, axis=1))
-
-
-def take_uploads(session: Session) -> Program[RatingBits]:
-    """RecSys' share of the bits, once every user has uploaded and the seals are passed on.
-
-    An upload that is refused affects no other (PPMF-UPL-007, PPMF-ERR-007).
-    """
-    yield Phase("upload", 0, session.half_steps)
-    intake = Intake(session)
-    while intake.missing:
-        upload = yield from receive(USERS, wire.Upload)
-        try:
-            intake.take(upload)
-        except PpmfError as refusal:
-            yield Refuse(USERS, refusal)
-    yield Send(CSP, wire.SealedSeeds(intake.sealed_seeds()))
-    shares = intake.shares()
-    yield Keep("ratings", None, partial(write_ratings, session, shares))
-    return shares
-
-
-def take_seeds(
-    session: Session, key: SealingKey, consent_keys: Mapping[str, bytes]
-) -> Program[RatingBits]:
-    """CSP's share of the bits, from the seals that RecSys passes on.
-
-    key: the key pair of which the session has the public key (PPMF-SES-011).
-    consent_keys: those of the users.
-    """
-    yield Phase("upload", 0, session.half_steps)
-    message = yield from receive(RECSYS, wire.SealedSeeds)
-    size = 8 + SEAL_BYTES
-    check_length(message.sealed, size * len(session.users), "sealed seeds")
-    parts = []
-    for row, user in enumerate(session.users):
-        theirs = message.sealed[row * size : (row + 1) * size]
-        seed, found = open_seal(session, user, key, theirs[8:])
-        serial = int.from_bytes(theirs[:8], "little")
-        if not hmac.compare_digest(found, consent(consent_keys[user], session, user, serial)):
-            raise StateError(f"upload of user {user}: no consent of theirs")
-        parts.append(planes(session, keystream(session, user, seed)))
-    shares = RatingBits(np.stack(parts, axis=1))
-    yield Keep("ratings", None, partial(write_ratings, session, shares))
-    return shares
 
 
 def _binding(session: Session, user: str) -> bytes:

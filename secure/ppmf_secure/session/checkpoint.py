@@ -24,7 +24,7 @@ from ppmf_secure.arrays import Bits, Bytes, Words
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import check_length, words_from_bytes, words_to_bytes
 from ppmf_secure.session.session import Session
-from ppmf_spec import strict_cbor
+from ppmf_spec import strict_cbor, wire
 from ppmf_spec.errors import EncodingError, StateError
 
 FORMAT = "ppmf-checkpoint/2"
@@ -71,9 +71,13 @@ class SavedSide:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Kept:
-    """The bytes that a server kept in earlier epochs: its share of the bits, and checkpoints."""
+    """The bytes that a server kept in earlier epochs: its share of the bits, the one closing and
+    the one admission of the session, and checkpoints.
+    """
 
     ratings: bytes
+    closing: bytes
+    admission: bytes
     checkpoints: tuple[bytes, ...]
 
 
@@ -107,6 +111,35 @@ def read_ratings(session: Session, data: bytes) -> RatingBits:
     if items % 8 and (planes[..., -1] >> items % 8).any():
         raise EncodingError("kept ratings: a spare bit is not 0")
     return RatingBits(planes)
+
+
+def write_closing(session: Session, closing: wire.Closing, present: RatingBits | None) -> bytes:
+    """The bytes of the closing, and of RecSys' share of the bits of all who are present, which is
+    None at CSP (PPMF-ADM-007).
+    """
+    bits = b"" if present is None else present.planes.tobytes()
+    return strict_cbor.encode(
+        [FORMAT, session.id, "closing", closing.presence, closing.seals, bits]
+    )
+
+
+def read_closing(session: Session, data: bytes) -> wire.Closing:
+    """The closing in such bytes. Raises EncodingError if they are malformed, and StateError if they
+    belong to another session (PPMF-ERR-004).
+    """
+    presence, seals, _ = _parts(session, data, "closing", 3)
+    return wire.Closing(bytes(presence), bytes(seals))
+
+
+def write_admission(session: Session, admission: wire.Admission) -> bytes:
+    """The bytes of the admission (PPMF-ADM-007)."""
+    return strict_cbor.encode([FORMAT, session.id, "admission", admission.admitted])
+
+
+def read_admission(session: Session, data: bytes) -> wire.Admission:
+    """The admission in such bytes; raises as `read_closing` does."""
+    (admitted,) = _parts(session, data, "admission", 1)
+    return wire.Admission(bytes(admitted))
 
 
 def write_checkpoint(session: Session, checkpoint: Checkpoint) -> bytes:

@@ -37,6 +37,7 @@ from ppmf_secure.primitives.base_transfers import POINT_BYTES, candidates, first
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
 from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.protocols.admission import write_rows
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
@@ -59,7 +60,7 @@ from ppmf_secure.simulator.simulated_answers import simulated_answer
 from ppmf_spec import wire
 from ppmf_spec.roles import RECSYS, Role
 
-Messages = Iterator[wire.Message]
+Messages = Iterator[wire.Message | None]
 
 
 class SimulatedMessages:
@@ -87,21 +88,27 @@ class SimulatedMessages:
         self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
         self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
 
-    def messages(self, names: bytes) -> Messages:
-        """All messages, in order. `names`: those of the checkpoints that the peer held, joined."""
+    def messages(self, names: bytes, decision: bytes) -> Messages:
+        """All messages, in order; None says that no further upload will come.
+
+        names: those of the checkpoints that the peer held, joined. decision: the digest of closing
+        and admission.
+        """
         plan = MessagePlan.of(
             self._leakage.session,
             self._leakage.suite,
             epoch=self._epoch,
             done=self._leakage.done(self._epoch),
+            present=tuple(self._leakage.serials),
         )
         for operation in plan.operations():
             due = [each for each in operation.messages() if each.receiver is self._me]
             match operation:
                 case NameCheckpoints():
-                    yield wire.Resume(names)
+                    yield wire.Resume(names, decision)
                 case TakeUploads() if self._me is RECSYS:
                     yield from self._uploads()
+                    yield self._admission()
                 case GiveEncryptedRows():
                     yield from self._encrypted_rows(operation)
                 case _:
@@ -110,8 +117,8 @@ class SimulatedMessages:
     def _draw(self, operation: Operation, due: PlannedMessage) -> wire.Message:
         """One message, of a type that is always drawn in the same way."""
         match due.kind:
-            case wire.SealedSeeds:
-                return self._sealed_seeds()
+            case wire.Closing:
+                return self._closing()
             case wire.ServerKey:
                 return self.server_key
             case wire.BaseRequest:
@@ -136,21 +143,30 @@ class SimulatedMessages:
     def _uploads(self) -> Messages:
         """The uploads to RecSys, in the order in which the real ones came."""
         session, zeros = self._leakage.session, bytes(PAYLOAD_BYTES)
-        for user, serial in self._leakage.uploads or [(user, 1) for user in session.users]:
+        for user, serial in self._leakage.came:
             masked = self._coins.bytes(upload_bytes(session))
             yield wire.Upload(user, serial, masked, self._seal(user, zeros))
+        if len(self._leakage.serials) < len(session.users):
+            yield None
 
-    def _sealed_seeds(self) -> wire.SealedSeeds:
-        """The serials and seals to CSP."""
-        session = self._leakage.session
-        serials = dict(self._leakage.uploads)
-        sealed = b""
-        for user in session.users:
-            serial = serials.get(user, 1)
-            approval = consent(self._consent_keys[user], session, user, serial)
-            payload = self._coins.bytes(SEED_BYTES) + approval
-            sealed += serial.to_bytes(8, "little") + self._seal(user, payload)
-        return wire.SealedSeeds(sealed)
+    def _closing(self) -> wire.Closing:
+        """Who is present, and serials and seals to CSP: with the right consent of those who are
+        admitted, and none of the others.
+        """
+        session, serials = self._leakage.session, self._leakage.serials
+        admitted, seals = set(self._leakage.admitted_rows), b""
+        for row, serial in serials.items():
+            user = session.users[row]
+            right = consent(self._consent_keys[user], session, user, serial)
+            approval = right if row in admitted else bytes(len(right))
+            seals += serial.to_bytes(8, "little")
+            seals += self._seal(user, self._coins.bytes(SEED_BYTES) + approval)
+        return wire.Closing(write_rows(serials, len(session.users)), seals)
+
+    def _admission(self) -> wire.Admission:
+        """Whom CSP admits."""
+        rows, count = self._leakage.admitted_rows, len(self._leakage.session.users)
+        return wire.Admission(write_rows(rows, count))
 
     def _seal(self, user: str, payload: bytes) -> bytes:
         return seal_upload(self._leakage.session, user, payload, self._coins.bytes(KEY_BYTES))

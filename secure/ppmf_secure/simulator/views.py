@@ -33,13 +33,14 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.resumption import lineage
-from ppmf_secure.session.checkpoint import Kept
+from ppmf_secure.session.checkpoint import Kept, read_admission, read_closing
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator.leakage import Leakage
 from ppmf_secure.simulator.simulated_messages import SimulatedMessages
 from ppmf_spec import wire
-from ppmf_spec.errors import PpmfError
+from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
@@ -98,7 +99,7 @@ class _SimulatedEnds:
         party: Role,
         leakage: Leakage,
         epoch: int,
-        simulate_next: Callable[[Role], wire.Message],
+        simulate_next: Callable[[Role], wire.Message | None],
         limit: int | None = None,
     ) -> None:
         self.party = party
@@ -109,6 +110,7 @@ class _SimulatedEnds:
         self._simulate_next = simulate_next
         self._limit = limit
         self._links: dict[Role, wire.Link] = {}
+        self._time = 0
 
     def play(self, program: Program[Any]) -> Any:
         """Run the program to its end or to the limit; its result, if it has one."""
@@ -125,15 +127,28 @@ class _SimulatedEnds:
         self._stop_at_the_limit()
         self.records.append(Record("sent", to, data))
 
-    def receive(self, sender: Role, most: int | None) -> bytes:
-        """Simulate the message that the party waits for, and record it."""
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes:
+        """Simulate the message that the party waits for, and record it; PeerError if none will
+        come.
+        """
         self._stop_at_the_limit()
+        message = self._simulate_next(sender)
+        if message is None:
+            raise PeerError(f"{sender} sends nothing more")
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
         # each user is a sender of their own
         link = fresh if sender is USERS else self._links.setdefault(sender, fresh)
-        data = link.encode(self._simulate_next(sender))
+        data = link.encode(message)
         self.records.append(Record("received", sender, data))
         return data
+
+    def now(self) -> int:
+        """A time that is always early enough, until the party waits for another."""
+        return self._time
+
+    def wait(self, until: int) -> None:
+        """Let the time come."""
+        self._time = until
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Fail, since no simulated message may be refused."""
@@ -182,7 +197,7 @@ def _simulate(
             coins.child(f"imagined/{epoch}"),
             secrets.consent_keys if secrets else {},
         )
-        coming = simulated.messages(past.names(epoch))
+        coming = simulated.messages(past.names(epoch), past.decision())
         view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), limit)
         opened = view.play(past.program(epoch, simulated, own))
         if isinstance(opened, ItemProfiles) and output is not None:
@@ -197,7 +212,7 @@ def _nothing(sender: Role) -> wire.Message:
     raise AssertionError(f"a user waits for {sender}")
 
 
-def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
+def _next(coming: Iterator[wire.Message | None], sender: Role) -> wire.Message | None:
     """The next simulated message; the order is that of the plan, whoever sends it."""
     return next(coming)
 
@@ -225,7 +240,7 @@ class _EarlierEpochs:
         self._secrets = secrets
         self._peer = me.peer
         self._leakage = leakage
-        self._ratings = b""
+        self._kept_once: dict[str, bytes] = {}
         self._models: dict[tuple[int, int], bytes] = {}
         self._lineages: dict[int, bytes] = {}
 
@@ -246,7 +261,9 @@ class _EarlierEpochs:
         if not epoch:
             return None
         held = sorted(self._leakage.interruptions[epoch - 1].held[self._me])
-        return Kept(self._ratings, tuple(self._models[name] for name in held))
+        once = self._kept_once
+        models = tuple(self._models[name] for name in held)
+        return Kept(once["ratings"], once["closing"], once["admission"], models)
 
     def names(self, epoch: int) -> bytes:
         """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-007)."""
@@ -257,11 +274,20 @@ class _EarlierEpochs:
             iteration.to_bytes(8, "little") + self._lineages[made] for iteration, made in held
         )
 
+    def decision(self) -> bytes:
+        """The digest of closing and admission, once they are there (PPMF-ADM-010)."""
+        if "admission" not in self._kept_once:
+            return b""
+        session = self._leakage.session
+        closing = read_closing(session, self._kept_once["closing"])
+        admission = read_admission(session, self._kept_once["admission"])
+        return Decision(closing, admission).digest(session)
+
     def remember(self, epoch: int, simulated: SimulatedMessages, view: _SimulatedEnds) -> None:
         """Store what an epoch leaves: the shares that it kept, and its lineage."""
         for keep in view.kept:
             if keep.iteration is None:
-                self._ratings = keep.data()
+                self._kept_once[keep.name] = keep.data()
             else:
                 self._models[keep.iteration, epoch] = keep.data()
         for record in view.records:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -15,6 +16,9 @@ from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import Role
+
+_LONGEST = 86_400.0
+"""The most seconds that are waited for at once; the driver asks again."""
 
 
 class PipeEnds(RecordedEnds):
@@ -33,9 +37,9 @@ class PipeEnds(RecordedEnds):
         """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
-    def get(self, sender: Role, most: int | None) -> bytes:
-        """The next message from the party, once it has come; PeerError if none will
-        (PPMF-ERR-005).
+    def get(self, sender: Role, most: int | None, until: int | None) -> bytes | None:
+        """The next message from the party, once it has come, or None if it has not come until the
+        given time; PeerError if none will (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
         is read; nothing more is taken from that pipe then (PPMF-WIR-009).
@@ -43,6 +47,8 @@ class PipeEnds(RecordedEnds):
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
         try:
+            if until is not None and not self._pipes[sender].poll(self._left(until)):
+                return None
             return self._pipes[sender].recv_bytes(most)
         except (EOFError, OSError) as error:
             # multiprocessing gives the refusal of a length no errno and no class of its own
@@ -50,6 +56,14 @@ class PipeEnds(RecordedEnds):
                 self._too_long.add(sender)
                 raise too_long(sender, self.account.party, most) from None
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+
+    def wait(self, until: int) -> None:
+        """Sleep until that time."""
+        time.sleep(self._left(until))
+
+    def _left(self, until: int) -> float:
+        """The seconds until that time."""
+        return min(max(0.0, until - self.account.clock()), _LONGEST)
 
     def __enter__(self) -> Self:
         return self

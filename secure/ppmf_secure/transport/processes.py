@@ -25,12 +25,13 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
+from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.set_up import Agreed, agree
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.set_up import Agreed, agree, write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
 from ppmf_secure.transport.server_process import (
@@ -62,10 +63,13 @@ _OF_SERVERS = {
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run: V as RecSys opened it, and what each party spent in each phase."""
+    """The result of a run: V as RecSys opened it, what each party spent in each phase, and why
+    uploads were refused.
+    """
 
     profiles: ItemProfiles
     measures: tuple[Measure, ...]
+    refusals: tuple[PpmfError, ...] = ()
 
 
 def train(
@@ -103,6 +107,7 @@ def train(
     if checkpoints is not None:
         root = coins_of(coins_label, "tags")
         save_session(checkpoints, agreed.signed, epoch=0, coins=root)
+    record_session(transcripts, write(agreed.signed))
     options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
         run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed)
@@ -125,6 +130,7 @@ def resume(
         signed, last = load_session(checkpoints)
         save_session(checkpoints, signed, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
+        record_session(transcripts, write(signed))
         options = RunOptions(transcripts, checkpoints, label)
         return _Run(signed.session, last + 1, options, progress or (lambda _: None)).finish(None)
 
@@ -185,6 +191,8 @@ class _Run:
                     refusals.append(failure_of(name, *content))
                 elif kind == "failed":
                     failures[name] = failure_of(name, *content)
+                elif kind == "abandoned":
+                    failures[name] = AbandonedError(str(failure_of(name, *content)))
                 else:
                     results[name], spent = content
                     measures += spent
@@ -198,7 +206,7 @@ class _Run:
             for process in self._processes.values():
                 process.join()
         self._raise_first_cause(failures, refusals, results)
-        return RunResult(results[RECSYS], tuple(measures))
+        return RunResult(results[RECSYS], tuple(measures), tuple(refusals))
 
     def _raise_first_cause(
         self,
@@ -208,17 +216,21 @@ class _Run:
     ) -> None:
         """Raise the first error that there is, in the order in which errors cause each other.
 
-        That is: an error that a party found itself; the refusal of an upload, if the run failed
-        afterwards; the end of a process without a report; a party that missed another one.
+        That is: an error that a party found itself; that too few users take part; the refusal of an
+        upload, if the run failed afterwards; the end of a process without a report; a party that
+        missed another one.
         """
         own = [error for error in failures.values() if not isinstance(error, PeerError)]
+        abandoned = [error for error in failures.values() if isinstance(error, AbandonedError)]
         died = [
             PeerError(f"{name} stopped, exit status {process.exitcode}")
             for name, process in self._processes.items()
             if name not in results and name not in failures
         ]
+        if abandoned and refusals:
+            raise AbandonedError(f"{abandoned[0]}; the first refusal: {refusals[0]}")
         missed = refusals if failures else []
-        for error in (*own, *missed, *died, *failures.values()):
+        for error in (*own, *abandoned, *missed, *died, *failures.values()):
             raise error
 
     def _reports(self) -> Iterator[tuple[Role, str, Any]]:

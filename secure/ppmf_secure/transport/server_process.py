@@ -20,6 +20,7 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
@@ -96,8 +97,8 @@ def serve(
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
-    ("progress", "refused", "failed" or "done") with its content. secrets: CSP's, in the
-    first epoch.
+    ("progress", "refused", "abandoned", "failed" or "done") with its content. secrets: CSP's, in
+    the first epoch.
     """
     end_with_parent()
 
@@ -127,6 +128,8 @@ def serve(
                 bounded = limits(session, suite, epoch)
                 driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
                 driver.advance()
+        except AbandonedError as end:
+            tell("abandoned", (end.kind, str(end)))
         except PpmfError as failure:
             tell("failed", (failure.kind, str(failure)))
         except Exception as error:

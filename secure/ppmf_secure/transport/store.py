@@ -29,6 +29,8 @@ _LOCK = "in-use"
 _OPEN_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _SESSION = "session.cbor"
 _RATINGS = "ratings.state"
+_CLOSING = "closing.state"
+_ADMISSION = "admission.state"
 _KEY = "tags.key"
 _FORMAT = "ppmf-run/1"
 _ALL = "all"
@@ -83,15 +85,17 @@ class Store:
         (PPMF-ERR-004, PPMF-RES-008).
         """
         folder = self._folder
-        if folder is None or not (folder / _RATINGS).is_file():
+        once = (_RATINGS, _CLOSING, _ADMISSION)
+        if folder is None or not all((folder / name).is_file() for name in once):
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
-        ratings = bytes(self._read(folder / _RATINGS).content)
         # after an interruption between writing and removing there may be one more
         found = sorted(
             map(self._read, self._checkpoints()),
             key=lambda kept: (kept.epoch, int(kept.name.rpartition("-")[2])),
         )
-        return Kept(ratings, tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:]))
+        ratings, closing, admission = (bytes(self._read(folder / name).content) for name in once)
+        newest = tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:])
+        return Kept(ratings, closing, admission, newest)
 
     def _read(self, path: Path) -> KeptFile:
         return self._keeper.read(path.stem, path.read_bytes(), path.name)

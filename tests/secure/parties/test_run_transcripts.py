@@ -108,7 +108,7 @@ def sent(seen: Transcripts) -> Iterator[tuple[str, str, wire.Message]]:
 def fields(seen: Transcripts, *classes: FieldClass) -> Iterator[tuple[str, bytes]]:
     """(message name, value) of the fields of these classes, each once where it is first sent."""
     for _, _, message in sent(seen):
-        if isinstance(message, wire.SealedSeeds):
+        if isinstance(message, wire.Closing):
             continue  # what users sent before
         for _, field_class, value in message.fields_with_class():
             if field_class in classes:

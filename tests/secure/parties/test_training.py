@@ -16,11 +16,18 @@ from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.protocols.upload import (
     upload,
 )
-from ppmf_secure.session.checkpoint import Kept, RatingBits, write_ratings
+from ppmf_secure.session.checkpoint import (
+    Kept,
+    RatingBits,
+    write_admission,
+    write_closing,
+    write_ratings,
+)
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
@@ -58,8 +65,9 @@ def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
     sealed = upload(session, "1", 1, NOTHING, keys["1"], Coins.seeded("u")).sealed
     while not isinstance(next(program), Receive):
         pass
-    effect = program.send(message_of(wire.SealedSeeds, sealed=(1).to_bytes(8, "little") + sealed))
-    while not isinstance(effect, Send):
+    seals = (1).to_bytes(8, "little") + sealed
+    effect = program.send(message_of(wire.Closing, presence=b"\1", seals=seals))
+    while not (isinstance(effect, Send) and isinstance(effect.message, wire.ServerKey)):
         effect = next(program)
     next(program)
     return program
@@ -167,10 +175,13 @@ def test_a_later_epoch_goes_on_after_the_last_iteration_kept(tmp_path: Path) -> 
 def test_a_long_name_of_another_suite_is_cut() -> None:
     session = toy_session(RATINGS, PARAMS, ideal_suite(), "toy")
     nothing = RatingBits(np.zeros((5, 2, 1), dtype=np.uint8))
-    kept = Kept(write_ratings(session, nothing), ())
+    closing, admission = wire.Closing(b"\0", b""), wire.Admission(b"\0")
+    once = write_closing(session, closing, None), write_admission(session, admission)
+    decision = Decision(closing, admission).digest(session)
+    kept = Kept(write_ratings(session, nothing), *once, ())
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"), epoch=1, kept=kept)
     assert [type(next(program)) for _ in range(3)] == [Phase, Send, Receive]
-    assert type(program.send(message_of(wire.Resume))) is Phase
+    assert type(program.send(message_of(wire.Resume, decision=decision))) is Phase
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
     with pytest.raises(StateError, match=r"^csp runs suite 'x{40}', this server ideal: use"):
         program.send(message_of(wire.ServerKey, suite="x" * 50))

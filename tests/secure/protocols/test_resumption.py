@@ -13,10 +13,12 @@ from ppmf_secure.session.checkpoint import (
     Checkpoint,
 )
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.checkpoints import SESSION, checkpoint
 from tests.support.messages import message_of
+
+DECISION = bytes(range(32))
 
 
 def name(of: Checkpoint) -> bytes:
@@ -26,14 +28,15 @@ def name(of: Checkpoint) -> bytes:
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
     peer = me.peer
-    program = agree_on_checkpoint(me, mine)
+    program = agree_on_checkpoint(me, mine, DECISION)
     sent = next(program)
     assert isinstance(sent, Send)
     assert isinstance(sent.message, wire.Resume)
     assert program.send(None) == Receive(peer, wire.Resume)
     assert sent.to == peer
+    assert sent.message.decision == DECISION
     with pytest.raises(StopIteration) as end:
-        program.send(message_of(wire.Resume, checkpoints=theirs))
+        program.send(message_of(wire.Resume, checkpoints=theirs, decision=DECISION))
     return sent.message.checkpoints, end.value.value
 
 
@@ -78,7 +81,7 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
 
 @pytest.mark.req("PPMF-RES-010")
 def test_more_names_than_a_server_keeps_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, [])
+    program = agree_on_checkpoint(RECSYS, [], DECISION)
     program.send(None)
     program.send(None)
     with pytest.raises(EncodingError, match="resume: 120 bytes, where two names are most"):
@@ -95,8 +98,26 @@ def test_two_checkpoints_of_one_iteration_are_refused() -> None:
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, [])
+    program = agree_on_checkpoint(RECSYS, [], DECISION)
     program.send(None)
     program.send(None)
     with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
         program.send(message_of(wire.Resume, checkpoints=bytes(39)))
+
+
+@pytest.mark.req("PPMF-ADM-010")
+@pytest.mark.parametrize(
+    ("theirs", "error", "line"),
+    [
+        (DECISION[::-1], StateError, "^resume: csp goes on from another closing or admission$"),
+        (DECISION[:-1], EncodingError, "^resume: digest of closing and admission: 31 bytes"),
+    ],
+)
+def test_another_closing_or_admission_is_refused(
+    theirs: bytes, error: type[Exception], line: str
+) -> None:
+    program = agree_on_checkpoint(RECSYS, [], DECISION)
+    program.send(None)
+    program.send(None)
+    with pytest.raises(error, match=line):
+        program.send(message_of(wire.Resume, checkpoints=name(ONE), decision=theirs))

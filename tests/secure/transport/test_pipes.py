@@ -84,7 +84,7 @@ def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
     os.write(theirs.fileno(), (1 << 30).to_bytes(4, "big"))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         with pytest.raises(EncodingError, match="csp to recsys: more than the 1000 bytes"):
-            ends.get(CSP, 1000)
+            ends.get(CSP, 1000, None)
         with pytest.raises(PeerError, match="csp sent a message that was too long"):
-            ends.get(CSP, 1000)
+            ends.get(CSP, 1000, None)
     theirs.close()
