@@ -120,12 +120,12 @@ def test_the_cost_of_the_conversion_is_what_is_sent() -> None:
     section = sections(ROOT / PROTOCOL)["From bits to shares"]
     cost = section.partition("*Cost.*")[2].partition("1. RecSys")[0]
     names: dict[str, Value] = {
-        "C": lambda v: 2048 * ceil(v / 128),
+        "col": lambda v: 2048 * ceil(v / 128),
         "E": 4000,
         "k": size.ring,
         "t": size.planes - 1,
     }
-    said = [evaluate(one, names) for one in re.findall(r"\$(C\(\(?[1E].+?)\$", cost)]
+    said = [evaluate(one, names) for one in re.findall(r"\$(\\mathit\{col\}\(\(?[1E].+?)\$", cost)]
     assert dict(zip((RECSYS, CSP), said, strict=True)) == of_fields(conversion(size))
 
 

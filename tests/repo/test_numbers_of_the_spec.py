@@ -206,8 +206,8 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"# bytes a checkpoint each way, one round; a new epoch's keys, base transfers, conversion "
-        r"and rows; and, from a checkpoint, "
+        r"# bytes a checkpoint each way, one round; a new epoch's keys, base transfers, "
+        r"conversion and rows; and, from a checkpoint, "
         r"$# \lceil \ell_0 D n / 128 \rceil + # \lceil \ell_0 D m / 128 \rceil$",
         lambda: [8 + LINEAGE_BYTES, columns_bytes(128), columns_bytes(128)],
     ),

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ppmf_secure.arrays import Bits, Labels, Words
+from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_spec.errors import EncodingError
 
 CHUNK = 4096
@@ -111,33 +109,44 @@ def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
 
 
+def put_low_bytes(values: Words, out: Bytes) -> None:
+    """Write the lowest bytes of values (...) to out (..., size), the lowest byte first."""
+    size = out.shape[-1]
+    unit = size & -size  # the largest power of 2 that divides it
+    source = values.astype("<u8", copy=False)[..., np.newaxis].view(f"<u{unit}")
+    target = out.view(f"<u{unit}")
+    for place in range(size // unit):
+        target[..., place] = source[..., place]
+
+
 def low_bytes(values: Words, size: int) -> bytes:
     """The lowest `size` bytes of every element, the lowest first, row by row."""
-    piece = _piece(size)
-    little = np.ascontiguousarray(values, dtype="<u8")
-    low = np.empty((values.size, size // piece.itemsize), dtype=piece)
-    _copy_columns(little.view(piece).reshape(values.size, 8 // piece.itemsize), low)
-    return low.tobytes()
+    out = np.empty((*values.shape, size), dtype=np.uint8)
+    put_low_bytes(values, out)
+    return out.tobytes()
 
 
 def words_of_low_bytes(data: bytes | memoryview, shape: tuple[int, ...], size: int) -> Words:
     """The array of that shape whose elements have `size` bytes each, as `low_bytes` writes them."""
-    piece = _piece(size)
-    little = np.zeros(shape, dtype="<u8")
-    low = np.frombuffer(data, dtype=piece).reshape(little.size, size // piece.itemsize)
-    _copy_columns(low, little.view(piece).reshape(little.size, 8 // piece.itemsize))
-    return little.astype(np.uint64, copy=False)
+    found = overlapping_words(padded(data), shape, size) & ring_mask(8 * size)
+    return found.astype(np.uint64, copy=False)
 
 
-def _piece(size: int) -> np.dtype[Any]:
-    """What `size` bytes are copied by: the fewer pieces, the faster."""
-    return np.dtype(np.uint8 if size % 2 else np.uint16)
+def padded(data: bytes | memoryview) -> Bytes:
+    """A copy of the bytes that `overlapping_words` can read to their end."""
+    copy = np.zeros(len(data) + 7, dtype=np.uint8)
+    copy[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    return copy
 
 
-def _copy_columns(source: NDArray[Any], target: NDArray[Any]) -> None:
-    """Copy the columns that both have; row by row it takes four times as long."""
-    for column in range(min(source.shape[1], target.shape[1])):
-        target[:, column] = source[:, column]
+def overlapping_words(data: Bytes, shape: tuple[int, ...], size: int) -> Words:
+    """A view of elements of `size` bytes each, row by row, as words. The higher bytes of a word are
+    those of the next element; the data reach 8 - size bytes beyond the last one.
+    """
+    strides = [size]
+    for length in shape[:0:-1]:
+        strides.append(strides[-1] * length)
+    return np.ndarray(shape, "<u8", data, strides=strides[::-1])
 
 
 def check_length(data: bytes | memoryview, expected: int, what: str) -> None:

@@ -166,13 +166,10 @@ class _Streams:
     def next(self, words: int) -> Words:
         """The next words of every keystream, as a matrix (128, words) for `transpose`."""
         rows = row_buffer(words)
-        # one view of all rows, since a view of each would take longer than a short keystream
-        step, room = rows.strides[0], 8 * words
-        there = cast(Words, rows.base).reshape(-1).view(np.uint8).data
-        zeros = memoryview(_ZEROS)[:room]
-        for i, cipher in enumerate(self._ciphers):
+        zeros = memoryview(_ZEROS)[: 8 * words]
+        for cipher, row in zip(self._ciphers, rows, strict=True):
             # cast: the signature asks for bytes, but any writable buffer is taken
-            cipher.update_into(zeros, there[i * step : i * step + room])
+            cipher.update_into(zeros, cast(bytearray, row.view(np.uint8).data))
         return rows
 
 

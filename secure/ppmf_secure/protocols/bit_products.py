@@ -24,15 +24,7 @@ from cryptography.hazmat.primitives.ciphers import CipherContext
 from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.hashing import MAX_CALLS, expand
-from ppmf_secure.primitives.shares import (
-    SharedWords,
-    check_length,
-    chunks,
-    from_bits,
-    low_bytes,
-    weights,
-    words_of_low_bytes,
-)
+from ppmf_secure.primitives.shares import SharedWords, check_length, chunks, from_bits, weights
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import Bulk, TransferPayload
@@ -103,7 +95,7 @@ def _make_corrections(
         mine = words.bits[bit].astype(bool)[:, None]
         correlation = np.where(mine, np.negative(vectors), vectors)
         size = _byte_width(bit, transfers.ring_bits)
-        corrections.append(low_bytes(zero + correlation - one, size))
+        corrections.append(_low_bytes(zero + correlation - one, size))
         share -= weight * zero
     return b"".join(corrections), share
 
@@ -130,7 +122,7 @@ def _apply_corrections(
         pad = _pads(ciphers, words.chosen_keys[bit], length)
         size = _byte_width(bit, transfers.ring_bits)
         stop = start + words.count * length * size
-        correction = words_of_low_bytes(payload[start:stop], shape, size)
+        correction = _from_low_bytes(payload[start:stop], shape, size)
         start = stop
         share += weight * (pad + words.bits[bit].astype(np.uint64)[:, None] * correction)
     return share
@@ -168,3 +160,14 @@ def _byte_width(bit: int, ring_bits: int) -> int:
     (PPMF-BIT-005).
     """
     return (ring_bits - bit + 7) // 8
+
+
+def _low_bytes(values: Words, size: int) -> bytes:
+    little = np.ascontiguousarray(values, dtype="<u8").view(np.uint8)
+    return little.reshape(*values.shape, 8)[..., :size].tobytes()
+
+
+def _from_low_bytes(data: Bulk, shape: tuple[int, ...], size: int) -> Words:
+    little = np.zeros((*shape, 8), dtype=np.uint8)
+    little[..., :size] = np.frombuffer(data, dtype=np.uint8).reshape(*shape, size)
+    return little.view("<u8").reshape(shape).astype(np.uint64, copy=False)

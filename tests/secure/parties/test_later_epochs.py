@@ -5,19 +5,27 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from ppmf_reference import fixed
+from ppmf_secure.effects import Program
+from ppmf_secure.parties import training
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import ring_mask
+from ppmf_secure.protocols.conversion import convert
+from ppmf_secure.protocols.transfers import Transfers
+from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
 from tests.support.messages import message_of
@@ -77,6 +85,41 @@ def test_a_later_epoch_sends_what_is_predicted(
         assert [(message.name, size) for message, size in messages] == [
             (name, size) for *route, name, size in predicted if tuple(route) == way
         ]
+
+
+@pytest.mark.req("PPMF-CNV-009", "PPMF-RES-004")
+def test_every_epoch_converts_the_bits_that_were_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shares of one epoch are others than those of the next, and lie in no file."""
+    made: list[dict[Role, RatingShares]] = [{}, {}]
+    bits: list[dict[Role, RatingBits]] = [{}, {}]
+    epoch = 0
+
+    def noted(transfers: Transfers, kept: RatingBits, *rest: Any) -> Program[RatingShares]:
+        bits[epoch][transfers.me] = kept
+        made[epoch][transfers.me] = yield from convert(transfers, kept, *rest)
+        return made[epoch][transfers.me]
+
+    monkeypatch.setattr(training, "convert", noted)
+    params = Parameters(rank=1, iterations=2)
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    for epoch in (0, 1):
+        run_the_epoch(session, tmp_path, epoch)
+    ring = ring_mask(session.bounds.ring_bits)
+    rating = np.zeros((RATINGS.n_users, RATINGS.n_items), dtype=np.int64)
+    rating[RATINGS.user, RATINGS.item] = RATINGS.value
+    for first, second in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        total = (made[first][CSP].rating + made[second][RECSYS].rating) & ring
+        right = total == rating.view(np.uint64) & ring
+        assert right.all() if first == second else not right.any()
+    for server in (CSP, RECSYS):
+        assert np.array_equal(bits[0][server].planes, bits[1][server].planes)
+        files = [path.read_bytes() for path in (tmp_path / server).iterdir()]
+        for shares in (made[0][server], made[1][server]):
+            for each in (shares.rated, shares.rating):
+                rows = each[0].tobytes(), (each[0] & ring).tobytes()
+                assert not any(row in data for row in rows for data in files)
 
 
 @pytest.mark.req("PPMF-RES-003", "PPMF-RES-007")
