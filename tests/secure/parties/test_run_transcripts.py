@@ -118,7 +118,7 @@ def fields(seen: Transcripts, *classes: FieldClass) -> Iterator[tuple[str, bytes
 
 @pytest.mark.req(
     "PPMF-RUN-010",
-    "PPMF-RUN-004",
+    "PPMF-RUN-011",
     "PPMF-WIR-008",
     "PPMF-PRD-002",
     "PPMF-PRD-003",
@@ -147,7 +147,7 @@ def test_messages_and_lengths_are_those_predicted_whatever_the_ratings(
         ] == [(name, length) for *route, name, length in predicted if tuple(route) == way]
 
 
-@pytest.mark.req("PPMF-RUN-004", "PPMF-WIR-008", "PPMF-RLW-006", "PPMF-RLW-011")
+@pytest.mark.req("PPMF-RUN-011", "PPMF-WIR-008", "PPMF-RLW-006", "PPMF-RLW-011")
 @pytest.mark.parametrize("bias", [True, False])
 def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None:
     """70 users: 140 columns in three pieces, the second with columns of both blocks."""

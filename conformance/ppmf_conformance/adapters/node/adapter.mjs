@@ -6,6 +6,7 @@
 
 import { createInterface } from "node:readline";
 
+import * as admission from "./admission.mjs";
 import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
 import * as code from "./code.mjs";
@@ -70,6 +71,10 @@ const OPERATIONS = {
   "upload.consent": seals.consent,
   "upload.seal": seals.seal,
   "upload.open": seals.open,
+  "upload.take": admission.take,
+  "closing.make": admission.close,
+  "admission.make": admission.make,
+  "admission.take": admission.taking,
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,
