@@ -85,7 +85,7 @@ CLAIMS = [
         lambda: [SEAL_BYTES],
     ),
     Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
-    Claim(PROTOCOL, "on either side, # bytes", lambda: [SEAL_BYTES]),
+    Claim(PROTOCOL, "here it is # bytes, and what was altered", lambda: [SEAL_BYTES]),
     Claim(
         PROTOCOL,
         r"$\sigma = 2k + # + \lceil \log_2 J \rceil + \lceil \log_2 O \rceil$",

@@ -18,7 +18,7 @@ from tests.support.text_of_the_spec import CHAPTERS, SPEC, prose, sections
 PROTOCOL = SPEC / "04-protocol.md"
 
 SUB_PROTOCOLS = (
-    "Keys and the upload",
+    "The upload",
     "Homomorphic encryption: integer matrix times encrypted rows",
     "Oblivious transfer",
     "Base transfers",

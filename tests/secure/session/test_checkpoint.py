@@ -86,19 +86,9 @@ def test_a_malformed_model_is_refused(place: int, value: Any, message: str) -> N
 
 
 @pytest.mark.req("PPMF-ERR-004")
-@pytest.mark.parametrize("parts", [[], [bytes(48)], [bytes(48)] * 3])
-def test_a_wrong_number_of_parts_is_refused(parts: list[bytes]) -> None:
+@pytest.mark.parametrize("parts", [[], [bytes(10)] * 2, [7]])
+def test_a_wrong_number_of_parts_is_refused(parts: list[Any]) -> None:
     content = ["ppmf-checkpoint/2", SESSION.id, "ratings", *parts]
     with pytest.raises(EncodingError) as caught:
         read_ratings(SESSION, cbor2.dumps(content))
     assert str(caught.value) == f"checkpoint of the ratings: {FOREIGN}"
-
-
-@pytest.mark.req("PPMF-ERR-004")
-@pytest.mark.parametrize("place", [3, 4])
-def test_kept_ratings_of_a_wrong_length_are_named(place: int) -> None:
-    content = ["ppmf-checkpoint/2", SESSION.id, "ratings", bytes(48), bytes(48)]
-    content[place] = bytes(40)
-    with pytest.raises(EncodingError) as caught:
-        read_ratings(SESSION, cbor2.dumps(content))
-    assert str(caught.value) == "kept ratings: 40 bytes where 48 are due"

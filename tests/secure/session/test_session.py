@@ -81,7 +81,7 @@ def test_a_proposal_that_cannot_be_is_refused(
 def test_parameters_that_allow_no_rating_are_refused() -> None:
     between = {"rating_frac_bits": 0, "rating_min": 3.25, "rating_max": 3.75}
     params = Parameters.from_toml("".join(f"{name} = {value}\n" for name, value in between.items()))
-    with pytest.raises(ParametersError, match="no rating lies between them"):
+    with pytest.raises(ParametersError, match="no rating lies between"):
         session_of(params, ("1", "2"), ("7",))
 
 
