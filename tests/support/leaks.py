@@ -77,6 +77,7 @@ USERS_SEEDS = "users' seeds: fresh and fair"
 ORIGIN = "points derived again from secrets and candidates"
 POINT_TWICE = "no point repeated"
 PAIR_TWICE = "no difference of points repeated"
+ONE_PAD = "no two corrections of the conversion under one pad"
 SLOTS = "Paillier slots packing {}: over the whole range"
 ERRORS = "lattice errors packing {}: over the whole range"
 
