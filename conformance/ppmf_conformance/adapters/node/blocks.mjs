@@ -9,7 +9,6 @@ import { rowLength } from "./params.mjs";
 import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
 import { session } from "./session.mjs";
 
-const RING = 1n << 64n;
 
 const u64 = (value) => {
   const out = Buffer.alloc(8);
