@@ -72,10 +72,12 @@ BLOCK_TWICE = "no block repeated within a message"
 STREAM_TWICE = "columns under fresh keystreams"
 MASKED = "upload.masked looks uniform (masked)"
 COLUMNS = "transfer-columns.columns looks uniform (ot)"
+ONE_PAD = "no two corrections of the conversion under one pad"
 USERS_SEEDS = "users' seeds: fresh and fair"
 ORIGIN = "points derived again from secrets and candidates"
 POINT_TWICE = "no point repeated"
 PAIR_TWICE = "no difference of points repeated"
+ONE_PAD = "no two corrections of the conversion under one pad"
 SLOTS = "Paillier slots packing {}: over the whole range"
 ERRORS = "lattice errors packing {}: over the whole range"
 
@@ -120,7 +122,7 @@ BREACHES = {
     "one point for two transfers": Breach(one_point_for_two_transfers, beside=(ORIGIN,)),
     "a constant between two points": Breach(a_constant_between_two_points, beside=(ORIGIN,)),
     "encryptions without randomness": Breach(rows_without_randomness),
-    "bits without pads": Breach(conversion_without_pads),
+    "bits without pads": Breach(conversion_without_pads, beside=(ONE_PAD,)),
     "one pad for two corrections": Breach(one_pad_for_two_corrections),
     "corrections without pads": Breach(corrections_without_pads),
     "a repeated tweak": Breach(one_tweak_for_all_elements, WITH_THRESHOLDS),
