@@ -15,9 +15,15 @@ from ppmf_conformance.line_protocol import ROLES
 from ppmf_conformance.message_edits import Delivery
 from ppmf_conformance.our_parties import OwnParties
 from ppmf_secure.protocols.message_plan import MessagePlan
-from ppmf_secure.protocols.operations import RunBaseTransfers, RunCircuit, TakeUploads
+from ppmf_secure.protocols.operations import (
+    ConvertBits,
+    RunBaseTransfers,
+    RunCircuit,
+    TakeUploads,
+)
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import wire
+from ppmf_spec.roles import Role
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.sessions_and_uploads import keys_of_servers, sealing_secret
@@ -167,7 +173,10 @@ def enumerate_steps(plan: MessagePlan) -> Iterator[tuple[tuple[int, int], tuple[
                 case RunBaseTransfers():
                     step = int(due.kind is wire.BaseAnswer)
                 case TakeUploads():
-                    step = 0
+                    step = int(due.kind is wire.Admission)
+                case ConvertBits():  # one chunk: RecSys' columns, CSP's answer, RecSys' payload
+                    by_recsys = due.sender is Role.RECSYS
+                    step = 1 if not by_recsys else 2 * int(due.kind is wire.TransferPayload)
                 case _:
                     step = counts[*route, due.kind.name]
                     counts[*route, due.kind.name] += 1
