@@ -18,6 +18,7 @@ Begin with `audit`. The modules, in the order of the layers:
 - `uniformity`, `masked_fields`, `repetition`: checks of fields that must look uniform;
 - `opened_values`, `answer_randomness`: checks of what a party's own keys open;
 - `masked_guesses`: whether CSP could test guesses of ratings;
+- `converted_bits`: whether RecSys could read ratings from the corrections of the conversion;
 - `view_battery`: all checks of one party's transcript.
 
 Every check but those of uniformity and repetition is exact. The tests of uniformity together raise
