@@ -5,10 +5,9 @@ import { createCipheriv, createHash } from "node:crypto";
 
 import { codeOf } from "./code.mjs";
 import { saturate, prox } from "./fixed.mjs";
-import { rowLength } from "./params.mjs";
+import { parameters, rowLength } from "./params.mjs";
 import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
 import { session } from "./session.mjs";
-
 
 const u64 = (value) => {
   const out = Buffer.alloc(8);
