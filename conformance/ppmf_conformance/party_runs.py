@@ -256,6 +256,8 @@ class _Run:
             if party.under_test:
                 self._check(party.role, to, message)
             self._delivery.put(party.role, to, message)
+        if party.done and party.role == "users":  # PPMF-CON-039
+            self._delivery.leave(party.role, "recsys")
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:

@@ -69,7 +69,7 @@ def always_a_bad_upload(
         reply = yield effect
 
 
-@pytest.mark.req("PPMF-ERR-007", "PPMF-ERR-013", "PPMF-UPL-006")
+@pytest.mark.req("PPMF-ERR-007", "PPMF-ERR-013", "PPMF-ADM-001")
 def test_the_stepper_goes_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
     monkeypatch.setattr("tests.support.three_parties.users", first_a_bad_upload)
@@ -87,7 +87,7 @@ def test_the_stepper_says_why_the_uploads_are_not_complete(
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 
-@pytest.mark.req("PPMF-ERR-007", "PPMF-UPL-006")
+@pytest.mark.req("PPMF-ERR-007", "PPMF-ADM-001")
 def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", first_a_bad_upload)
     found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")

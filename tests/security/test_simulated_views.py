@@ -82,7 +82,7 @@ def both(name: str, suite: str, cuts: tuple[int, ...] = (), forgetful: str = "")
     return real, simulate(real.leakage, real.output)
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002", "PPMF-RUN-011")
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 @pytest.mark.parametrize(("name", "suite"), RUNS)
 def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
@@ -94,7 +94,7 @@ def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
     assert failed(examine(imagined, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RES-005")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002", "PPMF-RES-005")
 @pytest.mark.parametrize("suite", ["paillier", "lattice"])
 @pytest.mark.parametrize("cuts", [(1,), (0, 3, 3)])
 def test_views_of_interrupted_runs_and_their_simulations_pass_one_battery(
@@ -110,7 +110,7 @@ def test_views_of_interrupted_runs_and_their_simulations_pass_one_battery(
             assert failed(examine(run, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-RES-003")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-RES-003")
 @pytest.mark.parametrize("forgetful", [RECSYS, CSP])
 def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
     """One server has lost the only one: the run begins again, and the names show who has it."""
@@ -124,7 +124,7 @@ def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
         assert failed(examine(imagined, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("table", [{}, EVERYTHING])
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party: Role) -> None:
@@ -133,7 +133,7 @@ def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party:
     assert shape(other.views[party]) == shape(imagined.views[party])
 
 
-@pytest.mark.req("PPMF-SEC-001")
+@pytest.mark.req("PPMF-SEC-005")
 def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
     real, imagined = both("default", "paillier")
     order = real.leakage.session.users[::-1]
@@ -144,7 +144,7 @@ def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
     assert [upload.user for upload in uploads if isinstance(upload, wire.Upload)] == list(order)
 
 
-@pytest.mark.req("PPMF-SEC-001")
+@pytest.mark.req("PPMF-SEC-005")
 def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> None:
     given = {
         simulate: set(inspect.signature(simulate).parameters)
@@ -202,7 +202,7 @@ def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str)
     assert list(received) == []
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002")
 def test_the_view_of_a_user_is_an_upload() -> None:
     real, _ = both("default", "paillier")
     uploads = real.views[USERS]

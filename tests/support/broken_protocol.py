@@ -19,6 +19,8 @@ from gmpy2 import mpz
 
 from ppmf_secure.arrays import Bytes, Words
 from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.parties import csp as csp_module
+from ppmf_secure.parties import recsys as recsys_module
 from ppmf_secure.parties import training
 from ppmf_secure.parties import users as user_module
 from ppmf_secure.primitives import base_transfers, hashing, sealing, transfer_extension
@@ -32,13 +34,14 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.rating_code import Row
-from ppmf_secure.primitives.shares import SharedWords, check_length
+from ppmf_secure.primitives.shares import SharedWords
 from ppmf_secure.protocols import admission, bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
 from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.checkpoint import RatingBits
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
@@ -51,7 +54,8 @@ Patch = pytest.MonkeyPatch
 
 
 def _masks(patch: Patch, mask: Callable[[Session, str, bytes], bytes]) -> None:
-    patch.setattr(upload_protocol, "keystream", mask)
+    for module in (upload_protocol, admission):
+        patch.setattr(module, "keystream", mask)
 
 
 def one_mask_for_all_users(patch: Patch) -> None:
@@ -97,8 +101,8 @@ def upload_as_long_as_its_ratings(patch: Patch) -> None:
         return planes(session, data[: upload_protocol.upload_bytes(session)])
 
     patch.setattr(user_module, "upload", longer)
-    patch.setattr(upload_protocol, "planes", cut)
-    patch.setattr(upload_protocol, "check_length", lambda *_: None)
+    patch.setattr(admission, "planes", cut)
+    patch.setattr(admission, "check_length", lambda *_: None)
 
 
 def who_rated_most_uploads_first(patch: Patch) -> None:
@@ -111,21 +115,26 @@ def who_rated_most_uploads_first(patch: Patch) -> None:
 
 
 def digest_of_masked_bits(patch: Patch) -> None:
-    """RecSys adds a digest of each user's masked bits to what it passes on."""
-    close, take = admission.Intake.close, check_length
+    """RecSys sends CSP a digest of each user's masked bits, for instance to compare."""
+    take, noted = admission.Intake.take, list[bytes]()
 
-    def with_digests(self: admission.Intake) -> wire.Closing:
-        taken = (self._taken[row] for row in sorted(self._taken))
-        digests = b"".join(hashlib.sha256(one.masked).digest() for one in taken)
-        closing = close(self)
-        return replace(closing, seals=closing.seals + digests)
+    def noting(self: admission.Intake, upload: wire.Upload) -> None:
+        take(self, upload)
+        noted.append(hashlib.sha256(upload.masked).digest())
 
-    def ignoring(data: wire.Bulk, due: int, what: str) -> None:
-        if what != "closing: seals":
-            take(data, due, what)
+    def with_digests(*given: Any) -> Program[RatingBits]:
+        bits = yield from admission.take_uploads(*given)
+        yield Send(CSP, message_of(wire.TransferPayload, payload=b"".join(noted)))
+        return bits
 
-    patch.setattr(admission.Intake, "close", with_digests)
-    patch.setattr(admission, "check_length", ignoring)
+    def comparing(*given: Any) -> Program[RatingBits]:
+        bits = yield from admission.take_closing(*given)
+        yield from receive(RECSYS, wire.TransferPayload)
+        return bits
+
+    patch.setattr(admission.Intake, "take", noting)
+    patch.setattr(recsys_module, "take_uploads", with_digests)
+    patch.setattr(csp_module, "take_closing", comparing)
 
 
 # -- homomorphic answers ---------------------------------------------------------------------------

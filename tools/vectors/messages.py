@@ -15,8 +15,9 @@ from tools.vectors.labelled_stream import LabelledStream
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
     "upload": {"user": "Zoë 1", "serial": 258, "masked": 16, "sealed": 112},
-    "sealed-seeds": {"sealed": 240},
-    "resume": {"checkpoints": 40},
+    "closing": {"presence": 2, "seals": 240},
+    "admission": {"admitted": 2},
+    "resume": {"checkpoints": 40, "decision": 32},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64},
     "base-request": {"points": 300},
     "base-answer": {"point": 33},

@@ -90,6 +90,7 @@ def families() -> list[Family]:
     upload = Family("upload", "Masks, consents, seals, and what is refused.", OPERATIONS)
     _masks(upload)
     _uploads(upload)
+    _admissions(upload)
     paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
     _moduli(paillier)
     _ciphertexts(paillier)
@@ -500,13 +501,20 @@ def _uploads(family: Family) -> None:
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
         given = {"session": RUN, "uploads": uploads}
         op = "upload.take"
-        family.add(f"take-{slug}", op, "UPL-006", comment, given, seed=draw.label, **more)
+        needed = more.pop("needed", "ADM-001")
+        family.add(f"take-{slug}", op, needed, comment, given, seed=draw.label, **more)
 
     one, two = ["1", 1, masked, sealed], ["2", 1, masked[::-1], sealed]
     taking("both", "both users", [one, two])
     taking("any-order", "in any order", [two, one])
     taking("again", "one of them again, byte for byte", [one, one, two])
     taking("none", "nobody yet", [])
+    newer = ["1", 7, masked[::-1], sealed]
+    taking("newer", "one of them replaced", [one, two, newer, newer], needed="ADM-002")
+    taking("older", "an older serial", [newer, one], needed="ADM-002", refuse="state")
+    taking("serial-0", "the serial 0", [["1", 0, masked, sealed]], refuse="range")
+    serials = [["1", 2**64 - 2, masked, sealed], ["1", 2**64 - 1, masked, sealed]]
+    taking("serial-largest", "the largest serials", serials, needed="ADM-002")
     taking(
         "changed",
         "one of them again, changed",
@@ -527,6 +535,87 @@ def _uploads(family: Family) -> None:
     taking(
         "sealed-zero", "a seal of a point of small order", [["1", 1, masked, zero]], refuse="range"
     )
+
+
+def _admissions(family: Family) -> None:
+    """Closings and admissions of eleven users, some of whom are not there or not admitted."""
+    draw = LabelledStream("upload/admission")
+    users = [str(number) for number in range(1, 12)]
+    run = {**RUN, "users": users, "least": "3"}
+    keys = [draw.bytes(32) for _ in users]
+    secret = sealing_secret("session")
+
+    def sealed(row: int, serial: int, key: bytes, session: dict[str, Any] = run) -> bytes:
+        about = {"session": session, "user": users[row]}
+        consented = {**about, "key": key, "serial": serial}
+        approval = OPERATIONS["upload.consent"](shown(consented))["consent"]
+        payload = {"seed": draw.bytes(32), "consent": approval, "material": draw.bytes(32)}
+        return bytes.fromhex(OPERATIONS["upload.seal"](shown({**about, **payload}))["sealed"])
+
+    rows = {0: 1, 2: 3, 7: 1, 8: 2**64 - 1, 10: 1}
+    seals = {row: sealed(row, serial, keys[row]) for row, serial in rows.items()}
+    uploads = [[users[row], serial, draw.bytes(2), seals[row]] for row, serial in rows.items()]
+    closing = {"session": run, "uploads": uploads[::-1]}
+
+    def add(slug: str, op: str, needed: str, comment: str, given: Any, **more: Any) -> None:
+        family.add(slug, op, needed, comment, given, seed=draw.label, **more)
+
+    add("closing-plain", "closing.make", "ADM-004", "five of eleven users", closing)
+    again = {**closing, "uploads": [*uploads, [users[0], 2, draw.bytes(2), seals[2]]]}
+    add("closing-newest", "closing.make", "ADM-002 ADM-004", "one of them replaced", again)
+    add(
+        "closing-too-few",
+        "closing.make",
+        "ADM-003",
+        "two, where three have to take part",
+        {**closing, "uploads": uploads[:2]},
+        refuse="peer",
+    )
+    made = OPERATIONS["closing.make"](shown(closing))
+    given = {"session": run, "secret": secret, "consent_keys": keys, **made}
+    presence, records = bytes.fromhex(made["presence"]), bytes.fromhex(made["seals"])
+
+    def admitting(
+        slug: str, comment: str, change: Any, needed: str = "ADM-005", **more: Any
+    ) -> None:
+        add(f"admission-{slug}", "admission.make", needed, comment, {**given, **change}, **more)
+
+    admitting("all", "everybody who is present", {})
+    admitting("secret", "under another key, nobody", {"secret": draw.bytes(32)})
+    admitting("keys", "another consent key", {"consent_keys": [*keys[:7], keys[0], *keys[8:]]})
+    for slug, comment, at in (
+        ("serial", "another serial than that of the consent", 120),
+        ("altered", "a seal with a bit changed", 2 * 120 + 60),
+    ):
+        bad = bytearray(records)
+        bad[at] ^= 2
+        admitting(slug, comment, {"seals": bytes(bad)})
+    small = records[:128] + SMALL_ORDER["0"] + records[160:]
+    admitting("small", "an encapsulated key of small order", {"seals": small}, "ADM-005 ADM-009")
+    moved = records[120:240] + records[:120] + records[240:]
+    admitting("swapped", "seals of two users exchanged", {"seals": moved}, "ADM-005 UPL-013")
+    for slug, comment, change, kind in (
+        ("presence-cut", "a byte too few", {"presence": presence[:-1]}, "encoding"),
+        ("presence-more", "a byte too many", {"presence": presence + b"\0"}, "encoding"),
+        ("presence-spare", "a bit of no user", {"presence": presence[:1] + b"\x0d"}, "range"),
+        ("presence-few", "fewer than have to take part", {"presence": b"\1\4"}, "state"),
+        ("seals-cut", "a byte too few", {"seals": records[:-1]}, "encoding"),
+        ("seals-more", "a user too many", {"seals": records + records[:120]}, "encoding"),
+        ("serial-0", "the serial 0", {"seals": bytes(8) + records[8:]}, "range"),
+    ):
+        admitting(slug, comment, change, refuse=kind)
+    taken = {"session": run, **made}
+    for slug, comment, admitted, refusal in (
+        ("all", "everybody", presence, None),
+        ("some", "three of five", b"\4\5", None),
+        ("none", "nobody", bytes(2), None),
+        ("absent", "somebody who is not present", b"\2\0", "range"),
+        ("spare", "a bit of no user", b"\0\x80", "range"),
+        ("cut", "a byte too few", b"\1", "encoding"),
+    ):
+        needed = "ADM-005" if refusal else "ADM-005 ADM-010"
+        answer = {**taken, "admitted": admitted}
+        add(f"admitted-{slug}", "admission.take", needed, comment, answer, refuse=refusal)
 
 
 def _moduli(family: Family) -> None:

@@ -31,7 +31,7 @@ NAME_BYTES = 8 + LINEAGE_BYTES
 """The bytes of a checkpoint's name in `resume`: its iteration and its lineage."""
 
 MOST_CHECKPOINTS = 2
-"""The most checkpoints that a server keeps, and so names (PPMF-RES-004)."""
+"""The most checkpoints that a server keeps, and so names (PPMF-RES-015)."""
 
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:

@@ -66,7 +66,7 @@ class Store:
     def keep(self, name: str, iteration: int | None, data: Callable[[], bytes]) -> None:
         """Write shares durably, then remove checkpoints that are too old to be agreed on.
 
-        data: makes the bytes (PPMF-RES-004).
+        data: makes the bytes (PPMF-RES-015).
         """
         if self._folder is None:
             return
@@ -79,7 +79,7 @@ class Store:
                 path.unlink()
 
     def kept(self) -> Kept:
-        """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-004).
+        """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-015).
 
         Raises StateError if not even the ratings are complete, EncodingError if a file is damaged
         (PPMF-ERR-004, PPMF-RES-008).

@@ -60,7 +60,7 @@ def sent(folder: Path, sender: str, receiver: str, epoch: int) -> list[tuple[wir
     return found
 
 
-@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("iterations", [1, 2, 4])
 @pytest.mark.parametrize("suite_name", ["ideal", "paillier-512-insecure"])
 def test_a_later_epoch_sends_what_is_predicted(
@@ -87,7 +87,7 @@ def test_a_later_epoch_sends_what_is_predicted(
         ]
 
 
-@pytest.mark.req("PPMF-CNV-009", "PPMF-RES-004")
+@pytest.mark.req("PPMF-CNV-009", "PPMF-RES-015")
 def test_every_epoch_converts_the_bits_that_were_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,14 +108,14 @@ def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None
     assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
 
 
-@pytest.mark.req("PPMF-RES-004")
+@pytest.mark.req("PPMF-RES-015")
 def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 5)
     with pytest.raises(StateError, match="holds the checkpoints of a run"):
         save_session(tmp_path, signed(session), epoch=0, coins=Coins.seeded("tags"))
 
 
-@pytest.mark.req("PPMF-RES-004")
+@pytest.mark.req("PPMF-RES-015")
 def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 7)
     names = sorted(path.name for path in (tmp_path / CSP).iterdir())

@@ -64,7 +64,7 @@ def read_from_the_chapters(
     return found
 
 
-@pytest.mark.req("PPMF-RUN-010", "PPMF-RUN-004", "PPMF-WIR-001")
+@pytest.mark.req("PPMF-RUN-010", "PPMF-RUN-011", "PPMF-WIR-001")
 @pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
 @pytest.mark.parametrize("name", SUITES)
 def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> None:
@@ -72,7 +72,7 @@ def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> Non
     assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
 
 
-@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
     session = session_of(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))

@@ -32,6 +32,7 @@ from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.rating_scale import DEFAULT_SCALE
 from ppmf_spec.ratings import Ratings
+from tests.support.chi_square import bytes_deviate
 from tests.support.sessions import SEALING, consent_keys, session_of
 
 KEY = SEALING
@@ -100,6 +101,17 @@ def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
     first, second = (upload(session, "1", 1, NOTHING, keys["1"], coins) for _ in range(2))
     assert first.masked != second.masked
     assert first.sealed != second.sealed
+
+
+@pytest.mark.req("PPMF-UPL-010", "PPMF-UPL-011")
+@pytest.mark.parametrize("rated", [0, 400])
+def test_masked_bits_look_uniform(rated: int) -> None:
+    """Of a user who rated nothing and of one who rated everything alike, upload after upload."""
+    session = session_of(Parameters(rank=1), ("1", "2"), tuple(map(str, range(400))))
+    row = Row(np.arange(rated), np.full(rated, 4))
+    coins = Coins.seeded(f"uniform {rated}")
+    sent = [upload(session, "1", 1, row, bytes(32), coins) for _ in range(40)]
+    assert not bytes_deviate(b"".join(bytes(each.masked) for each in sent))
 
 
 @pytest.mark.req("PPMF-UPL-010")

@@ -79,7 +79,7 @@ def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
         store.kept()
 
 
-@pytest.mark.req("PPMF-RES-010", "PPMF-RES-004")
+@pytest.mark.req("PPMF-RES-010", "PPMF-RES-015")
 def test_the_last_two_checkpoints_are_named_by_epoch_and_iteration(tmp_path: Path) -> None:
     """An interruption between writing and removing can leave three, also of two epochs."""
     store = a_run(tmp_path)

@@ -6,6 +6,7 @@
 
 import { createInterface } from "node:readline";
 
+import * as admission from "./admission.mjs";
 import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
 import * as code from "./code.mjs";
@@ -58,8 +59,6 @@ const OPERATIONS = {
   "session.id": (given) => ({ id: sessions.session(given).id.toString("hex") }),
   "session.write": sessions.write,
   "session.read": sessions.read,
-  "share.expand": blocks.expand,
-  "share.mask": blocks.mask,
   "share.open": blocks.open,
   "code.weights": code.weights,
   "code.encode": code.encode,
@@ -70,6 +69,10 @@ const OPERATIONS = {
   "upload.consent": seals.consent,
   "upload.seal": seals.seal,
   "upload.open": seals.open,
+  "upload.take": admission.take,
+  "closing.make": admission.close,
+  "admission.make": admission.make,
+  "admission.take": admission.taking,
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,

@@ -13,7 +13,7 @@ const KEM = Buffer.from("KEM\x00\x20", "latin1");
 const HPKE = Buffer.from("HPKE\x00\x20\x00\x01\x00\x02", "latin1");
 const AEAD = "aes-256-gcm";
 const [SEED, CONSENT, TAG] = [32, 32, 16];
-const SEAL = KEY + SEED + CONSENT + TAG;
+export const SEAL = KEY + SEED + CONSENT + TAG;
 
 const bytes = (text) => Buffer.from(text, "latin1");
 const hex = (text) => Buffer.from(text, "hex");

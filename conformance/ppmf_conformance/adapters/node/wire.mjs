@@ -6,8 +6,9 @@ import { integer, refuse } from "./refusal.mjs";
 const B = "bytes";
 const FIELDS = {
   upload: { user: "text", serial: "uint", masked: B, sealed: B },
-  "sealed-seeds": { sealed: B },
-  resume: { checkpoints: B },
+  closing: { presence: B, seals: B },
+  admission: { admitted: B },
+  resume: { checkpoints: B, decision: B },
   "server-key": { suite: "text", product_key: B },
   "base-request": { points: B },
   "base-answer": { point: B },
