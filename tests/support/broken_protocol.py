@@ -264,10 +264,11 @@ def keystreams_begin_again(patch: Patch) -> None:
 
 
 def corrections_without_pads(patch: Patch) -> None:
-    def none(ciphers: list[CipherContext], keys: Words, length: int) -> Words:
-        return np.zeros((len(keys), length), dtype=np.uint64)
+    class NoPads(hashing.PadHash):
+        def __call__(self, cipher: CipherContext) -> Words:
+            return np.zeros_like(super().__call__(cipher))
 
-    patch.setattr(bit_products, "_pads", none)
+    patch.setattr(bit_products, "PadHash", NoPads)
 
 
 # -- garbling --------------------------------------------------------------------------------------
