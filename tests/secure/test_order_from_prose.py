@@ -121,7 +121,7 @@ def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> No
     chosen: list[Bits] = []
     extend = ExtensionChooser.extend
 
-    def watched(self: ExtensionChooser, choices: Bits) -> tuple[bytes, Words]:
+    def watched(self: ExtensionChooser, choices: Bits) -> tuple[memoryview, Words]:
         chosen.append(choices)
         return extend(self, choices)
 
