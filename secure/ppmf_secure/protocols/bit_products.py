@@ -18,7 +18,8 @@ it if the hash is correlation robust (`primitives.hashing`). The sender receives
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
 
@@ -42,6 +43,26 @@ from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import Bulk, TransferPayload
 
+AHEAD = 8
+"""The most chunks of which a server sends corrections before it waits for the peer's, so that both
+compute at the same time, and what waits on the way takes a bounded part of the memory."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Factors:
+    """One server's shares of n words and of the vectors (n, length) that they are multiplied with.
+
+    site: where the pads are hashed; no other product may have the same.
+    """
+
+    words: SharedWords
+    vectors: Words
+    site: Site
+
+    def piece(self, number: int, part: slice) -> Factors:
+        """Those of one chunk of the words."""
+        return Factors(self.words.take(part), self.vectors[part], self.site.within(number))
+
 
 def times_vectors(
     transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
@@ -51,19 +72,41 @@ def times_vectors(
     words: its shares of the words. vectors (n, length): its shares of the vectors.
     signed: whether the words are signed.
     """
-    product = from_bits(words.bits, signed=signed)[:, None] * vectors
-    for number, part in enumerate(chunks(words.count)):
-        here = site.within(number)
-        some = words.take(part)
-        payload, as_sender = _make_corrections(transfers, some, vectors[part], here, signed=signed)
-        yield Send(transfers.peer, TransferPayload(payload))
-        message = yield from receive(transfers.peer, TransferPayload)
-        length = vectors.shape[1]
-        as_chooser = _apply_corrections(
-            transfers, some, length, message.payload, here, signed=signed
-        )
-        product[part] += as_sender + as_chooser
+    (product,) = yield from each_times_vectors(
+        transfers, [Factors(words, vectors, site)], signed=signed
+    )
     return product
+
+
+def each_times_vectors(
+    transfers: Transfers, pairs: Sequence[Factors], *, signed: bool
+) -> Program[list[Words]]:
+    """The products of several pairs of factors, none of which depends on another, one after the
+    other in the messages; see `times_vectors`. They take one round together.
+    """
+    products = [
+        from_bits(pair.words.bits, signed=signed)[:, np.newaxis] * pair.vectors for pair in pairs
+    ]
+    pieces = [
+        (pair.piece(number, part), product[part])
+        for pair, product in zip(pairs, products, strict=True)
+        for number, part in enumerate(chunks(pair.words.count))
+    ]
+    for at in range(len(pieces) + AHEAD):
+        if at < len(pieces):
+            pair, share = pieces[at]
+            payload, as_sender = _make_corrections(
+                transfers, pair.words, pair.vectors, pair.site, signed=signed
+            )
+            yield Send(transfers.peer, TransferPayload(payload))
+            share += as_sender
+        if at >= AHEAD:
+            pair, share = pieces[at - AHEAD]
+            message = yield from receive(transfers.peer, TransferPayload)
+            share += _apply_corrections(
+                transfers, pair.words, share.shape[1], message.payload, pair.site, signed=signed
+            )
+    return products
 
 
 def to_arithmetic(transfers: Transfers, words: SharedWords, site: Site) -> Program[Words]:

@@ -46,6 +46,8 @@ def run_circuit(
 ) -> Program[WordLabels]:
     """The labels of the output words of a circuit, for n elements at once (PPMF-GCB-007).
 
+    The evaluator sends all that it has to send before it waits.
+
     share (n,): this server's arithmetic shares, which are reduced to the width of the inputs.
     labels: the input words whose labels exist already: the thresholds, from another circuit.
     """
