@@ -22,7 +22,7 @@ from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.shares import from_bits, words_to_bytes
+from ppmf_secure.primitives.shares import from_bits, view_as_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser
 from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
 from ppmf_secure.protocols.bit_products import Factors, each_times_vectors
@@ -167,11 +167,11 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
     some = (0, 1, 2, 1023, 1024, 1029)  # of two batches
     csp, recsys = ideal_transfers("evaluated")
     shares = Coins.seeded("evaluated").words((2, elements))
-    tables: list[bytes] = []
+    tables: list[memoryview] = []
     keys: list[Words] = []
 
-    def watched_tables(content: Words) -> bytes:
-        tables.append(words_to_bytes(content))
+    def watched_tables(content: Words) -> memoryview:
+        tables.append(view_as_bytes(content))
         return tables[-1]
 
     def watched_choice(transfers: Transfers, bits: Bits) -> Program[Words]:
@@ -179,7 +179,7 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
         keys.append(chosen)
         return chosen
 
-    monkeypatch.setattr(shared_circuits, "words_to_bytes", watched_tables)
+    monkeypatch.setattr(shared_circuits, "view_as_bytes", watched_tables)
     monkeypatch.setattr(shared_circuits, "choose_transfers", watched_choice)
     made = training_circuits.update(
         width=width, drop=drop, frac_bits=f, box_bits=b, prox=None, tau_bits=0, theta_bits=0

@@ -178,6 +178,15 @@ def expand(ciphers: Sequence[CipherContext], x: Labels, blocks: int, per_batch: 
     return hashed
 
 
+def images_of_numbers(cipher: CipherContext, count: int) -> Labels:
+    """The images (count, 2) under a cipher of the blocks that are the numbers from 0."""
+    buffer = _buffer(count)
+    blocks = _blocks(buffer)
+    blocks[:, 0], blocks[:, 1] = np.arange(count), 0
+    _permute([cipher], _pieces(buffer, buffer, [[(0, count)]]))
+    return blocks
+
+
 def check_calls(count: int) -> None:
     """Raise ValueError if a batch is too large for one key, which is a mistake of the caller
     (PPMF-HSH-006).

@@ -20,6 +20,7 @@ from ppmf_secure.primitives.shares import (
     padded,
     put_low_bytes,
     to_bits,
+    view_as_bytes,
     weights,
     words_from_bytes,
     words_of_low_bytes,
@@ -130,6 +131,7 @@ def test_an_array_is_written_row_by_row() -> None:
     wide = np.arange(24, dtype=np.uint64).reshape(2, 3, 4)
     for array in (wide, wide[:, ::2, 1:], wide.T):
         data = words_to_bytes(array)
+        assert view_as_bytes(array) == data
         assert data == b"".join(int(value).to_bytes(8, "little") for value in array.ravel())
         assert np.array_equal(words_from_bytes(data, array.shape, "x"), array)
 
