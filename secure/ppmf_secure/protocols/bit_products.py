@@ -150,15 +150,18 @@ def _make_corrections(
     for rows, ciphers in zip(_batches(count, length), ciphers_of, strict=True):
         some, pads = words.take(rows), pads_of(rows.stop - rows.start)
         offset = np.tile(words.offset, (some.count, 1))
-        y = _by_block(vectors[rows])
+        y = _even_rows(some.count, length)
+        y[:, :length] = vectors[rows]
+        y = _by_block(y)
         corrections = y * _signs(some.bits)[:, np.newaxis]
         total = np.zeros_like(y)
         for bit, weight in enumerate(weights(width, signed=signed)):
             pads.keys[0] = some.sender_keys[bit]
             np.bitwise_xor(pads.keys[0], offset, out=pads.keys[1])
             zero, one = pads(ciphers[bit])
-            corrections[bit] += zero
-            corrections[bit] -= one
+            correction = corrections[bit]
+            correction += zero
+            correction -= one
             zero *= weight
             total -= zero
         sent = _by_row(corrections, length)
@@ -190,10 +193,11 @@ def _apply_corrections(
     ciphers_of = _ciphers(transfers, site, transfers.me, width, share.shape)
     for rows, ciphers in zip(_batches(count, length), ciphers_of, strict=True):
         some, pads = words.take(rows), pads_of(rows.stop - rows.start)
-        got = np.empty((width, some.count, length), dtype=np.uint64)
+        got = _even_rows(width, some.count, length)
         for bits, part, size in _sections(count * length, width, transfers.ring_bits):
             shape = (bits.stop - bits.start, count, length)
-            got[bits] = overlapping_words(data[part.start :], shape, size)[:, rows]
+            sent = overlapping_words(data[part.start :], shape, size)
+            got[bits, :, :length] = sent[:, rows]
         corrections = _by_block(got)
         corrections *= _twice(some.bits)[:, np.newaxis]
         total = np.zeros_like(corrections[0])
@@ -251,13 +255,17 @@ def _twice(bits: Bits) -> Words:
     return np.repeat(bits.astype(np.uint64), 2).reshape(*bits.shape, 2)
 
 
+def _even_rows(*shape: int) -> Words:
+    """Room for vectors (..., n, length), with a word more where the length is odd; not set."""
+    *outer, length = shape
+    return np.empty((*outer, 2 * _blocks(length)), dtype=np.uint64)
+
+
 def _by_block(rows: Words) -> Words:
-    """Vectors (..., n, length) as pads lie: (..., blocks, n, 2). A word too many is not set."""
+    """Vectors (..., n, 2 blocks) as pads lie: (..., blocks, n, 2)."""
     *outer, count, length = rows.shape
-    even = np.empty((*outer, count, _blocks(length), 2), dtype=np.uint64)
-    even.reshape(*outer, count, -1)[..., :length] = rows
-    found = np.empty((*outer, _blocks(length), count, 2), dtype=np.uint64)
-    items(found)[:] = items(even).swapaxes(-1, -2)
+    found = np.empty((*outer, length // 2, count, 2), dtype=np.uint64)
+    items(found)[:] = items(rows.reshape(*outer, count, -1, 2)).swapaxes(-1, -2)
     return found
 
 
