@@ -323,13 +323,13 @@ def v_opened_early(patch: Patch) -> None:
 
 def biased_coins(patch: Patch) -> None:
     """The highest bit of every byte is 1 three times out of four."""
-    draw = Coins._draw
+    draw = Coins.draw
 
     def biased(self: Coins, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         first, second = draw(self, count), draw(self, count)
         return first | (second & np.uint8(0x80))
 
-    patch.setattr(Coins, "_draw", biased)
+    patch.setattr(Coins, "draw", biased)
 
 
 def coins_of_an_old_epoch(patch: Patch) -> None:

@@ -59,9 +59,18 @@ def test_reduction_of_more_than_fits_at_once() -> None:
     assert [int(value) % PRIME for value in values.ravel()] == expected
 
 
-def test_reduction_in_place_needs_a_contiguous_array() -> None:
-    with pytest.raises(ValueError, match="contiguous"):
-        reduce(np.zeros((4, 4))[:, ::2], PRIME)
+def test_reduction_of_some_columns() -> None:
+    values = np.full((3, 100_000), PRIME + 1.0)
+    reduce(values[:, 5:80_000], PRIME)
+    assert (values[:, 5:80_000] == 1).all()
+    assert (values[:, :5] == PRIME + 1).all()
+    assert (values[:, 80_000:] == PRIME + 1).all()
+
+
+def test_reduction_in_place_needs_contiguous_rows() -> None:
+    for values in (np.zeros((4, 4))[:, ::2], np.zeros((2, 4, 4))[:, :, :2]):
+        with pytest.raises(ValueError, match="contiguous"):
+            reduce(values, PRIME)
 
 
 @given(value=st.integers(-(2**200), 2**200), prime=st.sampled_from(LARGE_PRIMES))
@@ -268,8 +277,9 @@ def test_groups_times_packed_rows(rows: int, size: int, compact: bool) -> None:
     matrix.put(slice(0, groups - 1), np.stack([drawn[:-1]] * 2))
     matrix.put(slice(groups - 1, groups), np.stack([drawn[-1:]] * 2))
     for index, prime in enumerate(lattice.primes):
-        out = np.empty((3, degree))
-        matrix.times(x, index, out, Scratch())
+        out = np.full((3, degree), np.nan)
+        for part, sums in matrix.times(x, index, Scratch()):
+            out[part] = sums
         for row, found in zip(x.astype(int).tolist(), out.astype(int).tolist(), strict=True):
             expected = [0] * degree
             for group in range(groups):

@@ -236,12 +236,12 @@ class RlweRows(EncryptedRows):
         shape = lifted.shape[1], lattice.degree
         u = negacyclic.transform(ternary(coins, shape))
         errors = binomial(coins, shape)
-        values = self._scratch.take("c1", (len(lattice.primes), *shape))
-        for index, (value, prime) in enumerate(zip(values, lattice.primes, strict=True)):
-            self._first.times(lifted[index], index, value, self._scratch)
-            value += negacyclic.product(u, self._key_a[index])
-            value += errors
-            reduce(value, prime)
+        values = self._scratch.take_integers("c1", (len(lattice.primes), *shape))
+        for index, prime in enumerate(lattice.primes):
+            for rows, sums in self._first.times(lifted[index], index, self._scratch):
+                sums += negacyclic.product(u[rows], self._key_a[index])
+                sums += errors[rows]
+                values[index, rows] = reduce(sums, prime)
         self._context.rounding.switch(values.reshape(len(values), -1), out)
         return u
 

@@ -32,6 +32,7 @@ transforms are sums of at most 128 products of residues, so they are exact too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -48,28 +49,35 @@ Spectrum = NDArray[np.complex128]
 _REDUCED_AT_ONCE = 1 << 16
 """Numbers reduced at once, so that a scratch array stays in the cache."""
 
-_TRANSFORMED_AT_ONCE = 16
-"""Polynomials transformed back at once: 1 MB of them at N = 8192."""
+_TRANSFORMED_AT_ONCE = 4
+"""Polynomials transformed back at once: 256 KB of them at N = 8192."""
 
 _ROWS_AT_ONCE = 256
-_COLUMNS_AT_ONCE = 1024
-"""Rows and columns of a matrix multiplied at once: 2 MB as float64, so that they fit the cache."""
+_COLUMNS_AT_ONCE = 2048
+"""Rows and columns of a matrix multiplied at once: 4 MB as float64, so that they fit the cache."""
 
 
 def reduce(values: Residues, prime: int) -> Residues:
-    """The residues mod `prime` of integers up to 2^53 - 2^23, in the same, contiguous array."""
-    if not values.flags.c_contiguous:
-        raise ValueError("only a contiguous array can be reduced in place")
+    """The residues mod `prime` of integers up to 2^53 - 2^23, in the same array.
+
+    The array is contiguous, or has two axes and contiguous rows.
+    """
+    if values.flags.c_contiguous:
+        lines = values.reshape(1, -1)
+    elif values.ndim == 2 and values.strides[1] == values.itemsize:
+        lines = values
+    else:
+        raise ValueError("only an array of contiguous rows can be reduced in place")
     inverse, modulus = 1.0 / prime, float(prime)
-    flat = values.reshape(-1)
-    scratch = np.empty(min(flat.size, _REDUCED_AT_ONCE))
-    for first in range(0, flat.size, _REDUCED_AT_ONCE):
-        part = flat[first : first + _REDUCED_AT_ONCE]
-        multiple = scratch[: part.size]
-        np.multiply(part, inverse, out=multiple)
-        np.rint(multiple, out=multiple)
-        np.multiply(multiple, modulus, out=multiple)
-        np.subtract(part, multiple, out=part)
+    scratch = np.empty(min(lines.shape[1], _REDUCED_AT_ONCE))
+    for line in lines:
+        for first in range(0, line.size, _REDUCED_AT_ONCE):
+            part = line[first : first + _REDUCED_AT_ONCE]
+            multiple = scratch[: part.size]
+            np.multiply(part, inverse, out=multiple)
+            np.rint(multiple, out=multiple)
+            np.multiply(multiple, modulus, out=multiple)
+            np.subtract(part, multiple, out=part)
     return values
 
 
@@ -112,7 +120,8 @@ class NegacyclicProduct:
         values = np.empty((len(one), wanted))
         for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
             part = slice(first, first + _TRANSFORMED_AT_ONCE)
-            folded = np.fft.ifft(one[part] * other)[:, :low]
+            whole = one[part] * other
+            folded = np.fft.ifft(whole, out=whole)[:, :low]
             folded *= self._untwist[:low]
             np.rint(folded.real, out=values[part, :low])
             np.rint(folded.imag[:, :high], out=values[part, self._half :])
@@ -170,33 +179,41 @@ class ResidueMatrix:
     def times(self, x: Residues, index: int, rows: slice, out: Residues, scratch: Scratch) -> None:
         """Write x (r, n) times n rows of the matrix to out (r, columns), for one prime.
 
-        The sums are not reduced; with a negacyclic product added to them they stay below 2^53.
+        The rows of `out` are contiguous. The sums are not reduced; with a negacyclic product added
+        to them they stay below 2^53.
         """
         columns = self._shape[1]
         for first in range(0, columns, _COLUMNS_AT_ONCE):
             part = slice(first, min(first + _COLUMNS_AT_ONCE, columns))
-            out[:, part] = self._sum(x, index, rows, part, scratch)
+            self._sum(x, index, rows, part, out[:, part], scratch)
 
     def _sum(
-        self, x: Residues, index: int, rows: slice, columns: slice, scratch: Scratch
-    ) -> Residues:
+        self,
+        x: Residues,
+        index: int,
+        rows: slice,
+        columns: slice,
+        total: Residues,
+        scratch: Scratch,
+    ) -> None:
         """The product for some columns. Parts of more than `terms` terms together are reduced."""
         prime, most = self._lattice.primes[index], self._lattice.terms
-        shape = len(x), columns.stop - columns.start
-        total, more = scratch.take("total", shape), scratch.take("more", shape)
-        total[...] = 0
+        more = scratch.take("more", total.shape)
         terms, step = 0, min(_ROWS_AT_ONCE, most)
         for first in range(rows.start, rows.stop, step):
             last = min(first + step, rows.stop)
             terms += last - first
+            factor = self._floats(index, slice(first, last), columns, scratch)
+            some = x[:, first - rows.start : last - rows.start]
+            if first == rows.start:
+                np.matmul(some, factor, out=total)
+                continue
             if terms > most:
                 # what is reduced counts as one term, and `Lattice` leaves room for that
                 reduce(total, prime)
                 terms = last - first
-            factor = self._floats(index, slice(first, last), columns, scratch)
-            np.matmul(x[:, first - rows.start : last - rows.start], factor, out=more)
+            np.matmul(some, factor, out=more)
             total += more
-        return total
 
     def _floats(self, index: int, rows: slice, columns: slice, scratch: Scratch) -> Residues:
         """Some rows and columns for one prime, in a scratch array."""
@@ -278,23 +295,35 @@ class GroupMatrix:
                 here = slice(*(number * self._groups + at for at in (groups.start, groups.stop)))
                 self._values.put(index, here, values[:, number])
 
-    def times(self, x: Residues, index: int, out: Residues, scratch: Scratch) -> None:
-        """Write the sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), to
-        out (r, N), for one prime. It is not reduced (PPMF-RLW-008).
+    def times(
+        self, x: Residues, index: int, scratch: Scratch
+    ) -> Iterator[tuple[slice, Residues]]:
+        """The sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), for one
+        prime. It is not reduced (PPMF-RLW-008).
+
+        A few rows of sums (., N) come at a time, with their place among the r, in an array that the
+        caller may change and that serves again.
         """
-        if self._size == 1:
-            self._values.times(x, index, slice(0, self._groups), out, scratch)
-            return
+        values = scratch.take("values", (len(x), self._size, self._band))
+        for number, factor in enumerate(self._factors(x, index, scratch)):
+            here = slice(number * self._groups, (number + 1) * self._groups)
+            self._values.times(factor, index, here, values[:, number], scratch)
         prime, transform = self._lattice.primes[index], self._transforms[index]
+        for first in range(0, len(x), _TRANSFORMED_AT_ONCE):
+            part = slice(first, min(first + _TRANSFORMED_AT_ONCE, len(x)))
+            some = values[part]
+            if self._size > 1:
+                out = scratch.take("bands", some.shape)
+                some = np.matmul(transform.inverse, reduce(some, prime), out=out)
+            yield part, some.reshape(len(some), -1)
+
+    def _factors(self, x: Residues, index: int, scratch: Scratch) -> Residues:
+        """The values (g, r, groups) of all p_c(y), for one prime."""
+        if self._size == 1:
+            return x[None]
         padded = scratch.take("padded", (len(x), self._groups * self._size))
         padded[:, : x.shape[1]] = x
         padded[:, x.shape[1] :] = 0
-        factors = padded.reshape(-1, self._size) @ transform.reverse
-        factors = np.ascontiguousarray(reduce(factors, prime).T)
-        values = scratch.take("values", (self._size, len(x), self._band))
-        for number, factor in enumerate(factors.reshape(self._size, len(x), self._groups)):
-            here = slice(number * self._groups, (number + 1) * self._groups)
-            self._values.times(factor, index, here, values[number], scratch)
-        bands = transform.inverse @ reduce(values, prime).reshape(self._size, -1)
-        by_row = bands.reshape(values.shape).swapaxes(0, 1)
-        out.reshape(by_row.shape)[...] = by_row
+        factors = padded.reshape(-1, self._size) @ self._transforms[index].reverse
+        by_value = np.ascontiguousarray(reduce(factors, self._lattice.primes[index]).T)
+        return by_value.reshape(self._size, len(x), self._groups)

@@ -43,7 +43,7 @@ Scales = NDArray[np.float64]
 
 _HALF_WORD = 32
 
-_SWITCHED_AT_ONCE = 1 << 16
+_SWITCHED_AT_ONCE = 1 << 15
 """Numbers rounded at once, so that their residues stay in the cache."""
 
 
@@ -106,13 +106,13 @@ class Rounding:
             ]
         )
 
-    def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
-        """Write the residues of c q' / q, rounded, to out (kept, n), from those of c (primes, n),
-        which are overwritten (PPMF-RLW-010).
+    def switch(self, residues: Residues | NDArray[np.int32], out: NDArray[np.int32]) -> None:
+        """Write the residues of c q' / q, rounded, to out (kept, n), from those of c (primes, n)
+        (PPMF-RLW-010).
         """
         kept = len(self._kept)
         for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
-            part = residues[:, first : first + _SWITCHED_AT_ONCE]
+            part = residues[:, first : first + _SWITCHED_AT_ONCE].astype(np.float64)
             for digit, scale, prime in zip(
                 part[kept:], self._to_digits, self._dropped, strict=True
             ):
