@@ -187,7 +187,7 @@ def number_of_another_band(patch: Patch) -> None:
         found = np.empty((len(context.lattice.primes), 1))
         for index, prime in enumerate(context.lattice.primes):
             turned = np.zeros(packing.groups * packing.size)
-            turned[: packing.rows] = stored._low[index, :, 0]
+            turned[: packing.rows] = stored._low[index, 0, :, 0]
             turned = np.roll(turned.reshape(-1, packing.size), -1, axis=1)
             turned[:, -1] *= -1
             zero = context.negacyclic.product(u[:1], self._keys_b[part.block, index])

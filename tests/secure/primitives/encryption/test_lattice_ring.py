@@ -187,7 +187,7 @@ def _products(
         for first in range(0, rows, 300):
             matrix.put(index, slice(first, first + 300), stored[index, first : first + 300])
         out = np.empty((len(x), columns))
-        matrix.times(x, index, slice(0, rows), out, Scratch())
+        matrix.times(x, index, out, Scratch())
         found.append(out)
     return found
 
@@ -229,14 +229,18 @@ def test_the_longest_sums_of_the_largest_residues(rows: int, compact: bool) -> N
         assert np.abs(product).max() < EXACT - STANDARD.degree * PRIME
 
 
-def test_some_rows_of_a_matrix() -> None:
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_layers_of_a_matrix(compact: bool) -> None:
     lattice = replace(TOY, primes=TOY.primes[:2], kept=1)
-    stored = np.arange(40, dtype=np.int32).reshape(20, 2)
-    matrix = ResidueMatrix(lattice, 20, 2, compact=False)
-    matrix.put(1, slice(0, 20), stored)
-    x, out = np.ones((1, 11)), np.empty((1, 2))
-    matrix.times(x, 1, slice(3, 14), out, Scratch())
-    assert out.tolist() == [[float(value) for value in stored[3:14].sum(axis=0)]]
+    stored = np.arange(-60, 60, dtype=np.int32).reshape(3, 20, 2) * 10_000
+    matrix = ResidueMatrix(lattice, 20, 2, layers=3, compact=compact)
+    matrix.put(1, slice(0, 15), stored[:, :15])
+    matrix.put(1, slice(15, 20), stored[:, 15:].astype(float))
+    x = np.arange(40.0).reshape(2, 20)
+    for layer in range(3):
+        out = np.empty((2, 2))
+        matrix.times(x, 1, out, Scratch(), layer=layer)
+        assert ((out - x @ stored[layer]) % lattice.primes[1] == 0).all()
 
 
 @pytest.mark.req("PPMF-RLW-015")

@@ -152,78 +152,85 @@ class Scratch:
 
 
 class ResidueMatrix:
-    """An integer matrix (rows, columns) modulo each prime of a lattice, ready to be multiplied.
+    """Integer matrices (layers, rows, columns) modulo each prime of a lattice, ready to multiply.
 
-    A residue takes four bytes or, in a `compact` matrix, three, high 2^16 + low, which makes
+    A residue takes four bytes or, in `compact` matrices, three, high 2^16 + low, which makes
     products a tenth slower. Residues are float64 only while they are multiplied.
     """
 
-    def __init__(self, lattice: Lattice, rows: int, columns: int, *, compact: bool) -> None:
+    def __init__(
+        self, lattice: Lattice, rows: int, columns: int, *, layers: int = 1, compact: bool
+    ) -> None:
         self._lattice = lattice
-        self._shape = rows, columns
-        full = len(lattice.primes), rows, columns
+        self._rows, self._columns = rows, columns
+        full = len(lattice.primes), layers, rows, columns
         self._low: NDArray[np.int32] | NDArray[np.uint16] = (
             np.empty(full, np.uint16) if compact else np.empty(full, np.int32)
         )
         self._high = np.empty(full, np.int8) if compact else None
 
     def put(self, index: int, rows: slice, values: Residues | NDArray[np.int32]) -> None:
-        """Store some rows of residues in [-(p - 1) / 2 - 3, (p - 1) / 2 + 3], for one prime."""
-        whole = values.astype(np.int32, copy=False)
-        if self._high is None:
-            self._low[index, rows] = whole
-        else:
-            self._low[index, rows] = whole & 0xFFFF
-            self._high[index, rows] = whole >> 16
+        """Store some rows of each layer (layers, r, columns), for one prime.
 
-    def times(self, x: Residues, index: int, rows: slice, out: Residues, scratch: Scratch) -> None:
-        """Write x (r, n) times n rows of the matrix to out (r, columns), for one prime.
+        The residues are in [-(p - 1) / 2 - 3, (p - 1) / 2 + 3].
+        """
+        if self._high is None:
+            self._low[index, :, rows] = values
+        else:
+            whole = values.astype(np.int32, copy=False)
+            self._low[index, :, rows] = whole & 0xFFFF
+            self._high[index, :, rows] = whole >> 16
+
+    def times(
+        self, x: Residues, index: int, out: Residues, scratch: Scratch, *, layer: int = 0
+    ) -> None:
+        """Write x (r, rows) times a layer to out (r, columns), for one prime.
 
         The rows of `out` are contiguous. The sums are not reduced; with a negacyclic product added
         to them they stay below 2^53.
         """
-        columns = self._shape[1]
-        for first in range(0, columns, _COLUMNS_AT_ONCE):
-            part = slice(first, min(first + _COLUMNS_AT_ONCE, columns))
-            self._sum(x, index, rows, part, out[:, part], scratch)
+        for first in range(0, self._columns, _COLUMNS_AT_ONCE):
+            part = slice(first, min(first + _COLUMNS_AT_ONCE, self._columns))
+            self._sum(x, (index, layer), part, out[:, part], scratch)
 
     def _sum(
         self,
         x: Residues,
-        index: int,
-        rows: slice,
+        matrix: tuple[int, int],
         columns: slice,
         total: Residues,
         scratch: Scratch,
     ) -> None:
-        """The product for some columns. Parts of more than `terms` terms together are reduced."""
-        prime, most = self._lattice.primes[index], self._lattice.terms
+        """The product for some columns. Parts of more than `terms` terms together are reduced.
+
+        matrix: the numbers of the prime and of the layer.
+        """
+        prime, most = self._lattice.primes[matrix[0]], self._lattice.terms
         more = scratch.take("more", total.shape)
         terms, step = 0, min(_ROWS_AT_ONCE, most)
-        for first in range(rows.start, rows.stop, step):
-            last = min(first + step, rows.stop)
-            terms += last - first
-            factor = self._floats(index, slice(first, last), columns, scratch)
-            some = x[:, first - rows.start : last - rows.start]
-            if first == rows.start:
-                np.matmul(some, factor, out=total)
+        for first in range(0, self._rows, step):
+            rows = slice(first, min(first + step, self._rows))
+            terms += rows.stop - first
+            factor = self._floats((*matrix, rows, columns), scratch)
+            if not first:
+                np.matmul(x[:, rows], factor, out=total)
                 continue
             if terms > most:
                 # what is reduced counts as one term, and `Lattice` leaves room for that
                 reduce(total, prime)
-                terms = last - first
-            np.matmul(some, factor, out=more)
+                terms = rows.stop - first
+            np.matmul(x[:, rows], factor, out=more)
             total += more
 
-    def _floats(self, index: int, rows: slice, columns: slice, scratch: Scratch) -> Residues:
-        """Some rows and columns for one prime, in a scratch array."""
-        low = self._low[index, rows, columns]
+    def _floats(self, place: tuple[int, int, slice, slice], scratch: Scratch) -> Residues:
+        """Some rows and columns of a layer for one prime, in a scratch array."""
+        low = self._low[place]
         values = scratch.take("factor", low.shape)
         if self._high is None:
             np.copyto(values, low)
         else:
             joined = scratch.take_integers("joined", low.shape)
-            np.copyto(joined, self._high[index, rows, columns])
+            np.copyto(joined, self._high[place])
             np.left_shift(joined, 16, out=joined)
             np.bitwise_or(joined, low, out=joined)
             np.copyto(values, joined)
@@ -281,8 +288,8 @@ class GroupMatrix:
         self._groups, self._size = groups, size
         self._band = lattice.degree // size
         self._transforms = [BandTransform.of(prime, size) for prime in lattice.primes]
-        # value after value, each of all groups
-        self._values = ResidueMatrix(lattice, size * groups, self._band, compact=compact)
+        # a layer for each value
+        self._values = ResidueMatrix(lattice, groups, self._band, layers=size, compact=compact)
 
     def put(self, groups: slice, first: NDArray[np.int32]) -> None:
         """Store the c1 (primes, groups, N) of some groups."""
@@ -291,13 +298,9 @@ class GroupMatrix:
             values = first[index].reshape(-1, self._size, self._band)
             if self._size > 1:
                 values = reduce(self._transforms[index].forward @ values, prime)
-            for number in range(self._size):
-                here = slice(*(number * self._groups + at for at in (groups.start, groups.stop)))
-                self._values.put(index, here, values[:, number])
+            self._values.put(index, groups, values.swapaxes(0, 1))
 
-    def times(
-        self, x: Residues, index: int, scratch: Scratch
-    ) -> Iterator[tuple[slice, Residues]]:
+    def times(self, x: Residues, index: int, scratch: Scratch) -> Iterator[tuple[slice, Residues]]:
         """The sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), for one
         prime. It is not reduced (PPMF-RLW-008).
 
@@ -306,8 +309,7 @@ class GroupMatrix:
         """
         values = scratch.take("values", (len(x), self._size, self._band))
         for number, factor in enumerate(self._factors(x, index, scratch)):
-            here = slice(number * self._groups, (number + 1) * self._groups)
-            self._values.times(factor, index, here, values[:, number], scratch)
+            self._values.times(factor, index, values[:, number], scratch, layer=number)
         prime, transform = self._lattice.primes[index], self._transforms[index]
         for first in range(0, len(x), _TRANSFORMED_AT_ONCE):
             part = slice(first, min(first + _TRANSFORMED_AT_ONCE, len(x)))

@@ -84,6 +84,20 @@ class Rounding:
         """
         return halves((words << self._above) * self._low_modulus)
 
+    def encode(self, words: Words, errors: Residues | None = None) -> Residues:
+        """The integers (primes, n), not reduced, of round(q m / 2^k) for n messages of any shape,
+        with errors of that shape added (PPMF-RLW-006). They are below 2^52.94.
+        """
+        count = words.size
+        limbs = self.message_limbs(words).reshape(2, count)
+        if errors is None:
+            return self.encoding @ limbs
+        ones = np.ones((len(self._primes), 1))
+        with_errors: Residues = np.concatenate([self.encoding, ones], axis=1) @ np.concatenate(
+            [limbs, errors.reshape(1, count)]
+        )
+        return with_errors
+
     def hiding(self, flood_bits: int) -> Scales:
         """The scales that make residues of all that is added to c0: mask, error and flood.
 

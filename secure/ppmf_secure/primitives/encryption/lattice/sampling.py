@@ -59,8 +59,9 @@ def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
     (PPMF-RLW-005).
     """
     w = coins.words(shape)
-    plus, minus = (np.bitwise_count(w & bits).view(np.int8) for bits in (_BITS, _OTHER_BITS))
-    return (plus - minus).astype(np.float64)
+    plus: NDArray[np.int8] = np.bitwise_count(w & _BITS).view(np.int8)
+    plus -= np.bitwise_count(w & _OTHER_BITS).view(np.int8)
+    return plus.astype(np.float64)
 
 
 def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
