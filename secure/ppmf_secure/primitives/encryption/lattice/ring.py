@@ -104,7 +104,8 @@ class NegacyclicProduct:
     def __init__(self, degree: int) -> None:
         self._half = degree // 2
         self._twist = np.exp(1j * np.pi / degree * np.arange(self._half))
-        self._untwist = np.conj(self._twist)
+        # with the 1 / (N / 2) of the transform back, a power of two
+        self._untwist = np.conj(self._twist) / self._half
 
     def transform(self, values: NDArray[np.generic]) -> Spectrum:
         """The values of polynomials (..., N), of any real type, at half of the roots (..., N/2)."""
@@ -124,7 +125,7 @@ class NegacyclicProduct:
         for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
             part = slice(first, first + _TRANSFORMED_AT_ONCE)
             whole = one[part] * other
-            folded = np.fft.ifft(whole, out=whole)[:, :low]
+            folded = np.fft.ifft(whole, norm="forward", out=whole)[:, :low]
             folded *= self._untwist[:low]
             np.rint(folded.real, out=values[part, :low])
             np.rint(folded.imag[:, :high], out=values[part, self._half :])
@@ -246,7 +247,7 @@ class BandTransform:
 
     forward (g, g): applied to the coefficients, which are bands, it gives the values, those at
         psi^(2v + 1) for v = 0, ..., g - 1.
-    reverse (g, g): a row of g numbers x_b times it is the values of the sum of x_b y^(-b).
+    reverse (g, g): applied to g numbers x_b, it gives the values of the sum of x_b y^(-b).
     inner (h, g / h, g / h), outer (h, h): the two steps that lead back, see `bands`.
     """
 
@@ -275,7 +276,7 @@ class BandTransform:
         outer = np.outer(np.arange(long) * short, -odd[:long])
         return cls(
             table(exponents),
-            table(-exponents.T),
+            table(-exponents),
             table(inner),
             table(outer, pow(size, -1, prime)),
             prime,
@@ -352,9 +353,12 @@ class GroupMatrix:
         """The values (g, r, groups) of all p_c(y), for one prime."""
         if self._size == 1:
             return x[None]
-        padded = scratch.take("padded", (len(x), self._groups * self._size))
-        padded[:, : x.shape[1]] = x
-        padded[:, x.shape[1] :] = 0
-        factors = padded.reshape(-1, self._size) @ self._transforms[index].reverse
-        by_value = np.ascontiguousarray(reduce(factors, self._lattice.primes[index]).T)
-        return by_value.reshape(self._size, len(x), self._groups)
+        full, rest = divmod(x.shape[1], self._size)
+        by_band = scratch.take("by band", (self._size, len(x), self._groups))
+        whole = x[:, : full * self._size].reshape(len(x), full, self._size)
+        by_band[:, :, :full] = whole.transpose(2, 0, 1)
+        if rest:
+            by_band[:rest, :, full] = x[:, full * self._size :].T
+            by_band[rest:, :, full] = 0
+        factors = self._transforms[index].reverse @ by_band.reshape(self._size, -1)
+        return reduce(factors, self._lattice.primes[index]).reshape(by_band.shape)
