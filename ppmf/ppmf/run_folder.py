@@ -23,7 +23,7 @@ from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
 
-_RECORDED = ("*.cborseq", "session.cbor")
+_RECORDED = ("*.cborseq", "signed-session.cbor")
 """Transcripts, and the session that they are of."""
 
 

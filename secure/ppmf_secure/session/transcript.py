@@ -24,7 +24,7 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
 SUFFIX = ".cborseq"
-SESSION_FILE = "session.cbor"
+SESSION_FILE = "signed-session.cbor"
 Direction = Literal["sent", "received"]
 
 

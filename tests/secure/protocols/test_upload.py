@@ -71,6 +71,14 @@ def test_the_two_servers_bits_are_those_of_the_row(
     assert in_integers.row(plain, 3, session.parameters) == rated
 
 
+@pytest.mark.req("PPMF-WIR-008", "PPMF-COD-005")
+def test_an_upload_of_1682_items_has_1216_bytes() -> None:
+    session = session_of(Parameters(), ("1", "2"), tuple(map(str, range(1, 1683))))
+    sent = _upload(session, "1", NOTHING)
+    assert (len(sent.masked), len(sent.sealed)) == (1052, 112)
+    assert len(wire.encode(wire.Envelope(session.id, 0, 0, sent))) == 1216
+
+
 @pytest.mark.req("PPMF-COD-003")
 def test_a_rating_off_the_scale_is_not_uploaded() -> None:
     with pytest.raises(RangeError, match="^a rating is none of -5 to 4$"):
