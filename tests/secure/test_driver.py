@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
@@ -12,12 +13,23 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.driver import Driver, Limits
-from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
+from ppmf_secure.effects import (
+    Keep,
+    Now,
+    Phase,
+    Program,
+    Refuse,
+    Send,
+    Wait,
+    receive,
+    receive_until,
+)
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
+from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, RangeError
@@ -290,3 +302,72 @@ def test_refusals_without_end_are_not_all_kept() -> None:
     for _ in range(3 * MOST_REFUSALS):
         ends.refuse(USERS, RangeError("no"))
     assert len(ends.refusals) == MOST_REFUSALS
+
+
+@pytest.mark.req("PPMF-ADM-003", "PPMF-ADM-009", "PPMF-ERR-007")
+@pytest.mark.parametrize("how", ["absent", "refused", "spoiled"])
+def test_processes_go_on_without_a_user(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other users are trained; the users' end of the pipe tells RecSys that nobody is left."""
+
+    def without_the_last(session: Session, rows: Any, keys: Any, coins: Coins) -> Program[None]:
+        program = users(session, rows, keys, coins)
+        for effect in program:
+            if isinstance(effect, Send) and isinstance(effect.message, wire.Upload):
+                message = effect.message
+                if message.user == session.users[-1]:
+                    if how == "absent":
+                        continue
+                    sealed = message.sealed[:-1] + bytes([message.sealed[-1] ^ 1])
+                    cut = replace(message, masked=message.masked[:-1])
+                    bad = cut if how == "refused" else replace(message, sealed=sealed)
+                    yield Send(effect.to, bad)
+                    continue
+            yield effect
+
+    monkeypatch.setattr(processes, "users", without_the_last)
+    found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="absent", least=2)
+    kept = RATINGS.user < len(RATINGS.users) - 1
+    parts = {name: getattr(RATINGS, name)[kept] for name in ("user", "item", "value")}
+    assert found.profiles == fixed.train(replace(RATINGS, **parts), PARAMETERS)
+    assert [error.kind for error in found.refusals] == (["encoding"] if how == "refused" else [])
+
+
+@pytest.mark.req("PPMF-ADM-003")
+def test_the_driver_waits_for_a_message_until_a_time_or_until_none_can_come() -> None:
+    def program() -> Program[list[object]]:
+        found: list[object] = []
+        for until in (5, 5, None, 9):
+            found.append((yield from receive_until(CSP, wire.OutputShare, until)))
+        found.append((yield Now()))
+        yield Wait(12)
+        return found
+
+    share = message_of(wire.OutputShare, bits=b"share")
+    ends = NotedEnds({CSP: [encoded(0, share)]})
+    driver = Driver(RECSYS, program(), ends, bytes(32))
+    assert driver.advance()
+    assert (driver.waits_for, driver.waits_until) == (CSP, 5)
+    assert not driver.advance()
+    ends.time = 5
+    assert driver.advance()
+    assert (driver.waits_for, driver.waits_until) == (CSP, None)
+    ends.gone = {CSP}
+    assert driver.advance()
+    assert (driver.waits_for, driver.waits_until) == (None, 12)
+    assert ends.noted == [12], "ends that wait were asked to"
+    ends.time = 12
+    driver.advance()
+    assert driver.result == [share, None, None, None, 5]
+
+
+def test_pipes_wait_for_a_message_no_longer_than_until_a_time() -> None:
+    mine, theirs = multiprocessing.Pipe()
+    account = Account(RECSYS)
+    account.clock = lambda: 100.0
+    with PipeEnds(account, {CSP: mine}) as ends:
+        assert ends.get(CSP, None, 100) is None
+        theirs.send_bytes(b"late")
+        assert ends.get(CSP, None, 100) == b"late"
+        ends.wait(100)
+        assert ends.now() == 100
+    theirs.close()

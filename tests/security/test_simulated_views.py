@@ -16,7 +16,7 @@ import pytest
 from ppmf_audit.opened_values import Secrets
 from ppmf_audit.view_battery import battery, shape
 from ppmf_reference import fixed
-from ppmf_secure.effects import Receive, Send
+from ppmf_secure.effects import Receive, ReceiveUntil, Send
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
@@ -151,16 +151,43 @@ def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> No
         for simulate in (simulate_user, simulate_recsys, simulate_csp)
     }
     assert given == {
-        simulate_user: {"leakage", "user", "rows", "coins"},
+        simulate_user: {"leakage", "user", "row", "consent_key", "coins"},
         simulate_recsys: {"leakage", "output", "coins"},
-        simulate_csp: {"leakage", "sealing", "coins"},
+        simulate_csp: {"leakage", "sealing", "consent_keys", "coins"},
     }
     assert [field.name for field in fields(Leakage)] == [
         "session",
         "suite",
         "interruptions",
         "uploads",
+        "admitted",
     ]
+
+
+@pytest.mark.req("PPMF-SEC-002", "PPMF-SEC-005", "PPMF-RUN-011")
+@pytest.mark.parametrize("cuts", [(), (3,)])
+def test_runs_with_users_who_are_absent_or_not_admitted(cuts: tuple[int, ...]) -> None:
+    case = Case(
+        SETS["default"],
+        N_USERS,
+        N_ITEMS,
+        LATTICE,
+        SOME,
+        cuts=cuts,
+        absent=frozenset({1}),
+        spoiled=frozenset({0, N_USERS - 1}),
+    )
+    real = record(case)
+    users = real.leakage.session.users
+    assert [user for user, _ in real.leakage.uploads] == [users[0], *users[2:]]
+    assert real.leakage.admitted == frozenset(users[2:-1])
+    imagined = simulate(real.leakage, real.output)
+    for party in (RECSYS, CSP):
+        assert shape(real.views[party]) == shape(imagined.views[party])
+        assert failed(examine(real, party, imagined)) == set()
+    without = {(user, item): x for (user, item), x in SOME.items() if 1 < user < N_USERS - 1}
+    alone = fixed.train(ratings_of(N_USERS, N_ITEMS, without), case.parameters)
+    assert real.output == alone
 
 
 def lowest(profiles: ItemProfiles) -> ItemProfiles:
@@ -178,7 +205,8 @@ def replayed(program: Any, received: Iterator[wire.Message]) -> tuple[list[wire.
     try:
         while True:
             effect = program.send(reply)
-            reply = next(received) if isinstance(effect, Receive) else None
+            waits = isinstance(effect, Receive | ReceiveUntil)
+            reply = next(received) if waits else None
             if isinstance(effect, Send):
                 sent.append(effect.message)
     except StopIteration as end:
@@ -233,7 +261,12 @@ def test_simulated_views_under_other_coins_have_nothing_in_common() -> None:
     other = simulate(real.leakage, real.output, "other coins")
     for party in (RECSYS, CSP):
         messages = [
-            {r.message for r in run.views[party] if r.direction == "received"}
+            {
+                r.message
+                for r in run.views[party]
+                if r.direction == "received"
+                and not isinstance(wire.decode(r.message).message, wire.Admission)
+            }
             for run in (one, other, real)
         ]
         assert not messages[0] & messages[1]

@@ -8,7 +8,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import Secrets
 from ppmf_audit.view_battery import battery
 from ppmf_secure.arrays import Words
-from ppmf_secure.effects import Program
+from ppmf_secure.effects import Program, Send
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
@@ -64,6 +64,7 @@ class Case:
     """A toy run: its public session, the ratings, and in which half-steps CSP loses power.
 
     forgetful: the server that then loses its newest checkpoint too.
+    absent: the rows of users who send nothing. spoiled: of those whose seal does not open.
     """
 
     parameters: Parameters
@@ -73,12 +74,35 @@ class Case:
     ratings: Mapping[tuple[int, int], int]
     cuts: tuple[int, ...] = ()
     forgetful: str = ""
+    absent: frozenset[int] = frozenset()
+    spoiled: frozenset[int] = frozenset()
 
     @property
     def session(self) -> Session:
         numbered = ratings_of(self.users, self.items, {})
         nonce = hashlib.sha256(b"views").digest()[:16]  # whatever is wrong with the coins
-        return session_of(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
+        lists = numbered.users, numbered.items
+        least = min(self.users, max(2, self.users - len(self.absent | self.spoiled)))
+        return session_of(self.parameters, *lists, self.suite.name, nonce, least=least)
+
+    def of_users(self, program: Program[Any]) -> Program[Any]:
+        """The users' program, without those who are absent, and with seals that are spoiled."""
+        ids = self.session.users
+        reply: Any = None
+        while True:
+            try:
+                effect = program.send(reply)
+            except StopIteration as end:
+                return end.value
+            reply = None
+            if isinstance(effect, Send) and isinstance(effect.message, wire.Upload):
+                row, sealed = ids.index(effect.message.user), effect.message.sealed
+                if row in self.absent:
+                    continue
+                if row in self.spoiled:
+                    sealed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+                    effect = Send(effect.to, replace(effect.message, sealed=sealed))
+            reply = yield effect
 
 
 @dataclass
@@ -110,7 +134,11 @@ def record(case: Case, coins: str = "real") -> Run:
                 epoch=number,
                 transcripts=folder,
                 checkpoints=folder,
-                change=lambda role, program: cut_at(program, cut if role is CSP else None),
+                change=lambda role, program: (
+                    case.of_users(program)
+                    if role is USERS
+                    else cut_at(program, cut if role is CSP else None)
+                ),
             )[RECSYS]
 
         kept_by = _Checkpoints(folder)
@@ -123,7 +151,11 @@ def record(case: Case, coins: str = "real") -> Run:
             interruptions.append(Interruption(_exchanged(folder, number), kept_by.after(number)))
         output = epoch(len(interruptions), None)
         views = {party: list(read(folder / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)}
-    return Run(output, views, secrets, Leakage(session, case.suite, tuple(interruptions)))
+    ids = dict(enumerate(session.users))
+    uploads = tuple((user, 1) for row, user in ids.items() if row not in case.absent)
+    admitted = frozenset(ids[row] for row in ids.keys() - case.absent - case.spoiled)
+    leakage = Leakage(session, case.suite, tuple(interruptions), uploads, admitted)
+    return Run(output, views, secrets, leakage)
 
 
 def server_coins(label: str, server: Role, epoch: int) -> Coins:

@@ -140,6 +140,8 @@ def train(
             transcripts=folder.recording if record else None,
             checkpoints=folder.checkpoints if keep_checkpoints else None,
         )
+    for refusal in result.refusals:
+        console.note(f"an upload was refused, and the run went on: {refusal}")
     facts = Run(parameters, chosen.name, training.n_users, training.n_items)
     folder.publish(result, facts, time.monotonic() - started)
 

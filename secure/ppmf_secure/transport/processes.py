@@ -81,6 +81,7 @@ def train(
     transcripts: Path | None = None,
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    least: int = 0,
 ) -> RunResult:
     """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-010).
 
@@ -89,6 +90,7 @@ def train(
     transcripts: an existing folder for the transcripts of the three parties.
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     progress: called whenever a party enters a phase.
+    least: how many users have to take part; 0 for the default (PPMF-SES-015).
     Raises RangeError for ratings of another scale than the parameters', and otherwise the PpmfError
     of the party that found something wrong.
     """
@@ -101,6 +103,7 @@ def train(
         suite,
         recsys=coins_of(coins_label, f"session/{RECSYS}"),
         csp=coins_of(coins_label, f"session/{CSP}"),
+        least=least,
         trial=not chosen.secure,
     )
     fitted_scheme(agreed.session, chosen)  # before any process starts
