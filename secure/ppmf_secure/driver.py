@@ -30,7 +30,7 @@ from ppmf_secure.effects import (
 )
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
-from ppmf_spec.wire import Link, Message
+from ppmf_spec.wire import Bulk, Link, Message
 
 Limits = Mapping[tuple[Role, Role, type[Message]], int]
 """The most bytes that a message can have, by its sender, receiver and type."""
@@ -49,7 +49,7 @@ class Ends(Protocol):
     def send(self, to: Role, data: bytes) -> None:
         """Send a message to the party `to`, without waiting until it is received."""
 
-    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> Bulk | None:
         """The next message from `sender`, or None if it is not there yet.
 
         most: the most bytes that it can have; ends that read from outside check it before they

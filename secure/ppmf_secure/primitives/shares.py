@@ -103,6 +103,11 @@ def words_to_bytes(values: Words) -> bytes:
     return np.ascontiguousarray(values, dtype="<u8").tobytes()
 
 
+def view_as_bytes(values: Words) -> memoryview:
+    """The bytes of a contiguous array, as `words_to_bytes` writes them, where possible no copy."""
+    return np.ascontiguousarray(values, dtype="<u8").reshape(-1).view(np.uint8).data
+
+
 def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str) -> Words:
     """The array of that shape. Raises EncodingError, which names `what`, on another length."""
     check_length(data, 8 * int(np.prod(shape, dtype=np.int64)), what)
