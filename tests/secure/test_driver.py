@@ -209,7 +209,7 @@ def test_all_transports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
         stepper.run_together(programs, session.id, limits=everything)
     monkeypatch.setattr("tests.support.three_parties.limits", lambda *_: everything)
-    with pytest.raises(EncodingError, match="more than the 1 bytes that are due"):
+    with pytest.raises(PeerError, match="0 of 3 users are present"):  # all uploads are refused
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 

@@ -4,7 +4,7 @@
 With it an interruption costs an iteration at most, and not the run. A server keeps shares alone:
 those of the users' bits, once, and those of the model, at the end of each iteration. Keys,
 transfers, labels and masks are never kept. A new epoch makes them anew from fresh coins, so that
-nothing that was sent is computed a second time from the same randomness (PPMF-RES-002, -004). Nor
+nothing that was sent is computed a second time from the same randomness (PPMF-RES-002, -015). Nor
 are the arithmetic shares kept that the bits are converted to: they are made of both servers' coins.
 
 A checkpoint carries the *lineage* of the epoch that wrote it, a hash of both servers' fresh public
