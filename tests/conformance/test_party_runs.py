@@ -284,6 +284,21 @@ def test_a_session_is_refused_before_there_is_a_handle() -> None:
     assert party_runs.play(refused, accepting)[0] is not Outcome.PASS
 
 
+@pytest.mark.req("PPMF-CON-039", "PPMF-ADM-003")
+def test_recsys_is_told_that_the_users_are_gone() -> None:
+    absent = case("parties/absent-recsys")
+    assert party_runs.play(absent, OwnParties())[0] is Outcome.PASS
+    told: list[Any] = []
+
+    class Listening(OwnParties):
+        def run(self, case_id: str, op: str, given: Any) -> Answer:
+            told.extend(given.get("inbox", []))
+            return super().run(case_id, op, given)
+
+    party_runs.play(absent, Listening())
+    assert [one for one in told if one["from"] == "users"][-1]["message"] is None
+
+
 @pytest.mark.req("PPMF-CON-036")
 def test_nobody_waits_for_a_sender_of_whom_nothing_more_is_due() -> None:
     one = case("tampered/recsys-users-leave")

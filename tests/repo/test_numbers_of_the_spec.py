@@ -35,6 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import (
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols.admission import RECORD_BYTES
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
@@ -84,6 +85,7 @@ CLAIMS = [
         r"A message of $\lceil (1 + t) m / 8 \rceil + #$ bytes from each user, half a round.",
         lambda: [SEAL_BYTES],
     ),
+    Claim(PROTOCOL, r"$\lceil n / 8 \rceil + #\, n'$ bytes from RecSys", lambda: [RECORD_BYTES]),
     Claim(PROTOCOL, "and # bytes at 3,072 bits", lambda: [2 * 3072 // 8]),
     Claim(PROTOCOL, "here it is # bytes, and what was altered", lambda: [SEAL_BYTES]),
     Claim(

@@ -219,18 +219,22 @@ class _Run:
     ) -> None:
         """Raise the first error that there is, in the order in which errors cause each other.
 
-        That is: an error that a party found itself; that too few users take part; the refusal of an
-        upload, if the run failed afterwards; the end of a process without a report; a party that
-        missed another one.
+        That is: an error that a party found itself, or of the users; that too few users take part;
+        the refusal of an upload, if the run failed afterwards; the end of a process without a
+        report; a party that missed another one.
         """
-        own = [error for error in failures.values() if not isinstance(error, PeerError)]
+        own = [
+            error
+            for name, error in failures.items()
+            if name is USERS or not isinstance(error, PeerError)
+        ]
         abandoned = [error for error in failures.values() if isinstance(error, AbandonedError)]
         died = [
             PeerError(f"{name} stopped, exit status {process.exitcode}")
             for name, process in self._processes.items()
             if name not in results and name not in failures
         ]
-        if abandoned and refusals:
+        if abandoned and refusals and not own:
             raise AbandonedError(f"{abandoned[0]}; the first refusal: {refusals[0]}")
         missed = refusals if failures else []
         for error in (*own, *abandoned, *missed, *died, *failures.values()):
