@@ -21,6 +21,9 @@ from ppmf_spec import wire
 from tests.support.command_line import Capture
 from tests.support.trained_run import Run
 
+KEPT_ONCE = ("closing", "admission", "ratings")
+"""What each server keeps before the training, without its end `.state`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kill:
@@ -136,8 +139,7 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
     names = [
         "run.cbor",
         "tags.key",
-        "recsys/ratings.state",
-        "csp/ratings.state",
+        *(f"{server}/{name}.state" for server in ("recsys", "csp") for name in KEPT_ONCE),
         "csp/model-1.state",
     ]
     for name in [*names, "recsys/mine.bin"]:
@@ -152,8 +154,7 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
 
 
 def test_a_damaged_session_file_is_reported_in_one_line(tmp_path: Path, capsys: Capture) -> None:
-    once = ("closing", "admission", "ratings")
-    kept = [f"{server}/{name}.state" for server in ("recsys", "csp") for name in once]
+    kept = [f"{server}/{name}.state" for server in ("recsys", "csp") for name in KEPT_ONCE]
     for name in ("run.cbor", "tags.key", *kept):
         path = tmp_path / "checkpoints" / name
         path.parent.mkdir(parents=True, exist_ok=True)
