@@ -3,7 +3,8 @@
 
 In the order of a run (chapter 4):
 
-- `upload` brings the users' bits to the servers as shares; `admission` says whose count.
+- `upload` makes shares of the users' ratings.
+- `admission` lets the servers agree on whose shares they take.
 - `resumption` agrees on a checkpoint, in a later epoch.
 - `transfers` opens the oblivious transfers between the servers. Three protocols use them:
   `conversion` turns the users' bits into arithmetic shares, `bit_products` multiplies shared bits

@@ -460,6 +460,24 @@ def test_whatever_users_send_the_others_take_part(
             assert not bits[1][:, row].any()
 
 
+@pytest.mark.req("PPMF-ADM-005", "PPMF-ADM-006", "PPMF-ADM-009", "PPMF-UPL-013")
+@pytest.mark.parametrize("how", ["absent", "spoiled", "unwilling"])
+def test_who_is_not_admitted_has_no_bit_at_either_server(how: str) -> None:
+    session = a_session(("1", "2", "3"), least=2)
+    sent = [an_upload(session, user) for user in "123"]
+    if how == "absent":
+        del sent[1]
+    elif how == "spoiled":
+        sent[1] = spoiled(sent[1])
+    else:
+        sent[1] = an_upload(session, "2", key=bytes(32))
+    found, _ = both_servers(session, sent)
+    for server in (RECSYS, CSP):
+        planes_of = found[server].planes
+        assert planes_of[:, [0, 2]].any(axis=(0, 2)).all()
+        assert not planes_of[:, 1].any()
+
+
 @pytest.mark.req("PPMF-ADM-003")
 @given(there=st.integers(2, 5), begins=st.integers(0, 99))
 def test_with_users_absent_the_intake_closes_when_nothing_more_can_come(
