@@ -94,6 +94,21 @@ def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch)
     assert found.profiles == fixed.train(RATINGS, PARAMETERS)
 
 
+def first_a_long_upload(
+    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+) -> Program[None]:
+    """The users' program, but first comes an upload that is longer than any can be."""
+    yield Send(RECSYS, message_of(wire.Upload, masked=bytes(1 << 20)))
+    yield from users(session, rows, coins)
+
+
+@pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
+def test_processes_go_on_after_an_upload_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "users", first_a_long_upload)
+    found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="too long")
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+
+
 @pytest.mark.req("PPMF-ERR-007")
 def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", always_a_bad_upload)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ends of a party over pipes, one to each of the other parties."""
+"""The ends of a party over pipes, one to each of the other parties.
+
+A message in a pipe is its length in 8 bytes, the lowest first, and its bytes.
+"""
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -14,7 +18,11 @@ from typing import Self
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
-from ppmf_spec.roles import Role
+from ppmf_spec.roles import USERS, Role
+
+_HEAD_BYTES = 8
+_PIECE_BYTES = 1 << 20
+"""The most bytes that are read at once."""
 
 
 class PipeEnds(RecordedEnds):
@@ -38,18 +46,24 @@ class PipeEnds(RecordedEnds):
         (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
-        is read; nothing more is taken from that pipe then (PPMF-WIR-009).
+        is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
+        the bytes of the message are passed over, so that the next user's is found (PPMF-ERR-008).
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
+        pipe = self._pipes[sender]
         try:
-            return self._pipes[sender].recv_bytes(most)
-        except (EOFError, OSError) as error:
-            # multiprocessing gives the refusal of a length no errno and no class of its own
-            if most is not None and not isinstance(error, EOFError) and error.errno is None:
+            length = int.from_bytes(b"".join(_pieces(pipe, _HEAD_BYTES)), "little")
+            if most is None or length <= most:
+                return b"".join(_pieces(pipe, length))
+            if sender is USERS:
+                for _ in _pieces(pipe, length):
+                    pass
+            else:
                 self._too_long.add(sender)
-                raise too_long(sender, self.account.party, most) from None
+        except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+        raise too_long(sender, self.account.party, most)
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +76,24 @@ class PipeEnds(RecordedEnds):
     ) -> None:
         for writer in self._writers.values():
             writer.close()
+
+
+def _pieces(pipe: Connection, length: int) -> Iterator[bytes]:
+    """The next bytes of a pipe, piece by piece. Raises EOFError if it ends before."""
+    while length:
+        piece = os.read(pipe.fileno(), min(length, _PIECE_BYTES))
+        if not piece:
+            raise EOFError
+        length -= len(piece)
+        yield piece
+
+
+def write_message(pipe: Connection, data: bytes) -> None:
+    """Write a message to a pipe, once there is room for all of it; OSError if it is closed."""
+    for part in (len(data).to_bytes(_HEAD_BYTES, "little"), data):
+        left = memoryview(part)
+        while left:
+            left = left[os.write(pipe.fileno(), left) :]
 
 
 class _Writer:
@@ -86,4 +118,4 @@ class _Writer:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
-                self._pipe.send_bytes(data)
+                write_message(self._pipe, data)
