@@ -44,7 +44,7 @@ def run_the_epoch(session: Session, folder: Path, epoch: int) -> object:
 def sent(folder: Path, sender: str, receiver: str, epoch: int) -> list[tuple[wire.Message, int]]:
     """The messages of one direction in one epoch, with their lengths."""
     found = []
-    for record in read(folder / f"{sender}.cborseq"):
+    for record in read(folder / sender / f"{sender}.cborseq"):
         envelope = wire.decode(record.message)
         if (record.direction, record.peer, envelope.epoch) == ("sent", receiver, epoch):
             found.append((envelope.message, len(record.message)))

@@ -134,7 +134,7 @@ def test_an_epoch_repeats_no_bytes_of_the_last(tmp_path: Path) -> None:
     _next_epoch(tmp_path, 1)
     seen: dict[int, set[bytes]] = {0: set(), 1: set()}
     for name in (RECSYS, CSP):
-        for record in read(tmp_path / f"{name}.cborseq"):
+        for record in read(tmp_path / name / f"{name}.cborseq"):
             envelope = wire.decode(record.message)
             for _, field_class, value in envelope.message.fields_with_class():
                 if field_class is not wire.FieldClass.PUBLIC and isinstance(value, bytes):

@@ -93,9 +93,7 @@ def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
 
 
 @pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
-@given(
-    st.lists(st.one_of(st.integers(0, 2000), st.sampled_from([1000, 1001, 70_000])), max_size=8)
-)
+@given(st.lists(st.one_of(st.integers(0, 2000), st.sampled_from([1000, 1001, 70_000])), max_size=8))
 def test_a_users_message_that_is_too_long_is_passed_over(sizes: list[int]) -> None:
     """All users have one pipe: what one of them sends must not close it for the others."""
     mine, theirs = multiprocessing.Pipe()
