@@ -98,7 +98,12 @@ def test_a_users_message_that_is_too_long_is_passed_over(sizes: list[int]) -> No
     """All users have one pipe: what one of them sends must not close it for the others."""
     mine, theirs = multiprocessing.Pipe()
     messages = [bytes([number]) * size for number, size in enumerate(sizes)]
-    writer = threading.Thread(target=lambda: [write_message(theirs, one) for one in messages])
+
+    def write() -> None:
+        for message in messages:
+            write_message(theirs, message)
+
+    writer = threading.Thread(target=write)
     writer.start()
     with PipeEnds(Account(RECSYS), {USERS: mine}) as ends:
         for message in messages:
