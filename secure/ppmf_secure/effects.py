@@ -3,9 +3,9 @@
 
 A party's program is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase`, `Keep` or
 `Begin`, and a `Receive` is answered with the message. A sub-protocol is such a generator too, and
-its caller runs it by `yield from`. The program does no input or output itself, so one program runs in memory, over
-pipes, over sockets, under a simulator or step by step under a conformance suite: whoever runs it
-gives `ppmf_secure.driver` the means to carry bytes.
+its caller runs it by `yield from`. The program does no input or output itself, so one program runs
+in memory, over pipes, over sockets, under a simulator or step by step under a conformance suite:
+whoever runs it gives `ppmf_secure.driver` the means to carry bytes.
 """
 
 from __future__ import annotations

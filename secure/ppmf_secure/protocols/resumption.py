@@ -2,9 +2,9 @@
 """Resumption: a later epoch goes on from an earlier checkpoint (chapter 4, "Interruption").
 
 The two servers say which epoch was their last, and begin one that neither has begun. They name the
-checkpoints that they hold, and take the highest that both hold *of one lineage*. A lineage is a hash
-of both servers' fresh product keys, and so names an epoch. Two epochs may both reach iteration t,
-but the shares that they leave there do not fit together.
+checkpoints that they hold, and take the highest that both hold *of one lineage*. A lineage is a
+hash of both servers' fresh product keys, and so names an epoch. Two epochs may both reach iteration
+t, but the shares that they leave there do not fit together.
 """
 
 from __future__ import annotations
