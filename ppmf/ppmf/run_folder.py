@@ -23,6 +23,7 @@ from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Role
 
 _RECORDED = "*/*.cborseq"
 """The transcripts, each in the folder of its party."""
@@ -174,10 +175,9 @@ class RunFolder:
 
 def _remove(recording: Path) -> None:
     """Remove the transcripts in a folder, and the folders that hold nothing else."""
-    paths = list(recording.glob(_RECORDED))
-    for path in paths:
+    for path in recording.glob(_RECORDED):
         path.unlink()
-    for folder in (*(path.parent for path in paths), recording):
+    for folder in (*(recording / party for party in Role), recording):
         with suppress(OSError):  # it holds what is not a run's, or is not there
             folder.rmdir()
 

@@ -155,6 +155,7 @@ def test_transcripts_are_recorded_only_on_request(
     assert not folder.exists()
     assert main.main([*command, "--force", "--transcripts", "full"]) == 0
     assert asked.by["transcripts"] == folder / "unfinished"
+    (folder / "csp").mkdir(mode=0o700)
     (folder / "csp/csp.cborseq").write_bytes(b"of the run before")
     assert main.main([*command, "--force", "--transcripts", "none"]) == 0
     assert asked.by["transcripts"] is None
