@@ -17,6 +17,7 @@ Begin with `audit`. The modules, in the order of the layers:
 - `base_points`: the same of the points of base transfers, and how they relate;
 - `uniformity`, `masked_fields`, `repetition`: checks of fields that must look uniform;
 - `opened_values`, `answer_randomness`: checks of what a party's own keys open;
+- `masked_guesses`: whether CSP could test guesses of ratings;
 - `view_battery`: all checks of one party's transcript.
 
 Every check but those of uniformity and repetition is exact. The tests of uniformity together raise
@@ -34,18 +35,21 @@ from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
 from ppmf_audit.repetition import Repetition
-from ppmf_audit.transcript_outline import contents, outline
+from ppmf_audit.transcript_outline import contents, outline, session_of
 
 __all__ = ["Finding", "audit"]
 
 
 def audit(directory: Path) -> list[Finding]:
-    """The findings on the transcripts in `directory`, each in the folder of its party.
+    """The findings on the transcripts in `directory`, each in the folder of its party, which holds
+    the file of their session too (session.cbor).
 
-    Raises EncodingError when a transcript is missing or is not a sequence of records.
+    Raises EncodingError when a transcript is missing or is not a sequence of records, and what
+    `set_up.read` raises when the session is missing or is none.
     """
-    findings = message_order.check(outline(directory))
-    ciphertexts, points = Ciphertexts(), BasePoints()
+    entries, session = outline(directory), session_of(directory)
+    findings = message_order.check(entries, session.id)
+    ciphertexts, points = Ciphertexts(session), BasePoints()
     masks, repetition = Masks(), Repetition()
     # Keys first: files are read one after the other, and a key may stand in a later one.
     for direction, envelope in contents(directory):

@@ -24,31 +24,15 @@ from ppmf_secure.primitives.encryption.lattice.wire import WORD_BYTES, read_resi
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.sealing import KEY_BYTES, check_key
-from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.protocols.admission import RECORD_BYTES
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, told
 from ppmf_spec.roles import Side
 
 RESIDUES_A_WORD = 3
-
-
-@dataclass(slots=True)
-class Uploaded:
-    """The size of a run, as its uploads show it.
-
-    known: whether it is known otherwise, so that uploads are not counted.
-    """
-
-    users: int = 0
-    items: int = 0
-    known: bool = False
-
-    def count(self, items: int) -> None:
-        """Count an upload of so many items."""
-        if not self.known:
-            self.users += 1
-            self.items = items
 
 
 class Key(Protocol):
@@ -80,21 +64,19 @@ class PaillierCiphertexts:
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """Sealed seeds, one after the other; each encapsulated key and each ciphertext is a piece."""
+    """Seals, one after the other; each encapsulated key and each ciphertext is a piece.
 
-    @classmethod
-    def of(cls, key: bytes) -> Seals:
-        """The seals to this key. Raises EncodingError or RangeError for a key that is not valid."""
-        check_key(key, "key for seals")
-        return cls()
+    In a closing each comes after a serial.
+    """
 
     def pieces(self, message: wire.Message, data: bytes, where: str) -> Iterator[bytes]:
         """Both parts of every seal."""
-        if not data or len(data) % SEALED_BYTES:
-            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {SEALED_BYTES}")
-        for at in range(0, len(data), SEALED_BYTES):
-            encapsulated = data[at : at + KEY_BYTES]
-            yield from (check_key(encapsulated, where), data[at + KEY_BYTES : at + SEALED_BYTES])
+        size = RECORD_BYTES if isinstance(message, wire.Closing) else SEAL_BYTES
+        if not data or len(data) % size:
+            raise EncodingError(f"{where}: {len(data)} bytes are no seals of {size}")
+        for end in range(size, len(data) + 1, size):
+            sealed = data[end - SEAL_BYTES : end]
+            yield from (check_key(sealed[:KEY_BYTES], where), sealed[KEY_BYTES:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +141,19 @@ class LatticeCiphertexts:
         raise EncodingError(f"{where}: {len(data)} bytes are no answer")
 
 
-def product_key(message: wire.ServerKey, size: Uploaded, chosen: CipherSuite | None = None) -> Key:
+def product_key(
+    message: wire.ServerKey, session: Session, chosen: CipherSuite | None = None
+) -> Key:
     """A server's key for products. Raises a PpmfError for a key that is not of the named suite.
 
     `chosen` is the cipher suite, where it is known better than by its name.
     """
     chosen = cipher_suite(message.suite) if chosen is None else chosen
+    users, items = len(session.users), len(session.items)
     # the ring, and how often a matrix is used, say no more than how many primes a lattice has
     layouts = {
-        Side.USERS.value: Layout(size.items, (size.users, size.users), 1),
-        Side.ITEMS.value: Layout(size.users, (size.items, size.items), 1),
+        Side.USERS.value: Layout(items, (users, users), 1),
+        Side.ITEMS.value: Layout(users, (items, items), 1),
     }
     scheme = _scheme(chosen.products, message.product_key, layouts)
     scheme.peer(message.product_key)  # the scheme checks its own keys

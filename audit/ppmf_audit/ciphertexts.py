@@ -11,21 +11,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ppmf_audit.ciphertext_pieces import Key, Seals, Uploaded, product_key
+from ppmf_audit.ciphertext_pieces import Key, Seals, product_key
 from ppmf_audit.finding import Finding
 from ppmf_audit.transcript_outline import Direction
 from ppmf_secure.session.cipher_suites import CipherSuite
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
-from ppmf_spec.roles import Role
 
-SENDER, RECEIVER, USERS = "the sender's", "the receiver's", "the users'"
+SENDER, RECEIVER = "the sender's", "the receiver's"
 
 # The public key of each field of ciphertexts: the field of the message that carries the key, and
-# the party that sends that message.
+# the party that sends that message. (Seals are to a key of the session, which is in no message.)
 KEYS: dict[tuple[str, str], tuple[str, str]] = {
-    ("upload", "sealed"): ("key", USERS),
-    ("sealed-seeds", "sealed"): ("key", USERS),
     ("encrypted-rows", "rows"): ("product_key", SENDER),
     ("product-answer", "answer"): ("product_key", RECEIVER),
 }
@@ -39,13 +37,13 @@ class Ciphertexts:
 
     `keys` are the public keys by the field that carried them, their owner and the epoch. `seen` are
     the SHA-256 of the pieces that must not occur twice (see `ciphertext_pieces`). `uploaded` and
-    `forwarded` are those of the users' sealed seeds, which RecSys must hand on as they came: the
-    one ciphertext that appears twice. `suite` is the cipher suite of the run, where it is known
-    better than by its name.
+    `forwarded` are those of the users' seals, of which RecSys must hand on one of each user who is
+    present, as it came: the one ciphertext that appears twice. `suite` is the cipher suite of the
+    run, where it is known better than by its name.
     """
 
+    session: Session
     keys: dict[tuple[str, str, int], Key] = field(default_factory=dict)
-    size: Uploaded = field(default_factory=Uploaded)
     seen: set[bytes] = field(default_factory=set)
     uploaded: set[bytes] = field(default_factory=set)
     forwarded: set[bytes] = field(default_factory=set)
@@ -54,17 +52,13 @@ class Ciphertexts:
     suite: CipherSuite | None = None
 
     def learn(self, direction: Direction, envelope: wire.Envelope) -> None:
-        """Take in the public keys of a message, and the size that an upload shows."""
+        """Take in the public keys of a message."""
         message, epoch, sender = envelope.message, envelope.epoch, direction[0]
         try:
-            if isinstance(message, wire.UserKey):
-                self.keys["key", Role.USERS, epoch] = Seals.of(message.key)
-            elif isinstance(message, wire.ServerKey):
+            if isinstance(message, wire.ServerKey):
                 self.keys["product_key", sender, epoch] = product_key(
-                    message, self.size, self.suite
+                    message, self.session, self.suite
                 )
-            elif isinstance(message, wire.Upload):
-                self.size.count(len(message.masked) // 16)
         except PpmfError as error:
             self.invalid = self.invalid or f"{message.name} from {direction[0]}: {error}"
 
@@ -74,8 +68,11 @@ class Ciphertexts:
         for name, field_class, value in message.fields_with_class():
             if field_class in CLASSES and isinstance(value, bytes):
                 where = f"{message.name}.{name}, {direction[0]} to {direction[1]}"
+                if field_class is wire.FieldClass.PK_CIPHERTEXT:
+                    self._add(where, message, Seals(), value)
+                    continue
                 key_field, whose = KEYS[message.name, name]
-                owner = {SENDER: direction[0], RECEIVER: direction[1], USERS: Role.USERS}[whose]
+                owner = {SENDER: direction[0], RECEIVER: direction[1]}[whose]
                 key = self.keys.get((key_field, owner, envelope.epoch))
                 if key is None:
                     self.invalid = self.invalid or f"{where}: {owner} never sent the key"
@@ -89,9 +86,9 @@ class Ciphertexts:
                 digests.append(hashlib.sha256(piece).digest())
         except PpmfError as error:
             self.invalid = self.invalid or str(error)
-        if isinstance(message, wire.SealedSeeds):
+        if isinstance(message, wire.Closing):
             if len(set(digests)) != len(digests) or not self.forwarded.isdisjoint(digests):
-                self.repeated = self.repeated or f"{where}: a sealed seed is forwarded twice"
+                self.repeated = self.repeated or f"{where}: a seal is forwarded twice"
             self.forwarded.update(digests)
             return
         if isinstance(message, wire.Upload):
@@ -103,7 +100,7 @@ class Ciphertexts:
 
     def findings(self) -> list[Finding]:
         """The findings, after all messages were added."""
-        same = self.uploaded == self.forwarded
+        same = self.forwarded <= self.uploaded
         forwarded = f"{len(self.forwarded)} of {len(self.uploaded)} pieces of seals as they came"
         count = f"{len(self.seen):,} pieces"
         return [
@@ -113,5 +110,5 @@ class Ciphertexts:
                 self.invalid or count,
             ),
             Finding("no ciphertext repeated", not self.repeated, self.repeated or count),
-            Finding("sealed seeds forwarded unchanged", same, forwarded),
+            Finding("seals forwarded unchanged", same, forwarded),
         ]

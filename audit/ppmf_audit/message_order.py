@@ -14,11 +14,11 @@ from ppmf_spec import wire
 from ppmf_spec.roles import Role
 
 
-def check(entries: Sequence[Entry]) -> list[Finding]:
-    """The findings of all checks that need no contents."""
+def check(entries: Sequence[Entry], session_id: bytes) -> list[Finding]:
+    """The findings of all checks that need no contents, on a run of that session."""
     return [
         _known(entries),
-        _one_session(entries),
+        _one_session(entries, session_id),
         _numbering(entries),
         _delivery(entries),
         _one_opening(entries),
@@ -26,9 +26,9 @@ def check(entries: Sequence[Entry]) -> list[Finding]:
     ]
 
 
-def check_view(party: Role, entries: Sequence[Entry]) -> list[Finding]:
+def check_view(party: Role, entries: Sequence[Entry], session_id: bytes) -> list[Finding]:
     """The findings of those checks that one party's transcript alone allows."""
-    checks = [_known(entries), _one_session(entries), _numbering(entries)]
+    checks = [_known(entries), _one_session(entries, session_id), _numbering(entries)]
     return checks if party == Role.USERS else [*checks, _one_opening(entries, (party,))]
 
 
@@ -47,10 +47,10 @@ def _known(entries: Sequence[Entry]) -> Finding:
     return Finding(check, bool(entries), f"{len(entries):,} records, {len(used)} classes")
 
 
-def _one_session(entries: Sequence[Entry]) -> Finding:
+def _one_session(entries: Sequence[Entry], session_id: bytes) -> Finding:
     sessions = {entry.header.session for entry in entries if entry.header is not None}
     detail = next(iter(sessions)).hex()[:16] + "..." if len(sessions) == 1 else f"{len(sessions)}"
-    return Finding("one session", len(sessions) == 1, detail)
+    return Finding("one session", sessions == {session_id}, detail)
 
 
 def _numbering(entries: Sequence[Entry]) -> Finding:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
+from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape
 from ppmf_secure.primitives.encryption.lattice.params import Budget, Lattice
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
@@ -58,6 +59,7 @@ class Secrets:
     primes: those of a Paillier modulus. polynomials: the secrets of a lattice key, int64
     (secrets, N). seals: the key to sealed seeds. points: what is behind points of base transfers.
     batches: the AES keys that the party derived for hashes, in order.
+    values: RecSys' shares of the values of the ratings, by epoch and chunk of the conversion.
     """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Secrets:
     seals: dict[bytes, SealingKey] = field(default_factory=dict)
     points: PointSecrets = field(default_factory=PointSecrets)
     batches: list[bytes] = field(default_factory=list)
+    values: dict[int, list[Words]] = field(default_factory=dict)
 
 
 @dataclass

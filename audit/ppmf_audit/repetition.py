@@ -10,18 +10,19 @@ places are compared. The checks compare
 - two successive messages of columns: column i has its own keystream, so the 128 differences of
   their first blocks are all different; if the keystreams were used again, all differences would
   be that of the choices.
-- the masked rows: words of two users at one place differ by a uniform word; under one mask they
-  differ by their ratings.
+- the masked bits: half of them are 1, and half of those of the exclusive or of two users' bits.
+  Where there is no mask, or one for both users, few are: most users rate few items.
 
 False alarms: n blocks of a message contain two equal ones with probability below n^2 2^-129, which
-for a run of 2^32 blocks in messages of 2^20 is below 2^-76. Of N masked words, N n / 2 pairs stand
-at one place for n users, each closer than NEAR with probability 2^-59; two such pairs are wanted:
-(N n 2^-60)^2 is below 2^-58 for a thousand users and items.
+for a run of 2^32 blocks in messages of 2^20 is below 2^-76. A share of ones is held against
+Hoeffding's bound, which a fair one exceeds with probability ALPHA, over all uploads, over all pairs
+of successive ones, and with ALPHA for all together over each pair among the first COMPARED.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,11 @@ from ppmf_spec import wire
 
 BLOCK = 16
 COLUMNS = 128
-NEAR = 16
-"""Masked words this near to each other, or to 0, are suspicious: ratings are, at their scale."""
+ALPHA = 2.0**-40
+"""The probability with which fair bits are found unfair, in each of three comparisons."""
+
+COMPARED = 1 << 8
+"""The number of uploads of which each is compared with every other."""
 
 Words = NDArray[np.uint64]
 
@@ -75,8 +79,7 @@ class Repetition:
 
     def findings(self) -> list[Finding]:
         """The findings, after all messages were added."""
-        near = _near(self.masked)
-        seen = f"{len(self.masked):,} uploads"
+        unfair = _unfair(self.masked)
         return [
             Finding(
                 "no block repeated within a message",
@@ -89,9 +92,9 @@ class Repetition:
                 self.stream_twice or f"{len(self.last)} directions",
             ),
             Finding(
-                "masked rows far from 0 and from each other",
-                near < 2,
-                f"{near} words near 0 or another's" if near >= 2 else seen,
+                "masked bits fair, alone and between users",
+                not unfair,
+                unfair or f"{len(self.masked):,} uploads",
             ),
         ]
 
@@ -112,11 +115,30 @@ def _repeated(blocks: Words) -> bool:
     return len(np.unique(some, axis=0)) < len(some)
 
 
-def _near(masked: list[wire.Bulk]) -> int:
-    """The number of masked words near 0, or near the next larger word at the same place."""
+def _unfair(masked: list[wire.Bulk]) -> str:
+    """Which masked bits, of the uploads or of exclusive ors of two, are not half of them 1."""
     if len({len(field) for field in masked}) != 1:
-        return 0
-    rows = np.stack([np.frombuffer(field, dtype="<u8") for field in masked])
-    sizes = np.minimum(rows, np.negative(rows))
-    gaps = np.diff(np.sort(rows, axis=0), axis=0)
-    return int((sizes < NEAR).sum() + (gaps < NEAR).sum())
+        return ""
+    fields = np.stack([np.frombuffer(field, dtype=np.uint8) for field in masked])
+    size = 8 * fields.shape[1]
+    if not _fair(_ones(fields).sum(), size * len(fields), ALPHA):
+        return "the bits of uploads, taken together, are not fair"
+    between = _ones(fields[1:] ^ fields[:-1])
+    if not _fair(between.sum(), size * len(between), ALPHA):
+        return "the exclusive ors of successive uploads are not fair"
+    some = fields[:COMPARED]
+    for at in range(1, len(some)):
+        for other in np.flatnonzero(~_fair(_ones(some[:at] ^ some[at]), size, ALPHA / COMPARED**2)):
+            return f"the exclusive or of uploads {other} and {at} is not fair"
+    return ""
+
+
+def _ones(fields: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many bits of each row are 1."""
+    ones: NDArray[np.int64] = np.unpackbits(fields, axis=1).sum(axis=1, dtype=np.int64)
+    return ones
+
+
+def _fair(ones: NDArray[np.int64] | np.int64, bits: int, alpha: float) -> NDArray[np.bool_]:
+    """Whether so many ones among so many bits are as near to half of them as fair ones would be."""
+    return np.asarray(np.abs(ones - bits / 2) <= sqrt(bits * log(2 / alpha) / 2))

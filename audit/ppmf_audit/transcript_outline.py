@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppmf_secure.session import transcript
+from ppmf_secure.session import set_up, transcript
+from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
@@ -70,6 +71,14 @@ def files(directory: Path) -> dict[Role, Path]:
                 f"{directory}: no transcript of {party} ({path.relative_to(directory)})"
             )
     return found
+
+
+def session_of(directory: Path) -> Session:
+    """The session of the transcripts; EncodingError when its file is missing."""
+    path = directory / transcript.SESSION_FILE
+    if not path.is_file():
+        raise EncodingError(f"{directory}: no file of the session ({path.name})")
+    return set_up.read(path.read_bytes(), str(path)).session
 
 
 def outline(directory: Path) -> list[Entry]:

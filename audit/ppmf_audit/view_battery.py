@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import singledispatch
 
-from ppmf_audit import base_points, message_order, opened_values
+from ppmf_audit import base_points, converted_bits, masked_guesses, message_order, opened_values
 from ppmf_audit.answer_randomness import Characters, Combinations
 from ppmf_audit.base_points import BasePoints
-from ppmf_audit.ciphertext_pieces import Seals, Uploaded
+from ppmf_audit.ciphertext_pieces import Seals
 from ppmf_audit.ciphertexts import Ciphertexts
 from ppmf_audit.finding import Finding
 from ppmf_audit.masked_fields import Masks
@@ -28,8 +28,10 @@ from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
+from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import read_closing
 from ppmf_secure.protocols.ratings_product import Orientation, fitted_scheme, orientations
-from ppmf_secure.protocols.upload import SEALED_BYTES, open_seed
+from ppmf_secure.protocols.upload import keystream, open_seal
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator import Leakage
 from ppmf_spec import wire
@@ -53,8 +55,7 @@ def battery(
     """
     messages = [(direction_of(party, record), envelope) for record, envelope in _decoded(records)]
     session = leakage.session
-    size = Uploaded(len(session.users), len(session.items), known=True)
-    ciphertexts, points = Ciphertexts(size=size, suite=leakage.suite), BasePoints()
+    ciphertexts, points = Ciphertexts(session, suite=leakage.suite), BasePoints()
     masks, repetition = Masks(), Repetition()
     for direction, envelope in messages:
         ciphertexts.learn(direction, envelope)
@@ -65,12 +66,13 @@ def battery(
         points.add(direction, envelope.message)
         masks.add(direction, envelope.message)
         repetition.add(direction, envelope.message)
-    found = message_order.check_view(party, list(entries(party, records)))
+    found = message_order.check_view(party, list(entries(party, records)), session.id)
     found.append(_same_shape(records, simulated))
     found += ciphertexts.findings()[: 3 if party == Role.RECSYS else 2]
     found += points.findings() + masks.findings() + repetition.findings()
     if party != "users":
-        found += _Owner(party, leakage, secrets).findings(messages)
+        received = [record.message for record in records if record.direction == "received"]
+        found += _Owner(party, leakage, secrets, received).findings(messages)
         twice = len(secrets.batches) - len(set(secrets.batches))
         seen = f"{len(secrets.batches):,} keys, {twice} repeated"
         found.append(Finding("no batch key twice", not twice, seen))
@@ -118,6 +120,7 @@ class _Owner:
     party: Role
     leakage: Leakage
     secrets: Secrets
+    received: Sequence[bytes]
 
     def findings(self, messages: Sequence[tuple[Direction, wire.Envelope]]) -> list[Finding]:
         """The findings on all values that the keys open."""
@@ -135,8 +138,9 @@ class _Owner:
     def _epoch(
         self, epoch: int, sent: Sequence[wire.Message], got: Sequence[wire.Message]
     ) -> Iterator[Finding]:
-        yield from self._users(sent, got)
+        yield from self._users(got)
         yield from self._base(sent)
+        yield from self._conversion(epoch, got)
         keys = [message for message in sent if isinstance(message, wire.ServerKey)]
         if not keys:
             return
@@ -158,18 +162,30 @@ class _Owner:
                     scheme, self.secrets, keys[0].product_key, orientation, rows, here
                 )
 
-    def _users(
-        self, sent: Sequence[wire.Message], got: Sequence[wire.Message]
-    ) -> Iterator[Finding]:
-        keys = [message.key for message in sent if isinstance(message, wire.UserKey)]
-        for message in got if keys else ():
-            if isinstance(message, wire.SealedSeeds):
-                key, session, size = self.secrets.seals[keys[0]], self.leakage.session, SEALED_BYTES
-                seeds = [
-                    open_seed(session, user, key, message.sealed[at * size : (at + 1) * size])
-                    for at, user in enumerate(session.users)
-                ]
-                yield opened_values.seed_finding("users' seeds", seeds)
+    def _users(self, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        session = self.leakage.session
+        for message in got:
+            if isinstance(message, wire.Closing):
+                key, users = self.secrets.seals[session.sealing_key], session.users
+                admitted = set(self.leakage.admitted_rows)
+                seeds = {
+                    users[one.row]: open_seal(session, users[one.row], key, one.sealed)[0]
+                    for one in read_closing(session, message)
+                    if one.row in admitted
+                }
+                yield opened_values.seed_finding("users' seeds", list(seeds.values()))
+                masks = [keystream(session, user, seed) for user, seed in seeds.items()]
+                code, items = RatingCode.of(session.parameters), len(session.items)
+                yield masked_guesses.finding(code, items, masks, self.received)
+
+    def _conversion(self, epoch: int, got: Sequence[wire.Message]) -> Iterator[Finding]:
+        values = self.secrets.values.get(epoch, [])
+        if values:
+            session = self.leakage.session
+            payloads = [each.payload for each in got if isinstance(each, wire.TransferPayload)]
+            code, ring_bits = RatingCode.of(session.parameters), session.bounds.ring_bits
+            # they come before all other corrections
+            yield converted_bits.finding(code, ring_bits, payloads[: len(values)], values)
 
     def _base(self, sent: Sequence[wire.Message]) -> Iterator[Finding]:
         behind = self.secrets.points

@@ -42,6 +42,10 @@ class Delivery:
                 arriving, self._held = [message, self._held], None
         self._waiting[receiver] += [(sender, one) for one in arriving]
 
+    def leave(self, sender: str, receiver: str) -> None:
+        """Let the receiver know, after all messages, that the sender is gone."""
+        self._waiting[receiver].append((sender, None))
+
     def collect(self, receiver: str) -> list[tuple[str, bytes | None]]:
         """Take all messages that have arrived for a party; None says that a sender is gone."""
         return self._waiting.pop(receiver, [])
@@ -97,7 +101,7 @@ def changed(message: bytes, edit: str) -> bytes:
         case "number":
             return wire.encode(replace(envelope, number=envelope.number + 1))
         case "rename":
-            other = wire.OutputShare if envelope.message.name != "output-share" else wire.UserKey
+            other = wire.OutputShare if envelope.message.name != "output-share" else wire.Admission
             return wire.encode(replace(envelope, message=other(b"")))
     raise ValueError(f"no edit {edit!r}")
 

@@ -115,6 +115,10 @@ class CalledParty:
         given = {"role": self.role, "session": session, "coins": self._coins()}
         if self.role == "users":
             given["ratings"] = self._case.given["ratings"]
+        if self.role == "csp":
+            given["sealing_secret"] = self._case.given["sealing_secret"]
+        if self.role != "recsys":
+            given["consent_keys"] = self._case.given["consent_keys"]
         out = self._ask("party.new", given)
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.new: no handle")
@@ -252,6 +256,8 @@ class _Run:
             if party.under_test:
                 self._check(party.role, to, message)
             self._delivery.put(party.role, to, message)
+        if party.done and party.role == "users":  # PPMF-CON-039
+            self._delivery.leave(party.role, "recsys")
         return True
 
     def _check(self, sender: str, receiver: str, message: bytes) -> None:

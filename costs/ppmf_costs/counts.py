@@ -8,7 +8,8 @@ operations the work of a server is counted, in these units, whose costs `unit_co
     setups          set-ups: keys made, base transfers done
     opens           sealed seeds opened by CSP
     seals           sealed seeds made by users
-    mask_words      ring elements of the uploads
+    masked_bytes    bytes of the users' masked bits
+    planes          bits of the entries of the ratings that are converted, plane by plane
     he_rows         bytes that the peer keeps of encrypted rows
     compact_rows    the same bytes, of a matrix that is kept compactly, which costs more
     he_tables       the same bytes, of which products prepare tables once
@@ -25,8 +26,8 @@ operations the work of a server is counted, in these units, whose costs `unit_co
     hash_keys       batch keys of the hash, in circuits and bit times vector
     messages        messages
 
-The phase "memory" counts what a server holds at one time: starts (1), he_rows, mask_words, and
-word_bits, which are the bits of the model's words.
+The phase "memory" counts what a server holds at one time: starts (1), he_rows, word_bits, which are
+the bits of the model's words, and rating_words, the ring elements of its shares of the ratings.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.protocols.bit_products import rows_of_a_batch
+from ppmf_secure.protocols.conversion import BATCH as BATCH_OF_A_PLANE
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
+    ConvertBits,
     GiveEncryptedRows,
     MultiplyBits,
     MultiplyRatings,
@@ -80,10 +83,18 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
     phase, size = operation.phase, walk.size
     match operation:
         case TakeUploads():
-            words = 2 * size.users * size.items
+            masked = size.users * operation.code.row_bytes(size.items)
             tally.do("start", starts=1)
-            tally.do(phase, seals=size.users, opens=size.users, mask_words=words)
-            tally.do(MEMORY, mask_words=words)
+            tally.do(phase, seals=size.users, opens=size.users, masked_bytes=masked)
+        case ConvertBits(entries=entries, planes=planes):
+            # plane 0 is multiplied in both directions, the others in one
+            tally.do(
+                phase,
+                planes=(planes + 1) * entries,
+                transfers=(planes + 1) * entries,
+                hash_keys=(planes + 1) * _batches(entries, BATCH_OF_A_PLANE),
+            )
+            tally.do(MEMORY, rating_words=2 * entries)
         case GiveEncryptedRows(orientation=orientation):
             layout = orientation.layout
             stored = operation.scheme.stored_bytes(layout)

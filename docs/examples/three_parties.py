@@ -15,7 +15,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.set_up import agree
 from ppmf_secure.transport.stepper import run_together
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
@@ -27,16 +27,25 @@ STARS = np.array([[5, 4.5, math.nan, 2], [4, math.nan, 1.5, 3], [math.nan, 2, 3.
 
 def train(ratings: Ratings, params: Parameters, suite_name: str) -> ItemProfiles:
     """The item profiles, as RecSys opens them."""
-    # Public, and the same for all three: parameters, both lists of ids, suite and nonce.
+    # Public, and the same for all three: parameters, lists of ids, suite, and the servers' keys.
     chosen = cipher_suite(suite_name)
-    nonce = Coins.system().bytes(NONCE_BYTES)
-    session = Session(params, ratings.users, ratings.items, chosen.name, nonce)
+    agreed = agree(
+        params,
+        ratings.users,
+        ratings.items,
+        chosen.name,
+        recsys=Coins.system(),
+        csp=Coins.system(),
+        trial=not chosen.secure,
+    )
+    session = agreed.session
+    keys = agreed.consent_keys  # each user has one, and CSP has them all
 
     # A program for each party: only the users' has ratings, and each draws coins of its own.
     programs = {
-        USERS: users(session, user_rows(ratings), Coins.system()),
+        USERS: users(session, user_rows(ratings), keys, Coins.system()),
         RECSYS: recsys(session, chosen, Coins.system()),
-        CSP: csp(session, chosen, Coins.system()),
+        CSP: csp(session, chosen, Coins.system(), sealing=agreed.sealing, consent_keys=keys),
     }
 
     # The driver of each program turns what it sends into bytes; here queues carry them.

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ppmf_docs.tables import table
 from ppmf_docs.toy_training import PARAMETERS, RATINGS, Training, recorded
 from ppmf_docs.worked_example import COORDINATES, USER, states
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_spec.bounds import bounds
 from ppmf_spec.roles import CSP, RECSYS
 
@@ -24,14 +28,33 @@ def training() -> Training:
 
 
 def ratings() -> str:
-    """The rows of the user that the page follows: whether an item is rated, and with what."""
-    shares = training().ratings
+    """The bits of the user that the page follows, item by item, and what they say."""
+    code, count = RatingCode.of(PARAMETERS), len(RATINGS.items)
+    mine, theirs = (
+        np.unpackbits(
+            training().ratings[by].planes[:, USER], axis=1, count=count, bitorder="little"
+        )
+        for by in (RECSYS, CSP)
+    )
+    both = mine ^ theirs
+    values = code.decode(both[1:])
     rows = []
     for item, name in enumerate(RATINGS.items):
-        for what in ("rated", "rating"):
-            ours, theirs = (int(getattr(shares[by], what)[USER, item]) for by in (RECSYS, CSP))
-            rows.append(_line(f"{name}: {what}", ours, theirs))
-    return table(_HEADINGS, rows, right=range(1, 5))
+        says = f"rated, x = {values[item]}" if both[0, item] else "not rated"
+        rows.append([name, *(_bits(bits[:, item]) for bits in (mine, theirs, both)), says])
+    headings = ["item", "RecSys has", "CSP has", "exclusive or", "that is"]
+    return table(headings, rows, right=range(1, 4))
+
+
+def weights() -> str:
+    """What the bits of the code weigh, the lowest first."""
+    found = [str(weight) for weight in RatingCode.of(PARAMETERS).weights]
+    return f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def _bits(bits: NDArray[np.uint8]) -> str:
+    rated, *code = map(str, bits.tolist())
+    return f"{rated} {''.join(code)}"
 
 
 def items() -> str:

@@ -31,13 +31,20 @@ from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
-    RatingShares,
+    RatingBits,
     read_checkpoint,
     read_ratings,
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import NONCE_BYTES, Session
-from ppmf_secure.session.transcript import Record, Recorder, read, transcript_file
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import agree, write
+from ppmf_secure.session.transcript import (
+    Record,
+    Recorder,
+    read,
+    record_session,
+    transcript_file,
+)
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
@@ -90,14 +97,14 @@ class Sent:
 class Training:
     """The result of a recorded training.
 
-    ratings: each server's shares of the ratings. models: each server's last checkpoints.
+    ratings: each server's share of the users' bits. models: each server's last checkpoints.
     findings: what `ppmf audit` says of its transcripts.
     """
 
     parameters: Parameters
     sent: tuple[Sent, ...]
     profiles: ItemProfiles
-    ratings: Mapping[Role, RatingShares]
+    ratings: Mapping[Role, RatingBits]
     models: Mapping[Role, Mapping[int, Checkpoint]]
     findings: tuple[Finding, ...]
 
@@ -136,13 +143,22 @@ def _trained(
     """Run the three parties, with transcripts and checkpoints in the folder."""
     chosen = cipher_suite(SUITE)
     coins = {name: Coins.seeded(f"{LABEL}/{name}") for name in ("session", *PARTIES)}
-    nonce = coins["session"].bytes(NONCE_BYTES)
-    session = Session(params, RATINGS.users, RATINGS.items, chosen.name, nonce)
+    agreed = agree(
+        params,
+        RATINGS.users,
+        RATINGS.items,
+        chosen.name,
+        recsys=coins["session"],
+        csp=coins["session"],
+        trial=True,
+    )
+    session, keys = agreed.session, agreed.consent_keys
     programs: dict[Role, Program[Any]] = {
-        USERS: users(session, user_rows(RATINGS), coins[USERS]),
+        USERS: users(session, user_rows(RATINGS), keys, coins[USERS]),
         RECSYS: recsys(session, chosen, coins[RECSYS]),
-        CSP: csp(session, chosen, coins[CSP]),
+        CSP: csp(session, chosen, coins[CSP], sealing=agreed.sealing, consent_keys=keys),
     }
+    record_session(folder, write(agreed.signed))
     with ExitStack() as stack:
         accounts = {}
         for party in programs:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import typer
@@ -25,8 +24,8 @@ from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
 
-_RECORDED = "*/*.cborseq"
-"""The transcripts, each in the folder of its party."""
+_RECORDED = ("*/*.cborseq", "session.cbor")
+"""Transcripts, each in the folder of its party, and the session that they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class RunFolder:
     @property
     def recorded(self) -> bool:
         """Whether there are transcripts of a run that has not finished."""
-        return any(self.recording.glob(_RECORDED))
+        return bool(_recorded(self.recording))
 
     @property
     def checkpoints(self) -> Path:
@@ -68,8 +67,7 @@ class RunFolder:
     @property
     def _written(self) -> tuple[Path, ...]:
         """The files of an earlier run that a run replaces, besides its checkpoints."""
-        recorded = self.transcripts.glob(_RECORDED), self.recording.glob(_RECORDED)
-        return self.profiles, self.report, *chain(*recorded)
+        return self.profiles, self.report, *_recorded(self.transcripts), *_recorded(self.recording)
 
     def check(self, inputs: Iterable[Path | None]) -> None:
         """Refuse a folder in which the run would replace a file that it reads.
@@ -118,7 +116,8 @@ class RunFolder:
                 else "it holds no checkpoints (`ppmf train --keep-checkpoints` writes them)"
             )
             raise StateError(f"{self.path}: nothing to resume: {why}")
-        return load_session(self.checkpoints)
+        signed, last = load_session(self.checkpoints)
+        return signed.session, last
 
     @contextmanager
     def if_interrupted(self) -> Iterator[None]:
@@ -135,10 +134,11 @@ class RunFolder:
     def keep_transcripts(self) -> None:
         """Put the transcripts of the run, which is finished, in the place of older ones."""
         _remove(self.transcripts)
-        for path in sorted(self.recording.glob(_RECORDED)):
+        for path in _recorded(self.recording):
+            place = self.transcripts / path.relative_to(self.recording)
             private_folder(self.transcripts)
-            private_folder(self.transcripts / path.parent.name)
-            path.rename(self.transcripts / path.parent.name / path.name)
+            private_folder(place.parent)
+            path.rename(place)
         _remove(self.recording)
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
@@ -173,9 +173,14 @@ class RunFolder:
         )
 
 
+def _recorded(folder: Path) -> list[Path]:
+    """The transcripts in a folder, and the file of their session."""
+    return [path for pattern in _RECORDED for path in folder.glob(pattern)]
+
+
 def _remove(recording: Path) -> None:
     """Remove the transcripts in a folder, and the folders that hold nothing else."""
-    for path in recording.glob(_RECORDED):
+    for path in _recorded(recording):
         path.unlink()
     for folder in (*(recording / party for party in Role), recording):
         with suppress(OSError):  # it holds what is not a run's, or is not there

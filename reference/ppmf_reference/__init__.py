@@ -7,6 +7,7 @@
 - `real`: the algorithm of F_real, written once for both of these;
 - `start`: the public start of both sides;
 - `ridge`: the user's side, which needs nothing but the published item profiles;
+- `rating_code`: what the bits that a user sends say;
 - `arrays`: `ratings_from`, ratings from a numpy array or a matrix of scipy.sparse.
 
 Begin with `fixed`, beside chapter 2 of the specification. The package uses no cryptography, and

@@ -17,8 +17,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ppmf_secure.effects import Begin, Keep, Phase, Program, Receive, Refuse, Send
-from ppmf_spec.errors import EncodingError, PpmfError, StateError
+from ppmf_secure.effects import (
+    Begin,
+    Keep,
+    Now,
+    Phase,
+    Program,
+    Receive,
+    ReceiveUntil,
+    Refuse,
+    Send,
+    Wait,
+)
+from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Link, Message
 
@@ -39,13 +50,19 @@ class Ends(Protocol):
     def send(self, to: Role, data: bytes) -> None:
         """Send a message to the party `to`, without waiting until it is received."""
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         """The next message from `sender`, or None if it is not there yet.
 
         most: the most bytes that it can have; ends that read from outside check it before they
-        read more (PPMF-WIR-009).
+        read more (PPMF-WIR-009). until: when ends that wait have to give up, if ever.
         Raises PeerError when none will come, and EncodingError for one that is longer.
         """
+
+    def now(self) -> int:
+        """The time of the party's clock, in whole seconds since 1970."""
+
+    def wait(self, until: int) -> None:
+        """Wait until that time, in ends that wait."""
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Tell the party `to`, outside the messages, that its last one was refused; the run goes on
@@ -82,15 +99,23 @@ class Driver:
         self._epoch = epoch
         self._limits = limits
         self._links: dict[tuple[Role, Role], Link] = {}
-        self._awaited: Receive | None = None
+        self._awaited: Receive | ReceiveUntil | Wait | None = None
+        self._asks_time = False
         self.finished = False
         self.result: Any = None
         """The value that the program returned, once it has finished."""
 
     @property
     def waits_for(self) -> Role | None:
-        """The party whose message the program waits for, if it waits."""
-        return None if self._awaited is None else self._awaited.sender
+        """The party whose message the program waits for, if it waits for one."""
+        awaited = self._awaited
+        return awaited.sender if isinstance(awaited, Receive | ReceiveUntil) else None
+
+    @property
+    def waits_until(self) -> int | None:
+        """The time until which the program waits, if it waits for one."""
+        awaited = self._awaited
+        return awaited.until if isinstance(awaited, ReceiveUntil | Wait) else None
 
     def advance(self) -> bool:
         """Run the program as far as the messages allow. Returns whether it got any further.
@@ -100,19 +125,21 @@ class Driver:
         """
         moved = False
         while not self.finished:
-            reply: Message | None = None
+            reply: Message | int | None = None
             if self._awaited is not None:
                 try:
-                    reply = self._next(self._awaited)
+                    here, reply = self._reply(self._awaited)
                 except (EncodingError, StateError) as refusal:
-                    if self._awaited.sender is not USERS:
+                    if self.waits_for is not USERS:
                         raise
                     self._ends.refuse(USERS, refusal)
                     moved = True
                     continue
-                if reply is None:
+                if not here:
                     return moved
                 self._awaited = None
+            elif self._asks_time:
+                reply, self._asks_time = self._ends.now(), False
             moved = True
             self._step(reply)
         return moved
@@ -121,7 +148,27 @@ class Driver:
         """End the program where it stands."""
         self._program.close()
 
-    def _step(self, reply: Message | None) -> None:
+    def _reply(self, awaited: Receive | ReceiveUntil | Wait) -> tuple[bool, Message | None]:
+        """Whether what the program waits for is there, and the message, if it is one."""
+        match awaited:
+            case Receive():
+                message = self._next(awaited)
+                return message is not None, message
+            case Wait(until):
+                if self._ends.now() < until:
+                    self._ends.wait(until)
+                return self._ends.now() >= until, None
+            case ReceiveUntil(until=until):
+                if until is not None and self._ends.now() >= until:
+                    return True, None
+                try:
+                    message = self._next(awaited)
+                except PeerError:  # nobody will send one
+                    return True, None
+                late = until is not None and self._ends.now() >= until
+                return late or message is not None, message
+
+    def _step(self, reply: Message | int | None) -> None:
         """Run the program to its next effect, and perform it."""
         try:
             effect = self._program.send(reply)
@@ -131,8 +178,10 @@ class Driver:
         match effect:
             case Send(to, message):
                 self._ends.send(to, self._link(self._me, to).encode(message))
-            case Receive():
+            case Receive() | ReceiveUntil() | Wait():
                 self._awaited = effect
+            case Now():
+                self._asks_time = True
             case Refuse(to, error):
                 self._ends.refuse(to, error)
             case Phase():
@@ -145,21 +194,22 @@ class Driver:
                 for link in self._links.values():
                     link.begin(epoch)
 
-    def _next(self, expected: Receive) -> Message | None:
+    def _next(self, expected: Receive | ReceiveUntil) -> Message | None:
         """The message that is due, or None if it is not there yet.
 
         Raises as `Ends.receive` and `Link.decode` do (PPMF-ERR-006). The length is looked at first
         (PPMF-ERR-014).
         """
         most = self._most(expected)
-        data = self._ends.receive(expected.sender, most)
+        until = expected.until if isinstance(expected, ReceiveUntil) else None
+        data = self._ends.receive(expected.sender, most, until)
         if data is None:
             return None
         if most is not None and len(data) > most:
             raise too_long(expected.sender, self._me, most)
         return self._link(expected.sender, self._me).decode(data, expected.kind)
 
-    def _most(self, expected: Receive) -> int | None:
+    def _most(self, expected: Receive | ReceiveUntil) -> int | None:
         """The most bytes of the message that is due; None without limits."""
         if self._limits is None:
             return None

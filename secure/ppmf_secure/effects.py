@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The effects of a party's program: all that it asks of the world outside it (sans-IO).
 
-A party's program is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase`, `Keep` or
-`Begin`, and a `Receive` is answered with the message. A sub-protocol is such a generator too, and
-its caller runs it by `yield from`. The program does no input or output itself, so one program runs
-in memory, over pipes, over sockets, under a simulator or step by step under a conformance suite:
-whoever runs it gives `ppmf_secure.driver` the means to carry bytes.
+A party's program is a generator. It yields one of the effects of this module; a `Receive` or
+`ReceiveUntil` is answered with the message, and `Now` with the time. A sub-protocol is such a
+generator too, and its caller runs it by `yield from`. The program does no input or output itself,
+so one program runs in memory, over pipes, over sockets, under a simulator or step by step under a
+conformance suite: whoever runs it gives `ppmf_secure.driver` the means to carry bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,30 @@ class Receive:
 
     sender: Role
     kind: type[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveUntil:
+    """The program waits for the next message of the party `sender`, which must be a `kind`; but no
+    longer than until the time `until`, if there is one, nor when none will come: it is then
+    answered with None (PPMF-ADM-003).
+    """
+
+    sender: Role
+    kind: type[Message]
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The program waits until its clock shows the time `until`."""
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The program asks for the time of its clock, in whole seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +105,19 @@ class Refuse:
     error: PpmfError
 
 
-Effect = Send | Receive | Refuse | Phase | Keep | Begin
-Program = Generator[Effect, Message | None, T]
+Effect = Send | Receive | ReceiveUntil | Wait | Now | Refuse | Phase | Keep | Begin
+Program = Generator[Effect, Message | int | None, T]
 
 
 def receive(sender: Role, kind: type[M]) -> Program[M]:
     """The next message of `sender`, which must be a `kind`: `message = yield from receive(...)`."""
     message = yield Receive(sender, kind)
     assert isinstance(message, kind), "the transport answers a Receive with its type"
+    return message
+
+
+def receive_until(sender: Role, kind: type[M], until: int | None) -> Program[M | None]:
+    """The next message of `sender`, which must be a `kind`, or None as `ReceiveUntil` says."""
+    message = yield ReceiveUntil(sender, kind, until)
+    assert message is None or isinstance(message, kind), "the transport answers with its type"
     return message

@@ -66,32 +66,37 @@ _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 
 @dataclass(frozen=True, slots=True)
-class UserKey(Message):
-    """The public key that users seal their seeds to: CSP's, an X25519 point."""
-
-    name = "user-key"
-    routes = ((CSP, USERS),)
-    key: bytes = _of(FieldClass.PUBLIC)
-
-
-@dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: the user's masked w and x rows, and the sealed seed of the mask."""
+    """A user's only message: their masked bits, and the seal of the mask's seed and of consent.
+
+    `serial` counts the user's uploads of the session, from 1.
+    """
 
     name = "upload"
     routes = ((USERS, RECSYS),)
     user: str = _of(FieldClass.PUBLIC)
+    serial: int = _of(FieldClass.PUBLIC)
     masked: Bulk = _of(FieldClass.MASKED)
     sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
 
 
 @dataclass(frozen=True, slots=True)
-class SealedSeeds(Message):
-    """All users' sealed seeds, in the order of the user list."""
+class Closing(Message):
+    """Who is present: a bit for each user, and the serial and the seal of each who is."""
 
-    name = "sealed-seeds"
+    name = "closing"
     routes = ((RECSYS, CSP),)
-    sealed: bytes = _of(FieldClass.PK_CIPHERTEXT)
+    presence: bytes = _of(FieldClass.PUBLIC)
+    seals: bytes = _of(FieldClass.PK_CIPHERTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission(Message):
+    """Who of those who are present is admitted: a bit for each user."""
+
+    name = "admission"
+    routes = ((CSP, RECSYS),)
+    admitted: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ class ServerKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Message):
-    """The first message of a later epoch: the number of the last one, and the checkpoints.
+    """The first message of a later epoch: the number of the last one, the checkpoints, and a digest
+    of closing and admission.
 
     last: the highest number of an epoch that its sender had kept; the header has the next one
     (PPMF-RES-016).
@@ -118,6 +124,7 @@ class Resume(Message):
     routes = _SERVERS
     last: int = _of(FieldClass.PUBLIC)
     checkpoints: bytes = _of(FieldClass.PUBLIC)
+    decision: bytes = _of(FieldClass.PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +207,9 @@ class OutputShare(Message):
 MESSAGES: dict[str, type[Message]] = {
     kind.name: kind
     for kind in (
-        UserKey,
         Upload,
-        SealedSeeds,
+        Closing,
+        Admission,
         Resume,
         ServerKey,
         BaseRequest,

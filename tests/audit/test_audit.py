@@ -15,18 +15,20 @@ import pytest
 
 from ppmf_audit import audit
 from ppmf_audit.base_points import PointSecrets, coins_behind, origin_finding
-from ppmf_audit.ciphertexts import CLASSES as CIPHERTEXT_CLASSES
 from ppmf_audit.ciphertexts import KEYS
 from ppmf_secure.primitives.base_transfers import candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.sealing import SealingKey, seal
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.set_up import write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.messages import encoded_message, message_of
 from tests.support.p256_by_hand import ORDER, PRIME, G, Point, add, decode, encode, times
+from tests.support.sessions import session_of, signed
 
 Step = tuple[Role, Role, wire.Message]
 Wire = list[tuple[Role, Role, bytes]]
@@ -37,6 +39,12 @@ COINS = Coins.seeded("test_audit")
 SECRET = {name: SecretKey.generate(512, COINS) for name in (RECSYS, CSP)}
 KEY_FOR_SEALS = SealingKey.generate(COINS).public
 USER_IDS = [f"{number}" for number in range(1, 8)]
+SESSION = session_of(
+    Parameters(rank=2, iterations=1),
+    tuple(USER_IDS),
+    tuple(str(number) for number in range(1, 2561)),
+    SUITE,
+)
 
 
 def ciphertexts(owner: Role, count: int) -> bytes:
@@ -49,7 +57,7 @@ def points(count: int) -> bytes:
 
 
 def sealed_seed() -> bytes:
-    return seal(KEY_FOR_SEALS, b"", COINS.bytes(32), COINS.bytes(32))
+    return seal(KEY_FOR_SEALS, b"", COINS.bytes(64), COINS.bytes(32))
 
 
 def faultless() -> list[Step]:
@@ -59,12 +67,13 @@ def faultless() -> list[Step]:
     def step(sender: Role, receiver: Role, kind: type[wire.Message], **chosen: object) -> None:
         steps.append((sender, receiver, message_of(kind, **chosen)))
 
-    step(CSP, USERS, wire.UserKey, key=KEY_FOR_SEALS)
     seals = [sealed_seed() for _ in USER_IDS]
     for user, seal_of_user in zip(USER_IDS, seals, strict=True):
         masked = COINS.bytes(1600)
         step(USERS, RECSYS, wire.Upload, user=user, masked=masked, sealed=seal_of_user)
-    step(RECSYS, CSP, wire.SealedSeeds, sealed=b"".join(seals))
+    records = b"".join((1).to_bytes(8, "little") + each for each in seals)
+    step(RECSYS, CSP, wire.Closing, presence=b"\x7f", seals=records)
+    step(CSP, RECSYS, wire.Admission, admitted=b"\x7f")
     for me, peer in BOTH:
         key = SECRET[me].public.to_bytes()
         step(me, peer, wire.ServerKey, suite=SUITE, product_key=key)
@@ -83,7 +92,7 @@ def faultless() -> list[Step]:
     return steps
 
 
-def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
+def encoded(steps: list[Step], session: bytes = SESSION.id) -> Wire:
     links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
@@ -96,6 +105,7 @@ def encoded(steps: list[Step], session: bytes = bytes(32)) -> Wire:
 def record(folder: Path, sent: Wire, received: Wire | None = None) -> Path:
     """Three transcripts of what went out, and of what came in (by default the same)."""
     received = sent if received is None else received
+    record_session(folder, write(signed(SESSION)))
     for party in Role:
         with Recorder(folder, party) as recorder:
             for outgoing, incoming in zip_longest(sent, received):
@@ -139,7 +149,7 @@ def test_every_field_of_ciphertexts_has_a_key() -> None:
         (kind.name, item.name)
         for kind in wire.MESSAGES.values()
         for item in fields(kind)
-        if item.metadata["class"] in CIPHERTEXT_CLASSES
+        if item.metadata["class"] is wire.FieldClass.HE_CIPHERTEXT
     }
     assert found == set(KEYS)
 
@@ -151,7 +161,7 @@ REPEATED = {
     "no masked field repeated",
     "no block repeated within a message",
     "columns under fresh keystreams",
-    "masked rows far from 0 and from each other",
+    "masked bits fair, alone and between users",
 }
 """What constant bytes are besides."""
 
@@ -267,19 +277,26 @@ def test_one_randomness_under_two_plaintexts_is_found(tmp_path: Path) -> None:
 
 
 def test_a_ciphertext_without_a_key_is_found(tmp_path: Path) -> None:
-    steps = [step for step in faultless() if not isinstance(step[2], wire.UserKey)]
+    steps = [step for step in faultless() if not isinstance(step[2], wire.ServerKey)]
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 
 def test_an_invalid_public_key_is_found(tmp_path: Path) -> None:
-    steps = spoil(faultless(), wire.UserKey, "key", lambda data: bytes(32))
+    steps = spoil(faultless(), wire.ServerKey, "product_key", lambda data: bytes(len(data)))
     assert failed(record(tmp_path, encoded(steps))) == {"ciphertexts of fixed width and valid"}
 
 
 def test_a_sealed_seed_altered_on_its_way_is_found(tmp_path: Path) -> None:
     fresh = sealed_seed()
-    steps = spoil(faultless(), wire.SealedSeeds, "sealed", lambda data: fresh + data[80:])
-    assert failed(record(tmp_path, encoded(steps))) == {"sealed seeds forwarded unchanged"}
+    steps = spoil(faultless(), wire.Closing, "seals", lambda data: data[:8] + fresh + data[120:])
+    assert failed(record(tmp_path, encoded(steps))) == {"seals forwarded unchanged"}
+
+
+def test_seals_of_uploads_that_were_replaced_are_not_forwarded(tmp_path: Path) -> None:
+    steps = faultless()
+    masked = COINS.bytes(1600)
+    again = message_of(wire.Upload, user="1", serial=2, masked=masked, sealed=sealed_seed())
+    assert failed(record(tmp_path, encoded([(USERS, RECSYS, again), *steps]))) == set()
 
 
 # -- points of base transfers ----------------------------------------------------------------------
@@ -513,9 +530,9 @@ def later_epoch(steps: list[Step]) -> Wire:
     links: dict[tuple[Role, Role], wire.Link] = {}
     out: Wire = []
     for sender, receiver, message in steps:
-        if USERS in (sender, receiver) or isinstance(message, wire.SealedSeeds):
+        if USERS in (sender, receiver) or isinstance(message, wire.Closing | wire.Admission):
             continue
-        link = links.setdefault((sender, receiver), wire.Link(bytes(32), 1, sender, receiver))
+        link = links.setdefault((sender, receiver), wire.Link(SESSION.id, 1, sender, receiver))
         out.append((sender, receiver, link.encode(message)))
     return out
 

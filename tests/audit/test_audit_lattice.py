@@ -17,7 +17,7 @@ from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import words_for
 from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.transcript import Recorder, read
+from ppmf_secure.session.transcript import SESSION_FILE, Recorder, read, record_session
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
@@ -49,6 +49,7 @@ def failed(
     change: Callable[[Any], object],
 ) -> set[str]:
     """The checks that fail when a field of every message of a kind is changed, at both ends."""
+    record_session(folder, (recorded / SESSION_FILE).read_bytes())
     for party in PARTIES:
         with Recorder(folder, party) as recorder:
             for record in read(recorded / party / f"{party}.cborseq"):

@@ -16,11 +16,10 @@ from tests.support.messages import message_of
 
 BLOCKS = "no block repeated within a message"
 STREAMS = "columns under fresh keystreams"
-NEAR = "masked rows far from 0 and from each other"
+BITS = "masked bits fair, alone and between users"
 WAY, BACK = (RECSYS, CSP), (CSP, RECSYS)
 
 COINS = Coins.seeded("repetition")
-N_USERS, N_ITEMS = 6, 5
 
 
 def failed(*sent: tuple[tuple[Role, Role], wire.Message]) -> set[str]:
@@ -38,10 +37,10 @@ def columns(keystreams: bytes, choices: bytes) -> wire.TransferColumns:
     )
 
 
-def uploads(rows: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> Sequence[wire.Upload]:
+def uploads(fields: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Sequence[wire.Upload]:
     return [
-        message_of(wire.Upload, user=str(number), masked=row.tobytes())
-        for number, row in enumerate(rows)
+        message_of(wire.Upload, user=str(number), masked=field.tobytes())
+        for number, field in enumerate(fields)
     ]
 
 
@@ -77,20 +76,36 @@ def test_keystreams_used_again_are_found(size: int) -> None:
     assert failed((WAY, first), (BACK, columns(streams, choices[1]))) == set()
 
 
-def test_one_mask_for_two_users_is_found() -> None:
-    rows = COINS.words((N_USERS, 2 * N_ITEMS))
-    assert failed(*((WAY, upload) for upload in uploads(rows))) == set()
-    rows[4] = rows[1] + np.arange(2 * N_ITEMS, dtype=np.uint64) % np.uint64(9)
-    assert failed(*((WAY, upload) for upload in uploads(rows))) == {NEAR}
+def masked(users: int, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.frombuffer(COINS.bytes(users * size), dtype=np.uint8).reshape(users, size).copy()
 
 
-def test_rows_in_the_clear_are_found_of_either_sign() -> None:
-    rows = COINS.words((N_USERS, 2 * N_ITEMS))
-    rows[2, :2] = np.array([1, -5], dtype=np.int64).view(np.uint64)
-    assert failed(*((WAY, upload) for upload in uploads(rows))) == {NEAR}
+def test_one_mask_for_two_users_who_rated_little_is_found() -> None:
+    """Wherever the two stand; each rated one item."""
+    fields = masked(6, 40)
+    assert failed(*((WAY, upload) for upload in uploads(fields))) == set()
+    fields[4] = fields[1]
+    fields[4, 3] ^= 1
+    fields[1, 7] ^= 2
+    assert failed(*((WAY, upload) for upload in uploads(fields))) == {BITS}
 
 
-def test_one_word_near_another_is_not_reported() -> None:
-    rows = COINS.words((N_USERS, 2 * N_ITEMS))
-    rows[3, 7] = rows[0, 7] + np.uint64(1)
-    assert failed(*((WAY, upload) for upload in uploads(rows))) == set()
+def test_one_mask_for_all_users_of_a_small_run_is_found() -> None:
+    fields = masked(10, 2)
+    assert failed(*((WAY, upload) for upload in uploads(fields))) == set()
+    fields[:] = fields[0]
+    fields[2:5, 1] ^= 8
+    assert BITS in failed(*((WAY, upload) for upload in uploads(fields)))
+
+
+def test_bits_in_the_clear_are_found() -> None:
+    fields = masked(6, 40)
+    fields[:] = 0
+    fields[:, 1] = 3
+    assert failed(*((WAY, upload) for upload in uploads(fields))) == {BITS}
+
+
+def test_of_uploads_of_several_lengths_none_are_compared() -> None:
+    """That lengths are equal is another check."""
+    some = [message_of(wire.Upload, user="1", masked=bytes(size)) for size in (40, 41)]
+    assert failed(*((WAY, upload) for upload in some)) == set()

@@ -69,7 +69,7 @@ class Tampering:
         return self._change(answer) if op == self._op else answer
 
 
-def outbox(edit: Any, to: str = "users") -> Any:
+def outbox(edit: Any, to: str = "recsys") -> Any:
     """A change of the first message of a turn that has any to this party."""
 
     def change(answer: Answer) -> Answer:
@@ -82,20 +82,27 @@ def outbox(edit: Any, to: str = "users") -> Any:
     return change
 
 
-def message_edit(edit: str, to: str = "users") -> Any:
+def message_edit(edit: str, to: str = "recsys") -> Any:
     def change(one: dict[str, str]) -> list[dict[str, str]]:
         return [{**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}]
 
     return outbox(change, to)
 
 
+def the_last_twice(answer: Answer) -> Answer:
+    """CSP's answer, in the last of which the output share is sent twice."""
+    if answer.out["done"]:
+        answer.out["outbox"].append(answer.out["outbox"][-1])
+    return answer
+
+
 @pytest.mark.req("PPMF-CON-032")
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (message_edit("cut"), "byte 46: cut short"),
-        (message_edit("rename", "recsys"), "bytes, not 136 of server-key"),
-        (outbox(lambda one: [{**one, "to": "recsys"}]), "does not go this way"),
+        (message_edit("cut"), "byte 70: cut short"),
+        (message_edit("rename"), "bytes, not 136 of server-key"),
+        (outbox(lambda one: [{**one, "to": "users"}]), "does not go this way"),
         (outbox(lambda one: [one, one]), "where nothing more is due"),
         (
             outbox(
@@ -103,14 +110,14 @@ def message_edit(edit: str, to: str = "users") -> Any:
                     {
                         **one,
                         "message": field_changed(
-                            bytes.fromhex(one["message"]), "key", "more"
+                            bytes.fromhex(one["message"]), "product_key", "more"
                         ).hex(),
                     }
                 ]
             ),
-            "of 81 bytes, not 80 of user-key",
+            "of 137 bytes, not 136 of server-key",
         ),
-        (message_edit("session"), "our users ends with state"),
+        (message_edit("session"), "our recsys ends with state"),
     ],
 )
 def test_what_a_party_under_test_sends_is_held_against_chapter_5(change: Any, why: str) -> None:
@@ -132,7 +139,7 @@ def test_a_malformed_answer_of_a_party_is_reported() -> None:
 def test_a_party_that_sends_nothing_fails() -> None:
     idle = Answer("ok", {"outbox": [], "refused": [], "done": False, "output": None})
     found = party_runs.play(case("parties/lipschitz-csp"), Tampering("party.step", lambda _: idle))
-    assert found == (Outcome.FAIL, "nobody sends what users, recsys, csp wait for")
+    assert found == (Outcome.FAIL, "nobody sends what recsys, csp wait for")
 
 
 def test_a_wrong_output_fails() -> None:
@@ -148,10 +155,13 @@ def test_a_wrong_output_fails() -> None:
     assert detail.startswith("factors[0][0]")
 
 
-@pytest.mark.req("PPMF-CON-030", "PPMF-CON-031")
+@pytest.mark.req("PPMF-CON-030", "PPMF-CON-031", "PPMF-CON-038")
 def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     parties = Parties()
     given = case("parties/lipschitz-recsys").given
+    wrong = {"role": "csp", "session": given["session"], "coins": "x", "sealing_secret": "00" * 32}
+    with pytest.raises(StateError, match="not the key pair"):
+        parties.step({**parties.new(wrong), "inbox": []})
     made = parties.new({"role": "recsys", "session": given["session"], "coins": "x"})
     first = parties.step({**made, "inbox": []})
     assert first == {"outbox": [], "refused": [], "done": False, "output": None}
@@ -283,7 +293,8 @@ def test_nobody_waits_for_a_sender_of_whom_nothing_more_is_due() -> None:
 
 def a_message(number: int) -> bytes:
     session = bytes(range(32))
-    return encoded_message(wire.UserKey, session=session, number=number, key=b"\x05" * 4)
+    columns = b"\x05" * 4
+    return encoded_message(wire.TransferColumns, session=session, number=number, columns=columns)
 
 
 def arriving(edit: str, **more: str) -> list[bytes | None]:
@@ -307,15 +318,15 @@ def test_an_edit_changes_one_message_and_no_other() -> None:
     assert arriving("leaves") == [one, two, None]
     assert arriving("cut") == [one, two[:-1], three]
     assert arriving("more") == [one, two + b"\0", three]
-    bad = field_changed(two, "key", "zero")
-    assert wire.decode(bad).message == message_of(wire.UserKey, key=bytes(4))
-    assert arriving("field", field="key", value="zero") == [one, bad, three]
-    assert arriving("extra", field="key", value="zero") == [one, bad, two, three]
-    assert arriving("again", field="key", value="zero") == [one, two, bad, three]
-    short = field_changed(two, "key", "short")
-    assert wire.decode(short).message == message_of(wire.UserKey, key=bytes(3))
-    assert arriving("field", field="key key", value="zero cut") == [one, short, three]
-    both = arriving("field", field="key", value="short", also="cut")
+    bad = field_changed(two, "columns", "zero")
+    assert wire.decode(bad).message == message_of(wire.TransferColumns, columns=bytes(4))
+    assert arriving("field", field="columns", value="zero") == [one, bad, three]
+    assert arriving("extra", field="columns", value="zero") == [one, bad, two, three]
+    assert arriving("again", field="columns", value="zero") == [one, two, bad, three]
+    short = field_changed(two, "columns", "short")
+    assert wire.decode(short).message == message_of(wire.TransferColumns, columns=bytes(3))
+    assert arriving("field", field="columns columns", value="zero cut") == [one, short, three]
+    both = arriving("field", field="columns", value="short", also="cut")
     assert both == [one, short[:-1], three]
     found = [wire.decode(arriving(edit)[1] or b"") for edit in ("session", "epoch", "number")]
     assert found[0].session == bytes(range(31, -1, -1))

@@ -176,7 +176,7 @@ def test_a_run_that_failed_has_the_call_that_failed(
 def test_a_run_with_a_wrong_message_has_the_message_that_was_due() -> None:
     shown = shown_of_a_run("parties/lipschitz-csp", '{"party.step": cut}')
     due = json.loads(shown["call_due"])
-    assert due == {"csp>users": ["user-key", "80"], "number": 0}
+    assert due == {"csp>recsys": ["server-key", "136"], "number": 0}
 
 
 def test_a_run_that_passed_has_no_call() -> None:

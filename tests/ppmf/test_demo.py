@@ -62,7 +62,7 @@ def test_the_demo_with_real_parties(capsys: Capture, tmp_path: Path) -> None:
     assert "All 4 checks held" in out
     assert "FAILED" not in out
     assert "biases of users and items alone" in out
-    assert len(list((tmp_path / "kept" / "transcripts").iterdir())) == 3
+    assert len(list((tmp_path / "kept" / "transcripts").iterdir())) == 4  # with the session
     assert len(profiles.read(tmp_path / "kept" / "item_profiles.json").items) == 10
 
 

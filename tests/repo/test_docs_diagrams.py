@@ -139,27 +139,27 @@ def test_every_type_of_message_is_in_the_table() -> None:
 
 def transcripts() -> dict[Role, list[Record]]:
     """Three short transcripts of one run."""
-    key = encoded_message(wire.SealedSeeds, sealed=b"1")
+    key = encoded_message(wire.Closing, presence=b"0", seals=b"1")
     upload = encoded_message(wire.Upload, user="u", masked=b"2", sealed=b"3")
     return {
-        CSP: [Record("sent", USERS, key), Record("received", RECSYS, key)],
-        USERS: [Record("received", CSP, key), Record("sent", RECSYS, upload)],
+        CSP: [Record("received", RECSYS, key)],
+        USERS: [Record("sent", RECSYS, upload)],
         RECSYS: [Record("received", USERS, upload), Record("sent", CSP, key)],
     }
 
 
-MARKS = {party: [(0, "keys", 0), (1, "upload", 0)] for party in (CSP, USERS, RECSYS)}
+MARKS = {party: [(0, "keys", 0), (0, "upload", 0)] for party in (CSP, USERS, RECSYS)}
 
 
 def test_messages_come_in_an_order_in_which_they_can_have_been_sent() -> None:
     found = [(one.sender, one.phase) for one in merged(transcripts(), MARKS)]
-    assert found == [(CSP, "keys"), (USERS, "upload"), (RECSYS, "upload")]
+    assert found == [(USERS, "upload"), (RECSYS, "upload")]
 
 
 def test_transcripts_that_do_not_fit_together_are_refused() -> None:
     changed, cut = transcripts(), transcripts()
-    changed[USERS][0] = Record("received", CSP, b"\x00")
-    with pytest.raises(ValueError, match="users received what csp did not send"):
+    changed[CSP][0] = Record("received", RECSYS, b"\x00")
+    with pytest.raises(ValueError, match="csp received what recsys did not send"):
         list(merged(changed, MARKS))
     del cut[RECSYS][0]
     with pytest.raises(ValueError, match="not of one run"):

@@ -26,6 +26,7 @@ from tests.support.lengths import (
     Message,
     Sizes,
     columns,
+    conversion,
     garbled,
     half_step,
     messages,
@@ -33,6 +34,7 @@ from tests.support.lengths import (
     resumption,
     uploads,
 )
+from tests.support.text_of_the_spec import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL, WIRE = "spec/04-protocol.md", "spec/05-wire.md"
@@ -112,6 +114,21 @@ def bytes_of(messages: Iterable[Message], name: str) -> list[int]:
     return [len(field) for field in fields if isinstance(field, bytes)]
 
 
+def test_the_cost_of_the_conversion_is_what_is_sent() -> None:
+    """Chapter 4's formulas for a chunk, RecSys' bytes first, as they stand there."""
+    size = Sizes(DEFAULTS, 50, 80, "rlwe-8192")
+    section = sections(ROOT / PROTOCOL)["From bits to shares"]
+    cost = section.partition("*Cost.*")[2].partition("1. RecSys")[0]
+    names: dict[str, Value] = {
+        "col": lambda v: 2048 * ceil(v / 128),
+        "E": 4000,
+        "k": size.ring,
+        "t": size.planes - 1,
+    }
+    said = [evaluate(one, names) for one in re.findall(r"\$(\\mathit\{col\}\(\(?[1E].+?)\$", cost)]
+    assert dict(zip((RECSYS, CSP), said, strict=True)) == of_fields(conversion(size))
+
+
 @pytest.mark.parametrize("suite", ["rlwe-8192", "rlwe-64-insecure", "paillier-2048"])
 def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
     """Chapter 5's formulas, evaluated as they stand there, against tests/support's predictions.
@@ -141,6 +158,7 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "Lambda": 11,
         "ell": 14,
         "k": size.ring,
+        "t": size.planes - 1,
     }
 
     sent = [
@@ -153,9 +171,14 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
     ]
     said: dict[str, list[int]] = {}
     name = ""
-    for message, _, cell in table(WIRE, "message | field | bytes"):
+    for message, field, cell in table(WIRE, "message | field | bytes"):
         name = message.strip("`") or name
         found = formulas(cell)
+        if "conversion" in field:
+            converted = (one for one in conversion(size) if one[0] == field.split()[-1].lower())
+            of_a_chunk = {**names, "E": 4096}
+            assert [evaluate(found[0], of_a_chunk)] == bytes_of(converted, name)
+            continue
         side = "items" if name == "product-answer" else "users"
         names["nu"] = size.rows(side)
         if lattice:

@@ -18,13 +18,14 @@ from tests.support.text_of_the_spec import CHAPTERS, SPEC, prose, sections
 PROTOCOL = SPEC / "04-protocol.md"
 
 SUB_PROTOCOLS = (
-    "Keys and the upload",
+    "The upload",
     "Homomorphic encryption: integer matrix times encrypted rows",
     "Oblivious transfer",
     "Base transfers",
     "Extension",
     "Garbled circuits",
     "Bit times vector",
+    "From bits to shares",
     "The product with the ratings",
     "Steps",
     "A half-step",

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.arrays import Words
 from ppmf_secure.driver import Driver, Limits
 from ppmf_secure.effects import Begin, Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
+from ppmf_spec.errors import EncodingError, PeerError, PpmfError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
@@ -35,11 +35,11 @@ SUITE = "paillier-512-insecure"
 
 
 def first_a_bad_upload(
-    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
 ) -> Program[None]:
     """The users' program, but the first upload is sent once before with a name of nobody."""
-    program, first = users(session, rows, coins), True
-    reply: wire.Message | None = None
+    program, first = users(session, rows, keys, coins), True
+    reply: wire.Message | int | None = None
     while True:
         try:
             effect = program.send(reply)
@@ -53,11 +53,11 @@ def first_a_bad_upload(
 
 
 def always_a_bad_upload(
-    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
 ) -> Program[None]:
     """The users' program, but every upload has a name of nobody."""
-    program = users(session, rows, coins)
-    reply: wire.Message | None = None
+    program = users(session, rows, keys, coins)
+    reply: wire.Message | int | None = None
     while True:
         try:
             effect = program.send(reply)
@@ -69,7 +69,7 @@ def always_a_bad_upload(
         reply = yield effect
 
 
-@pytest.mark.req("PPMF-ERR-007", "PPMF-ERR-013", "PPMF-UPL-006")
+@pytest.mark.req("PPMF-ERR-007", "PPMF-ERR-013", "PPMF-ADM-001")
 def test_the_stepper_goes_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
     monkeypatch.setattr("tests.support.three_parties.users", first_a_bad_upload)
@@ -83,11 +83,11 @@ def test_the_stepper_says_why_the_uploads_are_not_complete(
 ) -> None:
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
     monkeypatch.setattr("tests.support.three_parties.users", always_a_bad_upload)
-    with pytest.raises(RangeError, match="upload of 'nobody': not on the user list"):
+    with pytest.raises(PeerError, match="^0 of 3 users are present, and 3 have to take part$"):
         run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
 
 
-@pytest.mark.req("PPMF-ERR-007", "PPMF-UPL-006")
+@pytest.mark.req("PPMF-ERR-007", "PPMF-ADM-001")
 def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", first_a_bad_upload)
     found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")
@@ -95,11 +95,11 @@ def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch)
 
 
 def first_a_long_upload(
-    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
 ) -> Program[None]:
     """The users' program, but first comes an upload that is longer than any can be."""
     yield Send(RECSYS, message_of(wire.Upload, masked=bytes(1 << 20)))
-    yield from users(session, rows, coins)
+    yield from users(session, rows, keys, coins)
 
 
 @pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
@@ -112,7 +112,8 @@ def test_processes_go_on_after_an_upload_that_is_too_long(monkeypatch: pytest.Mo
 @pytest.mark.req("PPMF-ERR-007")
 def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", always_a_bad_upload)
-    with pytest.raises(RangeError, match="recsys: upload of 'nobody': not on the user list"):
+    why = "0 of 3 users are present, and 3 have to take part; the first refusal: recsys: upload of"
+    with pytest.raises(PeerError, match=f"^recsys: {why} 'nobody': not on the user list$"):
         processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="refused")
 
 
@@ -122,15 +123,25 @@ class NotedEnds:
     def __init__(self, coming: Mapping[Role, list[bytes]]) -> None:
         self._coming = coming
         self.noted: list[object] = []
+        self.gone: set[Role] = set()
+        self.time = 0
 
     def send(self, to: Role, data: bytes) -> None:
         self.noted.append((to, data))
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
+        if sender in self.gone and not self._coming[sender]:
+            raise PeerError(f"{sender} is gone")
         return self._coming[sender].pop(0) if self._coming[sender] else None
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         self.noted.append((to, error))
+
+    def now(self) -> int:
+        return self.time
+
+    def wait(self, until: int) -> None:
+        self.noted.append(until)
 
     def enter(self, phase: Phase) -> None:
         self.noted.append(phase)

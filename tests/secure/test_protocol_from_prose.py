@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import gmpy2
 import numpy as np
@@ -27,14 +29,17 @@ from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.scheme import PaillierScheme
 from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.rating_code import RatingCode, Row
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.transfer_extension import offset_bits
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.transfers import Site, open_transfers
-from ppmf_secure.protocols.upload import upload
+from ppmf_secure.protocols.upload import consent, keystream, plain_bits, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
+from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
@@ -43,6 +48,7 @@ from tests.support.cbor_by_hand import by_hand
 from tests.support.ideal import ideal_suite
 from tests.support.p256_by_hand import ORDER, G, decode, encode, times
 from tests.support.ratings import ratings_of
+from tests.support.sessions import POINTS, SEALING, session_of
 from tests.support.text_of_the_spec import SPEC
 from tests.support.toy_runs import run_toy
 from tests.support.two_servers import ideal_transfers, ideal_words, run_both
@@ -71,35 +77,56 @@ def ciphertexts(data: bytes) -> list[bytes]:
     return [data[at : at + CIPHERTEXT] for at in range(0, len(data), CIPHERTEXT)]
 
 
-def session(params: Parameters | None = None, nonce: bytes = bytes(range(16))) -> Session:
-    return Session(params or Parameters(rank=1), ("é", "ü"), ("7", "8", "10"), "ideal", nonce)
+def session(
+    params: Parameters | None = None,
+    nonce: bytes = bytes(range(16)),
+    items: tuple[str, ...] = ("7", "8", "10"),
+) -> Session:
+    return session_of(params or Parameters(rank=1), ("é", "ü"), items, "ideal", nonce)
 
 
-@pytest.mark.req("PPMF-SES-001")
+@pytest.mark.req("PPMF-SES-007", "PPMF-SES-008")
 def test_the_id_of_a_session() -> None:
     params = Parameters(rank=300, curvature_shift=-5, iterations=1, frac_bits=8, seed="ß")
     one = session(params)
-    values = params.as_dict()
-    assert values["curvature_shift"] == -5
-    assert values["rating_min"] == "0.5"
-    text = by_hand([values, ["é", "ü"], ["7", "8", "10"], "ideal", bytes(range(16))])
-    assert one.id == hashlib.sha256(b"ppmf/v2/session/" + text).digest()
+    text = params.to_toml()
+    assert "curvature_shift = -5\n" in text
+    lists = [["é", "ü"], ["7", "8", "10"]]
+    proposal = [text, *lists, "ideal", 2, 0, 0, [], 1, POINTS["recsys"], bytes(range(16))]
+    acceptance = [POINTS["csp"], bytes(range(16)), SEALING.public]
+    text_of_all = b"ppmf/v2/session/" + by_hand([proposal, acceptance])
+    assert one.id == hashlib.sha256(text_of_all).digest()
 
 
-@pytest.mark.req("PPMF-UPL-002", "PPMF-UPL-003", "PPMF-UPL-004")
-def test_an_upload() -> None:
+@pytest.mark.req("PPMF-COD-005", "PPMF-UPL-010", "PPMF-UPL-012", "PPMF-UPL-013")
+def test_the_parts_of_an_upload() -> None:
+    """Three items; HMAC, HKDF and the counter are written out."""
     one = session()
-    rows = np.array([[1, 0, 1], [2**64 - 5, 0, 4]], dtype=np.uint64)
-    key, name = X25519PrivateKey.from_private_bytes(bytes(range(32))), "é".encode()
-    public = key.public_key().public_bytes_raw()
-    sent = upload(one, "é", rows, public, Coins.seeded("upload"))
-    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
-    seed = standard.decrypt(sent.sealed, key, b"ppmf/v2/seal/" + one.id + name)
-    mask = hashlib.shake_256(b"ppmf/v2/upload/" + one.id + name + seed).digest(48)
-    for place, value in enumerate(rows.ravel().tolist()):
-        here = slice(8 * place, 8 * place + 8)
-        masked = (value - int.from_bytes(mask[here], "little")) % 2**64
-        assert sent.masked[here] == u64(masked)
+    row = Row(np.array([0, 2]), np.array([-5, 4]))  # v = 0 and 9, of weights 1, 2, 4, 2
+    planes = ["101", "001", "001", "001", "001"]
+    number = sum(int(bit) << at for at, bit in enumerate("".join(planes)))
+    assert plain_bits(one, row) == number.to_bytes(2, "little")
+    name, seed = "é".encode(), bytes(range(32))
+    extracted = hmac.digest(bytes(32), seed, "sha256")
+    key = hmac.digest(extracted, b"ppmf/v2/upload/" + one.id + name + b"\1", "sha256")
+    cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    long = session(items=tuple(str(j) for j in range(60)))
+    long_key = hmac.digest(extracted, b"ppmf/v2/upload/" + long.id + name + b"\1", "sha256")
+    long_cipher = Cipher(algorithms.AES(long_key), modes.ECB()).encryptor()
+    blocks = b"".join(long_cipher.update(i.to_bytes(16, "big")) for i in range(3))
+    assert keystream(one, "é", seed) == cipher.update(bytes(16))[:2]
+    assert keystream(long, "é", seed) == blocks[:38]
+    text = b"ppmf/v2/consent/" + one.id + u64(258) + name
+    wanted = hmac.digest(b"k" * 32, text, "sha256")
+    assert consent(b"k" * 32, one, "é", 258) == wanted
+    sent = upload(one, "é", 258, row, b"k" * 32, Coins.seeded("upload"))
+    secret = X25519PrivateKey.from_private_bytes(SEALING.secret_bytes())
+    standard = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+    payload = standard.decrypt(sent.sealed, secret, b"ppmf/v2/seal/" + one.id + name)
+    assert payload[32:] == wanted
+    masked = int.from_bytes(sent.masked, "little")
+    assert masked ^ number == int.from_bytes(keystream(one, "é", payload[:32]), "little")
+    assert (sent.user, sent.serial, len(sent.sealed)) == ("é", 258, 112)
 
 
 @pytest.mark.req("PPMF-HSH-002")
@@ -301,6 +328,64 @@ def test_high_bits_of_a_word_take_fewer_bytes() -> None:
     sizes = [-(-(64 - bit) // 8) for bit in range(20)]
     assert sizes == [8] * 8 + [7] * 8 + [6] * 4
     assert len(effect.message.payload) == sum(sizes)
+
+
+@pytest.mark.req("PPMF-CNV-005", "PPMF-CNV-006", "PPMF-CNV-007", "PPMF-CNV-008")
+def test_corrections_of_the_conversion() -> None:
+    """Two bits of code that weigh 1 and 2, the least value -3, 40 bits, 2500 entries, chunk 6."""
+    count, lowest, ring = 2500, -3, 40
+    csp, recsys = (replace(one, ring_bits=ring) for one in ideal_transfers("conversion"))
+    coins = Coins.seeded("conversion")
+    mine, theirs = coins.bits((3, count)), coins.bits((3, count))
+    sent, back = coins.words((3, count, 2)), coins.words((1, count, 2))
+    at_csp, at_recsys = (Conversion(one, RatingCode(lowest, 3)) for one in (csp, recsys))
+    chosen = sent ^ theirs[..., None] * csp.offset
+    payload, shares = at_csp.corrections_of_csp(6, mine, sent)
+    answer, others = at_recsys.corrections_of_recsys(6, theirs, chosen, back, payload)
+    rest = at_csp.rest_at_csp(6, mine[:1], back ^ mine[:1, :, None] * recsys.offset, answer)
+    assert (len(payload), len(answer)) == (4 * count * 5, count * 5)
+
+    def block(words: NDArray[np.uint64]) -> int:
+        return int(words[0]) | int(words[1]) << 64
+
+    def pad(chooser: str, plane: int, element: int, key: int) -> tuple[int, int]:
+        batch, row = divmod(element, 2048)
+        hashed = hash_of(csp.keys.key(f"conversion/to-{chooser}", 6, plane, batch))(key, row)
+        return hashed % 2**64, hashed >> 64
+
+    def at(data: wire.Bulk, row: int, element: int) -> int:
+        return int.from_bytes(data[5 * (row * count + element) :][:5], "little")
+
+    for e in (0, 1, 2047, 2048, 2499):
+        bits, bits_ = ([int(bit) for bit in each[:, e]] for each in (mine, theirs))
+        zero = [pad("recsys", p, e, block(sent[p, e])) for p in range(3)]
+        one = [pad("recsys", p, e, block(sent[p, e] ^ csp.offset)) for p in range(3)]
+        share = [bits[p] - zero[p][0] for p in range(3)]
+        y = lowest + share[1] + 2 * share[2]
+        for p in range(3):
+            due = zero[p][0] + 1 - 2 * bits[p] - one[p][0]
+            assert at(payload, p, e) == due % 2**ring
+        assert at(payload, 3, e) == (zero[0][1] + (1 - 2 * bits[0]) * y - one[0][1]) % 2**ring
+        taken = [pad("recsys", p, e, block(chosen[p, e])) for p in range(3)]
+        share_ = [taken[p][0] + bits_[p] * at(payload, p, e) for p in range(3)]
+        y_ = share_[1] + 2 * share_[2]
+        first, second = (
+            pad("csp", 0, e, block(key))[0] for key in (back[0, e], back[0, e] ^ recsys.offset)
+        )
+        assert at(answer, 0, e) == (first + (1 - 2 * bits_[0]) * y_ - second) % 2**ring
+        r_ = bits_[0] * y_ - first + taken[0][1] + bits_[0] * at(payload, 3, e)
+        picked = (first, second)[bits[0]]
+        r = bits[0] * y - zero[0][1] + picked + bits[0] * at(answer, 0, e)
+        for found, number in (
+            (shares[0, e], share[0]),
+            (int(shares[1, e]) + int(rest[e]), r),
+            (others[0, e], share_[0]),
+            (others[1, e], r_),
+        ):
+            assert (int(found) - number) % 2**ring == 0
+        b = [one ^ other for one, other in zip(bits, bits_, strict=True)]
+        assert (share[0] + share_[0] - b[0]) % 2**ring == 0
+        assert (r + r_ - b[0] * (lowest + b[1] + 2 * b[2])) % 2**ring == 0
 
 
 def purposes() -> dict[str, int]:

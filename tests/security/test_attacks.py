@@ -34,6 +34,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.attacks import ATTACKS, counted
 from tests.support.checkpoints import SESSION, checkpoint
 from tests.support.messages import encoded_message
+from tests.support.sessions import signed
 
 HELD = 100_000
 """More bytes than a refusal needs."""
@@ -118,7 +119,7 @@ def test_a_message_that_is_too_long_is_not_held(
         counted(monkeypatch) as work,
         pytest.raises(EncodingError, match="more than the 1000 bytes"),
     ):
-        ends.get(sender, 1000)
+        ends.get(sender, 1000, None)
     mine.close()
     assert sum(pieces) == (8 + len(long) if sender is USERS else 8)
     assert max(pieces) <= 1 << 20
@@ -128,7 +129,7 @@ def test_a_message_that_is_too_long_is_not_held(
 
 def a_folder(at: Path) -> dict[str, bytes]:
     """All that is kept of a run, by the place in its folder."""
-    save_session(at, SESSION, epoch=0, coins=Coins.seeded("tags"))
+    save_session(at, signed(SESSION), epoch=0, coins=Coins.seeded("tags"))
     store = Store.of_run(at, CSP, SESSION, 0)
     store.begin(0)
     store.keep("ratings", None, lambda: b"ratings")

@@ -20,6 +20,7 @@ from ppmf_secure.effects import Receive, Send
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.simulator import Leakage, simulate_csp, simulate_recsys, simulate_user
 from ppmf_spec import wire
@@ -39,6 +40,7 @@ from tests.support.recorded_views import (
     record,
     simulate,
 )
+from tests.support.sessions import consent_keys
 
 N_USERS, N_ITEMS = 7, 4
 SUITES = {"paillier": PAILLIER, "lattice": LATTICE, "fine lattice": FINE_LATTICE}
@@ -80,7 +82,7 @@ def both(name: str, suite: str, cuts: tuple[int, ...] = (), forgetful: str = "")
     return real, simulate(real.leakage, real.output)
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002", "PPMF-RUN-011")
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 @pytest.mark.parametrize(("name", "suite"), RUNS)
 def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
@@ -92,7 +94,7 @@ def test_real_and_simulated_views_have_one_shape_and_pass_one_battery(
     assert failed(examine(imagined, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002", "PPMF-RES-005")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002", "PPMF-RES-005")
 @pytest.mark.parametrize("suite", ["paillier", "lattice"])
 @pytest.mark.parametrize("cuts", [(1,), (0, 3, 3)])
 def test_views_of_interrupted_runs_and_their_simulations_pass_one_battery(
@@ -108,7 +110,7 @@ def test_views_of_interrupted_runs_and_their_simulations_pass_one_battery(
             assert failed(examine(run, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-RES-003")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-RES-003")
 @pytest.mark.parametrize("forgetful", [RECSYS, CSP])
 def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
     """One server has lost the only one: the run begins again, and the names show who has it."""
@@ -122,7 +124,7 @@ def test_which_checkpoints_each_server_held_is_leakage(forgetful: str) -> None:
         assert failed(examine(imagined, party, imagined)) == set()
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-SEC-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("table", [{}, EVERYTHING])
 @pytest.mark.parametrize("party", [RECSYS, CSP])
 def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party: Role) -> None:
@@ -131,18 +133,18 @@ def test_one_simulated_shape_is_that_of_runs_on_all_ratings(table: Table, party:
     assert shape(other.views[party]) == shape(imagined.views[party])
 
 
-@pytest.mark.req("PPMF-SEC-001")
+@pytest.mark.req("PPMF-SEC-005")
 def test_the_order_of_uploads_is_leakage_for_recsys() -> None:
     real, imagined = both("default", "paillier")
     order = real.leakage.session.users[::-1]
-    told = replace(real.leakage, uploads=order)
+    told = replace(real.leakage, uploads=tuple((user, 1) for user in order))
     other = simulate(told, real.output)
     assert [shape(run.views[CSP]) for run in (other, imagined)] == [shape(real.views[CSP])] * 2
     uploads = [wire.decode(record.message).message for record in other.views[RECSYS][: len(order)]]
     assert [upload.user for upload in uploads if isinstance(upload, wire.Upload)] == list(order)
 
 
-@pytest.mark.req("PPMF-SEC-001")
+@pytest.mark.req("PPMF-SEC-005")
 def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> None:
     given = {
         simulate: set(inspect.signature(simulate).parameters)
@@ -151,7 +153,7 @@ def test_simulators_take_the_leakage_and_the_partys_own_input_and_output() -> No
     assert given == {
         simulate_user: {"leakage", "user", "rows", "coins"},
         simulate_recsys: {"leakage", "output", "coins"},
-        simulate_csp: {"leakage", "coins"},
+        simulate_csp: {"leakage", "sealing", "coins"},
     }
     assert [field.name for field in fields(Leakage)] == [
         "session",
@@ -200,26 +202,27 @@ def test_a_simulated_view_is_a_run_of_recsys_that_ends_in_the_given_v(name: str)
     assert list(received) == []
 
 
-@pytest.mark.req("PPMF-SEC-001", "PPMF-SEC-002")
-def test_the_view_of_a_user_is_a_key_and_an_upload() -> None:
+@pytest.mark.req("PPMF-SEC-005", "PPMF-SEC-002")
+def test_the_view_of_a_user_is_an_upload() -> None:
     real, _ = both("default", "paillier")
-    key, *uploads = real.views[USERS]
+    uploads = real.views[USERS]
     rows = dict(user_rows(ratings_of(N_USERS, N_ITEMS, SOME)))
+    keys = consent_keys(real.leakage.session)
     for user, upload in zip(real.leakage.session.users, uploads, strict=True):
-        imagined = simulate_user(real.leakage, user, rows[user], Coins.seeded(f"user {user}"))
-        assert shape(imagined) == shape([key, upload])
-        for view in ([key, upload], imagined):
+        coins = Coins.seeded(f"user {user}")
+        imagined = simulate_user(real.leakage, user, rows[user], keys[user], coins)
+        assert shape(imagined) == shape([upload])
+        for view in ([upload], imagined):
             assert failed(battery(USERS, view, real.leakage, Secrets(), imagined)) == set()
 
 
-def test_a_simulated_user_runs_the_users_program_on_the_key_that_came() -> None:
+def test_a_simulated_user_runs_the_users_program() -> None:
     real, _ = both("default", "paillier")
-    rows, coins = np.ones((2, N_ITEMS), dtype=np.uint64), Coins.seeded("user")
-    key, upload = simulate_user(real.leakage, "2", rows, coins)
-    program = users(real.leakage.session, [("2", rows)], coins.child("user"))
+    row, coins = Row(np.array([1]), np.array([4])), Coins.seeded("user")
+    (upload,) = simulate_user(real.leakage, "2", row, bytes(32), coins)
+    program = users(real.leakage.session, [("2", row)], {"2": bytes(32)}, coins.child("user"))
     next(program)
-    next(program)
-    sent = program.send(wire.decode(key.message).message)
+    sent = next(program)
     assert isinstance(sent, Send)
     assert sent.message == wire.decode(upload.message).message
 

@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import CipherContext
 from gmpy2 import mpz
 
-from ppmf_secure.arrays import Words
+from ppmf_secure.arrays import Bytes, Words
 from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.parties import csp as csp_module
+from ppmf_secure.parties import recsys as recsys_module
 from ppmf_secure.parties import training
 from ppmf_secure.parties import users as user_module
 from ppmf_secure.primitives import base_transfers, hashing, sealing, transfer_extension
@@ -31,12 +33,15 @@ from ppmf_secure.primitives.encryption.lattice.sampling import FLOOD_LIMB_BITS
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.randomisers import Randomisers
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
-from ppmf_secure.primitives.shares import SharedWords, words_from_bytes
-from ppmf_secure.protocols import bit_products, half_step, shared_circuits
+from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.primitives.shares import SharedWords
+from ppmf_secure.protocols import admission, bit_products, half_step, shared_circuits
 from ppmf_secure.protocols import upload as upload_protocol
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.checkpoint import RatingBits
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
@@ -48,25 +53,29 @@ Patch = pytest.MonkeyPatch
 # -- uploads ---------------------------------------------------------------------------------------
 
 
-def _masks(patch: Patch, mask: Callable[[Session, str, bytes], Words]) -> None:
-    patch.setattr(upload_protocol, "expand_seed", mask)
+def _masks(patch: Patch, mask: Callable[[Session, str, bytes], bytes]) -> None:
+    for module in (upload_protocol, admission):
+        patch.setattr(module, "keystream", mask)
 
 
 def one_mask_for_all_users(patch: Patch) -> None:
-    expand = upload_protocol.expand_seed
-    _masks(patch, lambda session, user, seed: expand(session, "", bytes(32)))
+    made = upload_protocol.keystream
+    _masks(patch, lambda session, user, seed: made(session, "", bytes(32)))
 
 
-def rows_in_the_clear(patch: Patch) -> None:
-    _masks(patch, lambda session, user, seed: np.zeros((2, len(session.items)), np.uint64))
+def bits_in_the_clear(patch: Patch) -> None:
+    _masks(patch, lambda session, user, seed: bytes(upload_protocol.upload_bytes(session)))
 
 
 def one_seed_for_all_users(patch: Patch) -> None:
-    def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
-        seed = bytes(range(32))
-        masked = rows - upload_protocol.expand_seed(session, user, seed)
-        sealed = upload_protocol.seal_seed(session, user, key, seed, coins.bytes(32))
-        return message_of(wire.Upload, user=user, masked=masked.tobytes(), sealed=sealed)
+    def upload(
+        session: Session, user: str, serial: int, row: Row, key: bytes, coins: Coins
+    ) -> wire.Upload:
+        made, seed = upload_protocol, bytes(range(32))
+        masked = made.mask(made.plain_bits(session, row), made.keystream(session, user, seed))
+        payload = seed + made.consent(key, session, user, serial)
+        sealed = made.seal_upload(session, user, payload, coins.bytes(32))
+        return wire.Upload(user, serial, masked, sealed)
 
     patch.setattr(user_module, "upload", upload)
 
@@ -80,26 +89,52 @@ def one_ephemeral_key_for_all_seals(patch: Patch) -> None:
 
 
 def upload_as_long_as_its_ratings(patch: Patch) -> None:
-    upload = upload_protocol.upload
+    upload, planes = upload_protocol.upload, upload_protocol.planes
 
-    def longer(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
-        made = upload(session, user, rows, key, coins)
-        return replace(made, masked=bytes(made.masked) + coins.bytes(int(rows[0].sum())))
+    def longer(
+        session: Session, user: str, serial: int, row: Row, key: bytes, coins: Coins
+    ) -> wire.Upload:
+        made = upload(session, user, serial, row, key, coins)
+        return replace(made, masked=bytes(made.masked) + coins.bytes(len(row.items)))
 
-    def cut(data: wire.Bulk, shape: tuple[int, ...], what: str) -> Words:
-        return words_from_bytes(data[: 8 * int(np.prod(shape))], shape, what)
+    def cut(session: Session, data: wire.Bulk) -> Bytes:
+        return planes(session, data[: upload_protocol.upload_bytes(session)])
 
     patch.setattr(user_module, "upload", longer)
-    patch.setattr(upload_protocol, "words_from_bytes", cut)
+    patch.setattr(admission, "planes", cut)
+    patch.setattr(admission, "check_length", lambda *_: None)
 
 
 def who_rated_most_uploads_first(patch: Patch) -> None:
     rows_of = user_rows
 
-    def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Words]]:
-        return sorted(rows_of(*ratings), key=lambda of_user: -int(of_user[1][0].sum()))
+    def sorted_rows(*ratings: Any) -> Iterable[tuple[str, Row]]:
+        return sorted(rows_of(*ratings), key=lambda of_user: -len(of_user[1].items))
 
     patch.setattr(three_parties, "user_rows", sorted_rows)
+
+
+def digest_of_masked_bits(patch: Patch) -> None:
+    """RecSys sends CSP a digest of each user's masked bits, for instance to compare."""
+    take, noted = admission.Intake.take, list[bytes]()
+
+    def noting(self: admission.Intake, upload: wire.Upload) -> None:
+        take(self, upload)
+        noted.append(hashlib.sha256(upload.masked).digest())
+
+    def with_digests(*given: Any) -> Program[RatingBits]:
+        bits = yield from admission.take_uploads(*given)
+        yield Send(CSP, message_of(wire.TransferPayload, payload=b"".join(noted)))
+        return bits
+
+    def comparing(*given: Any) -> Program[RatingBits]:
+        bits = yield from admission.take_closing(*given)
+        yield from receive(RECSYS, wire.TransferPayload)
+        return bits
+
+    patch.setattr(admission.Intake, "take", noting)
+    patch.setattr(recsys_module, "take_uploads", with_digests)
+    patch.setattr(csp_module, "take_closing", comparing)
 
 
 # -- homomorphic answers ---------------------------------------------------------------------------
@@ -268,6 +303,25 @@ def corrections_without_pads(patch: Patch) -> None:
         return np.zeros((len(keys), length), dtype=np.uint64)
 
     patch.setattr(bit_products, "_pads", none)
+
+
+def conversion_without_pads(patch: Patch) -> None:
+    def none(self: Conversion, number: int, plane: int, keys: Words) -> Words:
+        return np.zeros((2, *keys.shape), dtype=np.uint64)
+
+    patch.setattr(Conversion, "_both_pads", none)
+    patch.setattr(Conversion, "_chosen_pads", lambda *given: none(*given)[0])
+
+
+def one_pad_for_two_corrections(patch: Patch) -> None:
+    """Of the two pads of a key the first masks both corrections of a bit."""
+    both, chosen = Conversion._both_pads, Conversion._chosen_pads
+
+    def first(pads: Words) -> Words:
+        return np.repeat(pads[..., :1], 2, axis=-1)
+
+    patch.setattr(Conversion, "_both_pads", lambda *given: first(both(*given)))
+    patch.setattr(Conversion, "_chosen_pads", lambda *given: first(chosen(*given)))
 
 
 # -- garbling --------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.checkpoint import Checkpoint, SavedSide
-from ppmf_secure.session.session import Session
 from ppmf_spec.parameters import Parameters
+from tests.support.sessions import session_of
 
-SESSION = Session(Parameters(rank=2, bias=False), ("1", "2"), ("7", "8", "9"), "ideal", bytes(16))
+SESSION = session_of(Parameters(rank=2, bias=False), ("1", "2"), ("7", "8", "9"))
 COINS = Coins.seeded("checkpoints")
 
 

@@ -7,11 +7,11 @@ They are as the text writes them: rounded to its digits, with its separators of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count
-from math import log2
+from math import log2, prod
 from typing import Any
 
 import cbor2
@@ -23,7 +23,7 @@ from ppmf_secure.primitives.encryption.paillier.randomisers import distance_squa
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
-from tests.support.lengths import CSP, RECSYS, Sizes, half_step
+from tests.support.lengths import CSP, RECSYS, Message, Sizes, conversion, half_step
 
 MOVIELENS = 943, 1682
 DEFAULTS = Parameters()
@@ -117,20 +117,26 @@ def hash_calls() -> int:
         lengths = [(m * w, D - k) for k in range(d)]
         lengths += [(D * n * w, D), (n * h, d), (n * of_bias, 1), (D * n * w, 1)]
         calls += sum(2 * bits * -(-length // 2) for bits, length in lengths)  # both keys of a bit
-    return DEFAULTS.iterations * calls
+    of_bits = 2 * sizes().planes * prod(MOVIELENS)  # both keys of a bit, once
+    return DEFAULTS.iterations * calls + of_bits
 
 
 def keystream_blocks() -> int:
     """AES blocks that one keystream of RecSys' columns takes in that run, half-steps as above."""
-    columns = sum(
+    half_steps = (message for number in (2, 3) for message in half_step(sizes(), number))
+    columns = DEFAULTS.iterations * _columns_of_recsys(half_steps)
+    return (columns + _columns_of_recsys(conversion(sizes()))) // (128 * 16)
+
+
+def _columns_of_recsys(messages: Iterable[Message]) -> int:
+    """The bytes of RecSys' columns among messages."""
+    return sum(
         len(field)
-        for number in (2, 3)
-        for sender, _, name, fields in half_step(sizes(), number)
+        for sender, _, name, fields in messages
         if (sender, name) == (RECSYS, "transfer-columns")
         for field in fields
         if isinstance(field, bytes)
     )
-    return DEFAULTS.iterations * columns // (128 * 16)
 
 
 def rows_of_columns() -> int:

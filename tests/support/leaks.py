@@ -20,9 +20,12 @@ from ppmf_spec.roles import Role
 from tests.support.broken_protocol import (
     a_constant_between_two_points,
     biased_coins,
+    bits_in_the_clear,
     choices_in_the_clear,
     coins_of_an_old_epoch,
+    conversion_without_pads,
     corrections_without_pads,
+    digest_of_masked_bits,
     flood_used_twice,
     keystreams_begin_again,
     lattice_product_without_fresh_zero,
@@ -33,6 +36,7 @@ from tests.support.broken_protocol import (
     one_batch_key_for_all_half_steps,
     one_ephemeral_key_for_all_seals,
     one_mask_for_all_users,
+    one_pad_for_two_corrections,
     one_point_for_two_transfers,
     one_randomiser_for_all_answers,
     one_seed_for_all_users,
@@ -41,7 +45,6 @@ from tests.support.broken_protocol import (
     permute_bits_sent,
     points_with_known_secrets,
     product_without_randomiser,
-    rows_in_the_clear,
     rows_without_randomness,
     short_mask,
     upload_as_long_as_its_ratings,
@@ -69,10 +72,12 @@ BLOCK_TWICE = "no block repeated within a message"
 STREAM_TWICE = "columns under fresh keystreams"
 MASKED = "upload.masked looks uniform (masked)"
 COLUMNS = "transfer-columns.columns looks uniform (ot)"
+ONE_PAD = "no two corrections of the conversion under one pad"
 USERS_SEEDS = "users' seeds: fresh and fair"
 ORIGIN = "points derived again from secrets and candidates"
 POINT_TWICE = "no point repeated"
 PAIR_TWICE = "no difference of points repeated"
+ONE_PAD = "no two corrections of the conversion under one pad"
 SLOTS = "Paillier slots packing {}: over the whole range"
 ERRORS = "lattice errors packing {}: over the whole range"
 
@@ -93,10 +98,11 @@ class Breach:
 
 BREACHES = {
     "one mask for all users": Breach(one_mask_for_all_users, beside=(FIELD_TWICE, MASKED)),
-    "a plaintext field": Breach(rows_in_the_clear, beside=(FIELD_TWICE, MASKED)),
+    "a plaintext field": Breach(bits_in_the_clear, beside=(FIELD_TWICE, MASKED)),
     "a sealed seed used again": Breach(one_seed_for_all_users),
     "an ephemeral key used again": Breach(one_ephemeral_key_for_all_seals),
     "a length that depends on a count": Breach(upload_as_long_as_its_ratings),
+    "a digest of masked bits": Breach(digest_of_masked_bits, beside=(SHAPE,)),
     "an order that depends on a count": Breach(who_rated_most_uploads_first),
     "a mask used twice": Breach(mask_used_twice, beside=(SLOTS.format("items"),)),
     "a short mask": Breach(short_mask, beside=(SLOTS.format("items"),)),
@@ -116,6 +122,8 @@ BREACHES = {
     "one point for two transfers": Breach(one_point_for_two_transfers, beside=(ORIGIN,)),
     "a constant between two points": Breach(a_constant_between_two_points, beside=(ORIGIN,)),
     "encryptions without randomness": Breach(rows_without_randomness),
+    "bits without pads": Breach(conversion_without_pads, beside=(ONE_PAD,)),
+    "one pad for two corrections": Breach(one_pad_for_two_corrections),
     "corrections without pads": Breach(corrections_without_pads),
     "a repeated tweak": Breach(one_tweak_for_all_elements, WITH_THRESHOLDS),
     "a repeated batch key": Breach(one_batch_key_for_all_half_steps),

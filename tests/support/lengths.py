@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import ceil, floor, prod
 
 from ppmf_spec import netlists
 from ppmf_spec.bounds import bounds
@@ -92,6 +92,19 @@ class Sizes:
             secrets = 2 * -(-max(self.users, self.items) // degree)
             return 32 + 8 * self.moduli[0] * secrets * -(-degree // 3)
         return 16 if self.suite == "ideal" else self.modulus
+
+    @property
+    def planes(self) -> int:
+        """The bits of an entry: whether it is rated, and the code."""
+        p, size = self.params, 1 << self.params.rating_frac_bits
+        low = ceil((p.rating_min - p.rating_offset) * size)
+        high = floor((p.rating_max - p.rating_offset) * size)
+        return 1 + (high - low).bit_length()
+
+    @property
+    def masked(self) -> int:
+        """Bytes of a user's masked bits."""
+        return -(-self.planes * self.items // 8)
 
     @property
     def ring(self) -> int:
@@ -213,16 +226,17 @@ Message = tuple[str, str, str, tuple[Field, ...]]
 
 def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
     """What is sent before the servers are alone."""
-    yield CSP, USERS, "user-key", (bytes(32),)
     for user in users:
-        yield USERS, RECSYS, "upload", (user, bytes(16 * sizes.items), bytes(80))
-    yield RECSYS, CSP, "sealed-seeds", (bytes(len(users) * 80),)
+        yield USERS, RECSYS, "upload", (user, 1, bytes(sizes.masked), bytes(112))
+    bits = bytes(-(-len(users) // 8))
+    yield RECSYS, CSP, "closing", (bits, bytes(len(users) * 120))
+    yield CSP, RECSYS, "admission", (bits,)
 
 
 def resumption(epoch: int, held: int) -> Iterator[Message]:
     """What a later epoch begins with."""
     for way in BOTH:
-        yield *way, "resume", (epoch - 1, bytes(40 * held))
+        yield *way, "resume", (epoch - 1, bytes(40 * held), bytes(32))
 
 
 def messages(sizes: Sizes, done: int) -> Iterator[Message]:
@@ -230,14 +244,16 @@ def messages(sizes: Sizes, done: int) -> Iterator[Message]:
     params = sizes.params
     for way in BOTH:
         yield *way, "server-key", (sizes.suite, bytes(sizes.product_key))
+        yield *way, "base-request", (bytes(128 * 2 * POINT),)
+        yield *way, "base-answer", (bytes(POINT),)
+    yield from conversion(sizes)
+    for way in BOTH:
         for packing in ("users", "items"):
             groups = sizes.group_bytes(packing)
             step = max(1, (1 << 20) // groups[0])
             for first in range(0, len(groups), step):
                 rows = bytes(sum(groups[first : first + step]))
                 yield *way, "encrypted-rows", (packing, first, rows)
-        yield *way, "base-request", (bytes(128 * 2 * POINT),)
-        yield *way, "base-answer", (bytes(POINT),)
         for side in ("users", "items") if done else ():
             transfers = params.word_bits * params.row_rank * sizes.rows(side)
             yield *way, "transfer-columns", (columns(transfers),)
@@ -250,6 +266,21 @@ def messages(sizes: Sizes, done: int) -> Iterator[Message]:
         yield from half_step(sizes, number)
     bits = params.word_bits * params.row_rank * sizes.items
     yield CSP, RECSYS, "output-share", (bytes((bits + 7) // 8),)
+
+
+def conversion(sizes: Sizes) -> Iterator[Message]:
+    """What turns the users' bits into shares."""
+    entries, size = sizes.users * sizes.items, -(-sizes.ring // 8)
+    chunks = [min(CHUNK, entries - first) for first in range(0, entries, CHUNK)]
+    theirs = [columns(sizes.planes * count) for count in chunks]
+    for data in theirs[:32]:
+        yield RECSYS, CSP, "transfer-columns", (data,)
+    for number, count in enumerate(chunks):
+        yield RECSYS, CSP, "transfer-payload", (bytes(size * count),)
+        if number + 32 < len(chunks):
+            yield RECSYS, CSP, "transfer-columns", (theirs[number + 32],)
+        yield CSP, RECSYS, "transfer-columns", (columns(count),)
+        yield CSP, RECSYS, "transfer-payload", (bytes((sizes.planes + 1) * size * count),)
 
 
 def half_step(sizes: Sizes, number: int) -> Iterator[Message]:

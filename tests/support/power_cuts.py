@@ -15,7 +15,7 @@ class PowerCutError(Exception):
 
 def cut_at(program: Program[Any], half_step: int | None) -> Program[Any]:
     """The same program, on a machine that loses power when that half-step begins."""
-    reply: wire.Message | None = None
+    reply: wire.Message | int | None = None
     while True:
         try:
             effect = program.send(reply)

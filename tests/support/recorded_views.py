@@ -20,6 +20,7 @@ from ppmf_audit.base_points import PointSecrets
 from ppmf_audit.finding import Finding
 from ppmf_audit.opened_values import Secrets
 from ppmf_audit.view_battery import battery
+from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
 from ppmf_secure.parties import training as server_module
 from ppmf_secure.parties.csp import csp
@@ -31,8 +32,8 @@ from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
-from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols import transfers as transfers_module
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Record, read
@@ -44,6 +45,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.lattice_schemes import secrets_of
 from tests.support.power_cuts import PowerCutError, cut_at
 from tests.support.ratings import ratings_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 from tests.support.three_parties import run_epoch
 
 PAILLIER = cipher_suite("paillier-512-insecure")
@@ -76,7 +78,7 @@ class Case:
     def session(self) -> Session:
         numbered = ratings_of(self.users, self.items, {})
         nonce = hashlib.sha256(b"views").digest()[:16]  # whatever is wrong with the coins
-        return Session(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
+        return session_of(self.parameters, numbered.users, numbered.items, self.suite.name, nonce)
 
 
 @dataclass
@@ -136,7 +138,12 @@ def simulate(leakage: Leakage, output: ItemProfiles, coins: str = "simulated") -
     with taps() as secrets:
         views = {
             RECSYS: simulate_recsys(leakage, output, Coins.seeded(f"{coins}/{RECSYS}")),
-            CSP: simulate_csp(leakage, Coins.seeded(f"{coins}/{CSP}")),
+            CSP: simulate_csp(
+                leakage,
+                SEALING,
+                consent_keys(leakage.session),
+                Coins.seeded(f"{coins}/{CSP}"),
+            ),
         }
     return Run(output, views, secrets, leakage)
 
@@ -154,16 +161,16 @@ def failed(findings: list[Finding]) -> set[str]:
 @dataclass
 class _Taps:
     """The keys of everybody, by public key; what is behind points, by their encodings; batch keys
-    by the object that derives them.
+    and shares of the values of ratings by the object that derives the keys.
     """
 
     primes: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     polynomials: dict[bytes, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
-    seals: dict[bytes, SealingKey] = field(default_factory=dict)
     secrets: dict[bytes, int] = field(default_factory=dict)
     candidates: dict[bytes, list[bytes]] = field(default_factory=dict)
     batches: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     transfers: list[transfers_module.Transfers] = field(default_factory=list)
+    values: dict[int, list[Words]] = field(default_factory=lambda: defaultdict(list))
 
 
 @contextmanager
@@ -172,11 +179,8 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     secrets: dict[Role, Secrets] = {}
     noted = _Taps()
     make_paillier, make_lattice = SecretKey.generate, FittedRlwe.generate
-    make_sealing, derive, open_transfers = (
-        SealingKey.generate,
-        BatchKeys.key,
-        transfers_module.open_transfers,
-    )
+    derive, open_transfers = BatchKeys.key, transfers_module.open_transfers
+    weigh = Conversion._weighed
     make_secret, choose_point = base_transfers.fresh_secret, base_transfers.first_point
 
     def paillier(bits: int, coins: Coins) -> SecretKey:
@@ -187,11 +191,6 @@ def taps() -> Iterator[dict[Role, Secrets]]:
     def lattice(self: FittedRlwe, coins: Coins) -> RlweOwner:
         made = make_lattice(self, coins)
         noted.polynomials[made.public] = secrets_of(made)
-        return made
-
-    def sealing(coins: Coins) -> SealingKey:
-        made = make_sealing(coins)
-        noted.seals[made.public] = made
         return made
 
     def secret(coins: Coins) -> ec.EllipticCurvePrivateKey:
@@ -222,10 +221,15 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.transfers.append(made)
         return made
 
+    def value(self: Conversion, numbers: Words) -> Words:
+        made = weigh(self, numbers)
+        noted.values[id(self.transfers.keys)].append(made)
+        return made
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Conversion, "_weighed", value)
         patch.setattr(SecretKey, "generate", paillier)
         patch.setattr(FittedRlwe, "generate", lattice)
-        patch.setattr(SealingKey, "generate", sealing)
         patch.setattr(base_transfers, "fresh_secret", secret)
         patch.setattr(base_transfers, "first_point", point)
         patch.setattr(BatchKeys, "key", key)
@@ -235,7 +239,9 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         mine = [each for each in noted.transfers if each.me == party]
         batches = [name for each in mine for name in noted.batches[id(each.keys)]]
         points = PointSecrets(noted.secrets, noted.candidates)
-        secrets[party] = Secrets(noted.primes, noted.polynomials, noted.seals, points, batches)
+        seals = {SEALING.public: SEALING} if party is CSP else {}
+        values = {} if party is CSP else dict(enumerate(noted.values[id(t.keys)] for t in mine))
+        secrets[party] = Secrets(noted.primes, noted.polynomials, seals, points, batches, values)
 
 
 def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:

@@ -19,12 +19,14 @@ from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.kept_files import KEY_BYTES, Keeper
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.set_up import write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tests.support.sessions import SEALING, consent_keys, signed
 
 SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
@@ -51,6 +53,8 @@ def run_epoch(
     """
     programs: dict[Role, Program[Any]] = {}
     accounts: dict[Role, Account] = {}
+    keys = consent_keys(session)
+    record_session(transcripts, write(signed(session)))
     suites = suite if isinstance(suite, Mapping) else dict.fromkeys(SERVERS, suite)
     with ExitStack() as stack:
         for role in (USERS, RECSYS, CSP) if ratings is not None else (RECSYS, CSP):
@@ -60,12 +64,13 @@ def run_epoch(
             accounts[role] = Account(role, recorder, on_progress, store)
             if role is USERS:
                 assert ratings is not None
-                program = users(session, user_rows(ratings), coins(role))
+                program = users(session, user_rows(ratings), keys, coins(role))
             else:
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
                 own = epochs[role] if epochs else epoch
-                program = server(session, chosen, coins(role), epoch=own, kept=kept)
+                of_csp = {"sealing": SEALING, "consent_keys": keys} if role is CSP else {}
+                program = server(session, chosen, coins(role), epoch=own, kept=kept, **of_csp)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)

@@ -14,13 +14,14 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import RECSYS
+from tests.support.sessions import session_of
 from tests.support.three_parties import run_epoch
 
 
 def toy_session(ratings: Ratings, params: Parameters, suite: CipherSuite, label: str) -> Session:
     """The public session of a toy run."""
     nonce = Coins.seeded(f"{label}/session").bytes(16)
-    return Session(params, ratings.users, ratings.items, suite.name, nonce)
+    return session_of(params, ratings.users, ratings.items, suite.name, nonce)
 
 
 def run_toy(

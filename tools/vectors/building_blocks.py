@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vectors of chapter 4's building blocks: hash, transfers, bit times vector, circuits, garbling."""
+"""Vectors of the building blocks of chapter 4: hash, transfers, products, circuits, garbling."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.building_blocks import OPERATIONS
 from ppmf_conformance.adapters.oracle import OPERATIONS as INTEGERS
+from ppmf_secure.primitives.rating_code import RatingCode
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.messages import SESSION
@@ -15,7 +17,7 @@ WORD = 1 << 64
 
 
 def families() -> list[Family]:
-    """The families `hash`, `transfers`, `bitmul`, `circuits` and `garbling`."""
+    """The families `hash`, `transfers`, `bitmul`, `conversion`, `circuits` and `garbling`."""
     hashes = Family("hash", "Batch keys, the hash of a block, pads.", OPERATIONS)
     _hashes(hashes)
     transfers = Family("transfers", "The extension of oblivious transfers.", OPERATIONS)
@@ -25,13 +27,18 @@ def families() -> list[Family]:
     )
     _bitmul(bitmul)
     _bitmul_of_batches(bitmul)
+    conversion = Family(
+        "conversion", "From bits to shares: one side's corrections and shares.", OPERATIONS
+    )
+    _conversion(conversion)
+    _conversion_of_batches(conversion)
     circuits = Family("circuits", "The two circuits, in the clear, on shares.", OPERATIONS)
     _reciprocals(circuits)
     _updates(circuits)
     garbling = Family("garbling", "Tables and labels of both circuits.", OPERATIONS)
     _garbling(garbling)
     _garbling_of_batches(garbling)
-    return [hashes, transfers, bitmul, circuits, garbling]
+    return [hashes, transfers, bitmul, conversion, circuits, garbling]
 
 
 def _hashes(family: Family) -> None:
@@ -203,6 +210,98 @@ def _bitmul_of_batches(family: Family) -> None:
         given,
         seed=draw.label,
     )
+
+
+_STARS = {"rating_min": "1", "rating_max": "5", "rating_frac_bits": "0"}
+_ONE_VALUE = {"rating_min": "2.5", "rating_max": "3.5", "rating_frac_bits": "0"}
+
+
+def _conversion(family: Family) -> None:
+    for slug, comment, ring, params, chunk, bits, flags in (
+        ("entry", "one entry, stars from 1 to 5", 46, _STARS, 0, ["1011"], ""),
+        ("half-stars", "a top weight that is no power of two", 46, {}, 3, [], ""),
+        ("wide", "corrections of 8 bytes", 64, _STARS, 0, [], ""),
+        (
+            "narrow",
+            "corrections of 4 bytes, none shorter",
+            32,
+            {"rating_frac_bits": "3"},
+            1,
+            [],
+            "",
+        ),
+        ("ring-41", "corrections of 6 bytes for 41 bits", 41, {"rating_max": "1"}, 0, [], ""),
+        ("only-rated", "ratings of one value, which have no bits", 46, _ONE_VALUE, 7, [], ""),
+        ("unrated", "a code where nothing is rated", 46, _STARS, 0, ["0111", "0010"], "unlucky"),
+    ):
+        for me in ("csp", "recsys"):
+            draw = LabelledStream(f"conversion/{slug}-{me}")
+            given = _conversion_case(draw, me, bits or 3, params, ring, chunk)
+            family.add(
+                f"{slug}-{me}",
+                "conversion.chunk",
+                "CNV-002 CNV-005 CNV-006 CNV-007 CNV-008 HSH-005",
+                comment,
+                given,
+                flags=flags,
+                seed=draw.label,
+            )
+            if slug == "entry":
+                for end, data in (
+                    ("cut", given["received"][:-1]),
+                    ("more", given["received"] + b"\0"),
+                ):
+                    family.add(
+                        f"{slug}-{me}-{end}",
+                        "conversion.chunk",
+                        "CNV-007 ERR-003",
+                        "a payload of the wrong length",
+                        {**given, "received": data},
+                        refuse="encoding",
+                        seed=draw.label,
+                    )
+
+
+def _conversion_case(
+    draw: LabelledStream,
+    me: str,
+    bits: list[str] | int,
+    params: dict[str, str],
+    ring: int,
+    chunk: int,
+) -> dict[str, Any]:
+    """A server's chunk with these bits, or so many drawn ones."""
+    planes = 1 + RatingCode.of(values.parameters(params)).bits
+    if isinstance(bits, int):
+        bits = ["".join(str(draw.below(2)) for _ in range(planes)) for _ in range(bits)]
+    sends, chooses, corrections = (planes, 1, 1) if me == "csp" else (1, planes, planes + 1)
+    return {
+        "session": SESSION,
+        "epoch": 0,
+        "ring": ring,
+        "me": me,
+        "chunk": chunk,
+        "parameters": params,
+        "offset": draw.bytes(16),
+        "bits": bits,
+        "sent": [[draw.bytes(16) for _ in range(sends)] for _ in bits],
+        "chosen": [[draw.bytes(16) for _ in range(chooses)] for _ in bits],
+        "received": draw.bytes(corrections * len(bits) * -(-ring // 8)),
+    }
+
+
+def _conversion_of_batches(family: Family) -> None:
+    """A batch has 2048 elements: one more begins another, under a key of its own."""
+    for me in ("csp", "recsys"):
+        draw = LabelledStream(f"conversion/batches-{me}")
+        family.add(
+            f"batches-{me}",
+            "conversion.chunk",
+            "CNV-005 CNV-006 CNV-008 HSH-006",
+            "two batches, each under a key of its own",
+            _conversion_case(draw, me, 2049, _ONE_VALUE, 32, 2),
+            seed=draw.label,
+        )
 
 
 def _shared(draw: LabelledStream, numbers: list[int], width: int) -> dict[str, list[int]]:

@@ -14,10 +14,10 @@ from tools.vectors.labelled_stream import LabelledStream
 
 SESSION = bytes(range(32)).hex()
 FIELDS: dict[str, dict[str, Any]] = {
-    "user-key": {"key": 32},
-    "upload": {"user": "Zoë 1", "masked": 48, "sealed": 80},
-    "sealed-seeds": {"sealed": 160},
-    "resume": {"last": 3, "checkpoints": 40},
+    "upload": {"user": "Zoë 1", "serial": 258, "masked": 16, "sealed": 112},
+    "closing": {"presence": 2, "seals": 240},
+    "admission": {"admitted": 2},
+    "resume": {"last": 3, "checkpoints": 40, "decision": 32},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64},
     "base-request": {"points": 300},
     "base-answer": {"point": 33},
@@ -28,11 +28,10 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number, except `first` and `last`, is so many random
-bytes."""
+"""The fields of a message of each name; a number, except `first`, `last` and `serial`, is so many
+random bytes."""
 
-
-_NUMBERS = {"first", "last"}
+_NUMBERS = {"first", "last", "serial"}
 
 
 def families() -> list[Family]:
@@ -126,7 +125,7 @@ def _headers(family: Family) -> None:
                 flags="positive unlucky",
             )
         else:
-            label = {"user": "u" * (size // 64), "masked": "00", "sealed": "00"}
+            label = {"user": "u" * (size // 64), "serial": "1", "masked": "00", "sealed": "00"}
             family.add(
                 f"encode-text-{size // 64}",
                 "wire.encode",

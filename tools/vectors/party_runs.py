@@ -20,23 +20,24 @@ from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import wire
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
+from tools.vectors.sessions_and_uploads import keys_of_servers, sealing_secret
 from tools.vectors.toy_inputs import KINDS
 
 _ALL = (
-    "RUN-001 RUN-002 RUN-003 RUN-004 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "
+    "RUN-001 RUN-002 RUN-010 RUN-011 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "
     "FIX-062"
 )
 _OF_ROLE = {
-    "users": "UPL-001 UPL-002 UPL-003 UPL-004",
+    "users": "COD-003 COD-005 UPL-010 UPL-011 UPL-012 UPL-013 UPL-015",
     "recsys": (
-        "UPL-006 UPL-007 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-009 "
-        "OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 STP-004 "
-        "HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
+        "ADM-001 ADM-003 ADM-004 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 "
+        "OTE-009 OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 "
+        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
     ),
     "csp": (
-        "UPL-008 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 OTE-001 OTE-009 "
-        "OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 STP-002 STP-003 "
-        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
+        "ADM-005 ADM-006 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 "
+        "OTE-001 OTE-009 OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 "
+        "STP-002 STP-003 STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
     ),
 }
 _LATTICE = (
@@ -58,8 +59,11 @@ def families() -> list[Family]:
     return [parties, tampered]
 
 
-def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> dict[str, Any]:
-    draw = LabelledStream(f"parties/{kind}")
+def _given(
+    kind: str, users: int, items: int, iterations: int, suite: str, least: int | None = None
+) -> dict[str, Any]:
+    label = f"parties/{kind}"
+    draw = LabelledStream(label)
     table = {**KINDS[kind.removesuffix(_MANY)], "rank": "1", "iterations": str(iterations)}
     user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
     found = [
@@ -73,9 +77,22 @@ def _given(kind: str, users: int, items: int, iterations: int, suite: str) -> di
         "users": user_ids,
         "items": item_ids,
         "suite": suite,
-        "nonce": draw.bytes(16).hex(),
+        "least": str(users if least is None else least),
+        "closes": "0",
+        "expires": "0",
+        "addresses": [],
+        "trial": True,
+        **keys_of_servers(label),
     }
-    return {"session": session, "ratings": found, "coins": f"parties/{kind}"}
+    secret = sealing_secret(label).hex()
+    keys = [draw.bytes(32).hex() for _ in user_ids]
+    return {
+        "session": session,
+        "sealing_secret": secret,
+        "consent_keys": keys,
+        "ratings": found,
+        "coins": label,
+    }
 
 
 def output(given: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +103,7 @@ def output(given: dict[str, Any]) -> dict[str, Any]:
 
 def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
     """The name and length of every message of a run, by link, from a run of our own parties."""
-    ours, delivery = OwnParties(), Delivery(None)
+    ours, delivery = OwnParties(), Delivery(given.get("tamper"))
     handles: dict[str, str] = {}
     done: set[str] = set()
     found: dict[str, list[list[str]]] = defaultdict(list)
@@ -96,6 +113,8 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
             "session": given["session"],
             "coins": role,
             "ratings": given["ratings"],
+            "sealing_secret": given["sealing_secret"],
+            "consent_keys": given["consent_keys"],
         }
         handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
     while len(done) < len(ROLES):
@@ -115,6 +134,8 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
                 found[f"{role}>{one['to']}"].append([name, str(len(message))])
             if answer.out["done"]:
                 done.add(role)
+                if role == "users":
+                    delivery.leave(role, "recsys")
     return dict(found)
 
 
@@ -203,6 +224,59 @@ def _runs(family: Family) -> None:
                     seed=f"parties/{kind}",
                 )
     _refused_sessions(family)
+    _users_without_ratings(family)
+
+
+_SPOILED: tuple[tuple[str, str, str, str, list[str], str], ...] = (
+    ("absent", "drop", "", "", [], "sends no upload"),
+    ("refused", "field", "masked", "cut", ["encoding"], "sends an upload that is refused"),
+    ("sealed", "field", "sealed", "mirrored", [], "sends a seal that does not open"),
+    ("serial", "field", "serial", "7", [], "gave no consent to the serial"),
+    ("replaced", "again", "serial", "2", [], "is replaced by an upload without consent"),
+    ("older", "extra", "serial", "2", ["state"], "comes after a larger serial without consent"),
+)
+"""What becomes of the second of three uploads: slug, edit, field, value, refusals, in words."""
+
+
+def _users_without_ratings(family: Family) -> None:
+    """Runs of three users of whom one is absent, refused or not admitted."""
+    for slug, edit, field, value, refused, what in _SPOILED:
+        given = _given("lipschitz-many", 3, 2, 1, "paillier-512-insecure", least=2)
+        link = {"from": "users", "to": "recsys", "number": "1"}
+        given["tamper"] = {**link, "edit": edit, "field": field, "value": value}
+        others = [one for one in given["ratings"] if one[0] != "2"]
+        assert len(others) < len(given["ratings"])
+        expect = {
+            "status": "ok",
+            "out": {**output({**given, "ratings": others}), "refused": refused},
+        }
+        messages = lengths(given)
+        for subset in (("recsys",), ("csp",), ROLES):
+            _add(
+                family,
+                f"{slug}-{'-'.join(subset)}",
+                "ADM-002 ADM-003 ADM-004 ADM-005 ADM-006 ADM-009 CON-039 UPL-016",
+                f"{', '.join(subset)} under test; of three users the second {what}",
+                {**given, "roles": list(subset)},
+                expect,
+                messages,
+                flags="positive tampered",
+                seed="parties/lipschitz-many",
+            )
+    few = _given("lipschitz-many", 3, 2, 1, "paillier-512-insecure", least=3)
+    link = {"from": "users", "to": "recsys", "number": "1", "field": "", "value": ""}
+    few["tamper"] = {**link, "edit": "drop"}
+    _add(
+        family,
+        "too-few-recsys",
+        "ADM-003",
+        "recsys under test; of three users, who all have to take part, one is absent",
+        {**few, "roles": ["recsys"]},
+        {"status": "reject", "class": "peer"},
+        {},
+        flags="negative",
+        seed="parties/lipschitz-many",
+    )
 
 
 def _refused_sessions(family: Family) -> None:
@@ -216,7 +290,7 @@ def _refused_sessions(family: Family) -> None:
             _add(
                 family,
                 f"refused-{slug}-{role}",
-                "SES-002 CON-034" if slug == "order" else "AHE-001 CON-034",
+                "SES-009 CON-034" if slug == "order" else "AHE-001 CON-034",
                 f"{role} under test, a session with {comment}",
                 {**given, "session": {**session, **change}, "roles": [role]},
                 {"status": "reject", "class": kind},
@@ -258,44 +332,44 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("epoch", "ERR-006 WIR-004", "recsys", "csp", 0, "epoch", "", "", "state"),
     ("number", "ERR-006 WIR-004", "recsys", "csp", 0, "number", "", "", "state"),
     ("rename", "ERR-006 WIR-004", "recsys", "csp", 0, "rename", "", "", "state"),
-    ("lost", "ERR-006 WIR-004", "recsys", "csp", 3, "drop", "", "", "state"),
-    ("lost-longer", "WIR-009", "recsys", "csp", 0, "drop", "", "", "encoding"),
+    ("lost", "ERR-006 WIR-004", "recsys", "csp", 2, "drop", "", "", "state"),
+    ("lost-longer", "WIR-009", "recsys", "csp", 1, "drop", "", "", "encoding"),
     ("repeated", "ERR-006 WIR-004", "recsys", "csp", 0, "repeat", "", "", "state"),
-    ("reordered", "ERR-006 WIR-004", "recsys", "csp", 3, "swap", "", "", "state"),
-    ("reordered-longer", "WIR-009", "recsys", "csp", 0, "swap", "", "", "encoding"),
+    ("reordered", "ERR-006 WIR-004", "recsys", "csp", 2, "swap", "", "", "state"),
+    ("reordered-longer", "WIR-009", "recsys", "csp", 1, "swap", "", "", "encoding"),
     ("gone", "ERR-005", "recsys", "csp", 0, "gone", "", "", "peer"),
-    ("suite", "PRD-001", "recsys", "csp", 0, "field", "suite", "paillier-3072", "state"),
-    ("product-key-zero", "AHE-004", "recsys", "csp", 0, "field", "product_key", "zero", "range"),
-    ("packing", "PRD-003", "recsys", "csp", 1, "field", "packing", "items", "state"),
-    ("first-row", "PRD-003", "recsys", "csp", 1, "field", "first", "1", "state"),
-    ("rows-cut", "ERR-003", "recsys", "csp", 1, "field", "rows", "cut", "encoding"),
-    ("rows-zero", "AHE-005", "recsys", "csp", 1, "field", "rows", "zero", "range"),
-    ("rows-ones", "AHE-005", "recsys", "csp", 2, "field", "rows", "ones", "range"),
-    ("request-cut", "ERR-003 OTE-009", "recsys", "csp", 3, "field", "points", "cut", "encoding"),
-    ("request-zero", "OTE-009", "recsys", "csp", 3, "field", "points", "zero", "range"),
-    ("answer-more", "ERR-003 OTE-009", "recsys", "csp", 4, "field", "point", "more", "encoding"),
-    ("answer-zero", "OTE-009", "recsys", "csp", 4, "field", "point", "zero", "range"),
+    ("suite", "PRD-001", "recsys", "csp", 1, "field", "suite", "paillier-3072", "state"),
+    ("product-key-zero", "AHE-004", "recsys", "csp", 1, "field", "product_key", "zero", "range"),
+    ("packing", "PRD-003", "recsys", "csp", 6, "field", "packing", "items", "state"),
+    ("first-row", "PRD-003", "recsys", "csp", 6, "field", "first", "1", "state"),
+    ("rows-cut", "ERR-003", "recsys", "csp", 6, "field", "rows", "cut", "encoding"),
+    ("rows-zero", "AHE-005", "recsys", "csp", 6, "field", "rows", "zero", "range"),
+    ("rows-ones", "AHE-005", "recsys", "csp", 7, "field", "rows", "ones", "range"),
+    ("request-cut", "ERR-003 OTE-009", "recsys", "csp", 2, "field", "points", "cut", "encoding"),
+    ("request-zero", "OTE-009", "recsys", "csp", 2, "field", "points", "zero", "range"),
+    ("answer-more", "ERR-003 OTE-009", "recsys", "csp", 3, "field", "point", "more", "encoding"),
+    ("answer-zero", "OTE-009", "recsys", "csp", 3, "field", "point", "zero", "range"),
     ("cut", "ERR-003 WIR-003", "csp", "recsys", 0, "cut", "", "", "encoding"),
     ("session", "ERR-006 WIR-004", "csp", "recsys", 1, "session", "", "", "state"),
     ("epoch", "ERR-006 WIR-004", "csp", "recsys", 1, "epoch", "", "", "state"),
-    ("lost", "ERR-006 WIR-004", "csp", "recsys", 4, "drop", "", "", "state"),
+    ("lost", "ERR-006 WIR-004", "csp", "recsys", 2, "drop", "", "", "state"),
     ("lost-longer", "WIR-009", "csp", "recsys", 1, "drop", "", "", "encoding"),
     ("repeated", "ERR-006 WIR-004", "csp", "recsys", 1, "repeat", "", "", "state"),
-    ("reordered", "ERR-006 WIR-004", "csp", "recsys", 4, "swap", "", "", "state"),
+    ("reordered", "ERR-006 WIR-004", "csp", "recsys", 2, "swap", "", "", "state"),
     ("reordered-longer", "WIR-009", "csp", "recsys", 1, "swap", "", "", "encoding"),
     ("gone", "ERR-005", "csp", "recsys", 1, "gone", "", "", "peer"),
-    ("seeds-cut", "ERR-003", "csp", "recsys", 0, "field", "sealed", "cut", "encoding"),
-    ("seeds-zero", "UPL-008", "csp", "recsys", 0, "field", "sealed", "zero", "range"),
-    ("seeds-altered", "UPL-008", "csp", "recsys", 0, "field", "sealed", "mirrored", "state"),
-    ("rows-cut", "ERR-003", "csp", "recsys", 2, "field", "rows", "cut", "encoding"),
-    ("request-ones", "OTE-009", "csp", "recsys", 4, "field", "points", "ones", "range"),
-    ("answer-cut", "ERR-003 OTE-009", "csp", "recsys", 5, "field", "point", "cut", "encoding"),
-    ("cut", "WIR-003", "users", "csp", 0, "cut", "", "", "encoding"),
-    ("session", "ERR-006", "users", "csp", 0, "session", "", "", "state"),
-    ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
-    ("key-more", "UPL-009", "users", "csp", 0, "field", "key", "more", "encoding"),
-    ("key-zero", "UPL-009", "users", "csp", 0, "field", "key", "zero", "range"),
-    ("gone", "ERR-005 CON-036", "users", "csp", 0, "gone", "", "", "peer"),
+    ("presence-cut", "ERR-003 ADM-005", "csp", "recsys", 0, "field", "presence", "cut", "encoding"),
+    ("presence-ones", "ADM-005", "csp", "recsys", 0, "field", "presence", "ones", "range"),
+    ("presence-zero", "ADM-005", "csp", "recsys", 0, "field", "presence", "zero", "state"),
+    ("seals-cut", "ERR-003 ADM-005", "csp", "recsys", 0, "field", "seals", "cut", "encoding"),
+    ("seals-zero", "ADM-005", "csp", "recsys", 0, "field", "seals", "zero", "range"),
+    ("seals-mirrored", "ADM-008", "csp", "recsys", 0, "field", "seals", "mirrored", "peer"),
+    ("admitted-cut", "ERR-003 ADM-005", "recsys", "csp", 0, "field", "admitted", "cut", "encoding"),
+    ("admitted-ones", "ADM-005", "recsys", "csp", 0, "field", "admitted", "ones", "range"),
+    ("admitted-zero", "ADM-008", "recsys", "csp", 0, "field", "admitted", "zero", "peer"),
+    ("rows-cut", "ERR-003", "csp", "recsys", 6, "field", "rows", "cut", "encoding"),
+    ("request-ones", "OTE-009", "csp", "recsys", 2, "field", "points", "ones", "range"),
+    ("answer-cut", "ERR-003 OTE-009", "csp", "recsys", 3, "field", "point", "cut", "encoding"),
     ("gone-users", "ERR-005 CON-036", "recsys", "users", 0, "gone", "", "", "peer"),
     ("leaves", "ERR-005 CON-036", "recsys", "csp", 0, "leaves", "", "", "peer"),
     (
@@ -303,7 +377,7 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
         "ERR-014 PRD-001",
         "recsys",
         "csp",
-        0,
+        1,
         "field",
         "suite product_key",
         "paillier-3072 cut",
@@ -314,7 +388,7 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
         "ERR-014 PRD-003",
         "recsys",
         "csp",
-        1,
+        6,
         "field",
         "packing rows",
         "items cut",
@@ -325,21 +399,21 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
         "ERR-014 PRD-003",
         "recsys",
         "csp",
-        1,
+        6,
         "field",
         "first rows",
         "1 zero",
         "state",
     ),
-    ("rows-short", "ERR-014 ERR-003", "recsys", "csp", 1, "field", "rows", "short", "encoding"),
-    ("points-short", "ERR-014 ERR-003", "csp", "recsys", 4, "field", "points", "short", "encoding"),
-    ("seeds-short", "ERR-014 ERR-003", "csp", "recsys", 0, "field", "sealed", "short", "encoding"),
+    ("rows-short", "ERR-014 ERR-003", "recsys", "csp", 6, "field", "rows", "short", "encoding"),
+    ("points-short", "ERR-014 ERR-003", "csp", "recsys", 2, "field", "points", "short", "encoding"),
+    ("seals-short", "ERR-014 ERR-003", "csp", "recsys", 0, "field", "seals", "short", "encoding"),
 )
 _BESIDES = (
-    ("session", "csp", "recsys", 4, "points", "cut", "session", "state"),
-    ("epoch", "csp", "recsys", 4, "points", "zero", "epoch", "state"),
-    ("number", "recsys", "csp", 3, "points", "zero", "number", "state"),
-    ("form", "recsys", "csp", 3, "points", "zero", "cut", "encoding"),
+    ("session", "csp", "recsys", 2, "points", "cut", "session", "state"),
+    ("epoch", "csp", "recsys", 2, "points", "zero", "epoch", "state"),
+    ("number", "recsys", "csp", 2, "points", "zero", "number", "state"),
+    ("form", "recsys", "csp", 2, "points", "zero", "cut", "encoding"),
 )
 """A field is changed, and besides the header or the form: slug, receiver, sender, number, field,
 value, the other edit, class of the refusal (PPMF-ERR-014)."""
@@ -365,6 +439,8 @@ _UPLOADS = (
     ("extra", "sealed", "more", "encoding"),
     ("extra", "user", "nobody", "range"),
     ("again", "masked", "mirrored", "state"),
+    ("extra", "serial", "0", "range"),
+    ("extra", "serial masked", "0 cut", "range"),
     ("extra", "", "cut", "encoding"),
     ("extra", "", "longer", "encoding"),
     ("extra", "", "session", "state"),
@@ -484,7 +560,7 @@ def _tampered(family: Family) -> None:
         expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
             f"recsys-upload-{edit}-{field or 'whole'}-{value}".replace(" ", "-"),
-            ("UPL-006 ERR-007 ERR-013" if field else "ERR-007 ERR-008 ERR-013")
+            ("ADM-001 ERR-007 ERR-013" if field else "ERR-007 ERR-008 ERR-013")
             + (" ERR-014" if " " in field or value == "short" else ""),
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",

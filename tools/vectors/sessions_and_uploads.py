@@ -7,27 +7,66 @@ from typing import Any
 
 import gmpy2
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from ppmf_conformance.adapters import oracle
 from ppmf_conformance.adapters.sessions_and_uploads import OPERATIONS
+from ppmf_conformance.adapters.values import shown
+from ppmf_secure.primitives.base_transfers import ORDER, fresh_secret, write_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.session.set_up import sign
+from ppmf_spec import strict_cbor
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.toy_inputs import version_1
 
 SUITE = "paillier-512-insecure"
 BITS = 512
-RUN = {
+
+
+def signing_key(label: str) -> EllipticCurvePrivateKey:
+    """The key for signatures that a label determines."""
+    return fresh_secret(Coins.seeded(f"vectors/{label}"))
+
+
+def sealing_secret(label: str) -> bytes:
+    """CSP's private key for seals that a label determines."""
+    return LabelledStream(f"{label}/sealing-key").bytes(32)
+
+
+def keys_of_servers(label: str) -> dict[str, str]:
+    """The members of a session that are the servers' keys and nonces, which a label determines."""
+    points = (write_point(signing_key(f"{label}/{who}").public_key()) for who in ("recsys", "csp"))
+    recsys, csp = (point.hex() for point in points)
+    draw = LabelledStream(f"{label}/nonces")
+    return {
+        "recsys_key": recsys,
+        "recsys_nonce": draw.bytes(16).hex(),
+        "csp_key": csp,
+        "csp_nonce": draw.bytes(16).hex(),
+        "sealing_key": SealingKey(sealing_secret(label)).public.hex(),
+    }
+
+
+RUN: dict[str, Any] = {
     "parameters": {"rank": "1", "iterations": "1"},
     "users": ["1", "2"],
     "items": ["7", "8", "9"],
     "suite": SUITE,
-    "nonce": bytes(range(16)).hex(),
+    "least": "2",
+    "closes": "0",
+    "expires": "0",
+    "addresses": [],
+    "trial": True,
+    **keys_of_servers("session"),
 }
 
+
+CODE_OPERATIONS = {**OPERATIONS, "upload.row": oracle.OPERATIONS["upload.row"]}
 
 SMALL_ORDER = {
     "0": bytes(32),
@@ -41,19 +80,23 @@ SMALL_ORDER = {
 
 
 def families() -> list[Family]:
-    """The families `session`, `shares`, `upload` and `paillier`."""
+    """The families `session`, `shares`, `code`, `upload` and `paillier`."""
     session = Family("session", "The id of a session, and sessions that are refused.", OPERATIONS)
     _sessions(session)
     shares = Family("shares", "A user's rows in two shares; V out of two.", OPERATIONS)
     _shares(shares)
-    upload = Family("upload", "Sealed seeds, and what RecSys and CSP refuse.", OPERATIONS)
+    code = Family("code", "Ratings as bits, of which every string is a row.", CODE_OPERATIONS)
+    _codes(code)
+    upload = Family("upload", "Masks, consents, seals, and what is refused.", OPERATIONS)
+    _masks(upload)
     _uploads(upload)
+    _admissions(upload)
     paillier = Family("paillier", "Moduli, ciphertexts, slots, answers.", OPERATIONS)
     _moduli(paillier)
     _ciphertexts(paillier)
     _slots(paillier)
     _answers(paillier)
-    return [session, shares, upload, paillier]
+    return [session, shares, code, upload, paillier]
 
 
 def key(label: str) -> SecretKey:
@@ -66,25 +109,69 @@ def _primes(secret: SecretKey) -> dict[str, int]:
 
 
 def _sessions(family: Family) -> None:
-    def add(slug: str, comment: str, requirements: str = "SES-001", **change: Any) -> None:
+    def add(slug: str, comment: str, requirements: str = "SES-007", **change: Any) -> None:
         refuse = change.pop("refuse", None)
         given = {**RUN, **change}
         family.add(slug, "session.id", requirements, comment, given, refuse=refuse)
 
     add("plain", "two users, three items")
-    add("nonce", "another nonce", nonce=bytes(16).hex())
-    add("suite", "another suite", suite="paillier-3072")
-    add("parameter", "another parameter", parameters={**RUN["parameters"], "ridge": "0.5"})  # type: ignore[dict-item]
-    add("no-bias", "a boolean", parameters={**RUN["parameters"], "bias": False})  # type: ignore[dict-item]
+    add("nonce", "another nonce of RecSys", recsys_nonce=bytes(16).hex())
+    add("csp-nonce", "another nonce of CSP", csp_nonce=bytes(16).hex())
+    others = keys_of_servers("session/other")
+    for name in ("recsys_key", "csp_key", "sealing_key"):
+        add(name.replace("_", "-"), "another key", **{name: others[name]})
+    add("least", "fewer users than there are", users=["1", "2", "3"], least="2")
+    add("closes", "a time to close", closes="1764300000")
+    add("expires", "a time to end", closes="1764300000", expires="18446744073709551615")
+    add("addresses", "two addresses", addresses=["https://a.example", "https://b.example/é"])
+    add("no-trial", "no trial", suite="paillier-2048", trial=False)
+    add("one-user", "one user alone", users=["1"], least="1")
+    add("suite", "another suite", suite="paillier-3072", trial=False)
+    add("parameter", "another parameter", parameters={**RUN["parameters"], "ridge": "0.5"})
+    add("no-bias", "a boolean", parameters={**RUN["parameters"], "bias": False})
     add("unicode", "ids and seed in UTF-8", users=["é", "\U0001f600"], parameters={"seed": "数"})
     add("many", "more than 23 items", items=[str(j) for j in range(30)])
-    add("no-users", "an empty list", "SES-002", users=[], refuse="range")
-    add("no-items", "an empty catalogue", "SES-002", items=[], refuse="range")
-    add("out-of-order", "not in row order", "SES-002", users=["2", "1"], refuse="range")
-    add("text-order", "row order is that of numbers", "SES-002", users=["10", "9"], refuse="range")
-    add("twice", "an id twice", "SES-002", items=["7", "7"], refuse="range")
-    add("nonce-15", "a short nonce", "SES-002", nonce=bytes(15).hex(), refuse="parameters")
-    add("nonce-17", "a long nonce", "SES-002", nonce=bytes(17).hex(), refuse="parameters")
+    add("no-users", "an empty list", "SES-009", users=[], refuse="range")
+    add("no-items", "an empty catalogue", "SES-009", items=[], refuse="range")
+    add("out-of-order", "not in row order", "SES-009", users=["2", "1"], refuse="range")
+    add("text-order", "row order is that of numbers", "SES-009", users=["10", "9"], refuse="range")
+    add("twice", "an id twice", "SES-009", items=["7", "7"], refuse="range")
+    for name in ("recsys_nonce", "csp_nonce"):
+        for size in (15, 17):
+            slug = name.replace("_", "-") + f"-{size}"
+            change = {name: bytes(size).hex(), "refuse": "encoding"}
+            add(slug, f"a nonce of {size} bytes", "SES-009", **change)
+    for name in ("recsys_key", "csp_key", "sealing_key"):
+        good, slug = bytes.fromhex(RUN[name]), name.replace("_", "-")
+        for end, data in (("cut", good[:-1]), ("more", good + b"\0")):
+            change = {name: data.hex(), "refuse": "encoding"}
+            add(f"{slug}-{end}", "a key of a wrong length", "SES-009", **change)
+        if name != "sealing_key":
+            for what, data in (
+                ("neutral", bytes(33)),
+                ("uncompressed", b"\4" + good[1:]),
+                ("off-curve", b"\2" + bytes(31) + b"\1"),
+            ):
+                change = {name: data.hex(), "refuse": "range"}
+                add(f"{slug}-{what}", "no point", "SES-009", **change)
+    for name, point in SMALL_ORDER.items():
+        slug = f"sealing-key-small-{name}"
+        change = {"sealing_key": point.hex(), "refuse": "range"}
+        add(slug, "a point of small order", "SES-009", **change)
+    three = ["1", "2", "3"]
+    for least in (0, 1, 4):
+        bad = {"users": three, "least": str(least), "refuse": "parameters"}
+        add(f"least-{least}", "out of its range", "SES-009", **bad)
+    bad = {"users": ["1"], "least": "2", "refuse": "parameters"}
+    add("least-of-one", "more than there are", "SES-009", **bad)
+    for closes, expires in (("7", "7"), ("7", "6"), ("18446744073709551616", "0")):
+        change = {"closes": closes, "expires": expires, "refuse": "parameters"}
+        add(f"times-{closes}-{expires}", "times that cannot be", "SES-009", **change)
+    add("insecure", "a suite for tests, no trial", "SES-009", trial=False, refuse="parameters")
+    change = {"rating_frac_bits": "0", "rating_min": "3.25", "rating_max": "3.75"}
+    add("no-rating", "no rating is allowed", "SES-009", parameters=change, refuse="parameters")
+    change = {"rating_frac_bits": "0", "rating_min": "3.25", "rating_max": "4"}
+    add("one-rating", "one rating is allowed", "SES-009", parameters=change)
     add(
         "too-large",
         "a set that does not fit the ring",
@@ -93,36 +180,82 @@ def _sessions(family: Family) -> None:
         refuse="parameters",
     )
     add("unknown-suite", "no such suite", "AHE-001", suite="paillier-1", refuse="parameters")
+    _files(family)
+
+
+def _files(family: Family) -> None:
+    """The files of sessions, with their signatures."""
+    given = {"session": RUN, "secret": (1).to_bytes(32, "big")}
+    family.add("sign-one", "session.sign", "SES-012", "the least private key", given)
+    most = {**given, "secret": (ORDER - 1).to_bytes(32, "big")}
+    family.add("sign-most", "session.sign", "SES-012", "the largest private key", most)
+
+    def signed(run: dict[str, Any]) -> dict[str, Any]:
+        key = bytes.fromhex(OPERATIONS["session.id"](run)["id"])
+        signatures = (sign(signing_key(f"session/{who}"), key).hex() for who in ("recsys", "csp"))
+        return {"session": run, **dict(zip(("by_recsys", "by_csp"), signatures, strict=True))}
+
+    given = signed(RUN)
+    family.add("write", "session.write", "SES-013", "the file of a session", given)
+    whole = {**RUN, "closes": "5", "expires": "9", "addresses": ["https://a.example"]}
+    expiring = signed(whole)
+    family.add("write-times", "session.write", "SES-013", "times and an address", expiring)
+    good = bytes.fromhex(OPERATIONS["session.write"](given)["file"])
+    timed = bytes.fromhex(OPERATIONS["session.write"](expiring)["file"])
+
+    def reading(
+        slug: str, comment: str, requirements: str, file: bytes, now: int = 0, **more: Any
+    ) -> None:
+        asked = {"file": file, "now": now}
+        family.add(f"read-{slug}", "session.read", requirements, comment, asked, **more)
+
+    reading("plain", "a file of a session", "SES-013 SES-014", good, 2**40)
+    reading("last", "in the last second", "SES-014", timed, 8)
+    reading("expired", "a second later", "SES-014", timed, 9, refuse="state")
+    reading("cut", "a byte too few", "SES-013", good[:-1], refuse="encoding")
+    reading("more", "a byte too many", "SES-013", good + b"\0", refuse="encoding")
+    reading("empty", "no bytes", "SES-013", b"", refuse="encoding")
+    reading("deep", "arrays in arrays", "SES-013", b"\x81" * 60, refuse="encoding")
+    for slug, old, new in (
+        ("format", b"ppmf-session/2", b"ppmf-session/1"),
+        ("tag", b"\x85", b"\xc0\x85"),
+        ("member", b"\x83\x58\x21", b"\x82\x58\x21"),
+        ("trial", b"\x80\x01\x58\x21", b"\x80\x02\x58\x21"),
+    ):
+        assert good.count(old) == 1 or slug == "tag"
+        reading(slug, slug, "SES-013", good.replace(old, new, 1), refuse="encoding")
+    spaced = good.replace(b"rank = 1", b"rank =1 ")
+    reading(
+        "not-canonical",
+        "parameters as they are not written",
+        "SES-013",
+        spaced,
+        refuse="parameters",
+    )
+    for name, at in (("csp", 1), ("recsys", 67)):
+        bad = bytearray(good)
+        bad[-at] ^= 1
+        reading(f"{name}-signature", "a bit of a signature", "SES-012", bytes(bad), refuse="state")
+    short = strict_cbor.encode([*_parts(good)[:3], _parts(good)[3][:-1], _parts(good)[4]])
+    reading("short-signature", "63 bytes", "SES-012", short, refuse="encoding")
+    swapped = strict_cbor.encode([*_parts(good)[:3], _parts(good)[4], _parts(good)[3]])
+    reading("swapped-signatures", "each under the other's key", "SES-012", swapped, refuse="state")
+    other = signed({**RUN, "csp_nonce": bytes(16).hex()})
+    moved = {**given, "by_csp": other["by_csp"]}
+    file = bytes.fromhex(OPERATIONS["session.write"](moved)["file"])
+    reading("other-session", "signed for another session", "SES-012", file, refuse="state")
+    zeros = {**given, "by_csp": bytes(64)}
+    file = bytes.fromhex(OPERATIONS["session.write"](shown(zeros))["file"])
+    reading("zero-signature", "nothing but zeros", "SES-012", file, refuse="state")
+
+
+def _parts(file: bytes) -> list[Any]:
+    found = strict_cbor.decode(file, depth=3, items=len(file))
+    assert isinstance(found, list)
+    return found
 
 
 def _shares(family: Family) -> None:
-    for slug, user, items in (
-        ("plain", "1", 3),
-        ("unicode", "Zoë", 2),
-        ("one-item", "2", 1),
-        ("long", "1", 20),
-    ):
-        draw = LabelledStream(f"shares/{slug}")
-        run = {**RUN, "users": [user], "items": [str(j) for j in range(items)]}
-        seed = draw.bytes(32)
-        family.add(
-            f"expand-{slug}",
-            "share.expand",
-            "UPL-002",
-            "CSP's shares, from the seed",
-            {"session": run, "user": user, "seed": seed},
-            seed=draw.label,
-        )
-        rated = [draw.below(2) for _ in range(items)]
-        rating = [draw.between(-5, 4) * one for one in rated]
-        family.add(
-            f"mask-{slug}",
-            "share.mask",
-            "UPL-001 UPL-003",
-            "RecSys' shares, as uploaded",
-            {"session": run, "user": user, "seed": seed, "rated": rated, "rating": rating},
-            seed=draw.label,
-        )
     for slug, rank, bias, items, f in (
         ("plain", 2, True, 3, 12),
         ("no-bias", 2, False, 2, 12),
@@ -165,94 +298,324 @@ def _encrypted(public: PublicKey, text: bytes, label: str) -> bytes:
     )
 
 
+def scale(span: int, **more: str) -> dict[str, str]:
+    """Parameters whose ratings are the integers from -1 to `span` - 1."""
+    return {
+        "rating_offset": "1",
+        "rating_frac_bits": "0",
+        "rating_min": "0",
+        "rating_max": str(span),
+        **more,
+    }
+
+
+def _codes(family: Family) -> None:
+    half_stars: dict[str, str] = {}
+    one = {"rating_frac_bits": "0", "rating_min": "2.75", "rating_max": "3.25"}
+    none = {"rating_frac_bits": "0", "rating_min": "3.25", "rating_max": "3.75"}
+    scales = {
+        "half-stars": half_stars,
+        "one": one,
+        **{f"span-{span}": scale(span) for span in (1, 2, 3, 4, 7, 8, 9, 20, 255, 256)},
+        "fine": {"rating_frac_bits": "16", "frac_bits": "8"},
+        "between": {"rating_min": "0.75", "rating_max": "4.75"},
+    }
+    for slug, params in scales.items():
+        given = {"parameters": params}
+        out = OPERATIONS["code.weights"](given)
+        weights, least = [int(one) for one in out["weights"]], int(out["least"])
+        span, bits = sum(weights), len(weights)
+        family.add(f"weights-{slug}", "code.weights", "COD-001 COD-002", "weights of a code", given)
+        chosen = {0, 1, span // 2, (1 << bits >> 1) - 1, 1 << bits >> 1, span - 1, span}
+        ratings = sorted(least + v for v in chosen if 0 <= v <= span)
+        family.add(
+            f"encode-{slug}",
+            "code.encode",
+            "COD-003",
+            "codes at the ends, and where the top bit begins",
+            {"parameters": params, "values": ratings},
+        )
+        draw = LabelledStream(f"code/{slug}")
+        strings = ["".join(str(draw.below(2)) for _ in range(bits)) for _ in range(5)]
+        family.add(
+            f"decode-{slug}",
+            "code.decode",
+            "COD-004",
+            "what any bits say",
+            {"parameters": params, "codes": ["0" * bits, "1" * bits, *strings]},
+            seed=draw.label,
+        )
+        for name, off in (("low", least - 1), ("high", least + span + 1)):
+            family.add(
+                f"encode-{slug}-{name}",
+                "code.encode",
+                "COD-003",
+                "a rating that is not on the scale",
+                {"parameters": params, "values": [least, off]},
+                refuse="range",
+            )
+    family.add(
+        "weights-none",
+        "code.weights",
+        "COD-001",
+        "a scale between two integers",
+        {"parameters": none},
+        refuse="parameters",
+    )
+    for slug, params, items in (
+        ("half-stars", half_stars, 5),
+        ("bytes", half_stars, 8),
+        ("long", half_stars, 43),
+        ("one", one, 9),
+        ("wide", scale(300), 3),
+    ):
+        draw = LabelledStream(f"code/row-{slug}")
+        out = OPERATIONS["code.weights"]({"parameters": params})
+        least, span = int(out["least"]), sum(map(int, out["weights"]))
+        rated = [item for item in range(items) if draw.below(2)]
+        pairs = [[item, least + draw.below(span + 1)] for item in rated]
+        size = ((1 + len(out["weights"])) * items + 7) // 8
+        for name, some in (("", pairs), ("-nothing", pairs[:0])):
+            family.add(
+                f"plain-{slug}{name}",
+                "upload.plain",
+                "COD-005",
+                "the bits of a row",
+                {"parameters": params, "items": items, "ratings": some},
+                seed=draw.label,
+            )
+        for name, data in (("any", draw.bytes(size)), ("ones", b"\xff" * size)):
+            family.add(
+                f"row-{slug}-{name}",
+                "upload.row",
+                "COD-006",
+                "the row that any bits are",
+                {"parameters": params, "items": items, "plain": data},
+                seed=draw.label,
+            )
+    for slug, data in (("cut", bytes(3)), ("more", bytes(5))):
+        family.add(
+            f"row-{slug}",
+            "upload.row",
+            "ERR-003",
+            "bits of another length",
+            {"parameters": half_stars, "items": 5, "plain": data},
+            refuse="encoding",
+        )
+
+
+def _masks(family: Family) -> None:
+    for slug, user, items, table in (
+        ("plain", "1", 3, {}),
+        ("unicode", "Zoë", 2, {}),
+        ("one-item", "2", 1, {}),
+        ("long", "1", 40, {}),
+        ("fine", "1", 9, {"rating_frac_bits": "8"}),
+    ):
+        draw = LabelledStream(f"upload/{slug}")
+        params = {**RUN["parameters"], **table}
+        lists = {"users": [user], "least": "1", "items": [str(j) for j in range(items)]}
+        run = {**RUN, **lists, "parameters": params}
+        family.add(
+            f"keystream-{slug}",
+            "upload.keystream",
+            "UPL-010 UPL-011",
+            "the mask of a user's bits, and CSP's share",
+            {"session": run, "user": user, "seed": draw.bytes(32)},
+            seed=draw.label,
+        )
+        for serial in (1, 256, 2**64 - 1):
+            family.add(
+                f"consent-{slug}-{serial}",
+                "upload.consent",
+                "UPL-012",
+                "a user's consent",
+                {"session": run, "user": user, "key": draw.bytes(32), "serial": serial},
+                seed=draw.label,
+            )
+
+
 def _uploads(family: Family) -> None:
     draw = LabelledStream("upload/seeds")
-    seed, secret = draw.bytes(32), draw.bytes(32)
-    public, other = SealingKey(secret).public, SealingKey(draw.bytes(32)).public
+    seed, secret = draw.bytes(32), sealing_secret("session")
+    approval = LabelledStream("upload/consent").bytes(32)
 
-    def sealed_as(slug: str, to: bytes = public, user: str = "1", **change: Any) -> bytes:
-        """The user's seed, sealed; a label determines the ephemeral key."""
+    def sealed_as(slug: str, user: str = "1", **change: Any) -> bytes:
+        """The user's seed and consent, sealed; a label determines the ephemeral key."""
         given = {
             "session": {**RUN, **change},
             "user": user,
-            "key": to.hex(),
             "material": LabelledStream(f"upload/{slug}").bytes(32).hex(),
             "seed": seed.hex(),
+            "consent": approval.hex(),
         }
         return bytes.fromhex(OPERATIONS["upload.seal"](given)["sealed"])
 
     sealed = sealed_as("seal")
 
-    def sealing(slug: str, comment: str, requirement: str, to: bytes, **more: Any) -> None:
-        given = {"session": RUN, "user": "1", "key": to, "material": draw.bytes(32), "seed": seed}
-        op = "upload.seal"
-        family.add(f"seal-{slug}", op, requirement, comment, given, seed=draw.label, **more)
-
-    sealing("plain", "a seed is sealed", "UPL-004", public)
-    sealing("cut", "a key cut short", "UPL-009", public[:-1], refuse="encoding")
-    sealing("more", "a key of a byte too many", "UPL-009", public + b"\0", refuse="encoding")
-    for name, point in SMALL_ORDER.items():
-        sealing(f"small-{name}", "a point of small order", "UPL-009", point, refuse="range")
+    given = {"session": RUN, "user": "1", "material": draw.bytes(32), "seed": seed}
+    given["consent"] = approval
+    what = "a seed and a consent are sealed"
+    family.add("seal-plain", "upload.seal", "UPL-013", what, given, seed=draw.label)
 
     def opening(
-        slug: str, comment: str, requirement: str, data: bytes, user: str = "1", **more: Any
+        slug: str,
+        comment: str,
+        requirement: str,
+        data: bytes,
+        user: str = "1",
+        key: bytes = secret,
+        **more: Any,
     ) -> None:
-        given = {"session": RUN, "user": user, "secret": secret, "sealed": data}
+        given = {"session": RUN, "user": user, "secret": key, "sealed": data}
         op = "upload.open"
         family.add(f"open-{slug}", op, requirement, comment, given, seed=draw.label, **more)
 
-    opening("plain", "a sealed seed", "UPL-004", sealed)
-    opening("other-user", "sealed by another user", "UPL-008", sealed, user="2", refuse="state")
+    opening("plain", "a seal", "UPL-013", sealed)
+    opening("other-user", "sealed by another user", "UPL-013", sealed, user="2", refuse="state")
     opening(
         "other-session",
         "sealed for another session",
-        "UPL-008",
-        sealed_as("other-session", nonce=bytes(16).hex()),
+        "UPL-013",
+        sealed_as("other-session", recsys_nonce=bytes(16).hex()),
         refuse="state",
     )
-    wrong_key = sealed_as("wrong-key", to=other)
-    opening("wrong-key", "sealed under another key", "UPL-008", wrong_key, refuse="state")
-    for place, where in ((0, "encapsulated key"), (32, "ciphertext"), (79, "tag")):
+    other = draw.bytes(32)
+    opening("wrong-key", "sealed to another key", "UPL-013", sealed, key=other, refuse="state")
+    for place, where in (
+        (0, "encapsulated key"),
+        (32, "ciphertext"),
+        (79, "consent"),
+        (111, "tag"),
+    ):
         altered = bytes(byte ^ (at == place) for at, byte in enumerate(sealed))
-        opening(f"altered-{place}", f"a bit of the {where}", "UPL-008", altered, refuse="state")
+        opening(f"altered-{place}", f"a bit of the {where}", "UPL-013", altered, refuse="state")
     for name, point in SMALL_ORDER.items():
         small = point + sealed[32:]
-        opening(f"small-{name}", "a point of small order", "UPL-008", small, refuse="range")
+        opening(f"small-{name}", "a point of small order", "UPL-013", small, refuse="range")
     opening("cut", "a byte too few", "ERR-003", sealed[:-1], refuse="encoding")
     opening("more", "a byte too many", "ERR-003", sealed + b"\0", refuse="encoding")
 
-    masked = draw.bytes(16 * 3)
+    masked = draw.bytes(2)
 
     def taking(slug: str, comment: str, uploads: Any, **more: Any) -> None:
         given = {"session": RUN, "uploads": uploads}
         op = "upload.take"
-        family.add(f"take-{slug}", op, "UPL-006", comment, given, seed=draw.label, **more)
+        needed = more.pop("needed", "ADM-001")
+        family.add(f"take-{slug}", op, needed, comment, given, seed=draw.label, **more)
 
-    one, two = ["1", masked, sealed], ["2", masked[::-1], sealed]
+    one, two = ["1", 1, masked, sealed], ["2", 1, masked[::-1], sealed]
     taking("both", "both users", [one, two])
     taking("any-order", "in any order", [two, one])
     taking("again", "one of them again, byte for byte", [one, one, two])
     taking("none", "nobody yet", [])
+    newer = ["1", 7, masked[::-1], sealed]
+    taking("newer", "one of them replaced", [one, two, newer, newer], needed="ADM-002")
+    taking("older", "an older serial", [newer, one], needed="ADM-002", refuse="state")
+    taking("serial-0", "the serial 0", [["1", 0, masked, sealed]], refuse="range")
+    serials = [["1", 2**64 - 2, masked, sealed], ["1", 2**64 - 1, masked, sealed]]
+    taking("serial-largest", "the largest serials", serials, needed="ADM-002")
     taking(
         "changed",
         "one of them again, changed",
-        [one, two, ["1", masked[::-1], sealed]],
+        [one, two, ["1", 1, masked[::-1], sealed]],
         refuse="state",
     )
     taking(
         "resealed",
-        "the same rows, sealed anew",
-        [one, ["1", masked, sealed_as("anew")]],
+        "the same bits, sealed anew",
+        [one, ["1", 1, masked, sealed_as("anew")]],
         refuse="state",
     )
-    taking("unknown", "somebody else", [one, ["3", masked, sealed]], refuse="range")
-    taking("short", "rows cut short", [["1", masked[:-1], sealed]], refuse="encoding")
-    taking(
-        "long", "rows of an item too many", [["1", masked + bytes(16), sealed]], refuse="encoding"
-    )
-    taking("sealed-short", "a seal cut short", [["1", masked, sealed[:-1]]], refuse="encoding")
+    taking("unknown", "somebody else", [one, ["3", 1, masked, sealed]], refuse="range")
+    taking("short", "bits cut short", [["1", 1, masked[:-1], sealed]], refuse="encoding")
+    taking("long", "a byte too many", [["1", 1, masked + bytes(1), sealed]], refuse="encoding")
+    taking("sealed-short", "a seal cut short", [["1", 1, masked, sealed[:-1]]], refuse="encoding")
     zero = bytes(len(sealed))
-    taking("sealed-zero", "a seal of a point of small order", [["1", masked, zero]], refuse="range")
+    taking(
+        "sealed-zero", "a seal of a point of small order", [["1", 1, masked, zero]], refuse="range"
+    )
+
+
+def _admissions(family: Family) -> None:
+    """Closings and admissions of eleven users, some of whom are not there or not admitted."""
+    draw = LabelledStream("upload/admission")
+    users = [str(number) for number in range(1, 12)]
+    run = {**RUN, "users": users, "least": "3"}
+    keys = [draw.bytes(32) for _ in users]
+    secret = sealing_secret("session")
+
+    def sealed(row: int, serial: int, key: bytes, session: dict[str, Any] = run) -> bytes:
+        about = {"session": session, "user": users[row]}
+        consented = {**about, "key": key, "serial": serial}
+        approval = OPERATIONS["upload.consent"](shown(consented))["consent"]
+        payload = {"seed": draw.bytes(32), "consent": approval, "material": draw.bytes(32)}
+        return bytes.fromhex(OPERATIONS["upload.seal"](shown({**about, **payload}))["sealed"])
+
+    rows = {0: 1, 2: 3, 7: 1, 8: 2**64 - 1, 10: 1}
+    seals = {row: sealed(row, serial, keys[row]) for row, serial in rows.items()}
+    uploads = [[users[row], serial, draw.bytes(2), seals[row]] for row, serial in rows.items()]
+    closing = {"session": run, "uploads": uploads[::-1]}
+
+    def add(slug: str, op: str, needed: str, comment: str, given: Any, **more: Any) -> None:
+        family.add(slug, op, needed, comment, given, seed=draw.label, **more)
+
+    add("closing-plain", "closing.make", "ADM-004", "five of eleven users", closing)
+    again = {**closing, "uploads": [*uploads, [users[0], 2, draw.bytes(2), seals[2]]]}
+    add("closing-newest", "closing.make", "ADM-002 ADM-004", "one of them replaced", again)
+    add(
+        "closing-too-few",
+        "closing.make",
+        "ADM-003",
+        "two, where three have to take part",
+        {**closing, "uploads": uploads[:2]},
+        refuse="peer",
+    )
+    made = OPERATIONS["closing.make"](shown(closing))
+    given = {"session": run, "secret": secret, "consent_keys": keys, **made}
+    presence, records = bytes.fromhex(made["presence"]), bytes.fromhex(made["seals"])
+
+    def admitting(
+        slug: str, comment: str, change: Any, needed: str = "ADM-005", **more: Any
+    ) -> None:
+        add(f"admission-{slug}", "admission.make", needed, comment, {**given, **change}, **more)
+
+    admitting("all", "everybody who is present", {})
+    admitting("secret", "under another key, nobody", {"secret": draw.bytes(32)})
+    admitting("keys", "another consent key", {"consent_keys": [*keys[:7], keys[0], *keys[8:]]})
+    for slug, comment, at in (
+        ("serial", "another serial than that of the consent", 120),
+        ("altered", "a seal with a bit changed", 2 * 120 + 60),
+    ):
+        bad = bytearray(records)
+        bad[at] ^= 2
+        admitting(slug, comment, {"seals": bytes(bad)})
+    small = records[:128] + SMALL_ORDER["0"] + records[160:]
+    admitting("small", "an encapsulated key of small order", {"seals": small}, "ADM-005 ADM-009")
+    moved = records[120:240] + records[:120] + records[240:]
+    admitting("swapped", "seals of two users exchanged", {"seals": moved}, "ADM-005 UPL-013")
+    for slug, comment, change, kind in (
+        ("presence-cut", "a byte too few", {"presence": presence[:-1]}, "encoding"),
+        ("presence-more", "a byte too many", {"presence": presence + b"\0"}, "encoding"),
+        ("presence-spare", "a bit of no user", {"presence": presence[:1] + b"\x0d"}, "range"),
+        ("presence-few", "fewer than have to take part", {"presence": b"\1\4"}, "state"),
+        ("seals-cut", "a byte too few", {"seals": records[:-1]}, "encoding"),
+        ("seals-more", "a user too many", {"seals": records + records[:120]}, "encoding"),
+        ("serial-0", "the serial 0", {"seals": bytes(8) + records[8:]}, "range"),
+    ):
+        admitting(slug, comment, change, refuse=kind)
+    taken = {"session": run, **made}
+    for slug, comment, admitted, refusal in (
+        ("all", "everybody", presence, None),
+        ("some", "three of five", b"\4\5", None),
+        ("none", "nobody", bytes(2), None),
+        ("absent", "somebody who is not present", b"\2\0", "range"),
+        ("spare", "a bit of no user", b"\0\x80", "range"),
+        ("cut", "a byte too few", b"\1", "encoding"),
+    ):
+        needed = "ADM-005" if refusal else "ADM-005 ADM-010"
+        answer = {**taken, "admitted": admitted}
+        add(f"admitted-{slug}", "admission.take", needed, comment, answer, refuse=refusal)
 
 
 def _moduli(family: Family) -> None:

@@ -23,15 +23,18 @@ from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import (
     SharedWords,
     check_length,
     from_bits,
+    ring_mask,
     to_bits,
     words_to_bytes,
 )
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser, ExtensionSender
 from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.protocols.transfers import Site, Transfers
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import TransferPayload
@@ -160,26 +163,10 @@ def multiply(given: Given) -> dict[str, Any]:
 
     Bits of a word are a text of 0 and 1, lowest first; keys go with them, bit by bit.
     """
-    width, count = len(given["bits"][0]), len(given["bits"])
-    bits = np.array([_bits(word) for word in given["bits"]], dtype=np.uint8).T.copy()
-    offset = blocks_of([given["offset"]])[0]
-
-    def of_bits(name: str) -> Words:
-        found = [blocks_of(word) for word in given[name]]
-        return np.array(found, dtype=np.uint64).transpose(1, 0, 2).reshape(width, count, 2).copy()
-
-    words = SharedWords(bits, of_bits("sent"), of_bits("chosen"), offset)
+    bits, offset = _planes(given), blocks_of([given["offset"]])[0]
+    words = SharedWords(bits, _bit_keys(given, "sent"), _bit_keys(given, "chosen"), offset)
     vectors = np.array([words_of(row) for row in given["vectors"]], dtype=np.uint64)
-    nothing = np.zeros((128, 16), dtype=np.uint8)
-    ring_bits = values.integer(given["ring"])
-    transfers = Transfers(
-        me=Role(given["me"]),
-        ring_bits=ring_bits,
-        keys=_keys(given),
-        offset=offset,
-        sender=ExtensionSender(offset, nothing, b""),
-        chooser=ExtensionChooser(np.zeros((128, 2, 16), dtype=np.uint8), b""),
-    )
+    transfers = _transfers(given)
     *indices, chunk = values.integers(given["indices"])
     assert chunk == 0, "one chunk, which the program numbers itself"
     site = Site(given["purpose"], tuple(indices))
@@ -191,10 +178,57 @@ def multiply(given: Given) -> dict[str, Any]:
     try:
         program.send(TransferPayload(bytes.fromhex(given["received"])))
     except StopIteration as end:
-        ring = np.uint64((1 << ring_bits) - 1)
-        share = values.shown((end.value & ring).tolist())
+        share = values.shown(_in_ring(transfers, end.value))
         return {"payload": sent.message.payload.hex(), "share": share}
     raise AssertionError("one chunk is one message")
+
+
+def convert_chunk(given: Given) -> dict[str, Any]:
+    """`conversion.chunk`: one server's corrections for a chunk, and its shares of the ratings.
+
+    Bits of an entry are a text of 0 and 1, that of plane 0 first; keys go with them, by plane.
+    """
+    transfers, bits, number = _transfers(given), _planes(given), values.integer(given["chunk"])
+    work = Conversion(transfers, RatingCode.of(values.parameters(given["parameters"])))
+    sent, chosen = _bit_keys(given, "sent"), _bit_keys(given, "chosen")
+    received = bytes.fromhex(given["received"])
+    if transfers.garbles:
+        payload, shares = work.corrections_of_csp(number, bits, sent)
+        rest = work.rest_at_csp(number, bits[:1], chosen, received)
+        rated, rating = shares[0], shares[1] + rest
+    else:
+        payload, (rated, rating) = work.corrections_of_recsys(number, bits, chosen, sent, received)
+    shown = {"rated": _in_ring(transfers, rated), "rating": _in_ring(transfers, rating)}
+    return {"payload": payload.hex(), **values.shown(shown)}
+
+
+def _planes(given: Given) -> NDArray[np.uint8]:
+    """The bits (width, count) of a case, which gives them by element."""
+    return np.array([_bits(word) for word in given["bits"]], dtype=np.uint8).T.copy()
+
+
+def _bit_keys(given: Given, name: str) -> Words:
+    """Keys of transfers (width, count, 2) of a case, which gives them by element, bit by bit."""
+    found = np.array([blocks_of(word) for word in given[name]], dtype=np.uint64)
+    return found.transpose(1, 0, 2).copy()
+
+
+def _transfers(given: Given) -> Transfers:
+    """A server's ends of transfers, of which a case gives the keys: no extension is run."""
+    offset = blocks_of([given["offset"]])[0]
+    return Transfers(
+        me=Role(given["me"]),
+        ring_bits=values.integer(given["ring"]),
+        keys=_keys(given),
+        offset=offset,
+        sender=ExtensionSender(offset, np.zeros((128, 16), dtype=np.uint8), b""),
+        chooser=ExtensionChooser(np.zeros((128, 2, 16), dtype=np.uint8), b""),
+    )
+
+
+def _in_ring(transfers: Transfers, shares: Words) -> Any:
+    """Shares as integers in the ring."""
+    return (shares & ring_mask(transfers.ring_bits)).tolist()
 
 
 def circuit(given: Given) -> Circuit:
@@ -285,6 +319,7 @@ OPERATIONS: dict[str, Operation] = {
     "ot.choose": ot_choose,
     "ot.send": ot_send,
     "bitmul.multiply": multiply,
+    "conversion.chunk": convert_chunk,
     "circuit.evaluate": circuit_evaluate,
     "garble.garble": garble,
     "garble.evaluate": evaluate,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ppmf_conformance.adapters import spec_operations, values
 from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
-from ppmf_reference import certified, fixed, ridge
+from ppmf_reference import certified, fixed, rating_code, ridge
 from ppmf_spec import words
 from ppmf_spec.decimals import parse_decimal
 from ppmf_spec.errors import RangeError
@@ -168,6 +168,41 @@ def _row(row_of: dict[str, int], item: str, where: str) -> int:
     return row_of[item]
 
 
+def code_weights(given: Given) -> dict[str, Any]:
+    """`code.weights`: the least rating of a scale, and what each bit of a code weighs."""
+    params = values.parameters(given["parameters"])
+    least, _ = rating_code.ends(params)
+    return {"least": str(least), "weights": values.shown(rating_code.weights(params))}
+
+
+def code_encode(given: Given) -> dict[str, Any]:
+    """`code.encode`: the codes of ratings, each a text of 0 and 1, the lowest bit first."""
+    params = values.parameters(given["parameters"])
+    codes = [rating_code.encode(x, params) for x in values.integers(given["values"])]
+    return {"codes": ["".join(map(str, code)) for code in codes]}
+
+
+def code_decode(given: Given) -> dict[str, Any]:
+    """`code.decode`: the ratings of any codes."""
+    params = values.parameters(given["parameters"])
+    codes = [[int(bit) for bit in code] for code in given["codes"]]
+    return {"values": values.shown(rating_code.decode(code, params) for code in codes)}
+
+
+def upload_plain(given: Given) -> dict[str, Any]:
+    """`upload.plain`: the bits of a row, from the number and the x of each item that is rated."""
+    params = values.parameters(given["parameters"])
+    row = {values.integer(item): values.integer(x) for item, x in given["ratings"]}
+    return {"plain": rating_code.plain_bits(row, values.integer(given["items"]), params).hex()}
+
+
+def upload_row(given: Given) -> dict[str, Any]:
+    """`upload.row`: the row that any bits are, as the number and the x of each item."""
+    params = values.parameters(given["parameters"])
+    found = rating_code.row(bytes.fromhex(given["plain"]), values.integer(given["items"]), params)
+    return {"ratings": values.shown(found.items())}
+
+
 def circuit_evaluate(given: Given) -> dict[str, Any]:
     """`circuit.evaluate`: the integer function that a circuit of chapter 4 computes."""
     plan, shares = given["plan"], given["inputs"]
@@ -219,6 +254,11 @@ OPERATIONS: dict[str, Operation] = {
     "distance": distance,
     "predict.ridge": predict_ridge,
     "predict.similar": predict_similar,
+    "code.weights": code_weights,
+    "code.encode": code_encode,
+    "code.decode": code_decode,
+    "upload.plain": upload_plain,
+    "upload.row": upload_row,
     "circuit.evaluate": circuit_evaluate,
 }
 

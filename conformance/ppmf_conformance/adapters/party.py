@@ -16,9 +16,11 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.session import Session
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import Role
@@ -44,7 +46,7 @@ class TurnEnds:
         """Into the outbox."""
         self.sent.append((to, data))
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         """Take the next message of `sender` from the inbox; None if there is none yet.
 
         It is whole already, and the driver compares its length with `most`. Raises PeerError where
@@ -55,6 +57,13 @@ class TurnEnds:
         if sender in self._gone:
             raise PeerError(f"{sender} is gone")
         return None
+
+    def now(self) -> int:
+        """No session of a case has a time."""
+        return 0
+
+    def wait(self, until: int) -> None:
+        """Nobody waits."""
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note the refusal; the party goes on (PPMF-CON-031)."""
@@ -118,7 +127,9 @@ class Parties:
         return {"party.new": self.new, "party.step": self.step, "party.free": self.free}
 
     def new(self, given: Given) -> dict[str, Any]:
-        """`party.new`: a party of a session; only users get ratings (PPMF-CON-030)."""
+        """`party.new`: a party of a session; only users get ratings, only CSP the private key for
+        seals, and RecSys no consent keys (PPMF-CON-030, -038).
+        """
         session = sessions_and_uploads.session(given["session"])
         choice = cipher_suite(session.suite)
         coins = Coins.seeded(given["coins"])
@@ -128,11 +139,13 @@ class Parties:
             case Role.USERS:
                 table = {**given["session"], "ratings": given["ratings"]}
                 rows = user_rows(values.ratings(table, session.parameters))
-                program = users(session, rows, coins)
+                program = users(session, rows, self._consent_keys(given, session), coins)
             case Role.RECSYS:
                 program = recsys(session, choice, coins)
             case Role.CSP:
-                program = csp(session, choice, coins)
+                sealing = SealingKey(bytes.fromhex(given["sealing_secret"]))
+                keys = self._consent_keys(given, session)
+                program = csp(session, choice, coins, sealing=sealing, consent_keys=keys)
         self._made += 1
         handle = str(self._made)
         ends = TurnEnds()
@@ -140,6 +153,12 @@ class Parties:
         driver = Driver(role, program, ends, session.id, limits=bounded)
         self._parties[handle] = SeatedParty(driver, ends)
         return {"handle": handle}
+
+    @staticmethod
+    def _consent_keys(given: Given, session: Session) -> dict[str, bytes]:
+        """The consent keys of the users, which stand in the order of the user list."""
+        keys = map(bytes.fromhex, given["consent_keys"])
+        return dict(zip(session.users, keys, strict=True))
 
     def step(self, given: Given) -> dict[str, Any]:
         """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035)."""

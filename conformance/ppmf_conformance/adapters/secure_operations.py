@@ -32,7 +32,7 @@ from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, StepRule, factor_rule
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import NONCE_BYTES, Session
+from ppmf_secure.session.set_up import agree
 from ppmf_secure.transport.stepper import run_together
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
@@ -114,12 +114,14 @@ def train_fixed(given: Given) -> dict[str, Any]:
     params = values.parameters(given["parameters"])
     ratings = values.ratings(given, params)
     choice = cipher_suite(TEST_SUITE)
-    nonce = Coins.system().bytes(NONCE_BYTES)
-    session = Session(params, ratings.users, ratings.items, choice.name, nonce)
+    coins = Coins.system()
+    lists = ratings.users, ratings.items
+    agreed = agree(params, *lists, choice.name, recsys=coins, csp=coins, trial=True)
+    session, keys = agreed.session, agreed.consent_keys
     programs: dict[Role, Program[Any]] = {
-        USERS: users(session, user_rows(ratings), Coins.system()),
+        USERS: users(session, user_rows(ratings), keys, Coins.system()),
         RECSYS: recsys(session, choice, Coins.system()),
-        CSP: csp(session, choice, Coins.system()),
+        CSP: csp(session, choice, Coins.system(), sealing=agreed.sealing, consent_keys=keys),
     }
     results = run_together(programs, session.id)
     profiles = results[RECSYS]

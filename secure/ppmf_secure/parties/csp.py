@@ -3,30 +3,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.admission import check_time, take_closing
 from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
-from ppmf_secure.protocols.upload import take_seeds
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
+from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP
 
 
 def csp(
-    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session,
+    suite: CipherSuite,
+    coins: Coins,
+    *,
+    sealing: SealingKey | None = None,
+    consent_keys: Mapping[str, bytes] | None = None,
+    epoch: int = 0,
+    kept: Kept | None = None,
 ) -> Program[None]:
     """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
+    sealing: the session's key pair for seals, and consent_keys: those of the users, both for the
+    first epoch.
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     """
     fitted_scheme(session, suite)
+    yield from check_time(session)
     yield Phase("keys", 0, session.half_steps)
     if kept is None:
-        shares = yield from take_seeds(session, SealingKey.generate(coins))
+        if sealing is None or sealing.public != session.sealing_key:
+            raise StateError("CSP has not the key pair for the seals of this session")
+        shares = yield from take_closing(session, sealing, consent_keys or {})
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)

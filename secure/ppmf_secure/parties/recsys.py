@@ -6,9 +6,9 @@ from __future__ import annotations
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.admission import check_time, take_uploads
 from ppmf_secure.protocols.output import receive_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
-from ppmf_secure.protocols.upload import take_uploads
 from ppmf_secure.session.checkpoint import Kept, read_ratings
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
@@ -17,16 +17,24 @@ from ppmf_spec.roles import RECSYS
 
 
 def recsys(
-    session: Session, suite: CipherSuite, coins: Coins, *, epoch: int = 0, kept: Kept | None = None
+    session: Session,
+    suite: CipherSuite,
+    coins: Coins,
+    *,
+    grace: int = 0,
+    epoch: int = 0,
+    kept: Kept | None = None,
 ) -> Program[ItemProfiles]:
     """The program of RecSys in one epoch. Its result is V, which RecSys publishes.
 
+    grace: for how many seconds users may replace their uploads when all are there.
     kept: what earlier epochs kept, for a later one; no user uploads twice.
     """
     fitted_scheme(session, suite)
+    yield from check_time(session)
     yield Phase("keys", 0, session.half_steps)
     if kept is None:
-        shares = yield from take_uploads(session)
+        shares = yield from take_uploads(session, grace)
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(RECSYS, session, suite, shares, coins, epoch=epoch, kept=kept)

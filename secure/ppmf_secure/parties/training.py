@@ -2,8 +2,8 @@
 """The training, which both servers run, each on its own shares (chapter 4, "The run").
 
 RecSys and CSP differ in that CSP garbles, in how they get their shares of the ratings
-(`protocols.upload`), and in the last message (`protocols.output`). The order of the program is the
-order of the messages, and public sizes alone decide what is sent (PPMF-RUN-003, -004).
+(`protocols.admission`), and in the last message (`protocols.output`). The order of the program is
+the order of the messages, and public sizes alone decide what is sent (PPMF-RUN-010, -011).
 `protocols.message_plan` goes through the same order without secrets.
 """
 
@@ -16,6 +16,9 @@ import numpy as np
 from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Keep, Phase, Program, Send, receive
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import Decision
+from ppmf_secure.protocols.conversion import convert
 from ppmf_secure.protocols.half_step import inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.ratings_product import (
@@ -28,7 +31,14 @@ from ppmf_secure.protocols.server_state import RowSums, Server, SharedSide, Step
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
 from ppmf_secure.protocols.sub_problem import make_sub_problem
 from ppmf_secure.protocols.transfers import Site, open_transfers
-from ppmf_secure.session.checkpoint import Checkpoint, Kept, RatingShares, read_checkpoint
+from ppmf_secure.session.checkpoint import (
+    Checkpoint,
+    Kept,
+    RatingBits,
+    read_admission,
+    read_checkpoint,
+    read_closing,
+)
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -40,7 +50,7 @@ def train(
     me: Role,
     session: Session,
     suite: CipherSuite,
-    ratings: RatingShares,
+    bits: RatingBits,
     coins: Coins,
     *,
     epoch: int = 0,
@@ -50,7 +60,7 @@ def train(
 
     They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
 
-    me: this server. ratings: its shares of the ratings.
+    me: this server. bits: its share of the users' bits.
     epoch: its number; of a later one, the number after the highest that this server kept.
     kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
@@ -58,10 +68,13 @@ def train(
     found: Checkpoint | None = None
     if kept is not None:
         held = [read_checkpoint(session, data) for data in kept.checkpoints]
-        epoch, found = yield from agree_on_checkpoint(me, epoch, held)
+        decision = Decision(
+            read_closing(session, kept.closing), read_admission(session, kept.admission)
+        )
+        epoch, found = yield from agree_on_checkpoint(me, epoch, held, decision.digest(session))
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
-    server = yield from _set_up(me, session, suite, ratings, coins, epoch)
+    server = yield from _set_up(me, session, suite, bits, coins, epoch)
     params = session.parameters
     sides = _start(server) if found is None else (yield from restore_model(server, found))
     made_once = yield from _steps_from_counts(server)
@@ -97,7 +110,7 @@ def _set_up(
     me: Role,
     session: Session,
     suite: CipherSuite,
-    ratings: RatingShares,
+    bits: RatingBits,
     coins: Coins,
     epoch: int,
 ) -> Program[Server]:
@@ -115,6 +128,9 @@ def _set_up(
             f"{peer} runs suite {told(theirs.suite)}, this server {session.suite}: use one suite"
         )
     peer_products = scheme.peer(theirs.product_key)
+    transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
+    code = RatingCode.of(session.parameters)
+    ratings = yield from convert(transfers, bits, len(session.items), code)
     by_user = (ratings.rated, ratings.rating)
     by_item = (ratings.rated.T, ratings.rating.T)
     packing_users, packing_items = orientations(
@@ -128,7 +144,6 @@ def _set_up(
         ((packing_users, by_item), (packing_items, by_user)),
         coins,
     )
-    transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
     sums = {
         Side.USERS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_user)),
         Side.ITEMS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),

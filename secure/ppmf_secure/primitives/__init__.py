@@ -6,6 +6,7 @@ In the order in which they build on each other:
 - `coins` gives a party all its random numbers.
 - `shares` holds secrets as arithmetic or Boolean shares, and turns their arrays into bytes.
 - `encryption` multiplies an integer matrix with encrypted rows.
+- `rating_code` writes a rating as bits, so that any bits are a rating.
 - `sealing` encrypts a short secret to the holder of a key.
 - `hashing` is the hash of 128-bit blocks, with a key for each batch.
 - `base_transfers` and `transfer_extension` are oblivious transfer; `bit_transpose` serves the

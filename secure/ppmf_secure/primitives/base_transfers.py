@@ -137,6 +137,14 @@ def fresh_secret(coins: Coins) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(1 + coins.below(ORDER - 1), _CURVE)
 
 
+def private_key(secret: bytes) -> ec.EllipticCurvePrivateKey:
+    """The private key of 32 bytes, the highest first. Raises RangeError outside [1, n)."""
+    number = int.from_bytes(secret, "big")
+    if not 0 < number < ORDER:
+        raise RangeError("private key: outside its range")
+    return ec.derive_private_key(number, _CURVE)
+
+
 def candidates(coins: Coins) -> Iterator[bytes]:
     """Fresh candidates for a point: 33 uniform bytes each, without end."""
     while True:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A short secret sealed to the holder of a key, by HPKE (RFC 9180), one message in base mode.
 
-A user seals the seed of their masks to CSP's key. RecSys forwards the seal and learns nothing of
-what is in it. The suite of HPKE is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305
-(PPMF-UPL-004). The seal is bound to `info`, which names session and user, and opens under no other.
-It is secure against chosen ciphertexts (RFC 9180, section 9.1) if gap Diffie-Hellman is hard on
-Curve25519, HKDF-SHA256 is a random oracle and ChaCha20-Poly1305 is an authenticated cipher
-(chapter 6, "Assumptions, step by step").
+A user seals the seed of their mask and their consent to CSP's key. RecSys forwards the seal and
+learns nothing of what is in it. The suite of HPKE is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
+AES-256-GCM (PPMF-UPL-013). The seal is bound to `info`, which names session and user, and opens
+under no other. It is secure against chosen ciphertexts (RFC 9180, section 9.1) if gap
+Diffie-Hellman is hard on Curve25519, HKDF-SHA256 is a random oracle and AES-256-GCM is an
+authenticated cipher (chapter 6, "Assumptions, step by step").
 
 The library `cryptography` opens seals here, but it does not make them, since it draws ephemeral
 keys itself and a party's randomness comes from `Coins` alone. The sender's part of the RFC is
@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from ppmf_secure.primitives.coins import Coins
@@ -30,8 +30,8 @@ KEY_BYTES = 32
 TAG_BYTES = 16
 
 _KEM_ID = b"KEM" + b"\x00\x20"
-_SUITE_ID = b"HPKE" + b"\x00\x20" + b"\x00\x01" + b"\x00\x03"
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_SUITE_ID = b"HPKE" + b"\x00\x20" + b"\x00\x01" + b"\x00\x02"
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(KEY_BYTES))
 
 
@@ -49,7 +49,7 @@ class SealingKey:
 
     @classmethod
     def generate(cls, coins: Coins) -> SealingKey:
-        """A fresh key pair (PPMF-UPL-009)."""
+        """A fresh key pair (PPMF-SES-011)."""
         return cls(_derived_secret(coins.bytes(KEY_BYTES)))
 
     def open(self, sealed: bytes, info: bytes, payload: int, where: str) -> bytes:
@@ -65,6 +65,10 @@ class SealingKey:
             reason = "it was made for another key, session or user, or altered"
             raise StateError(f"{where}: {reason}") from None
 
+    def secret_bytes(self) -> bytes:
+        """The private key, 32 bytes, for the process of its owner alone."""
+        return self._secret.private_bytes_raw()
+
     def __repr__(self) -> str:
         return "SealingKey(...)"
 
@@ -76,7 +80,7 @@ def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
     """The seal of a payload: the encapsulated key, then the ciphertext (SealBase of the RFC).
 
     material: 32 uniform bytes for this seal alone; the ephemeral key is derived from them. There is
-    no additional data (PPMF-UPL-004).
+    no additional data (PPMF-UPL-013).
     """
     ephemeral = X25519PrivateKey.from_private_bytes(_derived_secret(material))
     encapsulated = ephemeral.public_key().public_bytes_raw()
@@ -92,11 +96,11 @@ def seal(public: bytes, info: bytes, payload: bytes, material: bytes) -> bytes:
     schedule = _extract(_SUITE_ID, secret, b"secret", b"")
     key = _expand(_SUITE_ID, schedule, b"key", context)
     nonce = _expand(_SUITE_ID, schedule, b"base_nonce", context, 12)
-    return encapsulated + ChaCha20Poly1305(key).encrypt(nonce, payload, None)
+    return encapsulated + AESGCM(key).encrypt(nonce, payload, None)
 
 
 def check_key(public: bytes, where: str) -> bytes:
-    """The public key itself, once it is checked; `where` names it in errors (PPMF-UPL-009).
+    """The public key itself, once it is checked; `where` names it in errors (PPMF-SES-009).
 
     Raises EncodingError on another length, RangeError for a point of small order, whose shared
     secret with every key is zero (RFC 7748, section 6.1).

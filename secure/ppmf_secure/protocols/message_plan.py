@@ -2,7 +2,7 @@
 """The message plan: a walk through an epoch with public sizes alone.
 
 `MessagePlan.operations` yields what the parties do, in the order in which they do it
-(PPMF-RUN-003). Nothing else in the project lists the messages of a run: the simulator draws its
+(PPMF-RUN-010). Nothing else in the project lists the messages of a run: the simulator draws its
 messages along this walk, the cost model counts them and the work beside them, and transports bound
 what they accept by it (`limits`). (tests/support/lengths.py is an independent reading of chapters 4
 and 5, which this one is held against.)
@@ -21,11 +21,12 @@ from functools import cached_property
 from ppmf_secure.driver import Limits
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.protocols.half_step import proximal, update_circuit
 from ppmf_secure.protocols.operations import (
     BOTH_WAYS,
+    ConvertBits,
     GiveEncryptedRows,
-    GiveSealKey,
     GiveServerKeys,
     MultiplyBits,
     MultiplyRatings,
@@ -48,7 +49,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import SIDES, Role, Side
-from ppmf_spec.wire import Message
+from ppmf_spec.wire import Message, Upload
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class MessagePlan:
     epoch: its number. Epoch 0 begins with the uploads, a later one with the names of checkpoints.
     held: how many checkpoints RecSys and CSP name then.
     done: after how many iterations the epoch goes on; 0 is the public start.
+    present: the rows of the users who are present, or None for all of them.
     """
 
     params: Parameters
@@ -66,6 +68,7 @@ class MessagePlan:
     epoch: int = 0
     held: tuple[int, int] = (0, 0)
     done: int = 0
+    present: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -76,10 +79,11 @@ class MessagePlan:
         epoch: int = 0,
         held: tuple[int, int] = (0, 0),
         done: int = 0,
+        present: tuple[int, ...] | None = None,
     ) -> MessagePlan:
         """The plan of an epoch of a session."""
         size = PublicSize.of(session.users, len(session.items))
-        return cls(session.parameters, size, suite, epoch, held, done)
+        return cls(session.parameters, size, suite, epoch, held, done, present)
 
     def operations(self) -> Iterator[Operation]:
         """All operations of the epoch, in order.
@@ -90,8 +94,7 @@ class MessagePlan:
         if self.epoch:
             yield NameCheckpoints("set-up", self.epoch - 1, self.held)
         else:
-            yield GiveSealKey("keys")
-            yield TakeUploads("upload", self.size)
+            yield TakeUploads("upload", self.size, RatingCode.of(self.params), self.present)
         yield from self._set_up()
         for number in range(2 * self.done, 2 * self.params.iterations):
             yield from self._half_step(number)
@@ -120,9 +123,12 @@ class MessagePlan:
 
     def _set_up(self) -> Iterator[Operation]:
         yield GiveServerKeys("set-up", self.suite, self.scheme)
+        yield RunBaseTransfers("set-up")
+        entries = self.size.users * self.size.items
+        planes = 1 + RatingCode.of(self.params).bits
+        yield ConvertBits("set-up", entries, planes, self._bounds.ring_bits)
         for side in SIDES:
             yield GiveEncryptedRows("set-up", self.scheme, self.orientations[side])
-        yield RunBaseTransfers("set-up")
         for side in SIDES if self.done else ():
             yield RestoreWords("set-up", self._word_bits(side))
         for side in SIDES:
@@ -195,7 +201,8 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     (PPMF-WIR-009).
 
     In a later epoch it is not known how many checkpoints the peer holds, nor from which iteration
-    the run goes on. The limits allow as many as a server keeps, and all half-steps.
+    the run goes on. The limits allow as many as a server keeps, and all half-steps. Of an upload it
+    is not known which of its user's it is. The limits allow any serial.
     """
     most = MOST_CHECKPOINTS
     found: Counter[tuple[Role, Role, type[Message]]] = Counter()
@@ -205,6 +212,8 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
         highest = numbered if epoch else 0
         plan = MessagePlan.of(session, suite, epoch=highest, held=(most, most), done=done)
         for due in plan.messages():
+            if due.kind is Upload:
+                due = replace(due, sizes=(due.sizes[0], numbered, *due.sizes[2:]))
             key = due.sender, due.receiver, due.kind
             found[key] = max(found[key], due.encoded(highest, numbered))
     return dict(found)

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
-from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols import conversion
+from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
 from ppmf_secure.protocols.bit_products import payload_bytes
+from ppmf_secure.protocols.conversion import AHEAD
 from ppmf_secure.protocols.ratings_product import Orientation, group_batches
 from ppmf_secure.protocols.resumption import NAME_BYTES
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
-from ppmf_secure.protocols.upload import SEALED_BYTES
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
@@ -96,26 +99,28 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveSealKey(Operation):
-    """CSP gives the users its key for seals."""
-
-    def messages(self) -> Iterator[PlannedMessage]:
-        """One message, for all users."""
-        yield PlannedMessage(CSP, USERS, wire.UserKey, (KEY_BYTES,))
-
-
-@dataclass(frozen=True, slots=True)
 class TakeUploads(Operation):
-    """Every user uploads, in any order, and RecSys passes the sealed seeds on."""
+    """Users upload, in any order, RecSys says who is present, and CSP whom it admits.
+
+    present: the rows of the users who are present, or None for all of them.
+    """
 
     size: PublicSize
+    code: RatingCode
+    present: tuple[int, ...] | None = None
 
     def messages(self) -> Iterator[PlannedMessage]:
-        """The uploads in the order of the user list, then the sealed seeds."""
-        for length in self.size.id_bytes:
-            sizes = (length, 16 * self.size.items, SEALED_BYTES)
+        """The uploads in the order of the user list, each user's first, then closing and
+        admission.
+        """
+        rows = range(self.size.users) if self.present is None else self.present
+        for row in rows:
+            length = self.size.id_bytes[row]
+            sizes = (length, 1, self.code.row_bytes(self.size.items), SEAL_BYTES)
             yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
-        yield PlannedMessage(RECSYS, CSP, wire.SealedSeeds, (self.size.users * SEALED_BYTES,))
+        bits = (self.size.users + 7) // 8
+        yield PlannedMessage(RECSYS, CSP, wire.Closing, (bits, len(rows) * RECORD_BYTES))
+        yield PlannedMessage(CSP, RECSYS, wire.Admission, (bits,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,8 @@ class NameCheckpoints(Operation):
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way, RecSys' first."""
         for way, count in zip(BOTH_WAYS, self.held, strict=True):
-            yield PlannedMessage(*way, wire.Resume, (self.last, NAME_BYTES * count))
+            sizes = (self.last, NAME_BYTES * count, DECISION_BYTES)
+            yield PlannedMessage(*way, wire.Resume, sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,37 @@ class RunBaseTransfers(Operation):
         for way in BOTH_WAYS:
             yield PlannedMessage(*way, wire.BaseRequest, (REQUEST_BYTES,))
             yield PlannedMessage(*way, wire.BaseAnswer, (POINT_BYTES,))
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertBits(Operation):
+    """The servers turn the users' bits into arithmetic shares.
+
+    entries: how many entries the ratings have. planes: the bits of one.
+    """
+
+    entries: int
+    planes: int
+    ring_bits: int
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """RecSys' columns, CSP's columns and corrections, RecSys' corrections, chunk by chunk."""
+        sizes = [part.stop - part.start for part in chunks(self.entries)]
+        for count in sizes[:AHEAD]:
+            yield self._columns(RECSYS, self.planes * count)
+        for number, count in enumerate(sizes):
+            yield self._columns(CSP, count)
+            yield self._corrections(CSP, count)
+            yield self._corrections(RECSYS, count)
+            for later in sizes[number + AHEAD : number + AHEAD + 1]:
+                yield self._columns(RECSYS, self.planes * later)
+
+    def _columns(self, sender: Role, bits: int) -> PlannedMessage:
+        return PlannedMessage(sender, sender.peer, wire.TransferColumns, (columns_bytes(bits),))
+
+    def _corrections(self, sender: Role, count: int) -> PlannedMessage:
+        size = conversion.payload_bytes(sender, count, self.planes, self.ring_bits)
+        return PlannedMessage(sender, sender.peer, wire.TransferPayload, (size,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from ppmf_secure.effects import Begin, Program, Send, receive
+from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import share_words
 from ppmf_secure.session.checkpoint import (
@@ -23,7 +24,7 @@ from ppmf_secure.session.checkpoint import (
     write_checkpoint,
 )
 from ppmf_secure.session.session import Session
-from ppmf_spec.errors import EncodingError, RangeError
+from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
 from ppmf_spec.wire import Resume, ServerKey
 
@@ -31,7 +32,7 @@ NAME_BYTES = 8 + LINEAGE_BYTES
 """The bytes of a checkpoint's name in `resume`: its iteration and its lineage."""
 
 MOST_CHECKPOINTS = 2
-"""The most checkpoints that a server keeps, and so names (PPMF-RES-004)."""
+"""The most checkpoints that a server keeps, and so names (PPMF-RES-015)."""
 
 _EPOCHS = 1 << 63
 
@@ -48,20 +49,25 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
 
 
 def agree_on_checkpoint(
-    me: Role, epoch: int, checkpoints: Sequence[Checkpoint]
+    me: Role, epoch: int, checkpoints: Sequence[Checkpoint], decision: bytes
 ) -> Program[tuple[int, Checkpoint | None]]:
     """The number of the epoch that begins, and the highest checkpoint that both servers hold, of
     one lineage; None if there is none (PPMF-RES-003, -010, -016).
 
     epoch: the number after the highest that this server kept.
+    decision: the digest of closing and admission; StateError if the peer has another
+    (PPMF-ADM-010).
     """
     peer = me.peer
     mine = {checkpoint_name(each.iteration, each.lineage): each for each in checkpoints}
     yield Begin(epoch)
-    yield Send(peer, Resume(epoch - 1, write_names(mine)))
+    yield Send(peer, Resume(epoch - 1, write_names(mine), decision))
     message = yield from receive(peer, Resume)
     begun = next_epoch(epoch - 1, message.last)
     chosen = common_name(mine, message.checkpoints)
+    check_length(message.decision, len(decision), "resume: digest of closing and admission")
+    if message.decision != decision:
+        raise StateError(f"resume: {peer} goes on from another closing or admission")
     if begun > epoch:
         yield Begin(begun)
     return begun, None if chosen is None else mine[chosen]

@@ -1,182 +1,131 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The upload: the users' ratings come to the two servers as arithmetic shares.
+"""The upload: the users' ratings come to the two servers as Boolean shares.
 
-A user masks their row w (which items they rated) and their row x (the ratings) with the expansion
-of a fresh seed. The masked rows go to RecSys. The seed goes with them, sealed to CSP's key, and
-RecSys passes it on. Each server then holds one arithmetic share mod 2^64 of either row and learns
-nothing: RecSys because SHAKE-256 of an unknown seed is pseudorandom and the seal hides the seed
-(`primitives.sealing`), CSP because it sees the seed alone, which does not depend on the ratings.
-(Chapter 4, "Keys and the upload".)
+A user writes what they rated as bits, in a code of which every string is a row of valid ratings
+(`primitives.rating_code`), and masks the bits with a keystream under a fresh seed. The masked bits
+go to RecSys. With them goes the seed, sealed to CSP's key together with the user's consent, and
+RecSys passes the seal on (`protocols.admission`). Each server then holds one share of every bit and
+learns nothing: RecSys because the keystream of an unknown seed is pseudorandom and the seal hides
+the seed (`primitives.sealing`), CSP because it sees the seed alone, which does not depend on the
+ratings. (Chapter 4, "The upload".)
 
-The module holds first the user's side, then RecSys' (`Intake`, `take_uploads`), then CSP's
-(`take_seeds`).
+CSP knows every mask, so RecSys must never send it anything that depends on the masked bits of one
+user, such as a digest: CSP could test guesses with it (PPMF-SEC-004).
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ppmf_secure.arrays import Words
-from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
+from ppmf_secure.arrays import Bytes
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, check_seal, seal, sealed_bytes
-from ppmf_secure.primitives.shares import check_length, words_from_bytes, words_to_bytes
-from ppmf_secure.session.checkpoint import RatingShares, write_ratings
+from ppmf_secure.primitives.rating_code import RatingCode, Row
+from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey, seal, sealed_bytes
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
-from ppmf_spec.errors import PpmfError, RangeError, StateError, told
 from ppmf_spec.ratings import Ratings
-from ppmf_spec.roles import CSP, RECSYS, USERS
 
 SEED_BYTES = 32
-SEALED_BYTES = sealed_bytes(SEED_BYTES)
+CONSENT_BYTES = 32
+CONSENT_KEY_BYTES = 32
+PAYLOAD_BYTES = SEED_BYTES + CONSENT_BYTES
+SEAL_BYTES = sealed_bytes(PAYLOAD_BYTES)
 
 
-def user_rows(ratings: Ratings) -> Iterator[tuple[str, Words]]:
-    """The id and the rows (2, items) of every user on the list: w, and x mod 2^64 where rated
-    (PPMF-UPL-001).
-    """
+def user_rows(ratings: Ratings) -> Iterator[tuple[str, Row]]:
+    """The id and the row of every user on the list, also of one who rated nothing."""
     order = np.argsort(ratings.user, kind="stable")
     ends = np.searchsorted(ratings.user[order], np.arange(1, ratings.n_users))
     for user, theirs in zip(ratings.users, np.split(order, ends), strict=True):
-        rows = np.zeros((2, ratings.n_items), dtype=np.uint64)
-        rows[0, ratings.item[theirs]] = 1
-        rows[1, ratings.item[theirs]] = ratings.value[theirs].astype(np.uint64)
-        yield user, rows
+        yield user, Row(ratings.item[theirs], ratings.value[theirs])
 
 
-def upload(session: Session, user: str, rows: Words, key: bytes, coins: Coins) -> wire.Upload:
-    """The message of a user with the rows (2, items): w in {0, 1}, and x at scale fr mod 2^64.
+def upload(
+    session: Session, user: str, serial: int, row: Row, consent_key: bytes, coins: Coins
+) -> wire.Upload:
+    """The message of a user with that row.
 
-    key: CSP's key, checked. A user who tries again must send the same bytes again; for changed
-    ratings this function must be called again (PPMF-UPL-003, -005).
+    serial: 1 for the user's first upload of the session, larger for each that replaces another.
+    consent_key: the user's, which CSP knows and RecSys does not.
+    A user who tries again must send the same bytes again; for changed ratings this function must be
+    called again, with another serial (PPMF-UPL-014, -015). Raises RangeError for a rating that is
+    not on the scale.
     """
     seed = coins.bytes(SEED_BYTES)
-    masked = rows - expand_seed(session, user, seed)
-    sealed = seal_seed(session, user, key, seed, coins.bytes(KEY_BYTES))
-    return wire.Upload(user, words_to_bytes(masked), sealed)
+    masked = mask(plain_bits(session, row), keystream(session, user, seed))
+    payload = seed + consent(consent_key, session, user, serial)
+    sealed = seal_upload(session, user, payload, coins.bytes(KEY_BYTES))
+    return wire.Upload(user, serial, masked, sealed)
 
 
-def expand_seed(session: Session, user: str, seed: bytes) -> Words:
-    """The mask (2, items) of a user's rows, which is CSP's share of them (PPMF-UPL-002)."""
-    text = b"ppmf/v2/upload/" + session.id + user.encode() + seed
-    count = 2 * len(session.items)
-    drawn = np.frombuffer(hashlib.shake_256(text).digest(8 * count), dtype="<u8")
-    return drawn.astype(np.uint64, copy=False).reshape(2, -1)
-
-
-def seal_seed(session: Session, user: str, key: bytes, seed: bytes, material: bytes) -> bytes:
-    """The seed, sealed to CSP for this session and user; `material` is that of `sealing.seal`
-    (PPMF-UPL-004).
+def upload_bytes(session: Session) -> int:
+    """The length of a user's bits: for each item one that says whether it is rated, and t of the
+    code (PPMF-COD-005).
     """
-    return seal(key, _binding(session, user), seed, material)
+    return RatingCode.of(session.parameters).row_bytes(len(session.items))
 
 
-def check_sealed_seed(user: str, sealed: bytes) -> None:
-    """RecSys' check that bytes can be a sealed seed; raises as `check_seal` does (PPMF-UPL-006)."""
-    check_seal(sealed, SEED_BYTES, _place(user))
+def plain_bits(session: Session, row: Row) -> bytes:
+    """The bits of a row, before they are masked (PPMF-COD-005).
 
-
-def open_seed(session: Session, user: str, key: SealingKey, sealed: bytes) -> bytes:
-    """The seed that CSP opens. Raises StateError if it was sealed for another session or user
-    (PPMF-UPL-008).
+    Raises RangeError for a rating that is not on the scale.
     """
-    return key.open(sealed, _binding(session, user), SEED_BYTES, _place(user))
+    return RatingCode.of(session.parameters).plain_bits(row, len(session.items))
 
 
-class Intake:
-    """The intake of the uploads at RecSys: one of each user, in any order.
-
-    A repeated upload must have the same bytes.
+def planes(session: Session, data: bytes | memoryview) -> Bytes:
+    """A user's bits or a share of them, as a user's part (1 + t, ceil(m / 8)) of `RatingBits`;
+    raises as `RatingCode.planes` does.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._row = {user: row for row, user in enumerate(session.users)}
-        self._masked = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
-        self._sealed: dict[str, bytes] = {}
-
-    def take(self, upload: wire.Upload) -> None:
-        """Take in one upload (PPMF-UPL-006, PPMF-ERR-014).
-
-        Raises RangeError for an unknown user or a seal outside its group, EncodingError for a wrong
-        length, and StateError for a second, different upload of the same user. Uploads that were
-        taken in before are not affected.
-        """
-        if upload.user not in self._row:
-            raise RangeError(f"upload of {told(upload.user)}: not on the user list")
-        where = f"upload of user {upload.user}"
-        shape = (2, len(self._session.items))
-        masked = words_from_bytes(upload.masked, shape, f"{where}: masked rows")
-        check_sealed_seed(upload.user, upload.sealed)
-        row = self._row[upload.user]
-        if upload.user not in self._sealed:
-            self._masked[:, row], self._sealed[upload.user] = masked, upload.sealed
-        elif self._sealed[upload.user] != upload.sealed or (self._masked[:, row] != masked).any():
-            raise StateError(f"{where}: a second upload, and not the bytes of the first")
-
-    @property
-    def missing(self) -> int:
-        """The number of users who have not uploaded yet."""
-        return len(self._row) - len(self._sealed)
-
-    def sealed_seeds(self) -> bytes:
-        """The sealed seeds of all users, in the order of the user list (PPMF-UPL-007)."""
-        return b"".join(self._sealed[user] for user in self._session.users)
-
-    def shares(self) -> RatingShares:
-        """RecSys' share of the ratings, which is the masked rows."""
-        return RatingShares(*self._masked)
+    return RatingCode.of(session.parameters).planes(data, len(session.items))
 
 
-def take_uploads(session: Session) -> Program[RatingShares]:
-    """RecSys' share of the ratings, once every user has uploaded and the seeds are passed on.
+def keystream(session: Session, user: str, seed: bytes) -> bytes:
+    """The mask of a user's bits, which is CSP's share of them (PPMF-UPL-010)."""
+    info = b"ppmf/v2/upload/" + session.id + user.encode()
+    key = HKDF(SHA256(), 32, salt=None, info=info).derive(seed)
+    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+    return stream.update(bytes(upload_bytes(session)))
 
-    An upload that is refused affects no other (PPMF-UPL-007, PPMF-ERR-007).
+
+def mask(plain: bytes, stream: bytes) -> bytes:
+    """The field `masked`: the exclusive or of a user's bits and a keystream, and RecSys' share of
+    the bits (PPMF-UPL-011).
     """
-    yield Phase("upload", 0, session.half_steps)
-    intake = Intake(session)
-    while intake.missing:
-        upload = yield from receive(USERS, wire.Upload)
-        try:
-            intake.take(upload)
-        except PpmfError as refusal:
-            yield Refuse(USERS, refusal)
-    yield Send(CSP, wire.SealedSeeds(intake.sealed_seeds()))
-    shares = intake.shares()
-    yield Keep("ratings", None, partial(write_ratings, session, shares))
-    return shares
+    both = (np.frombuffer(part, dtype=np.uint8) for part in (plain, stream))
+    return np.bitwise_xor(*both).tobytes()
 
 
-def take_seeds(session: Session, key: SealingKey) -> Program[RatingShares]:
-    """CSP's share of the ratings, from the seeds that RecSys passes on; the users get the key first
-    (PPMF-UPL-009).
+def consent(key: bytes, session: Session, user: str, serial: int) -> bytes:
+    """What shows CSP that this user made the upload of that serial (PPMF-UPL-012).
+
+    key: the user's consent key, 32 bytes, which the user and CSP know and RecSys does not.
     """
-    yield Send(USERS, wire.UserKey(key.public))
-    yield Phase("upload", 0, session.half_steps)
-    message = yield from receive(RECSYS, wire.SealedSeeds)
-    shares = _masks(session, key, message.sealed)
-    yield Keep("ratings", None, partial(write_ratings, session, shares))
-    return shares
+    text = b"ppmf/v2/consent/" + session.id + serial.to_bytes(8, "little") + user.encode()
+    return hmac.digest(key, text, "sha256")
 
 
-def _masks(session: Session, key: SealingKey, sealed: bytes) -> RatingShares:
-    """CSP's share of the ratings, which is the users' masks."""
-    check_length(sealed, SEALED_BYTES * len(session.users), "sealed seeds")
-    masks = np.empty((2, len(session.users), len(session.items)), dtype=np.uint64)
-    for row, user in enumerate(session.users):
-        theirs = sealed[row * SEALED_BYTES : (row + 1) * SEALED_BYTES]
-        seed = open_seed(session, user, key, theirs)
-        masks[:, row] = expand_seed(session, user, seed)
-    return RatingShares(*masks)
+def seal_upload(session: Session, user: str, payload: bytes, material: bytes) -> bytes:
+    """The seed and the consent of an upload, joined and sealed to CSP's key of the session, 112
+    bytes; `material` is that of `sealing.seal` (PPMF-UPL-013).
+    """
+    return seal(session.sealing_key, _binding(session, user), payload, material)
 
 
-def _place(user: str) -> str:
-    return f"sealed seed of user {user}"
+def open_seal(session: Session, user: str, key: SealingKey, sealed: bytes) -> tuple[bytes, bytes]:
+    """The seed and the consent that CSP finds in a seal (PPMF-UPL-013).
+
+    Raises EncodingError on a wrong length, RangeError for a point of small order, and StateError
+    if it was made for another session, user or key, or altered.
+    """
+    payload = key.open(sealed, _binding(session, user), PAYLOAD_BYTES, f"seal of user {user}")
+    return payload[:SEED_BYTES], payload[SEED_BYTES:]
 
 
 def _binding(session: Session, user: str) -> bytes:

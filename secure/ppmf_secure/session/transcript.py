@@ -2,7 +2,8 @@
 """A party's transcript: every message that it sent or received, byte for byte, in order.
 
 A file is a CBOR sequence (RFC 8742) of records [direction, peer, message bytes]. It grows with the
-run, can be read after an interruption, and is never held in memory.
+run, can be read after an interruption, and is never held in memory. Beside the transcripts of a run
+lies the file of its session, which is public (`record_session`).
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
+SESSION_FILE = "session.cbor"
 Direction = Literal["sent", "received"]
 
 
 def transcript_file(folder: Path, party: Role) -> Path:
     """The file of a party's transcript, in a folder of its own within that of a run
-    (PPMF-RES-015).
+    (PPMF-RES-017).
     """
     return folder / party / f"{party}.cborseq"
 
@@ -78,6 +80,17 @@ class Recorder:
     ) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def record_session(folder: Path | None, file: bytes) -> None:
+    """Put the file of a session (`set_up.write`) beside the transcripts, if there are any.
+
+    Raises StateError as `Recorder` does (PPMF-RES-011).
+    """
+    if folder is not None:
+        private_folder(folder)
+        with FileIO(new_file(folder / SESSION_FILE), "wb") as out:
+            out.write(file)
 
 
 def _whole_records(path: Path) -> int:

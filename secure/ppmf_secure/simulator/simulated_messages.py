@@ -5,10 +5,10 @@ Their order and lengths are those of `protocols.message_plan`, which follow from
 each message this is what is drawn, and why it may stand for the real one, given all that the server
 knows (chapter 6, "The simulators" and "The proof"):
 
-- *Masked rows* are uniform words. The real mask is SHAKE-256 of a seed that only CSP can open,
-  which is pseudorandom.
-- *Sealed seeds*, to RecSys, are seals of zeros to a key that is made here. HPKE hides what it
-  seals. To CSP they are fresh seals of uniform seeds to its own key. As a user's seed is uniform,
+- *Masked bits* are uniform. The real mask is a keystream of AES-256 under a key that follows from a
+  seed, which only CSP can open. It is pseudorandom.
+- *Seals*, to RecSys, are of zeros. HPKE hides what it seals. To CSP they are fresh seals, to its
+  own key, of uniform seeds and of consents, which it can make itself. As a user's seed is uniform,
   this is exact.
 - *Server keys* are fresh keys, as the peer's are. This is exact.
 - *Encrypted rows* are fresh encryptions of zeros under these keys: RLWE or DCR.
@@ -30,14 +30,15 @@ knows (chapter 6, "The simulators" and "The proof"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, candidates, first_point
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import OwnerKey
-from ppmf_secure.primitives.sealing import KEY_BYTES, SealingKey
+from ppmf_secure.primitives.sealing import KEY_BYTES
+from ppmf_secure.protocols.admission import write_rows
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     GiveEncryptedRows,
@@ -48,55 +49,67 @@ from ppmf_secure.protocols.operations import (
     TakeUploads,
 )
 from ppmf_secure.protocols.ratings_product import fitted_scheme
-from ppmf_secure.protocols.upload import SEED_BYTES as SEALED_SEED_BYTES
-from ppmf_secure.protocols.upload import seal_seed
+from ppmf_secure.protocols.upload import (
+    PAYLOAD_BYTES,
+    SEED_BYTES,
+    consent,
+    seal_upload,
+    upload_bytes,
+)
 from ppmf_secure.simulator.leakage import Leakage
 from ppmf_secure.simulator.simulated_answers import simulated_answer
 from ppmf_spec import wire
 from ppmf_spec.roles import RECSYS, Role
 
-Messages = Iterator[wire.Message]
+Messages = Iterator[wire.Message | None]
 
 
 class SimulatedMessages:
     """The simulated messages to the server `me` in one epoch, made while it runs (PPMF-SEC-002).
 
-    own: the server's key pair for products, once it has made one. The key for its seals is known
-        from the message in which it sends it (`observe`). Encryptions to the server are under these
-        keys.
+    own: the server's key pair for products, once it has made one. Encryptions to the server are
+        under this key, and seals to CSP under that of the session.
     """
 
-    def __init__(self, me: Role, leakage: Leakage, epoch: int, coins: Coins) -> None:
+    def __init__(
+        self,
+        me: Role,
+        leakage: Leakage,
+        epoch: int,
+        coins: Coins,
+        consent_keys: Mapping[str, bytes],
+    ) -> None:
         self.own: OwnerKey | None = None
-        self._seal_key = b""
         self._me = me
         self._leakage = leakage
         self._epoch = epoch
         self._coins = coins
+        self._consent_keys = consent_keys
         # the peer's key, kept to encrypt zeros
         self._products = fitted_scheme(leakage.session, leakage.suite).generate(coins)
         self.server_key = wire.ServerKey(leakage.session.suite, self._products.public)
 
-    def observe(self, message: wire.Message) -> None:
-        """Take note of a message that the server sends: it may contain a key."""
-        if isinstance(message, wire.UserKey):
-            self._seal_key = message.key
+    def messages(self, names: bytes, decision: bytes) -> Messages:
+        """All messages, in order; None says that no further upload will come.
 
-    def messages(self, names: bytes) -> Messages:
-        """All messages, in order. `names`: those of the checkpoints that the peer held, joined."""
+        names: those of the checkpoints that the peer held, joined. decision: the digest of closing
+        and admission.
+        """
         plan = MessagePlan.of(
             self._leakage.session,
             self._leakage.suite,
             epoch=self._epoch,
             done=self._leakage.done(self._epoch),
+            present=tuple(self._leakage.serials),
         )
         for operation in plan.operations():
             due = [each for each in operation.messages() if each.receiver is self._me]
             match operation:
                 case NameCheckpoints():
-                    yield wire.Resume(self._epoch - 1, names)
+                    yield wire.Resume(self._epoch - 1, names, decision)
                 case TakeUploads() if self._me is RECSYS:
                     yield from self._uploads()
+                    yield self._admission()
                 case GiveEncryptedRows():
                     yield from self._encrypted_rows(operation)
                 case _:
@@ -105,8 +118,8 @@ class SimulatedMessages:
     def _draw(self, operation: Operation, due: PlannedMessage) -> wire.Message:
         """One message, of a type that is always drawn in the same way."""
         match due.kind:
-            case wire.SealedSeeds:
-                return self._sealed_seeds()
+            case wire.Closing:
+                return self._closing()
             case wire.ServerKey:
                 return self.server_key
             case wire.BaseRequest:
@@ -130,20 +143,34 @@ class SimulatedMessages:
 
     def _uploads(self) -> Messages:
         """The uploads to RecSys, in the order in which the real ones came."""
-        key, session = SealingKey.generate(self._coins).public, self._leakage.session
-        for user in self._leakage.uploads or session.users:
-            masked = self._coins.bytes(16 * len(session.items))
-            yield wire.Upload(user, masked, self._seal(user, bytes(SEALED_SEED_BYTES), key))
+        session, zeros = self._leakage.session, bytes(PAYLOAD_BYTES)
+        for user, serial in self._leakage.came:
+            masked = self._coins.bytes(upload_bytes(session))
+            yield wire.Upload(user, serial, masked, self._seal(user, zeros))
+        if len(self._leakage.serials) < len(session.users):
+            yield None
 
-    def _sealed_seeds(self) -> wire.SealedSeeds:
-        """The sealed seeds to CSP, under the key that it gave to the users."""
-        sealed = b""
-        for user in self._leakage.session.users:
-            sealed += self._seal(user, self._coins.bytes(SEALED_SEED_BYTES), self._seal_key)
-        return wire.SealedSeeds(sealed)
+    def _closing(self) -> wire.Closing:
+        """Who is present, and serials and seals to CSP: with the right consent of those who are
+        admitted, and none of the others.
+        """
+        session, serials = self._leakage.session, self._leakage.serials
+        admitted, seals = set(self._leakage.admitted_rows), b""
+        for row, serial in serials.items():
+            user = session.users[row]
+            right = consent(self._consent_keys[user], session, user, serial)
+            approval = right if row in admitted else bytes(len(right))
+            seals += serial.to_bytes(8, "little")
+            seals += self._seal(user, self._coins.bytes(SEED_BYTES) + approval)
+        return wire.Closing(write_rows(serials, len(session.users)), seals)
 
-    def _seal(self, user: str, seed: bytes, key: bytes) -> bytes:
-        return seal_seed(self._leakage.session, user, key, seed, self._coins.bytes(KEY_BYTES))
+    def _admission(self) -> wire.Admission:
+        """Whom CSP admits."""
+        rows, count = self._leakage.admitted_rows, len(self._leakage.session.users)
+        return wire.Admission(write_rows(rows, count))
+
+    def _seal(self, user: str, payload: bytes) -> bytes:
+        return seal_upload(self._leakage.session, user, payload, self._coins.bytes(KEY_BYTES))
 
     # -- from the peer -----------------------------------------------------------------------------
 

@@ -8,14 +8,14 @@ the ends that record it. A server of several epochs goes on from what it kept in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ppmf_secure.arrays import Bits, Words
+from ppmf_secure.arrays import Bits
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
@@ -30,27 +30,30 @@ from ppmf_secure.primitives.encryption.interface import (
     ProductScheme,
     Uses,
 )
+from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.resumption import lineage
-from ppmf_secure.session.checkpoint import Kept
+from ppmf_secure.session.checkpoint import Kept, read_admission, read_closing
 from ppmf_secure.session.transcript import Record
 from ppmf_secure.simulator.leakage import Leakage
 from ppmf_secure.simulator.simulated_messages import SimulatedMessages
 from ppmf_spec import wire
-from ppmf_spec.errors import PpmfError
+from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
-def simulate_user(leakage: Leakage, user: str, rows: Words, coins: Coins) -> list[Record]:
-    """The view of one user with the input `rows` (2, items): they receive a key and send an upload.
+def simulate_user(
+    leakage: Leakage, user: str, row: Row, consent_key: bytes, coins: Coins
+) -> list[Record]:
+    """The view of one user, whose input is their row and their consent key: they send an upload.
 
-    It is exact, since the key is drawn as CSP draws it and nothing else is received.
+    It is exact, since a user receives nothing.
     """
-    key = SealingKey.generate(coins.child("imagined")).public
-    view = _SimulatedEnds(USERS, leakage, 0, lambda _: wire.UserKey(key))
-    view.play(users(leakage.session, [(user, rows)], coins.child("user")))
+    view = _SimulatedEnds(USERS, leakage, 0, _nothing)
+    view.play(users(leakage.session, [(user, row)], {user: consent_key}, coins.child("user")))
     return view.records
 
 
@@ -62,21 +65,32 @@ def simulate_recsys(leakage: Leakage, output: ItemProfiles, coins: Coins) -> lis
     is the simulated one. To learn the colours, the simulator first gives the program a share of
     zeros: what it then opens is the colours.
     """
-    return _simulate(RECSYS, leakage, coins, output)
+    return _simulate(RECSYS, leakage, coins, output, None)
 
 
-def simulate_csp(leakage: Leakage, coins: Coins) -> list[Record]:
-    """The view of CSP, which has neither input nor output.
+def simulate_csp(
+    leakage: Leakage, sealing: SealingKey, consent_keys: Mapping[str, bytes], coins: Coins
+) -> list[Record]:
+    """The view of CSP, whose input is its key pair for seals and the users' consent keys, and which
+    has no output.
 
     It looks like a real one under the assumptions of `simulated_messages`.
     """
-    return _simulate(CSP, leakage, coins, None)
+    return _simulate(CSP, leakage, coins, None, _Secrets(sealing, consent_keys))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Secrets:
+    """CSP's input."""
+
+    sealing: SealingKey
+    consent_keys: Mapping[str, bytes]
 
 
 class _SimulatedEnds:
     """The ends of a party whose messages are simulated, with its transcript of one epoch.
 
-    simulate_next: makes the next message from a party. watch: is given each message that is sent.
+    simulate_next: makes the next message from a party.
     limit: the number of messages in the transcript, after which the epoch is interrupted.
     """
 
@@ -85,8 +99,7 @@ class _SimulatedEnds:
         party: Role,
         leakage: Leakage,
         epoch: int,
-        simulate_next: Callable[[Role], wire.Message],
-        watch: Callable[[wire.Message], None] = lambda _: None,
+        simulate_next: Callable[[Role], wire.Message | None],
         limit: int | None = None,
     ) -> None:
         self.party = party
@@ -95,9 +108,9 @@ class _SimulatedEnds:
         self._leakage = leakage
         self._epoch = epoch
         self._simulate_next = simulate_next
-        self._watch = watch
         self._limit = limit
         self._links: dict[Role, wire.Link] = {}
+        self._time = 0
 
     def play(self, program: Program[Any]) -> Any:
         """Run the program to its end or to the limit; its result, if it has one."""
@@ -113,17 +126,29 @@ class _SimulatedEnds:
         """Record a message that the party sends."""
         self._stop_at_the_limit()
         self.records.append(Record("sent", to, data))
-        self._watch(wire.decode(data).message)
 
-    def receive(self, sender: Role, most: int | None) -> bytes:
-        """Simulate the message that the party waits for, and record it."""
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes:
+        """Simulate the message that the party waits for, and record it; PeerError if none will
+        come.
+        """
         self._stop_at_the_limit()
+        message = self._simulate_next(sender)
+        if message is None:
+            raise PeerError(f"{sender} sends nothing more")
         fresh = wire.Link(self._leakage.session.id, self._epoch, sender, self.party)
         # each user is a sender of their own
         link = fresh if sender is USERS else self._links.setdefault(sender, fresh)
-        data = link.encode(self._simulate_next(sender))
+        data = link.encode(message)
         self.records.append(Record("received", sender, data))
         return data
+
+    def now(self) -> int:
+        """A time that is always early enough, until the party waits for another."""
+        return self._time
+
+    def wait(self, until: int) -> None:
+        """Let the time come."""
+        self._time = until
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Fail, since no simulated message may be refused."""
@@ -156,18 +181,28 @@ class _InterruptionError(Exception):
 
 
 def _simulate(
-    me: Role, leakage: Leakage, coins: Coins, output: ItemProfiles | None
+    me: Role,
+    leakage: Leakage,
+    coins: Coins,
+    output: ItemProfiles | None,
+    secrets: _Secrets | None,
 ) -> list[Record]:
     """The view of a server, epoch after epoch, each from what it kept in the earlier ones."""
-    past = _EarlierEpochs(me, leakage)
+    past = _EarlierEpochs(me, leakage, secrets)
     records: list[Record] = []
     for epoch in range(leakage.epochs):
         last = epoch == leakage.epochs - 1
         limit = None if last else leakage.interruptions[epoch].messages[me]
         own = Coins(coins.child(f"{me}/{epoch}").bytes(32))
-        simulated = SimulatedMessages(me, leakage, epoch, coins.child(f"imagined/{epoch}"))
-        coming = simulated.messages(past.names(epoch))
-        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), simulated.observe, limit)
+        simulated = SimulatedMessages(
+            me,
+            leakage,
+            epoch,
+            coins.child(f"imagined/{epoch}"),
+            secrets.consent_keys if secrets else {},
+        )
+        coming = simulated.messages(past.names(epoch), past.decision())
+        view = _SimulatedEnds(me, leakage, epoch, partial(_next, coming), limit)
         opened = view.play(past.program(epoch, simulated, own))
         if isinstance(opened, ItemProfiles) and output is not None:
             view.replace_last(wire.OutputShare(_difference(opened, output)))
@@ -176,7 +211,12 @@ def _simulate(
     return records
 
 
-def _next(coming: Iterator[wire.Message], sender: Role) -> wire.Message:
+def _nothing(sender: Role) -> wire.Message:
+    """Fail, since a user waits for no message."""
+    raise AssertionError(f"a user waits for {sender}")
+
+
+def _next(coming: Iterator[wire.Message | None], sender: Role) -> wire.Message | None:
     """The next simulated message; the order is that of the plan, whoever sends it."""
     return next(coming)
 
@@ -199,11 +239,12 @@ def _bits(profiles: ItemProfiles) -> Bits:
 class _EarlierEpochs:
     """The shares that a server kept: of the ratings, and of models by iteration and epoch."""
 
-    def __init__(self, me: Role, leakage: Leakage) -> None:
+    def __init__(self, me: Role, leakage: Leakage, secrets: _Secrets | None) -> None:
         self._me = me
+        self._secrets = secrets
         self._peer = me.peer
         self._leakage = leakage
-        self._ratings = b""
+        self._kept_once: dict[str, bytes] = {}
         self._models: dict[tuple[int, int], bytes] = {}
         self._lineages: dict[int, bytes] = {}
 
@@ -212,14 +253,21 @@ class _EarlierEpochs:
         suite = replace(
             self._leakage.suite, products=_WatchedScheme(self._leakage.suite.products, simulated)
         )
-        server = {RECSYS: recsys, CSP: csp}[self._me]
-        return server(self._leakage.session, suite, coins, epoch=epoch, kept=self._kept(epoch))
+        session, kept = self._leakage.session, self._kept(epoch)
+        if self._secrets is not None:
+            sealing, keys = self._secrets.sealing, self._secrets.consent_keys
+            return csp(
+                session, suite, coins, sealing=sealing, consent_keys=keys, epoch=epoch, kept=kept
+            )
+        return recsys(session, suite, coins, epoch=epoch, kept=kept)
 
     def _kept(self, epoch: int) -> Kept | None:
         if not epoch:
             return None
         held = sorted(self._leakage.interruptions[epoch - 1].held[self._me])
-        return Kept(self._ratings, tuple(self._models[name] for name in held))
+        once = self._kept_once
+        models = tuple(self._models[name] for name in held)
+        return Kept(once["ratings"], once["closing"], once["admission"], models)
 
     def names(self, epoch: int) -> bytes:
         """The names of the checkpoints that the peer held when an epoch began (PPMF-RES-007)."""
@@ -230,11 +278,20 @@ class _EarlierEpochs:
             iteration.to_bytes(8, "little") + self._lineages[made] for iteration, made in held
         )
 
+    def decision(self) -> bytes:
+        """The digest of closing and admission, once they are there (PPMF-ADM-010)."""
+        if "admission" not in self._kept_once:
+            return b""
+        session = self._leakage.session
+        closing = read_closing(session, self._kept_once["closing"])
+        admission = read_admission(session, self._kept_once["admission"])
+        return Decision(closing, admission).digest(session)
+
     def remember(self, epoch: int, simulated: SimulatedMessages, view: _SimulatedEnds) -> None:
         """Store what an epoch leaves: the shares that it kept, and its lineage."""
         for keep in view.kept:
             if keep.iteration is None:
-                self._ratings = keep.data()
+                self._kept_once[keep.name] = keep.data()
             else:
                 self._models[keep.iteration, epoch] = keep.data()
         for record in view.records:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -23,6 +24,9 @@ from ppmf_spec.roles import USERS, Role
 _HEAD_BYTES = 8
 _PIECE_BYTES = 1 << 20
 """The most bytes that are read at once."""
+
+_LONGEST = 86_400.0
+"""The most seconds that are waited for at once; the driver asks again."""
 
 
 class PipeEnds(RecordedEnds):
@@ -41,9 +45,9 @@ class PipeEnds(RecordedEnds):
         """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
-    def get(self, sender: Role, most: int | None) -> bytes:
-        """The next message from the party, once it has come; PeerError if none will
-        (PPMF-ERR-005).
+    def get(self, sender: Role, most: int | None, until: int | None) -> bytes | None:
+        """The next message from the party, once it has come, or None if it has not come until the
+        given time; PeerError if none will (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
         is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
@@ -53,6 +57,8 @@ class PipeEnds(RecordedEnds):
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
         pipe = self._pipes[sender]
         try:
+            if until is not None and not pipe.poll(self._left(until)):
+                return None
             length = int.from_bytes(b"".join(_pieces(pipe, _HEAD_BYTES)), "little")
             if most is None or length <= most:
                 return b"".join(_pieces(pipe, length))
@@ -64,6 +70,14 @@ class PipeEnds(RecordedEnds):
         except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
         raise too_long(sender, self.account.party, most)
+
+    def wait(self, until: int) -> None:
+        """Sleep until that time."""
+        time.sleep(self._left(until))
+
+    def _left(self, until: int) -> float:
+        """The seconds until that time."""
+        return min(max(0.0, until - self.account.clock()), _LONGEST)
 
     def __enter__(self) -> Self:
         return self

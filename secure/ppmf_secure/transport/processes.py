@@ -25,14 +25,23 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
+from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
-from ppmf_secure.session.session import NONCE_BYTES, Session
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import Agreed, agree, write
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
-from ppmf_secure.transport.server_process import RunOptions, coins_of, crash_text, failure_of, serve
+from ppmf_secure.transport.server_process import (
+    CspSecrets,
+    RunOptions,
+    coins_of,
+    crash_text,
+    failure_of,
+    serve,
+)
 from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.parameters import Parameters
@@ -54,10 +63,13 @@ _OF_SERVERS = {
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run: V as RecSys opened it, and what each party spent in each phase."""
+    """The result of a run: V as RecSys opened it, what each party spent in each phase, and why
+    uploads were refused.
+    """
 
     profiles: ItemProfiles
     measures: tuple[Measure, ...]
+    refusals: tuple[PpmfError, ...] = ()
 
 
 def train(
@@ -70,7 +82,7 @@ def train(
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-004).
+    """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-010).
 
     suite: the name of the cipher suite.
     coins_label: a label for reproducible coins, for tests alone.
@@ -81,14 +93,25 @@ def train(
     of the party that found something wrong.
     """
     check_scale(ratings, params)
-    root = coins_of(coins_label, "session")
-    session = Session(params, ratings.users, ratings.items, suite, root.bytes(NONCE_BYTES))
-    fitted_scheme(session, cipher_suite(suite))  # before any process starts
+    chosen = cipher_suite(suite)
+    agreed = agree(
+        params,
+        ratings.users,
+        ratings.items,
+        suite,
+        recsys=coins_of(coins_label, f"session/{RECSYS}"),
+        csp=coins_of(coins_label, f"session/{CSP}"),
+        trial=not chosen.secure,
+    )
+    fitted_scheme(agreed.session, chosen)  # before any process starts
     if checkpoints is not None:
-        save_session(checkpoints, session, epoch=0, coins=root)
+        root = coins_of(coins_label, "tags")
+        save_session(checkpoints, agreed.signed, epoch=0, coins=root)
+    record_session(transcripts, write(agreed.signed))
     options = RunOptions(transcripts, checkpoints, coins_label)
     with in_use(checkpoints):
-        return _Run(session, 0, options, progress or (lambda _: None)).finish(ratings)
+        run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed)
+        return run.finish(ratings)
 
 
 def resume(
@@ -104,11 +127,12 @@ def resume(
     raises as `train` does.
     """
     with in_use(checkpoints):
-        session, last = load_session(checkpoints)
-        save_session(checkpoints, session, epoch=last + 1)
+        signed, last = load_session(checkpoints)
+        save_session(checkpoints, signed, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
+        record_session(transcripts, write(signed))
         options = RunOptions(transcripts, checkpoints, label)
-        return _Run(session, last + 1, options, progress or (lambda _: None)).finish(None)
+        return _Run(signed.session, last + 1, options, progress or (lambda _: None)).finish(None)
 
 
 class _Run:
@@ -120,9 +144,11 @@ class _Run:
         epoch: int,
         options: RunOptions,
         progress: Callable[[Progress], None],
+        agreed: Agreed | None = None,
     ) -> None:
         self._session = session
         self._options = options
+        self._consent_keys = agreed.consent_keys if agreed else {}
         self._progress = progress
         context = multiprocessing.get_context("spawn")
         between = context.Pipe()
@@ -134,7 +160,8 @@ class _Run:
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
                 pipes = {name.peer: peer_end, USERS: data_end}
-                arguments = (name, session, epoch, pipes, control_end, options)
+                secrets = CspSecrets.of(agreed) if agreed and name is CSP else None
+                arguments = (name, session, epoch, pipes, control_end, options, secrets)
                 process = context.Process(target=serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):
@@ -164,6 +191,8 @@ class _Run:
                     refusals.append(failure_of(name, *content))
                 elif kind == "failed":
                     failures[name] = failure_of(name, *content)
+                elif kind == "abandoned":
+                    failures[name] = AbandonedError(str(failure_of(name, *content)))
                 else:
                     results[name], spent = content
                     measures += spent
@@ -177,7 +206,7 @@ class _Run:
             for process in self._processes.values():
                 process.join()
         self._raise_first_cause(failures, refusals, results)
-        return RunResult(results[RECSYS], tuple(measures))
+        return RunResult(results[RECSYS], tuple(measures), tuple(refusals))
 
     def _raise_first_cause(
         self,
@@ -187,17 +216,21 @@ class _Run:
     ) -> None:
         """Raise the first error that there is, in the order in which errors cause each other.
 
-        That is: an error that a party found itself; the refusal of an upload, if the run failed
-        afterwards; the end of a process without a report; a party that missed another one.
+        That is: an error that a party found itself; that too few users take part; the refusal of an
+        upload, if the run failed afterwards; the end of a process without a report; a party that
+        missed another one.
         """
         own = [error for error in failures.values() if not isinstance(error, PeerError)]
+        abandoned = [error for error in failures.values() if isinstance(error, AbandonedError)]
         died = [
             PeerError(f"{name} stopped, exit status {process.exitcode}")
             for name, process in self._processes.items()
             if name not in results and name not in failures
         ]
+        if abandoned and refusals:
+            raise AbandonedError(f"{abandoned[0]}; the first refusal: {refusals[0]}")
         missed = refusals if failures else []
-        for error in (*own, *missed, *died, *failures.values()):
+        for error in (*own, *abandoned, *missed, *died, *failures.values()):
             raise error
 
     def _reports(self) -> Iterator[tuple[Role, str, Any]]:
@@ -222,6 +255,7 @@ class _Run:
             program = users(
                 self._session,
                 user_rows(ratings),
+                self._consent_keys,
                 coins_of(self._options.coins_label, USERS),
             )
             try:

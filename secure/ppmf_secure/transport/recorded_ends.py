@@ -56,6 +56,8 @@ class Account:
         store: Store | None = None,
     ) -> None:
         self.party = party
+        self.clock: Callable[[], float] = time.time
+        """The party's clock, in seconds since 1970."""
         self._recorder = recorder or Recorder(None, party)
         self._on_progress = on_progress
         self._store = store or Store()
@@ -118,10 +120,11 @@ class RecordedEnds(ABC):
         """Send bytes to a party."""
 
     @abstractmethod
-    def get(self, sender: Role, most: int | None) -> bytes | None:
+    def get(self, sender: Role, most: int | None, until: int | None) -> bytes | None:
         """The next bytes from a party, None if there are none yet; PeerError if none will come.
 
         most: the most bytes that they may be, if that is bounded; EncodingError if there are more.
+        until: when to give up, if ends that wait have to.
         """
 
     def send(self, to: Role, data: bytes) -> None:
@@ -129,12 +132,20 @@ class RecordedEnds(ABC):
         self.account.sent(to, data)
         self.put(to, data)
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         """The next message from a party, once it is recorded."""
-        data = self.get(sender, most)
+        data = self.get(sender, most, until)
         if data is not None:
             self.account.received(sender, data)
         return data
+
+    def now(self) -> int:
+        """The time of the account's clock."""
+        return int(self.account.clock())
+
+    @abstractmethod
+    def wait(self, until: int) -> None:
+        """Wait until that time, in ends that wait; elsewhere the program is asked again."""
 
     def refuse(self, to: Role, error: PpmfError) -> None:
         """Note a refusal; it is raised if the run cannot end without that message."""

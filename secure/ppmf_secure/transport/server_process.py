@@ -19,9 +19,12 @@ from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import Agreed
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account, Progress
@@ -65,6 +68,23 @@ class _ReportingEnds(PipeEnds):
             self._tell("refused", (error.kind, str(error)))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class CspSecrets:
+    """What CSP's process gets of the set-up: its private key for seals, and the consent keys."""
+
+    sealing: bytes
+    consent_keys: dict[str, bytes]
+
+    @classmethod
+    def of(cls, agreed: Agreed) -> CspSecrets:
+        """CSP's part of what was agreed on."""
+        return cls(agreed.sealing.secret_bytes(), dict(agreed.consent_keys))
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The arguments of CSP's program."""
+        return {"sealing": SealingKey(self.sealing), "consent_keys": self.consent_keys}
+
+
 def serve(
     name: Role,
     session: Session,
@@ -72,11 +92,13 @@ def serve(
     pipes: dict[Role, Connection],
     control: Connection,
     options: RunOptions,
+    secrets: CspSecrets | None,
 ) -> None:
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
-    ("progress", "refused", "failed" or "done") with its content.
+    ("progress", "refused", "abandoned", "failed" or "done") with its content. secrets: CSP's, in
+    the first epoch.
     """
     end_with_parent()
 
@@ -97,17 +119,21 @@ def serve(
                 store.begin(epoch)
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
+            of_csp = {} if secrets is None else secrets.as_arguments()
             program = _SERVERS[name](
                 session,
                 suite,
                 coins_of(options.coins_label, name),
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
+                **of_csp,
             )
             with _ReportingEnds(account, pipes, tell) as ends:
                 bounded = limits(session, suite, epoch)
                 driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
                 driver.advance()
+        except AbandonedError as end:
+            tell("abandoned", (end.kind, str(end)))
         except PpmfError as failure:
             tell("failed", (failure.kind, str(failure)))
         except Exception as error:

@@ -8,7 +8,8 @@ programs alone, since each party runs until it waits for a message that is not t
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ppmf_secure.driver import Driver, Limits
@@ -24,18 +25,47 @@ Queues = dict[tuple[Role, Role], deque[bytes]]
 class QueueEnds(RecordedEnds):
     """The ends of one party, over queues in memory."""
 
-    def __init__(self, account: Account, queues: Queues) -> None:
+    def __init__(
+        self, account: Account, queues: Queues, ended: AbstractSet[Role] = frozenset()
+    ) -> None:
         super().__init__(account)
         self._queues = queues
+        self._ended = ended
 
     def put(self, to: Role, data: bytes) -> None:
         """Append a message to the queue to that party."""
         self._queues[self.account.party, to].append(data)
 
-    def get(self, sender: Role, most: int | None) -> bytes | None:
-        """The oldest message from that party, if there is one; the driver compares its length."""
+    def get(self, sender: Role, most: int | None, until: int | None) -> bytes | None:
+        """The oldest message from that party, if there is one; the driver compares its length.
+
+        Raises PeerError if there is none and the party has ended.
+        """
         queue = self._queues[sender, self.account.party]
+        if not queue and sender in self._ended:
+            raise PeerError(f"{self.account.party}: {sender} has ended")
         return queue.popleft() if queue else None
+
+    def wait(self, until: int) -> None:
+        """Nobody waits here: the party has its turn again."""
+
+
+class Clock:
+    """A clock that is set: `time` in seconds since 1970."""
+
+    def __init__(self, time: int = 0) -> None:
+        self.time = time
+
+    def read(self) -> float:
+        """The time."""
+        return self.time
+
+    def advance(self, waiting: Iterable[Driver]) -> bool:
+        """Go on to the next time that a party waits for. Returns whether there is one."""
+        times = [driver.waits_until for driver in waiting]
+        due = [time for time in times if time is not None and time > self.time]
+        self.time = min(due, default=self.time)
+        return bool(due)
 
 
 def run_together(
@@ -45,16 +75,22 @@ def run_together(
     epoch: int = 0,
     limits: Limits | None = None,
     accounts: Mapping[Role, Account] | None = None,
+    clock: Clock | None = None,
 ) -> dict[Role, Any]:
     """The results of all programs, by party, once they are run to their ends.
 
-    accounts: those of the parties that are to have one.
+    accounts: those of the parties that are to have one. clock: that of all parties, which stands
+    still until nobody can go on without it.
     Raises what a party raises. If all wait for messages that nobody will send, raises the first
     refusal of a message, or PeerError if there was none (PPMF-WIR-005, PPMF-ERR-005).
     """
     queues: Queues = defaultdict(deque)
     given = accounts or {}
-    ends = {role: QueueEnds(given.get(role) or Account(role), queues) for role in programs}
+    ended: set[Role] = set()
+    ends = {role: QueueEnds(given.get(role) or Account(role), queues, ended) for role in programs}
+    if clock is not None:
+        for each in ends.values():
+            each.account.clock = clock.read
     running = {
         role: Driver(role, program, ends[role], session_id, epoch=epoch, limits=limits)
         for role, program in programs.items()
@@ -64,7 +100,9 @@ def run_together(
         moved = [driver.advance() for driver in running.values()]
         for role in [role for role, driver in running.items() if driver.finished]:
             results[role] = running.pop(role).result
-        if running and not any(moved):
+            ended.add(role)
+            moved.append(True)
+        if running and not any(moved) and not (clock and clock.advance(running.values())):
             raise _nobody_sends(
                 running, [error for each in ends.values() for _, error in each.refusals]
             )

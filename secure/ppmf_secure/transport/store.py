@@ -16,14 +16,14 @@ from pathlib import Path
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
-from ppmf_secure.session import kept_files
+from ppmf_secure.session import kept_files, set_up
 from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.kept_files import KEY_BYTES, Keeper, KeptFile
 from ppmf_secure.session.private_files import partial_file, private_folder
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.set_up import SignedSession
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
-from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
 
 _LOCK = "in-use"
@@ -31,8 +31,10 @@ _OPEN_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _SESSION = "session.cbor"
 _RATINGS = "ratings.state"
 _EPOCH = "epoch.state"
+_CLOSING = "closing.state"
+_ADMISSION = "admission.state"
 _KEY = "tags.key"
-_FORMAT = "ppmf-session/1"
+_FORMAT = "ppmf-run/1"
 _ALL = "all"
 """In the place of a party, in the file of the session."""
 
@@ -66,7 +68,7 @@ class Store:
     def keep(self, name: str, iteration: int | None, data: Callable[[], bytes]) -> None:
         """Write shares durably, then remove checkpoints that are too old to be agreed on.
 
-        data: makes the bytes (PPMF-RES-004).
+        data: makes the bytes (PPMF-RES-015).
         """
         if self._folder is None:
             return
@@ -93,21 +95,23 @@ class Store:
         return self._read(self._folder / _EPOCH).epoch
 
     def kept(self) -> Kept:
-        """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-004).
+        """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-015).
 
         Raises StateError if not even the ratings are complete, EncodingError if a file is damaged
         (PPMF-ERR-004, PPMF-RES-008).
         """
         folder = self._folder
-        if folder is None or not (folder / _RATINGS).is_file():
+        once = (_RATINGS, _CLOSING, _ADMISSION)
+        if folder is None or not all((folder / name).is_file() for name in once):
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
-        ratings = bytes(self._read(folder / _RATINGS).content)
         # after an interruption between writing and removing there may be one more
         found = sorted(
             map(self._read, self._checkpoints()),
             key=lambda kept: (kept.epoch, int(kept.name.rpartition("-")[2])),
         )
-        return Kept(ratings, tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:]))
+        ratings, closing, admission = (bytes(self._read(folder / name).content) for name in once)
+        newest = tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:])
+        return Kept(ratings, closing, admission, newest)
 
     def _read(self, path: Path) -> KeptFile:
         return self._keeper.read(path.stem, path.read_bytes(), path.name)
@@ -135,7 +139,9 @@ def in_use(folder: Path | None) -> Iterator[None]:
         yield
 
 
-def save_session(folder: Path, session: Session, *, epoch: int, coins: Coins | None = None) -> None:
+def save_session(
+    folder: Path, signed: SignedSession, *, epoch: int, coins: Coins | None = None
+) -> None:
     """Write the public session, and the epoch that is about to begin, to the folder of a run.
 
     coins: of which the key of the tags is drawn, for a new run (epoch 0), which needs a folder of
@@ -144,30 +150,26 @@ def save_session(folder: Path, session: Session, *, epoch: int, coins: Coins | N
     private_folder(folder)
     if epoch == 0 and (folder / _SESSION).exists():
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
-    public = [session.parameters.to_toml(), session.users, session.items, session.suite]
-    content = strict_cbor.encode([_FORMAT, epoch, session.nonce, *public])
+    content = strict_cbor.encode([_FORMAT, epoch, set_up.write(signed)])
     if coins is not None:
         _write_durably(folder / _KEY, coins.bytes(KEY_BYTES))
-    keeper = Keeper(read_key(folder), session.id, _ALL, epoch)
+    keeper = Keeper(read_key(folder), signed.session.id, _ALL, epoch)
     _write_durably(folder / _SESSION, keeper.write(Path(_SESSION).stem, content))
 
 
-def load_session(folder: Path) -> tuple[Session, int]:
+def load_session(folder: Path) -> tuple[SignedSession, int]:
     """The session of a run and its last epoch; StateError if there is none (PPMF-ERR-004)."""
     path = folder / _SESSION
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")
     kept = kept_files.read(read_key(folder), path.read_bytes(), str(path))
     try:
-        content = strict_cbor.decode(kept.content, depth=2, items=len(kept.content))
+        content = strict_cbor.decode(kept.content)
     except EncodingError as error:
         raise EncodingError(f"{path}: {error}") from None
     match content:
-        case [name, int(epoch), memoryview() as nonce, str(toml), [*users], [*items], str(suite)]:
-            ids = [str(one) for one in (*users, *items) if isinstance(one, str)]
-            if name == _FORMAT and len(ids) == len(users) + len(items):
-                rows = tuple(ids[: len(users)]), tuple(ids[len(users) :])
-                return Session(Parameters.from_toml(toml), *rows, suite, bytes(nonce)), epoch
+        case [name, int(epoch), memoryview() as file] if name == _FORMAT:
+            return set_up.read(file, str(path)), epoch
     raise EncodingError(f"{path}: not of format {_FORMAT}")
 
 

@@ -5,23 +5,32 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from ppmf_reference import fixed
+from ppmf_secure.effects import Program
+from ppmf_secure.parties import training
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.shares import ring_mask
+from ppmf_secure.protocols.conversion import convert
+from ppmf_secure.protocols.transfers import Transfers
+from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import read
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.lengths import BOTH, message_lengths
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
+from tests.support.sessions import session_of
 from tests.support.three_parties import kept_by, run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -51,14 +60,14 @@ def sent(folder: Path, sender: str, receiver: str, epoch: int) -> list[tuple[wir
     return found
 
 
-@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("iterations", [1, 2, 4])
 @pytest.mark.parametrize("suite_name", ["ideal", "paillier-512-insecure"])
 def test_a_later_epoch_sends_what_is_predicted(
     tmp_path: Path, iterations: int, suite_name: str
 ) -> None:
     params = Parameters(rank=2, iterations=iterations)
-    session = Session(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, suite_name, bytes(16))
     expected = fixed.train(RATINGS, params)
     assert run_the_epoch(session, tmp_path, 0) == expected
     assert run_the_epoch(session, tmp_path, 1) == expected
@@ -78,10 +87,45 @@ def test_a_later_epoch_sends_what_is_predicted(
         ]
 
 
+@pytest.mark.req("PPMF-CNV-009", "PPMF-RES-015")
+def test_every_epoch_converts_the_bits_that_were_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shares of one epoch are others than those of the next, and lie in no file."""
+    made: list[dict[Role, RatingShares]] = [{}, {}]
+    bits: list[dict[Role, RatingBits]] = [{}, {}]
+    epoch = 0
+
+    def noted(transfers: Transfers, kept: RatingBits, *rest: Any) -> Program[RatingShares]:
+        bits[epoch][transfers.me] = kept
+        made[epoch][transfers.me] = yield from convert(transfers, kept, *rest)
+        return made[epoch][transfers.me]
+
+    monkeypatch.setattr(training, "convert", noted)
+    params = Parameters(rank=1, iterations=2)
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    for epoch in (0, 1):
+        run_the_epoch(session, tmp_path, epoch)
+    ring = ring_mask(session.bounds.ring_bits)
+    rating = np.zeros((RATINGS.n_users, RATINGS.n_items), dtype=np.int64)
+    rating[RATINGS.user, RATINGS.item] = RATINGS.value
+    for first, second in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        total = (made[first][CSP].rating + made[second][RECSYS].rating) & ring
+        right = total == rating.view(np.uint64) & ring
+        assert right.all() if first == second else not right.any()
+    for server in (CSP, RECSYS):
+        assert np.array_equal(bits[0][server].planes, bits[1][server].planes)
+        files = [path.read_bytes() for path in (tmp_path / server).iterdir()]
+        for shares in (made[0][server], made[1][server]):
+            for each in (shares.rated, shares.rating):
+                rows = each[0].tobytes(), (each[0] & ring).tobytes()
+                assert not any(row in data for row in rows for data in files)
+
+
 @pytest.mark.req("PPMF-RES-003", "PPMF-RES-007")
 def test_checkpoints_are_named_by_iteration_and_lineage(tmp_path: Path) -> None:
     params = Parameters(rank=1, iterations=3)
-    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
     run_the_epoch(session, tmp_path, 1)
     text = b"ppmf/v2/lineage/" + session.id
@@ -102,7 +146,7 @@ def test_a_malformed_resume_is_refused_and_nothing_more_is_sent(
     tmp_path: Path,
 ) -> None:
     params = Parameters(rank=1, iterations=2)
-    session = Session(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
+    session = session_of(params, RATINGS.users, RATINGS.items, "ideal", bytes(16))
     run_the_epoch(session, tmp_path, 0)
     kept = kept_by(session, tmp_path, CSP)
     program = csp(session, ideal_suite(), Coins.seeded("csp"), epoch=1, kept=kept)

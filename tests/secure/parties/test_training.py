@@ -15,13 +15,20 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.protocols.upload import (
     upload,
 )
-from ppmf_secure.session.checkpoint import Kept, RatingShares, write_ratings
+from ppmf_secure.session.checkpoint import (
+    Kept,
+    RatingBits,
+    write_admission,
+    write_closing,
+    write_ratings,
+)
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
-from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
@@ -30,6 +37,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
+from tests.support.sessions import SEALING, consent_keys, session_of
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import run_toy, toy_session
 
@@ -42,6 +50,7 @@ SMALLEST = orientations(Parameters(rank=1), 1, 3)
 LATTICE_KEY = (
     LATTICE.products.fit([each.layout for each in SMALLEST]).generate(Coins.seeded("key")).public
 )
+NOTHING = Row(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes()
 
 
@@ -50,17 +59,15 @@ MODULUS = SecretKey.generate(512, Coins.seeded("test modulus")).public.to_bytes(
 
 def _csp_that_waits_for_a_key(chosen: CipherSuite) -> Program[None]:
     """CSP's program for one user, up to where RecSys' key is due."""
-    session = Session(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
-    program = csp(session, chosen, Coins.seeded("csp"))
-    effect = next(program)
-    while not (isinstance(effect, Send) and isinstance(effect.message, wire.UserKey)):
-        effect = next(program)
-    rows = np.zeros((2, 3), dtype=np.uint64)
-    sealed = upload(session, "1", rows, effect.message.key, Coins.seeded("u")).sealed
+    session = session_of(Parameters(rank=1), ("1",), ("7", "8", "9"), chosen.name, bytes(16))
+    keys = consent_keys(session)
+    program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING, consent_keys=keys)
+    sealed = upload(session, "1", 1, NOTHING, keys["1"], Coins.seeded("u")).sealed
     while not isinstance(next(program), Receive):
         pass
-    effect = program.send(message_of(wire.SealedSeeds, sealed=sealed))
-    while not isinstance(effect, Send):
+    seals = (1).to_bytes(8, "little") + sealed
+    effect = program.send(message_of(wire.Closing, presence=b"\1", seals=seals))
+    while not (isinstance(effect, Send) and isinstance(effect.message, wire.ServerKey)):
         effect = next(program)
     next(program)
     return program
@@ -106,7 +113,7 @@ def test_a_run_ends_when_the_servers_mean_different_suites_by_one_name(
 ) -> None:
     """RecSys and CSP agree on the name, and disagree on what it stands for."""
     ratings = ratings_of(1, 3, {(0, 0): 4})
-    session = Session(Parameters(rank=1), ratings.users, ("1", "2", "3"), "any", bytes(16))
+    session = session_of(Parameters(rank=1), ratings.users, ("1", "2", "3"), "any", bytes(16))
     suites = dict(zip((RECSYS, CSP), names, strict=True))
     with pytest.raises(EncodingError, match=message):
         run_epoch(session, suites, Coins.seeded, ratings=ratings)
@@ -118,7 +125,7 @@ def test_a_session_beyond_a_suites_budget_is_refused_before_anything_is_sent(
     server: Callable[..., Program[object]],
 ) -> None:
     many = tuple(str(number) for number in range(1, 60_001))
-    session = Session(Parameters(ring_bits=64), many, ("1",), "rlwe-8192", bytes(16))
+    session = session_of(Parameters(ring_bits=64), many, ("1",), "rlwe-8192", bytes(16))
     with pytest.raises(ParametersError, match="flood"):
         next(server(session, cipher_suite("rlwe-8192"), Coins.seeded("x")))
 
@@ -167,11 +174,14 @@ def test_a_later_epoch_goes_on_after_the_last_iteration_kept(tmp_path: Path) -> 
 @pytest.mark.req("PPMF-ERR-006")
 def test_a_long_name_of_another_suite_is_cut() -> None:
     session = toy_session(RATINGS, PARAMS, ideal_suite(), "toy")
-    zeros = np.zeros((2, 2), dtype=np.uint64)
-    kept = Kept(write_ratings(session, RatingShares(zeros, zeros)), ())
+    nothing = RatingBits(np.zeros((5, 2, 1), dtype=np.uint8))
+    closing, admission = wire.Closing(b"\0", b""), wire.Admission(b"\0")
+    once = write_closing(session, closing, None), write_admission(session, admission)
+    decision = Decision(closing, admission).digest(session)
+    kept = Kept(write_ratings(session, nothing), *once, ())
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"), epoch=1, kept=kept)
     assert [type(next(program)) for _ in range(4)] == [Phase, Begin, Send, Receive]
-    assert type(program.send(message_of(wire.Resume))) is Phase
+    assert type(program.send(message_of(wire.Resume, decision=decision))) is Phase
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
     with pytest.raises(StateError, match=r"^csp runs suite 'x{40}', this server ideal: use"):
         program.send(message_of(wire.ServerKey, suite="x" * 50))

@@ -19,6 +19,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import RECSYS, USERS, Role
 from tests.support.lengths import message_lengths
 from tests.support.parameter_sets import OTHER_STEP_RULES
+from tests.support.sessions import session_of
 
 PLAIN = Parameters(rank=2, iterations=2)
 SETS = {
@@ -63,18 +64,18 @@ def read_from_the_chapters(
     return found
 
 
-@pytest.mark.req("PPMF-RUN-003", "PPMF-RUN-004", "PPMF-WIR-001")
+@pytest.mark.req("PPMF-RUN-010", "PPMF-RUN-011", "PPMF-WIR-001")
 @pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
 @pytest.mark.parametrize("name", SUITES)
 def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> None:
-    session = Session(params, ids(5), ids(4), name, bytes(16))
+    session = session_of(params, ids(5), ids(4), name, bytes(16))
     assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
 
 
-@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-004")
+@pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
-    session = Session(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
+    session = session_of(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
     plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
     assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
 
@@ -83,7 +84,7 @@ def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
 @given(st.integers(1, 40), st.integers(1, 3000), st.integers(1, 4), st.sampled_from(SUITES))
 def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, name: str) -> None:
     params = Parameters(rank=rank, iterations=1)
-    session = Session(params, ids(users), tuple(sorted(ids(items), key=int)), name, bytes(16))
+    session = session_of(params, ids(users), tuple(sorted(ids(items), key=int)), name, bytes(16))
     assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
 
 
@@ -92,7 +93,7 @@ def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, 
 @pytest.mark.parametrize("iterations", [1, 2])
 def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, iterations: int) -> None:
     params = replace(PLAIN, iterations=iterations)
-    session = Session(params, ids(5), ids(4), SUITES[0], bytes(16))
+    session = session_of(params, ids(5), ids(4), SUITES[0], bytes(16))
     largest: dict[tuple[str, str, type[wire.Message]], int] = defaultdict(int)
     for done in range(2):
         plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 2), done=done)
@@ -108,7 +109,7 @@ def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, itera
 
 
 def test_every_type_of_message_has_its_place_in_the_plan() -> None:
-    session = Session(PLAIN, ids(5), ids(4), SUITES[0], bytes(16))
+    session = session_of(PLAIN, ids(5), ids(4), SUITES[0], bytes(16))
     kinds = {
         due.kind
         for epoch in (0, 1)

@@ -8,12 +8,12 @@ import pytest
 
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.protocols.output import open_output
-from ppmf_secure.session.session import Session
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from tests.support.sessions import session_of
 
 PARAMS = Parameters(rank=2, frac_bits=8)
-SESSION = Session(PARAMS, ("1",), ("7", "8", "9"), "ideal", bytes(16))
+SESSION = session_of(PARAMS, ("1",), ("7", "8", "9"), "ideal", bytes(16))
 # Two factors and a bias of each of three items, coordinate by coordinate.
 WORDS = np.array([[1, -2, 3], [-512, 511, 0], [7, -8, 9]])
 

@@ -20,10 +20,12 @@ from ppmf_secure.session.checkpoint import (
     Checkpoint,
 )
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, RangeError
+from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.checkpoints import SESSION, checkpoint
 from tests.support.messages import message_of
+
+DECISION = bytes(range(32))
 
 
 def name(of: Checkpoint) -> bytes:
@@ -32,12 +34,15 @@ def name(of: Checkpoint) -> bytes:
 
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
-    effects, (epoch, chosen) = played(me, 5, mine, message_of(wire.Resume, checkpoints=theirs))
+    effects, (epoch, chosen) = played(
+        me, 5, mine, message_of(wire.Resume, checkpoints=theirs, decision=DECISION)
+    )
     begin, sent, waits = effects
     assert (begin, epoch, waits) == (Begin(5), 5, Receive(me.peer, wire.Resume))
     assert isinstance(sent, Send)
     assert isinstance(sent.message, wire.Resume)
     assert (sent.to, sent.message.last) == (me.peer, 4)
+    assert sent.message.decision == DECISION
     return sent.message.checkpoints, chosen
 
 
@@ -45,7 +50,7 @@ def played(
     me: Role, epoch: int, mine: list[Checkpoint], theirs: wire.Resume
 ) -> tuple[list[Effect], tuple[int, Checkpoint | None]]:
     """All effects of a server that agrees with a peer, and what it ends with."""
-    program = agree_on_checkpoint(me, epoch, mine)
+    program = agree_on_checkpoint(me, epoch, mine, DECISION)
     effects = [next(program)]
     while True:
         reply = theirs if isinstance(effects[-1], Receive) else None
@@ -58,7 +63,7 @@ def played(
 @pytest.mark.req("PPMF-RES-016")
 @given(st.integers(1, 2**63), st.integers(0, 2**63 - 1))
 def test_the_next_epoch_is_one_that_neither_server_began(epoch: int, last: int) -> None:
-    theirs = message_of(wire.Resume, last=last)
+    theirs = message_of(wire.Resume, last=last, decision=DECISION)
     effects, (begun, _) = played(CSP, epoch, [], theirs)
     assert begun == max(epoch, last + 1)
     assert effects[0] == Begin(epoch)
@@ -112,7 +117,7 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
 
 @pytest.mark.req("PPMF-RES-010")
 def test_more_names_than_a_server_keeps_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, 1, [])
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
     for _ in range(3):
         next(program)
     with pytest.raises(EncodingError, match="resume: 120 bytes, where two names are most"):
@@ -129,8 +134,26 @@ def test_two_checkpoints_of_one_iteration_are_refused() -> None:
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, 1, [])
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
     for _ in range(3):
         next(program)
     with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
         program.send(message_of(wire.Resume, checkpoints=bytes(39)))
+
+
+@pytest.mark.req("PPMF-ADM-010")
+@pytest.mark.parametrize(
+    ("theirs", "error", "line"),
+    [
+        (DECISION[::-1], StateError, "^resume: csp goes on from another closing or admission$"),
+        (DECISION[:-1], EncodingError, "^resume: digest of closing and admission: 31 bytes"),
+    ],
+)
+def test_another_closing_or_admission_is_refused(
+    theirs: bytes, error: type[Exception], line: str
+) -> None:
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
+    for _ in range(3):
+        next(program)
+    with pytest.raises(error, match=line):
+        program.send(message_of(wire.Resume, checkpoints=name(ONE), decision=theirs))

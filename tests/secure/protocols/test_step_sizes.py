@@ -14,13 +14,13 @@ from ppmf_secure.primitives.shares import from_bits
 from ppmf_secure.protocols.server_state import Server
 from ppmf_secure.protocols.step_sizes import BIAS_RULE, factor_rule
 from ppmf_secure.protocols.transfers import Site, Transfers
-from ppmf_secure.session.session import Session
 from ppmf_spec import words
 from ppmf_spec.bounds import largest_denominator
 from ppmf_spec.parameters import Parameters
 from tests.support.ideal import ideal_suite
 from tests.support.parameter_sets import OTHER_STEP_RULES, STEP_RULES
 from tests.support.ratings import ratings_of
+from tests.support.sessions import session_of
 from tests.support.toy_runs import run_toy
 from tests.support.two_servers import ideal_transfers, run_both
 
@@ -61,7 +61,7 @@ def test_thresholds_are_those_the_prox_asks_for() -> None:
 
 
 def server_of(transfers: Transfers, params: Parameters) -> Server:
-    session = Session(params, ("1",), ("1",), "ideal", bytes(16))
+    session = session_of(params, ("1",), ("1",), "ideal", bytes(16))
     return Server(session, transfers, bytes(32), {}, {})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ppmf_secure.session.checkpoint import (
-    RatingShares,
+    RatingBits,
     read_checkpoint,
     read_ratings,
     write_checkpoint,
@@ -22,13 +22,24 @@ from tests.support.checkpoints import COINS, SESSION, checkpoint
 
 
 def test_ratings_are_kept_as_one_array() -> None:
-    shares = RatingShares(COINS.words((2, 3)), COINS.words((2, 3)))
-    data = write_ratings(SESSION, shares)
-    parts = [shares.rated.astype("<u8").tobytes(), shares.rating.astype("<u8").tobytes()]
-    assert cbor2.loads(data) == ["ppmf-checkpoint/2", SESSION.id, "ratings", *parts]
-    again = read_ratings(SESSION, data)
-    assert np.array_equal(again.rated, shares.rated)
-    assert np.array_equal(again.rating, shares.rating)
+    planes = np.frombuffer(COINS.bytes(10), dtype=np.uint8).reshape(5, 2, 1) & np.uint8(7)
+    data = write_ratings(SESSION, RatingBits(planes))
+    assert cbor2.loads(data) == ["ppmf-checkpoint/2", SESSION.id, "ratings", planes.tobytes()]
+    assert np.array_equal(read_ratings(SESSION, data).planes, planes)
+
+
+@pytest.mark.req("PPMF-ERR-004")
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (bytes(9), "kept ratings: 9 bytes where 10 are due"),
+        (bytes(9) + b"\x08", "kept ratings: a spare bit is not 0"),
+    ],
+)
+def test_other_bits_are_refused(kept: bytes, message: str) -> None:
+    data = cbor2.dumps(["ppmf-checkpoint/2", SESSION.id, "ratings", kept])
+    with pytest.raises(EncodingError, match=f"^{message}$"):
+        read_ratings(SESSION, data)
 
 
 def test_a_model_is_kept_as_one_array() -> None:
@@ -75,19 +86,9 @@ def test_a_malformed_model_is_refused(place: int, value: Any, message: str) -> N
 
 
 @pytest.mark.req("PPMF-ERR-004")
-@pytest.mark.parametrize("parts", [[], [bytes(48)], [bytes(48)] * 3])
-def test_a_wrong_number_of_parts_is_refused(parts: list[bytes]) -> None:
+@pytest.mark.parametrize("parts", [[], [bytes(10)] * 2, [7]])
+def test_a_wrong_number_of_parts_is_refused(parts: list[Any]) -> None:
     content = ["ppmf-checkpoint/2", SESSION.id, "ratings", *parts]
     with pytest.raises(EncodingError) as caught:
         read_ratings(SESSION, cbor2.dumps(content))
     assert str(caught.value) == f"checkpoint of the ratings: {FOREIGN}"
-
-
-@pytest.mark.req("PPMF-ERR-004")
-@pytest.mark.parametrize("place", [3, 4])
-def test_kept_ratings_of_a_wrong_length_are_named(place: int) -> None:
-    content = ["ppmf-checkpoint/2", SESSION.id, "ratings", bytes(48), bytes(48)]
-    content[place] = bytes(40)
-    with pytest.raises(EncodingError) as caught:
-        read_ratings(SESSION, cbor2.dumps(content))
-    assert str(caught.value) == "kept ratings: 40 bytes where 48 are due"

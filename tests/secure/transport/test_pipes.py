@@ -86,9 +86,9 @@ def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
     os.write(theirs.fileno(), (1 << 62).to_bytes(8, "little"))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         with pytest.raises(EncodingError, match="csp to recsys: more than the 1000 bytes"):
-            ends.get(CSP, 1000)
+            ends.get(CSP, 1000, None)
         with pytest.raises(PeerError, match="csp sent a message that was too long"):
-            ends.get(CSP, 1000)
+            ends.get(CSP, 1000, None)
     theirs.close()
 
 
@@ -108,14 +108,14 @@ def test_a_users_message_that_is_too_long_is_passed_over(sizes: list[int]) -> No
     with PipeEnds(Account(RECSYS), {USERS: mine}) as ends:
         for message in messages:
             if len(message) <= 1000:
-                assert ends.get(USERS, 1000) == message
+                assert ends.get(USERS, 1000, None) == message
             else:
                 with pytest.raises(EncodingError, match="users to recsys: more than the 1000"):
-                    ends.get(USERS, 1000)
+                    ends.get(USERS, 1000, None)
         writer.join()
         theirs.close()
         with pytest.raises(PeerError, match="users disappeared"):
-            ends.get(USERS, 1000)
+            ends.get(USERS, 1000, None)
 
 
 @pytest.mark.req("PPMF-ERR-008")
@@ -127,4 +127,4 @@ def test_a_user_who_leaves_in_a_long_message_is_gone() -> None:
         PipeEnds(Account(RECSYS), {USERS: mine}) as ends,
         pytest.raises(PeerError, match="users disappeared"),
     ):
-        ends.get(USERS, 1000)
+        ends.get(USERS, 1000, None)

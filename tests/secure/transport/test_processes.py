@@ -117,19 +117,19 @@ def test_an_error_of_the_users_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> 
     assert "4.5" not in str(caught.value)
 
 
-@pytest.mark.req("PPMF-SES-004")
-def test_every_run_has_a_nonce_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    nonces: list[bytes] = []
+@pytest.mark.req("PPMF-SES-010", "PPMF-SES-011")
+def test_every_run_has_nonces_and_a_sealing_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[bytes] = []
 
     class StopHereError(Exception):
         pass
 
     def refuse(one: Session, *_: object) -> None:
-        nonces.append(one.nonce)
+        drawn.extend((one.proposal.nonce, one.acceptance.nonce, one.sealing_key))
         raise StopHereError
 
     monkeypatch.setattr(processes, "_Run", refuse)
     for _ in range(3):
         with pytest.raises(StopHereError):
             processes.train(ratings_of(1, 1, {}), Parameters(rank=1), suite="paillier-512-insecure")
-    assert len(set(nonces)) == 3
+    assert len(set(drawn)) == 9

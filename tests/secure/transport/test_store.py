@@ -15,11 +15,14 @@ from ppmf_secure.transport.store import Store, load_session, read_key, save_sess
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.roles import CSP
 from tests.support.checkpoints import SESSION, checkpoint
+from tests.support.sessions import signed
 
 
 def a_run(folder: Path, epoch: int = 0) -> Store:
     """The store of CSP in the folder of a run that has just begun."""
-    save_session(folder, SESSION, epoch=epoch, coins=None if epoch else Coins.seeded("tags"))
+    save_session(
+        folder, signed(SESSION), epoch=epoch, coins=None if epoch else Coins.seeded("tags")
+    )
     return Store.of_run(folder, CSP, SESSION, epoch)
 
 
@@ -42,7 +45,7 @@ def test_nothing_to_resume_from_is_told_from_damage(tmp_path: Path) -> None:
 def test_the_session_comes_back_and_a_flipped_bit_of_it_is_found(tmp_path: Path) -> None:
     a_run(tmp_path)
     found, epoch = load_session(tmp_path)
-    assert (found, epoch, found.id) == (SESSION, 0, SESSION.id)
+    assert (found, epoch, found.session.id) == (signed(SESSION), 0, SESSION.id)
     path = tmp_path / "session.cbor"
     data = path.read_bytes()
     for bit in random.Random(1).sample(range(8 * len(data)), 100):
@@ -76,7 +79,7 @@ def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
         store.kept()
 
 
-@pytest.mark.req("PPMF-RES-010", "PPMF-RES-004")
+@pytest.mark.req("PPMF-RES-010", "PPMF-RES-015")
 def test_the_last_two_checkpoints_are_named_by_epoch_and_iteration(tmp_path: Path) -> None:
     """An interruption between writing and removing can leave three, also of two epochs."""
     store = a_run(tmp_path)

@@ -6,14 +6,17 @@
 
 import { createInterface } from "node:readline";
 
+import * as admission from "./admission.mjs";
 import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
+import * as code from "./code.mjs";
 import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
 import { agree } from "./resume.mjs";
 import * as seals from "./seals.mjs";
+import * as sessions from "./session.mjs";
 import * as user from "./user.mjs";
 import * as wire from "./wire.mjs";
 
@@ -53,12 +56,25 @@ const OPERATIONS = {
   "wire.encode": (given) => ({ bytes: wire.encode(given).toString("hex") }),
   "wire.decode": (given) => wire.decode(given.bytes),
   "wire.receive": wire.receive,
-  "session.id": (given) => ({ id: blocks.session(given).id.toString("hex") }),
+  "session.id": (given) => ({ id: sessions.session(given).id.toString("hex") }),
+  "session.write": sessions.write,
+  "session.read": sessions.read,
   "share.expand": blocks.expand,
   "share.mask": blocks.mask,
   "share.open": blocks.open,
+  "code.weights": code.weights,
+  "code.encode": code.encode,
+  "code.decode": code.decode,
+  "upload.plain": code.plain,
+  "upload.row": code.row,
+  "upload.keystream": seals.keystream,
+  "upload.consent": seals.consent,
   "upload.seal": seals.seal,
   "upload.open": seals.open,
+  "upload.take": admission.take,
+  "closing.make": admission.close,
+  "admission.make": admission.make,
+  "admission.take": admission.taking,
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,
@@ -68,6 +84,7 @@ const OPERATIONS = {
   "ot.choose": blocks.choose,
   "ot.send": blocks.send,
   "bitmul.multiply": blocks.multiply,
+  "conversion.chunk": blocks.convert,
   "circuit.evaluate": blocks.circuit,
   "resume.agree": agree,
 };

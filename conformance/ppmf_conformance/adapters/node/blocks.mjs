@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chapter 4: ids of sessions, shares, the hash, transfers. A block is 16 bytes, its first the lowest.
+// Chapter 4: shares, the hash, transfers. A block is 16 bytes, its first the lowest.
 
 import { createCipheriv, createHash } from "node:crypto";
 
+import { codeOf } from "./code.mjs";
 import { saturate, prox } from "./fixed.mjs";
-import { bound, parameters, rowLength } from "./params.mjs";
-import { Fraction, decimalText, integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
-import { rowOrder } from "./ratings.mjs";
-import { array, item, map } from "./wire.mjs";
+import { rowLength } from "./params.mjs";
+import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
+import { session } from "./session.mjs";
 
 const RING = 1n << 64n;
-const SUITES = [3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`);
 
 const u64 = (value) => {
   const out = Buffer.alloc(8);
@@ -24,36 +23,6 @@ const aes = (key, block) => {
 };
 const xor = (a, b) => Buffer.from(a.map((byte, k) => byte ^ b[k]));
 const hex = (text) => Buffer.from(text, "hex");
-
-// PPMF-SES-001 to -003.
-export const session = (given) => {
-  const p = parameters(given.parameters);
-  if (!SUITES.includes(given.suite)) refuse("parameters", `no suite ${given.suite}`);
-  const nonce = hex(given.nonce);
-  if (nonce.length !== 16) refuse("parameters", "nonce: not 16 bytes");
-  for (const ids of [given.users, given.items]) {
-    const order = rowOrder(ids);
-    if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
-      refuse("range", "a list that is empty, repeats an id or is out of order");
-  }
-  bound(p, BigInt(given.users.length), BigInt(given.items.length));
-  // Deterministic encoding: the names of a map in the order of their encodings.
-  const pairs = Object.entries(p).map(([name, value]) => [item("text", name), parameter(value)]);
-  pairs.sort(([a], [b]) => Buffer.compare(a, b));
-  const texts = (list) => array(list.map((text) => item("text", text)));
-  const content = array([map(pairs), texts(given.users), texts(given.items), item("text", given.suite), item("bytes", nonce)]);
-  return { p, id: sha256(Buffer.from("ppmf/v2/session/"), content) };
-};
-
-const parameter = (value) => {
-  if (typeof value === "boolean") return Buffer.from([value ? 0xf5 : 0xf4]);
-  if (value instanceof Fraction) return item("text", decimalText(value));
-  if (typeof value === "string") return item("text", value);
-  if (value >= 0n) return item("uint", value);
-  const negative = item("uint", -1n - value);
-  negative[0] |= 0x20;
-  return negative;
-};
 
 // PPMF-UPL-002: CSP's shares of a user's rows.
 export const expand = (given) => {
@@ -219,6 +188,56 @@ export const multiply = (given) => {
     payload: Buffer.concat(payload).toString("hex"),
     share: share.map((row) => row.map((value) => BigInt.asUintN(ring, value))),
   };
+};
+
+// PPMF-CNV-005 to -008: one chunk at one server, entry by entry.
+export const convert = (given) => {
+  const { least, weights } = codeOf(parameters(given.parameters));
+  const [offset, received] = [hex(given.offset), hex(given.received)];
+  const [count, planes, size] = [given.bits.length, 1 + weights.length, Math.ceil(Number(given.ring) / 8)];
+  const due = count * size * (given.me === "csp" ? 1 : planes + 1);
+  if (received.length !== due) refuse("encoding", `payload: ${received.length} bytes where ${due} are due`);
+  const arrived = (row, e) => {
+    const at = (row * count + e) * size;
+    return Buffer.concat([received.subarray(at, at + size), Buffer.alloc(8)]).readBigUInt64LE();
+  };
+  const peer = given.me === "csp" ? "recsys" : "csp";
+  const pad = (chooser, plane, e, key) => {
+    const indices = [integer(given.chunk), BigInt(plane), BigInt(e >> 11)];
+    const block = hash(batchKey({ ...given, purpose: `conversion/to-${chooser}` }, indices), key, BigInt(e % 2048));
+    return [block.readBigUInt64LE(0), block.readBigUInt64LE(8)];
+  };
+  const weighed = (shares) => weights.reduce((sum, weight, a) => sum + weight * shares[1 + a], 0n);
+  const [rows, rated, rating] = [[], [], []];
+  given.bits.forEach((text, e) => {
+    const c = [...text].map(BigInt);
+    const both = (p) => {
+      const key = hex(given.sent[e][p]);
+      return [pad(peer, p, e, key), pad(peer, p, e, xor(key, offset))];
+    };
+    const mine = (p) => pad(given.me, p, e, hex(given.chosen[e][p]));
+    const product = (y, zero, one) => zero + (1n - 2n * c[0]) * y - one;
+    if (given.me === "csp") {
+      const sent = c.map((_, p) => both(p));
+      const shares = c.map((bit, p) => bit - sent[p][0][0]);
+      const y = least + weighed(shares);
+      const [zero, one] = sent[0].map((both) => both[1]);
+      rows.push([...c.map((bit, p) => sent[p][0][0] + 1n - 2n * bit - sent[p][1][0]), product(y, zero, one)]);
+      rated.push(shares[0]);
+      rating.push(c[0] * y - zero + mine(0)[0] + c[0] * arrived(0, e));
+    } else {
+      const taken = c.map((_, p) => mine(p));
+      const shares = c.map((bit, p) => taken[p][0] + bit * arrived(p, e));
+      const y = weighed(shares);
+      const [zero, one] = both(0).map(([first]) => first);
+      rows.push([product(y, zero, one)]);
+      rated.push(shares[0]);
+      rating.push(c[0] * y - zero + taken[0][1] + c[0] * arrived(planes, e));
+    }
+  });
+  const payload = rows[0].flatMap((_, row) => rows.map((entry) => u64(entry[row]).subarray(0, size)));
+  const ring = (values) => values.map((value) => BigInt.asUintN(Number(given.ring), value));
+  return { payload: Buffer.concat(payload).toString("hex"), rated: ring(rated), rating: ring(rating) };
 };
 
 // PPMF-CIR-003, -004: what the circuits compute.

@@ -5,10 +5,10 @@ import { integer, refuse } from "./refusal.mjs";
 
 const B = "bytes";
 const FIELDS = {
-  "user-key": { key: B },
-  upload: { user: "text", masked: B, sealed: B },
-  "sealed-seeds": { sealed: B },
-  resume: { last: "uint", checkpoints: B },
+  upload: { user: "text", serial: "uint", masked: B, sealed: B },
+  closing: { presence: B, seals: B },
+  admission: { admitted: B },
+  resume: { last: "uint", checkpoints: B, decision: B },
   "server-key": { suite: "text", product_key: B },
   "base-request": { points: B },
   "base-answer": { point: B },
@@ -19,7 +19,7 @@ const FIELDS = {
   "garbled-tables": { tables: B },
   "output-share": { bits: B },
 };
-const MAJOR = { uint: 0, bytes: 2, text: 3, array: 4, map: 5 };
+const MAJOR = { uint: 0, bytes: 2, text: 3, array: 4 };
 
 // The shortest head of a CBOR item.
 const head = (kind, value) => {
@@ -40,7 +40,6 @@ export const item = (kind, value) => {
 };
 
 export const array = (items) => Buffer.concat([head("array", items.length), ...items]);
-export const map = (pairs) => Buffer.concat([head("map", pairs.length), ...pairs.flat()]);
 
 export const encode = ({ name, session, epoch, number, fields }) =>
   array([
@@ -55,14 +54,12 @@ export const encode = ({ name, session, epoch, number, fields }) =>
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// PPMF-WIR-003: anything that is not the one encoding of a message is refused.
-export const decode = (hex) => {
-  if (!/^([0-9a-f]{2})*$/.test(hex)) refuse("encoding", "not bytes in hexadecimal");
-  const data = Buffer.from(hex, "hex");
+// PPMF-WIR-002, -010: one item, in which so many arrays may stand in one another; unsigned integers
+// become BigInts, byte strings Buffers.
+export const parse = (data, depth) => {
   let at = 0;
-  const bad = (why) => refuse("encoding", `a message of ${data.length} bytes: ${why} at ${at}`);
-  const take = (kind) => {
-    if (at >= data.length || data[at] >> 5 !== MAJOR[kind]) bad(`no ${kind}`);
+  const bad = (why) => refuse("encoding", `${data.length} bytes: ${why} at ${at}`);
+  const argument = () => {
     const low = data[at] & 31;
     at += 1;
     if (low < 24) return BigInt(low);
@@ -74,35 +71,56 @@ export const decode = (hex) => {
     if (value < (width === 1 ? 24n : 1n << BigInt(4 * width))) bad("not the shortest form");
     return value;
   };
-  const bytes = (kind) => {
-    const length = take(kind);
+  const bytes = (length) => {
     if (length > BigInt(data.length - at)) bad("cut short");
     const found = data.subarray(at, at + Number(length));
     at += Number(length);
     return found;
   };
-  const text = () => {
+  const one = (arrays) => {
+    if (at >= data.length) bad("cut short");
+    const major = data[at] >> 5;
+    if (!Object.values(MAJOR).includes(major)) bad("none of the four kinds");
+    if (major === MAJOR.array && !arrays) bad("an array");
+    const value = argument();
+    if (major === MAJOR.uint) return value;
+    if (major === MAJOR.bytes) return bytes(value);
+    if (major === MAJOR.array) {
+      if (value > BigInt(data.length - at)) bad("more items than bytes");
+      return Array.from({ length: Number(value) }, () => one(arrays - 1));
+    }
     try {
-      return utf8.decode(bytes("text"));
+      return utf8.decode(bytes(value));
     } catch (error) {
       if (error instanceof TypeError) return bad("not UTF-8");
       throw error;
     }
   };
-  const count = take("array");
-  const name = text();
-  const kinds = Object.hasOwn(FIELDS, name) ? FIELDS[name] : bad("an unknown name");
-  if (count !== BigInt(4 + Object.keys(kinds).length)) bad("a wrong number of fields");
-  const session = bytes(B);
-  if (session.length !== 32) bad("a session that is not 32 bytes");
-  const [epoch, number] = [take("uint"), take("uint")];
-  const fields = {};
-  for (const [field, kind] of Object.entries(kinds)) {
-    fields[field] = kind === B ? bytes(B).toString("hex") : kind === "uint" ? take("uint") : text();
-    if (kind === "side" && !["users", "items"].includes(fields[field])) bad("no side");
-  }
+  const found = one(depth);
   if (at !== data.length) bad("something after it");
-  return { name, session: session.toString("hex"), epoch, number, fields };
+  return found;
+};
+
+const IS = {
+  uint: (value) => typeof value === "bigint",
+  bytes: (value) => Buffer.isBuffer(value),
+  text: (value) => typeof value === "string",
+  side: (value) => value === "users" || value === "items",
+};
+
+// PPMF-WIR-003: anything that is not the one encoding of a message is refused.
+export const decode = (hex) => {
+  if (!/^([0-9a-f]{2})*$/.test(hex)) refuse("encoding", "not bytes in hexadecimal");
+  const found = parse(Buffer.from(hex, "hex"), 1);
+  const bad = (why) => refuse("encoding", `a message: ${why}`);
+  if (!Array.isArray(found)) bad("no array");
+  const [name, session, epoch, number, ...values] = found;
+  const kinds = IS.text(name) && Object.hasOwn(FIELDS, name) ? Object.entries(FIELDS[name]) : bad("an unknown name");
+  if (!IS.bytes(session) || session.length !== 32) bad("a session that is not 32 bytes");
+  if (!IS.uint(epoch) || !IS.uint(number)) bad("no number");
+  if (values.length !== kinds.length || !kinds.every(([, kind], k) => IS[kind](values[k]))) bad("other fields");
+  const fields = kinds.map(([field, kind], k) => [field, kind === B ? values[k].toString("hex") : values[k]]);
+  return { name, session: session.toString("hex"), epoch, number, fields: Object.fromEntries(fields) };
 };
 
 // PPMF-WIR-004: one direction's messages in turn.

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chapter 4: ratings as bits, so that every string of bits is a row of valid ratings.
+
+import { parameters } from "./params.mjs";
+import { floorDivide, integer, integers, refuse, whole } from "./refusal.mjs";
+
+const hex = (text) => Buffer.from(text, "hex");
+
+// PPMF-COD-001, -002: the least rating, and the weight of each bit.
+export const codeOf = (p) => {
+  const scaled = (name) => p[name].minus(p.rating_offset).times(whole(1n << p.rating_frac_bits));
+  const [low, high] = [scaled("rating_min"), scaled("rating_max")];
+  const least = -floorDivide(-low.n, low.d);
+  const span = floorDivide(high.n, high.d) - least;
+  if (span < 0n) refuse("parameters", "rating_min, rating_max: no rating lies between the two");
+  const size = span ? span.toString(2).length : 0;
+  const weights = Array.from({ length: size }, (_, i) =>
+    i < size - 1 ? 1n << BigInt(i) : span + 1n - (1n << BigInt(i)),
+  );
+  return { least, span, weights, rowBytes: (items) => Math.ceil(((1 + size) * items) / 8) };
+};
+
+const of = (given) => codeOf(parameters(given.parameters));
+
+export const weights = (given) => {
+  const { least, weights } = of(given);
+  return { least, weights };
+};
+
+// PPMF-COD-003: the bits of one rating.
+const encodeOne = ({ least, span, weights }, x) => {
+  const above = x - least;
+  if (above < 0n || above > span) refuse("range", `${x}: a rating that is not on the scale`);
+  const top = weights.length - 1;
+  if (top < 0) return [];
+  const high = above >> BigInt(top) ? 1n : 0n;
+  const rest = above - high * weights[top];
+  return weights.map((_, i) => (i < top ? (rest >> BigInt(i)) & 1n : high));
+};
+
+// PPMF-COD-004: what any bits say.
+const decodeOne = ({ least, weights }, bits) => weights.reduce((sum, weight, i) => sum + weight * bits[i], least);
+
+export const encode = (given) => {
+  const code = of(given);
+  return { codes: integers(given.values).map((x) => encodeOne(code, x).join("")) };
+};
+
+export const decode = (given) => {
+  const code = of(given);
+  return { values: given.codes.map((text) => decodeOne(code, [...text].map(BigInt))) };
+};
+
+// PPMF-COD-005: plane after plane, the lowest bit of a byte first.
+export const plain = (given) => {
+  const [code, items] = [of(given), Number(given.items)];
+  const out = Buffer.alloc(code.rowBytes(items));
+  for (const [item, x] of given.ratings)
+    [1n, ...encodeOne(code, integer(x))].forEach((bit, plane) => {
+      const at = plane * items + Number(item);
+      out[at >> 3] |= Number(bit) << (at & 7);
+    });
+  return { plain: out.toString("hex") };
+};
+
+// PPMF-COD-006: the row that any bits are.
+export const row = (given) => {
+  const [code, items, data] = [of(given), Number(given.items), hex(given.plain)];
+  const size = code.rowBytes(items);
+  if (data.length !== size) refuse("encoding", `bits of ratings: ${data.length} bytes where ${size} are due`);
+  const bit = (plane, item) => BigInt((data[(plane * items + item) >> 3] >> ((plane * items + item) & 7)) & 1);
+  const rated = Array.from({ length: items }, (_, item) => item).filter((item) => bit(0, item));
+  const value = (item) => decodeOne(code, code.weights.map((_, i) => bit(1 + i, item)));
+  return { ratings: rated.map((item) => [`${item}`, value(item)]) };
+};
