@@ -24,21 +24,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import transcript
-from ppmf_secure.session.checkpoint import RatingShares, write_ratings
+from ppmf_secure.session.kept_files import Keeper
 from ppmf_secure.session.private_files import private_folder
-from ppmf_secure.session.session import Session
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport import processes
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account
-from ppmf_secure.transport.store import Store, save_session
 from ppmf_spec import strict_cbor, wire
 from ppmf_spec.errors import PpmfError
-from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 TAG_30 = b"\xd8\x1e\x82" + 2 * (b"\xc2\x5a\x00\x06\x1a\x80" + b"\xff" * 400_000)
@@ -46,7 +41,6 @@ KEYS = b"\xb9\xea\x60" + b"".join(
     strict_cbor.encode(k * (2**61 - 1) % 2**64) + b"\x00" for k in range(60_000)
 )
 NESTED = b"\x81" * 20_000_000
-SHARES = np.zeros((943, 1682), dtype=np.uint64)
 
 Attack = Callable[[Path], Callable[[], object]]
 """Prepares the attack in an empty folder; what it returns is measured."""
@@ -94,16 +88,13 @@ def too_long(sender: Role) -> Attack:
 
 
 def flipped(folder: Path) -> Callable[[], object]:
-    """The shares of the ratings of MovieLens-100K's size, with one bit flipped."""
-    users, items = (tuple(map(str, range(1, count + 1))) for count in SHARES.shape)
-    session = Session(Parameters(), users, items, "rlwe-8192", bytes(16))
-    save_session(folder, session, epoch=0, coins=Coins.system())
-    store = Store.of_run(folder, CSP, session, 0)
-    store.keep("ratings", None, lambda: write_ratings(session, RatingShares(SHARES, SHARES)))
-    with (folder / CSP / "ratings.state").open("r+b") as file:
+    """A checkpoint of 25 MB with one bit flipped."""
+    keeper, path = Keeper(Coins.system().bytes(32), bytes(32), CSP), folder / "model-1.state"
+    path.write_bytes(keeper.write(path.stem, bytes(25_000_000)))
+    with path.open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\x04")
-    return store.kept
+    return lambda: keeper.read(path.stem, path.read_bytes(), path.name)
 
 
 def linked(folder: Path) -> Callable[[], object]:
@@ -159,7 +150,7 @@ ATTACKS: dict[str, Attack] = {
     "the same as a transcript": recorded,
     "100 MB from a server where 1 kB is due": too_long(CSP),
     "100 MB from a user where 1 kB is due": too_long(USERS),
-    "a flipped bit in 25 MB of kept shares": flipped,
+    "a flipped bit in a checkpoint of 25 MB": flipped,
     "a link in the place of a folder": linked,
     "a folder that others may read": opened,
     "a name of 1 MB of control characters": spelt,

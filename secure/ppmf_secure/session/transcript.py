@@ -27,7 +27,7 @@ Direction = Literal["sent", "received"]
 
 def transcript_file(folder: Path, party: Role) -> Path:
     """The file of a party's transcript, in a folder of its own within that of a run
-    (PPMF-RES-015).
+    (PPMF-RES-017).
     """
     return folder / party / f"{party}.cborseq"
 

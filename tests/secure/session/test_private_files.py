@@ -43,7 +43,7 @@ def test_what_is_written_is_closed_to_others_whatever_the_mask_is(tmp_path: Path
         assert [mode(path) for path in folder.iterdir()] == [0o600] * len(list(folder.iterdir()))
 
 
-@pytest.mark.req("PPMF-RES-015")
+@pytest.mark.req("PPMF-RES-017")
 def test_every_party_records_in_a_folder_of_its_own(tmp_path: Path) -> None:
     for party in Role:
         with Recorder(tmp_path / "transcripts", party) as recorder:
