@@ -18,6 +18,7 @@ Begin with `audit`. The modules, in the order of the layers:
 - `uniformity`, `masked_fields`, `repetition`: checks of fields that must look uniform;
 - `opened_values`, `answer_randomness`: checks of what a party's own keys open;
 - `masked_guesses`: whether CSP could test guesses of ratings;
+- `converted_bits`: whether RecSys could read ratings from the corrections of the conversion;
 - `view_battery`: all checks of one party's transcript.
 
 Every check but those of uniformity and repetition is exact. The tests of uniformity together raise
@@ -42,7 +43,7 @@ __all__ = ["Finding", "audit"]
 
 def audit(directory: Path) -> list[Finding]:
     """The findings on the transcripts in `directory`, each in the folder of its party, which holds
-    the file of their session too (session.cbor).
+    the file of their session too (signed-session.cbor).
 
     Raises EncodingError when a transcript is missing or is not a sequence of records, and what
     `set_up.read` raises when the session is missing or is none.

@@ -250,13 +250,16 @@ class _Run:
         return False
 
     def _step(self, party: CalledParty, inbox: list[tuple[str, bytes | None]]) -> bool:
+        """Let the party go on with these messages; RecSys is told when the users are done
+        (PPMF-CON-039). Returns whether it had anything to do.
+        """
         if party.done or (party.started and not inbox):
             return False
         for to, message in party.step(inbox):
             if party.under_test:
                 self._check(party.role, to, message)
             self._delivery.put(party.role, to, message)
-        if party.done and party.role == "users":  # PPMF-CON-039
+        if party.done and party.role == "users":
             self._delivery.leave(party.role, "recsys")
         return True
 

@@ -24,7 +24,7 @@ from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
 
-_RECORDED = ("*/*.cborseq", "session.cbor")
+_RECORDED = ("*/*.cborseq", "signed-session.cbor")
 """Transcripts, each in the folder of its party, and the session that they are of."""
 
 

@@ -134,7 +134,7 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
     out = tmp_path / "run"
     kept = out / "checkpoints"
     names = [
-        "session.cbor",
+        "run.cbor",
         "tags.key",
         "recsys/ratings.state",
         "csp/ratings.state",
@@ -152,12 +152,14 @@ def test_force_discards_an_interrupted_run_and_no_other_file(
 
 
 def test_a_damaged_session_file_is_reported_in_one_line(tmp_path: Path, capsys: Capture) -> None:
-    for name in ("session.cbor", "tags.key", "recsys/ratings.state", "csp/ratings.state"):
+    once = ("closing", "admission", "ratings")
+    kept = [f"{server}/{name}.state" for server in ("recsys", "csp") for name in once]
+    for name in ("run.cbor", "tags.key", *kept):
         path = tmp_path / "checkpoints" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(32))
     assert main.main(["resume", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("ppmf: error (encoding): ")
-    assert "session.cbor: damaged" in said
+    assert "run.cbor: damaged" in said
     assert said.count("\n") == 1

@@ -94,7 +94,7 @@ def test_results_are_replaced_when_a_training_has_succeeded_and_not_before(
     left = contents(tmp_path / "run")
     names = ("users", "recsys", "csp")
     unfinished = {left.pop(f"transcripts/unfinished/{name}/{name}.cborseq") for name in names}
-    unfinished.add(left.pop("transcripts/unfinished/session.cbor"))
+    unfinished.add(left.pop("transcripts/unfinished/signed-session.cbor"))
     assert left == before
     assert main.main(command) == 0
     after = contents(tmp_path / "run")

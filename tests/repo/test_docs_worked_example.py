@@ -81,18 +81,23 @@ def test_what_is_published_is_f_fix() -> None:
     assert loads(text) == fixed.train(RATINGS, PARAMETERS)
 
 
-def test_the_shares_of_the_ratings_add_up() -> None:
-    expected = []
+def test_the_shares_of_the_bits_say_the_ratings() -> None:
+    """The weights are those that the page names."""
     rated, values = RATINGS.by_user()[worked_example.USER]
-    for item in range(RATINGS.n_items):
-        known = item in list(rated)
-        expected += [int(known), values[list(rated).index(item)] if known else 0]
-    for line, value in zip(cells(example_shares.ratings()), expected, strict=True):
-        ours, theirs, total, signed = integers(line[1:])
-        ring = 2 ** int(example_shares.ring_bits())
-        assert (ours + theirs) % ring == total == value % ring
-        assert signed == value
-        assert 0 not in (ours, theirs)
+    known = dict(zip(list(rated), list(values), strict=True))
+    assert example_shares.weights() == "1, 2, 4 and 2"
+    for item, line in enumerate(cells(example_shares.ratings())):
+        _, ours, theirs, both, says = line
+        numbers = [int(bits.replace(" ", ""), 2) for bits in (ours, theirs, both)]
+        assert numbers[0] ^ numbers[1] == numbers[2]
+        flag, code = both.split()
+        assert flag == str(int(item in known))
+        if item in known:
+            weighed = sum(w * int(bit) for w, bit in zip((1, 2, 4, 2), code, strict=True))
+            assert weighed - 5 == known[item]
+            assert says == f"rated, x = {known[item]}"
+        else:
+            assert (code, says) == ("0000", "not rated")
 
 
 def test_the_shares_of_the_items_add_up_to_the_oracles_words() -> None:

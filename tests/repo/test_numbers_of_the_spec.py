@@ -201,6 +201,11 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
+        "The conversion takes # MB from RecSys to CSP and # MB back, once in an epoch.",
+        derived.traffic_of_the_conversion,
+    ),
+    Claim(
+        PROTOCOL,
         "The encrypted rows of the set-up have # MB each way in the one, # MB in the other.",
         lambda: [derived.set_up("rlwe-8192"), derived.set_up("paillier-3072")],
     ),

@@ -160,10 +160,18 @@ def ands_of_updates() -> list[int]:
 
 def traffic(suite: str) -> list[str]:
     """Megabytes of an iteration after the first, from RecSys to CSP and back."""
+    return _megabytes(message for number in (2, 3) for message in half_step(sizes(suite), number))
+
+
+def traffic_of_the_conversion() -> list[str]:
+    """Megabytes from RecSys to CSP and back."""
+    return _megabytes(conversion(sizes()))
+
+
+def _megabytes(messages: Iterable[Message]) -> list[str]:
     sent = {RECSYS: 0, CSP: 0}
-    for number in (2, 3):
-        for sender, _, _, fields in half_step(sizes(suite), number):
-            sent[sender] += sum(len(field) for field in fields if isinstance(field, bytes))
+    for sender, _, _, fields in messages:
+        sent[sender] += sum(len(field) for field in fields if isinstance(field, bytes))
     return [f"{sent[sender] / 1e6:.1f}" for sender in (RECSYS, CSP)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -12,12 +13,22 @@ from ppmf_conformance.adapters import sessions_and_uploads
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
-from ppmf_conformance.message_edits import Delivery
+from ppmf_conformance.message_edits import Delivery, field_changed
 from ppmf_conformance.our_parties import OwnParties
+from ppmf_reference import rating_code
+from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import MessagePlan
-from ppmf_secure.protocols.operations import RunBaseTransfers, RunCircuit, TakeUploads
+from ppmf_secure.protocols.operations import (
+    ConvertBits,
+    RunBaseTransfers,
+    RunCircuit,
+    TakeUploads,
+)
+from ppmf_secure.protocols.upload import keystream, open_seal
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import wire
+from ppmf_spec.decimals import decimal_text
+from ppmf_spec.roles import Role
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.sessions_and_uploads import keys_of_servers, sealing_secret
@@ -101,6 +112,31 @@ def output(given: dict[str, Any]) -> dict[str, Any]:
     return dict(OPERATIONS["train.fixed"](shown({**table, "ratings": given["ratings"]})))
 
 
+def misread(given: dict[str, Any], value: str) -> dict[str, Any]:
+    """The run in which the first user rated what their masked bits say after that edit."""
+    session = sessions_and_uploads.session(given["session"])
+    asked = {"role": "users", "coins": f"{given['coins']}/users"}
+    parties = OwnParties()
+    new = shown({**asked, **{name: given[name] for name in ("session", "ratings", "consent_keys")}})
+    handle = parties.run("", "party.new", new).out["handle"]
+    sent = parties.run("", "party.step", {"handle": handle, "inbox": []}).out["outbox"][0]
+    changed = field_changed(bytes.fromhex(sent["message"]), "masked", value)
+    upload = wire.decode(changed).message
+    assert isinstance(upload, wire.Upload)
+    key = SealingKey(bytes.fromhex(given["sealing_secret"]))
+    seed, _ = open_seal(session, upload.user, key, upload.sealed)
+    stream = keystream(session, upload.user, seed)
+    bits = bytes(a ^ b for a, b in zip(bytes(upload.masked), stream, strict=True))
+    params = session.parameters
+    row = rating_code.row(bits, len(session.items), params)
+    size = 1 << params.rating_frac_bits
+    ratings = [one for one in given["ratings"] if one[0] != upload.user]
+    for item, x in row.items():
+        stars = decimal_text(params.rating_offset + Fraction(x, size), "rating")
+        ratings.append([upload.user, session.items[item], stars])
+    return {**given, "ratings": ratings}
+
+
 def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
     """The name and length of every message of a run, by link, from a run of our own parties."""
     ours, delivery = OwnParties(), Delivery(given.get("tamper"))
@@ -167,7 +203,10 @@ def enumerate_steps(plan: MessagePlan) -> Iterator[tuple[tuple[int, int], tuple[
                 case RunBaseTransfers():
                     step = int(due.kind is wire.BaseAnswer)
                 case TakeUploads():
-                    step = 0
+                    step = int(due.kind is wire.Admission)
+                case ConvertBits():  # one chunk: RecSys' columns, CSP's answer, RecSys' payload
+                    by_recsys = due.sender is Role.RECSYS
+                    step = 1 if not by_recsys else 2 * int(due.kind is wire.TransferPayload)
                 case _:
                     step = counts[*route, due.kind.name]
                     counts[*route, due.kind.name] += 1
@@ -548,6 +587,28 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": "encoding"},
         )
+    for value in ("zero", "ones", "mirrored"):
+        change = {
+            "from": "users",
+            "to": "recsys",
+            "number": "0",
+            "edit": "field",
+            "field": "masked",
+            "value": value,
+        }
+        out = {**output(misread(given, value)), "refused": []}
+        for role in ("recsys", "csp"):
+            _add(
+                family,
+                f"{role}-any-bits-{value}",
+                "UPL-016 COD-006 CNV-002",
+                "a user masks no row: the bits that they send are one all the same",
+                {**given, "roles": [role], "tamper": change},
+                {"status": "ok", "out": out},
+                messages,
+                flags="positive tampered",
+                seed="parties/lipschitz",
+            )
     for edit, field, value, kind in _UPLOADS:
         change = {
             "from": "users",

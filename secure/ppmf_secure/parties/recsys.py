@@ -25,7 +25,7 @@ def recsys(
     epoch: int = 0,
     kept: Kept | None = None,
 ) -> Program[ItemProfiles]:
-    """The program of RecSys in one epoch. Its result is V, which RecSys publishes.
+    """The program of RecSys in one epoch. Its result is V, which RecSys publishes (PPMF-UPL-016).
 
     grace: for how many seconds users may replace their uploads when all are there.
     kept: what earlier epochs kept, for a later one; no user uploads twice.

@@ -53,7 +53,7 @@ class SealingKey:
         return cls(_derived_secret(coins.bytes(KEY_BYTES)))
 
     def open(self, sealed: bytes, info: bytes, payload: int, where: str) -> bytes:
-        """The payload of a seal, `payload` bytes; `where` names the seal in errors (PPMF-UPL-008).
+        """The payload of a seal, `payload` bytes; `where` names the seal in errors (PPMF-UPL-013).
 
         Raises what `check_seal` raises, and StateError for a seal that was altered or was made for
         another key or another `info`, which cannot be told apart.

@@ -23,7 +23,7 @@ from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
-SESSION_FILE = "session.cbor"
+SESSION_FILE = "signed-session.cbor"
 Direction = Literal["sent", "received"]
 
 

@@ -28,11 +28,12 @@ from ppmf_spec.roles import CSP, RECSYS, Role
 
 _LOCK = "in-use"
 _OPEN_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_SESSION = "session.cbor"
+_RUN = "run.cbor"
 _RATINGS = "ratings.state"
 _EPOCH = "epoch.state"
 _CLOSING = "closing.state"
 _ADMISSION = "admission.state"
+_KEPT_ONCE = (_RATINGS, _CLOSING, _ADMISSION)
 _KEY = "tags.key"
 _FORMAT = "ppmf-run/1"
 _ALL = "all"
@@ -101,17 +102,16 @@ class Store:
         (PPMF-ERR-004, PPMF-RES-008).
         """
         folder = self._folder
-        once = (_RATINGS, _CLOSING, _ADMISSION)
-        if folder is None or not all((folder / name).is_file() for name in once):
+        if folder is None or not all((folder / name).is_file() for name in _KEPT_ONCE):
             raise StateError(f"{folder}: nothing to resume from: the ratings were not complete")
         # after an interruption between writing and removing there may be one more
         found = sorted(
             map(self._read, self._checkpoints()),
             key=lambda kept: (kept.epoch, int(kept.name.rpartition("-")[2])),
         )
-        ratings, closing, admission = (bytes(self._read(folder / name).content) for name in once)
+        ratings, closing, admission = (self._read(folder / name).content for name in _KEPT_ONCE)
         newest = tuple(bytes(kept.content) for kept in found[-MOST_CHECKPOINTS:])
-        return Kept(ratings, closing, admission, newest)
+        return Kept(bytes(ratings), bytes(closing), bytes(admission), newest)
 
     def _read(self, path: Path) -> KeptFile:
         return self._keeper.read(path.stem, path.read_bytes(), path.name)
@@ -148,20 +148,20 @@ def save_session(
     its own. Raises StateError if there is another run in it.
     """
     private_folder(folder)
-    if epoch == 0 and (folder / _SESSION).exists():
+    if epoch == 0 and (folder / _RUN).exists():
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     content = strict_cbor.encode([_FORMAT, epoch, set_up.write(signed)])
     if coins is not None:
         _write_durably(folder / _KEY, coins.bytes(KEY_BYTES))
     keeper = Keeper(read_key(folder), signed.session.id, _ALL, epoch)
-    _write_durably(folder / _SESSION, keeper.write(Path(_SESSION).stem, content))
+    _write_durably(folder / _RUN, keeper.write(Path(_RUN).stem, content))
 
 
 def load_session(folder: Path) -> tuple[SignedSession, int]:
     """The session of a run and its last epoch; StateError if there is none (PPMF-ERR-004)."""
-    path = folder / _SESSION
+    path = folder / _RUN
     if not path.is_file():
-        raise StateError(f"{folder}: nothing to resume from: no {_SESSION} here")
+        raise StateError(f"{folder}: nothing to resume from: no {_RUN} here")
     kept = kept_files.read(read_key(folder), path.read_bytes(), str(path))
     try:
         content = strict_cbor.decode(kept.content)
@@ -188,14 +188,14 @@ def read_key(folder: Path) -> bytes:
 
 def resumable(folder: Path) -> bool:
     """Whether the folder has a run whose ratings are complete, so that `resume` can go on."""
-    needed = (_SESSION, _KEY, f"{RECSYS}/{_RATINGS}", f"{CSP}/{_RATINGS}")
-    return all((folder / name).is_file() for name in needed)
+    kept = (f"{server}/{name}" for server in (RECSYS, CSP) for name in _KEPT_ONCE)
+    return all((folder / name).is_file() for name in (_RUN, _KEY, *kept))
 
 
 def discard(folder: Path) -> None:
     """Remove a run's checkpoints, and their folders if these are empty then; nothing else."""
     for place, names in (
-        (folder, (_SESSION, _KEY, "*.partial", _LOCK)),
+        (folder, (_RUN, _KEY, "*.partial", _LOCK)),
         (folder / RECSYS, ("*.state", "*.partial", _LOCK)),
         (folder / CSP, ("*.state", "*.partial", _LOCK)),
         (folder, ()),

@@ -13,7 +13,7 @@ from ppmf_audit import message_order
 from ppmf_audit.transcript_outline import outline
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.checkpoint import read_ratings
+from ppmf_secure.session.checkpoint import read_ratings, write_admission
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import KEY_BYTES, Keeper
 from ppmf_secure.session.session import Session
@@ -148,10 +148,11 @@ def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.req("PPMF-RES-015")
-def test_two_checkpoints_are_kept_and_nothing_but_shares(tmp_path: Path) -> None:
+def test_two_checkpoints_are_kept_and_shares_and_who_takes_part(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 7)
     names = sorted(path.name for path in (tmp_path / CSP).glob("*.state"))
-    assert names == ["model-2.state", "model-3.state", "ratings.state"]
+    once = ["admission.state", "closing.state"]
+    assert names == [*once, "model-2.state", "model-3.state", "ratings.state"]
     shares = [
         read_ratings(session, kept_by(session, tmp_path, name).ratings) for name in (RECSYS, CSP)
     ]
@@ -189,5 +190,16 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         read_ratings(session, cbor2.dumps(["something else"]))
     short = cbor2.loads(data)
     short[3] = short[3][:-8]
-    with pytest.raises(EncodingError, match="kept ratings: 88 bytes where 96 are due"):
+    with pytest.raises(EncodingError, match="kept ratings: 7 bytes where 15 are due"):
         read_ratings(session, cbor2.dumps(short))
+
+
+@pytest.mark.req("PPMF-ADM-010", "PPMF-ADM-007")
+def test_servers_that_mean_different_closings_do_not_go_on(tmp_path: Path) -> None:
+    session = _first_epoch(tmp_path, 5)
+    keeper = Keeper(bytes(KEY_BYTES), session.id, CSP)
+    other = wire.Admission(b"\3")
+    path = tmp_path / CSP / "admission.state"
+    path.write_bytes(keeper.write("admission", write_admission(session, other)))
+    with pytest.raises(StateError, match="goes on from another closing or admission"):
+        _next_epoch(tmp_path, 1)

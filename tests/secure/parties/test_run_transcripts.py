@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppmf_reference import fixed
-from ppmf_secure.arrays import Bits, Words
+from ppmf_reference import fixed, rating_code
+from ppmf_secure.arrays import Bits, Bytes, Words
 from ppmf_secure.primitives.circuits.wire_labels import permute_bits
 from ppmf_secure.primitives.encryption.paillier.slots import Slots
 from ppmf_secure.protocols import output
@@ -262,9 +262,7 @@ def test_other_coins_give_other_bytes_of_the_same_lengths(suite_name: str) -> No
 
 
 @pytest.mark.parametrize("data", ["nobody", "everything"])
-@pytest.mark.parametrize(
-    "field_class", [FieldClass.MASKED, FieldClass.OT, FieldClass.GARBLED_TABLE]
-)
+@pytest.mark.parametrize("field_class", [FieldClass.OT, FieldClass.GARBLED_TABLE])
 def test_masked_bytes_look_uniform(data: str, field_class: FieldClass) -> None:
     runs = [transcripts("default", PAILLIER, data, coins) for coins in ("coins", "c2", "c3", "c4")]
     by_message: dict[str, bytes] = {}
@@ -315,24 +313,42 @@ def cells(packed: bytes, primes: tuple[int, ...]) -> bytes:
     return (residues * np.uint64(256) // modulus).astype(np.uint8).tobytes()
 
 
-@pytest.mark.req("PPMF-UPL-003")
-def test_masked_rows_are_independent_of_the_ratings() -> None:
-    """Under equal coins two uploads differ by their rows, a one-time pad; under others by noise."""
-    one = transcripts("default", PAILLIER, "nobody")
-    other = transcripts("default", PAILLIER, "everything")
-    rows = [
-        np.frombuffer(b"".join(v for _, v in fields(run, FieldClass.MASKED)), dtype="<u8")
-        for run in (one, other)
-    ]
-    signed = (rows[1] - rows[0]).astype(np.int64).reshape(N_USERS, 2, N_ITEMS)
-    assert set(signed[:, 0].ravel().tolist()) == {1}
-    assert set(signed[:, 1].ravel().tolist()) == {4, -5}
-    noise = b""
-    for coins in ("c2", "c3", "c4", "c5", "c6"):
-        fresh = transcripts("default", PAILLIER, "everything", coins)
-        again = np.frombuffer(b"".join(v for _, v in fields(fresh, FieldClass.MASKED)), dtype="<u8")
-        noise += (again - rows[0]).astype("<u8").tobytes()
-    assert not bytes_deviate(noise)
+@pytest.mark.req("PPMF-UPL-011")
+def test_masked_bits_are_independent_of_the_ratings() -> None:
+    """Under equal coins two uploads differ by their bits, a one-time pad; under others by noise."""
+
+    def masked(data: str, *coins: str) -> Bytes:
+        run = transcripts("default", PAILLIER, data, *coins)
+        sent = b"".join(value for _, value in fields(run, FieldClass.MASKED))
+        return np.frombuffer(sent, dtype=np.uint8)
+
+    nobody = masked("nobody")
+    both = (masked("everything") ^ nobody).reshape(N_USERS, -1)
+    everything = DATA["everything"]
+    for row, plain in enumerate(both):
+        ratings = rating_code.row(plain.tobytes(), N_ITEMS, Parameters())
+        assert ratings == {item: everything[row, item] for item in range(N_ITEMS)}
+    noise = np.unpackbits(masked("everything", "c2") ^ nobody)
+    assert 0.25 < noise.mean() < 0.75
+
+
+@pytest.mark.req("PPMF-SEC-004")
+def test_until_the_conversion_nothing_to_csp_depends_on_the_masked_bits() -> None:
+    """Under equal coins RecSys sends CSP the same bytes, whatever bits users mask."""
+
+    def before_the_conversion(data: str) -> list[bytes]:
+        found: list[bytes] = []
+        for direction, peer, message in transcripts("default", PAILLIER, data)[RECSYS]:
+            if (direction, peer) == ("sent", CSP):
+                if isinstance(wire.decode(message).message, wire.TransferColumns):
+                    return found
+                found.append(message)
+        raise AssertionError("a run has a conversion")
+
+    one, other = map(before_the_conversion, ("nobody", "everything"))
+    names = [wire.decode(message).message.name for message in one]
+    assert names == ["closing", "server-key", "base-request", "base-answer"]
+    assert one == other
 
 
 @pytest.mark.req("PPMF-AHE-007", "PPMF-AHE-010")

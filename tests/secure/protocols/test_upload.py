@@ -32,6 +32,7 @@ from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.rating_scale import DEFAULT_SCALE
 from ppmf_spec.ratings import Ratings
+from tests.support.chi_square import bytes_deviate
 from tests.support.sessions import SEALING, consent_keys, session_of
 
 KEY = SEALING
@@ -70,6 +71,14 @@ def test_the_two_servers_bits_are_those_of_the_row(
     assert in_integers.row(plain, 3, session.parameters) == rated
 
 
+@pytest.mark.req("PPMF-WIR-008", "PPMF-COD-005")
+def test_an_upload_of_1682_items_has_1216_bytes() -> None:
+    session = session_of(Parameters(), ("1", "2"), tuple(map(str, range(1, 1683))))
+    sent = _upload(session, "1", NOTHING)
+    assert (len(sent.masked), len(sent.sealed)) == (1052, 112)
+    assert len(wire.encode(wire.Envelope(session.id, 0, 0, sent))) == 1216
+
+
 @pytest.mark.req("PPMF-COD-003")
 def test_a_rating_off_the_scale_is_not_uploaded() -> None:
     with pytest.raises(RangeError, match="^a rating is none of -5 to 4$"):
@@ -100,6 +109,17 @@ def test_a_user_who_uploads_anew_draws_a_fresh_seed() -> None:
     first, second = (upload(session, "1", 1, NOTHING, keys["1"], coins) for _ in range(2))
     assert first.masked != second.masked
     assert first.sealed != second.sealed
+
+
+@pytest.mark.req("PPMF-UPL-010", "PPMF-UPL-011")
+@pytest.mark.parametrize("rated", [0, 400])
+def test_masked_bits_look_uniform(rated: int) -> None:
+    """Of a user who rated nothing and of one who rated everything alike, upload after upload."""
+    session = session_of(Parameters(rank=1), ("1", "2"), tuple(map(str, range(400))))
+    row = Row(np.arange(rated), np.full(rated, 4))
+    coins = Coins.seeded(f"uniform {rated}")
+    sent = [upload(session, "1", 1, row, bytes(32), coins) for _ in range(40)]
+    assert not bytes_deviate(b"".join(bytes(each.masked) for each in sent))
 
 
 @pytest.mark.req("PPMF-UPL-010")

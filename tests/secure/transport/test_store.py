@@ -26,15 +26,21 @@ def a_run(folder: Path, epoch: int = 0) -> Store:
     return Store.of_run(folder, CSP, SESSION, epoch)
 
 
+def keep_once(store: Store) -> None:
+    """Let it keep what a server keeps before the training."""
+    for name in ("closing", "admission", "ratings"):
+        store.keep(name, None, name.encode)
+
+
 @pytest.mark.req("PPMF-ERR-004")
 def test_nothing_to_resume_from_is_told_from_damage(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match=r"no tags\.key here|no session\.cbor here"):
+    with pytest.raises(StateError, match=r"no tags\.key here|no run\.cbor here"):
         load_session(tmp_path)
     store = a_run(tmp_path)
     with pytest.raises(StateError, match="the ratings were not complete"):
         store.kept()
-    (tmp_path / "session.cbor").write_bytes(b"\xff")
-    with pytest.raises(EncodingError, match=r"session\.cbor: damaged"):
+    (tmp_path / "run.cbor").write_bytes(b"\xff")
+    with pytest.raises(EncodingError, match=r"run\.cbor: damaged"):
         load_session(tmp_path)
     (tmp_path / "tags.key").write_bytes(b"\xff")
     with pytest.raises(EncodingError, match=r"tags\.key: 1 bytes where 32 are due"):
@@ -46,21 +52,21 @@ def test_the_session_comes_back_and_a_flipped_bit_of_it_is_found(tmp_path: Path)
     a_run(tmp_path)
     found, epoch = load_session(tmp_path)
     assert (found, epoch, found.session.id) == (signed(SESSION), 0, SESSION.id)
-    path = tmp_path / "session.cbor"
+    path = tmp_path / "run.cbor"
     data = path.read_bytes()
     for bit in random.Random(1).sample(range(8 * len(data)), 100):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        with pytest.raises(EncodingError, match=r"session\.cbor: damaged"):
+        with pytest.raises(EncodingError, match=r"run\.cbor: damaged"):
             load_session(tmp_path)
 
 
 @pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
-@pytest.mark.parametrize("name", ["ratings", "model-1"])
+@pytest.mark.parametrize("name", ["ratings", "closing", "admission", "model-1"])
 def test_a_flipped_bit_of_shares_is_found(tmp_path: Path, name: str) -> None:
     store = a_run(tmp_path)
-    store.keep("ratings", None, lambda: b"ratings")
+    keep_once(store)
     store.keep("model", 1, lambda: b"model")
     path = tmp_path / CSP / f"{name}.state"
     data = bytearray(path.read_bytes())
@@ -73,6 +79,7 @@ def test_a_flipped_bit_of_shares_is_found(tmp_path: Path, name: str) -> None:
 @pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
 def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
     store = a_run(tmp_path)
+    keep_once(store)
     keeper = Keeper(read_key(tmp_path), SESSION.id, "recsys")
     (tmp_path / CSP / "ratings.state").write_bytes(keeper.write("ratings", b""))
     with pytest.raises(StateError, match="the file of another place"):
@@ -83,7 +90,7 @@ def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
 def test_the_last_two_checkpoints_are_named_by_epoch_and_iteration(tmp_path: Path) -> None:
     """An interruption between writing and removing can leave three, also of two epochs."""
     store = a_run(tmp_path)
-    store.keep("ratings", None, lambda: b"")
+    keep_once(store)
     data = {number: write_checkpoint(SESSION, checkpoint(number)) for number in (1, 9, 10)}
     for epoch, number in ((0, 9), (0, 10), (1, 1)):
         keeper = Keeper(read_key(tmp_path), SESSION.id, CSP, epoch)

@@ -59,8 +59,6 @@ const OPERATIONS = {
   "session.id": (given) => ({ id: sessions.session(given).id.toString("hex") }),
   "session.write": sessions.write,
   "session.read": sessions.read,
-  "share.expand": blocks.expand,
-  "share.mask": blocks.mask,
   "share.open": blocks.open,
   "code.weights": code.weights,
   "code.encode": code.encode,

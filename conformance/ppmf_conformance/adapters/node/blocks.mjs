@@ -5,11 +5,9 @@ import { createCipheriv, createHash } from "node:crypto";
 
 import { codeOf } from "./code.mjs";
 import { saturate, prox } from "./fixed.mjs";
-import { rowLength } from "./params.mjs";
+import { parameters, rowLength } from "./params.mjs";
 import { integer, integers, refuse, roundHalfUp } from "./refusal.mjs";
 import { session } from "./session.mjs";
-
-const RING = 1n << 64n;
 
 const u64 = (value) => {
   const out = Buffer.alloc(8);
@@ -23,24 +21,6 @@ const aes = (key, block) => {
 };
 const xor = (a, b) => Buffer.from(a.map((byte, k) => byte ^ b[k]));
 const hex = (text) => Buffer.from(text, "hex");
-
-// PPMF-UPL-002: CSP's shares of a user's rows.
-export const expand = (given) => {
-  const count = given.session.items.length;
-  const bytes = createHash("shake256", { outputLength: 16 * count })
-    .update(Buffer.concat([Buffer.from("ppmf/v2/upload/"), session(given.session).id, Buffer.from(given.user), hex(given.seed)]))
-    .digest();
-  const words = Array.from({ length: 2 * count }, (_, k) => bytes.readBigUInt64LE(8 * k));
-  return { rated: words.slice(0, count), rating: words.slice(count) };
-};
-
-// PPMF-UPL-003: RecSys' shares of a user's rows.
-export const mask = (given) => {
-  const seeds = expand(given);
-  const rows = [...integers(given.rated), ...integers(given.rating)];
-  const pads = [...seeds.rated, ...seeds.rating];
-  return { masked: Buffer.concat(rows.map((x, k) => u64(x - pads[k] + RING))).toString("hex") };
-};
 
 // PPMF-OUT-001, -003.
 export const open = (given) => {
