@@ -104,10 +104,11 @@ def test_the_number_of_an_epoch_is_kept_and_marks_what_follows(tmp_path: Path) -
     store = a_run(tmp_path)
     assert store.last_epoch() == 0
     store.begin(3)
-    store.keep("ratings", None, lambda: b"")
+    for name in ("closing", "admission", "ratings"):
+        store.keep(name, None, name.encode)
     again = Store.of_run(tmp_path, CSP, SESSION, 0)
     assert again.last_epoch() == 3
-    assert again.kept().ratings == b""
+    assert again.kept().ratings == b"ratings"
     path = tmp_path / CSP / "epoch.state"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(EncodingError, match="epoch.state: damaged"):
