@@ -131,8 +131,7 @@ def a_folder(at: Path) -> dict[str, bytes]:
     save_session(at, SESSION, epoch=0, coins=Coins.seeded("tags"))
     store = Store.of_run(at, CSP, SESSION, 0)
     store.begin(0)
-    for name in ("closing", "admission", "ratings"):
-        store.keep(name, None, name.encode)
+    store.keep("ratings", None, lambda: b"ratings")
     store.keep("model", 1, lambda: write_checkpoint(SESSION, checkpoint(1)))
     return {str(path.relative_to(at)): path.read_bytes() for path in at.rglob("*.*")}
 
@@ -145,7 +144,7 @@ def test_any_flipped_bit_of_anything_that_is_kept_is_found(
     """In version 1 a flipped bit of a checkpoint gave a wrong V that looked like any other."""
     folder = tmp_path_factory.mktemp("run")
     kept = a_folder(folder)
-    assert len(kept) >= 5
+    assert len(kept) == 5
     name = data.draw(st.sampled_from(sorted(kept)))
     bit = data.draw(st.integers(0, 8 * len(kept[name]) - 1))
     damaged = bytearray(kept[name])
