@@ -1,28 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ends of a party over pipes, one to each of the other parties.
 
-A message in a pipe is its length in 8 bytes, the lowest first, and its bytes.
+A message travels after its length, 8 bytes, the lowest first.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import USERS, Role
+from ppmf_spec.wire import Bulk
 
-_HEAD_BYTES = 8
+_LENGTH_BYTES = 8
+
+_BUFFER_BYTES = 4 << 20
+"""What the system is asked to hold of a pipe, so that two servers seldom wait for each other."""
+
+_ALIGNMENT = 64
+
 _PIECE_BYTES = 1 << 20
-"""The most bytes that are read at once."""
+"""The most bytes that are read at once of a message that is passed over."""
 
 
 class PipeEnds(RecordedEnds):
@@ -33,15 +43,15 @@ class PipeEnds(RecordedEnds):
 
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
         super().__init__(account)
-        self._pipes = pipes
+        self._sockets = {peer: _socket_of(pipe) for peer, pipe in pipes.items()}
         self._too_long: set[Role] = set()
-        self._writers = {peer: _Writer(pipe) for peer, pipe in pipes.items()}
+        self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
     def put(self, to: Role, data: bytes) -> None:
         """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
-    def get(self, sender: Role, most: int | None) -> bytes:
+    def get(self, sender: Role, most: int | None) -> Bulk:
         """The next message from the party, once it has come; PeerError if none will
         (PPMF-ERR-005).
 
@@ -51,14 +61,13 @@ class PipeEnds(RecordedEnds):
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
-        pipe = self._pipes[sender]
+        end = self._sockets[sender]
         try:
-            length = int.from_bytes(b"".join(_pieces(pipe, _HEAD_BYTES)), "little")
-            if most is None or length <= most:
-                return b"".join(_pieces(pipe, length))
+            size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
+            if most is None or size <= most:
+                return _receive(end, _room(size))
             if sender is USERS:
-                for _ in _pieces(pipe, length):
-                    pass
+                _pass_over(end, size)
             else:
                 self._too_long.add(sender)
         except (EOFError, OSError) as error:
@@ -76,31 +85,15 @@ class PipeEnds(RecordedEnds):
     ) -> None:
         for writer in self._writers.values():
             writer.close()
-
-
-def _pieces(pipe: Connection, length: int) -> Iterator[bytes]:
-    """The next bytes of a pipe, piece by piece. Raises EOFError if it ends before."""
-    while length:
-        piece = os.read(pipe.fileno(), min(length, _PIECE_BYTES))
-        if not piece:
-            raise EOFError
-        length -= len(piece)
-        yield piece
-
-
-def write_message(pipe: Connection, data: bytes) -> None:
-    """Write a message to a pipe, once there is room for all of it; OSError if it is closed."""
-    for part in (len(data).to_bytes(_HEAD_BYTES, "little"), data):
-        left = memoryview(part)
-        while left:
-            left = left[os.write(pipe.fileno(), left) :]
+        for end in self._sockets.values():
+            end.close()
 
 
 class _Writer:
     """The writer of one pipe: a thread that writes queued messages to it."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
@@ -118,4 +111,42 @@ class _Writer:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
-                write_message(self._pipe, data)
+                self._end.sendall(len(data).to_bytes(_LENGTH_BYTES, "little"))
+                self._end.sendall(data)
+
+
+def _socket_of(pipe: Connection) -> socket.socket:
+    """The socket that a two-way pipe of multiprocessing is; both are closed by themselves."""
+    end = socket.socket(fileno=os.dup(pipe.fileno()))
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+    return end
+
+
+def _room(size: int) -> memoryview:
+    """Uninitialised bytes that end where a line of the cache does.
+
+    The large field of a message is its last one. If its length is a multiple of 16, as that of
+    labels is, it therefore begins where arrays of labels like to begin.
+    """
+    room = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    end = size + -(room.ctypes.data + size) % _ALIGNMENT
+    return room[end - size : end].data
+
+
+def _receive(end: socket.socket, room: memoryview) -> memoryview:
+    """The room, filled with the bytes that come next; EOFError if the other party closes before."""
+    at = 0
+    while at < len(room):
+        count = end.recv_into(room[at:])
+        if not count:
+            raise EOFError
+        at += count
+    return room
+
+
+def _pass_over(end: socket.socket, size: int) -> None:
+    """Take that many bytes and forget them; EOFError if the other party closes before."""
+    room = memoryview(bytearray(min(size, _PIECE_BYTES)))
+    while size:
+        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)]))

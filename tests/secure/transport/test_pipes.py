@@ -9,19 +9,21 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.transport.pipes import PipeEnds, write_message
+from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from ppmf_spec.wire import TransferPayload
 from tests.support.messages import message_of
+from tests.support.pipes import write_message
 
 SESSION = bytes(32)
 SIZES = (0, 1, 3_000_000, 2, 70_000, 70_000)
@@ -68,6 +70,21 @@ def test_both_may_send_more_than_a_pipe_holds_before_either_listens() -> None:
         thread.join(20)
     sent = [payload(number) for number in range(len(SIZES))]
     assert got == {RECSYS: sent, CSP: sent}
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 1000])
+def test_a_last_field_of_blocks_begins_where_blocks_may(blocks: int) -> None:
+    """And it is a view of what was received, not a copy."""
+    mine, theirs = multiprocessing.Pipe()
+    with PipeEnds(Account(CSP), {RECSYS: theirs}) as sender:
+        sent = message_of(TransferPayload, payload=bytes(16 * blocks))
+        sender.put(RECSYS, wire.Link(SESSION, 0, CSP, RECSYS).encode(sent))
+    with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
+        data = ends.get(CSP, None)
+    field = wire.Link(SESSION, 0, CSP, RECSYS).decode(data, TransferPayload).payload
+    whole, part = (np.frombuffer(each, dtype=np.uint8) for each in (data, field))
+    assert np.shares_memory(whole, part)
+    assert part.ctypes.data % 16 == 0
 
 
 @pytest.mark.req("PPMF-ERR-005")
