@@ -34,8 +34,8 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.attacks import ATTACKS, counted
 from tests.support.checkpoints import SESSION, checkpoint
 from tests.support.messages import encoded_message
-from tests.support.sessions import signed
 from tests.support.pipes import write_message
+from tests.support.sessions import signed
 
 HELD = 100_000
 """More bytes than a refusal needs."""

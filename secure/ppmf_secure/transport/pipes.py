@@ -35,6 +35,7 @@ _ALIGNMENT = 64
 
 _LONGEST = 86_400.0
 """The most seconds that are waited for at once; the driver asks again."""
+
 _PIECE_BYTES = 1 << 20
 """The most bytes that are read at once of a message that is passed over."""
 

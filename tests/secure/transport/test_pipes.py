@@ -81,6 +81,7 @@ def test_a_last_field_of_blocks_begins_where_blocks_may(blocks: int) -> None:
         sender.put(RECSYS, wire.Link(SESSION, 0, CSP, RECSYS).encode(sent))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         data = ends.get(CSP, None, None)
+    assert data is not None
     field = wire.Link(SESSION, 0, CSP, RECSYS).decode(data, TransferPayload).payload
     whole, part = (np.frombuffer(each, dtype=np.uint8) for each in (data, field))
     assert np.shares_memory(whole, part)
