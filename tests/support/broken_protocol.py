@@ -187,7 +187,7 @@ def number_of_another_band(patch: Patch) -> None:
         found = np.empty((len(context.lattice.primes), 1))
         for index, prime in enumerate(context.lattice.primes):
             turned = np.zeros(packing.groups * packing.size)
-            turned[: packing.rows] = stored._low[index, :, 0]
+            turned[: packing.rows] = stored._low[index, 0, :, 0]
             turned = np.roll(turned.reshape(-1, packing.size), -1, axis=1)
             turned[:, -1] *= -1
             zero = context.negacyclic.product(u[:1], self._keys_b[part.block, index])
@@ -324,13 +324,13 @@ def v_opened_early(patch: Patch) -> None:
 
 def biased_coins(patch: Patch) -> None:
     """The highest bit of every byte is 1 three times out of four."""
-    draw = Coins._draw
+    draw = Coins.draw
 
     def biased(self: Coins, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         first, second = draw(self, count), draw(self, count)
         return first | (second & np.uint8(0x80))
 
-    patch.setattr(Coins, "_draw", biased)
+    patch.setattr(Coins, "draw", biased)
 
 
 def coins_of_an_old_epoch(patch: Patch) -> None:
