@@ -2,7 +2,8 @@
 """Edits of messages on their way: one message of a run is changed, lost, repeated or reordered.
 
 The edit is the `tamper` of a case: `from`, `to` and `number` name the message, `edit` the kind of
-change, and `field` and `value`, for the edit `field`, the field and its new content.
+change, and `field` and `value`, for the edit `field`, the fields and their new contents, separated
+by blanks. `also` is one more edit of the same message.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Delivery:
             at = int(tamper["number"])
             if number == at:
                 arriving = self._edited(message, tamper)
-            elif number > at and tamper["edit"] == "gone":
+            elif number > at and tamper["edit"] in {"gone", "leaves"}:
                 arriving = []
             elif self._held is not None:
                 arriving, self._held = [message, self._held], None
@@ -51,6 +52,8 @@ class Delivery:
                 return []
             case "gone":
                 return [None]
+            case "leaves":
+                return [message, None]
             case "repeat":
                 return [message, message]
             case "swap":
@@ -61,15 +64,20 @@ class Delivery:
             case "again":  # the good upload, and then a changed one
                 return [message, _copy(message, tamper)]
             case "field":
-                return [field_changed(message, tamper["field"], tamper["value"])]
+                return [_copy(message, tamper)]
         return [changed(message, tamper["edit"])]
 
 
 def _copy(message: bytes, tamper: Mapping[str, str]) -> bytes:
-    """A copy with a changed field; without a field, with the edit that `value` names."""
+    """A copy with changed fields; without a field, with the edit that `value` names."""
+    values = tamper["value"].split(" ")
+    copy = message
     if tamper["field"]:
-        return field_changed(message, tamper["field"], tamper["value"])
-    return changed(message, tamper["value"])
+        for name, value in zip(tamper["field"].split(" "), values, strict=True):
+            copy = field_changed(copy, name, value)
+    else:
+        copy = changed(copy, *values)
+    return changed(copy, tamper["also"]) if "also" in tamper else copy
 
 
 def changed(message: bytes, edit: str) -> bytes:
@@ -95,7 +103,9 @@ def changed(message: bytes, edit: str) -> bytes:
 
 
 def field_changed(message: bytes, name: str, value: str) -> bytes:
-    """A message in which a field is cut, lengthened, zeroed, filled, mirrored or replaced."""
+    """A message in which a field is cut, lengthened, zeroed (and cut), filled, mirrored
+    or replaced.
+    """
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}
@@ -103,6 +113,7 @@ def field_changed(message: bytes, name: str, value: str) -> bytes:
         old = bytes(old)
         new: object = {
             "cut": old[:-1],
+            "short": bytes(len(old) - 1),
             "more": old + b"\0",
             "zero": bytes(len(old)),
             "ones": b"\xff" * len(old),

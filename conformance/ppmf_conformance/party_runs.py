@@ -3,16 +3,17 @@
 
 The parties of this project play the others. The suite carries the messages from one party to the
 next, so it sees every byte, and may change some (`message_edits`). What a party under test sends is
-held against chapter 5 and against the names and lengths that the case lists.
+held against chapter 5 and against the names and lengths that the case lists. After the run the
+party is asked what it must answer once it has ended.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from ppmf_conformance import schema
+from ppmf_conformance import json_text, schema
 from ppmf_conformance.cases import Case
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
@@ -74,10 +75,13 @@ def play(case: Case, target: Calls, record: Record | None = None) -> tuple[Outco
             return Outcome.NOT_RUN, str(missing)
         calls |= dict.fromkeys(free, OwnParties())
     parties = {role: CalledParty(role, calls[role], case, record) for role in ROLES}
-    verdict = _Run(case, parties, record).play()
+    outcome, detail = _Run(case, parties, record).play()
     for party in parties.values():
-        party.free()
-    return verdict
+        fault = party.end(checked=outcome is Outcome.PASS and party.under_test)
+        if fault:
+            outcome, detail = Outcome.FAIL, fault
+            record.call = party.last
+    return outcome, detail
 
 
 class StopError(Exception):
@@ -103,6 +107,7 @@ class CalledParty:
         self.done = False
         self.output: Any = None
         self.refused: list[str] = []
+        self._refused = False
 
     def new(self) -> None:
         """Begin the party."""
@@ -132,10 +137,33 @@ class CalledParty:
         self.refused += [refusal["class"] for refusal in out["refused"]]
         return [(one["to"], bytes.fromhex(one["message"])) for one in out["outbox"]]
 
-    def free(self) -> None:
-        """End the party."""
-        if self._handle is not None:
-            self._calls.run(self._case.id, "party.free", {"handle": self._handle})
+    def end(self, *, checked: bool) -> str:
+        """End the party. Returns what is wrong with its answers after its run, if that is to be
+        checked, and else "" (PPMF-CON-031, -034, -035).
+        """
+        if self._handle is None:
+            return ""
+        free: dict[str, Any] = {"handle": self._handle}
+        step: dict[str, Any] = {**free, "inbox": []}
+        gone = Answer("reject", {}, "state")
+        after = [("party.free", free, Answer("ok", {}), "of a party")]
+        if checked:
+            after.append(("party.step", step, gone, "of a freed handle"))
+            after.append(("party.free", free, gone, "of a freed handle"))
+            if self._refused:
+                after.insert(0, ("party.step", step, gone, "after a refusal"))
+            elif self.done:
+                sender = "recsys" if self.role == "csp" else "csp"
+                late = {**step, "inbox": [{"from": sender, "message": "00"}]}
+                nothing = {"outbox": [], "refused": [], "done": True, "output": self.output}
+                after.insert(0, ("party.step", late, Answer("ok", nothing), "after the end"))
+        for op, given, due, when in after:
+            found = self._calls.run(self._case.id, op, given)
+            self.last = PartyCall(self.role, op, given, answer=found)
+            if checked and (found.status, found.kind, found.out) != (due.status, due.kind, due.out):
+                wanted = due.kind or json_text.line(due.out)
+                return f"{self.role}: {op} {when}: {wanted} is due"
+        return ""
 
     def _coins(self) -> str:
         return f"{self._case.given['coins']}/{self.role}"
@@ -146,6 +174,7 @@ class CalledParty:
         self._record.call = self.last = replace(self.last, answer=answer)
         if answer.status == "ok":
             return answer.out
+        self._refused = answer.status == "reject"
         if self.under_test:
             raise StopError(*judge(self._case, answer))
         what = f"{answer.kind or answer.status}: {answer.message}"
@@ -160,15 +189,19 @@ class _Run:
         self._record = record
         self._parties = parties
         self._delivery = Delivery(case.given.get("tamper"))
+        self._late = case.given.get("delivery") == "late"
+        self._waiting: dict[str, deque[tuple[str, bytes | None]]] = defaultdict(deque)
+        self._taken: dict[str, int] = defaultdict(int)
         self._sent: dict[str, int] = defaultdict(int)
 
     def play(self) -> tuple[Outcome, str]:
         try:
-            for party in self._parties.values():
+            # a party under test comes first, since it may have to refuse the session
+            for party in sorted(self._parties.values(), key=lambda party: not party.under_test):
                 party.new()
             while not all(party.done for party in self._parties.values()):
                 moved = [self._turn(party) for party in self._parties.values()]
-                if not any(moved):
+                if not any(moved) and not self._hand_over():
                     waiting = [role for role, party in self._parties.items() if not party.done]
                     # Of the parties that wait, one under test is more likely to be at fault.
                     asked = [self._parties[role] for role in waiting]
@@ -186,6 +219,33 @@ class _Run:
     def _turn(self, party: CalledParty) -> bool:
         """Give the party its turn; returns whether it had anything to do."""
         inbox = self._delivery.collect(party.role)
+        if self._late and party.under_test:
+            self._waiting[party.role] += inbox
+            inbox = []
+        return self._step(party, inbox)
+
+    def _hand_over(self) -> bool:
+        """Hand one message to a party under test, where nobody can go on without (PPMF-CON-037).
+
+        Returns whether there was one.
+        """
+        for role, waiting in self._waiting.items():
+            if waiting and not self._parties[role].done:
+                sender, message = waiting.popleft()
+                back, link = f"{role}>{sender}", f"{sender}>{role}"
+                needed = self._case.steps["needed"].get(link, [])
+                number, self._taken[link] = self._taken[link], self._taken[link] + 1
+                if number < len(needed) and self._sent[back] < int(needed[number]):
+                    name = self._case.steps["messages"][back][self._sent[back]][0]
+                    raise StopError(
+                        Outcome.FAIL,
+                        f"{role} waits for message {number} of {sender} before it sends "
+                        f"message {self._sent[back]}, {name}, which does not need it",
+                    )
+                return self._step(self._parties[role], [(sender, message)])
+        return False
+
+    def _step(self, party: CalledParty, inbox: list[tuple[str, bytes | None]]) -> bool:
         if party.done or (party.started and not inbox):
             return False
         for to, message in party.step(inbox):

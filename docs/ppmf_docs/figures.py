@@ -47,8 +47,8 @@ def first() -> str:
             f"about {training_seconds:.0f} s to train, estimated; then the checks",
         ],
         [
-            "largest side that is accepted, with defaults",
-            f"{limits.largest_rows_of_the_default_suite()} rows",
+            "most ratings of one user or item, with the default parameters",
+            f"{limits.ratings_of_a_row()}; `ppmf params suggest` prints a set for more",
         ],
         ["computational security of the whole", f"about {bits()} bits"],
         ["parties on machines of their own", "not yet: there is no transport over a network"],

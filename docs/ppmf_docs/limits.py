@@ -44,6 +44,27 @@ def largest_rows(suite: str) -> int:
     return low
 
 
+@cache
+def longest_row() -> int:
+    """The most ratings of a row for which no step is 0 with default parameters, by bisection.
+
+    Steps get shorter as rows get longer; beyond this PPMF-PAR-019 warns.
+    """
+    low, high = 1, 1 << 20
+    while high - low > 1:
+        middle = (low + high) // 2
+        if bounds(Parameters(), middle, middle).warnings:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def ratings_of_a_row() -> str:
+    """What the default parameters' steps allow."""
+    return count(longest_row())
+
+
 def largest_rows_of_the_default_suite() -> str:
     """What the default cipher suite allows."""
     return count(largest_rows(LATTICE))

@@ -48,7 +48,9 @@ class Ends(Protocol):
         """
 
     def refuse(self, to: Role, error: PpmfError) -> None:
-        """Tell the party `to` that its last message was refused; the run goes on without it."""
+        """Tell the party `to`, outside the messages, that its last one was refused; the run goes on
+        without it (PPMF-ERR-013).
+        """
 
     def enter(self, phase: Phase) -> None:
         """Note the phase that the program enters."""
@@ -138,7 +140,8 @@ class Driver:
     def _next(self, expected: Receive) -> Message | None:
         """The message that is due, or None if it is not there yet.
 
-        Raises as `Ends.receive` and `Link.decode` do (PPMF-ERR-006).
+        Raises as `Ends.receive` and `Link.decode` do (PPMF-ERR-006). The length is looked at first
+        (PPMF-ERR-014).
         """
         most = self._most(expected)
         data = self._ends.receive(expected.sender, most)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The program sends `message` to the party `to`, and goes on at once."""
+    """The program sends `message` to the party `to`, and goes on at once (PPMF-RUN-008)."""
 
     to: Role
     message: Message
@@ -65,7 +65,7 @@ class Keep:
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """The program refuses the last message of the party `to`, and goes on without it
-    (PPMF-ERR-007).
+    (PPMF-ERR-007, -013).
     """
 
     to: Role

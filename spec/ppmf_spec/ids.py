@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import operator
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from ppmf_spec.errors import EncodingError, RangeError
 
-# Control, format, surrogate and private characters, and separators. Unassigned code points (Cn) are
-# allowed: which code points are unassigned depends on the version of Unicode.
-_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"))
+_HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ud800-\uf8ff\ufeff\ufff9-\ufffb"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
+).search
+"""A character that no id has: the list of PPMF-FIX-005, not what this Python's Unicode says, and
+surrogates, so that every id has a UTF-8 form."""
+
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
 
@@ -22,9 +27,7 @@ def check_id(text: str, where: str) -> None:
     `where` begins the message. The message does not repeat the id, because it is secret which items
     a user rated (PPMF-FIX-005).
     """
-    # A lone surrogate is unseen too, so every id that passes has a UTF-8 form.
-    unseen = any(mark != " " and unicodedata.category(mark) in _UNSEEN for mark in text)
-    if not text or unseen or text != text.strip(" "):
+    if not text or _HIDDEN(text) or text != text.strip(" "):
         raise EncodingError(f"{where} is empty, padded with blanks, or has unprintable characters")
 
 

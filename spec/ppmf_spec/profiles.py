@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ppmf_spec.decimals import decimal_text, parse_decimal
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
 from ppmf_spec.files import read_text, write_atomically
-from ppmf_spec.ids import check_catalogue
+from ppmf_spec.ids import check_catalogue, check_id
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.rating_scale import RatingScale
 
@@ -28,6 +28,7 @@ FORMAT = "ppmf-item-profiles/1"
 _INTEGERS = ("rank", "frac_bits", "box_bits", "rating_frac_bits")
 _DECIMALS = ("rating_offset", "rating_min", "rating_max", "ridge")
 _FIELDS = ("format", *_INTEGERS, *_DECIMALS, "items", "factors", "bias")
+_MOST_DIGITS = 300
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -189,12 +190,16 @@ def loads(text: str) -> ItemProfiles:
     """
     try:
         fields = json.loads(
-            text, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float
+            text.removeprefix("\ufeff"),
+            object_pairs_hook=_once,
+            parse_int=_short_integer,
+            parse_float=_no_float,
+            parse_constant=_no_float,
         )
     except json.JSONDecodeError as error:
         raise EncodingError(f"line {error.lineno}: not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:  # integers, or nesting, beyond Python's limits
-        raise EncodingError("not JSON of this format: too long or too deep") from error
+    except RecursionError as error:
+        raise EncodingError("not JSON of this format: too deep") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise EncodingError(f'format: not a file of item profiles, "{FORMAT}"')
     for name in (*_FIELDS, *fields):
@@ -209,17 +214,21 @@ def loads(text: str) -> ItemProfiles:
     items = _list(fields["items"], "items")
     if not all(isinstance(text, str) for text in items):
         raise EncodingError("items: not a list of strings")
+    for number, text in enumerate(items, start=1):
+        check_id(text, f"items: id number {number}")
     rows = [
         _integers(row, f"factors[{number}]", rank)
         for number, row in enumerate(_list(fields["factors"], "factors"))
     ]
     if len(rows) != len(items):
         raise EncodingError(f"factors: {len(rows)} rows for {len(items)} items")
-    bias = fields["bias"]
+    bias = None if fields["bias"] is None else _integers(fields["bias"], "bias", len(items))
     return ItemProfiles(
         items=tuple(items),
-        factors=np.array(rows, dtype=np.int64).reshape(len(rows), max(rank, 0)),
-        bias=None if bias is None else _integers(bias, "bias", len(items)),
+        factors=np.array(
+            [_array(row, f"factors[{number}]") for number, row in enumerate(rows)], dtype=np.int64
+        ).reshape(len(rows), len(rows[0]) if rows else 0),
+        bias=None if bias is None else _array(bias, "bias"),
         frac_bits=frac_bits,
         box_bits=box_bits,
         rating_offset=rating_offset,
@@ -235,6 +244,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise EncodingError("a field is given twice")
     return fields
+
+
+def _short_integer(text: str) -> int:
+    if len(text.removeprefix("-")) > _MOST_DIGITS:
+        raise EncodingError(f"a number of more than {_MOST_DIGITS} digits")
+    return int(text)
 
 
 def _no_float(_: str) -> NoReturn:
@@ -262,12 +277,17 @@ def _list(value: Any, where: str) -> list[Any]:
     return value
 
 
-def _integers(value: Any, where: str, length: int) -> NDArray[np.int64]:
-    """A list of `length` integers that int64 holds; the box is checked by ItemProfiles."""
+def _integers(value: Any, where: str, length: int) -> list[int]:
+    """A list of `length` integers, of any size."""
     row = _list(value, where)
     if len(row) != length:
         raise EncodingError(f"{where}: {len(row)} entries, expected {length}")
+    return [_integer(entry, f"{where}[{number}]") for number, entry in enumerate(row)]
+
+
+def _array(row: list[int], where: str) -> NDArray[np.int64]:
+    """The integers of a list as int64; the box is checked by ItemProfiles."""
     for number, entry in enumerate(row):
-        if not -(2**63) <= _integer(entry, f"{where}[{number}]") < 2**63:
+        if not -(2**63) <= entry < 2**63:
             raise RangeError(f"{where}[{number}]: outside the box")
     return np.array(row, dtype=np.int64)

@@ -293,7 +293,7 @@ class Link:
         return data
 
     def decode(self, data: bytes, kind: type[M]) -> M:
-        """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006).
+        """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006, -014).
 
         Raises EncodingError (see `decode`), and StateError for another session or epoch, a number
         out of turn, or another type than the protocol expects here.

@@ -167,6 +167,120 @@ def test_a_party_that_has_ended_takes_no_more_steps() -> None:
         parties.free(made)
 
 
+class Recalling:
+    """Our own parties, which answer `party.step` after the end as before it, or not at all."""
+
+    def __init__(self, op: str, status: str, wrong: Answer) -> None:
+        self._ours = OwnParties()
+        self._wrong = (op, status, wrong)
+        self._ended = False
+
+    def run(self, case_id: str, op: str, given: Any) -> Answer:
+        answer = self._ours.run(case_id, op, given)
+        ended, (wrong_op, status, wrong) = self._ended, self._wrong
+        self._ended = ended or answer.status == "reject" or bool(answer.out.get("done"))
+        return wrong if ended and (op, answer.status) == (wrong_op, status) else answer
+
+
+@pytest.mark.req("PPMF-CON-031", "PPMF-CON-034", "PPMF-CON-035")
+@pytest.mark.parametrize(
+    ("case_id", "op", "status", "wrong", "why"),
+    [
+        (
+            "parties/lipschitz-recsys",
+            "party.step",
+            "ok",
+            Answer("ok", {"outbox": [], "refused": [], "done": True, "output": None}),
+            "recsys: party.step after the end",
+        ),
+        (
+            "parties/lipschitz-csp",
+            "party.step",
+            "ok",
+            Answer("reject", {}, "encoding"),
+            "csp: party.step after the end",
+        ),
+        (
+            "parties/lipschitz-csp",
+            "party.free",
+            "ok",
+            Answer("ok", {"handle": "1"}),
+            "csp: party.free of a party: {} is due",
+        ),
+        (
+            "parties/lipschitz-csp",
+            "party.free",
+            "reject",
+            Answer("ok", {}),
+            "csp: party.free of a freed handle: state is due",
+        ),
+        (
+            "parties/lipschitz-csp",
+            "party.step",
+            "reject",
+            Answer("error", {}),
+            "csp: party.step of a freed handle: state is due",
+        ),
+        (
+            "tampered/csp-cut",
+            "party.step",
+            "reject",
+            Answer("reject", {}, "encoding"),
+            "csp: party.step after a refusal: state is due",
+        ),
+    ],
+)
+def test_a_party_is_asked_once_more_after_its_end(
+    case_id: str, op: str, status: str, wrong: Answer, why: str
+) -> None:
+    outcome, detail = party_runs.play(case(case_id), Recalling(op, status, wrong))
+    assert outcome is Outcome.FAIL
+    assert detail.startswith(why)
+
+
+class LateSenders:
+    """Our own parties, which keep their last message of a turn to a server until the next turn."""
+
+    def __init__(self) -> None:
+        self._ours = OwnParties()
+        self._held: list[Any] = []
+
+    def run(self, case_id: str, op: str, given: Any) -> Answer:
+        answer = self._ours.run(case_id, op, given)
+        if op == "party.step" and answer.status == "ok":
+            sent = [*self._held, *answer.out["outbox"]]
+            waits = not answer.out["done"] and bool(sent) and sent[-1]["to"] != "users"
+            self._held = [sent.pop()] if waits else []
+            answer.out["outbox"] = sent
+        return answer
+
+
+@pytest.mark.req("PPMF-CON-037", "PPMF-RUN-008")
+@pytest.mark.parametrize("role", ["recsys", "csp"])
+def test_a_party_that_waits_for_what_it_does_not_need_fails(role: str) -> None:
+    late = case(f"parties/lipschitz-late-{role}")
+    assert party_runs.play(late, OwnParties())[0] is Outcome.PASS
+    outcome, detail = party_runs.play(late, LateSenders())
+    assert outcome is Outcome.FAIL
+    assert f"{role} waits for message " in detail
+    assert "which does not need it" in detail
+
+
+@pytest.mark.req("PPMF-CON-034")
+def test_a_session_is_refused_before_there_is_a_handle() -> None:
+    refused = case("parties/refused-order-csp")
+    assert party_runs.play(refused, OwnParties())[0] is Outcome.PASS
+    accepting = Tampering("party.new", lambda _: Answer("ok", {"handle": "1"}))
+    assert party_runs.play(refused, accepting)[0] is not Outcome.PASS
+
+
+@pytest.mark.req("PPMF-CON-036")
+def test_nobody_waits_for_a_sender_of_whom_nothing_more_is_due() -> None:
+    one = case("tampered/recsys-users-leave")
+    assert party_runs.play(one, OwnParties())[0] is Outcome.PASS
+    assert party_runs.play(case("tampered/recsys-gone-users"), OwnParties())[0] is Outcome.PASS
+
+
 def a_message(number: int) -> bytes:
     session = bytes(range(32))
     return encoded_message(wire.UserKey, session=session, number=number, key=b"\x05" * 4)
@@ -190,6 +304,7 @@ def test_an_edit_changes_one_message_and_no_other() -> None:
     assert arriving("repeat") == [one, two, two, three]
     assert arriving("swap") == [one, three, two]
     assert arriving("gone") == [one, None]
+    assert arriving("leaves") == [one, two, None]
     assert arriving("cut") == [one, two[:-1], three]
     assert arriving("more") == [one, two + b"\0", three]
     bad = field_changed(two, "key", "zero")
@@ -197,6 +312,11 @@ def test_an_edit_changes_one_message_and_no_other() -> None:
     assert arriving("field", field="key", value="zero") == [one, bad, three]
     assert arriving("extra", field="key", value="zero") == [one, bad, two, three]
     assert arriving("again", field="key", value="zero") == [one, two, bad, three]
+    short = field_changed(two, "key", "short")
+    assert wire.decode(short).message == message_of(wire.UserKey, key=bytes(3))
+    assert arriving("field", field="key key", value="zero cut") == [one, short, three]
+    both = arriving("field", field="key", value="short", also="cut")
+    assert both == [one, short[:-1], three]
     found = [wire.decode(arriving(edit)[1] or b"") for edit in ("session", "epoch", "number")]
     assert found[0].session == bytes(range(31, -1, -1))
     assert (found[1].epoch, found[2].number) == (1, 2)

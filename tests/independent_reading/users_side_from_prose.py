@@ -143,12 +143,21 @@ def write(p: Profiles) -> str:
 def read(text: str) -> Profiles:
     """The profiles of a file's text; what PPMF-FIX-052 names is refused."""
     try:
-        document = json.loads(text, object_pairs_hook=without_repetition)
+        document = json.loads(
+            text.removeprefix("\ufeff"), object_pairs_hook=without_repetition, parse_int=short
+        )
     except ValueError as error:
         raise malformed("no JSON text") from error
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise malformed(f"format must be {FORMAT}")
     return profiles(document)
+
+
+def short(digits: str) -> int:
+    """The integer of a number's text, which has at most 300 digits."""
+    if len(digits.lstrip("-")) > 300:
+        raise malformed("a number of more than 300 digits")
+    return int(digits)
 
 
 def without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -77,6 +77,13 @@ def assert_it_fits(params: Parameters, users: int, items: int) -> None:
 
 @pytest.mark.req("PPMF-PAR-016", "PPMF-PAR-017", "PPMF-PAR-018", "PPMF-PAR-019")
 @pytest.mark.parametrize("size", SIZES)
+def test_a_suggested_set_fits_its_size(size: str) -> None:
+    users, items = SIZES[size]
+    assert_it_fits(suggestion.fitted(Parameters(), users, items), users, items)
+
+
+@pytest.mark.req("PPMF-PAR-016", "PPMF-PAR-017", "PPMF-PAR-018", "PPMF-PAR-019")
+@pytest.mark.parametrize("size", ["one of each", "MovieLens-100K", "a million users"])
 def test_a_suggested_file_fits_its_size(size: str, capsys: Capture) -> None:
     users, items = SIZES[size]
     assert main.main(["params", "suggest", "--users", str(users), "--items", str(items)]) == 0

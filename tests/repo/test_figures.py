@@ -10,7 +10,9 @@ import pytest
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
 from ppmf_docs import figures, limits, performance
+from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from tools.packages import ROOT
@@ -52,11 +54,18 @@ def test_no_other_page_states_hours_or_a_number_of_rows(page: object) -> None:
 
 
 def test_one_row_more_than_the_largest_is_refused() -> None:
-    """The bound stands in the session's own check, not only in the page's bisection."""
+    """By the check that a session's programs begin with; a list of so many ids is not made here."""
     rows = limits.largest_rows("rlwe-8192")
     assert rows < limits.largest_rows("paillier-3072")
+    both = orientations(Parameters(), rows + 1, rows + 1)
     with pytest.raises(ParametersError, match="noise"):
-        count_run(Parameters(), PublicSize.numbered(rows + 1, rows + 1), cipher_suite("rlwe-8192"))
+        cipher_suite("rlwe-8192").products.fit([orientation.layout for orientation in both])
+
+
+def test_a_row_of_one_rating_more_than_the_longest_has_a_step_0() -> None:
+    rows = limits.longest_row()
+    assert bounds(Parameters(), 1, rows).warnings == ()
+    assert "step" in bounds(Parameters(), 1, rows + 1).warnings[0]
 
 
 def test_the_founding_paper_is_named_where_it_is_called_so() -> None:

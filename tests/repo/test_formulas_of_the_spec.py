@@ -50,7 +50,7 @@ def formulas(cell: str) -> list[str]:
 
 
 def payload(ring: int, width: Fraction) -> int:
-    """B of chapter 4: bytes of corrections for one entry and all bits of a word."""
+    """Pl of chapter 4: bytes of corrections for one entry and all bits of a word."""
     return sum(-(-(ring - bit) // 8) for bit in range(int(width)))
 
 
@@ -80,14 +80,14 @@ def test_the_table_of_a_half_step_adds_up(suite: str, side: str) -> None:
         "m": size.rows(other),
         "d": DEFAULTS.rank,
         "D": DEFAULTS.row_rank,
-        "w": DEFAULTS.word_bits,
-        "h": widths["step"],
-        "h_prime": size.step(side, "bias")[2]["step"],
+        "ell_0": DEFAULTS.word_bits,
+        "ell_1": widths["step"],
+        "ell_2": size.step(side, "bias")[2]["step"],
         "a_W": size.wanted[0],
         "a_R": size.wanted[1],
         "L": 3072,
-        "B": partial(payload, size.ring),
-        "C": lambda v: 2048 * ceil(v / 128),
+        "pl": partial(payload, size.ring),
+        "col": lambda v: 2048 * ceil(v / 128),
     }
     if suite == "rlwe-8192":
         names["A_n"], names["l_prime"] = size.lattice_numbers(side), size.moduli[1]
@@ -125,7 +125,7 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "n": users,
         "m": items,
         "D": DEFAULTS.row_rank,
-        "w": DEFAULTS.word_bits,
+        "ell_0": DEFAULTS.word_bits,
         "L": 0 if lattice else 8 * size.modulus,
         "N": degree,
         "a_W": size.wanted[0],

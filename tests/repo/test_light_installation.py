@@ -37,6 +37,7 @@ NEEDS = {
     "ppmf_spec.objective": "symbolic",
     "ppmf_conformance.adapters.building_blocks": "secure",
     "ppmf_conformance.adapters.party": "secure",
+    "ppmf_conformance.adapters.resumed_runs": "secure",
     "ppmf_conformance.adapters.secure_operations": "secure",
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",

@@ -89,13 +89,13 @@ CLAIMS = [
     Claim(PROTOCOL, "on either side, # bytes", lambda: [SEALED_BYTES]),
     Claim(
         PROTOCOL,
-        r"$\sigma = 2k + # + \lceil \log_2 s \rceil + \lceil \log_2 O \rceil$",
+        r"$\sigma = 2k + # + \lceil \log_2 J \rceil + \lceil \log_2 O \rceil$",
         lambda: [Slots.of(3072, Layout(1, (1,), 1, 50)).width - 2 * 50],
     ),
     Claim(
         PROTOCOL,
         r"about $t = 2\, (# + \log_2 O)$; the last decides on the bits of all exponents together, "
-        r"$h t$, about $L + 2\, (# + \log_2 O)$",
+        r"$\epsilon t$, about $L + 2\, (# + \log_2 O)$",
         lambda: [
             derived.least_bases(3072, 2**13) // 2 - 13,
             derived.margin_of_exponents(2**13) // 2 - 13,
@@ -109,7 +109,7 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"$2^{2k + # + \lceil \log_2 s \rceil}$, the mask below $2^{\sigma - 1}$, which is "
+        r"$2^{2k + # + \lceil \log_2 J \rceil}$, the mask below $2^{\sigma - 1}$, which is "
         r"$2^{#}\, O$ times as much or more. So the mask hides the sum up to a distance of "
         r"$2^{-#} / O$ an output.",
         lambda: [term_bits(50) - 2 * 50, STATISTICAL_BITS, STATISTICAL_BITS],
@@ -137,13 +137,13 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"$B = #\, s\, 2^{k-1} + #\, (2N + 1) + 1$",
+        r"$B = #\, J\, 2^{k-1} + #\, (2N + 1) + 1$",
         lambda: [ERROR_BOUND + 1, ERROR_BOUND],
     ),
     Claim(PROTOCOL, "Errors are at most # in absolute value", lambda: [ERROR_BOUND]),
     Claim(
         PROTOCOL,
-        r"shifted by at most $B \le 2^{\tau - #} / O$",
+        r"shifted by at most $B \le 2^{\gamma - #} / O$",
         lambda: [derived.flood_over_noise()],
     ),
     Claim(
@@ -184,7 +184,8 @@ CLAIMS = [
     Claim(PROTOCOL, "Elements MUST be taken in chunks of #,", lambda: [CHUNK]),
     Claim(
         PROTOCOL,
-        "a word has $w = #$ bits, $a_W + a_R = # + #$ columns are wanted, and $h = h' = #$. "
+        r"a word has $\ell_0 = #$ bits, $a_W + a_R = # + #$ columns are wanted, and "
+        r"$\ell_1 = \ell_2 = #$. "
         "`reciprocal` has # AND gates for a user's factors, # for an item's; `update` has # "
         r"without a prox, # with that of the elastic net at $\kappa = 1$, # with that of the "
         "binary one.",
@@ -207,7 +208,8 @@ CLAIMS = [
     Claim(
         PROTOCOL,
         r"# bytes a checkpoint each way, one round; a new epoch's keys, rows and base transfers; "
-        r"and, from a checkpoint, $# \lceil w D n / 128 \rceil + # \lceil w D m / 128 \rceil$",
+        r"and, from a checkpoint, "
+        r"$# \lceil \ell_0 D n / 128 \rceil + # \lceil \ell_0 D m / 128 \rceil$",
         lambda: [8 + LINEAGE_BYTES, columns_bytes(128), columns_bytes(128)],
     ),
     Claim(
@@ -275,7 +277,7 @@ NOT_DERIVED = (
     # sources, and what is quoted from them
     r"(?:RFC|SP|NeurIPS|CCS|CRYPTO|S&P|EUROCRYPT|November|ePrint) [\d/-]+",
     r"Mathematical Programming 146, 2014|SIAM Journal on Imaging Sciences 9\(4\), 2016",
-    r"section [\d.]+|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
+    r"section [\d.]+|Unicode 15\.0|U\+0020|1\(4\), 2025|deviation 3\.19|MovieLens-100K",
     r"\\log_2 q \\le 21[48]\$|21[48] (?:is quoted )?from",
     r"128 bits (?:of security against classical attacks|for `rlwe-8192`)|[^.]112 bits of security",
     # measured
@@ -286,7 +288,7 @@ NOT_DERIVED = (
     r"128 transfers of 16-byte seeds|128 bits;|(?:128|its 128) (?:pairs|choices)",
     # formulas that the tables' tests evaluate
     r"/ 128 \\rceil|\(64 - t\)",
-    r"C\(v\) = 2048|\$O \\delta \\le 2\^\{-41\}",
+    r"\\mathit\{col\}\(v\) = 2048|\$O \\delta \\le 2\^\{-41\}",
     r"\$32 (?:\\lceil A_n|A n|A D n)",
     # rows of the tables of parameters, which tests/spec checks, and of suites
     r"\| `[a-z0-9_-]+` \|[^|]*\|[^|]*\|[^|]*\|",

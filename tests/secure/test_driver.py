@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def always_a_bad_upload(
         reply = yield effect
 
 
-@pytest.mark.req("PPMF-ERR-007", "PPMF-UPL-006")
+@pytest.mark.req("PPMF-ERR-007", "PPMF-ERR-013", "PPMF-UPL-006")
 def test_the_stepper_goes_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     session = toy_session(RATINGS, PARAMETERS, ideal_suite(), "refused")
     monkeypatch.setattr("tests.support.three_parties.users", first_a_bad_upload)
@@ -235,6 +236,41 @@ def test_the_same_bytes_from_a_server_end_the_run(wrong: bytes) -> None:
     with pytest.raises(PpmfError):
         driver.advance()
     assert ends.noted == []
+
+
+FAULTS = ("too long", "cut short", "session", "epoch", "number", "type")
+"""In the order in which they are looked for."""
+
+
+@pytest.mark.req("PPMF-ERR-014")
+@pytest.mark.parametrize("sender", [USERS, CSP])
+@pytest.mark.parametrize("faults", [two for two in product(FAULTS, FAULTS) if two[0] <= two[1]])
+def test_the_first_fault_is_the_reason(sender: Role, faults: tuple[str, str]) -> None:
+    message: wire.Message = message_of(wire.Upload, masked=bytes(40))
+    program: Program[Any] = waits_for_an_upload()
+    kind: type[wire.Message] = wire.Upload
+    if sender is CSP:
+        message = message_of(wire.TransferPayload, payload=bytes(40))
+        program, kind = waits_for_a_payload(), wire.TransferPayload
+    if "type" in faults:
+        message = message_of(wire.TransferColumns, columns=bytes(40))
+    header = (bytes([1] * 32) if "session" in faults else bytes(32), "epoch" in faults)
+    data = wire.encode(wire.Envelope(header[0], int(header[1]), int("number" in faults), message))
+    data = data[:-1] if "cut short" in faults else data
+    most = len(data) - ("too long" in faults)
+    ends = NotedEnds({sender: [data]})
+    driver = Driver(RECSYS, program, ends, bytes(32), limits={(sender, RECSYS, kind): most})
+    if sender is USERS:
+        driver.advance()
+        ((_, refusal),) = [noted for noted in ends.noted if isinstance(noted, tuple)]
+    else:
+        with pytest.raises(PpmfError) as caught:
+            driver.advance()
+        refusal = caught.value
+    first = min(faults, key=FAULTS.index)
+    due = "more than the" if first == "too long" else "where" if first == "type" else first
+    assert due in str(refusal)
+    assert refusal.kind == ("encoding" if FAULTS.index(first) < 2 else "state")
 
 
 @pytest.mark.req("PPMF-ERR-008")

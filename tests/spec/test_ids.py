@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_spec.errors import EncodingError, RangeError
-from ppmf_spec.ids import check_catalogue
+from ppmf_spec.ids import check_catalogue, check_id
 from ppmf_spec.ratings import (
     canonical_order,
 )
 from tests.support.strategies import ids
+
+CHAPTER = Path(__file__).parents[2] / "spec" / "02-functionality.md"
 
 
 @pytest.mark.req("PPMF-FIX-003")
@@ -54,6 +60,37 @@ def test_order_depends_on_the_set_of_ids_alone(listed: list[str], random: object
 def test_an_id_with_invisible_characters_is_refused(bad: str) -> None:
     with pytest.raises(EncodingError, match="user catalogue: id number 2 is empty, padded"):
         check_catalogue(["1", bad], "user")
+
+
+def never_in_an_id() -> set[int]:
+    """The code points that chapter 2 lists."""
+    text = re.sub(r"\s+", " ", CHAPTER.read_text(encoding="utf-8"))
+    listed = re.search(r"none of these code points occurs, in hexadecimal: ([^.]+)\.", text)
+    assert listed
+    found: set[int] = set()
+    for part in listed[1].split(", "):
+        first, _, last = part.partition(" to ")
+        found |= set(range(int(first, 16), int(last or first, 16) + 1))
+    return found
+
+
+@pytest.mark.req("PPMF-FIX-005")
+def test_the_code_points_that_no_id_has_are_those_of_unicode_15() -> None:
+    hidden = {"Cc", "Cf", "Co", "Zl", "Zp", "Zs"}
+    found = {point for point in range(0x110000) if unicodedata.category(chr(point)) in hidden}
+    found |= set(range(0x13439, 0x13440))  # which are new in Unicode 15.0
+    assert found == never_in_an_id() | {0x20}
+
+
+@pytest.mark.req("PPMF-FIX-005")
+def test_every_code_point_is_looked_up_in_the_list_of_the_chapter() -> None:
+    refused = set()
+    for point in range(0x110000):
+        try:
+            check_id(f"a{chr(point)}b", "id")
+        except EncodingError:
+            refused.add(point)
+    assert refused == never_in_an_id() - {0x20} | set(range(0xD800, 0xE000))
 
 
 @pytest.mark.req("PPMF-FIX-005")

@@ -119,8 +119,9 @@ def without(name: str) -> str:
     [
         ("", "line 1: not JSON: Expecting value"),
         (TEXT[:-10], "line 16: not JSON"),
-        ("[" * 100_000, "not JSON of this format: too long or too deep"),
-        (TEXT.replace("8191", "1" * 5000), "not JSON of this format: too long or too deep"),
+        ("[" * 100_000, "not JSON of this format: too deep"),
+        (TEXT.replace("8191", "1" * 301), "a number of more than 300 digits"),
+        (TEXT.replace("8191", "1" * 5000), "a number of more than 300 digits"),
         ("[]", 'format: not a file of item profiles, "ppmf-item-profiles/1"'),
         (changed(format="ppmf-item-profiles/2"), "format: not a file of item profiles"),
         (TEXT.replace('"rank"', '"frac_bits"'), "a field is given twice"),
@@ -148,6 +149,10 @@ def without(name: str) -> str:
         ),
         (changed(bias=[1]), "bias: 1 entries, expected 2"),
         (changed(bias=[1, "2"]), "bias[1]: not an integer"),
+        # a fault of the form comes before a value outside its set
+        (changed(bias=[1], factors=[[2**64, 2, 3], [1, 2, 3]]), "bias: 1 entries, expected 2"),
+        (changed(items=["3", ""], factors=[[2**64, 2, 3], [1, 2, 3]]), "items: id number 2 is"),
+        (changed(items=["20", "3"], bias=[1]), "bias: 1 entries, expected 2"),
     ],
 )
 def test_a_malformed_file_of_profiles_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -171,6 +176,8 @@ def test_a_malformed_file_of_profiles_is_refused(tmp_path: Path, text: str, mess
         (changed(factors=[[1, 2, 3], [1, 2, -8193]]), "factors[1][2]: -8193 is outside -8192"),
         (changed(bias=[0, 8192]), "bias[1]: 8192 is outside"),
         (changed(bias=[0, 2**63]), "bias[1]: outside the box"),
+        (changed(bias=[0, -(10**299)]), "bias[1]: outside the box"),
+        (changed(rank=10**30, items=[], factors=[], bias=[]), "items: no ids"),
         (changed(box_bits=0), "factors[0][1]: -8192 is outside -4096 to 4095"),
         (changed(items=[], factors=[], bias=[]), "items: no ids"),
         (changed(items=["20", "3"]), "items: not in canonical order"),
@@ -294,7 +301,7 @@ def test_ids_are_written_unescaped() -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda text: "[" * 100_000, "not JSON of this format: too long or too deep"),
+        (lambda text: "[" * 100_000, "not JSON of this format: too deep"),
         (lambda text: text.replace('["é"]', "[7]"), "items: not a list of strings"),
         (lambda text: text.replace('"rank"', '"box_bits"'), "a field is given twice"),
         (

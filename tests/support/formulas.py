@@ -2,7 +2,7 @@
 """Formulas of the specification, evaluated as they stand in its text.
 
 What the chapters use: sums, differences, products by juxtaposition, quotients, integer powers,
-floors and ceilings, calls such as `B(w)`, and one sum over t below a bound.
+floors and ceilings, calls such as `pl(ell)`, and one sum over t below a bound.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _SPELT = {
     r"\lfloor": "floor(",
     r"\rfloor": ")",
     r"\mathit{ct}": "ct",
+    r"\mathit{pl}": "pl",
+    r"\mathit{col}": "col",
     r"\ell": "ell",
     r"\Lambda": "Lambda",
     r"\mu": "mu",

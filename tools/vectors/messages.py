@@ -299,3 +299,11 @@ def _turns(family: Family) -> None:
         requirements="WIR-003",
         refuse="encoding",
     )
+    add(
+        "form-before-session",
+        "of another session, epoch and number, and cut short",
+        [encoded(message(kinds[1], 7, session=bytes(32).hex(), epoch=3)).hex()[:-2]],
+        kinds[:1],
+        requirements="WIR-003 ERR-014",
+        refuse="encoding",
+    )

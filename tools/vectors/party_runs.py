@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+from ppmf_conformance.adapters import sessions_and_uploads
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
 from ppmf_conformance.message_edits import Delivery
 from ppmf_conformance.our_parties import OwnParties
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import RunBaseTransfers, RunCircuit, TakeUploads
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import wire
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
@@ -38,6 +43,8 @@ _LATTICE = (
     "RLW-001 RLW-002 RLW-003 RLW-004 RLW-005 RLW-006 RLW-007 RLW-008 RLW-009 RLW-010 RLW-011 "
     "RLW-012 RLW-014 RLW-015 RLW-016"
 )
+_LATE = ("binary-count", "lipschitz", "inertia")
+"""Kinds of runs of which every message is handed over as late as can be, too."""
 _MANY = "-many"
 """The end of a name of runs of a kind with many users."""
 
@@ -111,6 +118,41 @@ def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
     return dict(found)
 
 
+def before_each(given: dict[str, Any]) -> dict[str, list[int]]:
+    """By link, for each message how many messages its receiver must have sent back before it waits
+    for it (PPMF-RUN-008).
+    """
+    run = sessions_and_uploads.session(given["session"])
+    plan = MessagePlan.of(run, cipher_suite(run.suite))
+    steps = [(step, due) for step, due in enumerate_steps(plan) if "users" not in due]
+    found: dict[str, list[int]] = defaultdict(list)
+    for step, (sender, receiver) in steps:
+        before = [at for at, route in steps if route == (receiver, sender) and at <= step]
+        found[f"{sender}>{receiver}"].append(len(before))
+    return dict(found)
+
+
+def enumerate_steps(plan: MessagePlan) -> Iterator[tuple[tuple[int, int], tuple[str, str]]]:
+    """The routes of all messages, each with its place in the order of the run, which messages of
+    both directions have in common where neither needs the other.
+    """
+    for number, operation in enumerate(plan.operations()):
+        counts: dict[tuple[str, str, str], int] = defaultdict(int)
+        for due in operation.messages():
+            route = (str(due.sender), str(due.receiver))
+            match operation:
+                case RunCircuit():  # all columns stand before all tables
+                    step = int(due.kind is wire.GarbledTables)
+                case RunBaseTransfers():
+                    step = int(due.kind is wire.BaseAnswer)
+                case TakeUploads():
+                    step = 0
+                case _:
+                    step = counts[*route, due.kind.name]
+                    counts[*route, due.kind.name] += 1
+            yield (number, step), route
+
+
 def _runs(family: Family) -> None:
     every = [subset for size in (1, 2, 3) for subset in combinations(ROLES, size)]
     singles = [*every[:3], ROLES]
@@ -145,6 +187,43 @@ def _runs(family: Family) -> None:
                 flags="positive",
                 seed=f"parties/{kind}",
             )
+        if kind in _LATE:
+            beside = {"needed": before_each(given)}
+            for role in ("recsys", "csp"):
+                _add(
+                    family,
+                    f"{kind}-late-{role}",
+                    f"RUN-008 RUN-009 {_OF_ROLE[role]}",
+                    f"{role} under test gets each message when nobody can go on without it",
+                    {**given, "roles": [role], "delivery": "late"},
+                    expect,
+                    messages,
+                    beside=beside,
+                    flags="positive unlucky",
+                    seed=f"parties/{kind}",
+                )
+    _refused_sessions(family)
+
+
+def _refused_sessions(family: Family) -> None:
+    given = _given("lipschitz", 2, 2, 1, "paillier-512-insecure")
+    session = given["session"]
+    for slug, comment, kind, change in (
+        ("order", "users out of order", "range", {"users": session["users"][::-1]}),
+        ("suite", "no such suite", "parameters", {"suite": "paillier-1"}),
+    ):
+        for role in ROLES:
+            _add(
+                family,
+                f"refused-{slug}-{role}",
+                "SES-002 CON-034" if slug == "order" else "AHE-001 CON-034",
+                f"{role} under test, a session with {comment}",
+                {**given, "session": {**session, **change}, "roles": [role]},
+                {"status": "reject", "class": kind},
+                {},
+                flags="negative",
+                seed="parties/lipschitz",
+            )
 
 
 def _add(
@@ -155,6 +234,7 @@ def _add(
     given: Any,
     expect: Any,
     messages: Any,
+    beside: Any = None,
     **more: Any,
 ) -> None:
     names = " ".join(dict.fromkeys(requirements.split()))
@@ -165,7 +245,7 @@ def _add(
         comment,
         given,
         expect=expect,
-        shows={"messages": messages},
+        shows={"messages": messages, **(beside or {})},
         **more,
     )
 
@@ -215,8 +295,54 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("rename", "ERR-006", "users", "csp", 0, "rename", "", "", "state"),
     ("key-more", "UPL-009", "users", "csp", 0, "field", "key", "more", "encoding"),
     ("key-zero", "UPL-009", "users", "csp", 0, "field", "key", "zero", "range"),
-    ("gone", "ERR-005", "users", "csp", 0, "gone", "", "", "peer"),
+    ("gone", "ERR-005 CON-036", "users", "csp", 0, "gone", "", "", "peer"),
+    ("gone-users", "ERR-005 CON-036", "recsys", "users", 0, "gone", "", "", "peer"),
+    ("leaves", "ERR-005 CON-036", "recsys", "csp", 0, "leaves", "", "", "peer"),
+    (
+        "suite-and-key",
+        "ERR-014 PRD-001",
+        "recsys",
+        "csp",
+        0,
+        "field",
+        "suite product_key",
+        "paillier-3072 cut",
+        "state",
+    ),
+    (
+        "packing-and-rows",
+        "ERR-014 PRD-003",
+        "recsys",
+        "csp",
+        1,
+        "field",
+        "packing rows",
+        "items cut",
+        "state",
+    ),
+    (
+        "first-and-rows",
+        "ERR-014 PRD-003",
+        "recsys",
+        "csp",
+        1,
+        "field",
+        "first rows",
+        "1 zero",
+        "state",
+    ),
+    ("rows-short", "ERR-014 ERR-003", "recsys", "csp", 1, "field", "rows", "short", "encoding"),
+    ("points-short", "ERR-014 ERR-003", "csp", "recsys", 4, "field", "points", "short", "encoding"),
+    ("seeds-short", "ERR-014 ERR-003", "csp", "recsys", 0, "field", "sealed", "short", "encoding"),
 )
+_BESIDES = (
+    ("session", "csp", "recsys", 4, "points", "cut", "session", "state"),
+    ("epoch", "csp", "recsys", 4, "points", "zero", "epoch", "state"),
+    ("number", "recsys", "csp", 3, "points", "zero", "number", "state"),
+    ("form", "recsys", "csp", 3, "points", "zero", "cut", "encoding"),
+)
+"""A field is changed, and besides the header or the form: slug, receiver, sender, number, field,
+value, the other edit, class of the refusal (PPMF-ERR-014)."""
 _LATER = (
     ("tables", "garbled-tables", "recsys", "csp", "tables", "cut"),
     ("payload", "transfer-payload", "recsys", "csp", "payload", "cut"),
@@ -245,6 +371,11 @@ _UPLOADS = (
     ("extra", "", "epoch", "state"),
     ("extra", "", "number", "state"),
     ("extra", "", "rename", "state"),
+    ("extra", "user masked", "nobody cut", "range"),
+    ("extra", "masked sealed", "cut zero", "encoding"),
+    ("extra", "masked sealed", "ones zero", "range"),
+    ("extra", "sealed", "short", "encoding"),
+    ("again", "sealed", "cut", "encoding"),
 )
 
 
@@ -290,6 +421,39 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": kind},
         )
+    for slug, role, sender, number, field, value, also, kind in _BESIDES:
+        change = {
+            "from": sender,
+            "to": role,
+            "number": str(number),
+            "edit": "field",
+            "field": field,
+            "value": value,
+            "also": also,
+        }
+        add(
+            f"{role}-{field}-and-{slug}",
+            "ERR-014",
+            f"a field is {value}, and besides: {also}",
+            role,
+            change,
+            {"status": "reject", "class": kind},
+        )
+    add(
+        "recsys-users-leave",
+        "CON-036",
+        "the users are gone after their last upload: nobody waits for them",
+        "recsys",
+        {
+            "from": "users",
+            "to": "recsys",
+            "number": "1",
+            "edit": "leaves",
+            "field": "",
+            "value": "",
+        },
+        {"status": "ok", "out": {**output(given), "refused": []}},
+    )
     for slug, name, role, sender, field, value in _LATER:
         names = [found for found, _ in messages[f"{sender}>{role}"]]
         change = {
@@ -319,8 +483,9 @@ def _tampered(family: Family) -> None:
         }
         expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
-            f"recsys-upload-{edit}-{field or 'whole'}-{value}",
-            "UPL-006 ERR-007" if field else "ERR-007 ERR-008",
+            f"recsys-upload-{edit}-{field or 'whole'}-{value}".replace(" ", "-"),
+            ("UPL-006 ERR-007 ERR-013" if field else "ERR-007 ERR-008 ERR-013")
+            + (" ERR-014" if " " in field or value == "short" else ""),
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",
             change,

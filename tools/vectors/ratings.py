@@ -42,6 +42,7 @@ def _orders(family: Family) -> None:
         ("blank", "a blank inside an id counts", ["a b", "a", "ab"]),
         ("blanks", "two of them too", ["a  b", "a b"]),
         ("unassigned", "a code point that is not assigned", ["a\u0378", "a"]),
+        ("beside", "code points beside those that no id has", ["\x7e\xa1", "\u1344\U00013440"]),
     ):
         for side, users, items in (("users", ids, ["1"]), ("items", ["1"], ids)):
             rating = [[users[0], items[-1], "4"]]
@@ -75,6 +76,10 @@ def _ids(family: Family) -> None:
         ("line-separator", "a\u2028b"),
         ("private", "\ue000"),
         ("nul", "\u0000"),
+        ("isolate", "\u2066"),
+        ("hieroglyphs", "a\U00013439"),
+        ("language-tag", "a\U000e0001"),
+        ("private-last", "\U0010fffd"),
     ):
         family.add(
             f"id-{slug}",

@@ -106,6 +106,14 @@ def _written(family: Family) -> None:
         {"text": turned},
         flags="positive unlucky",
     )
+    family.add(
+        "read-mark",
+        "profiles.read",
+        "FIX-052",
+        "a byte-order mark, and escapes",
+        {"text": "\ufeff" + turned.replace('"rank"', '"r\\u0061nk"')},
+        flags="positive unlucky",
+    )
 
 
 def _strings(table: Any) -> Any:
@@ -176,6 +184,20 @@ def _refused(family: Family) -> None:
         ("ridge-tenth", "a weight that is not dyadic", "range", {"ridge": "0.1"}),
         ("no-items", "no items", "range", {"items": [], "factors": [], "bias": []}),
         ("word-huge", "a word beyond 64 bits", "range", {"factors": [[2**64, -77], [0, 8191]]}),
+        ("word-300", "a word of 300 digits", "range", {"factors": [[10**299, -77], [0, 8191]]}),
+        ("word-301", "a word of 301 digits", "encoding", {"factors": [[10**300, -77], [0, 8191]]}),
+        (
+            "form-first",
+            "a word beyond 64 bits, and a bias too few",
+            "encoding",
+            {"factors": [[2**64, -77], [0, 8191]], "bias": [-512]},
+        ),
+        (
+            "id-first",
+            "a word beyond 64 bits, and a malformed id",
+            "encoding",
+            {"factors": [[2**64, -77], [0, 8191]], "items": ["2 ", "10"]},
+        ),
     ]
     for slug, comment, kind, change in changes:
         bad(slug, comment, kind, json.dumps({**good, **change}))

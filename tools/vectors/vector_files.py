@@ -18,6 +18,7 @@ from tools.vectors import (
     params,
     party_runs,
     ratings,
+    resumed_runs,
     sessions_and_uploads,
     steps,
     training,
@@ -38,6 +39,7 @@ MAKERS = (
     sessions_and_uploads,
     base_transfers,
     building_blocks,
+    resumed_runs,
     party_runs,
 )
 

@@ -47,7 +47,8 @@ class TurnEnds:
     def receive(self, sender: Role, most: int | None) -> bytes | None:
         """Take the next message of `sender` from the inbox; None if there is none yet.
 
-        It is whole already, and the driver compares its length with `most`.
+        It is whole already, and the driver compares its length with `most`. Raises PeerError where
+        more is wanted of a party that is gone (PPMF-CON-036).
         """
         if self._inbox[sender]:
             return self._inbox[sender].popleft()
@@ -138,7 +139,7 @@ class Parties:
         return {"handle": handle}
 
     def step(self, given: Given) -> dict[str, Any]:
-        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030)."""
+        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035)."""
         party = self._at(given["handle"])
         for entry in given["inbox"]:
             message = entry["message"]
@@ -156,7 +157,7 @@ class Parties:
         }
 
     def free(self, given: Given) -> dict[str, Any]:
-        """`party.free`: forget a party."""
+        """`party.free`: forget a party (PPMF-CON-034)."""
         self._at(given["handle"])
         del self._parties[given["handle"]]
         return {}

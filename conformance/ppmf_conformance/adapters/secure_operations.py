@@ -14,6 +14,7 @@ import numpy as np
 from ppmf_conformance.adapters import (
     building_blocks,
     party,
+    resumed_runs,
     sessions_and_uploads,
     spec_operations,
     values,
@@ -130,6 +131,7 @@ OPERATIONS: dict[str, Operation] = {
     **spec_operations.OPERATIONS,
     **building_blocks.OPERATIONS,
     **sessions_and_uploads.OPERATIONS,
+    **resumed_runs.OPERATIONS,
     "init": init,
     "step": step,
     "prox": prox,

@@ -138,7 +138,9 @@ def _set_up(
 
 
 def _start(server: Server) -> dict[Side, SharedSide]:
-    """This server's shares of the public start: the start itself at CSP, 0 at RecSys."""
+    """This server's shares of the public start: the start itself at CSP, 0 at RecSys
+    (PPMF-RUN-009).
+    """
     session = server.session
     values = public_start(session.parameters, len(session.users), len(session.items))
     mine = values if server.transfers.garbles else tuple(map(np.zeros_like, values))

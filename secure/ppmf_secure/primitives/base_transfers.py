@@ -9,7 +9,7 @@ waits for the other:
 - The chooser's request has two points for each transfer. At the place of its choice stands s G, for
   a fresh secret s. At the other place stands a point of which nobody knows the discrete logarithm:
   the first of the drawn candidates that is the encoding of a point.
-- The sender's answer is one point E = e G for a fresh e.
+- The sender's answer is one point F = e G for a fresh e.
 
 Seed c of a pair is a hash of e P_c and of all that was public. The chooser computes it as the hash
 of s E for the place of its choice.

@@ -9,7 +9,8 @@ may both reach iteration t, but the shares that they leave there do not fit toge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.protocols.server_state import Server, SharedSide
@@ -48,20 +49,41 @@ def agree_on_checkpoint(me: Role, checkpoints: Sequence[Checkpoint]) -> Program[
     (PPMF-RES-003, -010).
     """
     peer = me.peer
-    mine = {_name(checkpoint): checkpoint for checkpoint in checkpoints}
-    names = sorted(mine, key=_iteration)
-    yield Send(peer, Resume(b"".join(names)))
+    mine = {checkpoint_name(each.iteration, each.lineage): each for each in checkpoints}
+    yield Send(peer, Resume(write_names(mine)))
     message = yield from receive(peer, Resume)
-    if len(message.checkpoints) > MOST_CHECKPOINTS * NAME_BYTES:
-        raise EncodingError(f"resume: {len(message.checkpoints)} bytes, where two names are most")
-    if len(message.checkpoints) % NAME_BYTES:
-        raise EncodingError(f"resume: {len(message.checkpoints)} bytes name no checkpoints")
-    theirs = {
-        message.checkpoints[at : at + NAME_BYTES]
-        for at in range(0, len(message.checkpoints), NAME_BYTES)
-    }
-    common = mine.keys() & theirs
-    return mine[max(common, key=_iteration)] if common else None
+    chosen = common_name(mine, message.checkpoints)
+    return None if chosen is None else mine[chosen]
+
+
+def checkpoint_name(iteration: int, lineage: bytes) -> bytes:
+    """The name of a checkpoint (PPMF-RES-007)."""
+    return iteration.to_bytes(8, "little") + lineage
+
+
+def write_names(names: Iterable[bytes]) -> bytes:
+    """The field of `resume` of a server that holds the checkpoints of these names (PPMF-RES-003).
+
+    The iterations differ (PPMF-RES-014).
+    """
+    ascending: list[bytes] = sorted(names, key=_iteration)
+    return b"".join(ascending)
+
+
+def common_name(mine: Iterable[bytes], received: bytes) -> bytes | None:
+    """The name of most iterations that both servers hold; None if there is none (PPMF-RES-003).
+
+    received: the peer's field of `resume`. Raises EncodingError if it is no sequence of names in
+    ascending order, or one of too many (PPMF-RES-010, -014).
+    """
+    if len(received) > MOST_CHECKPOINTS * NAME_BYTES:
+        raise EncodingError(f"resume: {len(received)} bytes, where two names are most")
+    if len(received) % NAME_BYTES:
+        raise EncodingError(f"resume: {len(received)} bytes name no checkpoints")
+    theirs = [received[at : at + NAME_BYTES] for at in range(0, len(received), NAME_BYTES)]
+    if any(_iteration(one) >= _iteration(other) for one, other in pairwise(theirs)):
+        raise EncodingError("resume: the iterations of the checkpoints do not ascend")
+    return max(set(mine) & set(theirs), key=_iteration, default=None)
 
 
 def save_model(server: Server, iteration: int, sides: Mapping[Side, SharedSide]) -> bytes:
@@ -81,10 +103,6 @@ def restore_model(server: Server, checkpoint: Checkpoint) -> Program[dict[Side, 
         words = yield from share_words(server.transfers, saved.bits)
         sides[name] = SharedSide(name, saved.share, saved.previous, words, None)
     return sides
-
-
-def _name(checkpoint: Checkpoint) -> bytes:
-    return checkpoint.iteration.to_bytes(8, "little") + checkpoint.lineage
 
 
 def _iteration(name: bytes) -> int:

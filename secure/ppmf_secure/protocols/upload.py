@@ -101,7 +101,7 @@ class Intake:
         self._sealed: dict[str, bytes] = {}
 
     def take(self, upload: wire.Upload) -> None:
-        """Take in one upload (PPMF-UPL-006).
+        """Take in one upload (PPMF-UPL-006, PPMF-ERR-014).
 
         Raises RangeError for an unknown user or a seal outside its group, EncodingError for a wrong
         length, and StateError for a second, different upload of the same user. Uploads that were
@@ -110,9 +110,9 @@ class Intake:
         if upload.user not in self._row:
             raise RangeError(f"upload of {told(upload.user)}: not on the user list")
         where = f"upload of user {upload.user}"
-        check_sealed_seed(upload.user, upload.sealed)
         shape = (2, len(self._session.items))
         masked = words_from_bytes(upload.masked, shape, f"{where}: masked rows")
+        check_sealed_seed(upload.user, upload.sealed)
         row = self._row[upload.user]
         if upload.user not in self._sealed:
             self._masked[:, row], self._sealed[upload.user] = masked, upload.sealed

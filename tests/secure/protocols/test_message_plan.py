@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.protocols.message_plan import MessagePlan, limits
@@ -79,6 +79,7 @@ def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
     assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
 
 
+@settings(max_examples=20)  # a large one takes seconds
 @given(st.integers(1, 40), st.integers(1, 3000), st.integers(1, 4), st.sampled_from(SUITES))
 def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, name: str) -> None:
     params = Parameters(rank=rank, iterations=1)

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from ppmf_secure.effects import Receive, Send
-from ppmf_secure.protocols.resumption import agree_on_checkpoint, lineage
+from ppmf_secure.protocols.resumption import agree_on_checkpoint, common_name, lineage
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
 )
@@ -47,7 +47,7 @@ def test_names_are_sorted_by_iteration_and_the_highest_common_one_is_chosen(me: 
     sent, chosen = agreed(me, [FAR, TWO], name(FAR) + name(checkpoint(300)))
     assert sent == name(TWO) + name(FAR)
     assert chosen is FAR
-    assert agreed(me, [ONE, TWO], name(checkpoint(7)) + name(ONE))[1] is ONE
+    assert agreed(me, [ONE, TWO], name(ONE) + name(checkpoint(7)))[1] is ONE
 
 
 @pytest.mark.req("PPMF-RES-003")
@@ -83,6 +83,15 @@ def test_more_names_than_a_server_keeps_are_refused() -> None:
     program.send(None)
     with pytest.raises(EncodingError, match="resume: 120 bytes, where two names are most"):
         program.send(message_of(wire.Resume, checkpoints=name(ONE) + name(TWO) + name(FAR)))
+
+
+@pytest.mark.req("PPMF-RES-014")
+def test_two_checkpoints_of_one_iteration_are_refused() -> None:
+    again = name(checkpoint(2, 6))
+    for received in (name(TWO) + again, 2 * again, name(TWO) + name(ONE)):
+        with pytest.raises(EncodingError, match="the iterations of the checkpoints do not ascend"):
+            common_name([name(TWO), again], received)
+    assert common_name([name(ONE), name(TWO)], name(ONE) + again) == name(ONE)
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:

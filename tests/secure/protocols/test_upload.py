@@ -48,6 +48,24 @@ def _upload(session: Session, user: str, rows: np.ndarray, coins: str = "coins")
     return upload(session, user, rows, KEY.public, Coins.seeded(coins))
 
 
+@pytest.mark.req("PPMF-ERR-014")
+def test_the_fields_of_an_upload_are_looked_at_in_their_order() -> None:
+    session = _session()
+    good = _upload(session, "1", ROWS)
+    intake = Intake(session)
+    intake.take(good)
+    cut, small = good.masked[:-1], bytes(SEALED_BYTES)
+    for change, error, why in (
+        ({"user": "9", "masked": cut, "sealed": small}, RangeError, "not on the user list"),
+        ({"masked": cut, "sealed": small}, EncodingError, "masked rows"),
+        ({"masked": good.masked[::-1], "sealed": small[1:]}, EncodingError, "sealed seed"),
+        ({"masked": good.masked[::-1], "sealed": small}, RangeError, "sealed seed"),
+        ({"sealed": good.sealed[:-1] + b"\0"}, StateError, "a second upload"),
+    ):
+        with pytest.raises(error, match=why):
+            intake.take(replace(good, **change))
+
+
 @pytest.mark.req("PPMF-UPL-001", "PPMF-UPL-003")
 @given(
     w=st.lists(st.integers(0, 1), min_size=3, max_size=3),

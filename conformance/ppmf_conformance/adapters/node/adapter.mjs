@@ -12,6 +12,7 @@ import * as fixed from "./fixed.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
+import { agree } from "./resume.mjs";
 import * as seals from "./seals.mjs";
 import * as user from "./user.mjs";
 import * as wire from "./wire.mjs";
@@ -68,6 +69,7 @@ const OPERATIONS = {
   "ot.send": blocks.send,
   "bitmul.multiply": blocks.multiply,
   "circuit.evaluate": blocks.circuit,
+  "resume.agree": agree,
 };
 
 const HELLO = {

@@ -17,7 +17,7 @@ export const parse = (text) => {
   };
   const value = ([, mark, string, number, word]) => {
     if (string !== undefined) return JSON.parse(string);
-    if (number !== undefined) return /^-?[0-9]+$/.test(number) ? BigInt(number) : bad("a float");
+    if (number !== undefined) return /^-?[0-9]{1,300}$/.test(number) ? BigInt(number) : bad("a float, or too long");
     if (word !== undefined) return { true: true, false: false, null: null }[word];
     return mark === "[" ? list() : mark === "{" ? object() : bad("not JSON");
   };

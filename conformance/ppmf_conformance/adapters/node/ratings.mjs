@@ -3,10 +3,20 @@
 
 import { decimal, refuse, whole } from "./refusal.mjs";
 
+// PPMF-FIX-005: what no id contains, as first and last code points in hexadecimal.
+const HIDDEN = (
+  "0-1f 7f-a0 ad 600-605 61c 6dd 70f 890-891 8e2 1680 180e 2000-200f 2028-202f 205f-2064 2066-206f 3000 e000-f8ff " +
+  "feff fff9-fffb 110bd 110cd 13430-1343f 1bca0-1bca3 1d173-1d17a e0001 e0020-e007f f0000-ffffd 100000-10fffd"
+)
+  .split(" ")
+  .map((range) => range.split("-").map((end) => parseInt(end, 16)));
+
+const hidden = (mark) => HIDDEN.some(([first, last = first]) => first <= mark && mark <= last);
+
 export const checkId = (id, where) => {
   if (
     typeof id !== "string" || id === "" || !id.isWellFormed() || id.startsWith(" ") || id.endsWith(" ") ||
-    /[\p{Cc}\p{Cf}\p{Co}\p{Z}]/u.test(id.replaceAll(" ", ""))
+    [...id].some((mark) => hidden(mark.codePointAt(0)))
   ) refuse("encoding", `${where}: no id`); // prettier-ignore
 };
 

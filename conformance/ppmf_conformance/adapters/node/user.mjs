@@ -4,7 +4,7 @@
 import { Fraction, Refusal, decimal, decimalText, integer, integers, refuse, whole } from "./refusal.mjs";
 import { parse } from "./json.mjs";
 import { parameters } from "./params.mjs";
-import { catalogue, scaledRating } from "./ratings.mjs";
+import { catalogue, checkId, scaledRating } from "./ratings.mjs";
 
 const INTEGERS = ["rank", "frac_bits", "box_bits", "rating_frac_bits"];
 const DECIMALS = ["rating_offset", "rating_min", "rating_max", "ridge"];
@@ -59,7 +59,7 @@ const fits = (found) => {
 // PPMF-FIX-050, -052.
 export const read = (text) => {
   const bad = (where) => refuse("encoding", `${where}: not as it should be`);
-  const fields = parse(text);
+  const fields = parse(text.replace(/^\uFEFF/, ""));
   if (!(fields instanceof Map) || fields.get("format") !== FORMAT) bad("format");
   for (const name of FIELDS) if (!fields.has(name)) bad(name);
   for (const name of fields.keys()) if (!FIELDS.includes(name)) bad(name);
@@ -80,6 +80,7 @@ export const read = (text) => {
   if (found.factors.length !== found.items.length) bad("factors");
   if (found.factors.some((row) => BigInt(row.length) !== found.rank)) bad("factors");
   if (found.bias && found.bias.length !== found.items.length) bad("bias");
+  found.items.forEach((id, k) => checkId(id, `item number ${k + 1}`));
   fits(found);
   const edge = 1n << (found.box_bits + found.frac_bits);
   if ([...found.factors.flat(), ...(found.bias ?? [])].some((word) => word < -edge || word >= edge))

@@ -52,6 +52,9 @@ _REDUCED_AT_ONCE = 1 << 16
 _TRANSFORMED_AT_ONCE = 4
 """Polynomials transformed back at once: 256 KB of them at N = 8192."""
 
+_LONGEST_TRANSFORM = 16
+"""Transforms of more values are taken in two steps."""
+
 _ROWS_AT_ONCE = 256
 _COLUMNS_AT_ONCE = 2048
 """Rows and columns of a matrix multiplied at once: 4 MB as float64, so that they fit the cache."""
@@ -101,14 +104,15 @@ class NegacyclicProduct:
     def __init__(self, degree: int) -> None:
         self._half = degree // 2
         self._twist = np.exp(1j * np.pi / degree * np.arange(self._half))
-        self._untwist = np.conj(self._twist)
+        # with the 1 / (N / 2) of the transform back, a power of two
+        self._untwist = np.conj(self._twist) / self._half
 
     def transform(self, values: NDArray[np.generic]) -> Spectrum:
         """The values of polynomials (..., N), of any real type, at half of the roots (..., N/2)."""
         folded = np.empty((*values.shape[:-1], self._half), dtype=np.complex128)
         folded.real, folded.imag = values[..., : self._half], values[..., self._half :]
         folded *= self._twist
-        return np.fft.fft(folded)
+        return np.fft.fft(folded, out=folded)
 
     def product(self, one: Spectrum, other: Spectrum, count: int | None = None) -> Residues:
         """The products (rows, N) of `one` (rows, N/2) with `other`, in integers, not reduced.
@@ -121,7 +125,7 @@ class NegacyclicProduct:
         for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
             part = slice(first, first + _TRANSFORMED_AT_ONCE)
             whole = one[part] * other
-            folded = np.fft.ifft(whole, out=whole)[:, :low]
+            folded = np.fft.ifft(whole, norm="forward", out=whole)[:, :low]
             folded *= self._untwist[:low]
             np.rint(folded.real, out=values[part, :low])
             np.rint(folded.imag[:, :high], out=values[part, self._half :])
@@ -241,14 +245,17 @@ class ResidueMatrix:
 class BandTransform:
     """The values of polynomials in y, y^g = -1, and back, modulo one prime.
 
-    forward (g, g): applied to the coefficients, which are bands, it gives the values.
-    inverse (g, g): applied to the values, it gives the coefficients.
-    reverse (g, g): a row of g numbers x_b times it is the values of the sum of x_b y^(-b).
+    forward (g, g): applied to the coefficients, which are bands, it gives the values, those at
+        psi^(2v + 1) for v = 0, ..., g - 1.
+    reverse (g, g): applied to g numbers x_b, it gives the values of the sum of x_b y^(-b).
+    inner (h, g / h, g / h), outer (h, h): the two steps that lead back, see `bands`.
     """
 
     forward: Residues
-    inverse: Residues
     reverse: Residues
+    inner: Residues
+    outer: Residues
+    prime: int
 
     @classmethod
     @cache
@@ -256,17 +263,41 @@ class BandTransform:
         """The transform of g = `size` bands, which must divide (p - 1) / 2."""
         root = _root(prime, 2 * size)
         powers = [pow(root, exponent, prime) for exponent in range(2 * size)]
-        exponents = np.outer(2 * np.arange(size) + 1, np.arange(size))
 
-        def table(exponents: NDArray[np.int_], scale: int) -> Residues:
+        def table(exponents: NDArray[np.int_], scale: int = 1) -> Residues:
             scaled = np.array([centred(power * scale, prime) for power in powers], np.float64)
             return scaled[exponents % (2 * size)]
 
+        odd = 2 * np.arange(size) + 1
+        exponents = np.outer(odd, np.arange(size))
+        short = max(1, size // _LONGEST_TRANSFORM)
+        long = size // short
+        inner = odd.reshape(short, long).T[:, None] * -np.arange(short)[:, None]
+        outer = np.outer(np.arange(long) * short, -odd[:long])
         return cls(
-            table(exponents, 1),
-            table(-exponents.T, pow(size, -1, prime)),
-            table(-exponents.T, 1),
+            table(exponents),
+            table(-exponents),
+            table(inner),
+            table(outer, pow(size, -1, prime)),
+            prime,
         )
+
+    def bands(self, values: Residues, scratch: Scratch) -> Residues:
+        """The bands (r, g, N / g), not reduced, that have these values, which are residues.
+
+        With v = v0 + h v1 and b = (g / h) b0 + b1 the exponent -(2v + 1) b of psi is, modulo 2g,
+        -(2v + 1) b1 - (g / h) (2 v0 + 1) b0. So the sums over v1, by v0 and b1, are taken first,
+        and then those over v0.
+        """
+        count, size, band = values.shape
+        long, short = len(self.outer), size // len(self.outer)
+        if short > 1:
+            by_v0 = values.reshape(count, short, long, band).swapaxes(1, 2)
+            sums = scratch.take("sums", by_v0.shape)
+            values = reduce(np.matmul(self.inner, by_v0, out=sums), self.prime)
+        bands = scratch.take("bands", (count, long, short * band))
+        np.matmul(self.outer, values.reshape(bands.shape), out=bands)
+        return bands.reshape(count, size, band)
 
 
 def _root(prime: int, order: int) -> int:
@@ -315,17 +346,19 @@ class GroupMatrix:
             part = slice(first, min(first + _TRANSFORMED_AT_ONCE, len(x)))
             some = values[part]
             if self._size > 1:
-                out = scratch.take("bands", some.shape)
-                some = np.matmul(transform.inverse, reduce(some, prime), out=out)
+                some = transform.bands(reduce(some, prime), scratch)
             yield part, some.reshape(len(some), -1)
 
     def _factors(self, x: Residues, index: int, scratch: Scratch) -> Residues:
         """The values (g, r, groups) of all p_c(y), for one prime."""
         if self._size == 1:
             return x[None]
-        padded = scratch.take("padded", (len(x), self._groups * self._size))
-        padded[:, : x.shape[1]] = x
-        padded[:, x.shape[1] :] = 0
-        factors = padded.reshape(-1, self._size) @ self._transforms[index].reverse
-        by_value = np.ascontiguousarray(reduce(factors, self._lattice.primes[index]).T)
-        return by_value.reshape(self._size, len(x), self._groups)
+        full, rest = divmod(x.shape[1], self._size)
+        by_band = scratch.take("by band", (self._size, len(x), self._groups))
+        whole = x[:, : full * self._size].reshape(len(x), full, self._size)
+        by_band[:, :, :full] = whole.transpose(2, 0, 1)
+        if rest:
+            by_band[:rest, :, full] = x[:, full * self._size :].T
+            by_band[rest:, :, full] = 0
+        factors = self._transforms[index].reverse @ by_band.reshape(self._size, -1)
+        return reduce(factors, self._lattice.primes[index]).reshape(by_band.shape)
