@@ -249,25 +249,26 @@ def _point(secret: int) -> ec.EllipticCurvePublicKey:
 
 
 def keystreams_begin_again(patch: Patch) -> None:
-    begin, next_words = transfer_extension._Streams.__init__, transfer_extension._Streams.next
+    begin, go_on = transfer_extension._Streams.__init__, transfer_extension._Streams.add_to
 
     def keep(self: Any, seeds: Any, context: bytes) -> None:
         self._beginning = seeds, context
         begin(self, seeds, context)
 
-    def again(self: Any, words: int) -> Words:
+    def again(self: Any, rows: Words) -> None:
         begin(self, *self._beginning)
-        return next_words(self, words)
+        go_on(self, rows)
 
     patch.setattr(transfer_extension._Streams, "__init__", keep)
-    patch.setattr(transfer_extension._Streams, "next", again)
+    patch.setattr(transfer_extension._Streams, "add_to", again)
 
 
 def corrections_without_pads(patch: Patch) -> None:
-    def none(ciphers: list[CipherContext], keys: Words, length: int) -> Words:
-        return np.zeros((len(keys), length), dtype=np.uint64)
+    class NoPads(hashing.PadHash):
+        def __call__(self, cipher: CipherContext) -> Words:
+            return np.zeros_like(super().__call__(cipher))
 
-    patch.setattr(bit_products, "_pads", none)
+    patch.setattr(bit_products, "PadHash", NoPads)
 
 
 # -- garbling --------------------------------------------------------------------------------------
