@@ -177,7 +177,7 @@ class Shape:
 
     @property
     def flood_bits(self) -> int:
-        """Tau of PPMF-RLW-007."""
+        """Gamma of PPMF-RLW-007."""
         bits = 40
         while 2**bits < self.noise * self.outputs * 2**40:
             bits += 1
