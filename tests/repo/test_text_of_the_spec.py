@@ -19,6 +19,7 @@ PROTOCOL = SPEC / "04-protocol.md"
 
 SUB_PROTOCOLS = (
     "The upload",
+    "Who takes part",
     "Homomorphic encryption: integer matrix times encrypted rows",
     "Oblivious transfer",
     "Base transfers",

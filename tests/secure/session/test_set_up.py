@@ -30,7 +30,7 @@ FILE = write(signed(SESSION))
 @pytest.mark.req("PPMF-SES-012")
 @pytest.mark.parametrize("secret", [1, 2, ORDER - 1, 0xC9AFA9D845BA75166B5C215767B1D693])
 def test_a_signature_is_that_of_rfc_6979(secret: int) -> None:
-    """By hand: section 3.2 of the RFC for SHA-256 on P-256, and the formulas of ECDSA."""
+    """By hand: RFC 6979, section 3.2, for SHA-256 on P-256, and the formulas of ECDSA."""
     text = b"ppmf/v2/accept/" + SESSION.id
     digest = hashlib.sha256(text).digest()
     z = int.from_bytes(digest, "big")
