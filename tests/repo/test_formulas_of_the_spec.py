@@ -140,6 +140,7 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
     degree = LATTICE[suite] if lattice else 0
     names: dict[str, Value] = {
         "n": users,
+        "n_prime": users,
         "m": items,
         "D": DEFAULTS.row_rank,
         "ell_0": DEFAULTS.word_bits,

@@ -35,7 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.slots import (
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
-from ppmf_secure.protocols.admission import RECORD_BYTES
+from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
@@ -213,10 +213,10 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        r"# bytes a checkpoint each way, one round; a new epoch's keys, base transfers, "
+        r"# bytes and # a checkpoint each way, one round; a new epoch's keys, base transfers, "
         r"conversion and rows; and, from a checkpoint, "
         r"$# \lceil \ell_0 D n / 128 \rceil + # \lceil \ell_0 D m / 128 \rceil$",
-        lambda: [8 + LINEAGE_BYTES, columns_bytes(128), columns_bytes(128)],
+        lambda: [DECISION_BYTES, 8 + LINEAGE_BYTES, columns_bytes(128), columns_bytes(128)],
     ),
     Claim(
         SECURITY,

@@ -3,7 +3,8 @@
 
 In the order of a run (chapter 4):
 
-- `upload` brings the users' bits to the servers as shares, and `admission` says whose.
+- `upload` makes shares of the users' ratings.
+- `admission` lets the servers agree on whose shares they take.
 - `resumption` agrees on a checkpoint, in a later epoch.
 - `ratings_product` multiplies shared columns with the shared ratings; its set-up exchanges the
   encrypted ratings.
