@@ -6,11 +6,11 @@ In the order of a run (chapter 4):
 - `upload` makes shares of the users' ratings.
 - `admission` lets the servers agree on whose shares they take.
 - `resumption` agrees on a checkpoint, in a later epoch.
-- `ratings_product` multiplies shared columns with the shared ratings; its set-up exchanges the
-  encrypted ratings.
 - `transfers` opens the oblivious transfers between the servers. Three protocols use them:
   `conversion` turns the users' bits into arithmetic shares, `bit_products` multiplies shared bits
   with shared vectors, `shared_circuits` garbles a circuit on shares.
+- `ratings_product` multiplies shared columns with the shared ratings; its set-up exchanges the
+  encrypted ratings.
 - `public_start` is the model before the first half-step.
 - `sub_problem`, `step_sizes` and `half_step` are the parts of a half-step.
 - `output` opens the result.
