@@ -159,7 +159,6 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "Lambda": 11,
         "ell": 14,
         "k": size.ring,
-        "n_prime": users,
         "t": size.planes - 1,
     }
 
