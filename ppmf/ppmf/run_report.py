@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the oracle's files are written here too, without ppmf_secur
     from ppmf_secure.transport.recorded_ends import Measure
 
 # The packages on which a result would depend if one of them had a fault.
-_PACKAGES = ("ppmf", "cbor2", "cryptography", "gmpy2", "numpy", "phe", "python-flint")
+_PACKAGES = ("ppmf", "cryptography", "gmpy2", "numpy", "phe", "python-flint")
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXTRA_OF = {
-    "cbor2": "secure",
     "cryptography": "secure",
     "gmpy2": "secure",
     "phe": "secure",
