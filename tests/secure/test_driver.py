@@ -38,6 +38,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
+from tests.support.pipes import write_message
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import toy_session
@@ -412,7 +413,7 @@ def test_pipes_wait_for_a_message_no_longer_than_until_a_time() -> None:
     account.clock = lambda: 100.0
     with PipeEnds(account, {CSP: mine}) as ends:
         assert ends.get(CSP, None, 100) is None
-        theirs.send_bytes(b"late")
+        write_message(theirs, b"late")
         assert ends.get(CSP, None, 100) == b"late"
         ends.wait(100)
         assert ends.now() == 100
