@@ -180,7 +180,7 @@ def joined(table: Residues, primes: Sequence[int]) -> list[int]:
 
 def bound_and_flood(degree: int, ring: int, rows: int, outputs: int) -> tuple[int, int]:
     """B and gamma of PPMF-RLW-007."""
-    B = 22 * rows * 2 ** (ring - 1) + 21 * (2 * degree + 1) + 1
+    B = 22 * rows * (1 << (ring - 1)) + 21 * (2 * degree + 1) + 1
     return B, logarithm(B) + 40 + logarithm(outputs)
 
 
@@ -197,10 +197,10 @@ def satisfies(degree: int, ring: int, rows: int, outputs: int, some: int, kept: 
 
 
 def moduli(degree: int, ring: int, matrices: list[list[int]]) -> tuple[int, int]:
-    """l and l' of PPMF-RLW-017."""
+    """The numbers of primes l and l' of PPMF-RLW-017."""
     for some in range(2, 11):
         for kept in range(1, some):
-            if all(satisfies(degree, ring, *matrix, some, kept) for matrix in matrices):
+            if all(satisfies(degree, ring, J, O, some, kept) for J, O in matrices):
                 return some, kept
     raise RefusedError("parameters", "the matrices satisfy no budget")
 
@@ -208,7 +208,7 @@ def moduli(degree: int, ring: int, matrices: list[list[int]]) -> tuple[int, int]
 def expansion(
     seed: bytes, degree: int, primes: Sequence[int]
 ) -> tuple[Residues, list[tuple[int, int]]]:
-    """PPMF-RLW-002: the residues by prime; prime and coefficient of every word refused, in order."""
+    """PPMF-RLW-002: residues by prime; prime and coefficient of every refused word, in order."""
     stream = Keystream(seed)
     found = [[stream.word() for _ in range(degree)] for _ in primes]
 
@@ -272,11 +272,11 @@ def unpacked(data: bytes, count: int, primes: Sequence[int], what: str) -> Resid
 def encoding(message: int, lattice: Lattice) -> int:
     """The integer nearest to q m / 2^k."""
     k = lattice.ring
-    return (lattice.q * message + 2 ** (k - 1)) // 2**k
+    return (lattice.q * message + (1 << (k - 1))) // (1 << k)
 
 
 def rows_of_a_group(columns: int, degree: int) -> int:
-    """g of PPMF-RLW-015."""
+    """The rows of a group, g of PPMF-RLW-015."""
     g = 1
     while g < 128 and 2 * g * columns <= degree:
         g *= 2
@@ -323,7 +323,7 @@ def groups_of(matrix: Matrix, degree: int) -> list[range]:
 
 def lifted(x: int, k: int) -> int:
     """The representative in [-2^(k-1), 2^(k-1))."""
-    return (x + 2 ** (k - 1)) % 2**k - 2 ** (k - 1)
+    return (x + (1 << (k - 1))) % (1 << k) - (1 << (k - 1))
 
 
 def numbers_of_groups(groups: list[str], matrix: Matrix, lattice: Lattice) -> list[list[int]]:
@@ -373,7 +373,7 @@ def rounded(number: int, lattice: Lattice) -> int:
 def decoded(number: int, lattice: Lattice) -> int:
     """PPMF-RLW-012: the integer nearest to 2^k y / q', mod 2^k."""
     q = lattice.q_kept
-    return (2 * 2**lattice.ring * (number % q) + q) // (2 * q) % 2**lattice.ring
+    return (2 * (1 << lattice.ring) * (number % q) + q) // (2 * q) % (1 << lattice.ring)
 
 
 def asked_rows(uses: list[list[int]]) -> list[int]:
@@ -418,7 +418,10 @@ def op_encode(given: Members) -> Answer:
 def op_place(given: Members) -> Answer:
     degree, columns = degree_of(given["suite"]), int(given["columns"])
     g, rows = rows_of_a_group(columns, degree), int(given["rows"])
-    places = [place(*entry, columns, degree) for entry in integers(given["entries"])]
+    places = [
+        place(row, block, column, columns, degree)
+        for row, block, column in integers(given["entries"])
+    ]
     return {"size": g, "groups": -(-rows // g), "places": places}, {}
 
 
@@ -495,7 +498,7 @@ def op_answer(given: Members) -> Answer:
                 number += e1[block][at][h] + encoding(masks[block][at][h], lattice)
                 numbers.append(number + floods[block][at][h])
     sent = [rounded(number, lattice) for number in first + numbers]
-    shares = [[[-rho % 2**lattice.ring for rho in row] for row in block] for block in masks]
+    shares = [[[-rho % (1 << lattice.ring) for rho in row] for row in block] for block in masks]
     out = {"answer": packed(residues(sent, lattice.kept), lattice.kept).hex(), "shares": shares}
     steps = {"sums": sums, "first": first, "numbers": numbers}
     return out, {name: residues(value, lattice.primes) for name, value in steps.items()}

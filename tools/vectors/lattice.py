@@ -82,15 +82,22 @@ def _moduli(family: Family) -> None:
         slug: str, comment: str, suite: str, ring: int, matrices: Rows, flags: str | None = None
     ) -> None:
         given = {"suite": suite, "ring": ring, "matrices": matrices}
-        family.add(
-            f"moduli-{slug}", "rlwe.moduli", "RLW-007 RLW-017", comment, given, flags=flags
-        )
+        family.add(f"moduli-{slug}", "rlwe.moduli", "RLW-007 RLW-017", comment, given, flags=flags)
 
     add("toy-32", "a toy in the narrowest ring", TOY, 32, [[3, 60], [5, 60]])
     add("toy-64", "a toy in the widest ring", TOY, 64, [[3, 60], [5, 60]])
     add("one-row", "one row and one output", TOY, 32, [[1, 1]])
     add("full", "hundreds of rows, at the full degree", FULL, 41, [[943, 10**7], [1682, 10**7]])
     add("full-64", "the same in the widest ring", FULL, 64, [[943, 10**6], [1682, 10**6]])
+    for suite, ring, rows, outputs in ((TOY, 36, 7, 2**7), (FULL, 50, 943, 2**15)):
+        add(
+            f"fewest-{ring}",
+            "the fewest primes, though with one more fewer could be kept",
+            suite,
+            ring,
+            [[rows, outputs]],
+            "positive unlucky",
+        )
     for suite, ring in ((TOY, 37), (FULL, 46)):
         add(
             f"outputs-{ring}",
@@ -114,15 +121,15 @@ def _moduli(family: Family) -> None:
             comment = f"the most rows with these numbers of primes (ring of {ring} bits)"
             add(f"most-{place}", comment, suite, ring, [[rows, outputs]], "positive unlucky")
             comment = "one row more: other primes, or other primes kept"
-            add(
-                f"above-{place}", comment, suite, ring, [[rows + 1, outputs]], "positive unlucky"
-            )
+            add(f"above-{place}", comment, suite, ring, [[rows + 1, outputs]], "positive unlucky")
             add(
                 f"either-{place}",
                 "the larger of two matrices decides, whichever comes first",
                 suite,
                 ring,
-                [[rows + 1, outputs], [1, outputs]] if number % 2 else [[1, outputs], [rows + 1, outputs]],
+                [[rows + 1, outputs], [1, outputs]]
+                if number % 2
+                else [[1, outputs], [rows + 1, outputs]],
                 "positive unlucky",
             )
     for slug, suite, rows in (("toy", TOY, 2**60), ("full", FULL, 2**50)):
@@ -177,14 +184,15 @@ def _bisect(holds: Any) -> int:
 
 def _last_rows(suite: str, ring: int, outputs: int) -> list[int]:
     """The numbers of rows below 2^21 above which other primes are taken."""
-    found, rows = [], 1
-    while True:
+
+    def above(rows: int) -> int:
         here = _primes(suite, ring, rows, outputs)
-        last = _bisect(lambda n, here=here: _primes(suite, ring, n, outputs) in (here,) or n < rows)
-        if last >= 1 << 21:
-            return found
-        found.append(last)
-        rows = last + 1
+        return _bisect(lambda n: n < rows or _primes(suite, ring, n, outputs) == here)
+
+    found = [above(1)]
+    while found[-1] < 1 << 21:
+        found.append(above(found[-1] + 1))
+    return found[:-1]
 
 
 def _expansions(family: Family) -> None:
@@ -193,13 +201,26 @@ def _expansions(family: Family) -> None:
         ("two", "two", 2, "the fewest primes", None),
         ("five", "five-1", 5, "five primes", None),
         ("ten", "ten", 10, "all primes", None),
-        ("refused", "refused-8", 5, "a word is refused and replaced by the next", "positive unlucky"),
-        ("refused-two", "refused-124", 10, "two words are refused, and replaced in order", "positive unlucky"),
+        (
+            "refused",
+            "refused-8",
+            5,
+            "a word is refused and replaced by the next",
+            "positive unlucky",
+        ),
+        (
+            "refused-two",
+            "refused-124",
+            10,
+            "two words are refused, and replaced in order",
+            "positive unlucky",
+        ),
         ("refused-twice", "refused-4613", 10, "a replacement is refused too", "positive unlucky"),
     ):
         draw = LabelledStream(f"lattice/expand-{label}")
-        given = {"lattice": lattice(primes, 1, 32), "seed": draw.bytes(32), "places": everywhere}
-        refused = _refused(given["seed"], DEGREE, primes)
+        seed = draw.bytes(32)
+        given = {"lattice": lattice(primes, 1, 32), "seed": seed, "places": everywhere}
+        refused = _refused(seed, DEGREE, primes)
         due = {"refused": 1, "refused-two": 2, "refused-twice": 2}.get(slug, 0)
         assert len(refused) == due, (slug, refused)
         family.add(
@@ -293,7 +314,13 @@ def _packing(family: Family) -> None:
         ("of-one-prime", "the words of one prime", 4, bytes(16), "encoding"),
         ("none", "nothing", 4, b"", "encoding"),
         ("cut-large", "too short, and not reduced", 4, b"\xff" * 31, "encoding"),
-        ("cube", "the first number that three residues cannot make", 4, words(0, p**3, 0, 0), "range"),
+        (
+            "cube",
+            "the first number that three residues cannot make",
+            4,
+            words(0, p**3, 0, 0),
+            "range",
+        ),
         ("ones", "nothing but ones", 4, words(0, 0, 0, 2**64 - 1), "range"),
         (
             "of-another-prime",
@@ -304,7 +331,13 @@ def _packing(family: Family) -> None:
         ),
         ("continued", "a continuation that is not 0", 4, words(0, p * p, 0, 0), "range"),
         ("continued-two", "the first of two zeros is not 0", 1, words(p, 0), "range"),
-        ("continued-last", "a continuation that is not 0, of the last prime", 5, words(0, 0, 0, other**2), "range"),
+        (
+            "continued-last",
+            "a continuation that is not 0, of the last prime",
+            5,
+            words(0, 0, 0, other**2),
+            "range",
+        ),
     ):
         family.add(
             f"unpack-{slug}",
@@ -349,7 +382,9 @@ def _places(family: Family) -> None:
         for columns in widths:
             draw = LabelledStream(f"lattice/place-{degree}-{columns}")
             rows = draw.between(130, 300)
-            edges = sorted({0, 1, min(columns, degree) - 1, columns - 1, columns // 2} & {*range(columns)})
+            edges = sorted(
+                {0, 1, min(columns, degree) - 1, columns - 1, columns // 2} & {*range(columns)}
+            )
             entries = [
                 [row, block, column]
                 for row in (0, 1, 3, 127, 128, rows - 1)
@@ -371,9 +406,7 @@ def _ternary(draw: LabelledStream) -> list[int]:
 
 
 def _errors(draw: LabelledStream, count: int) -> list[int]:
-    return [
-        draw.below(1 << 21).bit_count() - draw.below(1 << 21).bit_count() for _ in range(count)
-    ]
+    return [draw.below(1 << 21).bit_count() - draw.below(1 << 21).bit_count() for _ in range(count)]
 
 
 def _products(family: Family) -> None:
@@ -482,13 +515,50 @@ class Sizes:
 SIZES = (
     Sizes("one-group", "one group, which is not full", 32, 3, 5, ((0, 2), (1, 3))),
     Sizes("groups", "two full groups and a row, in 46 bits", 46, 9, 9, ((0, 1), (0, 1))),
-    Sizes("column", "65 rows of one column: a group of 64, and one of 1", 40, 65, 1, ((0, 1), (0, 2))),
-    Sizes("pieces", "rows longer than the degree: two pieces, four secrets", 34, 2, 66, ((0, 1), (0, 1)), 4),
-    Sizes("other-side", "a key with secrets that only the longer side needs", 40, 5, 3, ((0, 1), (0, 1)), 4),
+    Sizes(
+        "column", "65 rows of one column: a group of 64, and one of 1", 40, 65, 1, ((0, 1), (0, 2))
+    ),
+    Sizes(
+        "pieces",
+        "rows longer than the degree: two pieces, four secrets",
+        34,
+        2,
+        66,
+        ((0, 1), (0, 1)),
+        4,
+    ),
+    Sizes(
+        "other-side",
+        "a key with secrets that only the longer side needs",
+        40,
+        5,
+        3,
+        ((0, 1), (0, 1)),
+        4,
+    ),
     Sizes("apart", "uses that have no row in common", 53, 4, 7, ((0, 1), (2, 3))),
     Sizes("one-block", "a block of which nothing is wanted", 36, 4, 3, ((0, 0), (1, 3))),
-    Sizes("more-primes", "more primes than the matrix needs, for another of the session", 33, 3, 4, ((0, 1), (0, 1)), 2, (7, 4)),
-    Sizes("extreme", "all entries, errors and floods at their ends", 64, 4, 6, ((0, 2), (0, 2)), 2, None, True),
+    Sizes(
+        "more-primes",
+        "more primes than the matrix needs, for another of the session",
+        33,
+        3,
+        4,
+        ((0, 1), (0, 1)),
+        2,
+        (7, 4),
+    ),
+    Sizes(
+        "extreme",
+        "all entries, errors and floods at their ends",
+        64,
+        4,
+        6,
+        ((0, 2), (0, 2)),
+        2,
+        None,
+        True,
+    ),
 )
 
 
@@ -522,7 +592,11 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
     width, top = 2 * sizes.columns, 1 << sizes.ring
 
     def errors(count: int) -> list[int]:
-        return [draw.one_of([-21, 21]) for _ in range(count)] if sizes.extreme else _errors(draw, count)
+        return (
+            [draw.one_of([-21, 21]) for _ in range(count)]
+            if sizes.extreme
+            else _errors(draw, count)
+        )
 
     def entries(count: int, length: int) -> Rows:
         ends = [0, top - 1, top // 2, top // 2 - 1]
@@ -570,6 +644,7 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
         given,
         seed=draw.label,
     )
+    _show_bare(rows.cases[-1])
     sent = rows.cases[-1]["expect"]["out"]["groups"]
     seeds = given["seeds"]
     folding = {**head, "groups": sent, "own": own}
@@ -581,20 +656,8 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
         folding,
         seed=draw.label,
     )
-    # with the own share's encoding taken away, and the entries' too, the masked errors are left
     primes = PRIMES[: moduli[0]]
     folded = matrix(rows.cases[-1]["expect"]["out"]["residues"])
-    both = [
-        ask("rlwe.encode", {"lattice": numbers, "messages": [n for row in one for n in row]})
-        for one in (own, theirs)
-    ]
-    bare = [
-        [(c - mine - message) % p for c, mine, message in zip(*columns, strict=True)]
-        for p, *columns in zip(
-            primes, folded, *(matrix(one["residues"]) for one in both), strict=True
-        )
-    ]
-    rows.cases[-2]["steps"] = shown({"bare": bare})
 
     draw = LabelledStream(f"lattice-answers/{sizes.slug}")
     x = entries(max(end for _, end in sizes.uses), sizes.rows)
@@ -624,9 +687,11 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
         "masks": blocks(lambda: draw.below(top)),
         "e1": blocks(lambda: errors(1)[0]),
         "floods": blocks(
-            lambda: draw.one_of([-flood, flood - 1])
-            if sizes.extreme
-            else draw.between(-flood, flood - 1)
+            lambda: (
+                draw.one_of([-flood, flood - 1])
+                if sizes.extreme
+                else draw.between(-flood, flood - 1)
+            )
         ),
     }
     steps = _steps(given, [seed_of_key, *seeds], folded, primes, sizes)
@@ -659,13 +724,30 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
         for row in range(first, end):
             for h in range(sizes.columns):
                 at = block * sizes.columns + h
-                due = sum(
-                    x[row][j] * (own[j][at] + theirs[j][at]) for j in range(sizes.rows)
-                )
+                due = sum(x[row][j] * (own[j][at] + theirs[j][at]) for j in range(sizes.rows))
                 both_shares = int(shares[block][row - first][h])
                 both_shares += int(out["shares"][block][row - first][h])
                 assert both_shares % top == due % top, "the shares are those of the product"
     return Product(head, secrets, public, sent, given, out["answer"])
+
+
+def _show_bare(case: dict[str, Any]) -> None:
+    """Add to a case of encrypted rows its numbers before the encodings were added."""
+    given, entries = case["in"], case["in"]["entries"]
+    head = {"lattice": given["lattice"], "matrix": given["matrix"]}
+    nothing = [["0"] * len(row) for row in entries]
+    groups = case["expect"]["out"]["groups"]
+    sent = ask("rlwe.fold", {**head, "groups": groups, "own": nothing})["residues"]
+    messages = [entry for row in entries for entry in row]
+    encoded = ask("rlwe.encode", {"lattice": given["lattice"], "messages": messages})["residues"]
+    case["steps"] = shown(
+        {
+            "bare": [
+                [(c - message) % p for c, message in zip(row, taken, strict=True)]
+                for row, taken, p in zip(matrix(sent), matrix(encoded), PRIMES, strict=False)
+            ]
+        }
+    )
 
 
 def _steps(
@@ -714,8 +796,7 @@ def _steps(
                 total = [(v + value * w) % p for v, w in zip(total, turned, strict=True)]
             sums[number] += total
             firsts[number] += [
-                (v + w + e) % p
-                for v, w, e in zip(total, own[number], given["e2"][at], strict=True)
+                (v + w + e) % p for v, w, e in zip(total, own[number], given["e2"][at], strict=True)
             ]
     listed: Rows = [[] for _ in primes]
     for block, (first, end) in enumerate(sizes.uses):
@@ -888,3 +969,4 @@ def _full_degree(rows: Family) -> None:
         },
         seed=draw.label,
     )
+    _show_bare(rows.cases[-1])

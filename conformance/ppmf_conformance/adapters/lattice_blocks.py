@@ -100,7 +100,12 @@ class Setting:
         matrix: Mapping[str, str] = given.get("matrix", {})
         rows, columns, outputs, secrets = (
             values.integer(matrix.get(name, default))
-            for name, default in (("rows", "1"), ("columns", "1"), ("outputs", "1"), ("secrets", "2"))
+            for name, default in (
+                ("rows", "1"),
+                ("columns", "1"),
+                ("outputs", "1"),
+                ("secrets", "2"),
+            )
         )
         layout = Layout(rows, (columns, columns), outputs, ring_bits)
         # the session's other matrix may be the one that needs all the secrets
