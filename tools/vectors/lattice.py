@@ -863,9 +863,9 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
     spare_rows, spare_answers = (
         Family(family.name, family.about, OPERATIONS) for family in (rows, answers)
     )
-    sizes = Sizes("refused", "two groups", 32, 5, 9, ((0, 1), (0, 1)))
+    sizes = Sizes("refused", "two groups", 32, 5, 10, ((0, 1), (0, 2)))
     found = _whole_product(spare_rows, spare_answers, sizes)
-    kept = found.head["lattice"]["kept"]
+    some, kept = (found.head["lattice"][name] for name in ("primes", "kept"))
     folding = {**found.head, "groups": found.groups, "own": found.answer["own"]}
     opening = {
         **found.head,
@@ -875,8 +875,13 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
     }
     ones = "ff" * 8
 
-    def bad(text: str, at: int) -> list[tuple[str, str, str, str]]:
-        """Changes of a field of hexadecimal, the words of which begin at a byte."""
+    def bad(text: str, at: int, primes: int) -> list[tuple[str, str, str, str]]:
+        """Changes of a field of hexadecimal, the words of which begin at a byte.
+
+        The last word has no third residue.
+        """
+        word = int.from_bytes(bytes.fromhex(text[-16:]), "little") + PRIMES[primes - 1] ** 2
+        continued = text[:-16] + word.to_bytes(8, "little").hex()
         last = f"{text[:-16]}{ones}"
         first = f"{text[: 2 * at]}{ones}{text[2 * at + 16 :]}"
         return [
@@ -886,12 +891,13 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
             ("empty", "nothing", "", "encoding"),
             ("first-word", "a first word that is not reduced", first, "range"),
             ("last-word", "a last word that is not reduced", last, "range"),
+            ("continued", "a continuation that is not 0", continued, "range"),
         ]
 
     def requirements(refuse: str) -> str:
         return "RLW-013 ERR-003" if refuse == "encoding" else "RLW-013"
 
-    for slug, comment, public, refuse in bad(found.public, 32):
+    for slug, comment, public, refuse in bad(found.public, 32, some):
         answers.add(
             f"answer-key-{slug}",
             "rlwe.answer",
@@ -901,7 +907,7 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
             refuse=refuse,
         )
     for number in (0, 1):
-        for slug, comment, group, refuse in bad(found.groups[number], 32):
+        for slug, comment, group, refuse in bad(found.groups[number], 32, some):
             changed = [*found.groups]
             changed[number] = group
             rows.add(
@@ -912,7 +918,7 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
                 {**folding, "groups": changed},
                 refuse=refuse,
             )
-            if slug in ("cut", "last-word"):
+            if slug in ("cut", "last-word", "continued"):
                 answers.add(
                     f"answer-group-{number}-{slug}",
                     "rlwe.answer",
@@ -930,7 +936,7 @@ def _refused_bytes(rows: Family, answers: Family) -> None:
         {**folding, "groups": swapped},
         refuse="encoding",
     )
-    for slug, comment, answer, refuse in bad(found.sent, 0):
+    for slug, comment, answer, refuse in bad(found.sent, 0, kept):
         answers.add(
             f"decrypt-{slug}",
             "rlwe.decrypt",
