@@ -99,22 +99,13 @@ def _moduli(family: Family) -> None:
             "positive unlucky",
         )
     for suite, ring in ((TOY, 37), (FULL, 46)):
-        add(
-            f"outputs-{ring}",
-            "outputs that are a power of two",
-            suite,
-            ring,
-            [[7, 2**20]],
-            "positive unlucky",
-        )
-        add(
-            f"outputs-{ring}-more",
-            "one output more: a bit more of the flood",
-            suite,
-            ring,
-            [[7, 2**20 + 1]],
-            "positive unlucky",
-        )
+        last = _last_outputs(suite, ring, 7, 2**20)
+        for slug, comment, outputs in (
+            ("", "the most outputs with this flood", last),
+            ("-more", "one output more: a bit more of the flood", last + 1),
+        ):
+            matrices = [[7, outputs]]
+            add(f"outputs-{ring}{slug}", comment, suite, ring, matrices, "positive unlucky")
     for suite, ring, outputs in ((TOY, 32, 90), (FULL, 40, 10**6), (FULL, 53, 10**7)):
         for number, rows in enumerate(_last_rows(suite, ring, outputs)):
             place = f"{suite.split('-')[1]}-{ring}-{number}"
@@ -179,6 +170,25 @@ def _bisect(holds: Any) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _last_outputs(suite: str, ring: int, rows: int, outputs: int) -> int:
+    """The most outputs with the flood of so many."""
+
+    def flood(count: int) -> str:
+        given = {"suite": suite, "ring": ring, "matrices": [[rows, count]]}
+        found: str = ask("rlwe.moduli", given)["floods"][0]
+        return found
+
+    here = flood(outputs)
+    high = outputs
+    while flood(high) == here:
+        high *= 2
+    low = outputs
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if flood(middle) == here else (low, middle)
     return low
 
 
