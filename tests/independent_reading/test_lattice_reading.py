@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -132,6 +133,19 @@ def replaced_from_the_last(seed: bytes, degree: int, primes: Sequence[int]) -> A
     ], []
 
 
+def limit_taken(seed: bytes, degree: int, primes: Sequence[int]) -> Any:
+    """A word that is the least to be refused is taken."""
+    stream = Keystream(seed)
+    found = [[stream.word() for _ in range(degree)] for _ in primes]
+    places = [(row, at, p) for row, p in zip(found, primes, strict=True) for at in range(degree)]
+    while places := [(row, at, p) for row, at, p in places if row[at] > (1 << 32) // p * p]:
+        for row, at, _ in places:
+            row[at] = stream.word()
+    return [
+        [(word - (p - 1) // 2) % p for word in row] for row, p in zip(found, primes, strict=True)
+    ], []
+
+
 _expansion = reading.expansion
 
 
@@ -213,6 +227,15 @@ def fewest_kept(degree: int, ring: int, matrices: list[list[int]]) -> tuple[int,
             if all(reading.satisfies(degree, ring, J, O, some, kept) for J, O in matrices):
                 return some, kept
     raise RefusedError("parameters", "none")
+
+
+def without_the_rounding(
+    degree: int, ring: int, rows: int, outputs: int, some: int, kept: int
+) -> bool:
+    """What the rounding adds is left out of the budget but for half a unit."""
+    B, gamma = reading.bound_and_flood(degree, ring, rows, outputs)
+    left = Fraction(B + (1 << gamma), prod(PRIMES[:some])) + Fraction(1, 2 * prod(PRIMES[:kept]))
+    return left < Fraction(1, 1 << (ring + 1))
 
 
 _moduli = reading.moduli
@@ -449,6 +472,8 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
     "no-e1": ("op_answer", without("e1"), "lattice-answers/answer-one-group"),
     "no-e2": ("op_answer", without("e2"), "lattice-answers/answer-one-group"),
     "no-flood": ("op_answer", without("floods"), "lattice-answers/answer-one-group"),
+    "word-at-the-limit-taken": ("expansion", limit_taken, "lattice/expand-full-limit"),
+    "no-term-of-the-rounding": ("satisfies", without_the_rounding, "lattice/moduli-close-8192-51"),
     "own-share-not-added": ("folded", not_folded, "lattice-answers/answer-one-group"),
     "c1-for-every-row": ("asked_rows", every_row, "lattice-answers/decrypt-one-block"),
     "c1-for-every-use": ("asked_rows", row_after_use, "lattice-answers/decrypt-one-group"),
@@ -469,6 +494,21 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
     ),
     "decrypted-cyclic": ("coefficient", cyclic, "lattice-answers/decrypt-column"),
 }
+
+
+@req("PPMF-CON-018")
+@pytest.mark.parametrize("member", ["masks", "e1", "e2", "floods"])
+def test_what_an_answer_leaves_out_is_found_without_its_steps(member: str) -> None:
+    """An error is far below what the rounding drops; one case is made so that it shows all the same
+    (PPMF-RLW-008).
+    """
+    case = CASES["lattice-answers/answer-sharp"]
+    whole, _ = reading.OPERATIONS["rlwe.answer"](case.given)
+    assert judge(case, Answer("ok", strings(whole)))[0] is Outcome.PASS
+    less, _ = without(member)(case.given)
+    assert (
+        judge(case, Answer("ok", {**strings(whole), "answer": less["answer"]}))[0] is Outcome.FAIL
+    )
 
 
 @req("PPMF-CON-018")

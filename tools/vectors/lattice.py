@@ -8,7 +8,8 @@ of two integers that are as near as that is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -89,6 +90,21 @@ def _moduli(family: Family) -> None:
     add("one-row", "one row and one output", TOY, 32, [[1, 1]])
     add("full", "hundreds of rows, at the full degree", FULL, 41, [[943, 10**7], [1682, 10**7]])
     add("full-64", "the same in the widest ring", FULL, 64, [[943, 10**6], [1682, 10**6]])
+    for suite, ring, rows, outputs in (
+        (TOY, 58, 7, 1),
+        (FULL, 51, 943, 1),
+        (TOY, 36, 7, 2**6),
+        (TOY, 32, 7, 2**16),
+        (TOY, 56, 7, 2**10),
+    ):
+        add(
+            f"close-{suite.split('-')[1]}-{ring}",
+            "a budget that is satisfied or missed by little",
+            suite,
+            ring,
+            [[rows, outputs]],
+            "positive unlucky",
+        )
     for suite, ring, rows, outputs in ((TOY, 36, 7, 2**7), (FULL, 50, 943, 2**15)):
         add(
             f"fewest-{ring}",
@@ -243,20 +259,30 @@ def _expansions(family: Family) -> None:
             seed=draw.label,
             shows={"refused": refused},
         )
-    for slug, primes in (("full", 3), ("full-two", 2)):
-        draw = LabelledStream(f"lattice/expand-{slug}")
+    for slug, label, primes in (
+        ("full", "full", 3),
+        ("full-two", "full-two", 2),
+        ("full-limit", "limit-132180", 2),
+        ("full-below", "limit-191326", 2),
+    ):
+        draw = LabelledStream(f"lattice/expand-{label}")
         seed = draw.bytes(32)
         refused = _refused(seed, 8192, primes)
         given = {
             "lattice": lattice(primes, 1, 40, FULL),
             "seed": seed,
-            "places": sorted({0, 1, 8191, *(place for _, place in refused[:4]), refused[-1][1]}),
+            "places": sorted(
+                {0, 1, 8191, 3601, 5884, *(place for _, place in refused[:4]), refused[-1][1]}
+            ),
         }
         family.add(
             f"expand-{slug}",
             "rlwe.expand",
             "RLW-001 RLW-002",
-            "the full degree: the ends and some places whose words are replaced",
+            {
+                "full-limit": "the least word that is refused, for coefficient 5884",
+                "full-below": "the largest word that is taken, for coefficient 3601",
+            }.get(slug, "the full degree: the ends and some places whose words are replaced"),
             given,
             flags="positive unlucky",
             seed=draw.label,
@@ -515,6 +541,7 @@ class Sizes:
     secrets: int = 2
     moduli: tuple[int, int] | None = None
     extreme: bool = False
+    sharp: bool = False
 
     @property
     def outputs(self) -> int:
@@ -567,6 +594,18 @@ SIZES = (
         ((0, 2), (0, 2)),
         2,
         None,
+        True,
+    ),
+    Sizes(
+        "sharp",
+        "a prime dropped; a change of a number of c0, or of one of c1, by 1 is a change after it",
+        32,
+        3,
+        4,
+        ((0, 1), (0, 1)),
+        2,
+        (7, 6),
+        False,
         True,
     ),
 )
@@ -704,6 +743,8 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
             )
         ),
     }
+    if sizes.sharp:
+        _sharpen(given, [seed_of_key, *seeds], folded, primes, sizes)
     steps = _steps(given, [seed_of_key, *seeds], folded, primes, sizes)
     for name in ("first", "numbers"):
         assert not any(is_open(c, *moduli) for c in joined(steps[name], primes)), sizes.slug
@@ -715,7 +756,7 @@ def _whole_product(rows: Family, answers: Family, sizes: Sizes) -> Product:
         given,
         seed=draw.label,
         shows=steps,
-        flags="positive unlucky" if sizes.extreme else None,
+        flags="positive unlucky" if sizes.extreme or sizes.sharp else None,
     )
     out = answers.cases[-1]["expect"]["out"]
     opening = {**head, "secrets": secrets, "uses": sizes.uses, "answer": out["answer"]}
@@ -828,6 +869,49 @@ def _steps(
                     total_c0 += given["floods"][block][row - first][h]
                     listed[number].append(total_c0 % p)
     return {"sums": sums, "first": firsts, "numbers": listed}
+
+
+def _sharpen(
+    given: dict[str, Any],
+    seeds: list[bytes],
+    folded: Rows,
+    primes: Sequence[int],
+    sizes: Sizes,
+) -> None:
+    """Change u, an error of c1 and all floods so that numbers are next to the middle between two.
+
+    One prime is dropped, and X has one row. u is the first of a stream with which a coefficient of
+    c1 is so near to the middle that an error brings it there.
+    """
+    p = primes[-1]
+    half = p // 2
+
+    def off(numbers: Iterable[int]) -> list[int]:
+        """What to add to numbers so that they round up, and by one less down."""
+        return [(half + 1 - number + half) % p - half for number in numbers]
+
+    sums = _steps(given, seeds, folded, primes, sizes)["sums"][-1]
+    asked = {"lattice": given["lattice"], "seed": seeds[0], "places": list(range(DEGREE))}
+    a = matrix(ask("rlwe.expand", asked)["residues"])[-1]
+
+    def found() -> Iterator[tuple[list[int], int, int]]:
+        """Each u with which an error above 0 brings a coefficient to the middle, and these two."""
+        for trial in itertools.count():
+            draw = LabelledStream(f"lattice-answers/{sizes.slug}-{trial}")
+            u = [byte % 3 - 1 for byte in draw.bytes(DEGREE)]
+            bare = [
+                sums[at]
+                + sum(a[at - i] * u[i] if i <= at else -a[at - i] * u[i] for i in range(DEGREE))
+                for at in range(DEGREE)
+            ]
+            yield from ((u, at, error) for at, error in enumerate(off(bare)) if 5 <= error <= 21)
+
+    u, at, error = next(found())
+    given["u"], given["e2"][0][at] = [u], error
+    moves = iter(off(_steps(given, seeds, folded, primes, sizes)["numbers"][-1]))
+    given["floods"] = [
+        [[flood + next(moves) for flood in row] for row in block] for block in given["floods"]
+    ]
 
 
 def _phases(given: Any, chosen: list[int], kept: int, sizes: Sizes) -> Rows:
