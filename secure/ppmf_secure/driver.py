@@ -14,10 +14,10 @@ bytes from a user that are not the message that is due; the run goes on (PPMF-ER
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
+from ppmf_secure.effects import Begin, Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_spec.errors import EncodingError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Bulk, Link, Message
@@ -36,8 +36,10 @@ def too_long(sender: Role, receiver: Role, most: int) -> EncodingError:
 class Ends(Protocol):
     """What a driver needs of a transport: one method for each effect."""
 
-    def send(self, to: Role, data: bytes) -> None:
-        """Send a message to the party `to`, without waiting until it is received."""
+    def send(self, to: Role, pieces: Sequence[Bulk]) -> None:
+        """Send a message, whose bytes come in pieces, to the party `to`, without waiting until it
+        is received.
+        """
 
     def receive(self, sender: Role, most: int | None) -> Bulk | None:
         """The next message from `sender`, or None if it is not there yet.
@@ -57,6 +59,9 @@ class Ends(Protocol):
 
     def keep(self, kept: Keep) -> None:
         """Store what the program asks to keep, if this transport keeps anything."""
+
+    def begin(self, epoch: int) -> None:
+        """Store the number of the epoch that begins, if this transport keeps anything."""
 
 
 class Driver:
@@ -127,7 +132,7 @@ class Driver:
             return
         match effect:
             case Send(to, message):
-                self._ends.send(to, self._link(self._me, to).encode(message))
+                self._ends.send(to, self._link(self._me, to).pieces_of(message))
             case Receive():
                 self._awaited = effect
             case Refuse(to, error):
@@ -136,6 +141,11 @@ class Driver:
                 self._ends.enter(effect)
             case Keep():
                 self._ends.keep(effect)
+            case Begin(epoch):
+                self._ends.begin(epoch)
+                self._epoch = epoch
+                for link in self._links.values():
+                    link.begin(epoch)
 
     def _next(self, expected: Receive) -> Message | None:
         """The message that is due, or None if it is not there yet.

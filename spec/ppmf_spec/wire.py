@@ -11,7 +11,7 @@ compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints
@@ -106,14 +106,17 @@ class ServerKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Message):
-    """The first message of a later epoch: the checkpoints its sender holds.
+    """The first message of a later epoch: the number of the last one, and the checkpoints.
 
-    For each, in rising order: the iteration (8 bytes, little-endian) and the lineage (32 bytes) of
-    the epoch that wrote it.
+    last: the highest number of an epoch that its sender had kept; the header has the next one
+    (PPMF-RES-016).
+    checkpoints: those that its sender holds. For each, in rising order: the iteration (8 bytes,
+    little-endian) and the lineage (32 bytes) of the epoch that wrote it.
     """
 
     name = "resume"
     routes = _SERVERS
+    last: int = _of(FieldClass.PUBLIC)
     checkpoints: bytes = _of(FieldClass.PUBLIC)
 
 
@@ -232,9 +235,14 @@ class Envelope:
 
 def encode(envelope: Envelope) -> bytes:
     """The canonical bytes of a message (PPMF-WIR-001, -002)."""
+    return b"".join(pieces_of(envelope))
+
+
+def pieces_of(envelope: Envelope) -> Sequence[Bulk]:
+    """The same in pieces, in which large fields are not copied."""
     message = envelope.message
     values = [getattr(message, item.name) for item in fields(message)]
-    return strict_cbor.encode(
+    return strict_cbor.pieces_of(
         [message.name, envelope.session, envelope.epoch, envelope.number, *values]
     )
 
@@ -286,11 +294,19 @@ class Link:
         self._route = (sender, receiver)
         self._next = 0
 
+    def begin(self, epoch: int) -> None:
+        """The messages to come are of that epoch; their numbers go on (PPMF-RES-016)."""
+        self._epoch = epoch
+
     def encode(self, message: Message) -> bytes:
         """The bytes of the next message of this direction."""
-        data = encode(Envelope(self._session, self._epoch, self._next, message))
+        return b"".join(self.pieces_of(message))
+
+    def pieces_of(self, message: Message) -> Sequence[Bulk]:
+        """The same in pieces, in which large fields are not copied."""
+        pieces = pieces_of(Envelope(self._session, self._epoch, self._next, message))
         self._next += 1
-        return data
+        return pieces
 
     def decode(self, data: Bulk, kind: type[M]) -> M:
         """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006, -014).
@@ -303,8 +319,9 @@ class Link:
         where = f"message {self._next} from {self._route[0]} to {self._route[1]}"
         if envelope.session != self._session:
             raise StateError(f"{where}: it belongs to another session")
-        if envelope.epoch != self._epoch:
-            raise StateError(f"{where}: epoch {envelope.epoch}, not {self._epoch}")
+        due = message.last + 1 if isinstance(message, Resume) else self._epoch
+        if envelope.epoch != due:
+            raise StateError(f"{where}: epoch {envelope.epoch}, not {due}")
         if envelope.number != self._next:
             raise StateError(f"{where}: number {envelope.number} (repeated, lost or reordered)")
         if not isinstance(message, kind):

@@ -181,7 +181,7 @@ def joined(table: Residues, primes: Sequence[int]) -> list[int]:
 def bound_and_flood(degree: int, ring: int, rows: int, outputs: int) -> tuple[int, int]:
     """B and gamma of PPMF-RLW-007."""
     B = 22 * rows * (1 << (ring - 1)) + 21 * (2 * degree + 1) + 1
-    return B, logarithm(B) + 40 + logarithm(outputs)
+    return B, 40 + logarithm(B * outputs)
 
 
 def logarithm(number: int) -> int:

@@ -209,10 +209,10 @@ def flood_without_outputs(degree: int, ring: int, rows: int, outputs: int) -> tu
     return B, reading.logarithm(B) + 40
 
 
-def flood_of_bits(degree: int, ring: int, rows: int, outputs: int) -> tuple[int, int]:
-    """The bit length of the outputs, which is one more at a power of two."""
+def flood_of_two_logarithms(degree: int, ring: int, rows: int, outputs: int) -> tuple[int, int]:
+    """Two logarithms, each rounded up by itself."""
     B = 22 * rows * (1 << (ring - 1)) + 21 * (2 * degree + 1) + 1
-    return B, reading.logarithm(B) + 40 + outputs.bit_length()
+    return B, reading.logarithm(B) + 40 + reading.logarithm(outputs)
 
 
 def moduli_of_the_first(degree: int, ring: int, matrices: list[list[int]]) -> tuple[int, int]:
@@ -448,7 +448,11 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
         flood_without_outputs,
         "lattice/moduli-outputs-37",
     ),
-    "flood-of-bits": ("bound_and_flood", flood_of_bits, "lattice/moduli-outputs-37"),
+    "flood-of-two-logarithms": (
+        "bound_and_flood",
+        flood_of_two_logarithms,
+        "lattice/moduli-outputs-37",
+    ),
     "moduli-of-the-first": ("moduli", moduli_of_the_first, "lattice/moduli-refused-toy"),
     "fewest-kept": ("moduli", fewest_kept, "lattice/moduli-fewest-36"),
     "groups-of-any-size": ("rows_of_a_group", as_many_as_fit, "lattice/place-64-5"),

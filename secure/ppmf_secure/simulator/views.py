@@ -109,9 +109,10 @@ class _SimulatedEnds:
             driver.close()
         return driver.result
 
-    def send(self, to: Role, data: bytes) -> None:
+    def send(self, to: Role, pieces: Sequence[wire.Bulk]) -> None:
         """Record a message that the party sends."""
         self._stop_at_the_limit()
+        data = b"".join(pieces)
         self.records.append(Record("sent", to, data))
         self._watch(wire.decode(data).message)
 
@@ -135,6 +136,10 @@ class _SimulatedEnds:
     def keep(self, kept: Keep) -> None:
         """Hold shares for a later epoch."""
         self.kept.append(kept)
+
+    def begin(self, epoch: int) -> None:
+        """The epoch is the one that is simulated."""
+        assert epoch == self._epoch
 
     def replace_last(self, message: wire.Message) -> None:
         """Replace the last message by another."""

@@ -10,7 +10,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -21,7 +21,7 @@ import numpy as np
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
-from ppmf_spec.roles import Role
+from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Bulk
 
 _LENGTH_BYTES = 8
@@ -30,6 +30,9 @@ _BUFFER_BYTES = 4 << 20
 """What the system is asked to hold of a pipe, so that two servers seldom wait for each other."""
 
 _ALIGNMENT = 64
+
+_PIECE_BYTES = 1 << 20
+"""The most bytes that are read at once of a message that is passed over."""
 
 
 class PipeEnds(RecordedEnds):
@@ -44,28 +47,32 @@ class PipeEnds(RecordedEnds):
         self._too_long: set[Role] = set()
         self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
-    def put(self, to: Role, data: bytes) -> None:
+    def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Queue a message for the writer of its pipe."""
-        self._writers[to].put(data)
+        self._writers[to].put(pieces)
 
     def get(self, sender: Role, most: int | None) -> Bulk:
         """The next message from the party, once it has come; PeerError if none will
         (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
-        is read; nothing more is taken from that pipe then (PPMF-WIR-009).
+        is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
+        the bytes of the message are passed over, so that the next user's is found (PPMF-ERR-008).
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
         end = self._sockets[sender]
         try:
             size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
-            if most is not None and size > most:
+            if most is None or size <= most:
+                return _receive(end, _room(size))
+            if sender is USERS:
+                _pass_over(end, size)
+            else:
                 self._too_long.add(sender)
-                raise too_long(sender, self.account.party, most)
-            return _receive(end, _room(size))
         except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+        raise too_long(sender, self.account.party, most)
 
     def __enter__(self) -> Self:
         return self
@@ -87,13 +94,13 @@ class _Writer:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Bulk] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def put(self, data: bytes) -> None:
+    def put(self, pieces: Sequence[Bulk]) -> None:
         """Queue a message."""
-        self._queue.put(data)
+        self._queue.put(pieces)
 
     def close(self) -> None:
         """End the thread, once all that is queued is written."""
@@ -103,9 +110,11 @@ class _Writer:
     def _write(self) -> None:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
-            while (data := self._queue.get()) is not None:
-                self._end.sendall(len(data).to_bytes(_LENGTH_BYTES, "little"))
-                self._end.sendall(data)
+            while (pieces := self._queue.get()) is not None:
+                *first, last = pieces  # only the last field of a message is large
+                size = sum(map(len, pieces)).to_bytes(_LENGTH_BYTES, "little")
+                self._end.sendall(b"".join([size, *first]))
+                self._end.sendall(last)
 
 
 def _socket_of(pipe: Connection) -> socket.socket:
@@ -136,3 +145,10 @@ def _receive(end: socket.socket, room: memoryview) -> memoryview:
             raise EOFError
         at += count
     return room
+
+
+def _pass_over(end: socket.socket, size: int) -> None:
+    """Take that many bytes and forget them; EOFError if the other party closes before."""
+    room = memoryview(bytearray(min(size, _PIECE_BYTES)))
+    while size:
+        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)]))

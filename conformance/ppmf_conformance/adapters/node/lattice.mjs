@@ -55,7 +55,7 @@ const inverse = (value, p) => {
 const log2 = (value) => BigInt((value - 1n).toString(2).length - (value === 1n ? 1 : 0));
 const budget = (N, k, rows, outputs) => {
   const B = 22n * rows * 2n ** (k - 1n) + 21n * BigInt(2 * N + 1) + 1n;
-  return { B, gamma: log2(B) + 40n + log2(outputs) };
+  return { B, gamma: 40n + log2(B * outputs) };
 };
 const satisfies = (N, k, [rows, outputs], l, kept) => {
   const { B, gamma } = budget(N, k, rows, outputs);
