@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The pure operations of chapter 7: from the member `in` of a call to the member `out` of its answer.
+
+use crate::bound;
+use crate::fault::Fault;
+use crate::fixed;
+use crate::int::Int;
+use crate::json::{hexadecimal, Json};
+use crate::params::Params;
+use crate::ratings;
+
+type Operation = fn(&Json) -> Result<Json, Fault>;
+
+pub static OPERATIONS: [(&str, Operation); 11] = [
+    ("params.validate", params_validate),
+    ("params.bound", params_bound),
+    ("params.warn", params_warn),
+    ("ratings.parse", ratings_parse),
+    ("words.round", words_round),
+    ("words.descend", words_descend),
+    ("prox", prox),
+    ("init", init),
+    ("step", step),
+    ("half_step", half_step),
+    ("train.fixed", train_fixed),
+];
+
+/// The most numbers of a model that are computed here, and the most of all half-steps that are shown.
+const MAX_NUMBERS: usize = 1 << 22;
+const MAX_SHOWN: usize = 1 << 16;
+
+fn described(params: &Params) -> Json {
+    Json::object(vec![("canonical", Json::text(params.canonical())), ("digest", hexadecimal(&params.digest()))])
+}
+
+fn params_validate(call: &Json) -> Result<Json, Fault> {
+    Ok(described(&Params::from_call(call)?))
+}
+
+fn params_bound(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let found = bound::bound(&params, &call.member("users")?.as_int()?, &call.member("items")?.as_int()?)?;
+    Ok(Json::object(vec![
+        ("bound", Json::text(found.bound)),
+        ("width", Json::text(found.width)),
+        ("ring", Json::text(found.ring)),
+    ]))
+}
+
+fn params_warn(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let (users, items) = (call.member("users")?.as_int()?, call.member("items")?.as_int()?);
+    bound::bound(&params, &users, &items)?;
+    Ok(Json::object(vec![("idle", Json::Bool(bound::is_idle(&params, &users, &items)))]))
+}
+
+/// Users and items in row order, and the ratings as row, column and x.
+type Matrix = (Vec<String>, Vec<String>, Vec<(usize, usize, Int)>);
+
+fn matrix(params: &Params, call: &Json) -> Result<Matrix, Fault> {
+    let (users, items) = (call.member("users")?.as_texts()?, call.member("items")?.as_texts()?);
+    ratings::check_ids("users", &users)?;
+    ratings::check_ids("items", &items)?;
+    let (users, items) = (ratings::in_row_order(&users), ratings::in_row_order(&items));
+    let triples: Vec<Vec<String>> =
+        call.member("ratings")?.as_list()?.iter().map(Json::as_texts).collect::<Result<_, _>>()?;
+    let entries = ratings::entries(&params.scale(), &users, &items, &triples)?;
+    Ok((users, items, entries))
+}
+
+fn ratings_parse(call: &Json) -> Result<Json, Fault> {
+    let (users, items, entries) = matrix(&Params::from_call(call)?, call)?;
+    let triple = |(row, column, x): &(usize, usize, Int)| vec![row.to_string(), column.to_string(), x.to_string()];
+    let values: Vec<Vec<String>> = entries.iter().map(triple).collect();
+    Ok(Json::object(vec![
+        ("users", Json::texts(&users)),
+        ("items", Json::texts(&items)),
+        ("values", Json::rows(&values)),
+    ]))
+}
+
+fn words_round(call: &Json) -> Result<Json, Fault> {
+    let (a, b) = (call.member("a")?.as_int()?, call.member("b")?.as_int()?);
+    if b <= Int::default() {
+        return Err(Fault::error("b must be above 0 (PPMF-FIX-001)"));
+    }
+    Ok(Json::object(vec![("value", Json::text(fixed::round_half_up(&a, &b)))]))
+}
+
+fn words_descend(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let list = |name: &str| call.member(name)?.as_ints();
+    let (x, before, gradient, steps) = (list("x")?, list("previous")?, list("gradient")?, list("steps")?);
+    if [&before, &gradient, &steps].iter().any(|other| other.len() != x.len()) {
+        return Err(Fault::error("the lists of the call are not of one length"));
+    }
+    let z: Vec<Int> =
+        (0..x.len()).map(|k| fixed::descend(&params, &x[k], &before[k], &steps[k], &gradient[k])).collect();
+    Ok(Json::object(vec![("z", Json::texts(&z))]))
+}
+
+fn prox(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let (tau, theta) = (call.member("tau")?.as_int()?, call.member("theta")?.as_int()?);
+    let is_factor = match call.member("coordinate")?.as_text()? {
+        "factor" => true,
+        "bias" => false,
+        _ => return Err(Fault::error("the coordinate is neither factor nor bias")),
+    };
+    let word = |z: &Int| {
+        if is_factor {
+            fixed::factor_word(&params, z, &tau, &theta)
+        } else {
+            fixed::saturated(&params, z)
+        }
+    };
+    let words: Vec<Int> = call.member("z")?.as_ints()?.iter().map(word).collect();
+    Ok(Json::object(vec![("words", Json::texts(&words))]))
+}
+
+fn check_size(params: &Params, users: usize, items: usize) -> Result<(), Fault> {
+    let numbers = users.checked_add(items).and_then(|rows| rows.checked_mul(params.row_length()));
+    match numbers {
+        Some(numbers) if numbers <= MAX_NUMBERS => Ok(()),
+        _ => Err(Fault::error("the model is larger than what this adapter computes")),
+    }
+}
+
+fn init(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let (users, items) = (call.member("users")?, call.member("items")?);
+    bound::check_rows(&users.as_int()?, &items.as_int()?)?;
+    let (users, items) = (users.as_index()?, items.as_index()?);
+    check_size(&params, users, items)?;
+    let (u, v) = fixed::start(&params, users, items);
+    Ok(Json::object(vec![("users", Json::rows(&u)), ("items", Json::rows(&v))]))
+}
+
+fn or_null(value: Option<&Int>) -> Json {
+    value.map_or(Json::Null, Json::text)
+}
+
+fn step(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let (count, squares) = (call.member("count")?.as_int()?, call.member("squares")?.as_int()?);
+    if count.is_negative() || squares.is_negative() {
+        return Err(Fault::error("neither the count nor the squares can be negative"));
+    }
+    let steps = fixed::steps(&params, &count, &squares);
+    Ok(Json::object(vec![
+        ("curvature", Json::text(&steps.curvature)),
+        ("factors", Json::text(&steps.factors)),
+        ("bias", or_null(steps.bias.as_ref())),
+        ("tau", Json::text(&steps.tau)),
+        ("theta", Json::text(&steps.theta)),
+    ]))
+}
+
+fn half_step(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let side = |name: &str| call.member(name)?.as_rows(params.row_length());
+    let (mut rows, mut previous, other) = (side("rows")?, side("previous")?, side("other")?);
+    let rated: Vec<fixed::Rated> =
+        call.member("rated")?.as_list()?.iter().map(|row| rated_row(row, other.len())).collect::<Result<_, _>>()?;
+    if previous.len() != rows.len() || rated.len() != rows.len() {
+        return Err(Fault::error("the lists of the call are not of one length"));
+    }
+    let seen = fixed::half_step(&params, &mut rows, &mut previous, &other, &rated);
+    let by_row = |value: fn(&fixed::Steps) -> Json| Json::List(seen.steps.iter().map(value).collect());
+    Ok(Json::object(vec![
+        ("counts", Json::List(rated.iter().map(|row| Json::text(row.len())).collect())),
+        ("squares", Json::texts(&seen.squares)),
+        ("factor_steps", by_row(|steps| Json::text(&steps.factors))),
+        ("bias_steps", by_row(|steps| or_null(steps.bias.as_ref()))),
+        ("taus", by_row(|steps| Json::text(&steps.tau))),
+        ("thetas", by_row(|steps| Json::text(&steps.theta))),
+        ("z", Json::List(seen.z.iter().map(|side| Json::rows(side)).collect())),
+        ("rows", Json::rows(&rows)),
+        ("previous", Json::rows(&previous)),
+    ]))
+}
+
+fn rated_row(row: &Json, others: usize) -> Result<fixed::Rated, Fault> {
+    let numbers = row.member("rows")?.as_list()?.iter().map(Json::as_index).collect::<Result<Vec<_>, _>>()?;
+    let values = row.member("values")?.as_ints()?;
+    if numbers.len() != values.len() || numbers.iter().any(|number| *number >= others) {
+        return Err(Fault::error("a row of rated does not fit the other side"));
+    }
+    Ok(numbers.into_iter().zip(values).collect())
+}
+
+/// Factors and biases of a side, apart; `null` in the place of the biases without them.
+fn apart(params: &Params, side: &[Vec<Int>]) -> (Json, Json) {
+    let factors: Vec<Vec<&Int>> = side.iter().map(|row| row[..params.rank].iter().collect()).collect();
+    let bias: Vec<&Int> = side.iter().filter_map(|row| row.get(params.rank)).collect();
+    (Json::rows(&factors), if params.bias { Json::texts(&bias) } else { Json::Null })
+}
+
+fn train_fixed(call: &Json) -> Result<Json, Fault> {
+    let params = Params::from_call(call)?;
+    let (users, items, entries) = matrix(&params, call)?;
+    bound::bound(&params, &Int::from(users.len()), &Int::from(items.len()))?;
+    check_size(&params, users.len(), items.len())?;
+    let numbers = (users.len() + items.len()) * params.row_length();
+    let is_shown = numbers.saturating_mul(params.iterations as usize) <= MAX_SHOWN;
+    let mut half_steps = Vec::new();
+    let v = fixed::train(&params, users.len(), items.len(), &entries, |iteration, is_users, side| {
+        if is_shown {
+            half_steps.push(Json::object(vec![
+                ("iteration", Json::text(iteration)),
+                ("side", Json::text(if is_users { "users" } else { "items" })),
+                ("rows", Json::rows(side)),
+            ]));
+        }
+    });
+    let (factors, bias) = apart(&params, &v);
+    let mut out = vec![("items", Json::texts(&items)), ("factors", factors), ("bias", bias)];
+    if is_shown {
+        out.push(("half_steps", Json::List(half_steps)));
+    }
+    Ok(Json::object(out))
+}
