@@ -16,7 +16,10 @@ mod int;
 mod json;
 mod operations;
 mod params;
+mod profiles;
 mod ratings;
+mod toml;
+mod user;
 
 use std::io::{BufRead, Read, Write};
 

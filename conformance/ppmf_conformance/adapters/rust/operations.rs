@@ -8,12 +8,16 @@ use crate::fixed;
 use crate::int::Int;
 use crate::json::{hexadecimal, Json};
 use crate::params::Params;
+use crate::profiles::Profiles;
 use crate::ratings;
+use crate::toml;
+use crate::user;
 
 type Operation = fn(&Json) -> Result<Json, Fault>;
 
-pub static OPERATIONS: [(&str, Operation); 11] = [
+pub static OPERATIONS: [(&str, Operation); 16] = [
     ("params.validate", params_validate),
+    ("params.toml", params_toml),
     ("params.bound", params_bound),
     ("params.warn", params_warn),
     ("ratings.parse", ratings_parse),
@@ -24,6 +28,10 @@ pub static OPERATIONS: [(&str, Operation); 11] = [
     ("step", step),
     ("half_step", half_step),
     ("train.fixed", train_fixed),
+    ("profiles.write", profiles_write),
+    ("profiles.read", profiles_read),
+    ("predict.ridge", predict_ridge),
+    ("predict.similar", predict_similar),
 ];
 
 /// The most numbers of a model that are computed here, and the most of all half-steps that are shown.
@@ -36,6 +44,11 @@ fn described(params: &Params) -> Json {
 
 fn params_validate(call: &Json) -> Result<Json, Fault> {
     Ok(described(&Params::from_call(call)?))
+}
+
+fn params_toml(call: &Json) -> Result<Json, Fault> {
+    let values = toml::read(call.member("toml")?.as_text()?).map_err(Fault::parameters)?;
+    Ok(described(&Params::new(values)?))
 }
 
 fn params_bound(call: &Json) -> Result<Json, Fault> {
@@ -220,4 +233,55 @@ fn train_fixed(call: &Json) -> Result<Json, Fault> {
         out.push(("half_steps", Json::List(half_steps)));
     }
     Ok(Json::object(out))
+}
+
+fn profiles_write(call: &Json) -> Result<Json, Fault> {
+    Ok(Json::object(vec![("text", Json::text(Profiles::from_call(call)?.write()))]))
+}
+
+fn profiles_read(call: &Json) -> Result<Json, Fault> {
+    Ok(Json::object(vec![("profiles", Profiles::read(call.member("text")?.as_text()?)?.to_json())]))
+}
+
+fn predict_ridge(call: &Json) -> Result<Json, Fault> {
+    let profiles = Profiles::from_call(call)?;
+    // The one user has an id of no consequence.
+    let user = "0".to_string();
+    let mut ratings: Vec<Vec<String>> =
+        call.member("ratings")?.as_list()?.iter().map(Json::as_texts).collect::<Result<_, _>>()?;
+    for rating in &mut ratings {
+        rating.insert(0, user.clone());
+    }
+    let entries = ratings::entries(&profiles.scale(), &[user], &profiles.items, &ratings)?;
+    let rated: Vec<(usize, Int)> = entries.into_iter().map(|(_, item, x)| (item, x)).collect();
+    let profile = user::profile(&profiles, &rated)?;
+    let top = user::top(&profiles, &profile, &rated, &call.member("count")?.as_int()?)?;
+    let numbers = ratings::numbers(&profiles.items);
+    let mut predictions = Vec::new();
+    for id in call.member("items")?.as_texts()? {
+        let item = numbers.get(id.as_str()).ok_or_else(|| Fault::range("an item that the profiles have not"))?;
+        predictions.push(user::prediction(&profiles, &profile, *item));
+    }
+    let clipped: Vec<_> = predictions.iter().map(|prediction| user::clipped(&profiles, prediction)).collect();
+    Ok(Json::object(vec![
+        ("factors", Json::texts(&profile.factors)),
+        ("bias", Json::text(&profile.bias)),
+        ("predictions", Json::texts(&predictions)),
+        ("clipped", Json::texts(&clipped)),
+        ("top", ids(&profiles, &top)),
+    ]))
+}
+
+fn ids(profiles: &Profiles, rows: &[usize]) -> Json {
+    Json::List(rows.iter().map(|row| Json::text(&profiles.items[*row])).collect())
+}
+
+fn predict_similar(call: &Json) -> Result<Json, Fault> {
+    let profiles = Profiles::from_call(call)?;
+    let numbers = ratings::numbers(&profiles.items);
+    let item = *numbers
+        .get(call.member("item")?.as_text()?)
+        .ok_or_else(|| Fault::range("an item that the profiles have not (PPMF-RDG-008)"))?;
+    let rows = user::similar(&profiles, item, &call.member("count")?.as_int()?)?;
+    Ok(Json::object(vec![("items", ids(&profiles, &rows))]))
 }
