@@ -12,12 +12,14 @@ mod bound;
 mod digest;
 mod fault;
 mod fixed;
+mod hash;
 mod int;
 mod json;
 mod operations;
 mod params;
 mod profiles;
 mod ratings;
+mod session;
 mod toml;
 mod user;
 

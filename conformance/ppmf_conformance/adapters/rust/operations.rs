@@ -2,20 +2,24 @@
 
 //! The pure operations of chapter 7: from the member `in` of a call to the member `out` of its answer.
 
+use std::convert::TryFrom;
+
 use crate::bound;
 use crate::fault::Fault;
 use crate::fixed;
+use crate::hash::{batch_key, Block, Permutation};
 use crate::int::Int;
 use crate::json::{hexadecimal, Json};
 use crate::params::Params;
 use crate::profiles::Profiles;
 use crate::ratings;
+use crate::session::Session;
 use crate::toml;
 use crate::user;
 
 type Operation = fn(&Json) -> Result<Json, Fault>;
 
-pub static OPERATIONS: [(&str, Operation); 16] = [
+pub static OPERATIONS: [(&str, Operation); 23] = [
     ("params.validate", params_validate),
     ("params.toml", params_toml),
     ("params.bound", params_bound),
@@ -32,6 +36,13 @@ pub static OPERATIONS: [(&str, Operation); 16] = [
     ("profiles.read", profiles_read),
     ("predict.ridge", predict_ridge),
     ("predict.similar", predict_similar),
+    ("session.id", session_id),
+    ("share.expand", share_expand),
+    ("share.mask", share_mask),
+    ("share.open", share_open),
+    ("hash.key", hash_key),
+    ("hash.block", hash_block),
+    ("hash.pads", hash_pads),
 ];
 
 /// The most numbers of a model that are computed here, and the most of all half-steps that are shown.
@@ -284,4 +295,74 @@ fn predict_similar(call: &Json) -> Result<Json, Fault> {
         .ok_or_else(|| Fault::range("an item that the profiles have not (PPMF-RDG-008)"))?;
     let rows = user::similar(&profiles, item, &call.member("count")?.as_int()?)?;
     Ok(Json::object(vec![("items", ids(&profiles, &rows))]))
+}
+
+fn session_id(call: &Json) -> Result<Json, Fault> {
+    Ok(Json::object(vec![("id", hexadecimal(&Session::from_call(call)?.id()))]))
+}
+
+fn share_expand(call: &Json) -> Result<Json, Fault> {
+    let session = Session::from_call(call.member("session")?)?;
+    let shares = session.expand(call.member("user")?.as_text()?, &call.member("seed")?.as_bytes()?)?;
+    let (rated, rating) = shares.split_at(session.items.len());
+    Ok(Json::object(vec![("rated", Json::texts(rated)), ("rating", Json::texts(rating))]))
+}
+
+fn share_mask(call: &Json) -> Result<Json, Fault> {
+    let session = Session::from_call(call.member("session")?)?;
+    let expansion = session.expand(call.member("user")?.as_text()?, &call.member("seed")?.as_bytes()?)?;
+    let (rated, rating) = (call.member("rated")?.as_ints()?, call.member("rating")?.as_ints()?);
+    if rated.len() != session.items.len() || rating.len() != session.items.len() {
+        return Err(Fault::error("a row of the call has not as many entries as there are items"));
+    }
+    // PPMF-UPL-001 and -003
+    let rows = rated.iter().chain(&rating).map(Int::low_64_bits);
+    let masked: Vec<u8> =
+        rows.zip(expansion).flat_map(|(entry, mask)| entry.wrapping_sub(mask).to_le_bytes()).collect();
+    Ok(Json::object(vec![("masked", hexadecimal(&masked))]))
+}
+
+fn share_open(call: &Json) -> Result<Json, Fault> {
+    let session = Session::from_call(call.member("session")?)?;
+    let v = session.open(&call.member("csp")?.as_bytes()?, &call.member("recsys")?.as_bytes()?)?;
+    let (factors, bias) = apart(&session.params, &v);
+    Ok(Json::object(vec![("factors", factors), ("bias", bias)]))
+}
+
+fn as_block(value: &Json) -> Result<Block, Fault> {
+    Block::try_from(value.as_bytes()?).map_err(|_| Fault::error("a block in the call has not 16 bytes"))
+}
+
+fn as_u64(value: &Json) -> Result<u64, Fault> {
+    let number = value.as_int()?;
+    if number.is_negative() || number.bit_length() > 64 {
+        return Err(Fault::error("a number in the call is not below 2^64"));
+    }
+    Ok(number.low_64_bits())
+}
+
+fn hash_key(call: &Json) -> Result<Json, Fault> {
+    let session = call.member("session")?.as_bytes()?;
+    if session.len() != 32 {
+        return Err(Fault::error("the id of the session has not 32 bytes"));
+    }
+    let indices = call.member("indices")?.as_list()?.iter().map(as_u64).collect::<Result<Vec<_>, _>>()?;
+    let key = batch_key(&session, as_u64(call.member("epoch")?)?, call.member("purpose")?.as_text()?, &indices);
+    Ok(Json::object(vec![("key", hexadecimal(&key))]))
+}
+
+fn hash_block(call: &Json) -> Result<Json, Fault> {
+    let permutation = Permutation::new(as_block(call.member("key")?)?);
+    let hash = permutation.hash(as_block(call.member("block")?)?, as_u64(call.member("tweak")?)?);
+    Ok(Json::object(vec![("hash", hexadecimal(&hash))]))
+}
+
+fn hash_pads(call: &Json) -> Result<Json, Fault> {
+    let permutation = Permutation::new(as_block(call.member("key")?)?);
+    let blocks = call.member("blocks")?.as_list()?.iter().map(as_block).collect::<Result<Vec<_>, _>>()?;
+    let length = call.member("length")?.as_index()?;
+    if length.saturating_mul(blocks.len()) > MAX_NUMBERS {
+        return Err(Fault::error("the pads are longer than what this adapter computes"));
+    }
+    Ok(Json::object(vec![("pads", Json::rows(&permutation.pads(&blocks, length)))]))
 }
