@@ -42,7 +42,8 @@ fn largest_product(params: &Params, rows: &Int) -> Int {
     let one = Int::from(1);
     // The largest count or sum of squares, and the bits that a curvature has fewer (or, under `count`, more).
     let (largest, shift) = if params.counts {
-        (rows.clone(), (i64::from(params.guard_bits) - params.curvature_shift) as u32) // PPMF-PAR-011
+        (rows.clone(), (i64::from(params.guard_bits) - params.curvature_shift) as u32)
+    // PPMF-PAR-011
     } else {
         (largest_squares(params, rows), lipschitz_shift(params))
     };
@@ -54,7 +55,8 @@ fn largest_product(params: &Params, rows: &Int) -> Int {
             return most;
         }
         let last_curvature = &numerator.div_floor(&step) - &damping;
-        let argument = if params.counts { &last_curvature >> shift } else { &(&(&last_curvature + &one) << shift) - &one };
+        let argument =
+            if params.counts { &last_curvature >> shift } else { &(&(&last_curvature + &one) << shift) - &one };
         let argument = argument.min(largest.clone());
         let weight = if params.counts {
             &(&argument * &side) << params.frac_bits
@@ -81,7 +83,10 @@ fn largest_squares(params: &Params, rows: &Int) -> Int {
 pub fn check_rows(users: &Int, items: &Int) -> Result<(), Fault> {
     for (name, number) in [("users", users), ("items", items)] {
         if *number < Int::from(1) || *number >= Int::power_of_two(31) {
-            return Err(Fault::parameters(format!("the number of {} must be from 1 to 2^31 - 1 (PPMF-PAR-015)", name)));
+            return Err(Fault::parameters(format!(
+                "the number of {} must be from 1 to 2^31 - 1 (PPMF-PAR-015)",
+                name
+            )));
         }
     }
     Ok(())

@@ -156,20 +156,12 @@ fn half_gradients(params: &Params, row: &[Int], other: &Side, rated: &Rated) -> 
 }
 
 /// Moves every row of a side; `previous` has the coordinates p (PPMF-FIX-020 to -036).
-pub fn half_step(
-    params: &Params,
-    rows: &mut Side,
-    previous: &mut Side,
-    other: &Side,
-    rated: &[Rated],
-) -> HalfStep {
+pub fn half_step(params: &Params, rows: &mut Side, previous: &mut Side, other: &Side, rated: &[Rated]) -> HalfStep {
     let square = |number: &usize| {
         other[*number][..params.rank].iter().fold(Int::default(), |sum, factor| &sum + &(factor * factor))
     };
-    let squares: Vec<Int> = rated
-        .iter()
-        .map(|row| row.iter().fold(Int::default(), |sum, (number, _)| &sum + &square(number)))
-        .collect();
+    let squares: Vec<Int> =
+        rated.iter().map(|row| row.iter().fold(Int::default(), |sum, (number, _)| &sum + &square(number))).collect();
     let steps: Vec<Steps> =
         rated.iter().zip(&squares).map(|(row, squares)| steps(params, &Int::from(row.len()), squares)).collect();
     let mut all_z = Vec::new();
@@ -179,7 +171,8 @@ pub fn half_step(
             let gradients = half_gradients(params, row, other, &rated[i]);
             let z: Vec<Int> = (0..row.len())
                 .map(|k| {
-                    let step = if k < params.rank { &steps[i].factors } else { steps[i].bias.as_ref().expect("a bias") };
+                    let step =
+                        if k < params.rank { &steps[i].factors } else { steps[i].bias.as_ref().expect("a bias") };
                     descend(params, &row[k], &previous[i][k], step, &gradients[k])
                 })
                 .collect();

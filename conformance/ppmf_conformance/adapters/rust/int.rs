@@ -150,7 +150,8 @@ impl Int {
 /// Whether the text is a canonical decimal integer (PPMF-FIX-003, PPMF-CON-003).
 pub fn is_canonical(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    text == "0" || (!digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    text == "0"
+        || (!digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl From<i64> for Int {
@@ -419,7 +420,8 @@ impl Fraction {
     /// and 1 to 300 of them.
     pub fn parse_decimal(text: &str) -> Option<Fraction> {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
-        let is_digits = |part: &str| (1..=300).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_digits =
+            |part: &str| (1..=300).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         let (whole, decimals) = match unsigned.split_once('.') {
             Some((whole, decimals)) if is_digits(decimals) => (whole, decimals),
             Some(_) => return None,

@@ -45,9 +45,19 @@ pub static OPERATIONS: [(&str, Operation); 23] = [
     ("hash.pads", hash_pads),
 ];
 
-/// The most numbers of a model that are computed here, and the most of all half-steps that are shown.
+/// The most numbers of an answer, the most numbers of half-steps that are shown beside one, the most products of a
+/// training, and the largest system of a profile. A call asks for more in a few bytes, and would never be answered.
 const MAX_NUMBERS: usize = 1 << 22;
 const MAX_SHOWN: usize = 1 << 16;
+const MAX_PRODUCTS: usize = 1 << 27;
+const MAX_SYSTEM: usize = 64;
+
+fn check_size(what: &str, factors: &[usize], most: usize) -> Result<(), Fault> {
+    if factors.iter().fold(1, |product: usize, factor| product.saturating_mul(*factor)) > most {
+        return Err(Fault::error(format!("{} more than this adapter computes", what)));
+    }
+    Ok(())
+}
 
 fn described(params: &Params) -> Json {
     Json::object(vec![("canonical", Json::text(params.canonical())), ("digest", hexadecimal(&params.digest()))])
@@ -143,20 +153,12 @@ fn prox(call: &Json) -> Result<Json, Fault> {
     Ok(Json::object(vec![("words", Json::texts(&words))]))
 }
 
-fn check_size(params: &Params, users: usize, items: usize) -> Result<(), Fault> {
-    let numbers = users.checked_add(items).and_then(|rows| rows.checked_mul(params.row_length()));
-    match numbers {
-        Some(numbers) if numbers <= MAX_NUMBERS => Ok(()),
-        _ => Err(Fault::error("the model is larger than what this adapter computes")),
-    }
-}
-
 fn init(call: &Json) -> Result<Json, Fault> {
     let params = Params::from_call(call)?;
     let (users, items) = (call.member("users")?, call.member("items")?);
     bound::check_rows(&users.as_int()?, &items.as_int()?)?;
     let (users, items) = (users.as_index()?, items.as_index()?);
-    check_size(&params, users, items)?;
+    check_size("the sides have", &[users + items, params.row_length()], MAX_NUMBERS)?;
     let (u, v) = fixed::start(&params, users, items);
     Ok(Json::object(vec![("users", Json::rows(&u)), ("items", Json::rows(&v))]))
 }
@@ -190,6 +192,10 @@ fn half_step(call: &Json) -> Result<Json, Fault> {
     if previous.len() != rows.len() || rated.len() != rows.len() {
         return Err(Fault::error("the lists of the call are not of one length"));
     }
+    let (inner_steps, length) = (params.inner_steps as usize, params.row_length());
+    let counterparts: usize = rated.iter().map(Vec::len).sum();
+    check_size("the inner steps have", &[rows.len(), length, inner_steps], MAX_NUMBERS)?;
+    check_size("the inner steps need", &[counterparts, length, inner_steps], MAX_PRODUCTS)?;
     let seen = fixed::half_step(&params, &mut rows, &mut previous, &other, &rated);
     let by_row = |value: fn(&fixed::Steps) -> Json| Json::List(seen.steps.iter().map(value).collect());
     Ok(Json::object(vec![
@@ -225,9 +231,10 @@ fn train_fixed(call: &Json) -> Result<Json, Fault> {
     let params = Params::from_call(call)?;
     let (users, items, entries) = matrix(&params, call)?;
     bound::bound(&params, &Int::from(users.len()), &Int::from(items.len()))?;
-    check_size(&params, users.len(), items.len())?;
-    let numbers = (users.len() + items.len()) * params.row_length();
-    let is_shown = numbers.saturating_mul(params.iterations as usize) <= MAX_SHOWN;
+    let (rows, length) = (users.len() + items.len(), params.row_length());
+    let (iterations, inner_steps) = (params.iterations as usize, params.inner_steps as usize);
+    check_size("the training needs", &[rows + 2 * entries.len(), length, iterations, inner_steps], MAX_PRODUCTS)?;
+    let is_shown = check_size("", &[rows, length, iterations], MAX_SHOWN).is_ok();
     let mut half_steps = Vec::new();
     let v = fixed::train(&params, users.len(), items.len(), &entries, |iteration, is_users, side| {
         if is_shown {
@@ -265,6 +272,7 @@ fn predict_ridge(call: &Json) -> Result<Json, Fault> {
     }
     let entries = ratings::entries(&profiles.scale(), &[user], &profiles.items, &ratings)?;
     let rated: Vec<(usize, Int)> = entries.into_iter().map(|(_, item, x)| (item, x)).collect();
+    check_size("the profile needs", &[profiles.rank], MAX_SYSTEM)?;
     let profile = user::profile(&profiles, &rated)?;
     let top = user::top(&profiles, &profile, &rated, &call.member("count")?.as_int()?)?;
     let numbers = ratings::numbers(&profiles.items);
@@ -361,8 +369,6 @@ fn hash_pads(call: &Json) -> Result<Json, Fault> {
     let permutation = Permutation::new(as_block(call.member("key")?)?);
     let blocks = call.member("blocks")?.as_list()?.iter().map(as_block).collect::<Result<Vec<_>, _>>()?;
     let length = call.member("length")?.as_index()?;
-    if length.saturating_mul(blocks.len()) > MAX_NUMBERS {
-        return Err(Fault::error("the pads are longer than what this adapter computes"));
-    }
+    check_size("the pads have", &[blocks.len(), length], MAX_NUMBERS)?;
     Ok(Json::object(vec![("pads", Json::rows(&permutation.pads(&blocks, length)))]))
 }

@@ -219,7 +219,11 @@ impl Params {
             inertia: dyadic("inertia"),
             ring_bits: natural("ring_bits"),
             seed: text("seed"),
-            settings: TABLE.iter().zip(&checked).map(|((name, kind, _), (_, text))| (*name, kind, text.clone())).collect(),
+            settings: TABLE
+                .iter()
+                .zip(&checked)
+                .map(|((name, kind, _), (_, text))| (*name, kind, text.clone()))
+                .collect(),
         };
         params.check_together()?;
         Ok(params)

@@ -75,17 +75,15 @@ impl Profiles {
     }
 
     /// From an object with `more` fields beside those that are read here.
-    fn from_fields(
-        file: &Json,
-        more: usize,
-        integer: &dyn Fn(&Json) -> Option<Int>,
-    ) -> Result<Profiles, Fault> {
+    fn from_fields(file: &Json, more: usize, integer: &dyn Fn(&Json) -> Option<Int>) -> Result<Profiles, Fault> {
         let field = |name: &str| file.get(name).ok_or_else(|| encoding(format!("there is no field {}", name)));
         let whole = |name: &str| integer(field(name)?).ok_or_else(|| encoding(format!("{} is no integer", name)));
         let integers = |name: &str, value: &Json| match value {
             Json::List(entries) => entries
                 .iter()
-                .map(|entry| integer(entry).ok_or_else(|| encoding(format!("{} has an entry that is no integer", name))))
+                .map(|entry| {
+                    integer(entry).ok_or_else(|| encoding(format!("{} has an entry that is no integer", name)))
+                })
                 .collect::<Result<Vec<Int>, Fault>>(),
             _ => Err(encoding(format!("{} is no list of integers", name))),
         };
@@ -189,7 +187,8 @@ impl Profiles {
     pub fn to_json(&self) -> Json {
         let numbers = self.numbers();
         let names = INTEGERS.iter().chain(&DYADICS);
-        let mut members: Vec<(&str, Json)> = names.zip(&numbers).map(|(name, text)| (*name, Json::text(text))).collect();
+        let mut members: Vec<(&str, Json)> =
+            names.zip(&numbers).map(|(name, text)| (*name, Json::text(text))).collect();
         members.push(("items", Json::texts(&self.items)));
         members.push(("factors", Json::rows(&self.factors)));
         members.push(("bias", self.bias.as_ref().map_or(Json::Null, |bias| Json::texts(bias))));

@@ -9,6 +9,7 @@ use crate::fault::{shown, Fault};
 use crate::int::{is_canonical, Fraction, Int};
 
 /// First and last of the code points that no id has (PPMF-FIX-005).
+#[rustfmt::skip]
 const HIDDEN: [(u32, u32); 28] = [
     (0x0, 0x1f), (0x7f, 0xa0), (0xad, 0xad), (0x600, 0x605), (0x61c, 0x61c), (0x6dd, 0x6dd), (0x70f, 0x70f),
     (0x890, 0x891), (0x8e2, 0x8e2), (0x1680, 0x1680), (0x180e, 0x180e), (0x2000, 0x200f), (0x2028, 0x202f),
@@ -22,13 +23,21 @@ pub fn check_ids(what: &str, ids: &[String]) -> Result<(), Fault> {
     for id in ids {
         let is_hidden = |letter: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&(letter as u32)));
         if id.is_empty() || id.starts_with(' ') || id.ends_with(' ') || id.chars().any(is_hidden) {
-            return Err(Fault::encoding(format!("the list of {} has the malformed id \"{}\" (PPMF-FIX-005)", what, shown(id))));
+            return Err(Fault::encoding(format!(
+                "the list of {} has the malformed id \"{}\" (PPMF-FIX-005)",
+                what,
+                shown(id)
+            )));
         }
     }
     let mut seen = HashSet::new();
     for id in ids {
         if !seen.insert(id) {
-            return Err(Fault::range(format!("the list of {} has the id \"{}\" twice (PPMF-FIX-005)", what, shown(id))));
+            return Err(Fault::range(format!(
+                "the list of {} has the id \"{}\" twice (PPMF-FIX-005)",
+                what,
+                shown(id)
+            )));
         }
     }
     if ids.is_empty() {
@@ -102,7 +111,8 @@ pub fn entries(
             [user, item, value] => (user, item, value),
             _ => return Err(Fault::error("a rating in the call is no triple")),
         };
-        let unknown = |side: &str| Fault::range(format!("{} is of {} that is not listed (PPMF-FIX-009)", place, side));
+        let unknown =
+            |side: &str| Fault::range(format!("{} is of {} that is not listed (PPMF-FIX-009)", place, side));
         let row = *rows.get(user.as_str()).ok_or_else(|| unknown("a user"))?;
         let column = *columns.get(item.as_str()).ok_or_else(|| unknown("an item"))?;
         if !seen.insert((row, column)) {

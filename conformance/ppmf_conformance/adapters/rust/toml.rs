@@ -237,7 +237,9 @@ fn word_value(word: &str) -> Value {
         _ => match without_underscores(unsigned, 10) {
             Some(digits) if is_canonical(&digits) => Value::Integer(Int::from_digits(&format!("{}{}", sign, digits))),
             // No number but 0 begins with the digit 0.
-            _ if unsigned.contains('.') && (whole == "0" || !whole.starts_with('0')) => Value::Float(word.to_string()),
+            _ if unsigned.contains('.') && (whole == "0" || !whole.starts_with('0')) => {
+                Value::Float(word.to_string())
+            }
             _ => Value::Other,
         },
     }
@@ -256,7 +258,9 @@ fn without_underscores(text: &str, base: u32) -> Option<String> {
 fn in_base(text: &str, base: u32) -> Value {
     match without_underscores(text, base) {
         Some(digits) => {
-            let append = |sum: Int, digit: char| &(&sum * &Int::from(i64::from(base))) + &Int::from(i64::from(digit.to_digit(base).unwrap_or(0)));
+            let append = |sum: Int, digit: char| {
+                &(&sum * &Int::from(i64::from(base))) + &Int::from(i64::from(digit.to_digit(base).unwrap_or(0)))
+            };
             Value::Integer(digits.chars().fold(Int::default(), append))
         }
         None => Value::Other,

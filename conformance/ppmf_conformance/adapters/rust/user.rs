@@ -39,9 +39,8 @@ pub fn profile(profiles: &Profiles, rated: &[(usize, Int)]) -> Result<Profile, F
             }
         }
     }
-    let mut solution = solve(system).ok_or_else(|| {
-        Fault::parameters("ridge is 0, but several profiles are best (PPMF-RDG-003)")
-    })?;
+    let mut solution =
+        solve(system).ok_or_else(|| Fault::parameters("ridge is 0, but several profiles are best (PPMF-RDG-003)"))?;
     let scale = Fraction::new(&Int::from(1), &Int::power_of_two(fr));
     for value in &mut solution {
         *value = &*value * &scale;
@@ -104,7 +103,8 @@ pub fn top(profiles: &Profiles, profile: &Profile, rated: &[(usize, Int)], count
     let count = check_count(count)?;
     let rated: HashSet<usize> = rated.iter().map(|(item, _)| *item).collect();
     let left = (0..profiles.items.len()).filter(|item| !rated.contains(item));
-    let mut candidates: Vec<(Fraction, usize)> = left.map(|item| (prediction(profiles, profile, item), item)).collect();
+    let mut candidates: Vec<(Fraction, usize)> =
+        left.map(|item| (prediction(profiles, profile, item), item)).collect();
     // Sorting is stable: of equal ones the lower row stays first.
     candidates.sort_by(|a, b| b.0.cmp(&a.0));
     Ok(candidates.into_iter().take(count).map(|(_, item)| item).collect())
