@@ -92,6 +92,13 @@ impl Int {
         i64::try_from(if self.negative { -magnitude } else { magnitude }).ok()
     }
 
+    pub fn to_u64(&self) -> Option<u64> {
+        if self.negative || self.digits.len() > 2 {
+            return None;
+        }
+        Some(self.low_64_bits())
+    }
+
     /// The lowest 64 bits, two's complement.
     pub fn low_64_bits(&self) -> u64 {
         let digit = |i: usize| u64::from(self.digits.get(i).copied().unwrap_or(0));

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod bound;
+mod cbor;
 mod digest;
 mod fault;
 mod fixed;
@@ -22,6 +23,7 @@ mod ratings;
 mod session;
 mod toml;
 mod user;
+mod wire;
 
 use std::io::{BufRead, Read, Write};
 

@@ -16,10 +16,11 @@ use crate::ratings;
 use crate::session::Session;
 use crate::toml;
 use crate::user;
+use crate::wire::{Link, Message};
 
 type Operation = fn(&Json) -> Result<Json, Fault>;
 
-pub static OPERATIONS: [(&str, Operation); 23] = [
+pub static OPERATIONS: [(&str, Operation); 26] = [
     ("params.validate", params_validate),
     ("params.toml", params_toml),
     ("params.bound", params_bound),
@@ -36,6 +37,9 @@ pub static OPERATIONS: [(&str, Operation); 23] = [
     ("profiles.read", profiles_read),
     ("predict.ridge", predict_ridge),
     ("predict.similar", predict_similar),
+    ("wire.encode", wire_encode),
+    ("wire.decode", wire_decode),
+    ("wire.receive", wire_receive),
     ("session.id", session_id),
     ("share.expand", share_expand),
     ("share.mask", share_mask),
@@ -305,6 +309,27 @@ fn predict_similar(call: &Json) -> Result<Json, Fault> {
     Ok(Json::object(vec![("items", ids(&profiles, &rows))]))
 }
 
+fn wire_encode(call: &Json) -> Result<Json, Fault> {
+    Ok(Json::object(vec![("bytes", hexadecimal(&Message::from_call(call)?.encode()))]))
+}
+
+fn wire_decode(call: &Json) -> Result<Json, Fault> {
+    Ok(Message::decode(&call.member("bytes")?.as_bytes()?)?.to_json())
+}
+
+fn wire_receive(call: &Json) -> Result<Json, Fault> {
+    let session = call.member("session")?.as_bytes()?;
+    let link = Link {
+        session: &session,
+        epoch: as_u64(call.member("epoch")?)?,
+        sender: call.member("sender")?.as_text()?,
+        receiver: call.member("receiver")?.as_text()?,
+    };
+    let messages = call.member("messages")?.as_list()?.iter().map(Json::as_bytes).collect::<Result<Vec<_>, _>>()?;
+    link.receive(&call.member("due")?.as_texts()?, &messages)?;
+    Ok(Json::object(vec![("accepted", Json::text(messages.len()))]))
+}
+
 fn session_id(call: &Json) -> Result<Json, Fault> {
     Ok(Json::object(vec![("id", hexadecimal(&Session::from_call(call)?.id()))]))
 }
@@ -342,11 +367,7 @@ fn as_block(value: &Json) -> Result<Block, Fault> {
 }
 
 fn as_u64(value: &Json) -> Result<u64, Fault> {
-    let number = value.as_int()?;
-    if number.is_negative() || number.bit_length() > 64 {
-        return Err(Fault::error("a number in the call is not below 2^64"));
-    }
-    Ok(number.low_64_bits())
+    value.as_int()?.to_u64().ok_or_else(|| Fault::error("a number in the call is not from 0 to 2^64 - 1"))
 }
 
 fn hash_key(call: &Json) -> Result<Json, Fault> {

@@ -5,6 +5,7 @@
 use std::convert::TryInto;
 
 use crate::bound::bound;
+use crate::cbor;
 use crate::digest::{sha256, shake256};
 use crate::fault::{shown, Fault};
 use crate::int::Int;
@@ -78,22 +79,21 @@ impl Session {
     /// PPMF-SES-001
     pub fn id(&self) -> [u8; 32] {
         let mut settings: Vec<(Vec<u8>, Vec<u8>)> =
-            self.params.settings.iter().map(|(name, kind, text)| (cbor_text(name), setting(kind, text))).collect();
+            self.params.settings.iter().map(|(name, kind, text)| (cbor::text(name), setting(kind, text))).collect();
         settings.sort();
         let mut text = b"ppmf/v2/session/".to_vec();
-        text.extend(cbor_head(4, 5));
-        text.extend(cbor_head(5, settings.len() as u64));
+        text.extend(cbor::head(cbor::ARRAY, 5));
+        text.extend(cbor::head(cbor::MAP, settings.len() as u64));
         for (name, value) in settings {
             text.extend(name);
             text.extend(value);
         }
         for ids in [&self.users, &self.items] {
-            text.extend(cbor_head(4, ids.len() as u64));
-            text.extend(ids.iter().flat_map(|id| cbor_text(id)));
+            text.extend(cbor::head(cbor::ARRAY, ids.len() as u64));
+            text.extend(ids.iter().flat_map(|id| cbor::text(id)));
         }
-        text.extend(cbor_text(self.suite));
-        text.extend(cbor_head(2, self.nonce.len() as u64));
-        text.extend(&self.nonce);
+        text.extend(cbor::text(self.suite));
+        text.extend(cbor::string(cbor::BYTES, &self.nonce));
         sha256(&text)
     }
 
@@ -162,32 +162,11 @@ fn fits_lattice(degree: i64, ring: u32, rows: &Int, outputs: &Int) -> bool {
     })
 }
 
-/// The head of a CBOR data item: its major type and its argument, in the shortest form.
-fn cbor_head(major: u8, argument: u64) -> Vec<u8> {
-    let bytes = argument.to_be_bytes();
-    let (short, length) = match argument {
-        0..=23 => return vec![major << 5 | argument as u8],
-        24..=0xff => (24, 1),
-        0x100..=0xffff => (25, 2),
-        0x1_0000..=0xffff_ffff => (26, 4),
-        _ => (27, 8),
-    };
-    let mut head = vec![major << 5 | short];
-    head.extend(&bytes[8 - length..]);
-    head
-}
-
-fn cbor_text(text: &str) -> Vec<u8> {
-    let mut item = cbor_head(3, text.len() as u64);
-    item.extend(text.as_bytes());
-    item
-}
-
 fn setting(kind: &Kind, text: &str) -> Vec<u8> {
     match (kind, text.parse::<i64>()) {
-        (Kind::Integer(..), Ok(value)) if value < 0 => cbor_head(1, (-1 - value) as u64),
-        (Kind::Integer(..), Ok(value)) => cbor_head(0, value as u64),
+        (Kind::Integer(..), Ok(value)) if value < 0 => cbor::head(cbor::NEGATIVE, (-1 - value) as u64),
+        (Kind::Integer(..), Ok(value)) => cbor::head(cbor::UNSIGNED, value as u64),
         (Kind::Flag, _) => vec![if text == "true" { 0xf5 } else { 0xf4 }],
-        _ => cbor_text(text),
+        _ => cbor::text(text),
     }
 }
