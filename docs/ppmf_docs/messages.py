@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from itertools import groupby
 
 from ppmf_docs.computed import Svg
 from ppmf_docs.diagram_rows import folded, shape
@@ -152,9 +151,12 @@ def _half_step_drawn(number: int) -> Svg:
 
 
 def _by_phase(sent: Sequence[Sent]) -> list[Row]:
+    """The messages of each phase together, although a server that need not wait goes on to the next
+    phase before the other one has ended.
+    """
     rows: list[Row] = []
-    for phase, messages in groupby(sent, key=lambda one: one.phase):
-        rows += [Band(phase), *folded(list(messages))]
+    for phase in dict.fromkeys(one.phase for one in sent):
+        rows += [Band(phase), *folded([one for one in sent if one.phase == phase])]
     return rows
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_spec.errors import EncodingError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
-from ppmf_spec.wire import Link, Message
+from ppmf_spec.wire import Bulk, Link, Message
 
 Limits = Mapping[tuple[Role, Role, type[Message]], int]
 """The most bytes that a message can have, by its sender, receiver and type."""
@@ -39,7 +39,7 @@ class Ends(Protocol):
     def send(self, to: Role, data: bytes) -> None:
         """Send a message to the party `to`, without waiting until it is received."""
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> Bulk | None:
         """The next message from `sender`, or None if it is not there yet.
 
         most: the most bytes that it can have; ends that read from outside check it before they

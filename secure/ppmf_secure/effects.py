@@ -81,3 +81,35 @@ def receive(sender: Role, kind: type[M]) -> Program[M]:
     message = yield Receive(sender, kind)
     assert isinstance(message, kind), "the transport answers a Receive with its type"
     return message
+
+
+def finished(value: T) -> Program[T]:
+    """The program that has nothing left to do."""
+    return value
+    yield
+
+
+def started(program: Program[T]) -> Program[Program[T]]:
+    """Run a program until it first waits, and return the rest of it, a program too.
+
+    Whoever runs something else before the rest must see to it that the messages to the peer keep
+    their order: the rest sends nothing, or the other thing does not.
+    """
+    try:
+        effect = next(program)
+        while not isinstance(effect, Receive):
+            yield effect
+            effect = next(program)
+    except StopIteration as end:
+        return finished(end.value)
+    return _resumed(program, effect)
+
+
+def _resumed(program: Program[T], effect: Effect) -> Program[T]:
+    """The rest of a program, from an effect that it has yielded."""
+    while True:
+        try:
+            effect = program.send((yield effect))
+        except StopIteration as end:
+            value: T = end.value
+            return value

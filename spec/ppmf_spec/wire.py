@@ -239,7 +239,7 @@ def encode(envelope: Envelope) -> bytes:
     )
 
 
-def decode(data: bytes) -> Envelope:
+def decode(data: Bulk) -> Envelope:
     """Parse a message, strictly (PPMF-WIR-002, -003, -010).
 
     Raises EncodingError when the bytes are truncated, not canonical, or not one of MESSAGES.
@@ -292,7 +292,7 @@ class Link:
         self._next += 1
         return data
 
-    def decode(self, data: bytes, kind: type[M]) -> M:
+    def decode(self, data: Bulk, kind: type[M]) -> M:
         """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006, -014).
 
         Raises EncodingError (see `decode`), and StateError for another session or epoch, a number

@@ -119,8 +119,30 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "triples": (lambda: ratings_from([(1, 7, 4.5)], PARAMS), "other than lists of stars"),  # type: ignore[list-item]
     "truth in a list": (lambda: ratings_from([[True]], PARAMS), "other than lists of stars"),
     "ragged": (lambda: ratings_from([[1.0], [1.0, 2.0]], PARAMS), "make no array"),
-    "no matrix": (lambda: ratings_from(None, PARAMS), "NoneType where an array"),  # type: ignore[arg-type]
-    "no parameters": (lambda: ratings_from(STARS, {}), "dict where Parameters belongs"),  # type: ignore[arg-type]
+    "no matrix": (
+        lambda: ratings_from(None, PARAMS),  # type: ignore[arg-type]
+        "NoneType where an array of numpy or a matrix of scipy.sparse belongs",
+    ),
+    "no parameters": (
+        lambda: ratings_from(STARS, {}),  # type: ignore[arg-type]
+        "^parameters: dict where Parameters belongs",
+    ),
+    "no profiles to measure": (
+        lambda: certified.distance({}, EXPECTED),  # type: ignore[arg-type]
+        "^profiles: dict where ItemProfiles belongs",
+    ),
+    "no profiles to look up in": (
+        lambda: ridge.item({}, 7),  # type: ignore[arg-type]
+        "^profiles: dict where ItemProfiles belongs",
+    ),
+    "no profiles to infer from": (
+        lambda: ridge.profile({}, {}),  # type: ignore[arg-type]
+        "^profiles: dict where ItemProfiles belongs",
+    ),
+    "no mapping of ratings": (
+        lambda: ridge.profile([], PROFILES),  # type: ignore[arg-type]
+        "^ratings: list where Mapping belongs",
+    ),
     "arguments in the wrong order": (
         lambda: fixed.train(PARAMS, EXPECTED),  # type: ignore[arg-type]
         "ratings: ppmf_spec.Parameters where Ratings belongs",
@@ -150,8 +172,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 def test_one_line_says_what_is_wrong(call: Callable[[], object], message: str) -> None:
     with pytest.raises(PpmfError) as caught:
         call()
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    said = f"^{caught.value}"  # "^" marks the beginning
+    assert message in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.wire_labels import colours, permute_bits
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.shares import SharedWords, from_bits, words_to_bytes
+from ppmf_secure.primitives.shares import from_bits, view_as_bytes
 from ppmf_secure.primitives.transfer_extension import ExtensionChooser
 from ppmf_secure.protocols import ratings_product, shared_circuits, sub_problem
-from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.bit_products import Factors, each_times_vectors
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers
 from ppmf_secure.session.transcript import read
 from ppmf_spec import netlists, wire, words
@@ -60,14 +61,15 @@ def test_columns_and_how_they_are_made(params: Parameters, monkeypatch: pytest.M
         return of_shares(self, phi)
 
     def watched_multiplication(
-        transfers: Transfers, words: SharedWords, vectors: Words, site: Site, *, signed: bool
-    ) -> Program[Words]:
-        assert site.purpose == "products"
-        multiplied[site.indices[-1]].append((words.bits, vectors))
-        return times_vectors(transfers, words, vectors, site, signed=signed)
+        transfers: Transfers, pairs: Sequence[Factors], *, signed: bool
+    ) -> Program[list[Words]]:
+        for number, pair in enumerate(pairs):
+            assert (pair.site.purpose, pair.site.indices[-1]) == ("products", number)
+            multiplied[number].append((pair.words.bits, pair.vectors))
+        return each_times_vectors(transfers, pairs, signed=signed)
 
     monkeypatch.setattr(ratings_product.RatingsProduct, "of_shares", watched_product)
-    monkeypatch.setattr(sub_problem, "times_vectors", watched_multiplication)
+    monkeypatch.setattr(sub_problem, "each_times_vectors", watched_multiplication)
     run_toy(RATINGS, params, ideal_suite())
 
     d, D = params.rank, params.row_rank
@@ -121,7 +123,7 @@ def test_transfers_of_words_go_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> No
     chosen: list[Bits] = []
     extend = ExtensionChooser.extend
 
-    def watched(self: ExtensionChooser, choices: Bits) -> tuple[bytes, Words]:
+    def watched(self: ExtensionChooser, choices: Bits) -> tuple[memoryview, Words]:
         chosen.append(choices)
         return extend(self, choices)
 
@@ -165,11 +167,11 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
     some = (0, 1, 2, 1023, 1024, 1029)  # of two batches
     csp, recsys = ideal_transfers("evaluated")
     shares = Coins.seeded("evaluated").words((2, elements))
-    tables: list[bytes] = []
+    tables: list[memoryview] = []
     keys: list[Words] = []
 
-    def watched_tables(content: Words) -> bytes:
-        tables.append(words_to_bytes(content))
+    def watched_tables(content: Words) -> memoryview:
+        tables.append(view_as_bytes(content))
         return tables[-1]
 
     def watched_choice(transfers: Transfers, bits: Bits) -> Program[Words]:
@@ -177,7 +179,7 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
         keys.append(chosen)
         return chosen
 
-    monkeypatch.setattr(shared_circuits, "words_to_bytes", watched_tables)
+    monkeypatch.setattr(shared_circuits, "view_as_bytes", watched_tables)
     monkeypatch.setattr(shared_circuits, "choose_transfers", watched_choice)
     made = training_circuits.update(
         width=width, drop=drop, frac_bits=f, box_bits=b, prox=None, tau_bits=0, theta_bits=0

@@ -187,7 +187,7 @@ def number_of_another_band(patch: Patch) -> None:
         found = np.empty((len(context.lattice.primes), 1))
         for index, prime in enumerate(context.lattice.primes):
             turned = np.zeros(packing.groups * packing.size)
-            turned[: packing.rows] = stored._low[index, :, 0]
+            turned[: packing.rows] = stored._low[index, 0, :, 0]
             turned = np.roll(turned.reshape(-1, packing.size), -1, axis=1)
             turned[:, -1] *= -1
             zero = context.negacyclic.product(u[:1], self._keys_b[part.block, index])
@@ -249,25 +249,26 @@ def _point(secret: int) -> ec.EllipticCurvePublicKey:
 
 
 def keystreams_begin_again(patch: Patch) -> None:
-    begin, next_words = transfer_extension._Streams.__init__, transfer_extension._Streams.next
+    begin, go_on = transfer_extension._Streams.__init__, transfer_extension._Streams.add_to
 
     def keep(self: Any, seeds: Any, context: bytes) -> None:
         self._beginning = seeds, context
         begin(self, seeds, context)
 
-    def again(self: Any, words: int) -> Words:
+    def again(self: Any, rows: Words) -> None:
         begin(self, *self._beginning)
-        return next_words(self, words)
+        go_on(self, rows)
 
     patch.setattr(transfer_extension._Streams, "__init__", keep)
-    patch.setattr(transfer_extension._Streams, "next", again)
+    patch.setattr(transfer_extension._Streams, "add_to", again)
 
 
 def corrections_without_pads(patch: Patch) -> None:
-    def none(ciphers: list[CipherContext], keys: Words, length: int) -> Words:
-        return np.zeros((len(keys), length), dtype=np.uint64)
+    class NoPads(hashing.PadHash):
+        def __call__(self, cipher: CipherContext) -> Words:
+            return np.zeros_like(super().__call__(cipher))
 
-    patch.setattr(bit_products, "_pads", none)
+    patch.setattr(bit_products, "PadHash", NoPads)
 
 
 # -- garbling --------------------------------------------------------------------------------------
@@ -323,13 +324,13 @@ def v_opened_early(patch: Patch) -> None:
 
 def biased_coins(patch: Patch) -> None:
     """The highest bit of every byte is 1 three times out of four."""
-    draw = Coins._draw
+    draw = Coins.draw
 
     def biased(self: Coins, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         first, second = draw(self, count), draw(self, count)
         return first | (second & np.uint8(0x80))
 
-    patch.setattr(Coins, "_draw", biased)
+    patch.setattr(Coins, "draw", biased)
 
 
 def coins_of_an_old_epoch(patch: Patch) -> None:

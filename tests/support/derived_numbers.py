@@ -178,8 +178,8 @@ def example() -> list[object]:
 
 def rounds() -> int:
     """Of an iteration: see tests/secure/parties/test_rounds.py, which counts them in runs."""
-    d, inner_step = DEFAULTS.rank, 1 + 2 + 1
-    return 2 * (d + 1 + 1 + DEFAULTS.inner_steps * inner_step)
+    products, inner_step = 1 + 1, 1 + 1 + 1
+    return 2 * (products + DEFAULTS.inner_steps * inner_step)
 
 
 def head(length: int) -> int:

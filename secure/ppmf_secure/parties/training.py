@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from ppmf_secure.arrays import Labels
-from ppmf_secure.effects import Keep, Phase, Program, Send, receive
+from ppmf_secure.effects import Keep, Phase, Program, Send, finished, receive, started
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols.half_step import inner_step, shared_side
+from ppmf_secure.protocols.half_step import half_gradient, inner_step, shared_side
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.ratings_product import (
     fitted_scheme,
@@ -74,15 +74,28 @@ def train(
             server, fixed, updated, Site("products", (half_step,))
         )
         yield Phase("steps", half_step, session.half_steps)
-        factor_steps, bias_steps = made_once[updated]
-        if factor_steps is None:
-            rule, site = factor_rule(params), Site("steps", (half_step,))
-            factor_steps = yield from rule.make(server, problem.squares, fixed.rows, site)
+        made, bias_steps = made_once[updated]
+        site = Site("steps", (half_step,))
+        steps = (
+            factor_rule(params).make(server, problem.squares, fixed.rows, site)
+            if made is None
+            else finished(made)
+        )
+        if server.transfers.garbles:  # its tables go before what it sends for the gradient
+            steps = finished((yield from steps))
+        else:  # it sends nothing after its columns, and goes on while the peer garbles
+            steps = yield from started(steps)
         yield Phase("updates", half_step, session.half_steps)
+        site = Site("gradient", (half_step, 0))
+        gradient = yield from started(half_gradient(server, sides[updated], problem, site))
+        factor_steps = yield from steps
         for inner in range(params.inner_steps):
+            if inner:
+                site = Site("gradient", (half_step, inner))
+                gradient = half_gradient(server, sides[updated], problem, site)
             site = Site("update", (half_step, inner))
             labels = yield from inner_step(
-                server, sides[updated], problem, factor_steps, bias_steps, site
+                server, sides[updated], (yield from gradient), factor_steps, bias_steps, site
             )
             if last and inner == params.inner_steps - 1:
                 return labels

@@ -66,12 +66,23 @@ class Coins:
 
     def bytes(self, count: int) -> bytes:
         """`count` uniform bytes."""
-        return self._draw(count).tobytes()
+        return self.draw(count).tobytes()
+
+    def draw(self, count: int) -> Bytes:
+        """`count` uniform bytes, in a new array."""
+        self._check_process()
+        out = np.empty(count, dtype=np.uint8)
+        view, zeros = out.data, memoryview(_ZEROS)
+        for at in range(0, count, len(zeros)):
+            piece = view[at : at + len(zeros)]
+            # cast: the signature asks for bytes, but any writable buffer is taken
+            self._stream.update_into(zeros[: len(piece)], cast(bytearray, piece))
+        return out
 
     def words(self, shape: int | tuple[int, ...]) -> Words:
         """Uniform elements of Z_2^64 of the given shape."""
         size = shape if isinstance(shape, int) else prod(shape)
-        return self._draw(8 * size).view("<u8").reshape(shape).astype(np.uint64, copy=False)
+        return self.draw(8 * size).view("<u8").reshape(shape).astype(np.uint64, copy=False)
 
     def bits(self, shape: int | tuple[int, ...]) -> Bits:
         """Uniform bits of the given shape, one in each byte."""
@@ -96,16 +107,6 @@ class Coins:
         """
         if self._made_after != _forks:
             raise StateError("coins were made in another process, of which this is a fork")
-
-    def _draw(self, count: int) -> Bytes:
-        self._check_process()
-        out = np.empty(count, dtype=np.uint8)
-        view, zeros = out.data, memoryview(_ZEROS)
-        for at in range(0, count, len(zeros)):
-            piece = view[at : at + len(zeros)]
-            # cast: the signature asks for bytes, but any writable buffer is taken
-            self._stream.update_into(zeros[: len(piece)], cast(bytearray, piece))
-        return out
 
     def __repr__(self) -> str:
         return "Coins(...)"

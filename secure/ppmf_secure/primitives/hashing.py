@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache, partial
 from struct import pack
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
-from ppmf_secure.arrays import Labels, Words
+from ppmf_secure.arrays import Labels, Words, items
 
 MAX_CALLS = 1 << 12
 """The most calls of the hash under one key (PPMF-HSH-006). A call hashes one block under one
@@ -52,6 +53,8 @@ class BatchKeys:
 
     def __init__(self, session: bytes, epoch: int) -> None:
         self._prefix = b"ppmf/v2/batch-key/" + _field(session) + _number(epoch)
+        self._begun = hashlib.sha256()
+        self._outer: tuple[str, int, tuple[int, ...]] | None = None
 
     def key(self, purpose: str, *indices: int) -> bytes:
         """The 16 bytes of a batch's key, from SHA-256 of all that names the batch (PPMF-HSH-002).
@@ -59,9 +62,13 @@ class BatchKeys:
         Every field is preceded by its length and the indices by their number, so that batches of
         different purposes or indices never hash the same text. Indices are in [0, 2^64).
         """
-        name, count = purpose.encode(), len(indices)
-        rest = pack(f"<Q{len(name)}s{count + 1}Q", len(name), name, count, *indices)
-        return hashlib.sha256(self._prefix + rest).digest()[:16]
+        # The keys of one chunk differ in the last two indices: the text before is hashed once.
+        outer, inner = (purpose, len(indices), indices[:-2]), indices[-2:]
+        if outer != self._outer:
+            self._begun, self._outer = hashlib.sha256(self._prefix + _text(*outer)), outer
+        named = self._begun.copy()
+        named.update(pack(f"<{len(inner)}Q", *inner))
+        return named.digest()[:16]
 
     def cipher(self, purpose: str, *indices: int) -> CipherContext:
         """The permutation pi of a batch: AES-128 under its key, block by block."""
@@ -120,28 +127,64 @@ def hash_blocks(cipher: CipherContext, x: Labels, first_tweak: int) -> Labels:
     return hashed
 
 
+class PadHash:
+    """The pads of the keys of one batch, in buffers that are reused (PPMF-HSH-005).
+
+    blocks: the hashes of each key. rows: the keys of one kind. kinds: how many kinds have the same
+    tweaks; the two keys of a transfer are of two kinds.
+
+    The caller writes `keys` (kinds, rows, 2) and then calls the object, which returns their hashes
+    (kinds, blocks, rows, 2): number j of row r is H(key, r blocks + j). The inner pi of a key is
+    computed once. The caller may change what is returned.
+    """
+
+    def __init__(self, blocks: int, rows: int, *, kinds: int = 1) -> None:
+        count = kinds * rows
+        check_calls(count * blocks)
+        keys, inner, outer = (
+            np.empty(2 * count, dtype=np.uint64),
+            _buffer(count),
+            _buffer(count * blocks),
+        )
+        self.keys: Labels = keys.reshape(kinds, rows, 2)
+        self._inner = _blocks(inner).reshape(kinds, 1, rows, 2)
+        self._hashes = _blocks(outer).reshape(kinds, blocks, rows, 2)
+        self._tweaks = np.zeros((blocks, rows, 2), dtype=np.uint64)
+        self._tweaks[..., 0] = np.arange(count // kinds * blocks).reshape(rows, blocks).T
+        ((self._first,),) = _pieces(keys, inner, [[(0, count)]])
+        ((self._second,),) = _pieces(outer, outer, [[(0, count * blocks)]])
+
+    def __call__(self, cipher: CipherContext) -> Labels:
+        """The hashes of the `keys` under a cipher, as (kinds, blocks, rows, 2)."""
+        cipher.update_into(*self._first)
+        np.bitwise_xor(self._inner, self._tweaks, out=self._hashes)
+        cipher.update_into(*self._second)
+        return np.bitwise_xor(self._hashes, self._inner, out=self._hashes)
+
+
 def expand(ciphers: Sequence[CipherContext], x: Labels, blocks: int, per_batch: int) -> Labels:
     """Several hashes of each block of x (n, 2), as (n, blocks, 2).
 
     x is taken in batches of `per_batch` blocks, the last one possibly of fewer, each under its
-    cipher. Number j of block r of its batch is H(x_r, r blocks + j). The inner pi(x_r) is computed
-    once for each r (PPMF-HSH-005).
+    cipher. Number j of block r of its batch is H(x_r, r blocks + j) (PPMF-HSH-005).
     """
-    check_calls(min(per_batch, len(x)) * blocks)
-    batches = [(at, min(per_batch, len(x) - at)) for at in range(0, len(x), per_batch)]
-    inner, outer = _buffer(len(x)), _buffer(len(x) * blocks)
-    source = np.ascontiguousarray(x)
-    _permute(ciphers, _pieces(source, inner, [[batch] for batch in batches]))
-    # As one item of 16 bytes a block is repeated by one copy; the complex numbers are never used.
-    spread = np.repeat(inner[:-_SPARE].view(np.complex128), blocks).view(np.uint64).reshape(-1, 2)
-    hashed = _blocks(outer)
-    hashed[:] = spread
-    tweaks = np.arange(min(per_batch, len(x)) * blocks, dtype=np.uint64)
-    hashed[:, 0] ^= np.resize(tweaks, len(hashed))
-    wide = [[(at * blocks, count * blocks)] for at, count in batches]
-    _permute(ciphers, _pieces(outer, outer, wide))
-    hashed ^= spread
-    return hashed.reshape(len(x), blocks, 2)
+    hashed = np.empty((len(x), blocks, 2), dtype=np.uint64)
+    pads_of = cache(partial(PadHash, blocks))
+    starts = range(0, len(x), per_batch)
+    for cipher, batch in zip(ciphers, (slice(at, at + per_batch) for at in starts), strict=True):
+        pads = pads_of(len(x[batch]))
+        pads.keys[0] = x[batch]
+        items(hashed)[batch] = items(pads(cipher)[0]).T
+    return hashed
+
+
+def images_of_numbers(cipher: CipherContext, count: int) -> Labels:
+    """The images (count, 2) under a cipher of the blocks that are the numbers from 0."""
+    buffer = _buffer(count)
+    blocks = _blocks(buffer)
+    blocks[:, 0], blocks[:, 1] = np.arange(count), 0
+    _permute([cipher], _pieces(buffer, buffer, [[(0, count)]]))
+    return blocks
 
 
 def check_calls(count: int) -> None:
@@ -186,6 +229,11 @@ def _buffer(blocks: int) -> Words:
 def _blocks(buffer: Words) -> Labels:
     """The part of a buffer that holds blocks, as (n, 2)."""
     return buffer[:-_SPARE].reshape(-1, 2)
+
+
+def _text(purpose: str, count: int, first: tuple[int, ...]) -> bytes:
+    """The text that names a batch, up to the last of `first`, of its `count` indices."""
+    return _field(purpose.encode()) + pack(f"<{1 + len(first)}Q", count, *first)
 
 
 def _number(value: int) -> bytes:

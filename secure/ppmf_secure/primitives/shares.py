@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppmf_secure.arrays import Bits, Labels, Words
+from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_spec.errors import EncodingError
 
 CHUNK = 4096
@@ -103,10 +103,55 @@ def words_to_bytes(values: Words) -> bytes:
     return np.ascontiguousarray(values, dtype="<u8").tobytes()
 
 
+def view_as_bytes(values: Words) -> memoryview:
+    """The bytes of a contiguous array, as `words_to_bytes` writes them, where possible no copy."""
+    return np.ascontiguousarray(values, dtype="<u8").reshape(-1).view(np.uint8).data
+
+
 def words_from_bytes(data: bytes | memoryview, shape: tuple[int, ...], what: str) -> Words:
     """The array of that shape. Raises EncodingError, which names `what`, on another length."""
     check_length(data, 8 * int(np.prod(shape, dtype=np.int64)), what)
     return np.frombuffer(data, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
+
+
+def put_low_bytes(values: Words, out: Bytes) -> None:
+    """Write the lowest bytes of values (...) to out (..., size), the lowest byte first."""
+    size = out.shape[-1]
+    unit = size & -size  # the largest power of 2 that divides it
+    source = values.astype("<u8", copy=False)[..., np.newaxis].view(f"<u{unit}")
+    target = out.view(f"<u{unit}")
+    for place in range(size // unit):
+        target[..., place] = source[..., place]
+
+
+def low_bytes(values: Words, size: int) -> bytes:
+    """The lowest `size` bytes of every element, the lowest first, row by row."""
+    out = np.empty((*values.shape, size), dtype=np.uint8)
+    put_low_bytes(values, out)
+    return out.tobytes()
+
+
+def words_of_low_bytes(data: bytes | memoryview, shape: tuple[int, ...], size: int) -> Words:
+    """The array of that shape whose elements have `size` bytes each, as `low_bytes` writes them."""
+    found = overlapping_words(padded(data), shape, size) & ring_mask(8 * size)
+    return found.astype(np.uint64, copy=False)
+
+
+def padded(data: bytes | memoryview) -> Bytes:
+    """A copy of the bytes that `overlapping_words` can read to their end."""
+    copy = np.zeros(len(data) + 7, dtype=np.uint8)
+    copy[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    return copy
+
+
+def overlapping_words(data: Bytes, shape: tuple[int, ...], size: int) -> Words:
+    """A view of elements of `size` bytes each, row by row, as words. The higher bytes of a word are
+    those of the next element; the data reach 8 - size bytes beyond the last one.
+    """
+    strides = [size]
+    for length in shape[:0:-1]:
+        strides.append(strides[-1] * length)
+    return np.ndarray(shape, "<u8", data, strides=strides[::-1])
 
 
 def check_length(data: bytes | memoryview, expected: int, what: str) -> None:

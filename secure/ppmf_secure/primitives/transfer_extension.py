@@ -55,10 +55,10 @@ from ppmf_spec.errors import EncodingError
 _BLOCK = 128
 """The transfers whose bits in one column fill a block of AES; counts are rounded up to it."""
 
-_CHUNK = 1 << 16
-"""Transfers handled at a time: their buffer of 1 MiB stays in the cache of a core."""
-
-_ZEROS = bytes(_CHUNK // 8)
+_CHUNK = 129 * 512
+"""Transfers handled at a time: an odd number of cache lines in a row, as `row_buffer` wants it, and
+a buffer of 1 MiB, which stays in the cache of a core.
+"""
 
 
 def columns_bytes(count: int) -> int:
@@ -109,9 +109,9 @@ class ExtensionSender:
         received = np.frombuffer(columns, dtype="<u8").reshape(TRANSFERS, width)
         keys = np.empty((64 * width, 2), dtype=np.uint64)
         for chunk in _chunks(width):
-            masked = received[:, chunk] & self._offset_columns
-            rows = self._streams.next(masked.shape[1])
-            rows ^= masked
+            rows = row_buffer(chunk.stop - chunk.start)
+            np.bitwise_and(received[:, chunk], self._offset_columns, out=rows)
+            self._streams.add_to(rows)
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
         return keys[:count]
 
@@ -127,7 +127,7 @@ class ExtensionChooser:
         self._zero = _Streams(seed_pairs[:, 0], context)
         self._one = _Streams(seed_pairs[:, 1], context)
 
-    def extend(self, choices: Bits) -> tuple[bytes, Labels]:
+    def extend(self, choices: Bits) -> tuple[memoryview, Labels]:
         """The message to the sender, and the chosen keys (count, 2), for choices (count,).
 
         The message is the columns u_0, ..., u_127 one after the other. Each has one bit for a
@@ -142,12 +142,13 @@ class ExtensionChooser:
         columns = np.empty((TRANSFERS, width), dtype="<u8")
         keys = np.empty((64 * width, 2), dtype=np.uint64)
         for chunk in _chunks(width):
-            rows = self._zero.next(chunk.stop - chunk.start)
-            column = self._one.next(chunk.stop - chunk.start)
-            column ^= rows
-            np.bitwise_xor(column, chosen[chunk], out=columns[:, chunk])
+            rows = row_buffer(chunk.stop - chunk.start)
+            rows[:] = 0
+            self._zero.add_to(rows)
+            np.bitwise_xor(rows, chosen[chunk], out=columns[:, chunk])
+            self._one.add_to(columns[:, chunk])
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
-        return columns.tobytes(), keys[:count]
+        return columns.view(np.uint8).reshape(-1).data, keys[:count]
 
 
 class _Streams:
@@ -163,14 +164,11 @@ class _Streams:
             for i, seed in enumerate(seeds)
         ]
 
-    def next(self, words: int) -> Words:
-        """The next words of every keystream, as a matrix (128, words) for `transpose`."""
-        rows = row_buffer(words)
-        zeros = memoryview(_ZEROS)[: 8 * words]
-        for cipher, row in zip(self._ciphers, rows, strict=True):
+    def add_to(self, rows: Words) -> None:
+        """Add, by exclusive or, the next words of each keystream to its row of (128, words)."""
+        for cipher, row in zip(self._ciphers, rows.view(np.uint8), strict=True):
             # cast: the signature asks for bytes, but any writable buffer is taken
-            cipher.update_into(zeros, cast(bytearray, row.view(np.uint8).data))
-        return rows
+            cipher.update_into(row.data, cast(bytearray, row.data))
 
 
 def _first_counter(context: bytes, column: int) -> bytes:

@@ -22,7 +22,12 @@ from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.training_circuits import update
-from ppmf_secure.protocols.bit_products import times_vectors, to_arithmetic
+from ppmf_secure.protocols.bit_products import (
+    Factors,
+    each_times_vectors,
+    times_vectors,
+    to_arithmetic,
+)
 from ppmf_secure.protocols.server_state import Server, SharedSide, Steps
 from ppmf_secure.protocols.shared_circuits import WordLabels, run_circuit, share_outputs
 from ppmf_secure.protocols.sub_problem import SubProblem
@@ -33,15 +38,14 @@ from ppmf_spec.parameters import Parameters, Regulariser
 def inner_step(
     server: Server,
     side: SharedSide,
-    problem: SubProblem,
+    gradient: Words,
     factor_steps: Steps,
     bias_steps: Steps | None,
     site: Site,
 ) -> Program[Labels]:
-    """The labels (word_bits, D n, 2) of all new words after one proximal gradient step
-    (PPMF-FIX-030, -031, -036).
+    """The labels (word_bits, D n, 2) of all new words after one proximal gradient step, from this
+    server's shares of the `gradient` (PPMF-FIX-030, -031, -036).
     """
-    gradient = yield from _gradient(server, side, problem, Site("gradient", site.indices))
     moved = yield from _moves(server, gradient, factor_steps, bias_steps, site)
     params = server.session.parameters
     shift = 2 * params.frac_bits + params.step_bits
@@ -61,7 +65,9 @@ def shared_side(
     return SharedSide(before.name, share.reshape(-1, before.rows), before.share, words, None)
 
 
-def _gradient(server: Server, side: SharedSide, problem: SubProblem, site: Site) -> Program[Words]:
+def half_gradient(
+    server: Server, side: SharedSide, problem: SubProblem, site: Site
+) -> Program[Words]:
     """This server's shares of G (D, n) at scale 3f (PPMF-HST-002, PPMF-FIX-027 to -029)."""
     size, rows = side.share.shape
     if side.public is not None:
@@ -83,16 +89,12 @@ def _moves(
     """This server's shares of H G (D, n) at scale 3f + q (PPMF-HST-003)."""
     rank = server.session.parameters.rank
     here = Site("factor-moves", site.indices)
-    factors = yield from times_vectors(
-        server.transfers, factor_steps.words, gradient[:rank].T, here, signed=False
-    )
-    if bias_steps is None:
-        return factors.T
-    here = Site("bias-moves", site.indices)
-    biases = yield from times_vectors(
-        server.transfers, bias_steps.words, gradient[rank:].T, here, signed=False
-    )
-    return np.concatenate([factors.T, biases.T])
+    pairs = [Factors(factor_steps.words, gradient[:rank].T, here)]
+    if bias_steps is not None:
+        here = Site("bias-moves", site.indices)
+        pairs.append(Factors(bias_steps.words, gradient[rank:].T, here))
+    moves = yield from each_times_vectors(server.transfers, pairs, signed=False)
+    return np.concatenate([move.T for move in moves])
 
 
 def _update(server: Server, z: Words, thresholds: WordLabels, site: Site) -> Program[Labels]:

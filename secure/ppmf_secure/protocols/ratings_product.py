@@ -12,6 +12,7 @@ hides each from the other is said by the scheme of the product (`primitives.encr
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -27,6 +28,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     OwnerKey,
     PeerKey,
+    RowIntake,
 )
 from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -39,6 +41,10 @@ from ppmf_spec.roles import Role, Side
 
 BATCH_BYTES = 1 << 20
 """The bytes of encrypted rows in one message, more or less."""
+
+SENT_AHEAD = 2
+"""The messages of encrypted rows that a server sends before it waits for the peer's first: so that
+it computes while these travel, and neither has more than a few waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +111,40 @@ def set_up_products(
 ) -> Program[list[RatingsProduct]]:
     """The products, one for each orientation, once the encrypted ratings are exchanged.
 
-    orientations: each with this server's shares of W and R. The servers send a batch and receive
-    one in turn, so that neither has more than one batch of the other's waiting (PPMF-PRD-003).
+    orientations: each with this server's shares of W and R (PPMF-PRD-003).
     """
-    peer = me.peer
     products = []
     for orientation, own_shares in orientations:
-        layout = orientation.layout
-        sizes = scheme.group_bytes(layout)
         matrix = np.concatenate(own_shares, axis=1)
-        encrypted = own_key.encrypt_rows(matrix, layout, coins)
-        intake = peer_key.intake(layout, matrix)
+        encrypted = own_key.encrypt_rows(matrix, orientation.layout, coins)
+        intake = peer_key.intake(orientation.layout, matrix)
+        sizes = scheme.group_bytes(orientation.layout)
+        awaited: deque[range] = deque()
         for batch in group_batches(sizes):
             rows = b"".join(next(encrypted) for _ in batch)
-            yield Send(peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
-            message = yield from receive(peer, wire.EncryptedRows)
-            where = f"encrypted rows packing {orientation.packing} from {batch.start}"
-            if (message.packing, message.first) != (orientation.packing, batch.start):
-                raise StateError(f"{where} were due, not {message.packing} from {message.first}")
-            ends = list(accumulate((sizes[number] for number in batch), initial=0))
-            check_length(message.rows, ends[-1], where)
-            intake.add([message.rows[start:end] for start, end in pairwise(ends)])
+            yield Send(me.peer, wire.EncryptedRows(orientation.packing, batch.start, rows))
+            awaited.append(batch)
+            if len(awaited) > SENT_AHEAD:
+                yield from _take_in(me.peer, orientation, intake, sizes, awaited.popleft())
+        for batch in awaited:
+            yield from _take_in(me.peer, orientation, intake, sizes, batch)
         products.append(
             RatingsProduct(me, orientation, own_key, own_shares, intake.finish(), coins)
         )
     return products
+
+
+def _take_in(
+    peer: Role, orientation: Orientation, intake: RowIntake, sizes: Sequence[int], batch: range
+) -> Program[None]:
+    """Receive and take in the groups of one message; `sizes` are the lengths of all groups."""
+    message = yield from receive(peer, wire.EncryptedRows)
+    where = f"encrypted rows packing {orientation.packing} from {batch.start}"
+    if (message.packing, message.first) != (orientation.packing, batch.start):
+        raise StateError(f"{where} were due, not {message.packing} from {message.first}")
+    ends = list(accumulate((sizes[number] for number in batch), initial=0))
+    check_length(message.rows, ends[-1], where)
+    intake.add([message.rows[start:end] for start, end in pairwise(ends)])
 
 
 def group_batches(sizes: Sequence[int]) -> Iterator[range]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Labels, Words
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.circuits.half_gates import CipherOfBatch, Evaluator, Garbler
+from ppmf_secure.primitives.circuits.half_gates import BATCH, CipherOfBatch, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.wire_labels import (
     choice_keys,
@@ -28,8 +28,8 @@ from ppmf_secure.primitives.shares import (
     SharedWords,
     chunks,
     to_bits,
+    view_as_bytes,
     words_from_bytes,
-    words_to_bytes,
 )
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers, send_transfers
 from ppmf_spec.wire import GarbledTables
@@ -45,6 +45,8 @@ def run_circuit(
     transfers: Transfers, circuit: Circuit, share: Words, labels: WordLabels, site: Site
 ) -> Program[WordLabels]:
     """The labels of the output words of a circuit, for n elements at once (PPMF-GCB-007).
+
+    The evaluator sends all that it has to send before it waits.
 
     share (n,): this server's arithmetic shares, which are reduced to the width of the inputs.
     labels: the input words whose labels exist already: the thresholds, from another circuit.
@@ -83,9 +85,10 @@ def _garble(
         cipher = transfers.keys.cipher(f"{site.purpose}/garbler-inputs", *here.indices)
         zero = {name: word[:, part] for name, word in labels.items()}
         zero[GARBLER_INPUT] = public_inputs(cipher, bits, transfers.offset)
+        ciphers = _batch_ciphers(transfers, circuit, bits.shape[1], here)
         zero[EVALUATOR_INPUT] = yield from send_transfers(transfers, *bits.shape)
-        tables, out = garbler.garble(zero, _batch_ciphers(transfers, here))
-        yield Send(transfers.peer, GarbledTables(words_to_bytes(tables)))
+        tables, out = garbler.garble(zero, ciphers)
+        yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
         outputs.append(out)
     return outputs
 
@@ -107,14 +110,25 @@ def _evaluate(
         active = {name: word[:, part] for name, word in labels.items()}
         active[EVALUATOR_INPUT] = chosen[number]
         active[GARBLER_INPUT] = public_labels(cipher, width, part.stop - part.start)
+        ciphers = _batch_ciphers(transfers, circuit, part.stop - part.start, here)
         message = yield from receive(transfers.peer, GarbledTables)
         shape = (circuit.and_count, part.stop - part.start, 2, 2)
         tables = words_from_bytes(message.tables, shape, "garbled tables")
-        outputs.append(evaluator.evaluate(active, tables, _batch_ciphers(transfers, here)))
+        outputs.append(evaluator.evaluate(active, tables, ciphers))
     return outputs
 
 
-def _batch_ciphers(transfers: Transfers, site: Site) -> CipherOfBatch:
-    """The permutations of the AND gates of one chunk, each batch under a key of its own."""
+def _batch_ciphers(
+    transfers: Transfers, circuit: Circuit, elements: int, site: Site
+) -> CipherOfBatch:
+    """The permutations of the AND gates of one chunk, each batch under a key of its own.
+
+    All are made at once, as long as there is a message to wait for.
+    """
     purpose, indices = f"{site.purpose}/gates", site.indices
-    return lambda gate, batch: transfers.keys.cipher(purpose, *indices, gate, batch)
+    made = {
+        (gate, batch): transfers.keys.cipher(purpose, *indices, gate, batch)
+        for gate in range(circuit.and_count)
+        for batch in range(-(-elements // BATCH))
+    }
+    return lambda gate, batch: made[gate, batch]

@@ -20,7 +20,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.effects import Program
-from ppmf_secure.protocols.bit_products import times_vectors
+from ppmf_secure.protocols.bit_products import Factors, each_times_vectors
 from ppmf_secure.protocols.ratings_product import column_pairs
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import Site
@@ -64,15 +64,16 @@ def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[li
     (PPMF-PRD-005).
     """
     assert side.words is not None, "a side is public or shared"
-    blocks = []
-    for k in range(server.session.parameters.rank):
-        word = side.words.take(slice(k * side.rows, (k + 1) * side.rows))
-        vectors = side.share[k:].T
-        product = yield from times_vectors(
-            server.transfers, word, vectors, site.within(k), signed=True
+    pairs = [
+        Factors(
+            side.words.take(slice(k * side.rows, (k + 1) * side.rows)),
+            side.share[k:].T,
+            site.within(k),
         )
-        blocks.append(product.T)
-    return blocks
+        for k in range(server.session.parameters.rank)
+    ]
+    products = yield from each_times_vectors(server.transfers, pairs, signed=True)
+    return [product.T for product in products]
 
 
 def _assemble(server: Server, updated: Side, over_w: Words, over_r: Words) -> SubProblem:

@@ -21,6 +21,7 @@ from ppmf_secure.session.private_files import new_file, own_file, private_folder
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
 
 SUFFIX = ".cborseq"
 Direction = Literal["sent", "received"]
@@ -54,7 +55,7 @@ class Recorder:
                 descriptor = new_file(path)
             self._file = FileIO(descriptor, "ab")
 
-    def record(self, direction: Direction, peer: Role, message: bytes) -> None:
+    def record(self, direction: Direction, peer: Role, message: Bulk) -> None:
         """Append one message."""
         if self._file is not None:
             self._file.write(strict_cbor.encode([direction, peer, message]))

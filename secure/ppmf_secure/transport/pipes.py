@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ends of a party over pipes, one to each of the other parties."""
+"""The ends of a party over pipes, one to each of the other parties.
+
+A message travels after its length, 8 bytes, the lowest first.
+"""
 
 from __future__ import annotations
 
+import os
 import queue
+import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,10 +16,20 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
+
+_LENGTH_BYTES = 8
+
+_BUFFER_BYTES = 4 << 20
+"""What the system is asked to hold of a pipe, so that two servers seldom wait for each other."""
+
+_ALIGNMENT = 64
 
 
 class PipeEnds(RecordedEnds):
@@ -25,15 +40,15 @@ class PipeEnds(RecordedEnds):
 
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
         super().__init__(account)
-        self._pipes = pipes
+        self._sockets = {peer: _socket_of(pipe) for peer, pipe in pipes.items()}
         self._too_long: set[Role] = set()
-        self._writers = {peer: _Writer(pipe) for peer, pipe in pipes.items()}
+        self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
     def put(self, to: Role, data: bytes) -> None:
         """Queue a message for the writer of its pipe."""
         self._writers[to].put(data)
 
-    def get(self, sender: Role, most: int | None) -> bytes:
+    def get(self, sender: Role, most: int | None) -> Bulk:
         """The next message from the party, once it has come; PeerError if none will
         (PPMF-ERR-005).
 
@@ -42,13 +57,14 @@ class PipeEnds(RecordedEnds):
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
+        end = self._sockets[sender]
         try:
-            return self._pipes[sender].recv_bytes(most)
-        except (EOFError, OSError) as error:
-            # multiprocessing gives the refusal of a length no errno and no class of its own
-            if most is not None and not isinstance(error, EOFError) and error.errno is None:
+            size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
+            if most is not None and size > most:
                 self._too_long.add(sender)
-                raise too_long(sender, self.account.party, most) from None
+                raise too_long(sender, self.account.party, most)
+            return _receive(end, _room(size))
+        except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
 
     def __enter__(self) -> Self:
@@ -62,13 +78,15 @@ class PipeEnds(RecordedEnds):
     ) -> None:
         for writer in self._writers.values():
             writer.close()
+        for end in self._sockets.values():
+            end.close()
 
 
 class _Writer:
     """The writer of one pipe: a thread that writes queued messages to it."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
@@ -86,4 +104,35 @@ class _Writer:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (data := self._queue.get()) is not None:
-                self._pipe.send_bytes(data)
+                self._end.sendall(len(data).to_bytes(_LENGTH_BYTES, "little"))
+                self._end.sendall(data)
+
+
+def _socket_of(pipe: Connection) -> socket.socket:
+    """The socket that a two-way pipe of multiprocessing is; both are closed by themselves."""
+    end = socket.socket(fileno=os.dup(pipe.fileno()))
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+    return end
+
+
+def _room(size: int) -> memoryview:
+    """Uninitialised bytes that end where a line of the cache does.
+
+    The large field of a message is its last one. If its length is a multiple of 16, as that of
+    labels is, it therefore begins where arrays of labels like to begin.
+    """
+    room = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    end = size + -(room.ctypes.data + size) % _ALIGNMENT
+    return room[end - size : end].data
+
+
+def _receive(end: socket.socket, room: memoryview) -> memoryview:
+    """The room, filled with the bytes that come next; EOFError if the other party closes before."""
+    at = 0
+    while at < len(room):
+        count = end.recv_into(room[at:])
+        if not count:
+            raise EOFError
+        at += count
+    return room

@@ -16,6 +16,7 @@ from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
 
 MOST_REFUSALS = 1000
 """The most refusals that are kept, so that a user who goes on sending does not fill the memory."""
@@ -68,7 +69,7 @@ class Account:
         self._recorder.record("sent", to, data)
         self._entry()[1] += len(data)
 
-    def received(self, sender: Role, data: bytes) -> None:
+    def received(self, sender: Role, data: Bulk) -> None:
         """Record a message that was received."""
         self._recorder.record("received", sender, data)
         self._entry()[2] += len(data)
@@ -114,7 +115,7 @@ class RecordedEnds(ABC):
         """Send bytes to a party."""
 
     @abstractmethod
-    def get(self, sender: Role, most: int | None) -> bytes | None:
+    def get(self, sender: Role, most: int | None) -> Bulk | None:
         """The next bytes from a party, None if there are none yet; PeerError if none will come.
 
         most: the most bytes that they may be, if that is bounded; EncodingError if there are more.
@@ -125,7 +126,7 @@ class RecordedEnds(ABC):
         self.account.sent(to, data)
         self.put(to, data)
 
-    def receive(self, sender: Role, most: int | None) -> bytes | None:
+    def receive(self, sender: Role, most: int | None) -> Bulk | None:
         """The next message from a party, once it is recorded."""
         data = self.get(sender, most)
         if data is not None:

@@ -45,6 +45,5 @@ def test_an_iteration_takes_the_rounds_of_chapter_4(
     few, more = (
         rounds(replace(params, iterations=count), tmp_path / str(count)) for count in (2, 3)
     )
-    products, steps = params.rank + 1, params.step_rule == "lipschitz"
-    inner_step = 1 + 1 + params.bias + circuits
-    assert more - few == 2 * (products + steps + params.inner_steps * inner_step)
+    products, inner_step = 1 + 1, 1 + 1 + circuits
+    assert more - few == 2 * (products + params.inner_steps * inner_step)

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.primitives.hashing import MAX_CALLS, BatchKeys, TweakedHash, expand, hash_blocks
+from ppmf_secure.primitives.hashing import (
+    MAX_CALLS,
+    BatchKeys,
+    PadHash,
+    TweakedHash,
+    expand,
+    hash_blocks,
+)
 
 KEYS = BatchKeys(b"session", 3)
 
@@ -101,6 +108,20 @@ def test_the_hashes_replace_the_blocks_in_place() -> None:
     assert np.array_equal(hashing.blocks[0], hash_blocks(KEYS.cipher("in place"), x, 0))
 
 
+@pytest.mark.req("PPMF-HSH-005")
+def test_both_kinds_of_keys_have_the_same_tweaks_and_buffers_are_used_again() -> None:
+    pads = PadHash(3, 4, kinds=2)
+    for label in ("first", "second"):
+        pads.keys[:] = keys = Coins.seeded(label).words((2, 4, 2))
+        hashed = pads(KEYS.cipher(label))
+        assert hashed.shape == (2, 3, 4, 2)
+        for kind in range(2):
+            alone = expand([KEYS.cipher(label)], keys[kind], 3, 4)
+            assert np.array_equal(hashed[kind], alone.swapaxes(0, 1))
+        assert np.array_equal(pads.keys, keys)
+        hashed[:] = 0  # what is returned may be changed
+
+
 def test_a_key_too_few_or_too_many_is_an_error() -> None:
     """No batch stays unhashed."""
     hashing = TweakedHash(np.arange(3, dtype=np.uint64)[None], 2)
@@ -127,6 +148,9 @@ def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
         expand([key], x[: fits + 1], 4, fits + 1)
     with pytest.raises(ValueError, match="4100 calls"):
         TweakedHash(np.zeros((4, 2 * fits), dtype=np.uint64), fits + 1)
+    assert PadHash(2, MAX_CALLS // 4, kinds=2)(key).size == 2 * MAX_CALLS
+    with pytest.raises(ValueError, match="4100 calls"):
+        PadHash(2, MAX_CALLS // 4 + 1, kinds=2)
 
 
 @pytest.mark.req("PPMF-HSH-002")
@@ -168,6 +192,25 @@ def test_a_batch_key_is_the_same_for_both_parties() -> None:
     block = bytes(range(16))
     ours, theirs = BatchKeys(b"s", 5).cipher("p", 1), BatchKeys(b"s", 5).cipher("p", 1)
     assert ours.update(block) == theirs.update(block)
+
+
+@pytest.mark.req("PPMF-HSH-002")
+def test_keys_do_not_depend_on_those_made_before() -> None:
+    """What keys have in common is hashed once; a change of any part of it is noticed."""
+    batches: list[tuple[str, tuple[int, ...]]] = [
+        ("a", (1, 2, 3)),
+        ("a", (1, 2, 4)),
+        ("a", (1, 3, 4)),
+        ("a", (2, 3, 4)),
+        ("b", (2, 3, 4)),
+        ("b", (3, 4)),
+        ("b", (0, 3, 4)),
+        ("b", (4,)),
+        ("b", ()),
+    ]
+    keys = BatchKeys(b"session", 3)
+    for purpose, indices in batches:
+        assert keys.key(purpose, *indices) == BatchKeys(b"session", 3).key(purpose, *indices)
 
 
 def test_an_index_outside_the_words_of_a_key_is_an_error() -> None:

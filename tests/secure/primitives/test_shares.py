@@ -15,9 +15,15 @@ from ppmf_secure.primitives.shares import (
     check_length,
     chunks,
     from_bits,
+    low_bytes,
+    overlapping_words,
+    padded,
+    put_low_bytes,
     to_bits,
+    view_as_bytes,
     weights,
     words_from_bytes,
+    words_of_low_bytes,
     words_to_bytes,
 )
 from ppmf_spec.errors import EncodingError
@@ -97,10 +103,35 @@ def test_words_are_written_little_endian_whatever_their_order_in_memory() -> Non
     assert words_to_bytes(swapped) == b"\1" + bytes(7) + b"\5" + bytes(6) + b"\x80"
 
 
+@given(values=words, size=st.integers(1, 8))
+@example(values=[2**64 - 1, 0, 2**64 - 1], size=5)
+def test_the_low_bytes_of_words_are_written_lowest_first(values: list[int], size: int) -> None:
+    kept = [value % 256**size for value in values]
+    data = b"".join(value.to_bytes(size, "little") for value in kept)
+    assert low_bytes(np.array(values, dtype=np.uint64), size) == data
+    found = words_of_low_bytes(data, (len(values),), size)
+    assert found.dtype == np.uint64
+    assert found.tolist() == kept
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_low_bytes_of_part_of_an_array_go_to_part_of_another(size: int) -> None:
+    source = Coins.seeded("low").words((2, 5, 4))[:, :, :3]
+    out = np.zeros((2, 9, 3, size), dtype=np.uint8)
+    put_low_bytes(source, out[:, 2:7])
+    assert out[:, 2:7].tobytes() == low_bytes(source, size)
+    assert not out[:, :2].any()
+    assert not out[:, 7:].any()
+    data = padded(out.tobytes())
+    found = overlapping_words(data, (2, 9, 3), size)[:, 2:7]
+    assert np.array_equal(found << np.uint64(64 - 8 * size), source << np.uint64(64 - 8 * size))
+
+
 def test_an_array_is_written_row_by_row() -> None:
     wide = np.arange(24, dtype=np.uint64).reshape(2, 3, 4)
     for array in (wide, wide[:, ::2, 1:], wide.T):
         data = words_to_bytes(array)
+        assert view_as_bytes(array) == data
         assert data == b"".join(int(value).to_bytes(8, "little") for value in array.ravel())
         assert np.array_equal(words_from_bytes(data, array.shape, "x"), array)
 

@@ -20,7 +20,7 @@ from tests.support.chi_square import bytes_deviate
 Bits = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
-MORE_THAN_A_CHUNK = (1 << 16) + 200
+MORE_THAN_A_CHUNK = transfer_extension._CHUNK + 200
 
 
 def _parties(
@@ -135,7 +135,7 @@ def test_equal_choices_are_sent_as_different_columns() -> None:
 def test_columns_look_uniform_whatever_the_choices(kind: str) -> None:
     _, _, chooser = _parties(f"uniform {kind}")
     columns, _ = chooser.extend(_choices(kind, 1 << 14))
-    assert not bytes_deviate(columns)
+    assert not bytes_deviate(bytes(columns))
     matrix = np.frombuffer(columns, dtype=np.uint8).reshape(128, -1)
     neighbours = (matrix[1:] ^ matrix[:-1]).tobytes()
     assert not bytes_deviate(neighbours)
@@ -155,7 +155,7 @@ def test_columns_of_a_wrong_length_are_refused_and_nothing_is_used_up(change: in
     offset, sender, chooser = _parties("wrong length")
     choices = _choices("random", 300)
     columns, held = chooser.extend(choices)
-    wrong = (columns + bytes(2048))[: len(columns) + change]
+    wrong = (bytes(columns) + bytes(2048))[: len(columns) + change]
     with pytest.raises(EncodingError, match=rf"300 transfers: 6144 .* {len(wrong)} received"):
         sender.extend(wrong, 300)
     assert np.array_equal(sender.extend(columns, 300) ^ held, choices[:, np.newaxis] * offset)

@@ -103,7 +103,7 @@ def test_every_intermediate_equals_the_oracles(
 ) -> None:
     problems = watch(monkeypatch, training, "make_sub_problem")
     made = watch(monkeypatch, StepRule, "make")
-    gradients = watch(monkeypatch, half_step, "_gradient")
+    gradients = watch(monkeypatch, training, "half_gradient")
     moves = watch(monkeypatch, half_step, "_moves")
     run_toy(RATINGS, params, ideal_suite())
 

@@ -9,6 +9,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ppmf_secure.driver import Driver
@@ -68,10 +69,25 @@ def test_both_may_send_more_than_a_pipe_holds_before_either_listens() -> None:
     assert got == {RECSYS: sent, CSP: sent}
 
 
+@pytest.mark.parametrize("blocks", [1, 3, 1000])
+def test_a_last_field_of_blocks_begins_where_blocks_may(blocks: int) -> None:
+    """And it is a view of what was received, not a copy."""
+    mine, theirs = multiprocessing.Pipe()
+    with PipeEnds(Account(CSP), {RECSYS: theirs}) as sender:
+        sent = message_of(TransferPayload, payload=bytes(16 * blocks))
+        sender.put(RECSYS, wire.Link(SESSION, 0, CSP, RECSYS).encode(sent))
+    with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
+        data = ends.get(CSP, None)
+    field = wire.Link(SESSION, 0, CSP, RECSYS).decode(data, TransferPayload).payload
+    whole, part = (np.frombuffer(each, dtype=np.uint8) for each in (data, field))
+    assert np.shares_memory(whole, part)
+    assert part.ctypes.data % 16 == 0
+
+
 @pytest.mark.req("PPMF-ERR-005")
 def test_a_truncated_message_counts_as_a_lost_peer() -> None:
     mine, theirs = multiprocessing.Pipe()
-    os.write(theirs.fileno(), (4096).to_bytes(4, "big") + b"less than that")
+    os.write(theirs.fileno(), (4096).to_bytes(8, "little") + b"less than that")
     theirs.close()
     with pytest.raises(PeerError, match="csp: recsys disappeared"):
         run(CSP, waits(RECSYS), mine)
@@ -81,7 +97,7 @@ def test_a_truncated_message_counts_as_a_lost_peer() -> None:
 def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
     """Its first bytes say how long it is. The rest is never sent here, so waiting would not end."""
     mine, theirs = multiprocessing.Pipe()
-    os.write(theirs.fileno(), (1 << 30).to_bytes(4, "big"))
+    os.write(theirs.fileno(), (1 << 30).to_bytes(8, "little"))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         with pytest.raises(EncodingError, match="csp to recsys: more than the 1000 bytes"):
             ends.get(CSP, 1000)

@@ -32,9 +32,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
-from numpy.typing import NDArray
 
-from ppmf_secure.arrays import Labels
+from ppmf_secure.arrays import Labels, items
 from ppmf_secure.primitives.circuits.label_slots import Schedule, schedule
 from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
@@ -154,20 +153,20 @@ class _GarblerScratch:
         np.bitwise_xor(a, self.offset, out=blocks[1])
         np.bitwise_xor(b, self.offset, out=blocks[3])
         a0, a1, b0, b1 = self._hash(ciphers)
-        mask_a, mask_b, table, halves = self._mask_a, self._mask_b, self._table, _items(tables)
+        mask_a, mask_b, table, halves = self._mask_a, self._mask_b, self._table, items(tables)
         _colour_mask(a, mask_a)
         _colour_mask(b, mask_b)
 
         np.bitwise_xor(a0, a1, out=a1)
         np.bitwise_and(mask_b, self.offset, out=table)
         np.bitwise_xor(table, a1, out=table)
-        halves[:, 0] = _items(table)
+        halves[:, 0] = items(table)
         np.bitwise_and(table, mask_a, out=table)
         np.bitwise_xor(a0, table, out=out)
 
         np.bitwise_xor(b0, b1, out=b1)
         np.bitwise_xor(b1, a, out=table)
-        halves[:, 1] = _items(table)
+        halves[:, 1] = items(table)
         np.bitwise_and(b1, mask_b, out=b1)
         np.bitwise_xor(out, b0, out=out)
         np.bitwise_xor(out, b1, out=out)
@@ -193,14 +192,14 @@ class _EvaluatorScratch:
         blocks = self._hash.blocks
         blocks[0], blocks[1] = a, b
         hash_a, hash_b = self._hash(ciphers)
-        mask, table, halves = self._mask, self._table, _items(tables)
+        mask, table, halves = self._mask, self._table, items(tables)
 
-        _items(table)[:] = halves[:, 0]
+        items(table)[:] = halves[:, 0]
         _colour_mask(a, mask)
         np.bitwise_and(table, mask, out=table)
         np.bitwise_xor(hash_a, table, out=out)
 
-        _items(table)[:] = halves[:, 1]
+        items(table)[:] = halves[:, 1]
         np.bitwise_xor(table, a, out=table)
         _colour_mask(b, mask)
         np.bitwise_and(table, mask, out=table)
@@ -241,11 +240,3 @@ def _colour_mask(labels: Labels, out: Labels) -> None:
     np.bitwise_and(labels[:, 0], np.uint64(1), out=low)
     np.negative(low, out=low)
     out[:, 1] = low
-
-
-def _items(labels: Labels) -> NDArray[np.complex128]:
-    """A view of labels (..., 2) as one item of 16 bytes each, which numpy copies fast.
-
-    Nothing is computed with the complex numbers; a copy keeps all their bits.
-    """
-    return labels.view(np.complex128)[..., 0]

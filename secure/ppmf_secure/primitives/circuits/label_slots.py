@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
+from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Gate, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,24 @@ class Schedule:
 def schedule(circuit: Circuit) -> Schedule:
     """The schedule of a circuit: each gate gets a slot whose wire is not needed any more.
 
-    The slots of outputs are not used again.
+    The slots of outputs are not used again. A circuit that was scheduled lately is looked up.
     """
-    inputs = circuit.input_count
-    last_use = {wire: index for index, gate in enumerate(circuit.gates) for wire in gate[1:]}
-    kept = {wire for word in circuit.outputs.values() for wire in word}
+    return _scheduled(circuit.input_count, circuit.gates, tuple(circuit.outputs.items()))
+
+
+@lru_cache(maxsize=16)
+def _scheduled(
+    inputs: int, circuit: tuple[Gate, ...], outputs: tuple[tuple[str, tuple[int, ...]], ...]
+) -> Schedule:
+    last_use = {wire: index for index, gate in enumerate(circuit) for wire in gate[1:]}
+    kept = {wire for _, word in outputs for wire in word}
     place = {wire: wire for wire in range(inputs)} | {
         constant: constant for constant in (CONSTANT_ZERO, CONSTANT_ONE)
     }
     free: list[int] = []
     slots = 0
     gates: list[ScheduledGate] = []
-    for index, (kind, left, right) in enumerate(circuit.gates):
+    for index, (kind, left, right) in enumerate(circuit):
         if not free:
             free.append(inputs + slots)
             slots += 1
@@ -65,5 +72,5 @@ def schedule(circuit: Circuit) -> Schedule:
             for wire in {left, right}
             if wire >= inputs and last_use[wire] == index and wire not in kept
         ]
-    outputs = {name: tuple(place[w] for w in word) for name, word in circuit.outputs.items()}
-    return Schedule(tuple(gates), slots, outputs)
+    places = {name: tuple(place[wire] for wire in word) for name, word in outputs}
+    return Schedule(tuple(gates), slots, places)

@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
-from ppmf_secure.arrays import Bits, Labels
+from ppmf_secure.arrays import Bits, Labels, items
+from ppmf_secure.primitives.hashing import images_of_numbers
 
 
 def public_labels(cipher: CipherContext, width: int, elements: int) -> Labels:
@@ -24,10 +25,7 @@ def public_labels(cipher: CipherContext, width: int, elements: int) -> Labels:
     They are the keystream of AES in counter mode under a public batch key that serves nothing else.
     They depend neither on the offset nor on the values (PPMF-GCB-004).
     """
-    counters = np.zeros((width, elements, 2), dtype="<u8")
-    counters[..., 0] = np.arange(width * elements, dtype="<u8").reshape(width, elements)
-    labels = np.frombuffer(cipher.update(counters.tobytes()), dtype="<u8")
-    return labels.astype(np.uint64, copy=False).reshape(width, elements, 2)
+    return images_of_numbers(cipher, width * elements).reshape(width, elements, 2)
 
 
 def public_inputs(cipher: CipherContext, bits: Bits, offset: Labels) -> Labels:
@@ -37,7 +35,8 @@ def public_inputs(cipher: CipherContext, bits: Bits, offset: Labels) -> Labels:
     (PPMF-GCB-004).
     """
     labels = public_labels(cipher, *bits.shape)
-    return labels ^ _times(bits, offset)
+    labels ^= _times(bits, offset)
+    return labels
 
 
 def permute_bits(zero: Labels) -> Bits:
@@ -63,5 +62,7 @@ def choice_keys(zero: Labels, offset: Labels) -> Labels:
 
 def _times(bits: Bits, offset: Labels) -> Labels:
     """The products (..., 2) of bits and the offset (2,)."""
-    mask = np.negative(bits.astype(np.uint64))
-    return np.stack([mask & offset[0], mask & offset[1]], axis=-1)
+    values = np.stack([np.zeros_like(offset), offset])
+    products = np.empty((*bits.shape, 2), dtype=np.uint64)
+    np.take(items(values), bits, out=items(products), mode="clip")  # "raise" would make a copy
+    return products

@@ -51,7 +51,7 @@ def forged(at: int, value: int) -> bytes:
 
 def test_an_array_that_is_not_contiguous_is_refused() -> None:
     message = refusal_of(lambda: reduce(np.zeros((4, 4))[:, ::2], LARGE_PRIMES[0]), ValueError)
-    assert message == "only a contiguous array can be reduced in place"
+    assert message == "only an array of contiguous rows can be reduced in place"
 
 
 @pytest.mark.req("PPMF-ERR-002")

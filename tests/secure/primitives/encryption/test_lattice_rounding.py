@@ -57,6 +57,25 @@ def test_encoding_is_the_nearest_integer(messages: list[int]) -> None:
             assert (int(value) - _round_half_up(Fraction(Q * message, 2**64))) % prime == 0
 
 
+@pytest.mark.req("PPMF-RLW-006")
+@pytest.mark.parametrize("ring_bits", [64, 47, 32])
+def test_encodings_and_errors_modulo_every_prime(ring_bits: int) -> None:
+    random, rounding = Random(5), Rounding(STANDARD, ring_bits)
+    messages = [0, 1, LAST, 2**63, *(random.randrange(2**64) for _ in range(8))]
+    errors = [float(random.choice((-21, 0, 21, random.randrange(-21, 22)))) for _ in messages]
+    shape = 3, 4
+    rows = np.array(messages, dtype=np.uint64).reshape(shape)
+    bare = rounding.encode(rows)
+    moved = rounding.encode(rows, np.array(errors).reshape(shape))
+    assert bare.shape == moved.shape == (len(PRIMES), 12)
+    for at, (message, error) in enumerate(zip(messages, errors, strict=True)):
+        nearest = _round_half_up(Fraction(Q * (message % 2**ring_bits), 2**ring_bits))
+        for prime, one, other in zip(PRIMES, bare[:, at], moved[:, at], strict=True):
+            assert (int(one) - nearest) % prime == 0
+            assert int(other) - int(one) == error
+            assert abs(other) <= EXACT - REDUCE_MARGIN
+
+
 @pytest.mark.parametrize("lattice", [TOY, replace(STANDARD, primes=PRIMES[:5], kept=2)])
 def test_the_constants_of_a_lattice(lattice: Lattice) -> None:
     """All centred, and the residues that the module's text says they are."""
@@ -213,7 +232,7 @@ def test_three_residues_are_packed_in_a_word(values: list[int]) -> None:
     assert len(data) == 8 * words_for(len(values))
     read = read_residues([data, data], len(values), (prime,), ["a", "b"])
     assert read.dtype == np.int32
-    assert read.tolist() == [[values, values]]
+    assert read.tolist() == [[[value % prime for value in values]] * 2]
 
 
 @pytest.mark.req("PPMF-RLW-003", "PPMF-RLW-013")
@@ -232,8 +251,8 @@ def test_words_of_an_encoding_and_others() -> None:
     assert found.dtype == np.int32
     assert bad.dtype == np.bool_
     assert bad.tolist() == [False, True, True, False, True, False]
-    assert found[[0, 3]].tolist() == [values, values]
-    assert found[5].tolist() == [*values[:4], -1]
+    assert found[[0, 3]].tolist() == [v[:5], v[:5]]
+    assert found[5].tolist() == [*v[:4], prime - 1]
 
 
 @pytest.mark.req("PPMF-RLW-003")
@@ -242,7 +261,7 @@ def test_residues_above_a_half_are_packed_too() -> None:
     half = (prime - 1) // 2
     data = _as_bytes([half + 3, -half - 3, half, -half], prime)
     read = read_residues([data], 4, (prime,), ["a"])
-    assert read.tolist() == [[[-half + 2, half - 2, half, -half]]]
+    assert read.tolist() == [[[half + 3, half - 2, half, half + 1]]]
 
 
 @pytest.mark.req("PPMF-ERR-002", "PPMF-ERR-003", "PPMF-RLW-013")

@@ -67,12 +67,12 @@ def test_what_is_not_below_the_bound_is_drawn_again(monkeypatch: pytest.MonkeyPa
     """At 255, and at the largest multiple of a prime, and not one below; again and again."""
     stream = bytearray([254, 255, 0, 255, 4, 255, 253, 255, 5])
 
-    def draw(coins: Coins, count: int) -> bytes:
-        drawn = bytes(stream[:count])
+    def draw(coins: Coins, count: int) -> NDArray[np.uint8]:
+        drawn = np.array(stream[:count], dtype=np.uint8)
         del stream[:count]
         return drawn
 
-    monkeypatch.setattr(Coins, "bytes", draw)
+    monkeypatch.setattr(Coins, "draw", draw)
     assert ternary(Coins.seeded(""), (4,)).tolist() == [1, 0, -1, 0]
     assert stream == bytes([255, 5])
     limit = 2**32 // 7 * 7

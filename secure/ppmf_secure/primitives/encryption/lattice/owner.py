@@ -17,7 +17,7 @@ from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.interface import Layout, OwnerKey, Uses, length
 from ppmf_secure.primitives.encryption.lattice.layout import AnswerShape, LatticeContext, Packing
-from ppmf_secure.primitives.encryption.lattice.ring import Residues, combine, reduce
+from ppmf_secure.primitives.encryption.lattice.ring import Residues, reduce
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, ternary
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues, words_for
 from ppmf_secure.primitives.shares import words_to_bytes
@@ -93,16 +93,13 @@ class RlweOwner(OwnerKey):
 
     def _encrypt(self, matrix: Words, packing: Packing, seeds: list[bytes], coins: Coins) -> Words:
         """The packed residues (groups, primes, words) of c0 of some groups of equally many rows."""
-        lattice, rounding = self._context.lattice, self._context.rounding
+        primes, count = self._context.lattice.primes, matrix.size // len(seeds)
         uniforms = self._context.expand(seeds)
         errors = binomial(coins, matrix.shape)
-        limbs = rounding.message_limbs(matrix)
-        count = matrix.size // len(seeds)
-        packed = np.empty((len(seeds), len(lattice.primes), words_for(count)), dtype=np.uint64)
-        for index, prime in enumerate(lattice.primes):
-            values = combine(rounding.encoding[index], limbs)
-            values += errors
-            self._mask(values, uniforms[index], packing)
+        encoded = self._context.rounding.encode(matrix, errors)
+        packed = np.empty((len(seeds), len(primes), words_for(count)), dtype=np.uint64)
+        for index, (values, prime) in enumerate(zip(encoded, primes, strict=True)):
+            self._mask(values.reshape(matrix.shape), uniforms[index], packing)
             packed[:, index] = pack(reduce(values, prime).reshape(len(seeds), count), prime)
         return packed
 

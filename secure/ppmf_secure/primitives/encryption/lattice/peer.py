@@ -46,7 +46,6 @@ from ppmf_secure.primitives.encryption.lattice.ring import (
     Residues,
     Scratch,
     Spectrum,
-    combine,
     reduce,
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
@@ -107,29 +106,25 @@ class RlweIntake(RowIntake):
             at += length(here)
 
     def _add(self, here: slice, groups: Sequence[bytes]) -> None:
-        """Check and store some groups of equally many rows."""
+        """Check and store some groups of equally many rows, P's share added (PPMF-RLW-014)."""
         context, packing = self._context, self._taken.packing
         size, rows = context.group_bytes(packing, here), packing.rows_of(here)
         names = [f"encrypted group {number}" for number in range(here.start, here.stop)]
         for group, name in zip(groups, names, strict=True):
             check_length(group, size, name)
-        count = length(rows) * packing.columns // len(groups)
+        primes, shape = context.lattice.primes, (length(rows), packing.columns)
         second = read_residues(
-            [group[SEED_BYTES:] for group in groups], count, context.lattice.primes, names
-        ).reshape(len(context.lattice.primes), length(rows), packing.columns)
-        self._fold_in(second, rows)
-        self._taken.put(here, [bytes(group[:SEED_BYTES]) for group in groups], second)
-
-    def _fold_in(self, second: NDArray[np.int32], rows: slice) -> None:
-        """Add the encodings of P's share of some rows to their c0 (primes, rows, columns)
-        (PPMF-RLW-014).
-        """
-        rounding = self._context.rounding
-        limbs = rounding.message_limbs(np.ascontiguousarray(self._own[rows]))
-        for index, prime in enumerate(self._context.lattice.primes):
-            values = combine(rounding.encoding[index], limbs)
-            values += second[index]
-            second[index] = reduce(values, prime)
+            [group[SEED_BYTES:] for group in groups],
+            shape[0] * shape[1] // len(groups),
+            primes,
+            names,
+        ).reshape(len(primes), -1)
+        folded = context.rounding.encode(self._own[rows])
+        for values, received, prime in zip(folded, second, primes, strict=True):
+            values += received
+            reduce(values, prime)
+        seeds = [bytes(group[:SEED_BYTES]) for group in groups]
+        self._taken.put(here, seeds, folded.reshape(len(primes), *shape))
 
     def finish(self) -> RlweRows:
         """The encrypted matrix, once all rows are in."""
@@ -166,7 +161,7 @@ class RlweRows(EncryptedRows):
             ResidueMatrix(lattice, packing.rows, width, compact=compact) for width in packing.blocks
         ]
 
-    def put(self, groups: slice, seeds: list[bytes], second: NDArray[np.int32]) -> None:
+    def put(self, groups: slice, seeds: list[bytes], second: Residues) -> None:
         """Store some groups: the seeds of their c1, and their c0 (primes, rows, columns)."""
         packing = self.packing
         self._first.put(groups, self._context.expand(seeds))
@@ -236,12 +231,12 @@ class RlweRows(EncryptedRows):
         shape = lifted.shape[1], lattice.degree
         u = negacyclic.transform(ternary(coins, shape))
         errors = binomial(coins, shape)
-        values = self._scratch.take("c1", (len(lattice.primes), *shape))
-        for index, (value, prime) in enumerate(zip(values, lattice.primes, strict=True)):
-            self._first.times(lifted[index], index, value, self._scratch)
-            value += negacyclic.product(u, self._key_a[index])
-            value += errors
-            reduce(value, prime)
+        values = self._scratch.take_integers("c1", (len(lattice.primes), *shape))
+        for index, prime in enumerate(lattice.primes):
+            for rows, sums in self._first.times(lifted[index], index, self._scratch):
+                sums += negacyclic.product(u[rows], self._key_a[index])
+                sums += errors[rows]
+                values[index, rows] = reduce(sums, prime)
         self._context.rounding.switch(values.reshape(len(values), -1), out)
         return u
 
@@ -272,9 +267,7 @@ class RlweRows(EncryptedRows):
         product = self._scratch.take("c0", rho.shape)
         segments = [segment for segment in self.packing.segments if segment.block == part.block]
         for index, prime in enumerate(context.lattice.primes):
-            self._second[part.block].times(
-                lifted[index], index, slice(0, self.layout.rows), product, self._scratch
-            )
+            self._second[part.block].times(lifted[index], index, product, self._scratch)
             reduce(product, prime)
             for segment in segments:
                 product[:, segment.columns] += context.negacyclic.product(

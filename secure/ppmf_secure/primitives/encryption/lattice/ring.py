@@ -32,6 +32,7 @@ transforms are sums of at most 128 products of residues, so they are exact too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -48,28 +49,38 @@ Spectrum = NDArray[np.complex128]
 _REDUCED_AT_ONCE = 1 << 16
 """Numbers reduced at once, so that a scratch array stays in the cache."""
 
-_TRANSFORMED_AT_ONCE = 16
-"""Polynomials transformed back at once: 1 MB of them at N = 8192."""
+_TRANSFORMED_AT_ONCE = 4
+"""Polynomials transformed back at once: 256 KB of them at N = 8192."""
+
+_LONGEST_TRANSFORM = 16
+"""Transforms of more values are taken in two steps."""
 
 _ROWS_AT_ONCE = 256
-_COLUMNS_AT_ONCE = 1024
-"""Rows and columns of a matrix multiplied at once: 2 MB as float64, so that they fit the cache."""
+_COLUMNS_AT_ONCE = 2048
+"""Rows and columns of a matrix multiplied at once: 4 MB as float64, so that they fit the cache."""
 
 
 def reduce(values: Residues, prime: int) -> Residues:
-    """The residues mod `prime` of integers up to 2^53 - 2^23, in the same, contiguous array."""
-    if not values.flags.c_contiguous:
-        raise ValueError("only a contiguous array can be reduced in place")
+    """The residues mod `prime` of integers up to 2^53 - 2^23, in the same array.
+
+    The array is contiguous, or has two axes and contiguous rows.
+    """
+    if values.flags.c_contiguous:
+        lines = values.reshape(1, -1)
+    elif values.ndim == 2 and values.strides[1] == values.itemsize:
+        lines = values
+    else:
+        raise ValueError("only an array of contiguous rows can be reduced in place")
     inverse, modulus = 1.0 / prime, float(prime)
-    flat = values.reshape(-1)
-    scratch = np.empty(min(flat.size, _REDUCED_AT_ONCE))
-    for first in range(0, flat.size, _REDUCED_AT_ONCE):
-        part = flat[first : first + _REDUCED_AT_ONCE]
-        multiple = scratch[: part.size]
-        np.multiply(part, inverse, out=multiple)
-        np.rint(multiple, out=multiple)
-        np.multiply(multiple, modulus, out=multiple)
-        np.subtract(part, multiple, out=part)
+    scratch = np.empty(min(lines.shape[1], _REDUCED_AT_ONCE))
+    for line in lines:
+        for first in range(0, line.size, _REDUCED_AT_ONCE):
+            part = line[first : first + _REDUCED_AT_ONCE]
+            multiple = scratch[: part.size]
+            np.multiply(part, inverse, out=multiple)
+            np.rint(multiple, out=multiple)
+            np.multiply(multiple, modulus, out=multiple)
+            np.subtract(part, multiple, out=part)
     return values
 
 
@@ -93,14 +104,15 @@ class NegacyclicProduct:
     def __init__(self, degree: int) -> None:
         self._half = degree // 2
         self._twist = np.exp(1j * np.pi / degree * np.arange(self._half))
-        self._untwist = np.conj(self._twist)
+        # with the 1 / (N / 2) of the transform back, a power of two
+        self._untwist = np.conj(self._twist) / self._half
 
     def transform(self, values: NDArray[np.generic]) -> Spectrum:
         """The values of polynomials (..., N), of any real type, at half of the roots (..., N/2)."""
         folded = np.empty((*values.shape[:-1], self._half), dtype=np.complex128)
         folded.real, folded.imag = values[..., : self._half], values[..., self._half :]
         folded *= self._twist
-        return np.fft.fft(folded)
+        return np.fft.fft(folded, out=folded)
 
     def product(self, one: Spectrum, other: Spectrum, count: int | None = None) -> Residues:
         """The products (rows, N) of `one` (rows, N/2) with `other`, in integers, not reduced.
@@ -112,7 +124,8 @@ class NegacyclicProduct:
         values = np.empty((len(one), wanted))
         for first in range(0, len(one), _TRANSFORMED_AT_ONCE):
             part = slice(first, first + _TRANSFORMED_AT_ONCE)
-            folded = np.fft.ifft(one[part] * other)[:, :low]
+            whole = one[part] * other
+            folded = np.fft.ifft(whole, norm="forward", out=whole)[:, :low]
             folded *= self._untwist[:low]
             np.rint(folded.real, out=values[part, :low])
             np.rint(folded.imag[:, :high], out=values[part, self._half :])
@@ -143,70 +156,85 @@ class Scratch:
 
 
 class ResidueMatrix:
-    """An integer matrix (rows, columns) modulo each prime of a lattice, ready to be multiplied.
+    """Integer matrices (layers, rows, columns) modulo each prime of a lattice, ready to multiply.
 
-    A residue takes four bytes or, in a `compact` matrix, three, high 2^16 + low, which makes
+    A residue takes four bytes or, in `compact` matrices, three, high 2^16 + low, which makes
     products a tenth slower. Residues are float64 only while they are multiplied.
     """
 
-    def __init__(self, lattice: Lattice, rows: int, columns: int, *, compact: bool) -> None:
+    def __init__(
+        self, lattice: Lattice, rows: int, columns: int, *, layers: int = 1, compact: bool
+    ) -> None:
         self._lattice = lattice
-        self._shape = rows, columns
-        full = len(lattice.primes), rows, columns
+        self._rows, self._columns = rows, columns
+        full = len(lattice.primes), layers, rows, columns
         self._low: NDArray[np.int32] | NDArray[np.uint16] = (
             np.empty(full, np.uint16) if compact else np.empty(full, np.int32)
         )
         self._high = np.empty(full, np.int8) if compact else None
 
     def put(self, index: int, rows: slice, values: Residues | NDArray[np.int32]) -> None:
-        """Store some rows of residues in [-(p - 1) / 2 - 3, (p - 1) / 2 + 3], for one prime."""
-        whole = values.astype(np.int32, copy=False)
-        if self._high is None:
-            self._low[index, rows] = whole
-        else:
-            self._low[index, rows] = whole & 0xFFFF
-            self._high[index, rows] = whole >> 16
+        """Store some rows of each layer (layers, r, columns), for one prime.
 
-    def times(self, x: Residues, index: int, rows: slice, out: Residues, scratch: Scratch) -> None:
-        """Write x (r, n) times n rows of the matrix to out (r, columns), for one prime.
-
-        The sums are not reduced; with a negacyclic product added to them they stay below 2^53.
+        The residues are in [-(p - 1) / 2 - 3, (p - 1) / 2 + 3].
         """
-        columns = self._shape[1]
-        for first in range(0, columns, _COLUMNS_AT_ONCE):
-            part = slice(first, min(first + _COLUMNS_AT_ONCE, columns))
-            out[:, part] = self._sum(x, index, rows, part, scratch)
+        if self._high is None:
+            self._low[index, :, rows] = values
+        else:
+            whole = values.astype(np.int32, copy=False)
+            self._low[index, :, rows] = whole & 0xFFFF
+            self._high[index, :, rows] = whole >> 16
+
+    def times(
+        self, x: Residues, index: int, out: Residues, scratch: Scratch, *, layer: int = 0
+    ) -> None:
+        """Write x (r, rows) times a layer to out (r, columns), for one prime.
+
+        The rows of `out` are contiguous. The sums are not reduced; with a negacyclic product added
+        to them they stay below 2^53.
+        """
+        for first in range(0, self._columns, _COLUMNS_AT_ONCE):
+            part = slice(first, min(first + _COLUMNS_AT_ONCE, self._columns))
+            self._sum(x, (index, layer), part, out[:, part], scratch)
 
     def _sum(
-        self, x: Residues, index: int, rows: slice, columns: slice, scratch: Scratch
-    ) -> Residues:
-        """The product for some columns. Parts of more than `terms` terms together are reduced."""
-        prime, most = self._lattice.primes[index], self._lattice.terms
-        shape = len(x), columns.stop - columns.start
-        total, more = scratch.take("total", shape), scratch.take("more", shape)
-        total[...] = 0
+        self,
+        x: Residues,
+        matrix: tuple[int, int],
+        columns: slice,
+        total: Residues,
+        scratch: Scratch,
+    ) -> None:
+        """The product for some columns. Parts of more than `terms` terms together are reduced.
+
+        matrix: the numbers of the prime and of the layer.
+        """
+        prime, most = self._lattice.primes[matrix[0]], self._lattice.terms
+        more = scratch.take("more", total.shape)
         terms, step = 0, min(_ROWS_AT_ONCE, most)
-        for first in range(rows.start, rows.stop, step):
-            last = min(first + step, rows.stop)
-            terms += last - first
+        for first in range(0, self._rows, step):
+            rows = slice(first, min(first + step, self._rows))
+            terms += rows.stop - first
+            factor = self._floats((*matrix, rows, columns), scratch)
+            if not first:
+                np.matmul(x[:, rows], factor, out=total)
+                continue
             if terms > most:
                 # what is reduced counts as one term, and `Lattice` leaves room for that
                 reduce(total, prime)
-                terms = last - first
-            factor = self._floats(index, slice(first, last), columns, scratch)
-            np.matmul(x[:, first - rows.start : last - rows.start], factor, out=more)
+                terms = rows.stop - first
+            np.matmul(x[:, rows], factor, out=more)
             total += more
-        return total
 
-    def _floats(self, index: int, rows: slice, columns: slice, scratch: Scratch) -> Residues:
-        """Some rows and columns for one prime, in a scratch array."""
-        low = self._low[index, rows, columns]
+    def _floats(self, place: tuple[int, int, slice, slice], scratch: Scratch) -> Residues:
+        """Some rows and columns of a layer for one prime, in a scratch array."""
+        low = self._low[place]
         values = scratch.take("factor", low.shape)
         if self._high is None:
             np.copyto(values, low)
         else:
             joined = scratch.take_integers("joined", low.shape)
-            np.copyto(joined, self._high[index, rows, columns])
+            np.copyto(joined, self._high[place])
             np.left_shift(joined, 16, out=joined)
             np.bitwise_or(joined, low, out=joined)
             np.copyto(values, joined)
@@ -217,14 +245,17 @@ class ResidueMatrix:
 class BandTransform:
     """The values of polynomials in y, y^g = -1, and back, modulo one prime.
 
-    forward (g, g): applied to the coefficients, which are bands, it gives the values.
-    inverse (g, g): applied to the values, it gives the coefficients.
-    reverse (g, g): a row of g numbers x_b times it is the values of the sum of x_b y^(-b).
+    forward (g, g): applied to the coefficients, which are bands, it gives the values, those at
+        psi^(2v + 1) for v = 0, ..., g - 1.
+    reverse (g, g): applied to g numbers x_b, it gives the values of the sum of x_b y^(-b).
+    inner (h, g / h, g / h), outer (h, h): the two steps that lead back, see `bands`.
     """
 
     forward: Residues
-    inverse: Residues
     reverse: Residues
+    inner: Residues
+    outer: Residues
+    prime: int
 
     @classmethod
     @cache
@@ -232,17 +263,41 @@ class BandTransform:
         """The transform of g = `size` bands, which must divide (p - 1) / 2."""
         root = _root(prime, 2 * size)
         powers = [pow(root, exponent, prime) for exponent in range(2 * size)]
-        exponents = np.outer(2 * np.arange(size) + 1, np.arange(size))
 
-        def table(exponents: NDArray[np.int_], scale: int) -> Residues:
+        def table(exponents: NDArray[np.int_], scale: int = 1) -> Residues:
             scaled = np.array([centred(power * scale, prime) for power in powers], np.float64)
             return scaled[exponents % (2 * size)]
 
+        odd = 2 * np.arange(size) + 1
+        exponents = np.outer(odd, np.arange(size))
+        short = max(1, size // _LONGEST_TRANSFORM)
+        long = size // short
+        inner = odd.reshape(short, long).T[:, None] * -np.arange(short)[:, None]
+        outer = np.outer(np.arange(long) * short, -odd[:long])
         return cls(
-            table(exponents, 1),
-            table(-exponents.T, pow(size, -1, prime)),
-            table(-exponents.T, 1),
+            table(exponents),
+            table(-exponents),
+            table(inner),
+            table(outer, pow(size, -1, prime)),
+            prime,
         )
+
+    def bands(self, values: Residues, scratch: Scratch) -> Residues:
+        """The bands (r, g, N / g), not reduced, that have these values, which are residues.
+
+        With v = v0 + h v1 and b = (g / h) b0 + b1 the exponent -(2v + 1) b of psi is, modulo 2g,
+        -(2v + 1) b1 - (g / h) (2 v0 + 1) b0. So the sums over v1, by v0 and b1, are taken first,
+        and then those over v0.
+        """
+        count, size, band = values.shape
+        long, short = len(self.outer), size // len(self.outer)
+        if short > 1:
+            by_v0 = values.reshape(count, short, long, band).swapaxes(1, 2)
+            sums = scratch.take("sums", by_v0.shape)
+            values = reduce(np.matmul(self.inner, by_v0, out=sums), self.prime)
+        bands = scratch.take("bands", (count, long, short * band))
+        np.matmul(self.outer, values.reshape(bands.shape), out=bands)
+        return bands.reshape(count, size, band)
 
 
 def _root(prime: int, order: int) -> int:
@@ -264,8 +319,8 @@ class GroupMatrix:
         self._groups, self._size = groups, size
         self._band = lattice.degree // size
         self._transforms = [BandTransform.of(prime, size) for prime in lattice.primes]
-        # value after value, each of all groups
-        self._values = ResidueMatrix(lattice, size * groups, self._band, compact=compact)
+        # a layer for each value
+        self._values = ResidueMatrix(lattice, groups, self._band, layers=size, compact=compact)
 
     def put(self, groups: slice, first: NDArray[np.int32]) -> None:
         """Store the c1 (primes, groups, N) of some groups."""
@@ -274,27 +329,36 @@ class GroupMatrix:
             values = first[index].reshape(-1, self._size, self._band)
             if self._size > 1:
                 values = reduce(self._transforms[index].forward @ values, prime)
-            for number in range(self._size):
-                here = slice(*(number * self._groups + at for at in (groups.start, groups.stop)))
-                self._values.put(index, here, values[:, number])
+            self._values.put(index, groups, values.swapaxes(0, 1))
 
-    def times(self, x: Residues, index: int, out: Residues, scratch: Scratch) -> None:
-        """Write the sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), to
-        out (r, N), for one prime. It is not reduced (PPMF-RLW-008).
+    def times(self, x: Residues, index: int, scratch: Scratch) -> Iterator[tuple[slice, Residues]]:
+        """The sum over groups c of p_c(y) c1_c, for each row of x (r, rows of the matrix), for one
+        prime. It is not reduced (PPMF-RLW-008).
+
+        A few rows of sums (., N) come at a time, with their place among the r, in an array that the
+        caller may change and that serves again.
         """
-        if self._size == 1:
-            self._values.times(x, index, slice(0, self._groups), out, scratch)
-            return
+        values = scratch.take("values", (len(x), self._size, self._band))
+        for number, factor in enumerate(self._factors(x, index, scratch)):
+            self._values.times(factor, index, values[:, number], scratch, layer=number)
         prime, transform = self._lattice.primes[index], self._transforms[index]
-        padded = scratch.take("padded", (len(x), self._groups * self._size))
-        padded[:, : x.shape[1]] = x
-        padded[:, x.shape[1] :] = 0
-        factors = padded.reshape(-1, self._size) @ transform.reverse
-        factors = np.ascontiguousarray(reduce(factors, prime).T)
-        values = scratch.take("values", (self._size, len(x), self._band))
-        for number, factor in enumerate(factors.reshape(self._size, len(x), self._groups)):
-            here = slice(number * self._groups, (number + 1) * self._groups)
-            self._values.times(factor, index, here, values[number], scratch)
-        bands = transform.inverse @ reduce(values, prime).reshape(self._size, -1)
-        by_row = bands.reshape(values.shape).swapaxes(0, 1)
-        out.reshape(by_row.shape)[...] = by_row
+        for first in range(0, len(x), _TRANSFORMED_AT_ONCE):
+            part = slice(first, min(first + _TRANSFORMED_AT_ONCE, len(x)))
+            some = values[part]
+            if self._size > 1:
+                some = transform.bands(reduce(some, prime), scratch)
+            yield part, some.reshape(len(some), -1)
+
+    def _factors(self, x: Residues, index: int, scratch: Scratch) -> Residues:
+        """The values (g, r, groups) of all p_c(y), for one prime."""
+        if self._size == 1:
+            return x[None]
+        full, rest = divmod(x.shape[1], self._size)
+        by_band = scratch.take("by band", (self._size, len(x), self._groups))
+        whole = x[:, : full * self._size].reshape(len(x), full, self._size)
+        by_band[:, :, :full] = whole.transpose(2, 0, 1)
+        if rest:
+            by_band[:rest, :, full] = x[:, full * self._size :].T
+            by_band[rest:, :, full] = 0
+        factors = self._transforms[index].reverse @ by_band.reshape(self._size, -1)
+        return reduce(factors, self._lattice.primes[index]).reshape(by_band.shape)

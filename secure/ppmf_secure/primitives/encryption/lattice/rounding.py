@@ -43,7 +43,7 @@ Scales = NDArray[np.float64]
 
 _HALF_WORD = 32
 
-_SWITCHED_AT_ONCE = 1 << 16
+_SWITCHED_AT_ONCE = 1 << 15
 """Numbers rounded at once, so that their residues stay in the cache."""
 
 
@@ -84,6 +84,20 @@ class Rounding:
         """
         return halves((words << self._above) * self._low_modulus)
 
+    def encode(self, words: Words, errors: Residues | None = None) -> Residues:
+        """The integers (primes, n), not reduced, of round(q m / 2^k) for n messages of any shape,
+        with errors of that shape added (PPMF-RLW-006). They are below 2^52.94.
+        """
+        count = words.size
+        limbs = self.message_limbs(words).reshape(2, count)
+        if errors is None:
+            return self.encoding @ limbs
+        ones = np.ones((len(self._primes), 1))
+        with_errors: Residues = np.concatenate([self.encoding, ones], axis=1) @ np.concatenate(
+            [limbs, errors.reshape(1, count)]
+        )
+        return with_errors
+
     def hiding(self, flood_bits: int) -> Scales:
         """The scales that make residues of all that is added to c0: mask, error and flood.
 
@@ -106,13 +120,13 @@ class Rounding:
             ]
         )
 
-    def switch(self, residues: Residues, out: NDArray[np.int32]) -> None:
-        """Write the residues of c q' / q, rounded, to out (kept, n), from those of c (primes, n),
-        which are overwritten (PPMF-RLW-010).
+    def switch(self, residues: Residues | NDArray[np.int32], out: NDArray[np.int32]) -> None:
+        """Write the residues of c q' / q, rounded, to out (kept, n), from those of c (primes, n)
+        (PPMF-RLW-010).
         """
         kept = len(self._kept)
         for first in range(0, residues.shape[1], _SWITCHED_AT_ONCE):
-            part = residues[:, first : first + _SWITCHED_AT_ONCE]
+            part = residues[:, first : first + _SWITCHED_AT_ONCE].astype(np.float64)
             for digit, scale, prime in zip(
                 part[kept:], self._to_digits, self._dropped, strict=True
             ):

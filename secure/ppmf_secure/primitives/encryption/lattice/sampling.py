@@ -23,8 +23,8 @@ SEED_BYTES = 32
 FLOOD_LIMB_BITS = 24
 """The bits of a limb of a flood: few enough for sums of products of limbs and residues."""
 
-_PAIRS = np.uint64(((1 << ERROR_BOUND) - 1) * ((1 << 32) + 1))
-_HALVES_LOW_SIX = np.uint64(0x3F * ((1 << 32) + 1))
+_BITS = np.uint64((1 << ERROR_BOUND) - 1)
+_OTHER_BITS = np.uint64(((1 << ERROR_BOUND) - 1) << 32)
 
 
 def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> None:
@@ -37,7 +37,7 @@ def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> Non
     """
     coins = Coins(seed)
     limits = np.array([[(1 << 32) // p * p] for p in primes], dtype=np.uint32)
-    words = _below(limits, out.shape, lambda n: np.frombuffer(coins.bytes(4 * n), dtype="<u4"))
+    words = _below(limits, out.shape, lambda n: coins.draw(4 * n).view("<u4"))
     for row, word, prime in zip(out, words, primes, strict=True):
         # numpy divides by a scalar by multiplying, but takes remainders one by one
         multiple = word // np.uint32(prime)
@@ -49,25 +49,19 @@ def uniform(seed: bytes, primes: tuple[int, ...], out: NDArray[np.int32]) -> Non
 def ternary(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.int8]:
     """Numbers that are uniform on {-1, 0, 1} (PPMF-RLW-004)."""
     limit = np.array(255, dtype=np.uint8)
-    drawn = _below(limit, shape, lambda n: np.frombuffer(coins.bytes(n), dtype=np.uint8))
+    drawn = _below(limit, shape, coins.draw)
     drawn -= drawn // np.uint8(3) * np.uint8(3)
     return drawn.view(np.int8) - np.int8(1)
 
 
 def binomial(coins: Coins, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Errors: the sum of 21 bits less the sum of 21 others, counted within words
+    """Errors: the sum of 21 bits less the sum of 21 others, of the halves of a word
     (PPMF-RLW-005).
     """
     w = coins.words(shape)
-    w &= _PAIRS
-    w -= (w >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    w = (w & np.uint64(0x3333333333333333)) + ((w >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    w += w >> np.uint64(4)
-    w &= np.uint64(0x0F0F0F0F0F0F0F0F)
-    w += (w >> np.uint64(8)) + (w >> np.uint64(16))
-    w &= _HALVES_LOW_SIX
-    counts = w.view(np.int64)
-    return ((counts & 0x3F) - (counts >> 32)).astype(np.float64)
+    plus: NDArray[np.int8] = np.bitwise_count(w & _BITS).view(np.int8)
+    plus -= np.bitwise_count(w & _OTHER_BITS).view(np.int8)
+    return plus.astype(np.float64)
 
 
 def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
@@ -75,7 +69,7 @@ def flood(coins: Coins, bits: int, count: int) -> NDArray[np.float64]:
     [0, 2^bits) (PPMF-RLW-009).
     """
     limbs = -(-bits // FLOOD_LIMB_BITS)
-    words = np.frombuffer(coins.bytes(4 * limbs * count), dtype="<u4").reshape(limbs, count)
+    words = coins.draw(4 * limbs * count).view("<u4").reshape(limbs, count)
     widths = [min(FLOOD_LIMB_BITS, bits - at) for at in range(0, bits, FLOOD_LIMB_BITS)]
     masks = np.array([(1 << width) - 1 for width in widths], dtype=np.uint32)
     return (words & masks[:, None]).astype(np.float64)
@@ -85,7 +79,7 @@ def _below(
     limits: NDArray[Unsigned], shape: tuple[int, ...], draw: Callable[[int], NDArray[Unsigned]]
 ) -> NDArray[Unsigned]:
     """Numbers that are uniform below limits, which broadcast to the shape, by rejection."""
-    drawn = draw(prod(shape)).reshape(shape).astype(limits.dtype)
+    drawn = draw(prod(shape)).reshape(shape).astype(limits.dtype, copy=False)
     flat, bounds = drawn.reshape(-1), np.broadcast_to(limits, shape)
     late = np.flatnonzero(drawn >= limits)
     while late.size:

@@ -29,21 +29,22 @@ def words_for(count: int) -> int:
 def pack(residues: Residues | NDArray[np.int32], prime: int) -> Words:
     """The words (..., words_for(count)) of residues (..., count) of one prime (PPMF-RLW-003)."""
     count, words = residues.shape[-1], words_for(residues.shape[-1])
-    planes = np.zeros((*residues.shape[:-1], 3 * words), dtype=np.int64)
+    planes = np.zeros((*residues.shape[:-1], 3 * words), dtype=np.int32)
     values = planes[..., :count]
     values[...] = residues
-    values += (values >> 63) & prime
-    packed = planes[..., 2 * words :] * prime
-    packed += planes[..., words : 2 * words]
-    packed_words: Words = packed.view(np.uint64) * np.uint64(prime)
-    packed_words += planes[..., :words].view(np.uint64)
-    return packed_words
+    values += (values >> 31) & np.int32(prime)
+    first, second, third = np.split(planes.view(np.uint32), 3, axis=-1)
+    packed: Words = third.astype(np.uint64)
+    for plane in (second, first):
+        packed *= np.uint64(prime)
+        packed += plane
+    return packed
 
 
 def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """The residues (rows, count) in words (rows, words_for(count)), and which rows are malformed.
 
-    The residues of a row that is well formed are in [-(p - 1) / 2, (p - 1) / 2].
+    The residues of a row that is well formed are in [0, p).
     """
     modulus, size = np.uint64(prime), words.shape[1]
     planes = np.empty((len(words), 3 * size), dtype=np.int32)
@@ -55,15 +56,13 @@ def unpack(words: Words, count: int, prime: int) -> tuple[NDArray[np.int32], NDA
     bad = np.empty(len(words), dtype=np.bool_)
     np.any(planes[:, 2 * size :] >= prime, axis=1, out=bad)
     bad |= planes[:, count:].any(axis=1)
-    values = planes[:, :count]
-    values -= np.int32(prime) * (values > (prime - 1) // 2)
-    return values, bad
+    return planes[:, :count], bad
 
 
 def read_residues(
     rows: Sequence[bytes], count: int, primes: tuple[int, ...], names: Sequence[str]
 ) -> NDArray[np.int32]:
-    """The residues (primes, rows, count) of some rows in bytes (PPMF-RLW-013).
+    """The residues (primes, rows, count), in [0, p), of some rows in bytes (PPMF-RLW-013).
 
     names: those of the rows, for errors. Raises EncodingError, which names the first row of a wrong
     length, or RangeError, which names the first malformed row and the first prime of it.
