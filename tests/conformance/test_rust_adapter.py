@@ -87,9 +87,7 @@ HELLO = b'{"call":"hello","protocol":1}'
         pytest.param(b'{"call":"\xff","protocol":1}', id="not-utf-8"),
         pytest.param(b"\xef\xbb\xbf" + HELLO, id="a-mark"),
         pytest.param(b"[" * 1_000_000, id="deep"),
-        pytest.param(
-            b'{"call":"run","seq":0,"id":"x","op":"prox","in":{"z":"' + b"0" * (1 << 24), id="long"
-        ),
+        pytest.param(HELLO[:-1] + b" " * (1 << 24) + b"}", id="long"),
         pytest.param(b'{"call":"run","op":"prox","in":{}}', id="no-seq"),
     ],
 )
@@ -131,6 +129,8 @@ def test_the_rust_adapter_answers_what_it_does_not_compute_with_error(
     adapter: str, operation: str, members: str
 ) -> None:
     line = f'{{"call":"run","seq":7,"id":"x","op":"{operation}","in":{members}}}\n'
-    ended = subprocess.run([adapter], input=line, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [adapter], input=line, capture_output=True, text=True, check=False, timeout=120
+    )
     assert ended.returncode == 0
     assert re.fullmatch(r'\{"seq":7,"status":"error","message":"[^"]+"\}\n', ended.stdout)

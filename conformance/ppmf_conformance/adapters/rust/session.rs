@@ -13,26 +13,16 @@ use crate::json::Json;
 use crate::params::{Kind, Params};
 use crate::ratings::{check_ids, in_row_order};
 
-enum Suite {
-    /// The bits of the moduli.
-    Paillier(u32),
-    /// The degree.
-    Lattice(i64),
-}
-
 /// PPMF-AHE-001
-static SUITES: [(&str, Suite); 7] = [
-    ("rlwe-8192", Suite::Lattice(8192)),
-    ("paillier-3072", Suite::Paillier(3072)),
-    ("paillier-2048", Suite::Paillier(2048)),
-    ("paillier-1024-insecure", Suite::Paillier(1024)),
-    ("paillier-768-insecure", Suite::Paillier(768)),
-    ("paillier-512-insecure", Suite::Paillier(512)),
-    ("rlwe-64-insecure", Suite::Lattice(64)),
+const SUITES: [&str; 7] = [
+    "rlwe-8192",
+    "paillier-3072",
+    "paillier-2048",
+    "paillier-1024-insecure",
+    "paillier-768-insecure",
+    "paillier-512-insecure",
+    "rlwe-64-insecure",
 ];
-
-/// PPMF-RLW-001
-const PRIMES: [i64; 10] = [2641921, 2641153, 2639873, 2638849, 2636033, 2634241, 2633473, 2626817, 2626049, 2624513];
 
 pub struct Session {
     pub params: Params,
@@ -58,21 +48,11 @@ impl Session {
             return Err(Fault::parameters(format!("the nonce has {} bytes, not 16 (PPMF-SES-002)", nonce.len())));
         }
         let name = call.member("suite")?.as_text()?;
-        let (suite, kind) = SUITES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(|| Fault::parameters(format!("there is no suite {} (PPMF-AHE-001)", shown(name))))?;
-        let ring = bound(&params, &Int::from(users.len()), &Int::from(items.len()))?.ring;
-        // The number of rows J of one matrix is that of the users, of the other that of the items.
-        let outputs = outputs(&params, users.len() + items.len());
-        let rows = users.len().max(items.len());
-        let fits = match kind {
-            Suite::Paillier(bits) => 2 * ring + 43 + log2(&Int::from(rows)) + log2(&outputs) < *bits,
-            Suite::Lattice(degree) => fits_lattice(*degree, ring, &Int::from(rows), &outputs),
-        };
-        if !fits {
-            return Err(Fault::parameters(format!("the matrices do not fit the suite {} (PPMF-SES-003)", suite)));
-        }
+        let suite = SUITES.iter().find(|known| **known == name);
+        let suite =
+            suite.ok_or_else(|| Fault::parameters(format!("there is no suite {} (PPMF-AHE-001)", shown(name))))?;
+        // Whether the matrices fit the suite is for the parties.
+        bound(&params, &Int::from(users.len()), &Int::from(items.len()))?;
         Ok(Session { params, users, items, suite, nonce })
     }
 
@@ -129,37 +109,6 @@ impl Session {
         };
         Ok((0..rows).map(|row| (0..length).map(|number| word(number * rows + row)).collect()).collect())
     }
-}
-
-/// The least a with 2^a >= value, which is at least 1.
-fn log2(value: &Int) -> u32 {
-    (value - &Int::from(1)).bit_length()
-}
-
-/// O of PPMF-PRD-002; `rows` is n + m.
-fn outputs(params: &Params, rows: usize) -> Int {
-    let length = params.row_length();
-    let products: usize = (0..params.rank).map(|j| length - j).sum();
-    let wanted = products + if params.bias { length } else { 0 };
-    &Int::from((wanted + params.rank) * rows) * &Int::from(i64::from(params.iterations))
-}
-
-/// Whether some of the moduli satisfy the budget (PPMF-RLW-007 and -017). It is harder to satisfy with more rows,
-/// so that of the two matrices the one with more is looked at.
-fn fits_lattice(degree: i64, ring: u32, rows: &Int, outputs: &Int) -> bool {
-    let noise = &(&(&Int::from(22) * rows) << (ring - 1)) + &Int::from(21 * (2 * degree + 1) + 1);
-    let flood = Int::power_of_two(log2(&noise) + 40 + log2(outputs));
-    let product = |primes: &[i64]| primes.iter().fold(Int::from(1), |product, prime| &product * &Int::from(*prime));
-    (2..=PRIMES.len()).any(|l| {
-        (1..l).any(|fewer| {
-            let (q, q_after) = (product(&PRIMES[..l]), product(&PRIMES[..fewer]));
-            // Both sides times 2 q q' 2^(k + 41).
-            let fresh = &(&(&noise + &flood) * &q_after) << 1;
-            let rounded = &Int::from(degree + 2) * &q;
-            let most = &(&Int::power_of_two(40) - &Int::from(1)) * &(&(&q * &q_after) << 1);
-            &(&fresh + &rounded) << (ring + 41) < most
-        })
-    })
 }
 
 fn setting(kind: &Kind, text: &str) -> Vec<u8> {
