@@ -3,7 +3,7 @@
 //! A conformance adapter in Rust, written from chapters 2, 3 and 7 of the specification alone, with nothing but the
 //! standard library. It answers the calls of the suite, lines of JSON on standard input, on standard output:
 //!
-//!     rustc --edition 2021 -O -o ppmf-adapter main.rs
+//!     rustc --edition 2021 -O -o ppmf-adapter conformance/ppmf_conformance/adapters/rust/main.rs
 //!     ppmf conformance run -- ./ppmf-adapter
 
 #![forbid(unsafe_code)]
