@@ -40,7 +40,7 @@ __all__ = ["Finding", "audit"]
 
 
 def audit(directory: Path) -> list[Finding]:
-    """The findings on the transcripts in `directory` (users, recsys, csp .cborseq).
+    """The findings on the transcripts in `directory`, each in the folder of its party.
 
     Raises EncodingError when a transcript is missing or is not a sequence of records.
     """

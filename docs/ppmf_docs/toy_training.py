@@ -37,7 +37,7 @@ from ppmf_secure.session.checkpoint import (
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import NONCE_BYTES, Session
-from ppmf_secure.session.transcript import Record, Recorder, read
+from ppmf_secure.session.transcript import Record, Recorder, read, transcript_file
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
@@ -113,7 +113,7 @@ def recorded(iterations: int) -> Training:
         folder = Path(name)
 
         def transcript(party: Role) -> list[Record]:
-            return list(read(folder / f"{party}.cborseq"))
+            return list(read(transcript_file(folder, party)))
 
         def mark(now: Progress) -> None:
             marks[now.party].append((len(transcript(now.party)), now.phase, now.done))

@@ -23,8 +23,10 @@ from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Role
 
-_RECORDED = "*.cborseq"
+_RECORDED = "*/*.cborseq"
+"""The transcripts, each in the folder of its party."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class RunFolder:
     def recording(self) -> Path:
         """The folder of transcripts while the run goes on; on the disk of the finished ones."""
         return self.transcripts / "unfinished"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there are transcripts of a run that has not finished."""
+        return any(self.recording.glob(_RECORDED))
 
     @property
     def checkpoints(self) -> Path:
@@ -127,10 +134,11 @@ class RunFolder:
 
     def keep_transcripts(self) -> None:
         """Put the transcripts of the run, which is finished, in the place of older ones."""
-        for path in self.transcripts.glob(_RECORDED):
-            path.unlink()
-        for path in self.recording.glob(_RECORDED):
-            path.rename(self.transcripts / path.name)
+        _remove(self.transcripts)
+        for path in sorted(self.recording.glob(_RECORDED)):
+            private_folder(self.transcripts)
+            private_folder(self.transcripts / path.parent.name)
+            path.rename(self.transcripts / path.parent.name / path.name)
         _remove(self.recording)
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
@@ -166,11 +174,12 @@ class RunFolder:
 
 
 def _remove(recording: Path) -> None:
-    """Remove the transcripts in a folder, and the folder if nothing else is in it."""
+    """Remove the transcripts in a folder, and the folders that hold nothing else."""
     for path in recording.glob(_RECORDED):
         path.unlink()
-    with suppress(OSError):  # it holds what is not a run's, or is not there
-        recording.rmdir()
+    for folder in (*(recording / party for party in Role), recording):
+        with suppress(OSError):  # it holds what is not a run's, or is not there
+            folder.rmdir()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ppmf_secure.effects import Keep, Phase, Program, Receive, Refuse, Send
+from ppmf_secure.effects import Begin, Keep, Phase, Program, Receive, Refuse, Send
 from ppmf_spec.errors import EncodingError, PpmfError, StateError
 from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Bulk, Link, Message
@@ -57,6 +57,9 @@ class Ends(Protocol):
 
     def keep(self, kept: Keep) -> None:
         """Store what the program asks to keep, if this transport keeps anything."""
+
+    def begin(self, epoch: int) -> None:
+        """Store the number of the epoch that begins, if this transport keeps anything."""
 
 
 class Driver:
@@ -136,6 +139,11 @@ class Driver:
                 self._ends.enter(effect)
             case Keep():
                 self._ends.keep(effect)
+            case Begin(epoch):
+                self._ends.begin(epoch)
+                self._epoch = epoch
+                for link in self._links.values():
+                    link.begin(epoch)
 
     def _next(self, expected: Receive) -> Message | None:
         """The message that is due, or None if it is not there yet.

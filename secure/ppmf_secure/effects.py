@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The effects of a party's program: all that it asks of the world outside it (sans-IO).
 
-A party's program is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase` or `Keep`, and a
-`Receive` is answered with the message. A sub-protocol is such a generator too, and its caller runs
-it by `yield from`. The program does no input or output itself, so one program runs in memory, over
-pipes, over sockets, under a simulator or step by step under a conformance suite: whoever runs it
-gives `ppmf_secure.driver` the means to carry bytes.
+A party's program is a generator. It yields `Send`, `Receive`, `Refuse`, `Phase`, `Keep` or
+`Begin`, and a `Receive` is answered with the message. A sub-protocol is such a generator too, and
+its caller runs it by `yield from`. The program does no input or output itself, so one program runs
+in memory, over pipes, over sockets, under a simulator or step by step under a conformance suite:
+whoever runs it gives `ppmf_secure.driver` the means to carry bytes.
 """
 
 from __future__ import annotations
@@ -63,6 +63,15 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """The program begins the epoch of that number, which is kept before it sends anything in it
+    (PPMF-RES-016).
+    """
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """The program refuses the last message of the party `to`, and goes on without it
     (PPMF-ERR-007, -013).
@@ -72,7 +81,7 @@ class Refuse:
     error: PpmfError
 
 
-Effect = Send | Receive | Refuse | Phase | Keep
+Effect = Send | Receive | Refuse | Phase | Keep | Begin
 Program = Generator[Effect, Message | None, T]
 
 

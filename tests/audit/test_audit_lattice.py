@@ -51,7 +51,7 @@ def failed(
     """The checks that fail when a field of every message of a kind is changed, at both ends."""
     for party in PARTIES:
         with Recorder(folder, party) as recorder:
-            for record in read(recorded / f"{party}.cborseq"):
+            for record in read(recorded / party / f"{party}.cborseq"):
                 envelope = wire.decode(record.message)
                 if isinstance(envelope.message, kind):
                     value = change(getattr(envelope.message, name))

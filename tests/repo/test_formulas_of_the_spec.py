@@ -145,7 +145,7 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
 
     sent = [
         *uploads(size, tuple(map(str, range(users)))),
-        *resumption(users),
+        *resumption(1, users),
         (RECSYS, CSP, "transfer-columns", (columns(1000),)),
         *products(300, 11, 14, size.ring),
         *garbled(300, 41, 97),

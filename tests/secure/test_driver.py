@@ -13,14 +13,14 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.arrays import Words
 from ppmf_secure.driver import Driver, Limits
-from ppmf_secure.effects import Keep, Phase, Program, Refuse, Send, receive
+from ppmf_secure.effects import Begin, Keep, Phase, Program, Refuse, Send, receive
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import processes, stepper
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, PpmfError, RangeError
+from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
@@ -94,6 +94,21 @@ def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch)
     assert found.profiles == fixed.train(RATINGS, PARAMETERS)
 
 
+def first_a_long_upload(
+    session: Session, rows: Iterable[tuple[str, Words]], coins: Coins
+) -> Program[None]:
+    """The users' program, but first comes an upload that is longer than any can be."""
+    yield Send(RECSYS, message_of(wire.Upload, masked=bytes(1 << 20)))
+    yield from users(session, rows, coins)
+
+
+@pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
+def test_processes_go_on_after_an_upload_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "users", first_a_long_upload)
+    found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="too long")
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+
+
 @pytest.mark.req("PPMF-ERR-007")
 def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", always_a_bad_upload)
@@ -122,6 +137,9 @@ class NotedEnds:
 
     def keep(self, kept: Keep) -> None:
         self.noted.append(kept)
+
+    def begin(self, epoch: int) -> None:
+        self.noted.append(Begin(epoch))
 
 
 def encoded(number: int, message: wire.Message) -> bytes:
@@ -271,6 +289,33 @@ def test_the_first_fault_is_the_reason(sender: Role, faults: tuple[str, str]) ->
     due = "more than the" if first == "too long" else "where" if first == "type" else first
     assert due in str(refusal)
     assert refusal.kind == ("encoding" if FAULTS.index(first) < 2 else "state")
+
+
+def begins_a_later_epoch() -> Program[wire.Message]:
+    yield Begin(3)
+    yield Send(RECSYS, message_of(wire.Resume, last=2))
+    message = yield from receive(RECSYS, wire.Resume)
+    yield Begin(message.last + 1)
+    yield Send(RECSYS, message_of(wire.BaseAnswer))
+    return (yield from receive(RECSYS, wire.BaseAnswer))
+
+
+@pytest.mark.req("PPMF-RES-016")
+def test_messages_after_resume_are_of_the_larger_epoch_and_go_on_in_number() -> None:
+    def under(epoch: int, number: int, message: wire.Message) -> bytes:
+        return wire.encode(wire.Envelope(bytes(32), epoch, number, message))
+
+    theirs, answer = message_of(wire.Resume, last=7), message_of(wire.BaseAnswer, point=b"x")
+    ends = NotedEnds({RECSYS: [under(8, 0, theirs), under(8, 1, answer)]})
+    driver = Driver(CSP, begins_a_later_epoch(), ends, bytes(32), epoch=3)
+    driver.advance()
+    assert driver.result == answer
+    ours = under(3, 0, message_of(wire.Resume, last=2))
+    after = under(8, 1, message_of(wire.BaseAnswer))
+    assert ends.noted == [Begin(3), (RECSYS, ours), Begin(8), (RECSYS, after)]
+    wrong = NotedEnds({RECSYS: [under(3, 0, theirs)]})
+    with pytest.raises(StateError, match="epoch 3, not 8"):
+        Driver(CSP, begins_a_later_epoch(), wrong, bytes(32), epoch=3).advance()
 
 
 @pytest.mark.req("PPMF-ERR-008")

@@ -120,7 +120,9 @@ def record(case: Case, coins: str = "real") -> Run:
                 sorted((folder / case.forgetful).glob("model-*.state"))[-1].unlink()
             interruptions.append(Interruption(_exchanged(folder, number), kept_by.after(number)))
         output = epoch(len(interruptions), None)
-        views = {party: list(read(folder / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)}
+        views = {
+            party: list(read(folder / party / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)
+        }
     return Run(output, views, secrets, Leakage(session, case.suite, tuple(interruptions)))
 
 
@@ -241,7 +243,7 @@ def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:
     return {
         server: sum(
             wire.decode(record.message).epoch == epoch
-            for record in read(folder / f"{server}.cborseq")
+            for record in read(folder / server / f"{server}.cborseq")
         )
         for server in SERVERS
     }

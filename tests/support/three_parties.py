@@ -36,6 +36,7 @@ def run_epoch(
     *,
     ratings: Ratings | None = None,
     epoch: int = 0,
+    epochs: Mapping[Role, int] | None = None,
     transcripts: Path | None = None,
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -43,7 +44,8 @@ def run_epoch(
 ) -> dict[Role, Any]:
     """Run the servers, and in epoch 0 the users with their ratings; what each program returned.
 
-    suite: the cipher suite, or one for each server. coins: those of a party. transcripts,
+    suite: the cipher suite, or one for each server. coins: those of a party. epochs: the numbers
+    that the servers expect for a later epoch, where they differ. transcripts,
     checkpoints: folders; a later epoch goes on from the latter. change: what becomes of a party's
     program before it runs, for instance a power cut.
     """
@@ -62,7 +64,8 @@ def run_epoch(
             else:
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
-                program = server(session, chosen, coins(role), epoch=epoch, kept=kept)
+                own = epochs[role] if epochs else epoch
+                program = server(session, chosen, coins(role), epoch=own, kept=kept)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)

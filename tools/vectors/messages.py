@@ -17,7 +17,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "user-key": {"key": 32},
     "upload": {"user": "Zoë 1", "masked": 48, "sealed": 80},
     "sealed-seeds": {"sealed": 160},
-    "resume": {"checkpoints": 40},
+    "resume": {"last": 3, "checkpoints": 40},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64},
     "base-request": {"points": 300},
     "base-answer": {"point": 33},
@@ -28,7 +28,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number is so many random bytes, except `first`."""
+"""The fields of a message of each name; a number, except `first` and `last`, is so many random
+bytes."""
+
+
+_NUMBERS = {"first", "last"}
 
 
 def families() -> list[Family]:
@@ -46,7 +50,7 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
     """A message of that name, its bytes drawn."""
     draw = LabelledStream(f"wire/{name}")
     fields = {
-        field: draw.bytes(value).hex() if isinstance(value, int) and field != "first" else value
+        field: value if isinstance(value, str) or field in _NUMBERS else draw.bytes(value).hex()
         for field, value in FIELDS[name].items()
     }
     found: dict[str, Any] = shown(
@@ -298,6 +302,31 @@ def _turns(family: Family) -> None:
         kinds[:2],
         requirements="WIR-003",
         refuse="encoding",
+    )
+    resume = message("resume", epoch=4)
+    for slug, comment, epoch, header, more in (
+        ("resume", "the epoch after the last one that its sender kept", 4, 4, {}),
+        ("resume-larger", "its sender kept more epochs", 2, 4, {}),
+        ("resume-smaller", "its sender kept fewer epochs", 9, 4, {}),
+        ("resume-of-the-receiver", "the receiver's epoch, which is not `last` + 1", 5, 5, bad),
+        ("resume-of-the-last", "the epoch `last` itself", 4, 3, bad),
+    ):
+        add(
+            slug,
+            comment,
+            [encoded({**resume, "epoch": str(header)}).hex()],
+            ["resume"],
+            epoch=epoch,
+            requirements="RES-016 WIR-004",
+            **more,
+        )
+    add(
+        "resume-not-due",
+        "a `resume` where another message is due",
+        [encoded(resume).hex()],
+        ["server-key"],
+        epoch=4,
+        **bad,
     )
     add(
         "form-before-session",

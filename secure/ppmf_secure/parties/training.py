@@ -51,14 +51,14 @@ def train(
     They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
 
     me: this server. ratings: its shares of the ratings.
+    epoch: its number; of a later one, the number after the highest that this server kept.
     kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
     found: Checkpoint | None = None
     if kept is not None:
-        found = yield from agree_on_checkpoint(
-            me, [read_checkpoint(session, data) for data in kept.checkpoints]
-        )
+        held = [read_checkpoint(session, data) for data in kept.checkpoints]
+        epoch, found = yield from agree_on_checkpoint(me, epoch, held)
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, ratings, coins, epoch)

@@ -120,17 +120,18 @@ class TakeUploads(Operation):
 
 @dataclass(frozen=True, slots=True)
 class NameCheckpoints(Operation):
-    """Each server names its checkpoints, in a later epoch.
+    """Each server names its last epoch and its checkpoints, in a later epoch.
 
-    held: how many RecSys and CSP have.
+    last: the number of the epoch before. held: how many checkpoints RecSys and CSP have.
     """
 
+    last: int
     held: tuple[int, int]
 
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way, RecSys' first."""
         for way, count in zip(BOTH_WAYS, self.held, strict=True):
-            yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count,))
+            yield PlannedMessage(*way, wire.Resume, (self.last, NAME_BYTES * count))
 
 
 @dataclass(frozen=True, slots=True)

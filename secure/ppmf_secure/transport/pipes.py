@@ -21,7 +21,7 @@ import numpy as np
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
-from ppmf_spec.roles import Role
+from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Bulk
 
 _LENGTH_BYTES = 8
@@ -30,6 +30,9 @@ _BUFFER_BYTES = 4 << 20
 """What the system is asked to hold of a pipe, so that two servers seldom wait for each other."""
 
 _ALIGNMENT = 64
+
+_PIECE_BYTES = 1 << 20
+"""The most bytes that are read at once of a message that is passed over."""
 
 
 class PipeEnds(RecordedEnds):
@@ -53,19 +56,23 @@ class PipeEnds(RecordedEnds):
         (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
-        is read; nothing more is taken from that pipe then (PPMF-WIR-009).
+        is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
+        the bytes of the message are passed over, so that the next user's is found (PPMF-ERR-008).
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
         end = self._sockets[sender]
         try:
             size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
-            if most is not None and size > most:
+            if most is None or size <= most:
+                return _receive(end, _room(size))
+            if sender is USERS:
+                _pass_over(end, size)
+            else:
                 self._too_long.add(sender)
-                raise too_long(sender, self.account.party, most)
-            return _receive(end, _room(size))
         except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+        raise too_long(sender, self.account.party, most)
 
     def __enter__(self) -> Self:
         return self
@@ -136,3 +143,10 @@ def _receive(end: socket.socket, room: memoryview) -> memoryview:
             raise EOFError
         at += count
     return room
+
+
+def _pass_over(end: socket.socket, size: int) -> None:
+    """Take that many bytes and forget them; EOFError if the other party closes before."""
+    room = memoryview(bytearray(min(size, _PIECE_BYTES)))
+    while size:
+        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)]))
