@@ -24,7 +24,7 @@ static RULES: [Rule; 13] = [
     ("user-key", &[("csp", "users")], &[("key", Type::Bytes)]),
     ("upload", &[("users", "recsys")], &[("user", Type::Text), ("masked", Type::Bytes), ("sealed", Type::Bytes)]),
     ("sealed-seeds", &[("recsys", "csp")], &[("sealed", Type::Bytes)]),
-    ("resume", BOTH, &[("checkpoints", Type::Bytes)]),
+    ("resume", BOTH, &[("last", Type::Unsigned), ("checkpoints", Type::Bytes)]),
     ("server-key", BOTH, &[("suite", Type::Text), ("product_key", Type::Bytes)]),
     ("base-request", BOTH, &[("points", Type::Bytes)]),
     ("base-answer", BOTH, &[("point", Type::Bytes)]),
@@ -166,6 +166,7 @@ pub struct Link<'a> {
 impl Link<'_> {
     /// Takes messages in the order of their arrival, of the types that are due in turn (PPMF-WIR-004, -007, -011).
     pub fn receive(&self, due: &[String], messages: &[Vec<u8>]) -> Result<(), Fault> {
+        let mut epoch = self.epoch;
         for (number, bytes) in messages.iter().enumerate() {
             let state =
                 |what: &str| Err(Fault::Reject("state", format!("message {}: {} (PPMF-WIR-004)", number, what)));
@@ -173,7 +174,12 @@ impl Link<'_> {
             if message.session[..] != *self.session {
                 return state("it is of another session");
             }
-            if message.epoch != self.epoch {
+            // The epoch of a `resume` follows from its field `last` alone (PPMF-RES-016).
+            let last = match (message.rule.0, message.fields.first()) {
+                ("resume", Some(Item::Unsigned(last))) => Some(*last),
+                _ => None,
+            };
+            if last.map_or(Some(epoch), |last| last.checked_add(1)) != Some(message.epoch) {
                 return state("it is of another epoch");
             }
             if message.number != number as u64 {
@@ -183,6 +189,10 @@ impl Link<'_> {
             if due.get(number).map(String::as_str) != Some(*name) || !links.contains(&(self.sender, self.receiver)) {
                 return state("its type is not due");
             }
+            if last.map_or(false, |last| last >= 1 << 63) {
+                return Err(Fault::range(format!("message {}: last is not below 2^63 (PPMF-RES-016)", number)));
+            }
+            epoch = epoch.max(message.epoch);
         }
         Ok(())
     }
