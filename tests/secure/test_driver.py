@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -123,8 +123,8 @@ class NotedEnds:
         self._coming = coming
         self.noted: list[object] = []
 
-    def send(self, to: Role, data: bytes) -> None:
-        self.noted.append((to, data))
+    def send(self, to: Role, pieces: Sequence[wire.Bulk]) -> None:
+        self.noted.append((to, b"".join(pieces)))
 
     def receive(self, sender: Role, most: int | None) -> bytes | None:
         return self._coming[sender].pop(0) if self._coming[sender] else None

@@ -109,9 +109,10 @@ class _SimulatedEnds:
             driver.close()
         return driver.result
 
-    def send(self, to: Role, data: bytes) -> None:
+    def send(self, to: Role, pieces: Sequence[wire.Bulk]) -> None:
         """Record a message that the party sends."""
         self._stop_at_the_limit()
+        data = b"".join(pieces)
         self.records.append(Record("sent", to, data))
         self._watch(wire.decode(data).message)
 
