@@ -56,17 +56,20 @@ def _one_session(entries: Sequence[Entry], session_id: bytes) -> Finding:
 def _numbering(entries: Sequence[Entry]) -> Finding:
     """Each file numbers each direction 0, 1, 2, ... anew in each epoch; epochs do not go back.
 
-    Each user is a sender of their own, and sends one message.
+    Each user is a sender of their own, and sends one message. What follows a `resume` goes on after
+    its number, also where its epoch is a larger one.
     """
     check = "numbers without gaps or repetitions"
-    last: dict[tuple[str, Direction], tuple[int, int]] = {}
+    last: dict[tuple[str, Direction], tuple[int, int, type[wire.Message] | None]] = {}
     for entry in entries:
         if entry.header is None:
             continue
         key = (entry.owner, entry.direction)
-        epoch, number = last.get(key, (entry.header.epoch, -1))
+        epoch, number, kind = last.get(key, (entry.header.epoch, -1, None))
         alone = entry.direction[0] == Role.USERS
-        expected = 0 if alone or entry.header.epoch > epoch else number + 1
+        begins = entry.header.epoch > epoch and kind is not wire.Resume
+        alone = alone or entry.header.kind is wire.Resume
+        expected = 0 if alone or begins else number + 1
         if entry.header.epoch < epoch or entry.header.number != expected:
             sender, receiver = entry.direction
             return Finding(
@@ -75,7 +78,7 @@ def _numbering(entries: Sequence[Entry]) -> Finding:
                 f"{entry.where}, {sender} to {receiver}: number {entry.header.number} of epoch "
                 f"{entry.header.epoch} where {expected} was due",
             )
-        last[key] = (entry.header.epoch, entry.header.number)
+        last[key] = (entry.header.epoch, entry.header.number, entry.header.kind)
     return Finding(check, True, f"{len({direction for _, direction in last})} directions")
 
 

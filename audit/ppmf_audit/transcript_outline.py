@@ -19,7 +19,7 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 
 PARTIES = tuple(Role)
-"""The parties whose transcripts an audit needs: a directory holds PARTY.cborseq of each."""
+"""The parties whose transcripts an audit needs: a directory holds PARTY/PARTY.cborseq of each."""
 
 Direction = tuple[Role, Role]
 """(sender, receiver)."""
@@ -64,10 +64,12 @@ class Header:
 
 def files(directory: Path) -> dict[Role, Path]:
     """The transcript of each party; EncodingError when one is missing."""
-    found = {party: directory / f"{party}.cborseq" for party in PARTIES}
+    found = {party: transcript.transcript_file(directory, party) for party in PARTIES}
     for party, path in found.items():
         if not path.is_file():
-            raise EncodingError(f"{directory}: no transcript of {party} ({path.name})")
+            raise EncodingError(
+                f"{directory}: no transcript of {party} ({path.relative_to(directory)})"
+            )
     return found
 
 

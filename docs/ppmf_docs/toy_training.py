@@ -38,7 +38,7 @@ from ppmf_secure.session.checkpoint import (
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import agree, write
-from ppmf_secure.session.transcript import Record, Recorder, read, record_session
+from ppmf_secure.session.transcript import Record, Recorder, read, record_session, transcript_file
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store
@@ -114,7 +114,7 @@ def recorded(iterations: int) -> Training:
         folder = Path(name)
 
         def transcript(party: Role) -> list[Record]:
-            return list(read(folder / f"{party}.cborseq"))
+            return list(read(transcript_file(folder, party)))
 
         def mark(now: Progress) -> None:
             marks[now.party].append((len(transcript(now.party)), now.phase, now.done))

@@ -22,9 +22,10 @@ from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import PeerError, StateError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import Role
 
-_RECORDED = ("*.cborseq", "signed-session.cbor")
-"""Transcripts, and the session that they are of."""
+_RECORDED = ("*/*.cborseq", "signed-session.cbor")
+"""The transcripts, each in the folder of its party, and the session that they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class RunFolder:
     def recording(self) -> Path:
         """The folder of transcripts while the run goes on; on the disk of the finished ones."""
         return self.transcripts / "unfinished"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there are transcripts of a run that has not finished."""
+        return bool(_recorded(self.recording))
 
     @property
     def checkpoints(self) -> Path:
@@ -127,10 +133,12 @@ class RunFolder:
 
     def keep_transcripts(self) -> None:
         """Put the transcripts of the run, which is finished, in the place of older ones."""
-        for path in _recorded(self.transcripts):
-            path.unlink()
-        for path in _recorded(self.recording):
-            path.rename(self.transcripts / path.name)
+        _remove(self.transcripts)
+        for path in sorted(_recorded(self.recording)):
+            private_folder(self.transcripts)
+            place = self.transcripts / path.relative_to(self.recording)
+            private_folder(place.parent)
+            path.rename(place)
         _remove(self.recording)
 
     def publish(self, result: RunResult, run: Run, elapsed: float) -> None:
@@ -171,11 +179,12 @@ def _recorded(folder: Path) -> list[Path]:
 
 
 def _remove(recording: Path) -> None:
-    """Remove the transcripts in a folder, and the folder if nothing else is in it."""
+    """Remove the transcripts in a folder, and the folders that hold nothing else."""
     for path in _recorded(recording):
         path.unlink()
-    with suppress(OSError):  # it holds what is not a run's, or is not there
-        recording.rmdir()
+    for folder in (*(recording / party for party in Role), recording):
+        with suppress(OSError):  # it holds what is not a run's, or is not there
+            folder.rmdir()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ppmf_secure.effects import (
+    Begin,
     Keep,
     Now,
     Phase,
@@ -73,6 +74,9 @@ class Ends(Protocol):
 
     def keep(self, kept: Keep) -> None:
         """Store what the program asks to keep, if this transport keeps anything."""
+
+    def begin(self, epoch: int) -> None:
+        """Store the number of the epoch that begins, if this transport keeps anything."""
 
 
 class Driver:
@@ -184,6 +188,11 @@ class Driver:
                 self._ends.enter(effect)
             case Keep():
                 self._ends.keep(effect)
+            case Begin(epoch):
+                self._ends.begin(epoch)
+                self._epoch = epoch
+                for link in self._links.values():
+                    link.begin(epoch)
 
     def _next(self, expected: Receive | ReceiveUntil) -> Message | None:
         """The message that is due, or None if it is not there yet.

@@ -87,6 +87,15 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """The program begins the epoch of that number, which is kept before it sends anything in it
+    (PPMF-RES-016).
+    """
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """The program refuses the last message of the party `to`, and goes on without it
     (PPMF-ERR-007, -013).
@@ -96,7 +105,7 @@ class Refuse:
     error: PpmfError
 
 
-Effect = Send | Receive | ReceiveUntil | Wait | Now | Refuse | Phase | Keep
+Effect = Send | Receive | ReceiveUntil | Wait | Now | Refuse | Phase | Keep | Begin
 Program = Generator[Effect, Message | int | None, T]
 
 

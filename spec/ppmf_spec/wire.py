@@ -111,15 +111,19 @@ class ServerKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Message):
-    """The first message of a later epoch: the checkpoints its sender holds, and a digest of closing
-    and admission.
+    """The first message of a later epoch: the number of the last one, the checkpoints, and a digest
+    of closing and admission.
 
-    For each checkpoint, in rising order: the iteration (8 bytes, little-endian) and the lineage (32
-    bytes) of the epoch that wrote it.
+    last: the highest number of an epoch that its sender had kept; the header has the next one
+    (PPMF-RES-016).
+    checkpoints: those that its sender holds. For each, in rising order: the iteration (8 bytes,
+    little-endian) and the lineage (32 bytes) of the epoch that wrote it.
+    decision: the digest of PPMF-ADM-010.
     """
 
     name = "resume"
     routes = _SERVERS
+    last: int = _of(FieldClass.PUBLIC)
     checkpoints: bytes = _of(FieldClass.PUBLIC)
     decision: bytes = _of(FieldClass.PUBLIC)
 
@@ -293,6 +297,10 @@ class Link:
         self._route = (sender, receiver)
         self._next = 0
 
+    def begin(self, epoch: int) -> None:
+        """The messages to come are of that epoch; their numbers go on (PPMF-RES-016)."""
+        self._epoch = epoch
+
     def encode(self, message: Message) -> bytes:
         """The bytes of the next message of this direction."""
         data = encode(Envelope(self._session, self._epoch, self._next, message))
@@ -310,8 +318,9 @@ class Link:
         where = f"message {self._next} from {self._route[0]} to {self._route[1]}"
         if envelope.session != self._session:
             raise StateError(f"{where}: it belongs to another session")
-        if envelope.epoch != self._epoch:
-            raise StateError(f"{where}: epoch {envelope.epoch}, not {self._epoch}")
+        due = message.last + 1 if isinstance(message, Resume) else self._epoch
+        if envelope.epoch != due:
+            raise StateError(f"{where}: epoch {envelope.epoch}, not {due}")
         if envelope.number != self._next:
             raise StateError(f"{where}: number {envelope.number} (repeated, lost or reordered)")
         if not isinstance(message, kind):

@@ -617,14 +617,14 @@ def test_the_digest_of_lengths_ignores_how_two_directions_interleave(tmp_path: P
 
 def test_a_missing_transcript_is_refused(tmp_path: Path) -> None:
     record(tmp_path, encoded(faultless()))
-    (tmp_path / "csp.cborseq").unlink()
+    (tmp_path / "csp/csp.cborseq").unlink()
     with pytest.raises(EncodingError, match=r"no transcript of csp"):
         audit(tmp_path)
 
 
 def test_a_truncated_transcript_is_refused(tmp_path: Path) -> None:
     record(tmp_path, encoded(faultless()))
-    path = tmp_path / "recsys.cborseq"
+    path = tmp_path / "recsys/recsys.cborseq"
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(EncodingError, match=r"recsys\.cborseq: record \d+"):
         audit(tmp_path)

@@ -52,7 +52,7 @@ def failed(
     record_session(folder, (recorded / SESSION_FILE).read_bytes())
     for party in PARTIES:
         with Recorder(folder, party) as recorder:
-            for record in read(recorded / f"{party}.cborseq"):
+            for record in read(recorded / party / f"{party}.cborseq"):
                 envelope = wire.decode(record.message)
                 if isinstance(envelope.message, kind):
                     value = change(getattr(envelope.message, name))

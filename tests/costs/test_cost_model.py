@@ -62,7 +62,7 @@ def test_every_byte_of_a_real_run_is_predicted(variant: str, name: str, tmp_path
     run_toy(RATINGS, params, cipher_suite(name), transcripts=tmp_path)
     sent: Counter[str] = Counter()
     for party in ("users", "recsys", "csp"):
-        records = read(tmp_path / f"{party}.cborseq")
+        records = read(tmp_path / party / f"{party}.cborseq")
         sent[party] = sum(len(one.message) for one in records if one.direction == "sent")
     assert (
         by_party(

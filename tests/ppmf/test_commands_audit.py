@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ def test_transcripts_of_a_real_run_pass_the_audit(trained: Run, capsys: Capture)
 
 
 def test_a_spoiled_transcript_gives_status_1(trained: Run, tmp_path: Path, capsys: Capture) -> None:
-    for path in (trained.out / "transcripts").iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    csp = tmp_path / "csp.cborseq"
+    folder = tmp_path / "transcripts"
+    shutil.copytree(trained.out / "transcripts", folder)
+    csp = folder / "csp/csp.cborseq"
     data = bytearray(csp.read_bytes())
     data[-1] ^= 1  # the last bit of the output share, as CSP says it sent it
     csp.write_bytes(data)
-    assert main.main(["audit", str(tmp_path)]) == 1
+    assert main.main(["audit", str(folder)]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out
     assert "1 of 22 checks FAILED" in out

@@ -94,7 +94,7 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     assert not (out / "checkpoints").exists()
     report = json.loads((out / "report.json").read_text())
     assert (report["epoch"], report["suite"], report["users"], report["items"]) == (1, suite, 9, 8)
-    epochs = {wire.decode(r.message).epoch for r in read(out / "transcripts" / "csp.cborseq")}
+    epochs = {wire.decode(r.message).epoch for r in read(out / "transcripts" / "csp/csp.cborseq")}
     assert epochs == {0, 1}
     assert [one for one in audit(out / "transcripts") if not one.ok] == []
     capsys.readouterr()

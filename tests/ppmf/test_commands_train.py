@@ -92,7 +92,8 @@ def test_results_are_replaced_when_a_training_has_succeeded_and_not_before(
         assert main.main(command) == 2
     assert "ppmf: error (peer): recsys: csp disappeared" in capsys.readouterr().err
     left = contents(tmp_path / "run")
-    names = ("users.cborseq", "recsys.cborseq", "csp.cborseq", "signed-session.cbor")
+    names = [f"{name}/{name}.cborseq" for name in ("users", "recsys", "csp")]
+    names.append("signed-session.cbor")
     unfinished = {left.pop(f"transcripts/unfinished/{name}") for name in names}
     assert left == before
     assert main.main(command) == 0
@@ -155,10 +156,11 @@ def test_transcripts_are_recorded_only_on_request(
     assert not folder.exists()
     assert main.main([*command, "--force", "--transcripts", "full"]) == 0
     assert asked.by["transcripts"] == folder / "unfinished"
-    (folder / "csp.cborseq").write_bytes(b"of the run before")
+    (folder / "csp").mkdir(mode=0o700)
+    (folder / "csp/csp.cborseq").write_bytes(b"of the run before")
     assert main.main([*command, "--force", "--transcripts", "none"]) == 0
     assert asked.by["transcripts"] is None
-    assert not list(folder.iterdir())
+    assert not folder.exists()
 
 
 def test_the_size_of_transcripts_is_predicted(trained: Run) -> None:
@@ -166,7 +168,7 @@ def test_the_size_of_transcripts_is_predicted(trained: Run) -> None:
     params = Parameters.from_toml(trained.params)
     training = ratings.quantise(ratings.read(trained.ratings), params)
     sent = train.predicted(training, params, cipher_suite(TEST_KEYS[1])).sent.total()
-    files = list((trained.out / "transcripts").glob("*.cborseq"))
+    files = list((trained.out / "transcripts").rglob("*.cborseq"))
     records = sum(len(list(read(path))) for path in files)
     written = sum(path.stat().st_size for path in files)
     assert 2 * sent < written <= 2 * sent + 24 * records

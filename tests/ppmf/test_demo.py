@@ -88,8 +88,8 @@ def test_a_bad_transcript_fails_the_demo(
 ) -> None:
     spoiled = tmp_path / "spoiled"
     shutil.copytree(trained.out / "transcripts", spoiled)
-    data = (spoiled / "csp.cborseq").read_bytes()
-    (spoiled / "csp.cborseq").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    data = (spoiled / "csp/csp.cborseq").read_bytes()
+    (spoiled / "csp/csp.cborseq").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     in_place_of_training(monkeypatch, spoiled)
     assert main.main(["demo", *SMALL]) == 1
     assert "failed: received is what was sent" in " ".join(capsys.readouterr().out.split())

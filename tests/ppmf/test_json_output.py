@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,11 @@ def test_audit_and_its_status(trained: Run, tmp_path: Path, capsys: Capture) -> 
     assert set(found) == documented("audit")
     assert found["held"] is True
     assert len(found["checks"]) == 22
-    for path in (trained.out / "transcripts").iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    data = (tmp_path / "csp.cborseq").read_bytes()
-    (tmp_path / "csp.cborseq").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    found = told(capsys, ["audit", str(tmp_path)], status=1)
+    folder = tmp_path / "transcripts"
+    shutil.copytree(trained.out / "transcripts", folder)
+    data = (folder / "csp/csp.cborseq").read_bytes()
+    (folder / "csp/csp.cborseq").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = told(capsys, ["audit", str(folder)], status=1)
     assert found["held"] is False
     assert sum(not one["ok"] for one in found["checks"]) == 1
 

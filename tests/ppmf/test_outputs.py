@@ -76,7 +76,9 @@ def test_a_folder_of_ratings_is_an_input_too(inputs: Run, tmp_path: Path, capsys
     assert "would replace" in refused(capsys, command)
 
 
-@pytest.mark.parametrize("place", ["item_profiles.json", "report.json", "transcripts/csp.cborseq"])
+@pytest.mark.parametrize(
+    "place", ["item_profiles.json", "report.json", "transcripts/csp/csp.cborseq"]
+)
 def test_a_training_does_not_replace_its_inputs(place: str, inputs: Run, capsys: Capture) -> None:
     name = inputs.out / place
     name.parent.mkdir(parents=True)

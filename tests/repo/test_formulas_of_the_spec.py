@@ -159,13 +159,12 @@ def test_the_table_of_lengths_says_what_is_sent(suite: str) -> None:
         "Lambda": 11,
         "ell": 14,
         "k": size.ring,
-        "n_prime": users,
         "t": size.planes - 1,
     }
 
     sent = [
         *uploads(size, tuple(map(str, range(users)))),
-        *resumption(users),
+        *resumption(1, users),
         (RECSYS, CSP, "transfer-columns", (columns(1000),)),
         *products(300, 11, 14, size.ring),
         *garbled(300, 41, 97),

@@ -14,6 +14,7 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.driver import Driver, Limits
 from ppmf_secure.effects import (
+    Begin,
     Keep,
     Now,
     Phase,
@@ -32,11 +33,12 @@ from ppmf_secure.transport import processes, stepper
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import MOST_REFUSALS, Account
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, PeerError, PpmfError, RangeError
+from ppmf_spec.errors import EncodingError, PeerError, PpmfError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
+from tests.support.pipes import write_message
 from tests.support.ratings import ratings_of
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import toy_session
@@ -106,6 +108,21 @@ def test_processes_go_on_after_a_refused_upload(monkeypatch: pytest.MonkeyPatch)
     assert found.profiles == fixed.train(RATINGS, PARAMETERS)
 
 
+def first_a_long_upload(
+    session: Session, rows: Iterable[tuple[str, Row]], keys: Mapping[str, bytes], coins: Coins
+) -> Program[None]:
+    """The users' program, but first comes an upload that is longer than any can be."""
+    yield Send(RECSYS, message_of(wire.Upload, masked=bytes(1 << 20)))
+    yield from users(session, rows, keys, coins)
+
+
+@pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
+def test_processes_go_on_after_an_upload_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "users", first_a_long_upload)
+    found = processes.train(RATINGS, PARAMETERS, suite=SUITE, coins_label="too long")
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+
+
 @pytest.mark.req("PPMF-ERR-007")
 def test_processes_say_why_the_uploads_are_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "users", always_a_bad_upload)
@@ -145,6 +162,9 @@ class NotedEnds:
 
     def keep(self, kept: Keep) -> None:
         self.noted.append(kept)
+
+    def begin(self, epoch: int) -> None:
+        self.noted.append(Begin(epoch))
 
 
 def encoded(number: int, message: wire.Message) -> bytes:
@@ -296,6 +316,33 @@ def test_the_first_fault_is_the_reason(sender: Role, faults: tuple[str, str]) ->
     assert refusal.kind == ("encoding" if FAULTS.index(first) < 2 else "state")
 
 
+def begins_a_later_epoch() -> Program[wire.Message]:
+    yield Begin(3)
+    yield Send(RECSYS, message_of(wire.Resume, last=2))
+    message = yield from receive(RECSYS, wire.Resume)
+    yield Begin(message.last + 1)
+    yield Send(RECSYS, message_of(wire.BaseAnswer))
+    return (yield from receive(RECSYS, wire.BaseAnswer))
+
+
+@pytest.mark.req("PPMF-RES-016")
+def test_messages_after_resume_are_of_the_larger_epoch_and_go_on_in_number() -> None:
+    def under(epoch: int, number: int, message: wire.Message) -> bytes:
+        return wire.encode(wire.Envelope(bytes(32), epoch, number, message))
+
+    theirs, answer = message_of(wire.Resume, last=7), message_of(wire.BaseAnswer, point=b"x")
+    ends = NotedEnds({RECSYS: [under(8, 0, theirs), under(8, 1, answer)]})
+    driver = Driver(CSP, begins_a_later_epoch(), ends, bytes(32), epoch=3)
+    driver.advance()
+    assert driver.result == answer
+    ours = under(3, 0, message_of(wire.Resume, last=2))
+    after = under(8, 1, message_of(wire.BaseAnswer))
+    assert ends.noted == [Begin(3), (RECSYS, ours), Begin(8), (RECSYS, after)]
+    wrong = NotedEnds({RECSYS: [under(3, 0, theirs)]})
+    with pytest.raises(StateError, match="epoch 3, not 8"):
+        Driver(CSP, begins_a_later_epoch(), wrong, bytes(32), epoch=3).advance()
+
+
 @pytest.mark.req("PPMF-ERR-008")
 def test_refusals_without_end_are_not_all_kept() -> None:
     ends = stepper.QueueEnds(Account(RECSYS), {})
@@ -366,7 +413,7 @@ def test_pipes_wait_for_a_message_no_longer_than_until_a_time() -> None:
     account.clock = lambda: 100.0
     with PipeEnds(account, {CSP: mine}) as ends:
         assert ends.get(CSP, None, 100) is None
-        theirs.send_bytes(b"late")
+        write_message(theirs, b"late")
         assert ends.get(CSP, None, 100) == b"late"
         ends.wait(100)
         assert ends.now() == 100

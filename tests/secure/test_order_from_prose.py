@@ -101,7 +101,7 @@ def test_encrypted_rows_hold_both_matrices_in_both_orientations() -> None:
         for server in (RECSYS, CSP):
             messages = [
                 wire.decode(record.message).message
-                for record in read(Path(folder) / f"{server}.cborseq")
+                for record in read(Path(folder) / server / f"{server}.cborseq")
                 if record.direction == "sent"
             ]
             sent = [each for each in messages if isinstance(each, wire.EncryptedRows)]

@@ -49,7 +49,7 @@ def message_lengths(
     sizes = Sizes(params, len(users), len(items), suite)
     numbers: dict[tuple[str, str], int] = {}
     lines = []
-    beginning = resumption(held) if epoch else uploads(sizes, users)
+    beginning = resumption(epoch, held) if epoch else uploads(sizes, users)
     for sender, receiver, name, fields in (*beginning, *messages(sizes, done)):
         number = 0 if sender == "users" else numbers.get((sender, receiver), 0)
         numbers[sender, receiver] = number + 1
@@ -233,10 +233,10 @@ def uploads(sizes: Sizes, users: tuple[str, ...]) -> Iterator[Message]:
     yield CSP, RECSYS, "admission", (bits,)
 
 
-def resumption(held: int) -> Iterator[Message]:
+def resumption(epoch: int, held: int) -> Iterator[Message]:
     """What a later epoch begins with."""
     for way in BOTH:
-        yield *way, "resume", (bytes(40 * held), bytes(32))
+        yield *way, "resume", (epoch - 1, bytes(40 * held), bytes(32))
 
 
 def messages(sizes: Sizes, done: int) -> Iterator[Message]:

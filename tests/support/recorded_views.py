@@ -150,7 +150,9 @@ def record(case: Case, coins: str = "real") -> Run:
                 sorted((folder / case.forgetful).glob("model-*.state"))[-1].unlink()
             interruptions.append(Interruption(_exchanged(folder, number), kept_by.after(number)))
         output = epoch(len(interruptions), None)
-        views = {party: list(read(folder / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)}
+        views = {
+            party: list(read(folder / party / f"{party}.cborseq")) for party in (RECSYS, CSP, USERS)
+        }
     ids = dict(enumerate(session.users))
     uploads = tuple((user, 1) for row, user in ids.items() if row not in case.absent)
     admitted = frozenset(ids[row] for row in ids.keys() - case.absent - case.spoiled)
@@ -279,7 +281,7 @@ def _exchanged(folder: Path, epoch: int) -> dict[Role, int]:
     return {
         server: sum(
             wire.decode(record.message).epoch == epoch
-            for record in read(folder / f"{server}.cborseq")
+            for record in read(folder / server / f"{server}.cborseq")
         )
         for server in SERVERS
     }

@@ -38,6 +38,7 @@ def run_epoch(
     *,
     ratings: Ratings | None = None,
     epoch: int = 0,
+    epochs: Mapping[Role, int] | None = None,
     transcripts: Path | None = None,
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -45,7 +46,8 @@ def run_epoch(
 ) -> dict[Role, Any]:
     """Run the servers, and in epoch 0 the users with their ratings; what each program returned.
 
-    suite: the cipher suite, or one for each server. coins: those of a party. transcripts,
+    suite: the cipher suite, or one for each server. coins: those of a party. epochs: the numbers
+    that the servers expect for a later epoch, where they differ. transcripts,
     checkpoints: folders; a later epoch goes on from the latter. change: what becomes of a party's
     program before it runs, for instance a power cut.
     """
@@ -67,7 +69,8 @@ def run_epoch(
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
                 of_csp = {"sealing": SEALING, "consent_keys": keys} if role is CSP else {}
-                program = server(session, chosen, coins(role), epoch=epoch, kept=kept, **of_csp)
+                own = epochs[role] if epochs else epoch
+                program = server(session, chosen, coins(role), epoch=own, kept=kept, **of_csp)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)

@@ -17,7 +17,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "upload": {"user": "Zoë 1", "serial": 258, "masked": 16, "sealed": 112},
     "closing": {"presence": 2, "seals": 240},
     "admission": {"admitted": 2},
-    "resume": {"checkpoints": 40, "decision": 32},
+    "resume": {"last": 3, "checkpoints": 40, "decision": 32},
     "server-key": {"suite": "paillier-512-insecure", "product_key": 64},
     "base-request": {"points": 300},
     "base-answer": {"point": 33},
@@ -28,8 +28,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number is so many random bytes, except `first` and
-`serial`."""
+"""The fields of a message of each name; a number, except those of `_NUMBERS`, is so many random
+bytes."""
+
+
+_NUMBERS = {"first", "last", "serial"}
 
 
 def families() -> list[Family]:
@@ -47,9 +50,7 @@ def message(name: str, number: int = 0, epoch: int = 0, session: str = SESSION) 
     """A message of that name, its bytes drawn."""
     draw = LabelledStream(f"wire/{name}")
     fields = {
-        field: draw.bytes(value).hex()
-        if isinstance(value, int) and field not in {"first", "serial"}
-        else value
+        field: value if isinstance(value, str) or field in _NUMBERS else draw.bytes(value).hex()
         for field, value in FIELDS[name].items()
     }
     found: dict[str, Any] = shown(
@@ -301,6 +302,31 @@ def _turns(family: Family) -> None:
         kinds[:2],
         requirements="WIR-003",
         refuse="encoding",
+    )
+    resume = message("resume", epoch=4)
+    for slug, comment, epoch, header, more in (
+        ("resume", "the epoch after the last one that its sender kept", 4, 4, {}),
+        ("resume-larger", "its sender kept more epochs", 2, 4, {}),
+        ("resume-smaller", "its sender kept fewer epochs", 9, 4, {}),
+        ("resume-of-the-receiver", "the receiver's epoch, which is not `last` + 1", 5, 5, bad),
+        ("resume-of-the-last", "the epoch `last` itself", 4, 3, bad),
+    ):
+        add(
+            slug,
+            comment,
+            [encoded({**resume, "epoch": str(header)}).hex()],
+            ["resume"],
+            epoch=epoch,
+            requirements="RES-016 WIR-004",
+            **more,
+        )
+    add(
+        "resume-not-due",
+        "a `resume` where another message is due",
+        [encoded(resume).hex()],
+        ["server-key"],
+        epoch=4,
+        **bad,
     )
     add(
         "form-before-session",

@@ -21,6 +21,8 @@ def families() -> list[Family]:
 
     def add(slug: str, comment: str, held: Any, received: bytes, **more: Any) -> None:
         given = {
+            "last": more.pop("last", 0),
+            "received_last": more.pop("received_last", 0),
             "held": [[str(iterations), lineage] for iterations, lineage in held],
             "received": received,
         }
@@ -53,6 +55,16 @@ def families() -> list[Family]:
         name(255, one) + name(256, one),
         **unlucky,
     )
+    for slug, comment, last, received_last in (
+        ("epochs-equal", "both kept epoch 6", 6, 6),
+        ("epochs-mine", "this server kept one more epoch", 7, 6),
+        ("epochs-theirs", "the peer kept three more epochs", 6, 9),
+        ("epochs-most", "the largest number that the peer may have kept", 0, 2**63 - 1),
+    ):
+        kept = {"last": last, "received_last": received_last, "requirements": "RES-016"}
+        add(slug, comment, both, sent, **kept, **unlucky)
+    kept = {"received_last": 2**63, "requirements": "RES-016"}
+    add("epochs-gone", "no number would be left", both, sent, **kept, refuse="range")
     for slug, comment, received, requirements in (
         ("cut", "a byte too few", sent[:-1], "RES-003 ERR-003"),
         ("more", "a byte too many", sent + b"\0", "RES-003 ERR-003"),

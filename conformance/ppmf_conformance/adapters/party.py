@@ -75,6 +75,9 @@ class TurnEnds:
     def keep(self, kept: Keep) -> None:
         """Nothing is kept."""
 
+    def begin(self, epoch: int) -> None:
+        """Nothing is kept."""
+
 
 class SeatedParty:
     """A party that runs until it waits for a message that is not there."""

@@ -21,7 +21,7 @@ def audit_transcripts(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="The folder of users.cborseq, recsys.cborseq and csp.cborseq.",
+            help="The folder of the folders of users, recsys and csp, each with its transcript.",
             show_default=False,
         ),
     ],

@@ -45,7 +45,7 @@ def resume(
     run = Run(params, suite.name, size.users, size.items, last + 1)
     console.note(f"epoch {run.epoch} of the run in {out}")
     forecast = Forecast.of(count_run(params, size, suite), suite.name)
-    record = any(folder.recording.glob("*.cborseq"))
+    record = folder.recorded
     started = time.monotonic()
     with folder.if_interrupted(), following(forecast) as progress:
         result = processes.resume(

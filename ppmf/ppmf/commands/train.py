@@ -102,7 +102,7 @@ def train(
       DIR/item_profiles.json   V, in integers: equal to `ppmf oracle --mode fixed`, bit for bit
       DIR/report.json          parameters, sizes, seconds and bytes by phase and party
       DIR/transcripts/         only with --transcripts full: every message, as users, RecSys and
-                               CSP saw it; in unfinished/ there while the training runs
+                               CSP saw it, a folder each; in unfinished/ while the training runs
       DIR/checkpoints/         only with --keep-checkpoints, only until the run is finished
 
     Examples:

@@ -61,6 +61,7 @@ def train(
     They are zero labels at CSP and active labels at RecSys; nothing is opened yet.
 
     me: this server. bits: its share of the users' bits.
+    epoch: its number; of a later one, the number after the highest that this server kept.
     kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
@@ -70,7 +71,9 @@ def train(
         decision = Decision(
             read_closing(session, kept.closing), read_admission(session, kept.admission)
         )
-        found = yield from agree_on_checkpoint(me, checkpoints, decision.digest(session))
+        epoch, found = yield from agree_on_checkpoint(
+            me, epoch, checkpoints, decision.digest(session)
+        )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, bits, coins, epoch)

@@ -92,7 +92,7 @@ class MessagePlan:
         does not fit this cipher suite.
         """
         if self.epoch:
-            yield NameCheckpoints("set-up", self.held)
+            yield NameCheckpoints("set-up", self.epoch - 1, self.held)
         else:
             yield TakeUploads("upload", self.size, RatingCode.of(self.params), self.present)
         yield from self._set_up()
@@ -208,10 +208,12 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
     found: Counter[tuple[Role, Role, type[Message]]] = Counter()
     numbered = (1 << 64) - 1
     for done in (0, 1) if epoch else (0,):
-        plan = MessagePlan.of(session, suite, epoch=epoch, held=(most, most), done=done)
+        # nor is it known which epoch the peer makes of it
+        highest = numbered if epoch else 0
+        plan = MessagePlan.of(session, suite, epoch=highest, held=(most, most), done=done)
         for due in plan.messages():
             if due.kind is Upload:
                 due = replace(due, sizes=(due.sizes[0], numbered, *due.sizes[2:]))
             key = due.sender, due.receiver, due.kind
-            found[key] = max(found[key], due.encoded(epoch, numbered))
+            found[key] = max(found[key], due.encoded(highest, numbered))
     return dict(found)

@@ -125,17 +125,19 @@ class TakeUploads(Operation):
 
 @dataclass(frozen=True, slots=True)
 class NameCheckpoints(Operation):
-    """Each server names its checkpoints, in a later epoch.
+    """Each server names its last epoch and its checkpoints, in a later epoch.
 
-    held: how many RecSys and CSP have.
+    last: the number of the epoch before. held: how many checkpoints RecSys and CSP have.
     """
 
+    last: int
     held: tuple[int, int]
 
     def messages(self) -> Iterator[PlannedMessage]:
         """One message each way, RecSys' first."""
         for way, count in zip(BOTH_WAYS, self.held, strict=True):
-            yield PlannedMessage(*way, wire.Resume, (NAME_BYTES * count, DECISION_BYTES))
+            sizes = (self.last, NAME_BYTES * count, DECISION_BYTES)
+            yield PlannedMessage(*way, wire.Resume, sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Resumption: a later epoch goes on from an earlier checkpoint (chapter 4, "Interruption").
 
-The two servers name the checkpoints that they hold, and take the highest that both hold *of one
-lineage*. A lineage is a hash of both servers' fresh product keys, and so names an epoch. Two epochs
-may both reach iteration t, but the shares that they leave there do not fit together.
+The two servers say which epoch was their last, and begin one that neither has begun. They name the
+checkpoints that they hold, and take the highest that both hold *of one lineage*. A lineage is a
+hash of both servers' fresh product keys, and so names an epoch. Two epochs may both reach iteration
+t, but the shares that they leave there do not fit together.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.effects import Begin, Program, Send, receive
 from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.protocols.server_state import Server, SharedSide
 from ppmf_secure.protocols.transfers import share_words
@@ -23,7 +24,7 @@ from ppmf_secure.session.checkpoint import (
     write_checkpoint,
 )
 from ppmf_secure.session.session import Session
-from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
 from ppmf_spec.wire import Resume, ServerKey
 
@@ -32,6 +33,8 @@ NAME_BYTES = 8 + LINEAGE_BYTES
 
 MOST_CHECKPOINTS = 2
 """The most checkpoints that a server keeps, and so names (PPMF-RES-015)."""
+
+_EPOCHS = 1 << 63
 
 
 def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
@@ -46,23 +49,37 @@ def lineage(session: Session, messages: Mapping[Role, ServerKey]) -> bytes:
 
 
 def agree_on_checkpoint(
-    me: Role, checkpoints: Sequence[Checkpoint], decision: bytes
-) -> Program[Checkpoint | None]:
-    """The highest checkpoint that both servers hold, of one lineage; None if there is none
-    (PPMF-RES-003, -010).
+    me: Role, epoch: int, checkpoints: Sequence[Checkpoint], decision: bytes
+) -> Program[tuple[int, Checkpoint | None]]:
+    """The number of the epoch that begins, and the highest checkpoint that both servers hold, of
+    one lineage; None if there is none (PPMF-RES-003, -010, -016).
 
+    epoch: the number after the highest that this server kept.
     decision: the digest of closing and admission; StateError if the peer has another
     (PPMF-ADM-010).
     """
     peer = me.peer
     mine = {checkpoint_name(each.iteration, each.lineage): each for each in checkpoints}
-    yield Send(peer, Resume(write_names(mine), decision))
+    yield Begin(epoch)
+    yield Send(peer, Resume(epoch - 1, write_names(mine), decision))
     message = yield from receive(peer, Resume)
+    begun = next_epoch(epoch - 1, message.last)
     chosen = common_name(mine, message.checkpoints)
     check_length(message.decision, len(decision), "resume: digest of closing and admission")
     if message.decision != decision:
         raise StateError(f"resume: {peer} goes on from another closing or admission")
-    return None if chosen is None else mine[chosen]
+    if begun > epoch:
+        yield Begin(begun)
+    return begun, None if chosen is None else mine[chosen]
+
+
+def next_epoch(mine: int, theirs: int) -> int:
+    """The number of the epoch after the highest ones that the servers kept. Raises RangeError for a
+    peer's number that leaves too few (PPMF-RES-016).
+    """
+    if theirs >= _EPOCHS:
+        raise RangeError(f"resume: epoch {theirs}, of which there are fewer")
+    return max(mine, theirs) + 1
 
 
 def checkpoint_name(iteration: int, lineage: bytes) -> bytes:

@@ -24,9 +24,15 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
-SUFFIX = ".cborseq"
 SESSION_FILE = "signed-session.cbor"
 Direction = Literal["sent", "received"]
+
+
+def transcript_file(folder: Path, party: Role) -> Path:
+    """The file of a party's transcript, in a folder of its own within that of a run
+    (PPMF-RES-017).
+    """
+    return folder / party / f"{party}.cborseq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,17 @@ class Record:
 class Recorder:
     """The writer of one party's transcript. Without a folder it records nothing.
 
-    The folder is made if there is none. A later epoch is appended to the file of the earlier ones.
-    Raises StateError if folder or file are not the caller's own (PPMF-RES-011).
+    folder: that of the run, in which each party has one. Both are made if there are none. A later
+    epoch is appended to the file of the earlier ones. Raises StateError if folders or file are not
+    the caller's own (PPMF-RES-011).
     """
 
     def __init__(self, folder: Path | None, party: Role, *, epoch: int = 0) -> None:
         self._file: FileIO | None = None
         if folder is not None:
-            path = folder / (party + SUFFIX)
+            path = transcript_file(folder, party)
             private_folder(folder)
+            private_folder(path.parent)
             if epoch and os.path.lexists(path):
                 descriptor = own_file(path)
                 os.ftruncate(descriptor, _whole_records(path))

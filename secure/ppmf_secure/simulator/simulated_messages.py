@@ -23,7 +23,8 @@ knows (chapter 6, "The simulators" and "The proof"):
   each table contain the hash of a label that it lacks (TCCR). Evaluated, they give active labels
   and colours, by the same function as in a real run.
 - *Answers* are those of `simulated_answers`: statistical, and RLWE in a lattice suite.
-- *Resume* has the names of the checkpoints that the peer held, by the leakage.
+- *Resume* has the number of the epoch before, and the names of the checkpoints that the peer held,
+  by the leakage.
 - *The output share* is zeros. `views` replaces it by the share that opens the colours to V.
 """
 
@@ -105,7 +106,7 @@ class SimulatedMessages:
             due = [each for each in operation.messages() if each.receiver is self._me]
             match operation:
                 case NameCheckpoints():
-                    yield wire.Resume(names, decision)
+                    yield wire.Resume(self._epoch - 1, names, decision)
                 case TakeUploads() if self._me is RECSYS:
                     yield from self._uploads()
                     yield self._admission()

@@ -161,6 +161,10 @@ class _SimulatedEnds:
         """Hold shares for a later epoch."""
         self.kept.append(kept)
 
+    def begin(self, epoch: int) -> None:
+        """The epoch is the one that is simulated."""
+        assert epoch == self._epoch
+
     def replace_last(self, message: wire.Message) -> None:
         """Replace the last message by another."""
         last = self.records[-1]

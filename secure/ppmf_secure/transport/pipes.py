@@ -23,7 +23,7 @@ import numpy as np
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
-from ppmf_spec.roles import Role
+from ppmf_spec.roles import USERS, Role
 from ppmf_spec.wire import Bulk
 
 _LENGTH_BYTES = 8
@@ -35,6 +35,9 @@ _ALIGNMENT = 64
 
 _LONGEST = 86_400.0
 """The most seconds that are waited for at once; the driver asks again."""
+
+_PIECE_BYTES = 1 << 20
+"""The most bytes that are read at once of a message that is passed over."""
 
 
 class PipeEnds(RecordedEnds):
@@ -58,7 +61,8 @@ class PipeEnds(RecordedEnds):
         given time; PeerError if none will (PPMF-ERR-005).
 
         A message of more than `most` bytes is refused when its length is known and before the rest
-        is read; nothing more is taken from that pipe then (PPMF-WIR-009).
+        is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
+        the bytes of the message are passed over, so that the next user's is found (PPMF-ERR-008).
         """
         if sender in self._too_long:
             raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
@@ -67,12 +71,15 @@ class PipeEnds(RecordedEnds):
             if until is not None and not select.select([end], [], [], self._left(until))[0]:
                 return None
             size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
-            if most is not None and size > most:
+            if most is None or size <= most:
+                return _receive(end, _room(size))
+            if sender is USERS:
+                _pass_over(end, size)
+            else:
                 self._too_long.add(sender)
-                raise too_long(sender, self.account.party, most)
-            return _receive(end, _room(size))
         except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
+        raise too_long(sender, self.account.party, most)
 
     def wait(self, until: int) -> None:
         """Sleep until that time."""
@@ -151,3 +158,10 @@ def _receive(end: socket.socket, room: memoryview) -> memoryview:
             raise EOFError
         at += count
     return room
+
+
+def _pass_over(end: socket.socket, size: int) -> None:
+    """Take that many bytes and forget them; EOFError if the other party closes before."""
+    room = memoryview(bytearray(min(size, _PIECE_BYTES)))
+    while size:
+        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)]))

@@ -86,6 +86,10 @@ class Account:
         """Store the shares that the program asks to keep."""
         self._store.keep(kept.name, kept.iteration, kept.data)
 
+    def begin(self, epoch: int) -> None:
+        """Store the number of the epoch that begins."""
+        self._store.begin(epoch)
+
     def measures(self) -> tuple[Measure, ...]:
         """What the party has spent, by phase, in the order in which phases were first entered."""
         self._stop_clock()
@@ -156,3 +160,7 @@ class RecordedEnds(ABC):
     def keep(self, kept: Keep) -> None:
         """Store the shares that the program asks to keep."""
         self.account.keep(kept)
+
+    def begin(self, epoch: int) -> None:
+        """Store the number of the epoch that begins."""
+        self.account.begin(epoch)

@@ -113,6 +113,10 @@ def serve(
         try:
             store = Store.of_run(options.checkpoints, name, session, epoch)
             held.enter_context(store.lock())
+            if epoch:  # this server may have kept a higher number than the run's folder
+                epoch = max(epoch, store.last_epoch() + 1)
+            else:
+                store.begin(epoch)
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
             of_csp = {} if secrets is None else secrets.as_arguments()

@@ -11,6 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ppmf_secure.primitives.coins import Coins
@@ -32,6 +33,7 @@ _RATINGS = "ratings.state"
 _CLOSING = "closing.state"
 _ADMISSION = "admission.state"
 _KEPT_ONCE = (_RATINGS, _CLOSING, _ADMISSION)
+_EPOCH = "epoch.state"
 _KEY = "tags.key"
 _FORMAT = "ppmf-run/1"
 _ALL = "all"
@@ -78,6 +80,20 @@ class Store:
         for path in self._checkpoints():
             if iteration is not None and path.name not in last_two:
                 path.unlink()
+
+    def begin(self, epoch: int) -> None:
+        """Keep the number of an epoch, durably, before anything is sent in it; what is kept from
+        now on is of that epoch (PPMF-RES-016).
+        """
+        self._keeper = replace(self._keeper, epoch=epoch)
+        if self._folder is not None:
+            _write_durably(self._folder / _EPOCH, self._keeper.write(Path(_EPOCH).stem, b""))
+
+    def last_epoch(self) -> int:
+        """The highest number of an epoch that was kept; 0 if there is none. Raises as `kept`."""
+        if self._folder is None or not (self._folder / _EPOCH).is_file():
+            return 0
+        return self._read(self._folder / _EPOCH).epoch
 
     def kept(self) -> Kept:
         """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-015).

@@ -9,14 +9,16 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from ppmf_audit import message_order
+from ppmf_audit.transcript_outline import outline
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.checkpoint import read_ratings, write_admission
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import KEY_BYTES, Keeper
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import read
-from ppmf_secure.transport.store import load_session, save_session
+from ppmf_secure.session.transcript import read, transcript_file
+from ppmf_secure.transport.store import Store, load_session, save_session
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.parameters import Parameters
@@ -109,6 +111,35 @@ def test_servers_without_a_common_checkpoint_begin_again(tmp_path: Path) -> None
     assert _next_epoch(tmp_path, 1) == fixed.train(RATINGS, PARAMETERS)
 
 
+@pytest.mark.req("PPMF-RES-016", "PPMF-RES-001")
+@pytest.mark.parametrize("ahead", [RECSYS, CSP])
+def test_servers_that_kept_different_epochs_begin_a_new_one(tmp_path: Path, ahead: Role) -> None:
+    """One of them kept the number of an epoch of which the other has heard nothing."""
+    session = _first_epoch(tmp_path, 5)
+    epochs = {role: 4 if role is ahead else 1 for role in (RECSYS, CSP)}
+    found = run_epoch(
+        session,
+        ideal_suite(),
+        lambda role: Coins.seeded(f"{role}/later"),
+        epoch=1,
+        epochs=epochs,
+        transcripts=tmp_path,
+        checkpoints=tmp_path,
+    )
+    assert found[RECSYS] == fixed.train(RATINGS, PARAMETERS)
+    for role in (RECSYS, CSP):
+        keeper = Keeper(bytes(KEY_BYTES), session.id, role)
+        assert Store(tmp_path / role, keeper).last_epoch() == 4
+        sent = [
+            wire.decode(record.message)
+            for record in read(transcript_file(tmp_path, role))
+            if record.direction == "sent"
+        ]
+        later = [(one.epoch, one.number) for one in sent if one.epoch]
+        assert later == [(epochs[role], 0), *((4, number) for number in range(1, len(later)))]
+    assert [one for one in message_order.check(outline(tmp_path), session.id) if not one.ok] == []
+
+
 @pytest.mark.req("PPMF-RES-015")
 def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 5)
@@ -119,7 +150,7 @@ def test_a_new_run_leaves_another_runs_checkpoints_alone(tmp_path: Path) -> None
 @pytest.mark.req("PPMF-RES-015")
 def test_two_checkpoints_are_kept_and_shares_and_who_takes_part(tmp_path: Path) -> None:
     session = _first_epoch(tmp_path, 7)
-    names = sorted(path.name for path in (tmp_path / CSP).iterdir())
+    names = sorted(path.name for path in (tmp_path / CSP).glob("*.state"))
     once = ["admission.state", "closing.state"]
     assert names == [*once, "model-2.state", "model-3.state", "ratings.state"]
     shares = [
@@ -137,7 +168,7 @@ def test_an_epoch_repeats_no_bytes_of_the_last(tmp_path: Path) -> None:
     _next_epoch(tmp_path, 1)
     seen: dict[int, set[bytes]] = {0: set(), 1: set()}
     for name in (RECSYS, CSP):
-        for record in read(tmp_path / f"{name}.cborseq"):
+        for record in read(tmp_path / name / f"{name}.cborseq"):
             envelope = wire.decode(record.message)
             for _, field_class, value in envelope.message.fields_with_class():
                 if field_class is not wire.FieldClass.PUBLIC and isinstance(value, bytes):

@@ -24,7 +24,9 @@ def rounds(params: Parameters, folder: Path) -> int:
     """How often RecSys, having sent something, comes to wait for CSP."""
     folder.mkdir(mode=0o700)
     run_toy(RATINGS, params, ideal_suite(), transcripts=folder)
-    ways = [record.direction for record in read(folder / "recsys.cborseq") if record.peer == CSP]
+    ways = [
+        record.direction for record in read(folder / "recsys/recsys.cborseq") if record.peer == CSP
+    ]
     return sum(pair == ("sent", "received") for pair in pairwise(ways))
 
 

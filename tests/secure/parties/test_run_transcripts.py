@@ -83,7 +83,9 @@ def transcripts(case: str, suite_name: str, data: str, coins: str = "coins") -> 
         ratings = ratings_of(N_USERS, N_ITEMS, DATA[data])
         run_toy(ratings, CASES[case], chosen, label=coins, transcripts=folder)
         return {
-            party: [(r.direction, r.peer, r.message) for r in read(folder / f"{party}.cborseq")]
+            party: [
+                (r.direction, r.peer, r.message) for r in read(folder / party / f"{party}.cborseq")
+            ]
             for party in (RECSYS, CSP, USERS)
         }
 
@@ -155,7 +157,7 @@ def test_lengths_where_rows_take_several_lattice_ciphertexts(bias: bool) -> None
     ratings = ratings_of(70, 2, {(0, 0): 4, (69, 1): -5})
     with tempfile.TemporaryDirectory() as name:
         profiles = run_toy(ratings, params, cipher_suite(LATTICE), transcripts=Path(name))
-        written = [r.message for r in read(Path(name) / "csp.cborseq") if r.direction == "sent"]
+        written = [r.message for r in read(Path(name) / "csp/csp.cborseq") if r.direction == "sent"]
     assert profiles == fixed.train(ratings, params)
     predicted = message_lengths(params, ratings.users, ratings.items, LATTICE)
     assert sorted(map(len, written)) == sorted(size for one, *_, size in predicted if one == CSP)
@@ -202,7 +204,7 @@ def test_the_output_share_opens_to_v(case: str, monkeypatch: pytest.MonkeyPatch)
     with tempfile.TemporaryDirectory() as name:
         ratings = ratings_of(N_USERS, N_ITEMS, DATA["some"])
         profiles = run_toy(ratings, params, ideal_suite(), label=label, transcripts=Path(name))
-        *_, last = read(Path(name) / "recsys.cborseq")
+        *_, last = read(Path(name) / "recsys/recsys.cborseq")
     assert profiles == fixed.train(ratings, params)
     message = wire.decode(last.message).message
     assert isinstance(message, wire.OutputShare)

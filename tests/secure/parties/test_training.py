@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import Phase, Program, Receive, Send
+from ppmf_secure.effects import Begin, Phase, Program, Receive, Send
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
@@ -181,7 +181,7 @@ def test_a_long_name_of_another_suite_is_cut() -> None:
     decision = Decision(closing, admission).digest(session)
     kept = Kept(write_ratings(session, nothing), *once, ())
     program = recsys(session, ideal_suite(), Coins.seeded("recsys"), epoch=1, kept=kept)
-    assert [type(next(program)) for _ in range(3)] == [Phase, Send, Receive]
+    assert [type(next(program)) for _ in range(4)] == [Phase, Begin, Send, Receive]
     assert type(program.send(message_of(wire.Resume, decision=decision))) is Phase
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
     with pytest.raises(StateError, match=r"^csp runs suite 'x{40}', this server ideal: use"):

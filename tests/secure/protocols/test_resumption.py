@@ -6,14 +6,21 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ppmf_secure.effects import Receive, Send
-from ppmf_secure.protocols.resumption import agree_on_checkpoint, common_name, lineage
+from ppmf_secure.effects import Begin, Effect, Receive, Send
+from ppmf_secure.protocols.resumption import (
+    agree_on_checkpoint,
+    common_name,
+    lineage,
+    next_epoch,
+)
 from ppmf_secure.session.checkpoint import (
     Checkpoint,
 )
 from ppmf_spec import wire
-from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.checkpoints import SESSION, checkpoint
 from tests.support.messages import message_of
@@ -27,17 +34,45 @@ def name(of: Checkpoint) -> bytes:
 
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
-    peer = me.peer
-    program = agree_on_checkpoint(me, mine, DECISION)
-    sent = next(program)
+    resume = message_of(wire.Resume, checkpoints=theirs, decision=DECISION)
+    effects, (epoch, chosen) = played(me, 5, mine, resume)
+    begin, sent, waits = effects
+    assert (begin, epoch, waits) == (Begin(5), 5, Receive(me.peer, wire.Resume))
     assert isinstance(sent, Send)
     assert isinstance(sent.message, wire.Resume)
-    assert program.send(None) == Receive(peer, wire.Resume)
-    assert sent.to == peer
+    assert (sent.to, sent.message.last) == (me.peer, 4)
     assert sent.message.decision == DECISION
-    with pytest.raises(StopIteration) as end:
-        program.send(message_of(wire.Resume, checkpoints=theirs, decision=DECISION))
-    return sent.message.checkpoints, end.value.value
+    return sent.message.checkpoints, chosen
+
+
+def played(
+    me: Role, epoch: int, mine: list[Checkpoint], theirs: wire.Resume
+) -> tuple[list[Effect], tuple[int, Checkpoint | None]]:
+    """All effects of a server that agrees with a peer, and what it ends with."""
+    program = agree_on_checkpoint(me, epoch, mine, DECISION)
+    effects = [next(program)]
+    while True:
+        reply = theirs if isinstance(effects[-1], Receive) else None
+        try:
+            effects.append(program.send(reply))
+        except StopIteration as end:
+            return effects, end.value
+
+
+@pytest.mark.req("PPMF-RES-016")
+@given(st.integers(1, 2**63), st.integers(0, 2**63 - 1))
+def test_the_next_epoch_is_one_that_neither_server_began(epoch: int, last: int) -> None:
+    theirs = message_of(wire.Resume, last=last, decision=DECISION)
+    effects, (begun, _) = played(CSP, epoch, [], theirs)
+    assert begun == max(epoch, last + 1)
+    assert effects[0] == Begin(epoch)
+    assert effects[3:] == ([Begin(begun)] if begun > epoch else [])
+
+
+@pytest.mark.req("PPMF-RES-016")
+def test_a_peer_that_leaves_no_number_is_refused() -> None:
+    with pytest.raises(RangeError, match=f"resume: epoch {2**63}"):
+        next_epoch(0, 2**63)
 
 
 # Iterations whose order is another by their first byte, by their bytes, and with the lineage.
@@ -81,9 +116,9 @@ def test_a_lineage_depends_on_every_key_and_who_has_it() -> None:
 
 @pytest.mark.req("PPMF-RES-010")
 def test_more_names_than_a_server_keeps_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, [], DECISION)
-    program.send(None)
-    program.send(None)
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
+    for _ in range(3):
+        next(program)
     with pytest.raises(EncodingError, match="resume: 120 bytes, where two names are most"):
         program.send(message_of(wire.Resume, checkpoints=name(ONE) + name(TWO) + name(FAR)))
 
@@ -98,9 +133,9 @@ def test_two_checkpoints_of_one_iteration_are_refused() -> None:
 
 
 def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
-    program = agree_on_checkpoint(RECSYS, [], DECISION)
-    program.send(None)
-    program.send(None)
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
+    for _ in range(3):
+        next(program)
     with pytest.raises(EncodingError, match="resume: 39 bytes name no checkpoints"):
         program.send(message_of(wire.Resume, checkpoints=bytes(39)))
 
@@ -116,8 +151,8 @@ def test_names_of_checkpoints_that_are_cut_short_are_refused() -> None:
 def test_another_closing_or_admission_is_refused(
     theirs: bytes, error: type[Exception], line: str
 ) -> None:
-    program = agree_on_checkpoint(RECSYS, [], DECISION)
-    program.send(None)
-    program.send(None)
+    program = agree_on_checkpoint(RECSYS, 1, [], DECISION)
+    for _ in range(3):
+        next(program)
     with pytest.raises(error, match=line):
         program.send(message_of(wire.Resume, checkpoints=name(ONE), decision=theirs))

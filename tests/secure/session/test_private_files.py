@@ -12,10 +12,10 @@ import pytest
 
 from ppmf_secure.session import private_files
 from ppmf_secure.session.private_files import private_folder
-from ppmf_secure.session.transcript import Recorder, read
+from ppmf_secure.session.transcript import Recorder, read, transcript_file
 from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import StateError
-from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 
 def mode(path: Path) -> int:
@@ -37,9 +37,23 @@ def test_what_is_written_is_closed_to_others_whatever_the_mask_is(tmp_path: Path
             pass
     finally:
         os.umask(before)
-    for folder in (tmp_path / "transcripts", tmp_path / "kept"):
+    assert mode(tmp_path / "transcripts") == 0o700
+    for folder in (tmp_path / "transcripts" / CSP, tmp_path / "kept"):
         assert mode(folder) == 0o700
         assert [mode(path) for path in folder.iterdir()] == [0o600] * len(list(folder.iterdir()))
+
+
+@pytest.mark.req("PPMF-RES-017")
+def test_every_party_records_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    for party in Role:
+        with Recorder(tmp_path / "transcripts", party) as recorder:
+            recorder.record("sent", party.peer if party is not USERS else RECSYS, b"a message")
+    for party in Role:
+        folder = tmp_path / "transcripts" / party
+        assert list(folder.iterdir()) == [transcript_file(tmp_path / "transcripts", party)]
+    (tmp_path / "transcripts" / CSP).chmod(0o750)
+    with pytest.raises(StateError, match="others may use this folder"):
+        record(tmp_path / "transcripts")
 
 
 @pytest.mark.req("PPMF-RES-011")
@@ -76,11 +90,12 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
     target.write_bytes(b"before")
     folder = tmp_path / "transcripts"
     folder.mkdir(mode=0o700)
-    (folder / "csp.cborseq").symlink_to(target)
+    (folder / "csp").mkdir(mode=0o700)
+    (folder / "csp/csp.cborseq").symlink_to(target)
     with pytest.raises(StateError, match="a link, where a file of one's own"):
         record(folder, epoch=1)
     record(folder)
-    assert [one.message for one in read(folder / "csp.cborseq")] == [b"a message"]
+    assert [one.message for one in read(folder / "csp/csp.cborseq")] == [b"a message"]
     (folder / "ratings.state").symlink_to(target)
     Store(folder).keep("ratings", None, lambda: b"shares")
     assert not (folder / "ratings.state").is_symlink()
@@ -95,4 +110,4 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
 def test_a_later_epoch_is_appended(tmp_path: Path) -> None:
     for epoch in range(3):
         record(tmp_path / "transcripts", epoch)
-    assert len(list(read(tmp_path / "transcripts" / "csp.cborseq"))) == 3
+    assert len(list(read(tmp_path / "transcripts" / "csp/csp.cborseq"))) == 3

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Program, Send, receive
@@ -18,9 +20,10 @@ from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, PeerError
-from ppmf_spec.roles import CSP, RECSYS, Role
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from ppmf_spec.wire import TransferPayload
 from tests.support.messages import message_of
+from tests.support.pipes import write_message
 
 SESSION = bytes(32)
 SIZES = (0, 1, 3_000_000, 2, 70_000, 70_000)
@@ -98,10 +101,48 @@ def test_a_truncated_message_counts_as_a_lost_peer() -> None:
 def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
     """Its first bytes say how long it is. The rest is never sent here, so waiting would not end."""
     mine, theirs = multiprocessing.Pipe()
-    os.write(theirs.fileno(), (1 << 30).to_bytes(8, "little"))
+    os.write(theirs.fileno(), (1 << 62).to_bytes(8, "little"))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         with pytest.raises(EncodingError, match="csp to recsys: more than the 1000 bytes"):
             ends.get(CSP, 1000, None)
         with pytest.raises(PeerError, match="csp sent a message that was too long"):
             ends.get(CSP, 1000, None)
     theirs.close()
+
+
+@pytest.mark.req("PPMF-ERR-008", "PPMF-WIR-009")
+@given(st.lists(st.one_of(st.integers(0, 2000), st.sampled_from([1000, 1001, 70_000])), max_size=8))
+def test_a_users_message_that_is_too_long_is_passed_over(sizes: list[int]) -> None:
+    """All users have one pipe: what one of them sends must not close it for the others."""
+    mine, theirs = multiprocessing.Pipe()
+    messages = [bytes([number]) * size for number, size in enumerate(sizes)]
+
+    def write() -> None:
+        for message in messages:
+            write_message(theirs, message)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with PipeEnds(Account(RECSYS), {USERS: mine}) as ends:
+        for message in messages:
+            if len(message) <= 1000:
+                assert ends.get(USERS, 1000, None) == message
+            else:
+                with pytest.raises(EncodingError, match="users to recsys: more than the 1000"):
+                    ends.get(USERS, 1000, None)
+        writer.join()
+        theirs.close()
+        with pytest.raises(PeerError, match="users disappeared"):
+            ends.get(USERS, 1000, None)
+
+
+@pytest.mark.req("PPMF-ERR-008")
+def test_a_user_who_leaves_in_a_long_message_is_gone() -> None:
+    mine, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), (1 << 62).to_bytes(8, "little") + b"and no more")
+    theirs.close()
+    with (
+        PipeEnds(Account(RECSYS), {USERS: mine}) as ends,
+        pytest.raises(PeerError, match="users disappeared"),
+    ):
+        ends.get(USERS, 1000, None)

@@ -44,13 +44,13 @@ def test_three_processes_train_and_record_their_messages(tmp_path: Path) -> None
     assert {progress.party for progress in seen} == {RECSYS, CSP, USERS}
     resumed = processes.resume(checkpoints, transcripts=transcripts)
     assert resumed.profiles == expected
-    epochs = {wire.decode(r.message).epoch for r in read(transcripts / "csp.cborseq")}
+    epochs = {wire.decode(r.message).epoch for r in read(transcripts / "csp/csp.cborseq")}
     assert epochs == {0, 1}
 
 
 def _measures_are_the_transcripts(result: processes.RunResult, folder: Path) -> None:
     for party in (RECSYS, CSP, USERS):
-        records = list(read(folder / f"{party}.cborseq"))
+        records = list(read(folder / party / f"{party}.cborseq"))
         for direction, name in (("sent", "bytes_sent"), ("received", "bytes_received")):
             recorded = sum(len(r.message) for r in records if r.direction == direction)
             spent = sum(getattr(m, name) for m in result.measures if m.party == party)

@@ -99,6 +99,22 @@ def test_the_last_two_checkpoints_are_named_by_epoch_and_iteration(tmp_path: Pat
     assert store.kept().checkpoints == (data[10], data[1])
 
 
+@pytest.mark.req("PPMF-RES-016")
+def test_the_number_of_an_epoch_is_kept_and_marks_what_follows(tmp_path: Path) -> None:
+    store = a_run(tmp_path)
+    assert store.last_epoch() == 0
+    store.begin(3)
+    for name in ("closing", "admission", "ratings"):
+        store.keep(name, None, name.encode)
+    again = Store.of_run(tmp_path, CSP, SESSION, 0)
+    assert again.last_epoch() == 3
+    assert again.kept().ratings == b"ratings"
+    path = tmp_path / CSP / "epoch.state"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(EncodingError, match="epoch.state: damaged"):
+        again.last_epoch()
+
+
 @pytest.mark.req("PPMF-RES-009")
 def test_one_server_at_a_time_uses_a_folder(tmp_path: Path) -> None:
     first = a_run(tmp_path)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 4, "Interruption": what two servers agree on before a later epoch.
 
-import { refuse } from "./refusal.mjs";
+import { integer, refuse } from "./refusal.mjs";
 
 const NAME = 40;
 
@@ -16,7 +16,14 @@ const names = (field) => {
   return found;
 };
 
+// PPMF-RES-016: one more than the larger of the highest numbers that both kept.
+const next = (mine, theirs) => {
+  if (theirs >= 1n << 63n) refuse("range", "resume: no epoch is left");
+  return (mine > theirs ? mine : theirs) + 1n;
+};
+
 export const agree = (given) => {
+  const epoch = next(integer(given.last), integer(given.received_last));
   const held = given.held.map(([count, lineage]) => {
     const head = Buffer.alloc(8);
     head.writeBigUInt64LE(BigInt(count));
@@ -26,6 +33,7 @@ export const agree = (given) => {
   const theirs = names(Buffer.from(given.received, "hex"));
   const common = held.filter((name) => theirs.some((other) => other.equals(name)));
   return {
+    epoch,
     sent: Buffer.concat(held).toString("hex"),
     chosen: common.length ? common.at(-1).toString("hex") : null,
   };

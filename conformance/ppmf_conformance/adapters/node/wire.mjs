@@ -8,7 +8,7 @@ const FIELDS = {
   upload: { user: "text", serial: "uint", masked: B, sealed: B },
   closing: { presence: B, seals: B },
   admission: { admitted: B },
-  resume: { checkpoints: B, decision: B },
+  resume: { last: "uint", checkpoints: B, decision: B },
   "server-key": { suite: "text", product_key: B },
   "base-request": { points: B },
   "base-answer": { point: B },
@@ -129,7 +129,9 @@ export const receive = (given) => {
     const message = decode(hex);
     const out = (why) => refuse("state", `message ${turn} from ${given.sender} to ${given.receiver}: ${why}`);
     if (message.session !== given.session) out("another session");
-    if (message.epoch !== integer(given.epoch)) out("another epoch");
+    // PPMF-RES-016: a `resume` says by itself of which epoch it is
+    const epoch = message.name === "resume" ? integer(`${message.fields.last}`) + 1n : integer(given.epoch);
+    if (message.epoch !== epoch) out("another epoch");
     if (message.number !== BigInt(turn)) out("another number");
     if (message.name !== given.due[turn]) out(`${message.name} where ${given.due[turn]} was due`);
   });
