@@ -16,8 +16,8 @@ No two slots, and no two errors, are as near to each other as two under one mask
 
 False alarms. A bit is fair among n values if its ones are within sqrt(n ln(2 / alpha) / 2) of n/2
 (Hoeffding), alpha being ALPHA over the number of bits looked at. Of O masks, O^2 / 2 pairs are as
-near as a sum of products with probability 2^-(39 + ceil(log2 O)) each at most, so any with 2^-40 O:
-at most 2^-32 for the first COMPARED.
+near as a sum of products with probability 2^-39 / O each at most, so any with 2^-40 O: at most
+2^-32 for the first COMPARED.
 """
 
 from __future__ import annotations

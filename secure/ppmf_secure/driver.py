@@ -14,7 +14,7 @@ bytes from a user that are not the message that is due; the run goes on (PPMF-ER
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ppmf_secure.effects import (
@@ -47,8 +47,10 @@ def too_long(sender: Role, receiver: Role, most: int) -> EncodingError:
 class Ends(Protocol):
     """What a driver needs of a transport: one method for each effect."""
 
-    def send(self, to: Role, data: bytes) -> None:
-        """Send a message to the party `to`, without waiting until it is received."""
+    def send(self, to: Role, pieces: Sequence[Bulk]) -> None:
+        """Send a message, whose bytes come in pieces, to the party `to`, without waiting until it
+        is received.
+        """
 
     def receive(self, sender: Role, most: int | None, until: int | None = None) -> Bulk | None:
         """The next message from `sender`, or None if it is not there yet.
@@ -177,7 +179,7 @@ class Driver:
             return
         match effect:
             case Send(to, message):
-                self._ends.send(to, self._link(self._me, to).encode(message))
+                self._ends.send(to, self._link(self._me, to).pieces_of(message))
             case Receive() | ReceiveUntil() | Wait():
                 self._awaited = effect
             case Now():

@@ -104,9 +104,14 @@ class _Reader:
 
 def encode(value: Encodable) -> bytes:
     """The bytes of an item. Raises OverflowError for an integer outside [0, 2^64)."""
+    return b"".join(pieces_of(value))
+
+
+def pieces_of(value: Encodable) -> list[bytes | memoryview]:
+    """The bytes of an item in pieces: those of a byte string are not copied. Raises as `encode`."""
     pieces: list[bytes | memoryview] = []
     _encode(value, pieces)
-    return b"".join(pieces)
+    return pieces
 
 
 def _encode(value: Encodable, pieces: list[bytes | memoryview]) -> None:

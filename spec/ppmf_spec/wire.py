@@ -11,7 +11,7 @@ compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints
@@ -243,9 +243,14 @@ class Envelope:
 
 def encode(envelope: Envelope) -> bytes:
     """The canonical bytes of a message (PPMF-WIR-001, -002)."""
+    return b"".join(pieces_of(envelope))
+
+
+def pieces_of(envelope: Envelope) -> Sequence[Bulk]:
+    """The same in pieces, in which large fields are not copied."""
     message = envelope.message
     values = [getattr(message, item.name) for item in fields(message)]
-    return strict_cbor.encode(
+    return strict_cbor.pieces_of(
         [message.name, envelope.session, envelope.epoch, envelope.number, *values]
     )
 
@@ -303,9 +308,13 @@ class Link:
 
     def encode(self, message: Message) -> bytes:
         """The bytes of the next message of this direction."""
-        data = encode(Envelope(self._session, self._epoch, self._next, message))
+        return b"".join(self.pieces_of(message))
+
+    def pieces_of(self, message: Message) -> Sequence[Bulk]:
+        """The same in pieces, in which large fields are not copied."""
+        pieces = pieces_of(Envelope(self._session, self._epoch, self._next, message))
         self._next += 1
-        return data
+        return pieces
 
     def decode(self, data: Bulk, kind: type[M]) -> M:
         """The next message, which must be of type `kind` (PPMF-WIR-004, PPMF-ERR-006, -014).

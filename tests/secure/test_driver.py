@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -140,8 +140,8 @@ class NotedEnds:
         self.gone: set[Role] = set()
         self.time = 0
 
-    def send(self, to: Role, data: bytes) -> None:
-        self.noted.append((to, data))
+    def send(self, to: Role, pieces: Sequence[wire.Bulk]) -> None:
+        self.noted.append((to, b"".join(pieces)))
 
     def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         if sender in self.gone and not self._coming[sender]:

@@ -177,8 +177,11 @@ class Shape:
 
     @property
     def flood_bits(self) -> int:
-        """Tau of PPMF-RLW-007."""
-        return (self.noise - 1).bit_length() + 40 + (self.outputs - 1).bit_length()
+        """Gamma of PPMF-RLW-007."""
+        bits = 40
+        while 2**bits < self.noise * self.outputs * 2**40:
+            bits += 1
+        return bits
 
     @cached_property
     def moduli(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppmf_conformance.adapters import sessions_and_uploads, values
@@ -24,6 +24,7 @@ from ppmf_secure.session.session import Session
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
 
 
 class TurnEnds:
@@ -42,9 +43,9 @@ class TurnEnds:
         else:
             self._inbox[sender].append(message)
 
-    def send(self, to: Role, data: bytes) -> None:
+    def send(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Into the outbox."""
-        self.sent.append((to, data))
+        self.sent.append((to, b"".join(pieces)))
 
     def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
         """Take the next message of `sender` from the inbox; None if there is none yet.

@@ -133,25 +133,26 @@ def low_bytes(values: Words, size: int) -> bytes:
 
 def words_of_low_bytes(data: bytes | memoryview, shape: tuple[int, ...], size: int) -> Words:
     """The array of that shape whose elements have `size` bytes each, as `low_bytes` writes them."""
-    found = overlapping_words(padded(data), shape, size) & ring_mask(8 * size)
+    found = overlapping_words(data, 0, shape, size) & ring_mask(8 * size)
     return found.astype(np.uint64, copy=False)
 
 
-def padded(data: bytes | memoryview) -> Bytes:
-    """A copy of the bytes that `overlapping_words` can read to their end."""
-    copy = np.zeros(len(data) + 7, dtype=np.uint8)
-    copy[: len(data)] = np.frombuffer(data, dtype=np.uint8)
-    return copy
+def overlapping_words(
+    data: bytes | memoryview, start: int, shape: tuple[int, ...], size: int
+) -> Words:
+    """Elements of `size` bytes each, row by row from a place in the data, as words to be read.
 
-
-def overlapping_words(data: Bytes, shape: tuple[int, ...], size: int) -> Words:
-    """A view of elements of `size` bytes each, row by row, as words. The higher bytes of a word are
-    those of the next element; the data reach 8 - size bytes beyond the last one.
+    The higher bytes of a word are those of the next element. It is a view of the data, of a copy
+    where they end with the last element.
     """
     strides = [size]
     for length in shape[:0:-1]:
         strides.append(strides[-1] * length)
-    return np.ndarray(shape, "<u8", data, strides=strides[::-1])
+    found = np.frombuffer(data, dtype=np.uint8)[start:]
+    missing = shape[0] * strides[-1] + 8 - size - len(found)
+    if missing > 0:
+        found = np.concatenate([found, np.zeros(missing, dtype=np.uint8)])
+    return np.ndarray(shape, "<u8", found, strides=strides[::-1])
 
 
 def check_length(data: bytes | memoryview, expected: int, what: str) -> None:

@@ -35,7 +35,6 @@ from ppmf_secure.primitives.shares import (
     chunks,
     from_bits,
     overlapping_words,
-    padded,
     put_low_bytes,
     weights,
 )
@@ -144,6 +143,10 @@ def _make_corrections(
     """
     (count, length), width = vectors.shape, words.width
     payload = np.empty(payload_bytes(count, length, width, transfers.ring_bits), dtype=np.uint8)
+    targets = [
+        (bits, payload[part].reshape(-1, count, length, size))
+        for bits, part, size in _sections(count * length, width, transfers.ring_bits)
+    ]
     pads_of = cache(partial(PadHash, _blocks(length), kinds=2))
     share = np.empty_like(vectors)
     ciphers_of = _ciphers(transfers, site, transfers.peer, width, vectors.shape)
@@ -165,8 +168,7 @@ def _make_corrections(
             zero *= weight
             total -= zero
         sent = _by_row(corrections, length)
-        for bits, part, size in _sections(count * length, width, transfers.ring_bits):
-            target = payload[part].reshape(-1, count, length, size)
+        for bits, target in targets:
             put_low_bytes(sent[bits], target[:, rows])
         share[rows] = _by_row(total, length)
     return payload.data, share
@@ -187,16 +189,17 @@ def _apply_corrections(
     count, width = words.count, words.width
     due = payload_bytes(count, length, width, transfers.ring_bits)
     check_length(payload, due, "transfer payload")
-    data = padded(payload)
+    sources = []
+    for bits, part, size in _sections(count * length, width, transfers.ring_bits):
+        shape = (bits.stop - bits.start, count, length)
+        sources.append((bits, overlapping_words(payload, part.start, shape, size)))
     pads_of = cache(partial(PadHash, _blocks(length)))
     share = np.empty((count, length), dtype=np.uint64)
     ciphers_of = _ciphers(transfers, site, transfers.me, width, share.shape)
     for rows, ciphers in zip(_batches(count, length), ciphers_of, strict=True):
         some, pads = words.take(rows), pads_of(rows.stop - rows.start)
         got = _even_rows(width, some.count, length)
-        for bits, part, size in _sections(count * length, width, transfers.ring_bits):
-            shape = (bits.stop - bits.start, count, length)
-            sent = overlapping_words(data[part.start :], shape, size)
+        for bits, sent in sources:
             got[bits, :, :length] = sent[:, rows]
         corrections = _by_block(got)
         corrections *= _twice(some.bits)[:, np.newaxis]

@@ -65,10 +65,10 @@ class Recorder:
                 descriptor = new_file(path)
             self._file = FileIO(descriptor, "ab")
 
-    def record(self, direction: Direction, peer: Role, message: Bulk) -> None:
-        """Append one message."""
+    def record(self, direction: Direction, peer: Role, *pieces: Bulk) -> None:
+        """Append one message, of which all pieces are given."""
         if self._file is not None:
-            self._file.write(strict_cbor.encode([direction, peer, message]))
+            self._file.write(strict_cbor.encode([direction, peer, b"".join(pieces)]))
 
     def __enter__(self) -> Self:
         return self

@@ -122,9 +122,10 @@ class _SimulatedEnds:
             driver.close()
         return driver.result
 
-    def send(self, to: Role, data: bytes) -> None:
+    def send(self, to: Role, pieces: Sequence[wire.Bulk]) -> None:
         """Record a message that the party sends."""
         self._stop_at_the_limit()
+        data = b"".join(pieces)
         self.records.append(Record("sent", to, data))
 
     def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes:

@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -52,9 +52,9 @@ class PipeEnds(RecordedEnds):
         self._too_long: set[Role] = set()
         self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
-    def put(self, to: Role, data: bytes) -> None:
+    def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Queue a message for the writer of its pipe."""
-        self._writers[to].put(data)
+        self._writers[to].put(pieces)
 
     def get(self, sender: Role, most: int | None, until: int | None) -> Bulk | None:
         """The next message from the party, once it has come, or None if it has not come until the
@@ -109,13 +109,13 @@ class _Writer:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Bulk] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def put(self, data: bytes) -> None:
+    def put(self, pieces: Sequence[Bulk]) -> None:
         """Queue a message."""
-        self._queue.put(data)
+        self._queue.put(pieces)
 
     def close(self) -> None:
         """End the thread, once all that is queued is written."""
@@ -125,9 +125,11 @@ class _Writer:
     def _write(self) -> None:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
-            while (data := self._queue.get()) is not None:
-                self._end.sendall(len(data).to_bytes(_LENGTH_BYTES, "little"))
-                self._end.sendall(data)
+            while (pieces := self._queue.get()) is not None:
+                *first, last = pieces  # only the last field of a message is large
+                size = sum(map(len, pieces)).to_bytes(_LENGTH_BYTES, "little")
+                self._end.sendall(b"".join([size, *first]))
+                self._end.sendall(last)
 
 
 def _socket_of(pipe: Connection) -> socket.socket:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ppmf_secure.effects import Keep, Phase
@@ -66,10 +66,10 @@ class Account:
         self._phase = "keys"
         self._since = time.perf_counter()
 
-    def sent(self, to: Role, data: bytes) -> None:
-        """Record a message that is sent."""
-        self._recorder.record("sent", to, data)
-        self._entry()[1] += len(data)
+    def sent(self, to: Role, pieces: Sequence[Bulk]) -> None:
+        """Record a message that is sent, in pieces."""
+        self._recorder.record("sent", to, *pieces)
+        self._entry()[1] += sum(map(len, pieces))
 
     def received(self, sender: Role, data: Bulk) -> None:
         """Record a message that was received."""
@@ -117,8 +117,8 @@ class RecordedEnds(ABC):
         them. The run went on."""
 
     @abstractmethod
-    def put(self, to: Role, data: bytes) -> None:
-        """Send bytes to a party."""
+    def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
+        """Send a message, in pieces, to a party."""
 
     @abstractmethod
     def get(self, sender: Role, most: int | None, until: int | None) -> Bulk | None:
@@ -128,10 +128,10 @@ class RecordedEnds(ABC):
         until: when to give up, if ends that wait have to.
         """
 
-    def send(self, to: Role, data: bytes) -> None:
+    def send(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Record a message, and send it."""
-        self.account.sent(to, data)
-        self.put(to, data)
+        self.account.sent(to, pieces)
+        self.put(to, pieces)
 
     def receive(self, sender: Role, most: int | None, until: int | None = None) -> Bulk | None:
         """The next message from a party, once it is recorded."""

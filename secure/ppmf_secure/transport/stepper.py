@@ -8,7 +8,7 @@ programs alone, since each party runs until it waits for a message that is not t
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -17,6 +17,7 @@ from ppmf_secure.effects import Program
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
 
 Queues = dict[tuple[Role, Role], deque[bytes]]
 """The messages on their way, by sender and receiver."""
@@ -32,9 +33,9 @@ class QueueEnds(RecordedEnds):
         self._queues = queues
         self._ended = ended
 
-    def put(self, to: Role, data: bytes) -> None:
+    def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Append a message to the queue to that party."""
-        self._queues[self.account.party, to].append(data)
+        self._queues[self.account.party, to].append(b"".join(pieces))
 
     def get(self, sender: Role, most: int | None, until: int | None) -> bytes | None:
         """The oldest message from that party, if there is one; the driver compares its length.

@@ -17,7 +17,6 @@ from ppmf_secure.primitives.shares import (
     from_bits,
     low_bytes,
     overlapping_words,
-    padded,
     put_low_bytes,
     to_bits,
     view_as_bytes,
@@ -122,9 +121,11 @@ def test_low_bytes_of_part_of_an_array_go_to_part_of_another(size: int) -> None:
     assert out[:, 2:7].tobytes() == low_bytes(source, size)
     assert not out[:, :2].any()
     assert not out[:, 7:].any()
-    data = padded(out.tobytes())
-    found = overlapping_words(data, (2, 9, 3), size)[:, 2:7]
-    assert np.array_equal(found << np.uint64(64 - 8 * size), source << np.uint64(64 - 8 * size))
+    for before, after in ((0, 0), (3, 0), (1, 7), (0, 8)):
+        data = bytes(before) + out.tobytes() + bytes(after)
+        found = overlapping_words(data, before, (2, 9, 3), size)[:, 2:7]
+        above = np.uint64(64 - 8 * size)
+        assert np.array_equal(found << above, source << above)
 
 
 def test_an_array_is_written_row_by_row() -> None:

@@ -78,7 +78,7 @@ def test_a_last_field_of_blocks_begins_where_blocks_may(blocks: int) -> None:
     mine, theirs = multiprocessing.Pipe()
     with PipeEnds(Account(CSP), {RECSYS: theirs}) as sender:
         sent = message_of(TransferPayload, payload=bytes(16 * blocks))
-        sender.put(RECSYS, wire.Link(SESSION, 0, CSP, RECSYS).encode(sent))
+        sender.put(RECSYS, wire.Link(SESSION, 0, CSP, RECSYS).pieces_of(sent))
     with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
         data = ends.get(CSP, None, None)
     assert data is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from math import ceil, log2, prod
+from math import log2, prod
 
 import pytest
 import sympy
@@ -103,7 +103,7 @@ def test_a_budget_at_its_edge() -> None:
 def test_the_budget_in_fractions(rows: int, outputs: int, lattice: Lattice) -> None:
     """Nb and the flood as the design says them, and nothing accepted that could fail."""
     degree, q, kept = lattice.degree, lattice.modulus, lattice.kept_modulus
-    union = Fraction(2) ** (40 + ceil(log2(outputs)) if outputs > 1 else 40)
+    union = 2**40 * outputs
     noise = 2**63 * rows * (21 + 1) + 21 * (2 * degree + 1) + 1
     try:
         budget = Budget.of(lattice, Layout(rows, (1,), outputs))
@@ -122,7 +122,7 @@ def test_the_budget_in_fractions(rows: int, outputs: int, lattice: Lattice) -> N
 
 @pytest.mark.req("PPMF-RLW-007")
 def test_the_budget_at_the_size_of_movielens() -> None:
-    for rows, packed, flood_bits in [(1682, 943, 142), (943, 1682, 141), (6040, 3706, 144)]:
+    for rows, packed, flood_bits in [(1682, 943, 141), (943, 1682, 140), (6040, 3706, 143)]:
         outputs = 20 * 86 * (943 + 1682)
         budget = Budget.of(STANDARD, Layout(rows, (packed, packed), outputs))
         assert budget.flood_bits == flood_bits

@@ -16,8 +16,9 @@ round(q v / 2^k), which is one more rounding, are within
 
     Nb = 2^(k-1) rows (21 + 1) + 21 (2 N + 1) + 1.
 
-- *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^(40 + ceil log2 outputs). Shifted
-  by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in statistical distance. So
+- *Hiding.* The flood is uniform on [-2^t, 2^t) with 2^t >= Nb 2^40 outputs, t as small as that
+  allows. Shifted by at most Nb it is within Nb / 2^(t+1) <= 2^-41 / outputs of itself, in
+  statistical distance. So
   all decryptions under one key together are within 2^-41 of round(q v / 2^k) + flood with v
   uniform, which says nothing of X. A key serves one epoch. A resumed run has a new key but perhaps
   the same X, so the distances add up to E 2^-41 after E epochs. The only assumption is that coins
@@ -179,8 +180,7 @@ class Budget:
             + ERROR_BOUND * (2 * degree + 1)
             + 1
         )
-        union_bits = (layout.outputs - 1).bit_length()
-        flood_bits = (noise - 1).bit_length() + STATISTICAL_BITS + union_bits
+        flood_bits = STATISTICAL_BITS + (noise * layout.outputs - 1).bit_length()
         error = 2 * (noise + (1 << flood_bits)) * kept + (degree + 2) * q
         if (error << layout.ring_bits) + (q * kept >> 40) >= q * kept:
             raise ParametersError(
