@@ -42,8 +42,8 @@ __all__ = ["Finding", "audit"]
 
 
 def audit(directory: Path) -> list[Finding]:
-    """The findings on the transcripts in `directory`, each in the folder of its party, which holds
-    the file of their session too (signed-session.cbor).
+    """The findings on the transcripts in `directory`, each in the folder of its party, beside which
+    lies the file of their session (signed-session.cbor).
 
     Raises EncodingError when a transcript is missing or is not a sequence of records, and what
     `set_up.read` raises when the session is missing or is none.

@@ -38,13 +38,7 @@ from ppmf_secure.session.checkpoint import (
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import agree, write
-from ppmf_secure.session.transcript import (
-    Record,
-    Recorder,
-    read,
-    record_session,
-    transcript_file,
-)
+from ppmf_secure.session.transcript import Record, Recorder, read, record_session, transcript_file
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.stepper import run_together
 from ppmf_secure.transport.store import Store

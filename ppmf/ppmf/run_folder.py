@@ -25,7 +25,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import Role
 
 _RECORDED = ("*/*.cborseq", "signed-session.cbor")
-"""Transcripts, each in the folder of its party, and the session that they are of."""
+"""The transcripts, each in the folder of its party, and the session that they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,9 @@ class RunFolder:
     def keep_transcripts(self) -> None:
         """Put the transcripts of the run, which is finished, in the place of older ones."""
         _remove(self.transcripts)
-        for path in _recorded(self.recording):
-            place = self.transcripts / path.relative_to(self.recording)
+        for path in sorted(_recorded(self.recording)):
             private_folder(self.transcripts)
+            place = self.transcripts / path.relative_to(self.recording)
             private_folder(place.parent)
             path.rename(place)
         _remove(self.recording)

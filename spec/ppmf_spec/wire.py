@@ -118,6 +118,7 @@ class Resume(Message):
     (PPMF-RES-016).
     checkpoints: those that its sender holds. For each, in rising order: the iteration (8 bytes,
     little-endian) and the lineage (32 bytes) of the epoch that wrote it.
+    decision: the digest of PPMF-ADM-010.
     """
 
     name = "resume"

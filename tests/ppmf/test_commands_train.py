@@ -92,9 +92,9 @@ def test_results_are_replaced_when_a_training_has_succeeded_and_not_before(
         assert main.main(command) == 2
     assert "ppmf: error (peer): recsys: csp disappeared" in capsys.readouterr().err
     left = contents(tmp_path / "run")
-    names = ("users", "recsys", "csp")
-    unfinished = {left.pop(f"transcripts/unfinished/{name}/{name}.cborseq") for name in names}
-    unfinished.add(left.pop("transcripts/unfinished/signed-session.cbor"))
+    names = [f"{name}/{name}.cborseq" for name in ("users", "recsys", "csp")]
+    names.append("signed-session.cbor")
+    unfinished = {left.pop(f"transcripts/unfinished/{name}") for name in names}
     assert left == before
     assert main.main(command) == 0
     after = contents(tmp_path / "run")

@@ -146,7 +146,7 @@ def test_any_flipped_bit_of_anything_that_is_kept_is_found(
     """In version 1 a flipped bit of a checkpoint gave a wrong V that looked like any other."""
     folder = tmp_path_factory.mktemp("run")
     kept = a_folder(folder)
-    assert len(kept) == 5
+    assert len(kept) == 7
     name = data.draw(st.sampled_from(sorted(kept)))
     bit = data.draw(st.integers(0, 8 * len(kept[name]) - 1))
     damaged = bytearray(kept[name])

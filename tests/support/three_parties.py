@@ -68,8 +68,8 @@ def run_epoch(
             else:
                 kept = store.kept() if epoch else None
                 server, chosen = SERVERS[role], suites[role]
-                own = epochs[role] if epochs else epoch
                 of_csp = {"sealing": SEALING, "consent_keys": keys} if role is CSP else {}
+                own = epochs[role] if epochs else epoch
                 program = server(session, chosen, coins(role), epoch=own, kept=kept, **of_csp)
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)

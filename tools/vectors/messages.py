@@ -28,8 +28,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "garbled-tables": {"tables": 32},
     "output-share": {"bits": 5},
 }
-"""The fields of a message of each name; a number, except `first`, `last` and `serial`, is so many
-random bytes."""
+"""The fields of a message of each name; a number, except those of `_NUMBERS`, is so many random
+bytes."""
+
 
 _NUMBERS = {"first", "last", "serial"}
 

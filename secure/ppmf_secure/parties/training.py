@@ -67,11 +67,13 @@ def train(
     """
     found: Checkpoint | None = None
     if kept is not None:
-        held = [read_checkpoint(session, data) for data in kept.checkpoints]
+        checkpoints = [read_checkpoint(session, data) for data in kept.checkpoints]
         decision = Decision(
             read_closing(session, kept.closing), read_admission(session, kept.admission)
         )
-        epoch, found = yield from agree_on_checkpoint(me, epoch, held, decision.digest(session))
+        epoch, found = yield from agree_on_checkpoint(
+            me, epoch, checkpoints, decision.digest(session)
+        )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
     server = yield from _set_up(me, session, suite, bits, coins, epoch)

@@ -104,7 +104,7 @@ def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, itera
     found = limits(session, cipher_suite(SUITES[0]), epoch)
     assert found.keys() == largest.keys()
     for key, limit in found.items():
-        # each takes 1 to 9 bytes: epoch, number, the `last` of a resume, the serial of an upload
+        # each takes 1 to 9 bytes: number, epoch, `last`, or the serial of an upload
         numbers = 8 * (3 if epoch else 2 if key[-1] is wire.Upload else 1)
         assert largest[key] <= limit <= largest[key] + numbers, key
 

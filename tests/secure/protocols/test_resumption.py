@@ -34,9 +34,8 @@ def name(of: Checkpoint) -> bytes:
 
 def agreed(me: Role, mine: list[Checkpoint], theirs: bytes) -> tuple[bytes, Checkpoint | None]:
     """What `me` sends, and what it settles on when the peer names `theirs`."""
-    effects, (epoch, chosen) = played(
-        me, 5, mine, message_of(wire.Resume, checkpoints=theirs, decision=DECISION)
-    )
+    resume = message_of(wire.Resume, checkpoints=theirs, decision=DECISION)
+    effects, (epoch, chosen) = played(me, 5, mine, resume)
     begin, sent, waits = effects
     assert (begin, epoch, waits) == (Begin(5), 5, Receive(me.peer, wire.Resume))
     assert isinstance(sent, Send)
