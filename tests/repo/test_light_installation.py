@@ -36,6 +36,7 @@ NODE_ADAPTER = "ppmf_conformance/adapters/node/adapter.mjs"
 NEEDS = {
     "ppmf_spec.objective": "symbolic",
     "ppmf_conformance.adapters.building_blocks": "secure",
+    "ppmf_conformance.adapters.lattice_blocks": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",
     "ppmf_conformance.adapters.secure_operations": "secure",

@@ -304,6 +304,8 @@ def _toml(family: Family) -> None:
     bad("boolean", "PAR-002", "a boolean is no integer", "rank = true\n", "rank")
     bad("text", "PAR-002", "a text is no integer", 'rank = "2"\n', "rank")
     bad("float", "PAR-002", "a float is no integer", "rank = 2.0\n", "rank")
+    lines = 'rank = 3\r\nseed = """\r\na\r\nb"""\r\n'
+    good("lines", "PAR-022", "a string of two lines that end in U+000D and U+000A", lines)
     mark = "\ufeff"
     good("mark", "PAR-022", "a byte-order mark is passed over", f"{mark}rank = 3\n")
     good("mark-alone", "PAR-022", "a byte-order mark and nothing else", mark)

@@ -182,6 +182,18 @@ def _refused(family: Family) -> None:
         ("one-rating", "a scale of one rating", "range", {"rating_min": "5"}),
         ("ridge-negative", "a negative weight", "range", {"ridge": "-1"}),
         ("ridge-tenth", "a weight that is not dyadic", "range", {"ridge": "0.1"}),
+        (
+            "decimal-300",
+            "a weight of 300 digits after the point that is not dyadic",
+            "range",
+            {"ridge": "0." + "0" * 299 + "1"},
+        ),
+        (
+            "decimal-301",
+            "a weight of 301 digits after the point",
+            "encoding",
+            {"ridge": "0." + "0" * 300 + "1"},
+        ),
         ("no-items", "no items", "range", {"items": [], "factors": [], "bias": []}),
         ("word-huge", "a word beyond 64 bits", "range", {"factors": [[2**64, -77], [0, 8191]]}),
         ("word-300", "a word of 300 digits", "range", {"factors": [[10**299, -77], [0, 8191]]}),

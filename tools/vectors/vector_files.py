@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    lattice,
     messages,
     params,
     party_runs,
@@ -39,6 +40,7 @@ MAKERS = (
     sessions_and_uploads,
     base_transfers,
     building_blocks,
+    lattice,
     resumed_runs,
     party_runs,
 )

@@ -7,9 +7,10 @@
 - `secure`: the secure implementation, operation by operation and as parties of a run;
 - `broken_oracle`: the oracle with one fault, by which the suite itself is tested.
 
-`node/` is an adapter in JavaScript, written from the specification alone. To write an adapter in
+`node/` is an adapter in JavaScript and `rust/` a smaller one in Rust, each written from the
+specification alone. To write an adapter in
 Python, begin with `line_server`, which answers the lines; `values` converts numbers, and the other
 modules hold the operations: `spec_operations`, which oracle and secure implementation share, and
-`secure_operations`, `building_blocks`, `sessions_and_uploads`, `resumed_runs` and `party` of the
-secure implementation.
+`secure_operations`, `building_blocks`, `lattice_blocks`, `sessions_and_uploads`, `resumed_runs`
+and `party` of the secure implementation.
 """

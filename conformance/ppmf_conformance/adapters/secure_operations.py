@@ -13,6 +13,7 @@ import numpy as np
 
 from ppmf_conformance.adapters import (
     building_blocks,
+    lattice_blocks,
     party,
     resumed_runs,
     sessions_and_uploads,
@@ -132,6 +133,7 @@ def train_fixed(given: Given) -> dict[str, Any]:
 OPERATIONS: dict[str, Operation] = {
     **spec_operations.OPERATIONS,
     **building_blocks.OPERATIONS,
+    **lattice_blocks.OPERATIONS,
     **sessions_and_uploads.OPERATIONS,
     **resumed_runs.OPERATIONS,
     "init": init,

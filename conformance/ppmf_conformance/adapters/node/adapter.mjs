@@ -11,6 +11,7 @@ import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
 import * as code from "./code.mjs";
 import * as fixed from "./fixed.mjs";
+import * as lattice from "./lattice.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
@@ -73,6 +74,20 @@ const OPERATIONS = {
   "closing.make": admission.close,
   "admission.make": admission.make,
   "admission.take": admission.taking,
+  "rlwe.moduli": lattice.moduli,
+  "rlwe.expand": lattice.expand,
+  "rlwe.pack": lattice.pack,
+  "rlwe.unpack": lattice.unpack,
+  "rlwe.encode": lattice.encode,
+  "rlwe.place": lattice.place,
+  "rlwe.times": lattice.times,
+  "rlwe.key": lattice.key,
+  "rlwe.encrypt": lattice.encrypt,
+  "rlwe.fold": lattice.fold,
+  "rlwe.answer": lattice.answer,
+  "rlwe.round": lattice.round,
+  "rlwe.decode": lattice.decode,
+  "rlwe.decrypt": lattice.decrypt,
   "hash.key": blocks.hashKey,
   "hash.block": blocks.hashBlock,
   "hash.pads": blocks.hashPads,
