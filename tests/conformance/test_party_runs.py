@@ -69,12 +69,17 @@ class Tampering:
         return self._change(answer) if op == self._op else answer
 
 
-def outbox(edit: Any, to: str = "recsys") -> Any:
-    """A change of the first message of a turn that has any to this party."""
+def name_of(one: dict[str, str]) -> str:
+    """The type of a message of an outbox."""
+    return wire.decode(bytes.fromhex(one["message"])).message.name
+
+
+def outbox(edit: Any) -> Any:
+    """A change of CSP's key."""
 
     def change(answer: Answer) -> Answer:
         sent = answer.out.get("outbox", [])
-        first = next((at for at, one in enumerate(sent) if one["to"] == to), None)
+        first = next((at for at, one in enumerate(sent) if name_of(one) == "server-key"), None)
         if first is not None:
             sent[first : first + 1] = edit(sent[first])
         return answer
@@ -82,11 +87,11 @@ def outbox(edit: Any, to: str = "recsys") -> Any:
     return change
 
 
-def message_edit(edit: str, to: str = "recsys") -> Any:
+def message_edit(edit: str) -> Any:
     def change(one: dict[str, str]) -> list[dict[str, str]]:
         return [{**one, "message": changed(bytes.fromhex(one["message"]), edit).hex()}]
 
-    return outbox(change, to)
+    return outbox(change)
 
 
 def the_last_twice(answer: Answer) -> Answer:
@@ -159,7 +164,13 @@ def test_a_wrong_output_fails() -> None:
 def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     parties = Parties()
     given = case("parties/lipschitz-recsys").given
-    wrong = {"role": "csp", "session": given["session"], "coins": "x", "sealing_secret": "00" * 32}
+    wrong = {
+        "role": "csp",
+        "session": given["session"],
+        "coins": "x",
+        "sealing_secret": "00" * 32,
+        "consent_keys": ["00" * 32 for _ in given["session"]["users"]],
+    }
     with pytest.raises(StateError, match="not the key pair"):
         parties.step({**parties.new(wrong), "inbox": []})
     made = parties.new({"role": "recsys", "session": given["session"], "coins": "x"})
@@ -260,7 +271,8 @@ class LateSenders:
         if op == "party.step" and answer.status == "ok":
             sent = [*self._held, *answer.out["outbox"]]
             waits = not answer.out["done"] and bool(sent) and sent[-1]["to"] != "users"
-            self._held = [sent.pop()] if waits else []
+            # without the closing nothing goes on
+            self._held = [sent.pop()] if waits and name_of(sent[-1]) != "closing" else []
             answer.out["outbox"] = sent
         return answer
 
