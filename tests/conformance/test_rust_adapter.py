@@ -119,6 +119,17 @@ def test_the_rust_adapter_ends_in_one_line_on_a_line_that_is_none(
             id="a-negative-length",
         ),
         pytest.param(
+            "upload.plain",
+            '{"parameters":{},"items":"9223372036854775807","ratings":[]}',
+            id="a-long-row",
+        ),
+        pytest.param(
+            "upload.plain",
+            '{"parameters":{},"items":"2","ratings":[["2","0"]]}',
+            id="an-item-outside-the-row",
+        ),
+        pytest.param("code.decode", '{"parameters":{},"codes":["01"]}', id="a-short-code"),
+        pytest.param(
             "train.fixed",
             '{"parameters":{"iterations":"1000000","inner_steps":"1000"},"users":["1"],"items":["1"],"ratings":[]}',
             id="a-long-training",

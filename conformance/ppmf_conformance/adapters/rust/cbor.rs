@@ -5,11 +5,9 @@
 use std::convert::{TryFrom, TryInto};
 
 pub const UNSIGNED: u8 = 0;
-pub const NEGATIVE: u8 = 1;
 pub const BYTES: u8 = 2;
 pub const TEXT: u8 = 3;
 pub const ARRAY: u8 = 4;
-pub const MAP: u8 = 5;
 
 /// The head of a data item: its major type and its argument, in the shortest form.
 pub fn head(major: u8, argument: u64) -> Vec<u8> {
@@ -35,6 +33,13 @@ pub fn string(major: u8, content: &[u8]) -> Vec<u8> {
 
 pub fn text(text: &str) -> Vec<u8> {
     string(TEXT, text.as_bytes())
+}
+
+/// An array of items that are encoded.
+pub fn array(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut array = head(ARRAY, items.len() as u64);
+    array.extend(items.concat());
+    array
 }
 
 /// An entry of the array of a message.

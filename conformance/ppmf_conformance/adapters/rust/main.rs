@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A conformance adapter in Rust, written from chapters 2, 3 and 7 of the specification alone, with nothing but the
+//! A conformance adapter in Rust, written from chapters 2 to 5 and 7 of the specification alone, with nothing but the
 //! standard library. It answers the calls of the suite, lines of JSON on standard input, on standard output:
 //!
 //!     rustc --edition 2021 -O -o ppmf-adapter conformance/ppmf_conformance/adapters/rust/main.rs
@@ -10,6 +10,8 @@
 
 mod bound;
 mod cbor;
+mod code;
+mod curves;
 mod digest;
 mod fault;
 mod fixed;

@@ -2,9 +2,11 @@
 
 //! The pure operations of chapter 7: from the member `in` of a call to the member `out` of its answer.
 
+use std::collections::HashSet;
 use std::convert::TryFrom;
 
 use crate::bound;
+use crate::code::Code;
 use crate::fault::Fault;
 use crate::fixed;
 use crate::hash::{batch_key, Block, Permutation};
@@ -20,7 +22,7 @@ use crate::wire::{Link, Message};
 
 type Operation = fn(&Json) -> Result<Json, Fault>;
 
-pub static OPERATIONS: [(&str, Operation); 26] = [
+pub static OPERATIONS: [(&str, Operation); 29] = [
     ("params.validate", params_validate),
     ("params.toml", params_toml),
     ("params.bound", params_bound),
@@ -41,9 +43,12 @@ pub static OPERATIONS: [(&str, Operation); 26] = [
     ("wire.decode", wire_decode),
     ("wire.receive", wire_receive),
     ("session.id", session_id),
-    ("share.expand", share_expand),
-    ("share.mask", share_mask),
     ("share.open", share_open),
+    ("code.weights", code_weights),
+    ("code.encode", code_encode),
+    ("code.decode", code_decode),
+    ("upload.plain", upload_plain),
+    ("upload.row", upload_row),
     ("hash.key", hash_key),
     ("hash.block", hash_block),
     ("hash.pads", hash_pads),
@@ -334,32 +339,66 @@ fn session_id(call: &Json) -> Result<Json, Fault> {
     Ok(Json::object(vec![("id", hexadecimal(&Session::from_call(call)?.id()))]))
 }
 
-fn share_expand(call: &Json) -> Result<Json, Fault> {
-    let session = Session::from_call(call.member("session")?)?;
-    let shares = session.expand(call.member("user")?.as_text()?, &call.member("seed")?.as_bytes()?)?;
-    let (rated, rating) = shares.split_at(session.items.len());
-    Ok(Json::object(vec![("rated", Json::texts(rated)), ("rating", Json::texts(rating))]))
-}
-
-fn share_mask(call: &Json) -> Result<Json, Fault> {
-    let session = Session::from_call(call.member("session")?)?;
-    let expansion = session.expand(call.member("user")?.as_text()?, &call.member("seed")?.as_bytes()?)?;
-    let (rated, rating) = (call.member("rated")?.as_ints()?, call.member("rating")?.as_ints()?);
-    if rated.len() != session.items.len() || rating.len() != session.items.len() {
-        return Err(Fault::error("a row of the call has not as many entries as there are items"));
-    }
-    // PPMF-UPL-001 and -003
-    let rows = rated.iter().chain(&rating).map(Int::low_64_bits);
-    let masked: Vec<u8> =
-        rows.zip(expansion).flat_map(|(entry, mask)| entry.wrapping_sub(mask).to_le_bytes()).collect();
-    Ok(Json::object(vec![("masked", hexadecimal(&masked))]))
-}
-
 fn share_open(call: &Json) -> Result<Json, Fault> {
     let session = Session::from_call(call.member("session")?)?;
     let v = session.open(&call.member("csp")?.as_bytes()?, &call.member("recsys")?.as_bytes()?)?;
     let (factors, bias) = apart(&session.params, &v);
     Ok(Json::object(vec![("factors", factors), ("bias", bias)]))
+}
+
+fn code_weights(call: &Json) -> Result<Json, Fault> {
+    let code = Code::new(&Params::from_call(call)?)?;
+    Ok(Json::object(vec![("least", Json::text(&code.least)), ("weights", Json::texts(&code.weights))]))
+}
+
+fn code_encode(call: &Json) -> Result<Json, Fault> {
+    let code = Code::new(&Params::from_call(call)?)?;
+    let text = |bits: Vec<bool>| bits.into_iter().map(|bit| if bit { '1' } else { '0' }).collect::<String>();
+    let values = call.member("values")?.as_ints()?;
+    let codes = values.iter().map(|x| code.encode(x).map(text)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Json::object(vec![("codes", Json::texts(&codes))]))
+}
+
+fn code_decode(call: &Json) -> Result<Json, Fault> {
+    let code = Code::new(&Params::from_call(call)?)?;
+    let codes = call.member("codes")?.as_texts()?;
+    let fits = |text: &String| text.len() == code.weights.len() && text.bytes().all(|digit| b"01".contains(&digit));
+    if !codes.iter().all(fits) {
+        return Err(Fault::error("a code in the call is not of as many bits as there are weights"));
+    }
+    let values: Vec<Int> = codes.iter().map(|text| code.decode(text.bytes().map(|digit| digit == b'1'))).collect();
+    Ok(Json::object(vec![("values", Json::texts(&values))]))
+}
+
+/// Code and number of items of a call about a row.
+fn row_code(call: &Json) -> Result<(Code, usize), Fault> {
+    let (code, items) = (Code::new(&Params::from_call(call)?)?, call.member("items")?.as_index()?);
+    check_size("the row has", &[items, code.planes()], MAX_NUMBERS)?;
+    Ok((code, items))
+}
+
+fn upload_plain(call: &Json) -> Result<Json, Fault> {
+    let (code, items) = row_code(call)?;
+    let mut ratings = Vec::new();
+    let mut seen = HashSet::new();
+    for rating in call.member("ratings")?.as_list()? {
+        let (item, x) = match rating.as_list()? {
+            [item, x] => (item.as_index()?, x.as_int()?),
+            _ => return Err(Fault::error("a rating in the call is no pair")),
+        };
+        if item >= items || !seen.insert(item) {
+            return Err(Fault::error("the ratings in the call are not each of another item of the row"));
+        }
+        ratings.push((item, x));
+    }
+    Ok(Json::object(vec![("plain", hexadecimal(&code.plain(items, &ratings)?))]))
+}
+
+fn upload_row(call: &Json) -> Result<Json, Fault> {
+    let (code, items) = row_code(call)?;
+    let ratings = code.row(items, &call.member("plain")?.as_bytes()?)?;
+    let pairs: Vec<Vec<String>> = ratings.iter().map(|(item, x)| vec![item.to_string(), x.to_string()]).collect();
+    Ok(Json::object(vec![("ratings", Json::rows(&pairs))]))
 }
 
 fn as_block(value: &Json) -> Result<Block, Fault> {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Chapter 4: the id of a session, what is refused as a session, and shares.
-
-use std::convert::TryInto;
+//! Chapter 4: the id of a session, what is refused as a session, and the opening of the output.
 
 use crate::bound::bound;
 use crate::cbor;
-use crate::digest::{sha256, shake256};
+use crate::code::Code;
+use crate::curves::{is_of_small_order, is_point_of_p256};
+use crate::digest::sha256;
 use crate::fault::{shown, Fault};
 use crate::int::Int;
 use crate::json::Json;
-use crate::params::{Kind, Params};
+use crate::params::Params;
 use crate::ratings::{check_ids, in_row_order};
 
 /// PPMF-AHE-001
@@ -26,68 +26,87 @@ const SUITES: [&str; 7] = [
 
 pub struct Session {
     pub params: Params,
-    pub users: Vec<String>,
     pub items: Vec<String>,
-    suite: &'static str,
-    nonce: Vec<u8>,
+    proposal: Vec<u8>,
+    acceptance: Vec<u8>,
 }
 
 impl Session {
-    /// A session of a call, unless it is one that a party refuses (PPMF-SES-002 and -003).
+    /// A session of a call, unless it is one that a party refuses (PPMF-SES-003 and -009).
     pub fn from_call(call: &Json) -> Result<Session, Fault> {
         let params = Params::from_call(call)?;
         let (users, items) = (call.member("users")?.as_texts()?, call.member("items")?.as_texts()?);
         for (what, ids) in [("users", &users), ("items", &items)] {
             check_ids(what, ids)?;
             if in_row_order(ids) != *ids {
-                return Err(Fault::range(format!("the list of {} is not in row order (PPMF-SES-002)", what)));
+                return Err(Fault::range(format!("the list of {} is not in row order (PPMF-SES-009)", what)));
             }
         }
-        let nonce = call.member("nonce")?.as_bytes()?;
-        if nonce.len() != 16 {
-            return Err(Fault::parameters(format!("the nonce has {} bytes, not 16 (PPMF-SES-002)", nonce.len())));
+        let suite = call.member("suite")?.as_text()?;
+        if !SUITES.contains(&suite) {
+            return Err(Fault::parameters(format!("there is no suite {} (PPMF-AHE-001)", shown(suite))));
         }
-        let name = call.member("suite")?.as_text()?;
-        let suite = SUITES.iter().find(|known| **known == name);
-        let suite =
-            suite.ok_or_else(|| Fault::parameters(format!("there is no suite {} (PPMF-AHE-001)", shown(name))))?;
+        let number = |name: &str| {
+            let value = call.member(name)?.as_int()?.to_u64();
+            value.ok_or_else(|| Fault::parameters(format!("{} is not from 0 to 2^64 - 1 (PPMF-SES-008)", name)))
+        };
+        let (least, closes, expires) = (number("least")?, number("closes")?, number("expires")?);
+        let most = users.len() as u64;
+        if !(most.min(2)..=most).contains(&least) {
+            return Err(Fault::parameters(format!("least is {}, of {} users (PPMF-SES-009)", least, most)));
+        }
+        if expires != 0 && expires <= closes {
+            return Err(Fault::parameters("the session expires before its intake closes (PPMF-SES-009)"));
+        }
+        let is_trial = match call.member("trial")? {
+            Json::Bool(value) => *value,
+            _ => return Err(Fault::error("trial is no boolean")),
+        };
+        if suite.ends_with("-insecure") && !is_trial {
+            return Err(Fault::parameters("the suite is for trials alone (PPMF-SES-009)"));
+        }
+        Code::new(&params)?;
+        let nonce = |name: &str| of_length(call, name, 16);
+        let signing_key = |name: &str| {
+            let key = of_length(call, name, 33)?;
+            if is_point_of_p256(&key) {
+                Ok(key)
+            } else {
+                Err(Fault::range(format!("{} is no point of P-256 (PPMF-OTE-009)", name)))
+            }
+        };
+        let sealing_key = of_length(call, "sealing_key", 32)?;
+        if is_of_small_order(&sealing_key) {
+            return Err(Fault::range("sealing_key is a point of small order (PPMF-SES-009)"));
+        }
         // Whether the matrices fit the suite is for the parties.
         bound(&params, &Int::from(users.len()), &Int::from(items.len()))?;
-        Ok(Session { params, users, items, suite, nonce })
+        let texts = |list: &[String]| cbor::array(&list.iter().map(|text| cbor::text(text)).collect::<Vec<_>>());
+        let bytes = |content: &[u8]| cbor::string(cbor::BYTES, content);
+        let unsigned = |value: u64| cbor::head(cbor::UNSIGNED, value);
+        // PPMF-SES-008
+        let proposal = cbor::array(&[
+            cbor::text(&params.canonical()),
+            texts(&users),
+            texts(&items),
+            cbor::text(suite),
+            unsigned(least),
+            unsigned(closes),
+            unsigned(expires),
+            texts(&call.member("addresses")?.as_texts()?),
+            unsigned(u64::from(is_trial)),
+            bytes(&signing_key("recsys_key")?),
+            bytes(&nonce("recsys_nonce")?),
+        ]);
+        let acceptance =
+            cbor::array(&[bytes(&signing_key("csp_key")?), bytes(&nonce("csp_nonce")?), bytes(&sealing_key)]);
+        Ok(Session { params, items, proposal, acceptance })
     }
 
-    /// PPMF-SES-001
+    /// PPMF-SES-007
     pub fn id(&self) -> [u8; 32] {
-        let mut settings: Vec<(Vec<u8>, Vec<u8>)> =
-            self.params.settings.iter().map(|(name, kind, text)| (cbor::text(name), setting(kind, text))).collect();
-        settings.sort();
-        let mut text = b"ppmf/v2/session/".to_vec();
-        text.extend(cbor::head(cbor::ARRAY, 5));
-        text.extend(cbor::head(cbor::MAP, settings.len() as u64));
-        for (name, value) in settings {
-            text.extend(name);
-            text.extend(value);
-        }
-        for ids in [&self.users, &self.items] {
-            text.extend(cbor::head(cbor::ARRAY, ids.len() as u64));
-            text.extend(ids.iter().flat_map(|id| cbor::text(id)));
-        }
-        text.extend(cbor::text(self.suite));
-        text.extend(cbor::string(cbor::BYTES, &self.nonce));
-        sha256(&text)
-    }
-
-    /// CSP's shares of a user's two rows (PPMF-UPL-002).
-    pub fn expand(&self, user: &str, seed: &[u8]) -> Result<Vec<u64>, Fault> {
-        if !self.users.iter().any(|id| id == user) {
-            return Err(Fault::range("the user is not on the list"));
-        }
-        if seed.len() != 32 {
-            return Err(Fault::encoding("the seed has not 32 bytes (PPMF-UPL-002)"));
-        }
-        let text = [b"ppmf/v2/upload/", &self.id()[..], user.as_bytes(), seed].concat();
-        let bytes = shake256(&text, 16 * self.items.len());
-        Ok(bytes.chunks(8).map(|element| u64::from_le_bytes(element.try_into().expect("8 bytes"))).collect())
+        let both = cbor::array(&[self.proposal.clone(), self.acceptance.clone()]);
+        sha256(&[&b"ppmf/v2/session/"[..], &both].concat())
     }
 
     /// The rows of V from both servers' shares (PPMF-OUT-001 and -003).
@@ -111,11 +130,11 @@ impl Session {
     }
 }
 
-fn setting(kind: &Kind, text: &str) -> Vec<u8> {
-    match (kind, text.parse::<i64>()) {
-        (Kind::Integer(..), Ok(value)) if value < 0 => cbor::head(cbor::NEGATIVE, (-1 - value) as u64),
-        (Kind::Integer(..), Ok(value)) => cbor::head(cbor::UNSIGNED, value as u64),
-        (Kind::Flag, _) => vec![if text == "true" { 0xf5 } else { 0xf4 }],
-        _ => cbor::text(text),
+/// The bytes of a member of a session, which have one length (PPMF-SES-009).
+fn of_length(call: &Json, name: &str, due: usize) -> Result<Vec<u8>, Fault> {
+    let bytes = call.member(name)?.as_bytes()?;
+    if bytes.len() != due {
+        return Err(Fault::encoding(format!("{} has {} bytes, not {} (PPMF-SES-009)", name, bytes.len(), due)));
     }
+    Ok(bytes)
 }

@@ -21,10 +21,14 @@ const BOTH: &[(&str, &str)] = &[("recsys", "csp"), ("csp", "recsys")];
 
 /// The rules of wire.cddl.
 static RULES: [Rule; 13] = [
-    ("user-key", &[("csp", "users")], &[("key", Type::Bytes)]),
-    ("upload", &[("users", "recsys")], &[("user", Type::Text), ("masked", Type::Bytes), ("sealed", Type::Bytes)]),
-    ("sealed-seeds", &[("recsys", "csp")], &[("sealed", Type::Bytes)]),
-    ("resume", BOTH, &[("last", Type::Unsigned), ("checkpoints", Type::Bytes)]),
+    (
+        "upload",
+        &[("users", "recsys")],
+        &[("user", Type::Text), ("serial", Type::Unsigned), ("masked", Type::Bytes), ("sealed", Type::Bytes)],
+    ),
+    ("closing", &[("recsys", "csp")], &[("presence", Type::Bytes), ("seals", Type::Bytes)]),
+    ("admission", &[("csp", "recsys")], &[("admitted", Type::Bytes)]),
+    ("resume", BOTH, &[("last", Type::Unsigned), ("checkpoints", Type::Bytes), ("decision", Type::Bytes)]),
     ("server-key", BOTH, &[("suite", Type::Text), ("product_key", Type::Bytes)]),
     ("base-request", BOTH, &[("points", Type::Bytes)]),
     ("base-answer", BOTH, &[("point", Type::Bytes)]),
@@ -36,9 +40,9 @@ static RULES: [Rule; 13] = [
     ("output-share", &[("csp", "recsys")], &[("bits", Type::Bytes)]),
 ];
 
-/// Name, session, epoch and number stand before the fields, of which there are at most 3.
+/// Name, session, epoch and number stand before the fields, of which there are at most 4.
 const HEADER: usize = 4;
-const MOST_ITEMS: u64 = 7;
+const MOST_ITEMS: u64 = 8;
 
 pub struct Message {
     rule: &'static Rule,
