@@ -108,7 +108,8 @@ def the_last_twice(answer: Answer) -> Answer:
         (message_edit("cut"), "byte 70: cut short"),
         (message_edit("rename"), "bytes, not 136 of server-key"),
         (outbox(lambda one: [{**one, "to": "users"}]), "does not go this way"),
-        (outbox(lambda one: [one, one]), "where nothing more is due"),
+        (outbox(lambda one: [one, one]), "server-key of 136 bytes, not 8501 of base-request"),
+        (the_last_twice, "output-share, where nothing more is due"),
         (
             outbox(
                 lambda one: [
@@ -179,7 +180,7 @@ def test_a_party_that_has_ended_takes_no_more_steps() -> None:
     gone = [{"from": "users", "message": None}]
     answer = OwnParties().run("", "party.step", {**made, "inbox": []})
     assert (answer.status, answer.kind) == ("reject", "state")
-    with pytest.raises(Exception, match="users is gone"):
+    with pytest.raises(Exception, match="0 of 2 users are present, and 2 have to take part"):
         parties.step({**made, "inbox": gone})
     with pytest.raises(StateError, match="has ended"):
         parties.step({**made, "inbox": []})
