@@ -7,9 +7,10 @@ their ends alone, and none of these knows the protocol. The driver numbers every
 sent; it bounds and parses every message that comes, and checks that it is the one that is due.
 
 `Driver.advance` runs the program until it waits for a message that `Ends.receive` does not have
-yet, and returns. Called again, it goes on from there. Over ends whose `receive` waits, one call
-runs the program to its end. An upload that the program refuses goes to `Ends.refuse`, and so do
-bytes from a user that are not the message that is due; the run goes on (PPMF-ERR-007, -008).
+yet, and returns. Called again, it goes on from there. Over ends whose `receive` waits,
+`Driver.complete` runs the program to its end. An upload that the program refuses goes to
+`Ends.refuse`, and so do bytes from a user that are not the message that is due; the run goes on
+(PPMF-ERR-007, -008).
 """
 
 from __future__ import annotations
@@ -145,6 +146,16 @@ class Driver:
             moved = True
             self._step(reply)
         return moved
+
+    def complete(self) -> Any:
+        """The result of the program, run to its end, over ends that wait.
+
+        Such ends may give up before the time that the program waits for; they are then asked again.
+        Raises as `advance` does.
+        """
+        while not self.finished:
+            self.advance()
+        return self.result
 
     def close(self) -> None:
         """End the program where it stands."""

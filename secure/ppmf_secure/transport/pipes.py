@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -34,22 +34,27 @@ _BUFFER_BYTES = 4 << 20
 _ALIGNMENT = 64
 
 _LONGEST = 86_400.0
-"""The most seconds that are waited for at once; the driver asks again."""
+"""The most seconds that are waited for at once."""
 
 _PIECE_BYTES = 1 << 20
-"""The most bytes that are read at once of a message that is passed over."""
+"""The most bytes that are read at once of what is passed over."""
+
+_ENDLESS = 1 << 62
+"""More bytes than come."""
 
 
 class PipeEnds(RecordedEnds):
     """Ends whose `receive` waits. Sending does not: a thread for each pipe writes what is queued.
 
-    At the end of the context, all that is queued is written.
+    At the end of the context, all that is queued is written, unless the other party closes its end.
+    What still comes is passed over meanwhile, since the other party may be at its end too.
     """
 
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
         super().__init__(account)
         self._sockets = {peer: _socket_of(pipe) for peer, pipe in pipes.items()}
-        self._too_long: set[Role] = set()
+        self._lost: dict[Role, str] = {}
+        """What a party sent, if no next message can be found after it."""
         self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
     def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
@@ -63,30 +68,50 @@ class PipeEnds(RecordedEnds):
         A message of more than `most` bytes is refused when its length is known and before the rest
         is read (PPMF-WIR-009). From a server nothing more is taken then. All users have one pipe:
         the bytes of the message are passed over, so that the next user's is found (PPMF-ERR-008).
+        A message of a user that is not whole at the given time is not waited for any longer, and
+        nothing more is taken from the users.
         """
-        if sender in self._too_long:
-            raise PeerError(f"{self.account.party}: {sender} sent a message that was too long")
+        if sender in self._lost:
+            raise PeerError(f"{self.account.party}: {sender} sent {self._lost[sender]}")
         end = self._sockets[sender]
+
+        def rest() -> bool:
+            return until is None or sender is not USERS or self._comes(end, until)
+
+        def rest_in_time() -> bool:
+            return rest() and (until is None or self.account.clock() < until)
+
         try:
-            if until is not None and not select.select([end], [], [], self._left(until))[0]:
+            if until is not None and not self._comes(end, until):
                 return None
-            size = int.from_bytes(_receive(end, memoryview(bytearray(_LENGTH_BYTES))), "little")
+            length = _receive(end, memoryview(bytearray(_LENGTH_BYTES)), rest)
+            size = int.from_bytes(length, "little")
             if most is None or size <= most:
-                return _receive(end, _room(size))
+                return _receive(end, _room(size), rest)
             if sender is USERS:
-                _pass_over(end, size)
+                _pass_over(end, size, rest_in_time)
             else:
-                self._too_long.add(sender)
+                self._lost[sender] = "a message that was too long"
+        except _LateError:
+            self._lost[sender] = "a message that was not whole in time"
+            return None
         except (EOFError, OSError) as error:
             raise PeerError(f"{self.account.party}: {sender} disappeared") from error
         raise too_long(sender, self.account.party, most)
 
     def wait(self, until: int) -> None:
-        """Sleep until that time."""
+        """Sleep until that time, or for a day; the driver asks again."""
         time.sleep(self._left(until))
 
+    def _comes(self, end: socket.socket, until: int) -> bool:
+        """Whether there is something to read, once there is or that time has come."""
+        while not select.select([end], [], [], self._left(until))[0]:
+            if self.account.clock() >= until:
+                return False
+        return True
+
     def _left(self, until: int) -> float:
-        """The seconds until that time."""
+        """The seconds until that time, as many as are waited for at once."""
         return min(max(0.0, until - self.account.clock()), _LONGEST)
 
     def __enter__(self) -> Self:
@@ -98,10 +123,23 @@ class PipeEnds(RecordedEnds):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        ends = self._sockets.values()
+        listeners = [threading.Thread(target=_forget, args=(end,), daemon=True) for end in ends]
+        for listener in listeners:
+            listener.start()
         for writer in self._writers.values():
             writer.close()
-        for end in self._sockets.values():
+        for end in ends:
+            with suppress(OSError):  # it may be closed on the other side
+                end.shutdown(socket.SHUT_RD)
+        for listener in listeners:
+            listener.join()
+        for end in ends:
             end.close()
+
+
+class _LateError(Exception):
+    """The rest of a message has not come in time."""
 
 
 class _Writer:
@@ -151,10 +189,21 @@ def _room(size: int) -> memoryview:
     return room[end - size : end].data
 
 
-def _receive(end: socket.socket, room: memoryview) -> memoryview:
-    """The room, filled with the bytes that come next; EOFError if the other party closes before."""
+def _always() -> bool:
+    return True
+
+
+def _receive(
+    end: socket.socket, room: memoryview, comes: Callable[[], bool] = _always
+) -> memoryview:
+    """The room, filled with the bytes that come next; EOFError if the other party closes before.
+
+    comes: waits for bytes, and says whether there are any; _LateError if not.
+    """
     at = 0
     while at < len(room):
+        if not comes():
+            raise _LateError
         count = end.recv_into(room[at:])
         if not count:
             raise EOFError
@@ -162,8 +211,14 @@ def _receive(end: socket.socket, room: memoryview) -> memoryview:
     return room
 
 
-def _pass_over(end: socket.socket, size: int) -> None:
-    """Take that many bytes and forget them; EOFError if the other party closes before."""
+def _pass_over(end: socket.socket, size: int, comes: Callable[[], bool] = _always) -> None:
+    """Take that many bytes and forget them; raises as `_receive` does."""
     room = memoryview(bytearray(min(size, _PIECE_BYTES)))
     while size:
-        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)]))
+        size -= len(_receive(end, room[: min(size, _PIECE_BYTES)], comes))
+
+
+def _forget(end: socket.socket) -> None:
+    """Take all bytes that come, until an end is closed, and forget them."""
+    with suppress(EOFError, OSError):
+        _pass_over(end, _ENDLESS)

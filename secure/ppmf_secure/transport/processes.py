@@ -37,10 +37,11 @@ from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
 from ppmf_secure.transport.server_process import (
     CspSecrets,
     RunOptions,
+    StoppedError,
     coins_of,
-    crash_text,
     failure_of,
     serve,
+    stop_text,
 )
 from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
@@ -196,6 +197,8 @@ class _Run:
                     failures[name] = failure_of(name, *content)
                 elif kind == "abandoned":
                     failures[name] = AbandonedError(str(failure_of(name, *content)))
+                elif kind == "stopped":
+                    failures[name] = StoppedError(str(failure_of(name, *content)))
                 else:
                     results[name], spent = content
                     measures += spent
@@ -226,7 +229,7 @@ class _Run:
         own = [
             error
             for name, error in failures.items()
-            if name is USERS or not isinstance(error, PeerError)
+            if name is USERS or isinstance(error, StoppedError) or not isinstance(error, PeerError)
         ]
         abandoned = [error for error in failures.values() if isinstance(error, AbandonedError)]
         died = [
@@ -257,26 +260,26 @@ class _Run:
         self, ratings: Ratings, measures: list[Measure], failures: dict[Role, PpmfError]
     ) -> None:
         """Run the users, and note what they spent and how they failed, if they did."""
-        with Recorder(self._options.transcripts, USERS) as recorder:
-            account = Account(USERS, recorder, self._progress)
-            program = users(
-                self._session,
-                user_rows(ratings),
-                self._consent_keys,
-                coins_of(self._options.coins_label, USERS),
-            )
-            try:
+        try:
+            with Recorder(self._options.transcripts, USERS) as recorder:
+                account = Account(USERS, recorder, self._progress)
+                program = users(
+                    self._session,
+                    user_rows(ratings),
+                    self._consent_keys,
+                    coins_of(self._options.coins_label, USERS),
+                )
                 with PipeEnds(account, self._data) as ends:
-                    Driver(USERS, program, ends, self._session.id).advance()
-            except PpmfError as failure:
-                failures[USERS] = failure
-            except Exception as error:
-                failures[USERS] = failure_of(USERS, PeerError.kind, crash_text(error))
-            finally:
-                # a server that still waits for an upload must see that none will come
-                for end in self._data.values():
-                    end.close()
-            measures += account.measures()
+                    Driver(USERS, program, ends, self._session.id).complete()
+                measures += account.measures()
+        except PpmfError as failure:
+            failures[USERS] = failure
+        except Exception as error:
+            failures[USERS] = failure_of(USERS, PeerError.kind, stop_text(error))
+        finally:
+            # a server that still waits for an upload must see that none will come
+            for end in self._data.values():
+                end.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ppmf_secure.effects import Keep, Phase
-from ppmf_secure.session.transcript import Recorder
+from ppmf_secure.session.transcript import Direction, Recorder
 from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import Role
@@ -68,12 +68,12 @@ class Account:
 
     def sent(self, to: Role, pieces: Sequence[Bulk]) -> None:
         """Record a message that is sent, in pieces."""
-        self._recorder.record("sent", to, *pieces)
+        self._record("sent", to, *pieces)
         self._entry()[1] += sum(map(len, pieces))
 
     def received(self, sender: Role, data: Bulk) -> None:
         """Record a message that was received."""
-        self._recorder.record("received", sender, data)
+        self._record("received", sender, data)
         self._entry()[2] += len(data)
 
     def enter(self, phase: Phase) -> None:
@@ -97,6 +97,13 @@ class Account:
             Measure(self.party, phase, seconds, int(sent), int(received))
             for phase, (seconds, sent, received) in self._spent.items()
         )
+
+    def _record(self, direction: Direction, peer: Role, *pieces: Bulk) -> None:
+        try:
+            self._recorder.record(direction, peer, *pieces)
+        except OSError as error:  # it names no file
+            why = error.strerror or str(error)
+            raise OSError(error.errno, why, "the transcript") from error
 
     def _entry(self) -> list[float]:
         return self._spent.setdefault(self._phase, [0.0, 0, 0])

@@ -48,6 +48,10 @@ class RunOptions:
     coins_label: str | None
 
 
+class StoppedError(PeerError):
+    """A party stopped for a reason that lies outside the protocol: a full disk, or a bug."""
+
+
 class _ReportingEnds(PipeEnds):
     """The ends of a server, which report every refusal to the calling process at once."""
 
@@ -97,8 +101,8 @@ def serve(
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
-    ("progress", "refused", "abandoned", "failed" or "done") with its content. secrets: CSP's, in
-    the first epoch.
+    ("progress", "refused", "abandoned", "failed", "stopped" or "done") with its content. secrets:
+    CSP's, in the first epoch.
     """
     end_with_parent()
 
@@ -109,8 +113,9 @@ def serve(
     def report(progress: Progress) -> None:
         tell("progress", progress)
 
-    with Recorder(options.transcripts, name, epoch=epoch) as recorder, ExitStack() as held:
+    with ExitStack() as held:
         try:
+            recorder = held.enter_context(Recorder(options.transcripts, name, epoch=epoch))
             store = Store.of_run(options.checkpoints, name, session, epoch)
             held.enter_context(store.lock())
             if epoch:  # this server may have kept a higher number than the run's folder
@@ -131,15 +136,15 @@ def serve(
             with _ReportingEnds(account, pipes, tell) as ends:
                 bounded = limits(session, suite, epoch)
                 driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
-                driver.advance()
+                result = driver.complete()
         except AbandonedError as end:
             tell("abandoned", (end.kind, str(end)))
         except PpmfError as failure:
             tell("failed", (failure.kind, str(failure)))
         except Exception as error:
-            tell("failed", (PeerError.kind, crash_text(error)))
+            tell("stopped", (PeerError.kind, stop_text(error)))
         else:
-            tell("done", (driver.result, account.measures()))
+            tell("done", (result, account.measures()))
 
 
 def end_with_parent() -> None:
@@ -157,8 +162,12 @@ def end_with_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def crash_text(error: Exception) -> str:
-    """The place of a bug at which a program broke. The text of the exception may hold secrets."""
+def stop_text(error: Exception) -> str:
+    """Why a party stopped outside the protocol: the file that the system did not let it read or
+    write, or else the place of a bug. The text of any other exception may hold secrets.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file of the run'}: {error.strerror}"
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"

@@ -215,6 +215,8 @@ def _write_durably(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:  # it names the file for the user, not the temporary one
+        with suppress(OSError):
+            temporary.unlink()
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     directory = os.open(path.parent, os.O_RDONLY)
     try:

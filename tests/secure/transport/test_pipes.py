@@ -6,6 +6,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from contextlib import suppress
+from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.driver import Driver
-from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.effects import Program, Send, Wait, receive, receive_until
+from ppmf_secure.transport import pipes
 from ppmf_secure.transport.pipes import PipeEnds
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_spec import wire
@@ -146,3 +149,84 @@ def test_a_user_who_leaves_in_a_long_message_is_gone() -> None:
         pytest.raises(PeerError, match="users disappeared"),
     ):
         ends.get(USERS, 1000, None)
+
+
+def ticking(start: float = 0.0) -> Account:
+    """An account of RecSys whose clock goes on by a tenth whenever it is looked at."""
+    account, ticks = Account(RECSYS), count()
+    account.clock = lambda: start + next(ticks) / 10
+    return account
+
+
+def test_a_program_is_run_to_its_end_though_waits_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def program() -> Program[str]:
+        assert (yield from receive_until(CSP, TransferPayload, 5)) is None
+        yield Wait(10)
+        return "the end"
+
+    monkeypatch.setattr(pipes, "_LONGEST", 0.001)
+    mine, theirs = multiprocessing.Pipe()
+    with PipeEnds(ticking(), {CSP: mine}) as ends:
+        assert Driver(RECSYS, program(), ends, SESSION).complete() == "the end"
+    theirs.close()
+
+
+@pytest.mark.req("PPMF-ERR-005")
+def test_two_that_fail_with_much_queued_both_end() -> None:
+    """Neither reads any longer, and neither pipe holds what is queued."""
+    both = dict(zip((RECSYS, CSP), multiprocessing.Pipe(), strict=True))
+    met = threading.Barrier(2, timeout=20)
+
+    def fail(me: Role) -> None:
+        with suppress(ZeroDivisionError), PipeEnds(Account(me), {me.peer: both[me]}) as ends:
+            ends.put(me.peer, [bytes(30 << 20)])
+            met.wait()
+            raise ZeroDivisionError
+
+    threads = [threading.Thread(target=fail, args=(me,), daemon=True) for me in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.req("PPMF-ADM-008")
+def test_what_is_queued_arrives_though_its_sender_fails() -> None:
+    mine, theirs = multiprocessing.Pipe()
+
+    def fail() -> None:
+        with suppress(ZeroDivisionError), PipeEnds(Account(CSP), {RECSYS: theirs}) as ends:
+            ends.put(RECSYS, [bytes(30 << 20)])
+            ends.put(RECSYS, [b"the last"])
+            raise ZeroDivisionError
+
+    sender = threading.Thread(target=fail, daemon=True)
+    sender.start()
+    with PipeEnds(Account(RECSYS), {CSP: mine}) as ends:
+        assert [len(ends.get(CSP, None, None) or b"") for _ in range(2)] == [30 << 20, 8]
+    sender.join(20)
+
+
+@pytest.mark.req("PPMF-ADM-003")
+@pytest.mark.parametrize("most", [1000, 3])
+@pytest.mark.parametrize("begun", [b"\7\0\0", (7).to_bytes(8, "little") + b"half"])
+def test_half_a_message_of_a_user_is_not_waited_for_beyond_the_time(
+    begun: bytes, most: int
+) -> None:
+    mine, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), begun)
+    found: list[object] = []
+
+    def take() -> None:
+        with PipeEnds(ticking(1e3), {USERS: mine}) as ends:
+            found.append(ends.get(USERS, most, 1001))
+            with pytest.raises(PeerError, match="users sent a message that was not whole in time"):
+                ends.get(USERS, most, 1001)
+            found.append("gone")
+
+    taker = threading.Thread(target=take, daemon=True)
+    taker.start()
+    taker.join(20)
+    theirs.close()
+    assert found == [None, "gone"]

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import multiprocessing
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.session.session import Session
-from ppmf_secure.session.transcript import read
-from ppmf_secure.transport import processes
-from ppmf_secure.transport.recorded_ends import Progress
+from ppmf_secure.session.transcript import Recorder, read
+from ppmf_secure.transport import processes, server_process
+from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError, PeerError, StateError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS, USERS
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ratings import ratings_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -115,6 +116,37 @@ def test_an_error_of_the_users_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(PeerError, match=broke) as caught:
         processes.train(RATINGS, PARAMETERS, suite=SUITE)
     assert "4.5" not in str(caught.value)
+
+
+@pytest.mark.req("PPMF-RES-011")
+@pytest.mark.parametrize("party", [USERS, RECSYS, CSP])
+def test_a_folder_that_others_may_read_ends_the_run(
+    party: Role, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / party).mkdir()
+    (tmp_path / party).chmod(0o755)
+    with pytest.raises(StateError, match=str(tmp_path / party)):
+        processes.train(RATINGS, PARAMETERS, suite=SUITE, transcripts=tmp_path)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The folder of checkpoints has a folder in the place of a file."""
+    (tmp_path / CSP / "ratings.state" / "in the way").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / CSP):
+        folder.chmod(0o700)
+    with pytest.raises(PeerError, match=r"^csp: .*ratings\.state: Is a directory$"):
+        processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=tmp_path)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk at hand")
+def test_a_transcript_on_a_full_disk_is_named() -> None:
+    recorder = Recorder(None, CSP)
+    with FileIO("/dev/full", "wb") as recorder._file, pytest.raises(OSError, match="No space") as e:
+        Account(CSP, recorder).sent(RECSYS, [b"message"])
+    assert server_process.stop_text(e.value) == "the transcript: No space left on device"
 
 
 @pytest.mark.req("PPMF-SES-010", "PPMF-SES-011")

@@ -134,3 +134,11 @@ def test_nothing_is_kept_without_a_folder() -> None:
         Store().kept()
     with Store().lock():
         pass
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = a_run(tmp_path)
+    (tmp_path / CSP / "ratings.state" / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"ratings\.state"):
+        store.keep("ratings", None, lambda: b"ratings")
+    assert not list(tmp_path.rglob("*.partial"))
