@@ -195,5 +195,4 @@ def test_csp_does_not_begin_without_the_consent_key_of_every_user() -> None:
     keys = dict(list(consent_keys(session).items())[1:])
     program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING, consent_keys=keys)
     with pytest.raises(StateError, match="lacks the consent keys of 1 users"):
-        while not isinstance(next(program), Receive):
-            pass
+        list(program)
