@@ -67,7 +67,7 @@ _SERVERS = ((RECSYS, CSP), (CSP, RECSYS))
 
 @dataclass(frozen=True, slots=True)
 class Upload(Message):
-    """A user's only message: their masked bits, and the seal of the mask's seed and of consent.
+    """All that a user sends: their masked bits, and the seal of the mask's seed and of consent.
 
     `serial` counts the user's uploads of the session, from 1.
     """

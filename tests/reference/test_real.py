@@ -136,7 +136,7 @@ def test_a_half_step_is_within_an_ulp_and_the_steps_rounding(toy: Toy, data: st.
                 allowed += tau_error if params.l1 else 0
             if k < d and params.regulariser == "binary-elastic-net":
                 jump = Fraction(1, 2) - h * params.ridge / 2
-                z = x[row][k] * ulp - h * slope
+                z = (x[row][k] + params.inertia * (x[row][k] - p[row][k])) * ulp - h * slope
                 z_fixed = done.z[0][row][k] * ulp
                 if (z <= jump) != (z_fixed <= Fraction(1, 2) - integers.theta * ulp):
                     assert abs(z - jump) <= ulp / 2 + share + theta_error

@@ -99,6 +99,10 @@ def families() -> list[Family]:
     return [session, shares, code, upload, paillier]
 
 
+P256_FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
+"""The prime of P-256's field; 5 is the x of a point, and 5 more than the prime must be refused."""
+
+
 def key(label: str) -> SecretKey:
     """A short Paillier key that a label determines."""
     return SecretKey.generate(BITS, Coins.seeded(f"vectors/{label}"))
@@ -136,6 +140,9 @@ def _sessions(family: Family) -> None:
     add("out-of-order", "not in row order", "SES-009", users=["2", "1"], refuse="range")
     add("text-order", "row order is that of numbers", "SES-009", users=["10", "9"], refuse="range")
     add("twice", "an id twice", "SES-009", items=["7", "7"], refuse="range")
+    for slug, text in (("empty", ""), ("padded", "2 "), ("control", "2\x1b[2J")):
+        bad = {"users": sorted(["1", text]), "refuse": "encoding"}
+        add(f"{slug}-id", "an id that is none", "SES-009", **bad)
     for name in ("recsys_nonce", "csp_nonce"):
         for size in (15, 17):
             slug = name.replace("_", "-") + f"-{size}"
@@ -151,6 +158,7 @@ def _sessions(family: Family) -> None:
                 ("neutral", bytes(33)),
                 ("uncompressed", b"\4" + good[1:]),
                 ("off-curve", b"\2" + bytes(31) + b"\1"),
+                ("unreduced", b"\2" + (P256_FIELD + 5).to_bytes(32, "big")),
             ):
                 change = {name: data.hex(), "refuse": "range"}
                 add(f"{slug}-{what}", "no point", "SES-009", **change)

@@ -41,7 +41,10 @@ def csp(
     if kept is None:
         if sealing is None or sealing.public != session.sealing_key:
             raise StateError("CSP has not the key pair for the seals of this session")
-        shares = yield from take_closing(session, sealing, consent_keys or {})
+        consent_keys = consent_keys or {}
+        if lacking := len(set(session.users) - consent_keys.keys()):
+            raise StateError(f"CSP lacks the consent keys of {lacking} users of this session")
+        shares = yield from take_closing(session, sealing, consent_keys)
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)

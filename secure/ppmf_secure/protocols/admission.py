@@ -257,14 +257,16 @@ def read_closing(session: Session, closing: wire.Closing) -> tuple[Listed, ...]:
     if len(rows) < session.least:
         raise StateError(f"closing: {len(rows)} users, where {session.least} have to take part")
     check_length(closing.seals, RECORD_BYTES * len(rows), "closing: seals")
-    records = (closing.seals[RECORD_BYTES * at :][:RECORD_BYTES] for at in range(len(rows)))
+    records = (
+        closing.seals[RECORD_BYTES * at : RECORD_BYTES * (at + 1)] for at in range(len(rows))
+    )
     listed = tuple(
         Listed(row, int.from_bytes(record[:8], "little"), bytes(record[8:]))
         for row, record in zip(rows, records, strict=True)
     )
     for one in listed:
         if not one.serial:
-            raise RangeError(f"closing: serial of user {session.users[one.row]}: from 1")
+            raise RangeError(f"closing: serial of user {told(session.users[one.row])}: from 1")
     return listed
 
 

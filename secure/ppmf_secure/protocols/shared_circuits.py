@@ -4,7 +4,8 @@
 Two arithmetic shares of a number go into a circuit, and Boolean-shared words come out
 (PPMF-GCB-005, -006). The circuit begins by adding the shares, so that the number is not opened on
 the way. Elements go in chunks of `shares.CHUNK`: the evaluator sends the transfers of its inputs,
-the garbler answers with tables, and neither holds the tables of more than one chunk.
+the garbler answers with tables. The evaluator holds those of one chunk; the garbler holds what a
+slow line has not taken yet.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ppmf_secure.primitives.encryption.interface import ProductScheme
 from ppmf_secure.primitives.encryption.lattice.scheme import rlwe_scheme
 from ppmf_secure.primitives.encryption.paillier.scheme import SCHEMES as PAILLIER_SCHEMES
-from ppmf_spec.errors import ParametersError
+from ppmf_spec.errors import ParametersError, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def cipher_suite(name: str) -> CipherSuite:
     (PPMF-AHE-001).
     """
     if name not in _SUITES:
-        raise ParametersError(f"no suite {name!r}: choose from {', '.join(_SUITES)}")
+        raise ParametersError(f"no suite {told(name)}: choose from {', '.join(_SUITES)}")
     return _SUITES[name]
 
 

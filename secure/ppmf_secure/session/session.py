@@ -19,6 +19,7 @@ from ppmf_secure.primitives.shares import check_length
 from ppmf_spec import strict_cbor
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.errors import ParametersError, RangeError, StateError
+from ppmf_spec.ids import check_id
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import canonical_order
 
@@ -68,6 +69,8 @@ class Proposal:
         for what, ids in (("user list", self.users), ("item catalogue", self.items)):
             if not ids or ids != canonical_order(ids):
                 raise RangeError(f"the {what} is empty or not in canonical order")
+            for number, text in enumerate(ids, start=1):
+                check_id(text, f"{what}: id number {number}")
         if not self.least:
             object.__setattr__(self, "least", default_least(len(self.users)))
         self._check_least()

@@ -163,13 +163,18 @@ def load_session(folder: Path) -> tuple[SignedSession, int]:
     if not path.is_file():
         raise StateError(f"{folder}: nothing to resume from: no {_RUN} here")
     kept = kept_files.read(read_key(folder), path.read_bytes(), str(path))
+    if (kept.party, kept.name) != (_ALL, path.stem):
+        raise StateError(f"{path}: another file of the run in its place")
     try:
         content = strict_cbor.decode(kept.content)
     except EncodingError as error:
         raise EncodingError(f"{path}: {error}") from None
     match content:
         case [name, int(epoch), memoryview() as file] if name == _FORMAT:
-            return set_up.read(file, str(path)), epoch
+            signed = set_up.read(file, str(path))
+            if kept.session_id != signed.session.id:
+                raise StateError(f"{path}: of another session")
+            return signed, epoch
     raise EncodingError(f"{path}: not of format {_FORMAT}")
 
 

@@ -186,3 +186,13 @@ def test_a_long_name_of_another_suite_is_cut() -> None:
     assert [type(next(program)) for _ in range(2)] == [Send, Receive]
     with pytest.raises(StateError, match=r"^csp runs suite 'x{40}', this server ideal: use"):
         program.send(message_of(wire.ServerKey, suite="x" * 50))
+
+
+@pytest.mark.req("PPMF-ADM-005")
+def test_csp_does_not_begin_without_the_consent_key_of_every_user() -> None:
+    chosen = ideal_suite()
+    session = session_of(Parameters(rank=1), ("1", "2"), ("7",), chosen.name, bytes(16))
+    keys = dict(list(consent_keys(session).items())[1:])
+    program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING, consent_keys=keys)
+    with pytest.raises(StateError, match="lacks the consent keys of 1 users"):
+        list(program)

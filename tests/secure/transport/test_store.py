@@ -77,6 +77,15 @@ def test_a_flipped_bit_of_shares_is_found(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
+def test_another_file_in_the_place_of_the_session_is_refused(tmp_path: Path) -> None:
+    store = a_run(tmp_path)
+    keep_once(store)
+    (tmp_path / "run.cbor").write_bytes((tmp_path / CSP / "ratings.state").read_bytes())
+    with pytest.raises(StateError, match=r"run\.cbor: another file of the run in its place"):
+        load_session(tmp_path)
+
+
+@pytest.mark.req("PPMF-RES-008", "PPMF-ERR-004")
 def test_a_file_of_the_other_server_is_refused(tmp_path: Path) -> None:
     store = a_run(tmp_path)
     keep_once(store)

@@ -4,7 +4,7 @@
 import { ECDH, createHash, createPublicKey, verify } from "node:crypto";
 
 import { bound, canonical, parameters } from "./params.mjs";
-import { rowOrder } from "./ratings.mjs";
+import { checkId, rowOrder } from "./ratings.mjs";
 import { floorDivide, integer, refuse } from "./refusal.mjs";
 import { checkKey } from "./x25519.mjs";
 import { array, item, parse } from "./wire.mjs";
@@ -36,6 +36,7 @@ const checkProposal = (s) => {
     const order = rowOrder(ids);
     if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
       refuse("range", "a list that is empty, repeats an id or is out of order");
+    ids.forEach((id, k) => checkId(id, `id number ${k + 1}`));
   }
   const n = BigInt(s.users.length);
   if (s.least > n || s.least < (n === 1n ? 1n : 2n)) refuse("parameters", `least = ${s.least}`);
