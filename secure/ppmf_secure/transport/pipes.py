@@ -12,8 +12,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
@@ -39,6 +39,9 @@ _LONGEST = 86_400.0
 _PIECE_BYTES = 1 << 20
 """The most bytes that are read at once of what is passed over."""
 
+_PATIENCE = 1.0
+"""The seconds at the end before anything is passed over."""
+
 _ENDLESS = 1 << 62
 """More bytes than come."""
 
@@ -47,7 +50,8 @@ class PipeEnds(RecordedEnds):
     """Ends whose `receive` waits. Sending does not: a thread for each pipe writes what is queued.
 
     At the end of the context, all that is queued is written, unless the other party closes its end.
-    What still comes is passed over meanwhile, since the other party may be at its end too.
+    If that takes long, what still comes is passed over meanwhile, since the other party may be at
+    its end too and wait for the same.
     """
 
     def __init__(self, account: Account, pipes: Mapping[Role, Connection]) -> None:
@@ -123,18 +127,13 @@ class PipeEnds(RecordedEnds):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        ends = self._sockets.values()
-        listeners = [threading.Thread(target=_forget, args=(end,), daemon=True) for end in ends]
-        for listener in listeners:
-            listener.start()
         for writer in self._writers.values():
-            writer.close()
-        for end in ends:
-            with suppress(OSError):  # it may be closed on the other side
-                end.shutdown(socket.SHUT_RD)
-        for listener in listeners:
-            listener.join()
-        for end in ends:
+            writer.put_end()
+        for peer, writer in self._writers.items():
+            if not writer.ends_in(_PATIENCE):
+                with _listening(self._sockets[peer]):
+                    writer.ends_in(None)
+        for end in self._sockets.values():
             end.close()
 
 
@@ -155,10 +154,14 @@ class _Writer:
         """Queue a message."""
         self._queue.put(pieces)
 
-    def close(self) -> None:
-        """End the thread, once all that is queued is written."""
+    def put_end(self) -> None:
+        """Queue the end of the thread."""
         self._queue.put(None)
-        self._thread.join()
+
+    def ends_in(self, seconds: float | None) -> bool:
+        """Whether all that is queued is written in so many seconds, if these are bounded."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _write(self) -> None:
         # that a party is gone is noticed by whoever waits for its next message
@@ -218,7 +221,19 @@ def _pass_over(end: socket.socket, size: int, comes: Callable[[], bool] = _alway
         size -= len(_receive(end, room[: min(size, _PIECE_BYTES)], comes))
 
 
-def _forget(end: socket.socket) -> None:
-    """Take all bytes that come, until an end is closed, and forget them."""
-    with suppress(EOFError, OSError):
-        _pass_over(end, _ENDLESS)
+@contextmanager
+def _listening(end: socket.socket) -> Iterator[None]:
+    """Take all that comes meanwhile, and forget it."""
+
+    def forget() -> None:
+        with suppress(EOFError, OSError):
+            _pass_over(end, _ENDLESS)
+
+    listener = threading.Thread(target=forget, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it may be closed on the other side
+            end.shutdown(socket.SHUT_RD)
+        listener.join()
