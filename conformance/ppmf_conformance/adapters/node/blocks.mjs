@@ -140,7 +140,7 @@ export const multiply = (given) => {
   });
   const payload = [];
   const offset = hex(given.offset);
-  const step = Math.floor((1 << 12) / (2 * Math.ceil(length / 2)));
+  const step = Math.floor((1 << 13) / (2 * Math.ceil(length / 2)));
   const peer = given.me === "csp" ? "recsys" : "csp";
   let at = 0;
   for (let t = 0; t < width; t += 1) {
@@ -183,8 +183,8 @@ export const convert = (given) => {
   };
   const peer = given.me === "csp" ? "recsys" : "csp";
   const pad = (chooser, plane, e, key) => {
-    const indices = [integer(given.chunk), BigInt(plane), BigInt(e >> 11)];
-    const block = hash(batchKey({ ...given, purpose: `conversion/to-${chooser}` }, indices), key, BigInt(e % 2048));
+    const indices = [integer(given.chunk), BigInt(plane), 0n];
+    const block = hash(batchKey({ ...given, purpose: `conversion/to-${chooser}` }, indices), key, BigInt(e));
     return [block.readBigUInt64LE(0), block.readBigUInt64LE(8)];
   };
   const weighed = (shares) => weights.reduce((sum, weight, a) => sum + weight * shares[1 + a], 0n);
