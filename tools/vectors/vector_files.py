@@ -22,6 +22,7 @@ from tools.vectors import (
     resumed_runs,
     sessions_and_uploads,
     steps,
+    traces,
     training,
     user_side,
     words,
@@ -43,6 +44,7 @@ MAKERS = (
     lattice,
     resumed_runs,
     party_runs,
+    traces,
 )
 
 
