@@ -193,6 +193,11 @@ def sample(target: Target, seed: str) -> list[Mutant]:
     return list(found.values())
 
 
+def _words_alone(before: str, after: str) -> bool:
+    lines = [_STRICT.sub("", line) for line in (before, after)]
+    return lines[0] == lines[1] or is_message(before, after)
+
+
 def drawn(every: Iterable[tuple[str, str, Change]], seed: str) -> list[tuple[str, str, Change]]:
     """All changes in the order of a hash of each, in which its place in the file does not enter."""
     seen: Counter[tuple[str, ...]] = Counter()
