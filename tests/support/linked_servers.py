@@ -29,9 +29,7 @@ STREAM = 1
 def keep_uploads(session: Session, suite: CipherSuite, ratings: Ratings, folder: Path) -> None:
     """What both servers keep once the users have uploaded, and no checkpoint."""
     coins = Coins.seeded("linked/uploads")
-    run_epoch(
-        session, suite, lambda role: coins.child(role), ratings=ratings, checkpoints=folder
-    )
+    run_epoch(session, suite, lambda role: coins.child(role), ratings=ratings, checkpoints=folder)
     for checkpoint in folder.glob("*/model-*.state"):
         checkpoint.unlink()
 

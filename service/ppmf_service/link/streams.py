@@ -150,6 +150,11 @@ class _Incoming:
         self.taken += at
         return at
 
+    def pass_over(self) -> None:
+        """Take all that is here, and forget it."""
+        self._pieces.clear()
+        self.taken = self.received
+
     def allow(self) -> tuple[int, int]:
         """How many bytes were received, and how many the peer may send in all."""
         self._granted = max(self._granted, self.taken + self.window + self.wide)
@@ -237,6 +242,8 @@ class Streams:
         self.connected = False
         self._streams: dict[int, Stream] = {}
         self._resets: dict[int, PpmfError] = {}
+        self._early: dict[int, int] = {}
+        """What the peer allows on streams that this server has not opened yet, by number."""
         self._turn = 0
         self.control = self._begin(CONTROL, CONTROL_WINDOW)
 
@@ -255,6 +262,7 @@ class Streams:
     def finish(self, stream: Stream) -> None:
         """Take nothing more of a stream; it ends when the peer has received what was written."""
         stream.finished = True
+        stream._in.pass_over()
         self._tidy(stream)
 
     def give_up(self, stream: Stream, error: PpmfError) -> None:
@@ -290,6 +298,9 @@ class Streams:
             self._begin_anew(said.incarnation)
             return False
         listed = {number: (received, limit) for number, received, limit in said.streams}
+        for number, (_, limit) in listed.items():
+            if number not in self._streams:
+                self._note_early(number, limit)
         try:
             for stream in list(self._streams.values()):
                 self._resume(stream, listed.get(stream.number))
@@ -313,7 +324,7 @@ class Streams:
             del self._resets[number]
             return [frames.reset(number, error)]
         for stream in self._streams.values():
-            if stream._in.due(idle) and not stream.finished:
+            if stream._in.due(idle):
                 return [frames.ack(stream.number, *stream._in.allow())]
         ready = [stream for stream in self._streams.values() if stream._out.ready]
         if not ready:
@@ -340,6 +351,7 @@ class Streams:
                 raise StateError("link: the control stream cannot be given up")
             case Kind.RESET:
                 error = frames.read_reset(body, self.me.peer)
+                self._early.pop(head.stream, None)
                 if stream := self._streams.pop(head.stream, None):
                     self._lose(stream, error)
                 return
@@ -347,13 +359,17 @@ class Streams:
                 pass
         stream = self._streams.get(head.stream)
         if stream is None:
+            if head.kind is Kind.ACK:
+                self._note_early(head.stream, frames.read_limit(body))
             return
         if head.kind is Kind.ACK:
             stream._met = True
             stream._out.acknowledge(head.offset, frames.read_limit(body))
             self._tidy(stream)
-        elif not stream.finished:
+        else:
             stream._in.add(head.offset, body)
+            if stream.finished:
+                stream._in.pass_over()
 
     # -- within -----------------------------------------------------------------------------------
 
@@ -362,7 +378,19 @@ class Streams:
         stream = self._streams[number] = Stream(number, window)
         stream._in.allow()
         stream._in._told = (-1, -1)
+        if (limit := self._early.pop(number, None)) is not None:
+            stream._met = True
+            stream._out.limit = limit
         return stream
+
+    def _note_early(self, number: int, limit: int) -> None:
+        """The peer has opened a stream first. Streams that have ended are among these too: of all
+        the newest are remembered.
+        """
+        self._early.pop(number, None)
+        self._early[number] = limit
+        if len(self._early) > MOST_STREAMS:
+            del self._early[next(iter(self._early))]
 
     def _goes_on(self, said: Hello) -> bool:
         """Whether both servers remember each other."""
@@ -375,6 +403,7 @@ class Streams:
             self._lose(stream, gone)
         self._streams.clear()
         self._resets.clear()
+        self._early.clear()
         self._peer = peer
         self.generation += 1
         self.control = self._begin(CONTROL, CONTROL_WINDOW)

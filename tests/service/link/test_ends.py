@@ -85,7 +85,13 @@ def test_empty_and_whole_messages_come_one_by_one(both: dict[str, Messages]) -> 
         both["csp"].send([sent])
     both["pump"]()  # type: ignore[operator]
     found = [both["recsys"].receive(3) for _ in range(5)]
-    assert [None if one is None else bytes(one) for one in found] == [b"", b"one", b"", b"two", None]
+    assert [None if one is None else bytes(one) for one in found] == [
+        b"",
+        b"one",
+        b"",
+        b"two",
+        None,
+    ]
 
 
 def test_users_send_nothing_over_the_link() -> None:
