@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from ppmf_secure.session.invitations import LOOPBACK, check_url
 from ppmf_service.database import FILE
 from ppmf_service.keys import MOST_BYTES, read_certificate
 from ppmf_spec.errors import ParametersError
@@ -22,30 +22,31 @@ from ppmf_spec.roles import CSP, RECSYS, Role
 
 ASK, TRIAL = "ask", "trial"
 LEVELS = ("debug", "info", "warning", "error")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 EXAMPLE = """\
+# The configuration of {role}. Paths begin at the folder of this file.
 role = "{role}"
-folder = "data"                    # private: database, checkpoints
-signing_key = "signing.pem"        # of `ppmf session key`
+folder = "data"                    # private: the database and checkpoints
+signing_key = "signing.pem"
 # passphrase = "passphrase.txt"    # the file of the passphrase of that key, if it has one
 
 [api]                              # for users
-address = "{api}"
-public_url = "{url}"
-# certificate = "web.pem"          # of HTTPS; without it, plain HTTP on loopback alone
+address = "127.0.0.1:{api}"
+public_url = "http://127.0.0.1:{api}"
+# certificate = "web.pem"          # of HTTPS; without it, plain HTTP on this machine alone
 # key = "web.key"
 
 [monitoring]                       # /metrics and /readyz
 address = "127.0.0.1:{monitoring}"
 
-[link]
-address = "{link}"      # CSP listens there, RecSys dials it
-peer_certificate = "{peer}.pem"
+[link]                             # to the other server
+address = "127.0.0.1:7443"         # csp listens there, recsys dials it
+peer_certificate = "{peer}.pem"    # the file that the other operator handed over
+peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other server
 
 [policy]
-accept = "ask"                     # or "trial": sessions marked `trial` are accepted at once
-grace = 0                          # seconds for replacing uploads when all users are present
+accept = "ask"                     # csp: or "trial", to accept sessions marked as trials at once
+grace = 0                          # recsys: seconds for replacing uploads once all users are there
 
 [log]
 level = "info"
@@ -69,11 +70,16 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """The other server: the address where CSP listens and RecSys dials, and its certificate."""
+    """The link to the other server.
+
+    host, port: where CSP listens and RecSys dials. peer_certificate: the peer's, of its signing
+    key. peer_url: under what users reach the peer.
+    """
 
     host: str
     port: int
     peer_certificate: Path
+    peer_url: str = ""
 
     @property
     def peer_key(self) -> bytes:
@@ -177,7 +183,8 @@ class _Table:
         return Listen(host, port, url, certificate, key)
 
     def _link(self) -> LinkConfig:
-        found = LinkConfig(*self._address("address"), self._file("peer_certificate"))
+        address, certificate = self._address("address"), self._file("peer_certificate")
+        found = LinkConfig(*address, certificate, self._url("peer_url"))
         self._end()
         return found
 
@@ -252,30 +259,13 @@ class _Table:
         return ParametersError(f"{self._path}: {self._name}{shown}: {reason}")
 
 
-def check_url(text: str) -> None:
-    """Check the URL of a server: https, or http for this machine alone, without a query.
-
-    Raises ValueError with the reason.
-    """
-    parts = urlsplit(text)
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("an https URL is due") from None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise ValueError("an https URL is due")
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError("http is for this machine alone; an https URL is due")
-    if parts.query or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a URL without query, fragment and blanks is due")
-
-
 def example(role: Role) -> str:
-    """A configuration to begin with."""
-    ours = {
-        RECSYS: ("127.0.0.1:8443", "http://127.0.0.1:8443", 9443, "csp.example:7443", "csp"),
-        CSP: ("127.0.0.1:8444", "http://127.0.0.1:8444", 9444, "0.0.0.0:7443", "recsys"),
-    }
-    api, url, monitoring, link, peer = ours[role]
-    values = {"api": api, "url": url, "monitoring": monitoring, "link": link, "peer": peer}
-    return EXAMPLE.format(role=role, **values)
+    """A configuration to begin with, for both servers on one machine."""
+    api = {RECSYS: 8443, CSP: 8444}
+    return EXAMPLE.format(
+        role=role,
+        peer=role.peer,
+        api=api[role],
+        peer_api=api[role.peer],
+        monitoring=api[role] + 1000,
+    )
