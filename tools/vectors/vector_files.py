@@ -18,6 +18,7 @@ from tools.vectors import (
     messages,
     params,
     party_runs,
+    ranked_runs,
     ratings,
     resumed_runs,
     sessions_and_uploads,
@@ -43,6 +44,7 @@ MAKERS = (
     lattice,
     resumed_runs,
     party_runs,
+    ranked_runs,
 )
 
 

@@ -12,6 +12,7 @@ import * as blocks from "./blocks.mjs";
 import * as code from "./code.mjs";
 import * as fixed from "./fixed.mjs";
 import * as lattice from "./lattice.mjs";
+import * as party from "./party.mjs";
 import { bound, canonical, digest, parameters, size, step } from "./params.mjs";
 import { ratings } from "./ratings.mjs";
 import { Refusal, integer, integers, roundHalfUp, shown } from "./refusal.mjs";
@@ -102,17 +103,20 @@ const OPERATIONS = {
   "resume.agree": agree,
 };
 
+// Calls of the parties of `party.run` (PPMF-CON-030).
+const CALLS = { ...OPERATIONS, "party.new": party.create, "party.step": party.step, "party.free": party.free };
+
 const HELLO = {
   protocol: 1,
   implementation: { name: "ppmf in JavaScript", version: "1", language: "JavaScript", issues: "" },
-  features: Object.keys(OPERATIONS),
-  roles: [],
+  features: [...Object.keys(OPERATIONS), "party.run"],
+  roles: ["recsys"],
 };
 
-const answer = ({ seq, op, in: given }) => {
-  if (!Object.hasOwn(OPERATIONS, op)) return { seq, status: "unsupported" };
+const answer = async ({ seq, op, in: given }) => {
+  if (!Object.hasOwn(CALLS, op)) return { seq, status: "unsupported" };
   try {
-    return { seq, status: "ok", out: shown(OPERATIONS[op](given)) };
+    return { seq, status: "ok", out: shown(await CALLS[op](given)) };
   } catch (error) {
     if (error instanceof Refusal) return { seq, status: "reject", class: error.kind, message: error.message };
     return { seq, status: "error", message: String(error).replace(/\s+/g, " ") };
@@ -121,5 +125,5 @@ const answer = ({ seq, op, in: given }) => {
 
 for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
   const call = JSON.parse(line);
-  process.stdout.write(`${JSON.stringify(call.call === "hello" ? HELLO : answer(call))}\n`);
+  process.stdout.write(`${JSON.stringify(call.call === "hello" ? HELLO : await answer(call))}\n`);
 }

@@ -45,13 +45,13 @@ const taken = (given) => {
 
 export const take = (given) => ({ missing: BigInt(given.session.users.length - taken(given).size) });
 
-const writeRows = (rows, count) => {
+export const writeRows = (rows, count) => {
   const out = Buffer.alloc(Math.ceil(count / 8));
   for (const row of rows) out[row >> 3] |= 1 << (row & 7);
   return out;
 };
 
-const readRows = (bytes, count, where) => {
+export const readRows = (bytes, count, where) => {
   due(bytes, Math.ceil(count / 8), where);
   const found = [];
   for (let at = 0; at < 8 * bytes.length; at += 1)

@@ -23,12 +23,11 @@ const xor = (a, b) => Buffer.from(a.map((byte, k) => byte ^ b[k]));
 const hex = (text) => Buffer.from(text, "hex");
 
 // PPMF-OUT-001, -003.
-export const open = (given) => {
-  const { p } = session(given.session);
-  const [items, D] = [given.session.items.length, rowLength(p)];
+export const openShare = (session, csp, recsys) => {
+  const { p } = session;
+  const [items, D] = [session.items.length, rowLength(p)];
   const width = Number(1n + p.box_bits + p.frac_bits);
   const size = Math.ceil((width * D * items) / 8);
-  const [csp, recsys] = [hex(given.csp), hex(given.recsys)];
   if (csp.length !== size) refuse("encoding", `output share: ${csp.length} bytes where ${size} are due`);
   const bits = xor(csp, recsys);
   const bit = (at) => BigInt((bits[at >> 3] >> (at & 7)) & 1);
@@ -42,6 +41,7 @@ export const open = (given) => {
   const rank = Number(p.rank);
   return { factors: rows.map((one) => one.slice(0, rank)), bias: p.bias ? rows.map((one) => one[rank]) : null };
 };
+export const open = (given) => openShare(session(given.session), hex(given.csp), hex(given.recsys));
 
 // PPMF-HSH-002.
 const batchKey = (given, indices) => {

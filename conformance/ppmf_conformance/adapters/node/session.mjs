@@ -9,7 +9,11 @@ import { floorDivide, integer, refuse } from "./refusal.mjs";
 import { checkKey } from "./x25519.mjs";
 import { array, item, parse } from "./wire.mjs";
 
-const SUITES = [3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`);
+const SUITES = [
+  ...[3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`),
+  "rlwe-8192",
+  "rlwe-64-insecure",
+];
 const [POINT, NONCE, SIGNATURE, MOST] = [33, 16, 64, 1 << 26];
 
 const hex = (text) => Buffer.from(text, "hex");
@@ -63,8 +67,8 @@ const checkAcceptance = (s) => {
 const checked = (s) => {
   checkProposal(s);
   checkAcceptance(s);
-  bound(s.p, BigInt(s.users.length), BigInt(s.items.length));
-  return { ...s, id: sha256(Buffer.from("ppmf/v2/session/"), array([proposalOf(s), acceptanceOf(s)])) };
+  const { ring, width } = bound(s.p, BigInt(s.users.length), BigInt(s.items.length));
+  return { ...s, ring, width, id: sha256(Buffer.from("ppmf/v2/session/"), array([proposalOf(s), acceptanceOf(s)])) };
 };
 
 const texts = (list) => array(list.map((text) => item("text", text)));

@@ -41,16 +41,29 @@ export const item = (kind, value) => {
 
 export const array = (items) => Buffer.concat([head("array", items.length), ...items]);
 
-export const encode = ({ name, session, epoch, number, fields }) =>
+// A message whose fields are byte strings, integers and texts.
+export const write = ({ name, session, epoch, number, fields }) =>
   array([
     item("text", name),
-    item(B, Buffer.from(session, "hex")),
-    item("uint", integer(epoch)),
-    item("uint", integer(number)),
-    ...Object.entries(FIELDS[name]).map(([field, kind]) =>
-      item(kind === "side" ? "text" : kind, kind === B ? Buffer.from(fields[field], "hex") : kind === "uint" ? integer(fields[field]) : fields[field]),
-    ),
+    item(B, session),
+    item("uint", epoch),
+    item("uint", number),
+    ...Object.entries(FIELDS[name]).map(([field, kind]) => item(kind === "side" ? "text" : kind, fields[field])),
   ]);
+
+const ofKind = (name, change) => (fields) =>
+  Object.fromEntries(Object.entries(FIELDS[name]).map(([field, kind]) => [field, change(kind, fields[field])]));
+
+export const encode = ({ name, session, epoch, number, fields }) => {
+  const read = (kind, value) => (kind === B ? Buffer.from(value, "hex") : kind === "uint" ? integer(value) : value);
+  return write({
+    name,
+    session: Buffer.from(session, "hex"),
+    epoch: integer(epoch),
+    number: integer(number),
+    fields: ofKind(name, read)(fields),
+  });
+};
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -109,9 +122,8 @@ const IS = {
 };
 
 // PPMF-WIR-003: anything that is not the one encoding of a message is refused.
-export const decode = (hex) => {
-  if (!/^([0-9a-f]{2})*$/.test(hex)) refuse("encoding", "not bytes in hexadecimal");
-  const found = parse(Buffer.from(hex, "hex"), 1);
+export const read = (bytes) => {
+  const found = parse(bytes, 1);
   const bad = (why) => refuse("encoding", `a message: ${why}`);
   if (!Array.isArray(found)) bad("no array");
   const [name, session, epoch, number, ...values] = found;
@@ -119,8 +131,14 @@ export const decode = (hex) => {
   if (!IS.bytes(session) || session.length !== 32) bad("a session that is not 32 bytes");
   if (!IS.uint(epoch) || !IS.uint(number)) bad("no number");
   if (values.length !== kinds.length || !kinds.every(([, kind], k) => IS[kind](values[k]))) bad("other fields");
-  const fields = kinds.map(([field, kind], k) => [field, kind === B ? values[k].toString("hex") : values[k]]);
-  return { name, session: session.toString("hex"), epoch, number, fields: Object.fromEntries(fields) };
+  return { name, session, epoch, number, fields: Object.fromEntries(kinds.map(([field], k) => [field, values[k]])) };
+};
+
+export const decode = (hex) => {
+  if (!/^([0-9a-f]{2})*$/.test(hex)) refuse("encoding", "not bytes in hexadecimal");
+  const { name, session, epoch, number, fields } = read(Buffer.from(hex, "hex"));
+  const shown = ofKind(name, (kind, value) => (kind === B ? value.toString("hex") : value));
+  return { name, session: session.toString("hex"), epoch, number, fields: shown(fields) };
 };
 
 // PPMF-WIR-004: one direction's messages in turn.
