@@ -126,6 +126,7 @@ class UserClient:
 
     http: what sends requests. clock: for the time, and for pauses between two tries. coins: of
     which the pauses are drawn, so that users who were refused do not all come back at once.
+    Raises RangeError for an address to which nothing may be sent (PPMF-API-001).
     """
 
     def __init__(

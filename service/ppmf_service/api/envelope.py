@@ -125,7 +125,7 @@ def _route(scope: Scope) -> str | None:
 
 
 def _no_route(_: Request, error: Any) -> Response:
-    """The answer of a path or method that the interface does not have."""
+    """The answer of a path or method that the interface does not have (PPMF-API-003)."""
     headers: Mapping[str, str] = error.headers or {}
     if error.status_code == 405:
         found = Problem(405, StateError("this method is not for this path"), headers)

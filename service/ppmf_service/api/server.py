@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The interface of a server on its addresses: the users' one, and the one of its operator.
 
-The operator's address, loopback by default, has `/metrics` and `/readyz`; nobody else needs them.
+The operator's address, loopback by default, has `/metrics` and `/readyz`; nobody else needs them
+(PPMF-API-019).
 """
 
 from __future__ import annotations
