@@ -100,7 +100,7 @@ def too_long(most: int) -> Problem:
     return Problem(413, EncodingError(f"body: more than the {most} bytes that are due at most"))
 
 
-async def read_body(request: Request, most: int, seconds: float = BODY_SECONDS) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """The body, of at most `most` bytes: no more is kept in memory, whatever the header said.
 
     Raises the problem 413 when more come, 408 when they take too long.
@@ -108,7 +108,7 @@ async def read_body(request: Request, most: int, seconds: float = BODY_SECONDS) 
     check_length(request, most)
     found = bytearray()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(BODY_SECONDS):
             async for piece in request.stream():
                 if len(found) + len(piece) > most:
                     raise too_long(most)

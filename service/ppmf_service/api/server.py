@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -52,15 +52,28 @@ class Stop(Protocol):
         """Whether it is."""
 
 
-def run(config: ServerConfig, database: Database, clock: Clock, stop: Stop) -> None:
+def run(
+    config: ServerConfig,
+    database: Database,
+    clock: Clock,
+    stop: Stop,
+    listening: Callable[[Mapping[str, int]], None] = lambda _: None,
+) -> None:
     """Answer until `stop` is set, and then finish what is under way.
 
+    listening: is called with the ports of "api" and "monitoring" once both are open.
     Raises OSError if an address cannot be had.
     """
-    asyncio.run(serve(config, database, clock, stop))
+    asyncio.run(serve(config, database, clock, stop, listening))
 
 
-async def serve(config: ServerConfig, database: Database, clock: Clock, stop: Stop) -> None:
+async def serve(
+    config: ServerConfig,
+    database: Database,
+    clock: Clock,
+    stop: Stop,
+    listening: Callable[[Mapping[str, int]], None] = lambda _: None,
+) -> None:
     """The same, in a loop that runs already."""
     logs.watch_libraries("uvicorn", "asyncio", "starlette")
     _raise_file_limit()
@@ -72,8 +85,13 @@ async def serve(config: ServerConfig, database: Database, clock: Clock, stop: St
     )
     servers = [_Server(_configuration(listen, app)) for listen, app in apps]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
+    told = False
     try:
         while not stop.is_set() and not any(task.done() for task in tasks):
+            if not told and all(server.started for server in servers):
+                names = ("api", "monitoring")
+                listening(dict(zip(names, (server.port for server in servers), strict=True)))
+                told = True
             await asyncio.sleep(_STOP_SECONDS)
     finally:
         for server in servers:
@@ -110,6 +128,11 @@ def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
 
 class _Server(uvicorn.Server):
     """A server that leaves signals to its process."""
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, which the system chose if it was 0."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
