@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface on real sockets: what clients may do to a connection, and the operator's address."""
+"""The interface on real sockets: what a client may do to it, and the operator's address."""
 
 from __future__ import annotations
 
