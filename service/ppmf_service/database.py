@@ -79,8 +79,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             session INTEGER NOT NULL REFERENCES sessions (number),
             row INTEGER NOT NULL,
             serial BLOB NOT NULL,           -- 8 bytes, the highest first
-            digest BLOB,                    -- SHA-256 of the message; none if withdrawn
-            message BLOB,                   -- none if withdrawn or erased
+            withdrawn INTEGER NOT NULL,
+            digest BLOB,                    -- SHA-256 of the message
+            message BLOB,                   -- none if withdrawn or erased, as the digest
             at INTEGER NOT NULL,
             PRIMARY KEY (session, row)
         ) STRICT

@@ -223,7 +223,7 @@ class Members:
                     row = self._rows_of(session.key).get(user)
                 if row is not None:
                     connection.execute(
-                        "UPDATE uploads SET digest = NULL, message = NULL "
+                        "UPDATE uploads SET withdrawn = 1, digest = NULL, message = NULL "
                         "WHERE session = ? AND row = ?",
                         (session.number, row),
                     )

@@ -38,7 +38,7 @@ _MOST_ERROR = 500
 
 _COLUMNS = (
     "number, proposed, id, catalogue, users, items, closes, expires, trial, state, since, phase, "
-    "done, total, epoch, error_kind, error_text, proposal, acceptance, by_csp, signed, admitted, "
+    "done, total, epoch, error_kind, error_text, signed IS NOT NULL AS signed, admitted, "
     "admitted_count, confirmed, profiles_digest, receipt, erased, buried"
 )
 
@@ -56,7 +56,7 @@ class SessionRow:
     closes, expires: seconds since 1970, or 0. since: when `state` began.
     phase, done, total: how far a training is, in half-steps. epoch: the last that began.
     last_error: the class and the line of the last error, if there was one.
-    proposal, acceptance, by_csp, signed: as they are encoded; None if unknown or erased.
+    signed: whether the session file is here.
     admitted: the bits of the admission, admitted_count: how many users these are.
     profiles_digest, receipt: of V, and RecSys' signature of it.
     erased: when the secrets were erased. buried: when the rest was, and only a tombstone stayed.
@@ -78,10 +78,7 @@ class SessionRow:
     total: int
     epoch: int
     last_error: tuple[str, str] | None
-    proposal: bytes | None
-    acceptance: bytes | None
-    by_csp: bytes | None
-    signed: bytes | None
+    signed: bool
     admitted: bytes | None
     admitted_count: int | None
     confirmed: bool
@@ -124,7 +121,7 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._read: dict[bytes, SignedSession] = {}
+        self._read: dict[int, SignedSession] = {}
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -159,27 +156,24 @@ class Sessions:
         """The session with both signatures. Raises StateError before both are there, and after it
         was erased.
         """
-        found = self._read.get(key)
-        if found is None:
-            row = self.get(key)
-            if row.signed is None:
-                raise StateError(f"session {short(row.key)}: {_lacking(row)}")
-            found = self._read[key] = set_up.read(row.signed, f"session {short(row.key)}")
+        row = self.get(key)
+        found = self._read.get(row.number)
+        if found is None or not row.signed:
+            found = set_up.read(self.file(key), f"session {short(row.key)}")
+            self._read[row.number] = found
         return found
+
+    def file(self, key: bytes) -> bytes:
+        """The session file, as users fetch it (PPMF-SES-013). Raises as `signed_session`."""
+        return self._part(key, "signed")
 
     def proposal(self, key: bytes) -> Proposal:
         """The proposal of a session. Raises StateError after it was erased."""
-        row = self.get(key)
-        if row.proposal is None:
-            raise StateError(f"session {short(row.key)}: {_lacking(row)}")
-        return read_proposal(row.proposal)
+        return read_proposal(self._part(key, "proposal"))
 
     def acceptance(self, key: bytes) -> tuple[Acceptance, bytes]:
         """CSP's acceptance of a session and CSP's signature. Raises StateError if there is none."""
-        row = self.get(key)
-        if row.acceptance is None or row.by_csp is None:
-            raise StateError(f"session {short(row.key)}: {_lacking(row)}")
-        return read_acceptance(row.acceptance), row.by_csp
+        return read_acceptance(self._part(key, "acceptance")), self._part(key, "by_csp")
 
     # -- how a session comes about -----------------------------------------------------------------
 
@@ -256,11 +250,9 @@ class Sessions:
         with self._database.transaction() as connection:
             row = self.get(key)
             data = write_acceptance(acceptance)
-            if row.acceptance is not None and data != row.acceptance:
+            if row.id is not None and data != self._part(key, "acceptance"):
                 raise StateError(f"session {short(row.key)}: accepted twice, differently")
-            if row.acceptance is None:
-                if row.buried is not None:
-                    raise StateError(f"session {short(row.key)}: {_lacking(row)}")
+            if row.id is None:
                 session = Session(self.proposal(key), acceptance)
                 set_up.check_signature(
                     acceptance.signing_key, session.id, by_csp, "CSP's signature"
@@ -287,7 +279,7 @@ class Sessions:
         """
         with self._database.transaction() as connection:
             row = self.get(key)
-            if row.signed is None:
+            if not row.signed:
                 if by_recsys is None:
                     raise StateError(f"session {short(row.key)}: {_lacking(row)}")
                 acceptance, by_csp = self.acceptance(key)
@@ -337,7 +329,7 @@ class Sessions:
 
     def sealing_key(self, key: bytes) -> SealingKey:
         """CSP's key pair for the seals of a session. Raises StateError if it was erased."""
-        return SealingKey(self._secret(key, "sealing", "the key for seals"))
+        return SealingKey(self._part(key, "sealing"))
 
     def tag_key(self, key: bytes, coins: Coins) -> bytes:
         """The key of the tags of a session's files, 32 bytes, which is drawn when it is first asked
@@ -350,7 +342,7 @@ class Sessions:
             ).fetchone()[0]
             if found is None and row.erased is None:
                 self._set(connection, row, tag_key=coins.bytes(KEY_BYTES))
-        return self._secret(key, "tag_key", "the key of tags")
+        return self._part(key, "tag_key")
 
     def admit(self, key: bytes, admitted: bytes) -> None:
         """Note the bits of the admission (PPMF-ADM-005). Raises StateError for other ones than
@@ -417,11 +409,12 @@ class Sessions:
         )
         return [_row(found) for found in rows]
 
-    def _secret(self, key: bytes, column: str, what: str) -> bytes:
+    def _part(self, key: bytes, column: str) -> bytes:
+        """A part of a session; StateError if it is not there yet, or not any more."""
         row = self.get(key)
         found = self._database.row(f"SELECT {column} FROM sessions WHERE number = ?", (row.number,))
         if found is None or found[0] is None:
-            raise StateError(f"session {short(row.key)}: {what} is not here, or was erased")
+            raise StateError(f"session {short(row.key)}: {_lacking(row)}")
         return bytes(found[0])
 
     def _set(self, connection: sqlite3.Connection, row: SessionRow, **values: Any) -> None:
@@ -448,7 +441,7 @@ class Sessions:
 
     def _remember(self, connection: sqlite3.Connection, row: SessionRow) -> None:
         """Keep who took part, for the next session of the same catalogue."""
-        if row.admitted is None or row.signed is None:
+        if row.admitted is None or not row.signed:
             return
         users = self.signed_session(row.key).session.users
         connection.execute("DELETE FROM trained WHERE catalogue = ?", (row.catalogue,))
@@ -541,7 +534,7 @@ def short(key: bytes) -> str:
 
 
 def _lacking(row: SessionRow) -> str:
-    if row.buried is not None:
+    if row.erased is not None:
         return "it was erased"
     return f"it is {row.state}, and has no such part yet"
 
@@ -557,6 +550,6 @@ def _row(found: sqlite3.Row) -> SessionRow:
     kind, text = values.pop("error_kind"), values.pop("error_text")
     values["last_error"] = None if kind is None else (kind, text)
     values["state"] = State(values["state"])
-    for name in ("trial", "confirmed"):
+    for name in ("trial", "confirmed", "signed"):
         values[name] = bool(values[name])
     return SessionRow(**values)

@@ -47,7 +47,7 @@ class Receipt:
     """What RecSys tells a user of their upload, and nobody else.
 
     serial: of the last upload or withdrawal. digest: SHA-256 of the message of the upload, b"" if
-    it was withdrawn. withdrawn: whether it was. admitted: None before the admission.
+    it was withdrawn or erased. withdrawn: whether it was. admitted: None before the admission.
     """
 
     serial: int
@@ -111,15 +111,15 @@ class Uploads:
         if not 0 <= row < found.users:
             raise RangeError("row: none of the session's")
         one = self._database.row(
-            "SELECT serial, digest FROM uploads WHERE session = ? AND row = ?", (found.number, row)
+            "SELECT serial, digest, withdrawn FROM uploads WHERE session = ? AND row = ?",
+            (found.number, row),
         )
         admitted = None
         if found.admitted is not None:
             admitted = row in read_rows(found.admitted, found.users, "admission")
         if one is None:
             return Receipt(0, b"", False, admitted)
-        digest = one[1]
-        return Receipt(int.from_bytes(one[0], "big"), digest or b"", digest is None, admitted)
+        return Receipt(int.from_bytes(one[0], "big"), one[1] or b"", bool(one[2]), admitted)
 
     def freeze(self, key: bytes, because: str = "") -> int:
         """Close the intake, in one transaction; how many users are present (PPMF-SRV-012).
@@ -184,10 +184,7 @@ class _Last:
 
     serial: int
     digest: bytes | None
-
-    @property
-    def withdrawn(self) -> bool:
-        return self.digest is None
+    withdrawn: bool
 
     def is_upload(self, digest: bytes) -> bool:
         return self.digest is not None and hmac.compare_digest(self.digest, digest)
@@ -216,9 +213,10 @@ def check_row(session: Session, row: int) -> None:
 
 def _last(connection: sqlite3.Connection, found: SessionRow, row: int) -> _Last | None:
     one = connection.execute(
-        "SELECT serial, digest FROM uploads WHERE session = ? AND row = ?", (found.number, row)
+        "SELECT serial, digest, withdrawn FROM uploads WHERE session = ? AND row = ?",
+        (found.number, row),
     ).fetchone()
-    return None if one is None else _Last(int.from_bytes(one[0], "big"), one[1])
+    return None if one is None else _Last(int.from_bytes(one[0], "big"), one[1], bool(one[2]))
 
 
 def _write(
@@ -231,8 +229,17 @@ def _write(
     message: bytes | None = None,
 ) -> None:
     connection.execute(
-        "INSERT INTO uploads (session, row, serial, digest, message, at) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (session, row) DO UPDATE SET serial = excluded.serial, "
-        "digest = excluded.digest, message = excluded.message, at = excluded.at",
-        (found.number, row, serial.to_bytes(SERIAL_BYTES, "big"), digest, message, now),
+        "INSERT INTO uploads (session, row, serial, withdrawn, digest, message, at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, row) DO UPDATE SET "
+        "serial = excluded.serial, withdrawn = excluded.withdrawn, digest = excluded.digest, "
+        "message = excluded.message, at = excluded.at",
+        (
+            found.number,
+            row,
+            serial.to_bytes(SERIAL_BYTES, "big"),
+            int(digest is None),
+            digest,
+            message,
+            now,
+        ),
     )
