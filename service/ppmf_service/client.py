@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,6 +26,8 @@ from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.clock import Clock, SystemClock
 from ppmf_service.config import check_url
+from ppmf_service.enrolment import consent_key
+from ppmf_service.invitations import Invitation
 from ppmf_spec import profiles
 from ppmf_spec.errors import (
     KINDS,
@@ -52,27 +54,6 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _KIND = {kind.kind: kind for kind in KINDS}
-
-
-class Invitation(Protocol):
-    """What a client needs of an invitation, whose two halves were joined.
-
-    user: the pseudonym. token: for RecSys. consent_key: 32 bytes, from the code. csp_key: SHA-256
-    of the point of CSP's signing key. recsys_url, csp_url: the addresses.
-    """
-
-    @property
-    def user(self) -> str: ...
-    @property
-    def token(self) -> str: ...
-    @property
-    def consent_key(self) -> bytes: ...
-    @property
-    def csp_key(self) -> bytes: ...
-    @property
-    def recsys_url(self) -> str: ...
-    @property
-    def csp_url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +117,11 @@ class UserClient:
         clock: Clock | None = None,
         coins: Coins | None = None,
     ) -> None:
-        self._invitation = invitation
+        self.invitation = invitation
         self._http = http
         self._clock = clock or SystemClock()
         self._coins = coins or Coins.system()
-        for url in (invitation.recsys_url, invitation.csp_url):
+        for url in (invitation.recsys.recsys_url, invitation.recsys.csp_url):
             try:
                 check_url(url)
             except ValueError as error:
@@ -149,7 +130,7 @@ class UserClient:
     @property
     def user(self) -> str:
         """The user's pseudonym."""
-        return self._invitation.user
+        return self.invitation.user
 
     # -- sessions ----------------------------------------------------------------------------------
 
@@ -186,27 +167,30 @@ class UserClient:
         files = [
             self._get(url, path, most, where).body
             for url, where in (
-                (self._invitation.recsys_url, "RecSys' session"),
-                (self._invitation.csp_url, "CSP's session"),
+                (self.invitation.recsys.recsys_url, "RecSys' session"),
+                (self.invitation.recsys.csp_url, "CSP's session"),
             )
         ]
         if files[0] != files[1]:
             raise StateError("RecSys and CSP show different sessions; do not take part")
         signed = set_up.read(files[0], "session")
-        self._check(signed.session, session_id)
+        self.check(signed.session, session_id)
         return signed
 
-    def _check(self, session: Session, session_id: bytes) -> None:
-        invitation = self._invitation
+    def check(self, session: Session, session_id: bytes) -> None:
+        """Check that a session is the one of that id, and as the invitation says; raises as
+        `session`.
+        """
+        invitation = self.invitation
         if session.id != session_id:
             raise StateError("session: another one than that which was asked for")
         key = hashlib.sha256(session.acceptance.signing_key).digest()
-        if key != invitation.csp_key:
+        if key != invitation.csp.csp_key:
             raise StateError("session: signed by another CSP than the invitation names")
         proposal = session.proposal
         if session.suite.endswith("-insecure") and not proposal.trial:
             raise ParametersError("session: its cipher suite protects nothing, and it is no trial")
-        for url in (invitation.recsys_url, invitation.csp_url):
+        for url in (invitation.recsys.recsys_url, invitation.recsys.csp_url):
             if proposal.addresses and url not in proposal.addresses:
                 raise StateError("session: of other addresses than those of the invitation")
 
@@ -226,7 +210,8 @@ class UserClient:
         """
         self.check_open(session)
         self.row(session)
-        made = upload.upload(session, self.user, serial, row, self._invitation.consent_key, coins)
+        key = consent_key(self.invitation.csp.code)
+        made = upload.upload(session, self.user, serial, row, key, coins)
         return Link(session.id, 0, USERS, RECSYS).encode(made)
 
     def row(self, session: Session) -> int:
@@ -278,12 +263,15 @@ class UserClient:
         params = session.parameters
         names = sum(len(item) for item in session.items)
         most = (1 << 16) + 12 * names + (24 * params.row_rank + 16) * len(session.items)
-        data = self._get(self._invitation.recsys_url, path, most, "item profiles").body
+        data = self._get(self.invitation.recsys.recsys_url, path, most, "item profiles").body
         try:
             found = profiles.loads(data.decode())
+            due = ItemProfiles.of(session.items, found.factors, found.bias, params)
         except UnicodeDecodeError:
             raise EncodingError("item profiles: not UTF-8") from None
-        if found != ItemProfiles.of(session.items, found.factors, found.bias, params):
+        except (EncodingError, RangeError) as error:
+            raise type(error)(f"item profiles: {error}") from None
+        if found != due:
             raise RangeError("item profiles: not those of this session")
         return found, data
 
@@ -292,10 +280,13 @@ class UserClient:
     def _own(self, method: str, session: Session, **more: Any) -> Receipt | None:
         """A request about the user's own upload. None if there is none."""
         path = f"/v1/sessions/{session.id.hex()}/uploads/{self.row(session)}"
-        headers = {"Authorization": f"Bearer {self._invitation.token}", **more.pop("headers", {})}
+        headers = {
+            "Authorization": f"Bearer {self.invitation.recsys.token}",
+            **more.pop("headers", {}),
+        }
         answer = self._request(
             method,
-            self._invitation.recsys_url,
+            self.invitation.recsys.recsys_url,
             path,
             _MOST_JSON,
             "receipt",
@@ -319,7 +310,7 @@ class UserClient:
         )
 
     def _json(self, path: str, where: str) -> Mapping[str, Any]:
-        body = self._get(self._invitation.recsys_url, path, _MOST_JSON, where).body
+        body = self._get(self.invitation.recsys.recsys_url, path, _MOST_JSON, where).body
         return _object(body, f"RecSys' {where}")
 
     def _get(self, url: str, path: str, most: int, where: str) -> _Answer:

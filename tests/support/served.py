@@ -22,7 +22,7 @@ from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.users_api import users_app
 from ppmf_service.client import UserClient
 from ppmf_service.config import LinkConfig, Listen, ServerConfig
-from ppmf_service.enrolment import consent_key
+from ppmf_service.invitations import CspHalf, Invitation, RecSysHalf
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.services import Pair, opened, pair
 from tests.support.sessions import POINTS
@@ -41,18 +41,6 @@ def config_of(role: Role, folder: Path, port: int = 0, monitoring: int = 0) -> S
         Listen("127.0.0.1", monitoring),
         LinkConfig("127.0.0.1", 1, folder / "peer.pem"),
     )
-
-
-@dataclass(frozen=True)
-class Invited:
-    """An invitation whose halves were joined."""
-
-    user: str
-    token: str
-    consent_key: bytes
-    csp_key: bytes = hashlib.sha256(POINTS["csp"]).digest()
-    recsys_url: str = URLS[RECSYS]
-    csp_url: str = URLS[CSP]
 
 
 class AppTransport(httpx.BaseTransport):
@@ -98,25 +86,40 @@ class Served:
     def http(self, address: str = "192.0.2.1", **transports: httpx.BaseTransport) -> httpx.Client:
         """A client that reaches both. transports: in the place of one, by the role's name."""
         mounts = {
-            URLS[role]: transports.get(role, AppTransport(self.apps[role], self.portal, address))
+            URLS[role]: transports.get(role, self.transport(role, address))
             for role in (RECSYS, CSP)
         }
         made = httpx.Client(transport=_NOWHERE, mounts=mounts, trust_env=False)
         self._open.append(made)
         return made
 
-    def invited(self, user: str, **other: Any) -> Invited:
-        """The invitation of a user."""
-        values = {
+    def transport(self, role: Role, address: str = "192.0.2.1") -> AppTransport:
+        """Requests to one of the servers."""
+        return AppTransport(self.apps[role], self.portal, address)
+
+    def invitation(self, user: str, **other: Any) -> Invitation:
+        """The invitation of a user. other: members of its halves that differ."""
+        values: dict[str, Any] = {
+            "user": user,
             "token": self.pair.tokens[user],
-            "consent_key": consent_key(self.pair.codes[user]),
+            "code": self.pair.codes[user],
+            "csp_key": hashlib.sha256(POINTS["csp"]).digest(),
+            "recsys_url": URLS[RECSYS],
+            "csp_url": URLS[CSP],
+            **other,
         }
-        return Invited(user, **{**values, **other})
+        half, other_half = (
+            {name: values[name] for name in kind.__dataclass_fields__}
+            for kind in (RecSysHalf, CspHalf)
+        )
+        return Invitation(RecSysHalf(**half), CspHalf(**other_half))
 
     def client(self, user: str, http: httpx.Client | None = None, **other: Any) -> UserClient:
         """A user's client. other: members of the invitation that differ."""
         coins = Coins.seeded(f"tests/served/{user}")
-        return UserClient(self.invited(user, **other), http or self.http(), self.pair.clock, coins)
+        return UserClient(
+            self.invitation(user, **other), http or self.http(), self.pair.clock, coins
+        )
 
     def session(self, proposal: Proposal | None = None) -> Session:
         """A session that both servers opened."""
