@@ -25,27 +25,29 @@ LEVELS = ("debug", "info", "warning", "error")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 EXAMPLE = """\
+# The configuration of {role}. Paths begin at the folder of this file.
 role = "{role}"
-folder = "data"                    # private: database, checkpoints
-signing_key = "signing.pem"        # of `ppmf session key`
+folder = "data"                    # private: the database and checkpoints
+signing_key = "signing.pem"
 # passphrase = "passphrase.txt"    # the file of the passphrase of that key, if it has one
 
 [api]                              # for users
-address = "{api}"
-public_url = "{url}"
-# certificate = "web.pem"          # of HTTPS; without it, plain HTTP on loopback alone
+address = "127.0.0.1:{api}"
+public_url = "http://127.0.0.1:{api}"
+# certificate = "web.pem"          # of HTTPS; without it, plain HTTP on this machine alone
 # key = "web.key"
 
 [monitoring]                       # /metrics and /readyz
 address = "127.0.0.1:{monitoring}"
 
-[link]
-address = "{link}"      # CSP listens there, RecSys dials it
-peer_certificate = "{peer}.pem"
+[link]                             # to the other server
+address = "127.0.0.1:7443"         # csp listens there, recsys dials it
+peer_certificate = "{peer}.pem"    # the file that the other operator handed over
+peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other server
 
 [policy]
-accept = "ask"                     # or "trial": sessions marked `trial` are accepted at once
-grace = 0                          # seconds for replacing uploads when all users are present
+accept = "ask"                     # csp: or "trial", to accept sessions marked as trials at once
+grace = 0                          # recsys: seconds for replacing uploads once all users are there
 
 [log]
 level = "info"
@@ -69,11 +71,16 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """The other server: the address where CSP listens and RecSys dials, and its certificate."""
+    """The link to the other server.
+
+    host, port: where CSP listens and RecSys dials. peer_certificate: the peer's, of its signing
+    key. peer_url: under what users reach the peer.
+    """
 
     host: str
     port: int
     peer_certificate: Path
+    peer_url: str = ""
 
     @property
     def peer_key(self) -> bytes:
@@ -177,7 +184,8 @@ class _Table:
         return Listen(host, port, url, certificate, key)
 
     def _link(self) -> LinkConfig:
-        found = LinkConfig(*self._address("address"), self._file("peer_certificate"))
+        address, certificate = self._address("address"), self._file("peer_certificate")
+        found = LinkConfig(*address, certificate, self._url("peer_url"))
         self._end()
         return found
 
@@ -271,11 +279,12 @@ def check_url(text: str) -> None:
 
 
 def example(role: Role) -> str:
-    """A configuration to begin with."""
-    ours = {
-        RECSYS: ("127.0.0.1:8443", "http://127.0.0.1:8443", 9443, "csp.example:7443", "csp"),
-        CSP: ("127.0.0.1:8444", "http://127.0.0.1:8444", 9444, "0.0.0.0:7443", "recsys"),
-    }
-    api, url, monitoring, link, peer = ours[role]
-    values = {"api": api, "url": url, "monitoring": monitoring, "link": link, "peer": peer}
-    return EXAMPLE.format(role=role, **values)
+    """A configuration to begin with, for both servers on one machine."""
+    api = {RECSYS: 8443, CSP: 8444}
+    return EXAMPLE.format(
+        role=role,
+        peer=role.peer,
+        api=api[role],
+        peer_api=api[role.peer],
+        monitoring=api[role] + 1000,
+    )

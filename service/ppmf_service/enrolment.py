@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -37,6 +38,7 @@ TOKEN_LETTERS = 43
 PSEUDONYM_LETTERS = 12
 
 _CONSENT_KEY = b"ppmf/v2/consent-key/"
+_MEMBERS = "SELECT user, made FROM members ORDER BY made, user"
 _SAME = str.maketrans("ILO", "110", " -")
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _REDUCED = 0b100101  # x^5 + x^2 + 1
@@ -148,7 +150,16 @@ class Members:
 
     def users(self) -> tuple[str, ...]:
         """The pseudonyms of all, in canonical order."""
-        return canonical_order(row[0] for row in self._database.rows("SELECT user FROM members"))
+        return canonical_order(user for user, _ in self.all())
+
+    def all(self) -> list[tuple[str, int]]:
+        """The pseudonym of each user, and when they were enrolled last."""
+        return [(str(row[0]), int(row[1])) for row in self._database.rows(_MEMBERS)]
+
+    def enrolled(self, column: Literal["token", "consent"]) -> list[str]:
+        """The pseudonyms of those who have a token here, or a consent key."""
+        found = self._database.rows(f"SELECT user FROM members WHERE {column} IS NOT NULL")
+        return [str(row[0]) for row in found]
 
     def enrol_tokens(self, digests: Mapping[str, bytes]) -> None:
         """Keep the digests of the tokens of these users, at RecSys (PPMF-ENR-006).

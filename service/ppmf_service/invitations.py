@@ -9,12 +9,14 @@ send what stands after the #.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, quote
 
+from ppmf_secure.primitives.coins import Coins
 from ppmf_service.config import check_url
-from ppmf_service.enrolment import read_code, read_token, write_code
+from ppmf_service.enrolment import make_code, make_token, read_code, read_token, write_code
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.ids import check_id
 from ppmf_spec.roles import CSP, RECSYS
@@ -140,6 +142,18 @@ def read_invitation(text: str) -> Invitation:
     if len(lines) != 2:
         raise EncodingError(f"invitation: {len(lines)} lines where its two halves are due")
     return join(*map(read_half, lines))
+
+
+def recsys_halves(
+    users: Iterable[str], coins: Coins, recsys_url: str, csp_url: str
+) -> list[RecSysHalf]:
+    """A half of RecSys for each user, with a fresh token (PPMF-ENR-006)."""
+    return [RecSysHalf(user, make_token(coins), recsys_url, csp_url) for user in users]
+
+
+def csp_halves(users: Iterable[str], coins: Coins, csp_key: bytes) -> list[CspHalf]:
+    """A half of the enroller for each user, with a fresh code (PPMF-ENR-001)."""
+    return [CspHalf(user, make_code(coins), csp_key) for user in users]
 
 
 def link(page: str, half: RecSysHalf | CspHalf) -> str:

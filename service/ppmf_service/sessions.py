@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.admission import read_rows
+from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.kept_files import KEY_BYTES
 from ppmf_secure.session.session import Acceptance, Proposal, Session
 from ppmf_secure.session.set_up import SignedSession
@@ -27,7 +29,7 @@ from ppmf_service.database import Database
 from ppmf_service.keys import public_point
 from ppmf_service.states import TRANSITIONS, State
 from ppmf_spec import strict_cbor
-from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, StateError
+from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, StateError, told
 
 _PROPOSAL = b"ppmf/v2/proposal/"
 _CATALOGUE = b"ppmf/v2/catalogue/"
@@ -132,6 +134,22 @@ class Sessions:
             raise UnknownSessionError("there is no such session here")
         return found[0]
 
+    def find(self, prefix: str) -> SessionRow:
+        """The session whose key begins with these hexadecimal digits.
+
+        Raises UnknownSessionError if there is none, StateError if there are several.
+        """
+        found = [
+            row
+            for row in self.all()
+            if any(key and key.hex().startswith(prefix.lower()) for key in (row.id, row.proposed))
+        ]
+        if not found or not prefix:
+            raise UnknownSessionError(f"there is no session {told(prefix)} here")
+        if len(found) > 1:
+            raise StateError(f"{len(found)} sessions begin with {told(prefix)}")
+        return found[0]
+
     def known(self, key: bytes) -> bool:
         """Whether there is such a session."""
         return bool(self._find("id = ? OR proposed = ?", key, key))
@@ -204,18 +222,29 @@ class Sessions:
                 self._note(connection, self.get(digest).number, State.PROPOSED, "")
             return self.get(digest)
 
-    def accept(self, key: bytes, signing_key: ec.EllipticCurvePrivateKey, coins: Coins) -> bytes:
+    def accept(
+        self,
+        key: bytes,
+        signing_key: ec.EllipticCurvePrivateKey,
+        coins: Coins,
+        *,
+        peer: bytes | None = None,
+    ) -> bytes:
         """Accept a proposal, as CSP, which signs it; the id of the session. Once more, the same.
 
-        Raises StateError if the proposal has expired or CSP has not the consent keys of all its
-        users (PPMF-SRV-007, -008).
+        peer: the point of the signing key of the RecSys that CSP knows. Raises StateError if the
+        proposal is of another one or has expired, or CSP has not the consent keys of all its users,
+        ParametersError if it fits no suite or could overflow (PPMF-SRV-007, -008).
         """
         with self._database.transaction() as connection:
             row = self.get(key)
             if row.id is not None:
                 return row.id
             proposal = self.proposal(key)
-            self._check_time(row)
+            if peer is not None and proposal.signing_key != peer:
+                raise StateError("the proposal is of another RecSys than the one of the link")
+            if row.expires and self._database.clock.now() >= row.expires:
+                raise StateError(f"session {short(row.key)}: it has expired")
             lacking = lacking_members(connection, proposal.users, "consent")
             if lacking:
                 raise StateError(
@@ -224,6 +253,7 @@ class Sessions:
                 )
             acceptance, sealing = set_up.accept(signing_key, coins)
             session = Session(proposal, acceptance)
+            fitted_scheme(session, cipher_suite(session.suite))
             self._set(
                 connection,
                 row,
@@ -241,11 +271,14 @@ class Sessions:
         acceptance: Acceptance,
         by_csp: bytes,
         signing_key: ec.EllipticCurvePrivateKey,
+        *,
+        peer: bytes | None = None,
     ) -> SessionRow:
         """Note CSP's acceptance, as RecSys, which signs the session then. Once more, the same.
 
-        Raises StateError for another acceptance than the first, or one whose signature is not
-        CSP's (PPMF-SRV-007).
+        peer: the point of the signing key of the CSP that RecSys knows. Raises StateError for an
+        acceptance of another one, another than the first, or one whose signature is not CSP's
+        (PPMF-SRV-007).
         """
         with self._database.transaction() as connection:
             row = self.get(key)
@@ -253,6 +286,8 @@ class Sessions:
             if row.id is not None and data != self._part(key, "acceptance"):
                 raise StateError(f"session {short(row.key)}: accepted twice, differently")
             if row.id is None:
+                if peer is not None and acceptance.signing_key != peer:
+                    raise StateError("the acceptance is of another CSP than the one of the link")
                 session = Session(self.proposal(key), acceptance)
                 set_up.check_signature(
                     acceptance.signing_key, session.id, by_csp, "CSP's signature"
@@ -452,10 +487,6 @@ class Sessions:
                 for at in read_rows(row.admitted, row.users, "admission")
             ),
         )
-
-    def _check_time(self, row: SessionRow) -> None:
-        if row.expires and self._database.clock.now() >= row.expires:
-            raise StateError(f"session {short(row.key)}: it has expired")
 
 
 # -- encodings and digests -------------------------------------------------------------------------

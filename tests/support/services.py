@@ -87,7 +87,7 @@ def proposal_of(
         TOY,
         users,
         tuple(f"i{number}" for number in range(1, items + 1)),
-        "ideal-insecure",
+        "rlwe-64-insecure",
         POINTS["recsys"],
         nonce.to_bytes(16, "big"),
         **values,  # type: ignore[arg-type]
