@@ -23,6 +23,7 @@ from tools.vectors import (
     resumed_runs,
     sessions_and_uploads,
     steps,
+    traces,
     training,
     user_side,
     words,
@@ -45,6 +46,7 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
+    traces,
 )
 
 

@@ -88,6 +88,14 @@ def run(
         typer.Option("--report", metavar="DIR", help="Where to write the reports."),
     ] = None,
     deadline: Seconds = 30.0,
+    trace: Annotated[
+        bool,
+        typer.Option(
+            "--trace/--no-trace",
+            help="Ask a party that can show its shares for them, and name the first stage that "
+            "differs.",
+        ),
+    ] = True,
     as_json: console.Json = False,
 ) -> int:
     """Ask an implementation every case that it declares.
@@ -110,6 +118,7 @@ def run(
         shipped.pick(only),
         read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
+        trace=trace,
     )
     if report_to is not None:
         report_to.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 3: the domain of a parameter set, its canonical text, and whether a size fits the ring.
 
-import { createHash } from "node:crypto";
-
+import { sha256, utf8 } from "./bytes.mjs";
 import { Fraction, decimal, decimalText, floorDivide, integer, refuse, roundHalfUp, whole } from "./refusal.mjs";
 
 const TABLE = [
@@ -64,7 +63,7 @@ export const parameters = (given) => {
       if (typeof p[name] !== typeof standard) bad(name, value, `must be a ${typeof standard}`);
     }
   }
-  if (!p.seed.isWellFormed() || Buffer.byteLength(p.seed) > 256) bad("seed", p.seed, "at most 256 bytes of UTF-8");
+  if (!p.seed.isWellFormed() || utf8(p.seed).length > 256) bad("seed", p.seed, "at most 256 bytes of UTF-8");
   checkRelations(p);
   return p;
 };
@@ -123,7 +122,7 @@ const quoted = (text) =>
     .replace(/["\\]/g, "\\$&")
     .replace(/[\u0000-\u001f\u007f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`)}"`;
 
-export const digest = (p) => createHash("sha256").update(canonical(p), "utf8").digest("hex");
+export const digest = (p) => sha256(utf8(canonical(p)));
 
 const rootUp = (square) => {
   if (square < 2n) return square;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 2, "Rows and ratings".
 
+import { compare, utf8 } from "./bytes.mjs";
 import { decimal, refuse, whole } from "./refusal.mjs";
 
 // PPMF-FIX-005: what no id contains, as first and last code points in hexadecimal.
@@ -25,7 +26,7 @@ export const rowOrder = (ids) => {
   const numbers = ids.every((id) => /^(0|-?[1-9][0-9]*)$/.test(id));
   const order = numbers
     ? (a, b) => (BigInt(a) < BigInt(b) ? -1 : 1)
-    : (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+    : (a, b) => compare(utf8(a), utf8(b));
   return [...ids].sort(order);
 };
 

@@ -1,41 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 4: sessions, their ids, and their files with two signatures.
 
-import { ECDH, createHash, createPublicKey, verify } from "node:crypto";
-
+import { checkLength, concat, sha256, utf8 } from "./bytes.mjs";
+import { checkKey, readPoint } from "./curves.mjs";
 import { bound, canonical, parameters } from "./params.mjs";
 import { checkId, rowOrder } from "./ratings.mjs";
-import { floorDivide, integer, refuse } from "./refusal.mjs";
-import { checkKey } from "./x25519.mjs";
+import { floorDivide, refuse } from "./refusal.mjs";
+import { SUITES } from "./suites.mjs";
 import { array, item, parse } from "./wire.mjs";
 
-const SUITES = [
-  ...[3072, 2048, 1024, 768, 512].map((bits) => `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`),
-  "rlwe-8192",
-  "rlwe-64-insecure",
-];
-const [POINT, NONCE, SIGNATURE, MOST] = [33, 16, 64, 1 << 26];
+const [NONCE, SIGNATURE, MOST] = [16, 64, 1 << 26];
+const FORMAT = "ppmf-session/2";
 
-const hex = (text) => Buffer.from(text, "hex");
-const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
-
-const checkLength = (bytes, due, where) => {
-  if (bytes.length !== due) refuse("encoding", `${where}: ${bytes.length} bytes where ${due} are due`);
-};
-
-const checkPoint = (bytes, where) => {
-  checkLength(bytes, POINT, where);
-  try {
-    if (bytes[0] !== 2 && bytes[0] !== 3) throw new RangeError();
-    ECDH.convertKey(bytes, "prime256v1");
-  } catch {
-    refuse("range", `${where}: not a point of P-256`);
-  }
-};
-
-// PPMF-SES-009, of the proposal; lists are of texts, numbers are BigInts, keys and nonces Buffers.
+// PPMF-SES-009, of the proposal; lists are of texts, numbers are BigInts, keys and nonces bytes.
 const checkProposal = (s) => {
-  if (!SUITES.includes(s.suite)) refuse("parameters", `no suite ${s.suite}`);
+  if (!SUITES.has(s.suite)) refuse("parameters", "suite: none that is known");
   for (const ids of [s.users, s.items]) {
     const order = rowOrder(ids);
     if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
@@ -53,22 +32,23 @@ const checkProposal = (s) => {
   const lo = -floorDivide(-(low.n << p.rating_frac_bits), low.d);
   if (lo > floorDivide(high.n << p.rating_frac_bits, high.d)) refuse("parameters", "no rating is allowed");
   if (s.suite.endsWith("-insecure") && s.trial === 0n) refuse("parameters", "a suite for trials alone");
-  checkPoint(s.recsysKey, "RecSys' key");
+  readPoint(s.recsysKey, "RecSys' key");
   checkLength(s.recsysNonce, NONCE, "RecSys' nonce");
 };
 
 const checkAcceptance = (s) => {
-  checkPoint(s.cspKey, "CSP's key");
+  readPoint(s.cspKey, "CSP's key");
   checkLength(s.cspNonce, NONCE, "CSP's nonce");
   checkKey(s.sealingKey, "key for seals");
 };
 
-// PPMF-SES-003, -007 to -009.
-const checked = (s) => {
+// PPMF-SES-007 to -009, and of PPMF-SES-003 what does not depend on the suite. The session of these members has also
+// `ring`, `width` of the numbers before the shift, and `id`.
+export const checked = async (s) => {
   checkProposal(s);
   checkAcceptance(s);
   const { ring, width } = bound(s.p, BigInt(s.users.length), BigInt(s.items.length));
-  return { ...s, ring, width, id: sha256(Buffer.from("ppmf/v2/session/"), array([proposalOf(s), acceptanceOf(s)])) };
+  return { ...s, ring, width, id: await sha256(utf8("ppmf/v2/session/"), array([proposalOf(s), acceptanceOf(s)])) };
 };
 
 const texts = (list) => array(list.map((text) => item("text", text)));
@@ -88,28 +68,10 @@ const proposalOf = (s) =>
   ]);
 const acceptanceOf = (s) => array([s.cspKey, s.cspNonce, s.sealingKey].map((bytes) => item("bytes", bytes)));
 
-export const session = (given) =>
-  checked({
-    p: parameters(given.parameters),
-    users: given.users,
-    items: given.items,
-    suite: given.suite,
-    least: integer(given.least),
-    closes: integer(given.closes),
-    expires: integer(given.expires),
-    addresses: given.addresses,
-    trial: given.trial ? 1n : 0n,
-    recsysKey: hex(given.recsys_key),
-    recsysNonce: hex(given.recsys_nonce),
-    cspKey: hex(given.csp_key),
-    cspNonce: hex(given.csp_nonce),
-    sealingKey: hex(given.sealing_key),
-  });
-
-export const write = (given) => {
-  const s = session(given.session);
-  const signatures = [given.by_recsys, given.by_csp].map((text) => item("bytes", hex(text)));
-  return { file: array([item("text", "ppmf-session/2"), proposalOf(s), acceptanceOf(s), ...signatures]).toString("hex") };
+// PPMF-SES-013.
+export const write = (s, byRecsys, byCsp) => {
+  const signatures = [byRecsys, byCsp].map((bytes) => item("bytes", bytes));
+  return array([item("text", FORMAT), proposalOf(s), acceptanceOf(s), ...signatures]);
 };
 
 // The parameters of their canonical text, in which every line is a name, " = " and a value.
@@ -131,40 +93,47 @@ const parametersOf = (text) => {
   return p;
 };
 
-const checkSignature = (point, id, signature, where) => {
-  checkLength(signature, SIGNATURE, where);
-  const [x, y] = [0, 1].map((k) =>
-    ECDH.convertKey(point, "prime256v1", undefined, undefined, "uncompressed").subarray(1 + 32 * k, 33 + 32 * k).toString("base64url"),
-  ); // prettier-ignore
-  const key = createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
-  const signed = Buffer.concat([Buffer.from("ppmf/v2/accept/"), id]);
-  if (!verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, signature))
-    refuse("state", `${where}: of another session or key`);
+const base64url = (value) => {
+  const bytes = Array.from({ length: 32 }, (_, k) => Number((value >> BigInt(8 * (31 - k))) & 255n));
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 };
 
+// What a server signs (PPMF-SES-012).
+export const acceptanceText = (id) => concat(utf8("ppmf/v2/accept/"), id);
+
+const checkSignature = async (point, id, signature, where) => {
+  checkLength(signature, SIGNATURE, where);
+  const { x, y } = readPoint(point, where);
+  const curve = { name: "ECDSA", namedCurve: "P-256" };
+  const jwk = { kty: "EC", crv: "P-256", x: base64url(x), y: base64url(y) };
+  const key = await crypto.subtle.importKey("jwk", jwk, curve, false, ["verify"]);
+  const right = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, signature, acceptanceText(id));
+  if (!right) refuse("state", `${where}: of another session or key`);
+};
+
+const isBytes = (value) => value instanceof Uint8Array;
 const isTexts = (list) => Array.isArray(list) && list.every((one) => typeof one === "string");
-const FORM = ["string", isTexts, isTexts, "string", "bigint", "bigint", "bigint", isTexts, "bigint", Buffer.isBuffer, Buffer.isBuffer];
+const FORM = ["string", isTexts, isTexts, "string", "bigint", "bigint", "bigint", isTexts, "bigint", isBytes, isBytes];
 const fits = (values, form) =>
   Array.isArray(values) && values.length === form.length &&
   form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k]))); // prettier-ignore
 
-// PPMF-SES-012 to -014.
-export const read = (given) => {
-  const data = hex(given.file);
+// PPMF-SES-012 to -014: the session of a file, at a time.
+export const read = async (data, now) => {
   if (data.length > MOST) refuse("encoding", "a file that is too long");
   const found = parse(data, 3);
   const bad = () => refuse("encoding", "not the file of a session");
-  if (!fits(found, ["string", Array.isArray, Array.isArray, Buffer.isBuffer, Buffer.isBuffer])) bad();
+  if (!fits(found, ["string", Array.isArray, Array.isArray, isBytes, isBytes])) bad();
   const [name, proposal, acceptance, byRecsys, byCsp] = found;
-  if (name !== "ppmf-session/2" || !fits(proposal, FORM) || !fits(acceptance, Array(3).fill(Buffer.isBuffer))) bad();
+  if (name !== FORMAT || !fits(proposal, FORM) || !fits(acceptance, Array(3).fill(isBytes))) bad();
   const [text, users, items, suite, least, closes, expires, addresses, trial, recsysKey, recsysNonce] = proposal;
   if (trial > 1n) bad();
   const [cspKey, cspNonce, sealingKey] = acceptance;
   const p = parametersOf(text);
   const part = { p, users, items, suite, least, closes, expires, addresses, trial };
-  const s = checked({ ...part, recsysKey, recsysNonce, cspKey, cspNonce, sealingKey });
-  checkSignature(s.recsysKey, s.id, byRecsys, "RecSys' signature");
-  checkSignature(s.cspKey, s.id, byCsp, "CSP's signature");
-  if (expires !== 0n && integer(given.now) >= expires) refuse("state", "the session has expired");
-  return { id: s.id.toString("hex") };
+  const s = await checked({ ...part, recsysKey, recsysNonce, cspKey, cspNonce, sealingKey });
+  await checkSignature(s.recsysKey, s.id, byRecsys, "RecSys' signature");
+  await checkSignature(s.cspKey, s.id, byCsp, "CSP's signature");
+  if (expires !== 0n && now >= expires) refuse("state", "the session has expired");
+  return s;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 4, "Interruption": what two servers agree on before a later epoch.
 
-import { integer, refuse } from "./refusal.mjs";
+import { integer, refuse } from "../users/refusal.mjs";
 
 const NAME = 40;
 

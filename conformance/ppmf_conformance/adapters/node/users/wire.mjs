@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 5: messages in deterministic CBOR, and their numbering.
 
-import { integer, refuse } from "./refusal.mjs";
+import { concat, numberOf, utf8 } from "./bytes.mjs";
+import { refuse } from "./refusal.mjs";
 
 const B = "bytes";
-const FIELDS = {
+export const FIELDS = {
   upload: { user: "text", serial: "uint", masked: B, sealed: B },
   closing: { presence: B, seals: B },
   admission: { admitted: B },
@@ -25,21 +26,19 @@ const MAJOR = { uint: 0, bytes: 2, text: 3, array: 4 };
 const head = (kind, value) => {
   const major = MAJOR[kind] << 5;
   const n = BigInt(value);
-  if (n < 24n) return Buffer.from([major | Number(n)]);
+  if (n < 24n) return Uint8Array.of(major | Number(n));
   const width = n < 1n << 8n ? 1 : n < 1n << 16n ? 2 : n < 1n << 32n ? 4 : 8;
-  const out = Buffer.alloc(1 + width);
-  out[0] = major | (24 + Math.log2(width));
-  out.write(n.toString(16).padStart(2 * width, "0"), 1, "hex");
-  return out;
+  const digits = Array.from({ length: width }, (_, k) => Number((n >> BigInt(8 * (width - 1 - k))) & 255n));
+  return Uint8Array.of(major | (24 + Math.log2(width)), ...digits);
 };
 
 export const item = (kind, value) => {
   if (kind === "uint") return head(kind, value);
-  const bytes = kind === "text" ? Buffer.from(value, "utf8") : value;
-  return Buffer.concat([head(kind, bytes.length), bytes]);
+  const bytes = kind === "text" ? utf8(value) : value;
+  return concat(head(kind, bytes.length), bytes);
 };
 
-export const array = (items) => Buffer.concat([head("array", items.length), ...items]);
+export const array = (items) => concat(head("array", items.length), ...items);
 
 // A message whose fields are byte strings, integers and texts.
 export const write = ({ name, session, epoch, number, fields }) =>
@@ -51,24 +50,10 @@ export const write = ({ name, session, epoch, number, fields }) =>
     ...Object.entries(FIELDS[name]).map(([field, kind]) => item(kind === "side" ? "text" : kind, fields[field])),
   ]);
 
-const ofKind = (name, change) => (fields) =>
-  Object.fromEntries(Object.entries(FIELDS[name]).map(([field, kind]) => [field, change(kind, fields[field])]));
-
-export const encode = ({ name, session, epoch, number, fields }) => {
-  const read = (kind, value) => (kind === B ? Buffer.from(value, "hex") : kind === "uint" ? integer(value) : value);
-  return write({
-    name,
-    session: Buffer.from(session, "hex"),
-    epoch: integer(epoch),
-    number: integer(number),
-    fields: ofKind(name, read)(fields),
-  });
-};
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // PPMF-WIR-002, -010: one item, in which so many arrays may stand in one another; unsigned integers
-// become BigInts, byte strings Buffers.
+// become BigInts, byte strings parts of `data`.
 export const parse = (data, depth) => {
   let at = 0;
   const bad = (why) => refuse("encoding", `${data.length} bytes: ${why} at ${at}`);
@@ -79,7 +64,7 @@ export const parse = (data, depth) => {
     if (low > 27) bad("an indefinite or reserved length");
     const width = 1 << (low - 24);
     if (at + width > data.length) bad("cut short");
-    const value = BigInt(`0x${data.toString("hex", at, at + width)}`);
+    const value = numberOf(data.subarray(at, at + width));
     at += width;
     if (value < (width === 1 ? 24n : 1n << BigInt(4 * width))) bad("not the shortest form");
     return value;
@@ -103,7 +88,7 @@ export const parse = (data, depth) => {
       return Array.from({ length: Number(value) }, () => one(arrays - 1));
     }
     try {
-      return utf8.decode(bytes(value));
+      return decoder.decode(bytes(value));
     } catch (error) {
       if (error instanceof TypeError) return bad("not UTF-8");
       throw error;
@@ -116,7 +101,7 @@ export const parse = (data, depth) => {
 
 const IS = {
   uint: (value) => typeof value === "bigint",
-  bytes: (value) => Buffer.isBuffer(value),
+  bytes: (value) => value instanceof Uint8Array,
   text: (value) => typeof value === "string",
   side: (value) => value === "users" || value === "items",
 };
@@ -132,26 +117,4 @@ export const read = (bytes) => {
   if (!IS.uint(epoch) || !IS.uint(number)) bad("no number");
   if (values.length !== kinds.length || !kinds.every(([, kind], k) => IS[kind](values[k]))) bad("other fields");
   return { name, session, epoch, number, fields: Object.fromEntries(kinds.map(([field], k) => [field, values[k]])) };
-};
-
-export const decode = (hex) => {
-  if (!/^([0-9a-f]{2})*$/.test(hex)) refuse("encoding", "not bytes in hexadecimal");
-  const { name, session, epoch, number, fields } = read(Buffer.from(hex, "hex"));
-  const shown = ofKind(name, (kind, value) => (kind === B ? value.toString("hex") : value));
-  return { name, session: session.toString("hex"), epoch, number, fields: shown(fields) };
-};
-
-// PPMF-WIR-004: one direction's messages in turn.
-export const receive = (given) => {
-  given.messages.forEach((hex, turn) => {
-    const message = decode(hex);
-    const out = (why) => refuse("state", `message ${turn} from ${given.sender} to ${given.receiver}: ${why}`);
-    if (message.session !== given.session) out("another session");
-    // PPMF-RES-016: a `resume` says by itself of which epoch it is
-    const epoch = message.name === "resume" ? integer(`${message.fields.last}`) + 1n : integer(given.epoch);
-    if (message.epoch !== epoch) out("another epoch");
-    if (message.number !== BigInt(turn)) out("another number");
-    if (message.name !== given.due[turn]) out(`${message.name} where ${given.due[turn]} was due`);
-  });
-  return { accepted: BigInt(given.messages.length) };
 };
