@@ -105,18 +105,21 @@ class Link:
             return count
 
     def wait(self, seconds: float, stream: Stream | None = None) -> bool:
-        """Wait until something came, at most so long. Returns whether something did.
+        """Wait until something came, at most so long. Returns whether anything is here.
 
-        stream: on which it has to come, or which has to be lost; otherwise on any.
+        stream: on which it has to come, or which has to be lost, unless a control message comes.
         """
         if not self.waits:
             return False
         with self._lock:
-            if stream is None:
-                return self._news.wait(seconds)
-            return self._news.wait_for(
-                lambda: stream.available > 0 or stream.lost is not None, seconds
-            )
+            generation = self.generation
+
+            def came() -> bool:
+                if stream is not None and (stream.available > 0 or stream.lost is not None):
+                    return True
+                return self.control.available > 0 or self.generation != generation
+
+            return self._news.wait_for(came, seconds)
 
     def wake(self) -> None:
         """End what waits in `wait`, from another thread."""
