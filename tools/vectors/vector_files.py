@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    chunked_runs,
     lattice,
     messages,
     params,
@@ -45,6 +46,7 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
+    chunked_runs,
 )
 
 
