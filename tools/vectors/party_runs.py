@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -13,48 +11,19 @@ from ppmf_conformance.adapters import sessions_and_uploads
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
-from ppmf_conformance.message_edits import Delivery, field_changed
+from ppmf_conformance.message_edits import field_changed
 from ppmf_conformance.our_parties import OwnParties
 from ppmf_reference import rating_code
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.protocols.message_plan import MessagePlan
-from ppmf_secure.protocols.operations import (
-    ConvertBits,
-    RunBaseTransfers,
-    RunCircuit,
-    TakeUploads,
-)
 from ppmf_secure.protocols.upload import keystream, open_seal
-from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec import wire
 from ppmf_spec.decimals import decimal_text
-from ppmf_spec.roles import Role
+from tools.vectors import whole_runs
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
-from tools.vectors.sessions_and_uploads import keys_of_servers, sealing_secret
 from tools.vectors.toy_inputs import KINDS
+from tools.vectors.whole_runs import OF_ROLE, before_each, lengths, needed_by_roles, output
 
-_ALL = (
-    "RUN-001 RUN-002 RUN-010 RUN-011 WIR-001 WIR-002 WIR-004 WIR-005 WIR-006 WIR-007 WIR-008 "
-    "FIX-062"
-)
-_OF_ROLE = {
-    "users": "COD-003 COD-005 UPL-010 UPL-011 UPL-012 UPL-013 UPL-015",
-    "recsys": (
-        "ADM-001 ADM-003 ADM-004 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 "
-        "OTE-009 OTE-010 OTE-011 OTE-012 GCB-005 GCB-006 GCB-008 BIT-002 STP-001 STP-002 STP-003 "
-        "STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-003"
-    ),
-    "csp": (
-        "ADM-005 ADM-006 AHE-013 PRD-001 PRD-002 PRD-003 PRD-004 PRD-005 PRD-006 PRD-007 "
-        "OTE-001 OTE-009 OTE-010 OTE-011 OTE-012 GCB-004 GCB-006 GCB-008 GCB-009 BIT-002 STP-001 "
-        "STP-002 STP-003 STP-004 HST-001 HST-002 HST-003 HST-004 HST-005 OUT-001 OUT-002"
-    ),
-}
-_LATTICE = (
-    "RLW-001 RLW-002 RLW-003 RLW-004 RLW-005 RLW-006 RLW-007 RLW-008 RLW-009 RLW-010 RLW-011 "
-    "RLW-012 RLW-014 RLW-015 RLW-016"
-)
 _LATE = ("binary-count", "lipschitz", "inertia")
 """Kinds of runs of which every message is handed over as late as can be, too."""
 _MANY = "-many"
@@ -73,43 +42,14 @@ def families() -> list[Family]:
 def _given(
     kind: str, users: int, items: int, iterations: int, suite: str, least: int | None = None
 ) -> dict[str, Any]:
-    label = f"parties/{kind}"
-    draw = LabelledStream(label)
     table = {**KINDS[kind.removesuffix(_MANY)], "rank": "1", "iterations": str(iterations)}
-    user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
-    found = [
-        [user, item, draw.one_of(["0.5", "2", "3.5", "5"])]
-        for user in user_ids
-        for item in item_ids
-        if draw.chance(2, 3)
-    ]
-    session = {
-        "parameters": table,
-        "users": user_ids,
-        "items": item_ids,
-        "suite": suite,
-        "least": str(users if least is None else least),
-        "closes": "0",
-        "expires": "0",
-        "addresses": [],
-        "trial": True,
-        **keys_of_servers(label),
-    }
-    secret = sealing_secret(label).hex()
-    keys = [draw.bytes(32).hex() for _ in user_ids]
-    return {
-        "session": session,
-        "sealing_secret": secret,
-        "consent_keys": keys,
-        "ratings": found,
-        "coins": label,
-    }
+    shape = (users, items)
+    rated = whole_runs.each_pair(_star)
+    return whole_runs.given_of(f"parties/{kind}", table, shape, suite, rated, least)
 
 
-def output(given: dict[str, Any]) -> dict[str, Any]:
-    """The output that RecSys must end with: V of F_fix, by the oracle."""
-    table = {key: given["session"][key] for key in ("parameters", "users", "items")}
-    return dict(OPERATIONS["train.fixed"](shown({**table, "ratings": given["ratings"]})))
+def _star(draw: LabelledStream) -> str:
+    return draw.one_of(["0.5", "2", "3.5", "5"])
 
 
 def misread(given: dict[str, Any], value: str) -> dict[str, Any]:
@@ -137,82 +77,6 @@ def misread(given: dict[str, Any], value: str) -> dict[str, Any]:
     return {**given, "ratings": ratings}
 
 
-def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """The name and length of every message of a run, by link, from a run of our own parties."""
-    ours, delivery = OwnParties(), Delivery(given.get("tamper"))
-    handles: dict[str, str] = {}
-    done: set[str] = set()
-    found: dict[str, list[list[str]]] = defaultdict(list)
-    for role in ROLES:
-        asked = {
-            "role": role,
-            "session": given["session"],
-            "coins": role,
-            "ratings": given["ratings"],
-            "sealing_secret": given["sealing_secret"],
-            "consent_keys": given["consent_keys"],
-        }
-        handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
-    while len(done) < len(ROLES):
-        for role in ROLES:
-            inbox = [
-                {"from": sender, "message": message.hex() if message else None}
-                for sender, message in delivery.collect(role)
-            ]
-            if role in done:
-                continue
-            answer = ours.run("", "party.step", {"handle": handles[role], "inbox": inbox})
-            assert answer.status == "ok", answer.message
-            for one in answer.out["outbox"]:
-                message = bytes.fromhex(one["message"])
-                delivery.put(role, one["to"], message)
-                name = wire.decode(message).message.name
-                found[f"{role}>{one['to']}"].append([name, str(len(message))])
-            if answer.out["done"]:
-                done.add(role)
-                if role == "users":
-                    delivery.leave(role, "recsys")
-    return dict(found)
-
-
-def before_each(given: dict[str, Any]) -> dict[str, list[int]]:
-    """By link, for each message how many messages its receiver must have sent back before it waits
-    for it (PPMF-RUN-008).
-    """
-    run = sessions_and_uploads.session(given["session"])
-    plan = MessagePlan.of(run, cipher_suite(run.suite))
-    steps = [(step, due) for step, due in enumerate_steps(plan) if "users" not in due]
-    found: dict[str, list[int]] = defaultdict(list)
-    for step, (sender, receiver) in steps:
-        before = [at for at, route in steps if route == (receiver, sender) and at <= step]
-        found[f"{sender}>{receiver}"].append(len(before))
-    return dict(found)
-
-
-def enumerate_steps(plan: MessagePlan) -> Iterator[tuple[tuple[int, int], tuple[str, str]]]:
-    """The routes of all messages, each with its place in the order of the run, which messages of
-    both directions have in common where neither needs the other.
-    """
-    for number, operation in enumerate(plan.operations()):
-        counts: dict[tuple[str, str, str], int] = defaultdict(int)
-        for due in operation.messages():
-            route = (str(due.sender), str(due.receiver))
-            match operation:
-                case RunCircuit():  # all columns stand before all tables
-                    step = int(due.kind is wire.GarbledTables)
-                case RunBaseTransfers():
-                    step = int(due.kind is wire.BaseAnswer)
-                case TakeUploads():
-                    step = int(due.kind is wire.Admission)
-                case ConvertBits():  # one chunk: RecSys' columns, CSP's answer, RecSys' payload
-                    by_recsys = due.sender is Role.RECSYS
-                    step = 1 if not by_recsys else 2 * int(due.kind is wire.TransferPayload)
-                case _:
-                    step = counts[*route, due.kind.name]
-                    counts[*route, due.kind.name] += 1
-            yield (number, step), route
-
-
 def _runs(family: Family) -> None:
     every = [subset for size in (1, 2, 3) for subset in combinations(ROLES, size)]
     singles = [*every[:3], ROLES]
@@ -233,10 +97,8 @@ def _runs(family: Family) -> None:
         expect = {"status": "ok", "out": {**output(given), "refused": []}}
         messages = lengths(given)
         for subset in subsets:
-            needed = " ".join([_ALL, *(_OF_ROLE[role] for role in subset)])
-            if suite.startswith("rlwe") and subset != ("users",):
-                needed += f" {_LATTICE}"
-            _add(
+            needed = needed_by_roles(subset, suite)
+            whole_runs.add(
                 family,
                 f"{kind}-{'-'.join(subset)}",
                 needed,
@@ -250,10 +112,10 @@ def _runs(family: Family) -> None:
         if kind in _LATE:
             beside = {"needed": before_each(given)}
             for role in ("recsys", "csp"):
-                _add(
+                whole_runs.add(
                     family,
                     f"{kind}-late-{role}",
-                    f"RUN-008 RUN-009 {_OF_ROLE[role]}",
+                    f"RUN-008 RUN-009 {OF_ROLE[role]}",
                     f"{role} under test gets each message when nobody can go on without it",
                     {**given, "roles": [role], "delivery": "late"},
                     expect,
@@ -291,7 +153,7 @@ def _users_without_ratings(family: Family) -> None:
         }
         messages = lengths(given)
         for subset in (("recsys",), ("csp",), ROLES):
-            _add(
+            whole_runs.add(
                 family,
                 f"{slug}-{'-'.join(subset)}",
                 "ADM-002 ADM-003 ADM-004 ADM-005 ADM-006 ADM-009 CON-039 UPL-016",
@@ -305,7 +167,7 @@ def _users_without_ratings(family: Family) -> None:
     few = _given("lipschitz-many", 3, 2, 1, "paillier-512-insecure", least=3)
     link = {"from": "users", "to": "recsys", "number": "1", "field": "", "value": ""}
     few["tamper"] = {**link, "edit": "drop"}
-    _add(
+    whole_runs.add(
         family,
         "too-few-recsys",
         "ADM-003",
@@ -326,7 +188,7 @@ def _refused_sessions(family: Family) -> None:
         ("suite", "no such suite", "parameters", {"suite": "paillier-1"}),
     ):
         for role in ROLES:
-            _add(
+            whole_runs.add(
                 family,
                 f"refused-{slug}-{role}",
                 "SES-009 CON-034" if slug == "order" else "AHE-001 CON-034",
@@ -337,30 +199,6 @@ def _refused_sessions(family: Family) -> None:
                 flags="negative",
                 seed="parties/lipschitz",
             )
-
-
-def _add(
-    family: Family,
-    slug: str,
-    requirements: str,
-    comment: str,
-    given: Any,
-    expect: Any,
-    messages: Any,
-    beside: Any = None,
-    **more: Any,
-) -> None:
-    names = " ".join(dict.fromkeys(requirements.split()))
-    family.add(
-        slug,
-        "party.run",
-        names,
-        comment,
-        given,
-        expect=expect,
-        shows={"messages": messages, **(beside or {})},
-        **more,
-    )
 
 
 # Receiver, sender, number among the messages of the link, edit, field, value, class of the refusal.
@@ -506,7 +344,7 @@ def _tampered(family: Family) -> None:
         edit: dict[str, str],
         expect: dict[str, Any],
     ) -> None:
-        _add(
+        whole_runs.add(
             family,
             slug,
             requirements,
@@ -598,7 +436,7 @@ def _tampered(family: Family) -> None:
         }
         out = {**output(misread(given, value)), "refused": []}
         for role in ("recsys", "csp"):
-            _add(
+            whole_runs.add(
                 family,
                 f"{role}-any-bits-{value}",
                 "UPL-016 COD-006 CNV-002",

@@ -14,14 +14,17 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    chunked_runs,
     lattice,
     messages,
     params,
     party_runs,
+    ranked_runs,
     ratings,
     resumed_runs,
     sessions_and_uploads,
     steps,
+    traces,
     training,
     user_side,
     words,
@@ -43,6 +46,9 @@ MAKERS = (
     lattice,
     resumed_runs,
     party_runs,
+    ranked_runs,
+    traces,
+    chunked_runs,
 )
 
 
