@@ -60,6 +60,10 @@ mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the proto
 	  nice $(BIN)/python -m tools.mutation.mutants run $$target $(ARGS) || failed=1; done; \
 	  exit $${failed:-0}
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## a million mutated requests to the users' interface (an hour)
+	$(BIN)/python -m tools.fuzz $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## the checks that run nothing: format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check
