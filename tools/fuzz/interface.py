@@ -63,7 +63,7 @@ class Interface:
         self._app = app
         self._database = database
         self._cap = cap
-        self._material = material
+        self.material = material
         self.seen = Seen()
         self._last = self._stored()
 
@@ -73,7 +73,7 @@ class Interface:
             with self._database.transaction() as connection:
                 connection.execute("DELETE FROM uploads")
             self._last = {}
-        request, before = mutated(self._material, source), self._last
+        request, before = mutated(self.material, source), self._last
         began = perf_counter()
         answer = await self._ask(request)
         self.seen.longest = max(self.seen.longest, perf_counter() - began)
@@ -108,7 +108,7 @@ class Interface:
         assert place is not None, "something else than an upload was acknowledged"
         key = bytes.fromhex(place[1]), int(place[2])
         assert changed <= {key}, "a request changed another user's upload"
-        token = b"Bearer " + self._material.tokens[key[1]]
+        token = b"Bearer " + self.material.tokens[key[1]]
         sent = [value for name, value in request.headers if name == b"authorization"]
         assert [one.lower() for one in sent] == [token.lower()], "without the token of the row"
         assert key in after, "what was acknowledged is not stored"
@@ -127,7 +127,7 @@ class Interface:
         assert content["class"] in CLASSES
         assert content["detail"].isascii()
         assert content["detail"].isprintable()
-        for secret in (*self._material.tokens, *self._material.secrets):
+        for secret in (*self.material.tokens, *self.material.secrets):
             assert secret not in answer.body, "a problem document shows a secret"
 
     def _stored(self) -> dict[tuple[bytes, int], tuple[bytes, bytes]]:
