@@ -142,17 +142,19 @@ class UserClient:
         except (KeyError, TypeError, ValueError):
             raise EncodingError("RecSys' list of sessions: not of its format") from None
 
-    def newest(self, phase: str) -> SignedSession:
-        """The newest session in a phase, of this user; checked as `session` does.
+    def newest(self, phase: str | None = None) -> SignedSession:
+        """The newest session of this user, in a phase if one is named; checked as `session` does.
 
         Raises StateError if there is none.
         """
         for shown in self.sessions():
-            if shown.phase == phase:
+            if phase in (None, shown.phase):
                 signed = self.session(shown.id)
                 if self.user in signed.session.users:
                     return signed
-        raise StateError(f"no session of this user is {phase} at RecSys")
+        raise StateError(
+            f"RecSys has no session of this user{f' that is {phase}' if phase else ''}"
+        )
 
     def session(self, session_id: bytes) -> SignedSession:
         """The session of that id, from both servers and checked (PPMF-API-017).

@@ -131,6 +131,11 @@ class UserFolder:
         """Where V of a session is kept, so that it need not be fetched again."""
         return self.path / f"profiles-{session_id.hex()}.json"
 
+    def last_profiles(self) -> Path | None:
+        """The file of V that was used last, if there is one."""
+        found = self.path.glob("profiles-*.json")
+        return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
     def _upload(self, session_id: bytes) -> Path:
         return self.path / f"upload-{session_id.hex()}.cbor"
 

@@ -17,17 +17,15 @@ import pytest
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session import set_up
-from ppmf_secure.session.session import Session
 from ppmf_service import submission
-from ppmf_service.states import State
 from ppmf_service.user_folder import UserFolder
 from ppmf_spec import profiles
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError, RangeError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.refusals import refusal_of
-from tests.support.served import URLS, Served, served
-from tests.support.services import EXPIRES, START, to
+from tests.support.served import URLS, Served, published, served
+from tests.support.services import EXPIRES, START
 from tests.support.sessions import SIGNING
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -236,7 +234,7 @@ def test_profiles_are_checked_against_the_session(servers: Served) -> None:
     shape = (len(session.items), params.rank)
     bias = np.zeros(shape[0], dtype=np.int64) if params.bias else None
     found = ItemProfiles.of(session.items, np.ones(shape, dtype=np.int64), bias, params)
-    publish(servers, session, profiles.dumps(found).encode())
+    published(servers, session, profiles.dumps(found).encode())
     assert client.profiles(session)[0] == found
     other = ItemProfiles.of(
         ("a",),
@@ -253,15 +251,6 @@ def test_profiles_are_checked_against_the_session(servers: Served) -> None:
         tried = servers.client("u1", servers.http(recsys=answering(body, "application/json")))
         with pytest.raises(error, match="item profiles"):
             tried.profiles(session)
-
-
-def publish(servers: Served, session: Session, data: bytes) -> None:
-    """End a session at RecSys with a V."""
-    to(servers.pair.recsys, session, State.CLOSED, State.SETTING_UP, State.TRAINING)
-    path = servers.folder / "recsys" / "profiles" / f"{session.id.hex()}.json"
-    path.parent.mkdir()
-    path.write_bytes(data)
-    servers.pair.recsys.sessions.publish(session.id, hashlib.sha256(data).digest())
 
 
 @pytest.mark.parametrize(

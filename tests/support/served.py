@@ -23,8 +23,9 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.client import UserClient
 from ppmf_service.config import LinkConfig, Listen, ServerConfig
 from ppmf_service.invitations import CspHalf, Invitation, RecSysHalf
+from ppmf_service.states import State
 from ppmf_spec.roles import CSP, RECSYS, Role
-from tests.support.services import Pair, opened, pair
+from tests.support.services import Pair, opened, pair, to
 from tests.support.sessions import POINTS
 
 URLS = {RECSYS: "http://127.0.0.1:8443", CSP: "http://127.0.0.1:8444"}
@@ -151,6 +152,15 @@ def served(folder: Path, users: int = 3, **limits: Any) -> Iterator[Served]:
         Served(servers, folder, portal, {RECSYS: recsys, CSP: csp}, metrics) as made,
     ):
         yield made
+
+
+def published(servers: Served, session: Session, data: bytes) -> None:
+    """End a session at RecSys with a V."""
+    to(servers.pair.recsys, session, State.CLOSED, State.SETTING_UP, State.TRAINING)
+    path = servers.folder / "recsys" / "profiles" / f"{session.id.hex()}.json"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    servers.pair.recsys.sessions.publish(session.id, hashlib.sha256(data).digest())
 
 
 def url(session: Session, *rest: str | int) -> str:
