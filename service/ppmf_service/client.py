@@ -23,11 +23,10 @@ from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols import upload
 from ppmf_secure.session import set_up
 from ppmf_secure.session.enrolment import consent_key
-from ppmf_secure.session.invitations import Invitation
+from ppmf_secure.session.invitations import Invitation, check_url
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.clock import Clock, SystemClock
-from ppmf_service.config import check_url
 from ppmf_spec import profiles
 from ppmf_spec.errors import (
     KINDS,
