@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from ppmf_secure.session.invitations import LOOPBACK, check_url
 from ppmf_service.database import FILE
 from ppmf_service.keys import MOST_BYTES, read_certificate
 from ppmf_spec.errors import ParametersError
@@ -22,7 +22,6 @@ from ppmf_spec.roles import CSP, RECSYS, Role
 
 ASK, TRIAL = "ask", "trial"
 LEVELS = ("debug", "info", "warning", "error")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 EXAMPLE = """\
 # The configuration of {role}. Paths begin at the folder of this file.
@@ -258,24 +257,6 @@ class _Table:
     def _error(self, key: str, reason: str) -> ParametersError:
         shown = ascii(key[:40])[1:-1]
         return ParametersError(f"{self._path}: {self._name}{shown}: {reason}")
-
-
-def check_url(text: str) -> None:
-    """Check the URL of a server: https, or http for this machine alone, without a query.
-
-    Raises ValueError with the reason.
-    """
-    parts = urlsplit(text)
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("an https URL is due") from None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise ValueError("an https URL is due")
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError("http is for this machine alone; an https URL is due")
-    if parts.query or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a URL without query, fragment and blanks is due")
 
 
 def example(role: Role) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.upload import upload
+from ppmf_secure.session.enrolment import consent_key, make_code, make_token, token_digest
 from ppmf_secure.session.session import Proposal, Session
 from ppmf_service.clock import SettableClock
 from ppmf_service.database import FILE, Database
-from ppmf_service.enrolment import Members, consent_key, make_code, make_token, token_digest
+from ppmf_service.enrolment import Members
 from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Uploads

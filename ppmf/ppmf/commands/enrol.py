@@ -17,10 +17,8 @@ from ppmf.data.columns import BY_USUAL_NAMES
 from ppmf.data.columns import Role as Column
 from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.private_files import private_folder
-from ppmf_service import keys
-from ppmf_service.enrolment import consent_key, make_pseudonym, token_digest
-from ppmf_service.invitations import (
+from ppmf_secure.session.enrolment import consent_key, make_pseudonym, token_digest
+from ppmf_secure.session.invitations import (
     MOST_CHARACTERS,
     CspHalf,
     RecSysHalf,
@@ -30,6 +28,8 @@ from ppmf_service.invitations import (
     read_half,
     recsys_halves,
 )
+from ppmf_secure.session.private_files import private_folder
+from ppmf_service import keys
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.files import read_text
 from ppmf_spec.roles import CSP, RECSYS

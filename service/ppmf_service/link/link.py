@@ -33,6 +33,8 @@ class Link:
 
     def __init__(self, me: Role, coins: Coins) -> None:
         self._streams = Streams(me, coins)
+        self.trouble = ""
+        """Why there was no connection last, in one line."""
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         """Notified when something came, or the peer was met or lost."""
@@ -105,18 +107,21 @@ class Link:
             return count
 
     def wait(self, seconds: float, stream: Stream | None = None) -> bool:
-        """Wait until something came, at most so long. Returns whether something did.
+        """Wait until something came, at most so long. Returns whether anything is here.
 
-        stream: on which it has to come, or which has to be lost; otherwise on any.
+        stream: on which it has to come, or which has to be lost, unless a control message comes.
         """
         if not self.waits:
             return False
         with self._lock:
-            if stream is None:
-                return self._news.wait(seconds)
-            return self._news.wait_for(
-                lambda: stream.available > 0 or stream.lost is not None, seconds
-            )
+            generation = self.generation
+
+            def came() -> bool:
+                if stream is not None and (stream.available > 0 or stream.lost is not None):
+                    return True
+                return self.control.available > 0 or self.generation != generation
+
+            return self._news.wait_for(came, seconds)
 
     def wake(self) -> None:
         """End what waits in `wait`, from another thread."""

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.config import check_url
-from ppmf_service.enrolment import make_code, make_token, read_code, read_token, write_code
+from ppmf_secure.session.enrolment import make_code, make_token, read_code, read_token, write_code
 from ppmf_spec.errors import EncodingError, RangeError, StateError
 from ppmf_spec.ids import check_id
 from ppmf_spec.roles import CSP, RECSYS
@@ -24,6 +23,7 @@ from ppmf_spec.roles import CSP, RECSYS
 MOST_CHARACTERS = 4096
 """The longest line that is read (PPMF-ENR-010)."""
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 VERSION = "2"
 _HEX = re.compile(r"[0-9a-f]{64}").fullmatch
 
@@ -159,6 +159,24 @@ def csp_halves(users: Iterable[str], coins: Coins, csp_key: bytes) -> list[CspHa
 def link(page: str, half: RecSysHalf | CspHalf) -> str:
     """The link that opens the page for users with a half (PPMF-ENR-009)."""
     return f"{page}/#{half.text()}"
+
+
+def check_url(text: str) -> None:
+    """Check the URL of a server: https, or http for this machine alone, without a query.
+
+    Raises ValueError with the reason.
+    """
+    parts = urlsplit(text)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("an https URL is due") from None
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise ValueError("an https URL is due")
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ValueError("http is for this machine alone; an https URL is due")
+    if parts.query or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a URL without query, fragment and blanks is due")
 
 
 def _line(*members: tuple[Literal["ppmf"] | str, str]) -> str:
