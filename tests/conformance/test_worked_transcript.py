@@ -27,6 +27,7 @@ from ppmf_conformance.adapters import (
 from ppmf_conformance.cases import DIGESTS
 from ppmf_secure.primitives.circuits.bristol import from_bristol
 from ppmf_secure.primitives.circuits.netlist import Builder
+from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe
 from ppmf_secure.protocols.ratings_product import fitted_scheme, orientations
 from ppmf_secure.session import set_up
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -206,7 +207,9 @@ def test_the_base_transfers_follow_from_offset_and_secrets(table: Table, server:
 def test_keys_and_rows_follow_from_secrets_seeds_and_errors(table: Table, server: str) -> None:
     found = draws(table, server)
     session = sessions_and_uploads.session(table["session"])
-    lattice = fitted_scheme(session, cipher_suite(session.suite)).lattice
+    scheme = fitted_scheme(session, cipher_suite(session.suite))
+    assert isinstance(scheme, FittedRlwe)
+    lattice = scheme.lattice
     given = {
         "lattice": {
             "suite": session.suite,
