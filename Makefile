@@ -101,6 +101,7 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 .PHONY: vectors
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
 	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/vectors spec
+	$(BIN)/python -m tools.worked_transcript conformance/ppmf_conformance/transcript
 
 .PHONY: sweep
 sweep: $(VENV)/.dev ## try the parameter sets behind the defaults (PPMF_DATA names MovieLens latest-small)
