@@ -27,7 +27,7 @@ DEADLINES = Deadlines(hello=120.0, call=120.0)
 class Baseline:
     """What was found on the original.
 
-    code: the digest of all code. contents: of each case its digest, by its id.
+    code: the digest of the target's code. contents: of each case its digest, by its id.
     milliseconds: of each case that is asked, by its id. called: by its id, what it calls: of a
     Python package `module.py:Class.method`, else `module start end`. features: what is declared.
     probe: the digest of the runs of `probe`.
@@ -104,8 +104,12 @@ USED = ("conformance", "reference", "secure", "spec")
 
 def code_of(target: Target) -> str:
     """The digest of all code that a verdict on a survivor rests upon."""
+    return _digest(*USED, target.folder)
+
+
+def _digest(*folders: str) -> str:
     whole = hashlib.sha256()
-    for folder in [*USED, target.folder]:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in {".py", ".mjs"}:
                 whole.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
@@ -124,10 +128,12 @@ def contents(vectors: Vectors) -> dict[str, str]:
 
 
 def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
-    """The baseline of a target; of what was measured in `work` with the same code, only cases that
-    are new are asked. Raises ValueError if the original does not pass the suite.
+    """The baseline of a target; as long as its code is the same, only cases that are new are asked.
+
+    Raises ValueError if the original does not pass them. What it is kept in is a file in `work`.
     """
-    kept, code, now = work / f"{target.name}-baseline.json", code_of(target), contents(vectors)
+    kept, now = work / f"{target.name}-baseline.json", contents(vectors)
+    code = _digest(target.folder)
     found = Baseline(code, {}, {}, {}, [], "")
     if kept.exists():
         before = Baseline(**json.loads(kept.read_text(encoding="utf-8")))

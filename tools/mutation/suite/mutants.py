@@ -217,6 +217,7 @@ class Argued:
 
     def __init__(self) -> None:
         table = tomllib.loads((HERE / "survivors.toml").read_text(encoding="utf-8"))
+        self.classes: list[dict[str, str]] = table.get("class", [])
         self.entries: list[dict[str, Any]] = table.get("mutant", [])
 
     def reason(self, one: Mutant) -> str:
@@ -225,4 +226,7 @@ class Argued:
             place = (entry["target"], entry["module"], entry["before"])
             if place == (one.target, one.module, one.before) and one.after in entry["after"]:
                 return str(entry["reason"])
+        for kind in self.classes:
+            if one.target == kind["target"] and re.match(kind["before"], one.before):
+                return kind["reason"]
         return ""
