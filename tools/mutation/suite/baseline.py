@@ -23,6 +23,10 @@ DEADLINES = Deadlines(hello=120.0, call=120.0)
 """Long enough for a machine that is busy with other things; a mutant that hangs is rare."""
 
 
+QUICK = 60
+"""The milliseconds that a quick case takes at most."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What was found on the original.
@@ -42,8 +46,8 @@ class Baseline:
 
     def order(self, mutant: Mutant, cases: Sequence[Case]) -> tuple[list[Case], int]:
         """The cases that are asked, in the order in which a mutant is asked them, and how many of
-        them call the function that it changes: these come first, the quickest of each family
-        first, then the second of each.
+        them call the function that it changes: these come first, the quick ones before the others,
+        of which the quickest of each family comes first, then the second of each.
         """
         asked = [case for case in cases if case.id in self.milliseconds]
         reached = self.reached(mutant)
@@ -52,8 +56,9 @@ class Baseline:
         turns: Counter[str] = Counter()
         turn = {}
         for case in first:
-            turn[case.id] = turns[case.family]
-            turns[case.family] += 1
+            slow = self.milliseconds[case.id] > QUICK
+            turns[case.family] += slow
+            turn[case.id] = turns[case.family] if slow else 0
         first.sort(key=lambda case: turn[case.id])
         return [*first, *(case for case in asked if case.id not in reached)], len(first)
 
