@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.circuits.half_gates import BATCH
-from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.primitives.shares import chunk_sizes
 from ppmf_secure.protocols.bit_products import rows_of_a_batch
 from ppmf_secure.protocols.conversion import BATCH as BATCH_OF_A_PLANE
 from ppmf_secure.protocols.message_plan import MessagePlan
@@ -72,8 +72,8 @@ def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally
     tally = Tally()
     walk = MessagePlan(params, size, suite)
     for operation in walk.operations():
-        for due in operation.messages():
-            tally.send(operation.phase, due)
+        for due, times in operation.counted().items():
+            tally.send(operation.phase, due, times)
         _work(tally, walk, operation)
     return tally
 
@@ -109,13 +109,13 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
                 phase,
                 transfers=operation.input_bits * elements,
                 gates=circuit.and_count * elements,
-                gate_calls=circuit.and_count * len(list(chunks(elements))),
+                gate_calls=circuit.and_count * sum(chunk_sizes(elements).values()),
                 hash_keys=circuit.and_count * _batches(elements, BATCH),
             )
         case ShareOutputs(bits=bits):
             tally.do(phase, transfers=bits)
         case MultiplyBits(elements=elements, length=length, width=width, ways=ways):
-            pads, calls = width * elements * length, width * len(list(chunks(elements)))
+            pads, calls = width * elements * length, width * sum(chunk_sizes(elements).values())
             keys = width * _batches(elements, rows_of_a_batch(length))
             both = len(ways)
             tally.do(phase, pads=pads * both, batches=calls * both, hash_keys=keys * both)
@@ -129,7 +129,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
 
 def _batches(elements: int, size: int) -> int:
     """The batches of so many elements at most into which the chunks of the elements fall."""
-    return sum(-(-(part.stop - part.start) // size) for part in chunks(elements))
+    return sum(-(-each // size) * times for each, times in chunk_sizes(elements).items())
 
 
 def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ppmf_secure.protocols.operations import PlannedMessage
+from ppmf_secure.protocols.operations import PlannedMessage, head, heads_below
 from ppmf_spec.roles import USERS, Role
 
 
@@ -21,14 +21,17 @@ class Tally:
     work: Counter[tuple[str, str]] = field(default_factory=Counter)
     _numbers: Counter[tuple[Role, Role]] = field(default_factory=Counter)
 
-    def send(self, phase: str, due: PlannedMessage) -> None:
-        """Count one message of epoch 0."""
+    def send(self, phase: str, due: PlannedMessage, times: int = 1) -> None:
+        """Count so many messages of epoch 0 that differ in their numbers alone."""
         way = due.sender, due.receiver
-        # every user is a sender of their own, and sends one message
-        number = 0 if due.sender is USERS else self._numbers[way]
-        self._numbers[way] += 1
-        self.sent[due.sender, phase] += due.encoded(0, number)
-        self.work[phase, "messages"] += 1
+        if due.sender is USERS:  # every user is a sender of their own, and sends one message
+            heads = times * head(0)
+        else:
+            first = self._numbers[way]
+            self._numbers[way] += times
+            heads = heads_below(first + times) - heads_below(first)
+        self.sent[due.sender, phase] += times * (due.encoded(0, 0) - head(0)) + heads
+        self.work[phase, "messages"] += times
 
     def do(self, phase: str, **work: int) -> None:
         """Count units of primitives in a phase."""

@@ -59,13 +59,24 @@ def add_if_installed(to: typer.Typer, name: str, place: str) -> None:
     A light installation lists the commands that it cannot run, too; such a command raises
     MissingExtraError, whatever its arguments.
     """
+    _add_if_installed(to, name, place, add)
+
+
+def add_app_if_installed(to: typer.Typer, name: str, place: str) -> None:
+    """Register the group of commands that stands at `place`, as `add_if_installed` does."""
+    _add_if_installed(to, name, place, lambda to, name, app: to.add_typer(app, name=name))
+
+
+def _add_if_installed(
+    to: typer.Typer, name: str, place: str, register: Callable[[typer.Typer, str, Any], None]
+) -> None:
     try:
         with needed_by(f"`ppmf {name}`"):
-            command = resolve_name(place)
+            found = resolve_name(place)
     except MissingExtraError as error:
         missing = error  # `error` ends with this block
     else:
-        add(to, name, command)
+        register(to, name, found)
         return
 
     def unavailable(context: typer.Context) -> None:

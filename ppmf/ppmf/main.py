@@ -19,7 +19,7 @@ import typer
 
 from ppmf import console, ending, run_report
 from ppmf.commands import conformance, evaluate, oracle, params, recommend
-from ppmf.docstring_help import add, add_if_installed
+from ppmf.docstring_help import add, add_app_if_installed, add_if_installed
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError
 
@@ -82,6 +82,9 @@ add(params_app, "check", params.check)
 add(params_app, "suggest", params.suggest)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
+add_if_installed(app, "submit", "ppmf.commands.submit:submit")
+add_app_if_installed(app, "session", "ppmf.commands.session:app")
+add_app_if_installed(app, "enrol", "ppmf.commands.enrol:app")
 
 
 @params_app.callback(invoke_without_command=True)

@@ -17,6 +17,11 @@ EXTRA_OF = {
     "matplotlib": "plots",
     "narwhals": "frames",
     "sympy": "symbolic",
+    "httpx": "serve",
+    "prometheus_client": "serve",
+    "segno": "serve",
+    "starlette": "serve",
+    "uvicorn": "serve",
 }
 """The extra with which a package comes, by the name that is imported (see pyproject.toml)."""
 

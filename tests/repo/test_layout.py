@@ -97,7 +97,7 @@ def test_no_file_names_a_package_index(host: str) -> None:
 
 
 def licence(path: Path) -> str:
-    return "GPL-3.0-or-later" if path.parts[0] == "secure" else "Apache-2.0"
+    return "GPL-3.0-or-later" if path.parts[0] in ("secure", "service") else "Apache-2.0"
 
 
 def test_every_source_file_says_its_licence_first() -> None:

@@ -30,6 +30,12 @@ def chunks(count: int) -> Iterator[slice]:
         yield slice(first, min(first + CHUNK, count))
 
 
+def chunk_sizes(count: int) -> dict[int, int]:
+    """By size, how many of the `chunks` of that many elements have it."""
+    whole, rest = divmod(count, CHUNK)
+    return {size: times for size, times in ((CHUNK, whole), (rest, 1)) if size and times}
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SharedWords:
     """One server's share of n words of `width` bits, and of two transfers for every bit.

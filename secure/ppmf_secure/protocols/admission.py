@@ -62,6 +62,14 @@ class AbandonedError(PeerError):
     """The end of a session in which too few users take part (PPMF-ADM-003, -008)."""
 
 
+class IntakeClosedError(StateError):
+    """An upload that came after the closing (PPMF-ADM-002)."""
+
+
+class SerialError(StateError):
+    """An upload whose serial is not larger than that of the user's last (PPMF-ADM-001, -002)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A user whom RecSys lists as present: the row, the serial of their upload, and its seal."""
@@ -97,6 +105,32 @@ class Decision:
 # -- RecSys ----------------------------------------------------------------------------------------
 
 
+def check_upload(session: Session, upload: wire.Upload) -> None:
+    """Check what one upload shows by itself; its user is on the list (PPMF-ADM-001, PPMF-ERR-014).
+
+    Raises RangeError for the serial 0 or a seal outside its group, EncodingError for a wrong
+    length.
+    """
+    where = f"upload of user {upload.user}"
+    if not upload.serial:
+        raise RangeError(f"{where}: serials count from 1")
+    check_length(upload.masked, upload_bytes(session), f"{where}: masked bits")
+    check_seal(upload.sealed, PAYLOAD_BYTES, f"{where}: seal")
+
+
+def check_newer(user: str, serial: int, last: int | None) -> None:
+    """Check that an upload may take the place of the user's last, of which it is no repetition.
+
+    last: the serial of that one, if there is one. Raises SerialError unless `serial` is larger
+    (PPMF-ADM-001, -002).
+    """
+    where = f"upload of user {user}"
+    if last is not None and serial < last:
+        raise SerialError(f"{where}: serial {serial} after {last}")
+    if last is not None and serial == last:
+        raise SerialError(f"{where}: a second upload of serial {serial}, not the same")
+
+
 class Intake:
     """The intake of the uploads at RecSys: the newest of each user, in any order."""
 
@@ -117,21 +151,14 @@ class Intake:
         """
         if upload.user not in self._row:
             raise RangeError(f"upload of {told(upload.user)}: not on the user list")
-        where = f"upload of user {upload.user}"
-        if not upload.serial:
-            raise RangeError(f"{where}: serials count from 1")
-        check_length(upload.masked, upload_bytes(self._session), f"{where}: masked bits")
-        check_seal(upload.sealed, PAYLOAD_BYTES, f"{where}: seal")
+        check_upload(self._session, upload)
         row = self._row[upload.user]
         last = self._taken.get(row)
         if last == upload:
             return
         if self._closing is not None:
-            raise StateError(f"{where}: the intake is closed")
-        if last is not None and upload.serial < last.serial:
-            raise StateError(f"{where}: serial {upload.serial} after {last.serial}")
-        if last is not None and upload.serial == last.serial:
-            raise StateError(f"{where}: a second upload of serial {upload.serial}, not the same")
+            raise IntakeClosedError(f"upload of user {upload.user}: the intake is closed")
+        check_newer(upload.user, upload.serial, None if last is None else last.serial)
         self._taken[row] = upload
 
     @property

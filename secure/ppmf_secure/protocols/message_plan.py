@@ -211,7 +211,7 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
         # nor is it known which epoch the peer makes of it
         highest = numbered if epoch else 0
         plan = MessagePlan.of(session, suite, epoch=highest, held=(most, most), done=done)
-        for due in plan.messages():
+        for due in (each for operation in plan.operations() for each in operation.counted()):
             if due.kind is Upload:
                 due = replace(due, sizes=(due.sizes[0], numbered, *due.sizes[2:]))
             key = due.sender, due.receiver, due.kind

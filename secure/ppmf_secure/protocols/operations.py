@@ -8,6 +8,7 @@ order an epoch does them is said by `message_plan`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.encryption.interface import FittedScheme
 from ppmf_secure.primitives.rating_code import RatingCode
-from ppmf_secure.primitives.shares import chunks
+from ppmf_secure.primitives.shares import chunk_sizes, chunks
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
@@ -54,9 +55,9 @@ class PlannedMessage:
     def encoded(self, epoch: int, number: int) -> int:
         """The length of the whole message, by the rules of canonical CBOR (PPMF-WIR-001, -002)."""
         header = 1 + _string(len(self.kind.name)) + _string(wire.SESSION_BYTES)
-        size = header + _head(epoch) + _head(number)
+        size = header + head(epoch) + head(number)
         for kind, value in zip(wire.FIELD_TYPES[self.kind.name], self.sizes, strict=True):
-            size += _head(value) if kind is int else _string(value)
+            size += head(value) if kind is int else _string(value)
         return size
 
 
@@ -96,6 +97,37 @@ class Operation:
     def messages(self) -> Iterator[PlannedMessage]:
         """The messages that it takes, in order for each direction."""
         raise NotImplementedError
+
+    def counted(self) -> Counter[PlannedMessage]:
+        """How many of its messages are alike: integers in them stand for all of their length."""
+        return Counter(self.messages())
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedOperation(Operation):
+    """An operation on elements that takes the same messages for each chunk of so many elements."""
+
+    @property
+    def chunked(self) -> int:
+        """The number of elements that fall into chunks."""
+        raise NotImplementedError
+
+    def of_chunk(self, count: int) -> Iterator[PlannedMessage]:
+        """The messages of a chunk of so many elements."""
+        raise NotImplementedError
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """The messages of the chunks, one chunk after the other."""
+        for part in chunks(self.chunked):
+            yield from self.of_chunk(part.stop - part.start)
+
+    def counted(self) -> Counter[PlannedMessage]:
+        """How many of its messages are alike, without a walk through them."""
+        found: Counter[PlannedMessage] = Counter()
+        for size, times in chunk_sizes(self.chunked).items():
+            for due in self.of_chunk(size):
+                found[due] += times
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +200,28 @@ class GiveEncryptedRows(Operation):
 
     def messages(self) -> Iterator[PlannedMessage]:
         """A message for each batch of groups of rows, each way."""
+        for first, rows in self._batches():
+            yield from self._of_batch(first, rows)
+
+    def counted(self) -> Counter[PlannedMessage]:
+        """How many of its messages are alike."""
+        batches = Counter((alike(first), rows) for first, rows in self._batches())
+        found: Counter[PlannedMessage] = Counter()
+        for (first, rows), times in batches.items():
+            for due in self._of_batch(first, rows):
+                found[due] += times
+        return found
+
+    def _batches(self) -> Iterator[tuple[int, int]]:
+        """The number of the first group of each batch, and the bytes of its rows."""
         groups = self.scheme.group_bytes(self.orientation.layout)
         for batch in self.batches:
-            rows = sum(groups[number] for number in batch)
-            sizes = (len(self.orientation.packing), batch.start, rows)
-            for way in BOTH_WAYS:
-                yield PlannedMessage(*way, wire.EncryptedRows, sizes)
+            yield batch.start, sum(groups[batch.start : batch.stop])
+
+    def _of_batch(self, first: int, rows: int) -> Iterator[PlannedMessage]:
+        sizes = (len(self.orientation.packing), first, rows)
+        for way in BOTH_WAYS:
+            yield PlannedMessage(*way, wire.EncryptedRows, sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +236,7 @@ class RunBaseTransfers(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertBits(Operation):
+class ConvertBits(ChunkedOperation):
     """The servers turn the users' bits into arithmetic shares.
 
     entries: how many entries the ratings have. planes: the bits of one.
@@ -197,6 +245,18 @@ class ConvertBits(Operation):
     entries: int
     planes: int
     ring_bits: int
+
+    @property
+    def chunked(self) -> int:
+        """The entries."""
+        return self.entries
+
+    def of_chunk(self, count: int) -> Iterator[PlannedMessage]:
+        """Both servers' columns and both servers' corrections."""
+        yield self._columns(RECSYS, self.planes * count)
+        yield self._columns(CSP, count)
+        yield self._corrections(CSP, count)
+        yield self._corrections(RECSYS, count)
 
     def messages(self) -> Iterator[PlannedMessage]:
         """RecSys' columns, CSP's columns and corrections, RecSys' corrections, chunk by chunk."""
@@ -234,7 +294,7 @@ class RestoreWords(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class RunCircuit(Operation):
+class RunCircuit(ChunkedOperation):
     """The servers run a garbled circuit on shares, for a number of elements."""
 
     circuit: Circuit
@@ -245,14 +305,17 @@ class RunCircuit(Operation):
         """The number of bits of an element with which the evaluator chooses."""
         return self.circuit.inputs[EVALUATOR_INPUT]
 
-    def messages(self) -> Iterator[PlannedMessage]:
-        """For each chunk the columns of the evaluator's transfers, then the tables."""
-        for part in chunks(self.elements):
-            count = part.stop - part.start
-            columns = columns_bytes(self.input_bits * count)
-            yield PlannedMessage(RECSYS, CSP, wire.TransferColumns, (columns,))
-            tables = 32 * self.circuit.and_count * count
-            yield PlannedMessage(CSP, RECSYS, wire.GarbledTables, (tables,))
+    @property
+    def chunked(self) -> int:
+        """The elements."""
+        return self.elements
+
+    def of_chunk(self, count: int) -> Iterator[PlannedMessage]:
+        """The columns of the evaluator's transfers, then the tables."""
+        columns = columns_bytes(self.input_bits * count)
+        yield PlannedMessage(RECSYS, CSP, wire.TransferColumns, (columns,))
+        tables = 32 * self.circuit.and_count * count
+        yield PlannedMessage(CSP, RECSYS, wire.GarbledTables, (tables,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +333,7 @@ class ShareOutputs(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class MultiplyBits(Operation):
+class MultiplyBits(ChunkedOperation):
     """The servers multiply words with vectors, for a number of elements.
 
     length: that of a vector. width: the bits of a word. ring_bits: those of the ring.
@@ -283,12 +346,16 @@ class MultiplyBits(Operation):
     ring_bits: int
     ways: tuple[tuple[Role, Role], ...] = BOTH_WAYS
 
-    def messages(self) -> Iterator[PlannedMessage]:
-        """A payload for each chunk and way."""
-        for part in chunks(self.elements):
-            payload = payload_bytes(part.stop - part.start, self.length, self.width, self.ring_bits)
-            for way in self.ways:
-                yield PlannedMessage(*way, wire.TransferPayload, (payload,))
+    @property
+    def chunked(self) -> int:
+        """The elements."""
+        return self.elements
+
+    def of_chunk(self, count: int) -> Iterator[PlannedMessage]:
+        """A payload each way."""
+        payload = payload_bytes(count, self.length, self.width, self.ring_bits)
+        for way in self.ways:
+            yield PlannedMessage(*way, wire.TransferPayload, (payload,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +391,28 @@ class OpenOutput(Operation):
         yield PlannedMessage(CSP, RECSYS, wire.OutputShare, ((self.bits + 7) // 8,))
 
 
-def _head(value: int) -> int:
+_HEADS = ((1, 24), (2, 1 << 8), (3, 1 << 16), (5, 1 << 32), (9, 1 << 64))
+"""The length in bytes of a head, and the value below which it suffices."""
+
+
+def head(value: int) -> int:
     """The length of the head of a CBOR item with this value (RFC 8949, section 3)."""
-    for size, limit in ((1, 24), (2, 1 << 8), (3, 1 << 16), (5, 1 << 32)):
-        if value < limit:
-            return size
-    return 9
+    return next(size for size, limit in _HEADS if value < limit)
+
+
+def alike(value: int) -> int:
+    """The largest value whose head is as long as this one's."""
+    return next(limit for _, limit in _HEADS if value < limit) - 1
+
+
+def heads_below(value: int) -> int:
+    """The length of the heads of all values below this one together."""
+    limits = (0, *(min(limit, value) for _, limit in _HEADS))
+    return sum(
+        size * (limit - before)
+        for (size, _), before, limit in zip(_HEADS, limits, limits[1:], strict=False)
+    )
 
 
 def _string(length: int) -> int:
-    return _head(length) + length
+    return head(length) + length

@@ -34,7 +34,9 @@ MOST_BYTES = 1 << 26
 SIGNATURE_BYTES = 64
 CONSENT_KEY_BYTES = 32
 _FORMAT = "ppmf-session/2"
-_LABEL = b"ppmf/v2/accept/"
+ACCEPT = b"ppmf/v2/accept/"
+"""The label of a signature by which a server takes part in a session."""
+
 _HALF = SIGNATURE_BYTES // 2
 
 
@@ -101,14 +103,19 @@ def accept(key: ec.EllipticCurvePrivateKey, coins: Coins) -> tuple[Acceptance, S
     return Acceptance(write_point(key.public_key()), nonce, sealing.public), sealing
 
 
-def sign(key: ec.EllipticCurvePrivateKey, session_id: bytes) -> bytes:
-    """A server's signature of a session, 64 bytes; it takes no coins (PPMF-SES-012)."""
-    made = key.sign(_LABEL + session_id, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+def sign(key: ec.EllipticCurvePrivateKey, session_id: bytes, label: bytes = ACCEPT) -> bytes:
+    """A server's signature of a session, 64 bytes; it takes no coins (PPMF-SES-012).
+
+    label: what the signature says, for others than that the server takes part.
+    """
+    made = key.sign(label + session_id, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     return b"".join(half.to_bytes(_HALF, "big") for half in decode_dss_signature(made))
 
 
-def check_signature(public: bytes, session_id: bytes, signature: bytes, where: str) -> None:
-    """Check a server's signature; `where` names it in errors.
+def check_signature(
+    public: bytes, session_id: bytes, signature: bytes, where: str, label: bytes = ACCEPT
+) -> None:
+    """Check a server's signature with that label; `where` names it in errors.
 
     Raises EncodingError on a wrong length, StateError if it is of another session or key
     (PPMF-SES-012).
@@ -117,7 +124,7 @@ def check_signature(public: bytes, session_id: bytes, signature: bytes, where: s
     halves = (signature[:_HALF], signature[_HALF:])
     encoded = encode_dss_signature(*(int.from_bytes(half, "big") for half in halves))
     try:
-        read_point(public, where).verify(encoded, _LABEL + session_id, ec.ECDSA(hashes.SHA256()))
+        read_point(public, where).verify(encoded, label + session_id, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise StateError(f"{where}: made for another session, or with another key") from None
 
@@ -149,7 +156,7 @@ def read(data: bytes | memoryview, where: str = "session file") -> SignedSession
             memoryview() as by_recsys,
             memoryview() as by_csp,
         ] if name == _FORMAT:
-            proposal, acceptance = _proposal(proposed), _acceptance(accepted)
+            proposal, acceptance = proposal_of(proposed), acceptance_of(accepted)
             if proposal is not None and acceptance is not None:
                 session = Session(proposal, acceptance)
                 signed = SignedSession(session, bytes(by_recsys), bytes(by_csp))
@@ -168,8 +175,11 @@ def check_both(signed: SignedSession) -> None:
         check_signature(public, session.id, signature, f"{whose} signature")
 
 
-def _proposal(content: list[strict_cbor.Item]) -> Proposal | None:
-    """The proposal of an array, or None if the members are not of the right types."""
+def proposal_of(content: strict_cbor.Item) -> Proposal | None:
+    """The proposal of an array, or None if it is none or its members are not of the right types.
+
+    Raises as `Proposal` does, and ParametersError for `least` 0 (PPMF-SES-009, -013).
+    """
     match content:
         case [
             str(text),
@@ -213,7 +223,8 @@ def _parameters(text: str) -> Parameters:
     return params
 
 
-def _acceptance(content: list[strict_cbor.Item]) -> Acceptance | None:
+def acceptance_of(content: strict_cbor.Item) -> Acceptance | None:
+    """The acceptance of an array, or None as above; raises as `Acceptance` does (PPMF-SES-009)."""
     match content:
         case [memoryview() as key, memoryview() as nonce, memoryview() as sealing]:
             return Acceptance(bytes(key), bytes(nonce), bytes(sealing))

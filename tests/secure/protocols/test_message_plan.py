@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.protocols.message_plan import MessagePlan, limits
+from ppmf_secure.protocols.operations import head, heads_below
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -86,6 +87,29 @@ def test_plan_and_chapters_agree_at_any_size(users: int, items: int, rank: int, 
     params = Parameters(rank=rank, iterations=1)
     session = session_of(params, ids(users), tuple(sorted(ids(items), key=int)), name, bytes(16))
     assert planned(MessagePlan.of(session, cipher_suite(name))) == read_from_the_chapters(session)
+
+
+@given(st.integers(1, 90), st.integers(1, 300), st.sampled_from(sorted(SETS)))
+def test_messages_are_counted_as_a_walk_through_them_does(
+    users: int, items: int, variant: str
+) -> None:
+    session = session_of(SETS[variant], ids(users), tuple(sorted(ids(items), key=int)), SUITES[1])
+    for operation in MessagePlan.of(session, cipher_suite(SUITES[1]), held=(1, 2)).operations():
+        walked = Counter((due.kind, due.encoded(0, 0)) for due in operation.messages())
+        counted: Counter[tuple[type[wire.Message], int]] = Counter()
+        for due, times in operation.counted().items():
+            counted[due.kind, due.encoded(0, 0)] += times
+        assert counted == walked
+
+
+@given(st.integers(0, 70_000))
+def test_heads_below_a_value_are_those_of_all_smaller_values(value: int) -> None:
+    assert heads_below(value) == sum(map(head, range(value)))
+
+
+def test_heads_below_a_large_value_grow_by_its_own_head() -> None:
+    for value in (1 << 32, (1 << 32) - 1, 1 << 40):
+        assert heads_below(value + 1) - heads_below(value) == head(value)
 
 
 @pytest.mark.req("PPMF-WIR-009")

@@ -104,9 +104,9 @@ class FittedRlwe(FittedScheme):
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""
         packing = self.context.packing(layout)
         return [
-            self.context.group_bytes(packing, groups)
+            size
             for groups in packing.batches()
-            for _ in range(length(groups))
+            for size in [self.context.group_bytes(packing, groups)] * length(groups)
         ]
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:

@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf session`: the sessions of a server, for its operator."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf import console, options, serving
+from ppmf.commands.train import LATTICE, InsecureTestKeys, SuiteName, checked_suite
+from ppmf.data import id_lists
+from ppmf.data.columns import BY_USUAL_NAMES
+from ppmf.data.columns import Role as Column
+from ppmf.docstring_help import add
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.session import set_up
+from ppmf_secure.session.private_files import private_folder
+from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
+from ppmf_service import config, keys
+from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.states import State
+from ppmf_service.storage import Storage
+from ppmf_spec.errors import StateError
+from ppmf_spec.files import write_atomically
+from ppmf_spec.roles import CSP, RECSYS, Role
+
+_ABOUT = """Agree with the other server on sessions, and look after them.
+
+\b
+RecSys' operator and CSP's operator, each on their own machine:
+  ppmf session init recsys --role recsys      ppmf session init csp --role csp
+Each gives the other its certificate (recsys.pem, csp.pem), and puts what they got beside their
+configuration. After the enrolment (`ppmf enrol`) and with both servers running (`ppmf serve`):
+  ppmf session propose --config recsys/recsys.toml --catalogue movies.csv --closes 7d
+  ppmf session accept --config csp/csp.toml
+"""
+
+app = typer.Typer(rich_markup_mode=None)
+
+Server = Annotated[
+    Role,
+    typer.Option("--role", metavar="recsys|csp", help="Which server it is.", show_default=False),
+]
+
+
+@app.callback(invoke_without_command=True, help=_ABOUT)
+def session(context: typer.Context) -> None:
+    """Show the help if no command is named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)
+    ],
+    role: Server,
+) -> None:
+    """Make a server's folder: its configuration, its signing key, its certificate for the peer.
+
+    The signing key is what others know this server by, for as long as it runs. Keep a copy of it
+    where nobody else can read it. A file that is there already is never replaced.
+
+    Files:
+      DIR/ROLE.toml       the configuration, to be edited
+      DIR/signing.pem     the signing key, secret
+      DIR/ROLE.pem        the certificate of the link, for the operator of the other server
+      DIR/data/           the database and checkpoints, secret, made when they are needed
+
+    Examples:
+      ppmf session init recsys --role recsys
+      ppmf session init csp --role csp
+    """
+    if role not in (RECSYS, CSP):
+        raise typer.BadParameter("recsys or csp", param_hint="--role")
+    written = folder / f"{role}.toml"
+    for path in (written, folder / f"{role}.pem"):
+        if path.exists():
+            raise StateError(f"{path}: there is a file already")
+    private_folder(folder)
+    key = keys.make_signing_key(Coins.system())
+    keys.write_signing_key(folder / "signing.pem", key)
+    certificate, _ = keys.link_certificate(key)
+    write_atomically(folder / f"{role}.pem", certificate)
+    write_atomically(written, config.example(role).encode())
+    console.say(f"made {written}, to be edited, and {folder / 'signing.pem'}, which is secret")
+    console.say(f"give {folder / f'{role}.pem'} to the operator of {role.peer}; both of you")
+    console.say(f"compare its fingerprint: {keys.fingerprint(keys.public_point(key)).hex()}")
+
+
+def propose(
+    settings: serving.ConfigFile,
+    catalogue: Annotated[
+        Path,
+        typer.Option(
+            "--catalogue",
+            metavar="FILE",
+            help="The public list of items: ids, one a line, or a table with a column of items.",
+            show_default=False,
+        ),
+    ],
+    closes: Annotated[
+        str,
+        typer.Option(
+            "--closes",
+            metavar="WHEN",
+            help="When the intake of uploads closes: 90m, 12h, 7d from now, a time such as "
+            "2030-01-31T12:00Z, or never, until you close it.",
+        ),
+    ] = "7d",
+    expires: Annotated[
+        str,
+        typer.Option(
+            "--expires", metavar="WHEN", help="When all of it has to be over and is erased."
+        ),
+    ] = "30d",
+    user_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--user-list",
+            metavar="FILE",
+            help="The pseudonyms of the users, one a line. [default: all who are enrolled]",
+            show_default=False,
+        ),
+    ] = None,
+    params: options.ParametersFile = None,
+    suite: SuiteName = LATTICE,
+    least: Annotated[
+        int,
+        typer.Option(
+            "--least",
+            metavar="N",
+            help="How many users have to take part. [default: half of them, and at least 20]",
+            show_default=False,
+            min=0,
+        ),
+    ] = 0,
+    trial: Annotated[
+        bool,
+        typer.Option("--trial", help="Mark the session as a trial, which protects nobody."),
+    ] = False,
+    insecure_test_keys: InsecureTestKeys = False,
+) -> None:
+    """Propose a session to CSP, as RecSys.
+
+    The running server (`ppmf serve recsys`) sends the proposal; once CSP's operator has accepted
+    it, both sign, and users can upload until it closes.
+
+    Examples:
+      ppmf session propose --config recsys.toml --catalogue movies.csv
+      ppmf session propose --config recsys.toml --catalogue movies.csv --closes 12h --least 100
+    """
+    checked_suite(suite, insecure_test_keys or trial)
+    parameters = options.parameters(params)
+    items = id_lists.read(catalogue, Column.ITEM, BY_USUAL_NAMES)
+    with serving.storage(settings, RECSYS) as storage:
+        ours = storage.config
+        key = keys.read_signing_key(ours.signing_key, ours.passphrase)
+        enrolled = storage.members.users()
+        if user_list is not None:
+            enrolled = id_lists.read(user_list, Column.USER, BY_USUAL_NAMES).ids
+            if lacking := len(set(enrolled).difference(storage.members.enrolled("token"))):
+                raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
+        if not enrolled:
+            raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
+        now = storage.database.clock.now()
+        coins = Coins.system()
+        proposal = Proposal(
+            parameters,
+            enrolled,
+            items.ids,
+            suite,
+            keys.public_point(key),
+            coins.bytes(NONCE_BYTES),
+            least or default_least(len(enrolled)),
+            serving.moment(closes, now, "--closes"),
+            serving.moment(expires, now, "--expires"),
+            (ours.api.public_url, ours.link.peer_url),
+            trial=trial,
+        )
+        # whether it can be trained does not depend on who accepts it
+        tried, _ = set_up.accept(key, coins)
+        fitted_scheme(Session(proposal, tried), checked_suite(suite, insecure_test_keys or trial))
+        row = storage.sessions.propose(proposal)
+        console.say(f"proposed session {row.key.hex()[:12]}")
+        _show(proposal, row)
+    console.note("`ppmf serve recsys` sends it to CSP, whose operator accepts it")
+
+
+def accept(
+    settings: serving.ConfigFile,
+    named: serving.SessionId = None,
+    yes: serving.Yes = False,
+) -> None:
+    """Accept a session that RecSys proposed, as CSP, and sign it.
+
+    The facts that are shown are what you agree to: whose ratings are trained, on which items, and
+    until when.
+
+    Examples:
+      ppmf session accept --config csp.toml
+      ppmf session accept --config csp.toml 3fa9c2 --yes
+    """
+    with serving.storage(settings, CSP) as storage:
+        sessions, ours = storage.sessions, storage.config
+        row = serving.chosen(sessions, named, (State.PROPOSED,))
+        proposal = sessions.proposal(row.key)
+        _show(proposal, row)
+        _show_last(sessions, row)
+        if not yes:
+            typer.confirm("Accept and sign this session?", abort=True)
+        key = keys.read_signing_key(ours.signing_key, ours.passphrase)
+        found = sessions.accept(row.key, key, Coins.system(), peer=ours.link.peer_key)
+    console.say(f"accepted session {found.hex()}")
+
+
+def confirm(
+    settings: serving.ConfigFile,
+    named: serving.SessionId = None,
+    yes: serving.Yes = False,
+) -> None:
+    """Let a training of a catalogue that was trained before begin, as CSP.
+
+    Two trainings that differ in a few users may show what these few rated, to whoever compares
+    the two results. So CSP waits here until its operator has seen how many users differ.
+
+    Examples:
+      ppmf session confirm --config csp.toml
+    """
+    with serving.storage(settings, CSP) as storage:
+        row = serving.chosen(storage.sessions, named, (State.OPEN, State.CLOSED))
+        if row.confirmed:
+            console.say(f"session {row.key.hex()[:12]} is confirmed already")
+            return
+        if row.last_error is not None:
+            console.say(row.last_error[1])
+        if not yes:
+            typer.confirm("Let the training begin?", abort=True)
+        storage.sessions.confirm(row.key)
+        console.say(f"confirmed session {row.key.hex()[:12]}")
+
+
+def close(
+    settings: serving.ConfigFile,
+    named: serving.SessionId = None,
+    yes: serving.Yes = False,
+) -> None:
+    """Close the intake of uploads now, as RecSys.
+
+    Whoever has not uploaded by now does not take part.
+
+    Examples:
+      ppmf session close --config recsys.toml
+    """
+    with serving.storage(settings, RECSYS) as storage:
+        row = serving.chosen(storage.sessions, named, (State.OPEN,))
+        present = storage.uploads.count(row.key)
+        console.say(f"session {row.key.hex()[:12]}: {present} of {row.users} users are present")
+        if not yes:
+            typer.confirm("Close its intake?", abort=True)
+        present = storage.uploads.freeze(row.key, because="closed by the operator")
+        console.say(f"closed, with {present} users")
+
+
+def abandon(
+    settings: serving.ConfigFile,
+    named: serving.SessionId = None,
+    because: Annotated[
+        str, typer.Option("--because", metavar="TEXT", help="The reason, for the record.")
+    ] = "given up by the operator",
+    yes: serving.Yes = False,
+) -> None:
+    """Give a session up; what users sent is erased.
+
+    Examples:
+      ppmf session abandon --config recsys.toml 3fa9c2
+    """
+    running = tuple(state for state in State if not state.final)
+    with serving.storage(settings) as storage:
+        row = serving.chosen(storage.sessions, named, running)
+        if not yes:
+            typer.confirm(f"Give session {row.key.hex()[:12]} up for good?", abort=True)
+        storage.sessions.move(row.key, State.ABANDONED, because=because)
+        console.say(f"abandoned session {row.key.hex()[:12]}")
+    console.note("the running server tells the other one, and erases what is secret")
+
+
+def listed(settings: serving.ConfigFile, as_json: console.Json = False) -> None:
+    """List all sessions of a server.
+
+    Examples:
+      ppmf session list --config csp.toml
+      ppmf session list --config csp.toml --json
+    """
+    with serving.storage(settings) as storage:
+        rows = storage.sessions.all()
+        if as_json:
+            console.put_json("sessions", {"sessions": [_facts(storage, row) for row in rows]})
+            return
+        shown = [
+            [
+                row.key.hex()[:12],
+                row.state,
+                serving.shown_moment(row.since),
+                _present(storage, row),
+                f"{row.items}",
+                serving.shown_moment(row.expires),
+            ]
+            for row in rows
+        ]
+    console.table(["session", "state", "since", "users", "items", "expires"], shown)
+
+
+def show(
+    settings: serving.ConfigFile,
+    named: serving.SessionId = None,
+    as_json: console.Json = False,
+) -> None:
+    """Show one session: what was agreed on, and what became of it.
+
+    Examples:
+      ppmf session show --config csp.toml 3fa9c2
+    """
+    with serving.storage(settings) as storage:
+        row = serving.chosen(storage.sessions, named, tuple(State))
+        if as_json:
+            console.put_json("session", _facts(storage, row))
+            return
+        if row.buried is None:
+            _show(storage.sessions.proposal(row.key), row)
+        console.facts(
+            (name, str(value))
+            for name, value in _facts(storage, row).items()
+            if value is not None and name not in _OF_PROPOSAL
+        )
+        for event in storage.sessions.events(row.key):
+            because = f"  ({event.because})" if event.because else ""
+            console.say(f"{serving.shown_moment(event.at)}  {event.state}{because}")
+
+
+_OF_PROPOSAL = ("users", "items", "closes", "expires", "trial")
+
+
+def _present(storage: Storage, row: SessionRow) -> str:
+    if row.admitted_count is not None:
+        return f"{row.admitted_count} of {row.users}"
+    if storage.config.role is RECSYS and row.state is State.OPEN:
+        return f"{storage.uploads.count(row.key)} of {row.users}"
+    return f"{row.users}"
+
+
+def _facts(storage: Storage, row: SessionRow) -> dict[str, object]:
+    """What is shown of a session, for programs."""
+    kept = asdict(row)
+    for name in ("number", "admitted", "signed", "last_error"):
+        del kept[name]
+    shown = {
+        name: value.hex() if isinstance(value, bytes) else value for name, value in kept.items()
+    }
+    shown["error"] = None if row.last_error is None else ": ".join(row.last_error)
+    if storage.config.role is RECSYS and row.state is State.OPEN:
+        shown["present"] = storage.uploads.count(row.key)
+    return shown
+
+
+def _show(proposal: Proposal, row: SessionRow) -> None:
+    """What the operators agree on."""
+    console.facts(
+        (
+            ("proposal", row.proposed.hex()),
+            ("RecSys' key", keys.fingerprint(proposal.signing_key).hex()),
+            ("users", f"{len(proposal.users)}, of whom {proposal.least} have to take part"),
+            ("items", f"{len(proposal.items)}"),
+            ("parameters", proposal.parameters.digest().hex()),
+            ("suite", proposal.suite),
+            ("closes", serving.shown_moment(proposal.closes)),
+            ("expires", serving.shown_moment(proposal.expires)),
+            ("addresses", " ".join(proposal.addresses)),
+            ("trial", "yes: it protects nobody" if proposal.trial else "no"),
+        )
+    )
+
+
+def _show_last(sessions: Sessions, row: SessionRow) -> None:
+    """Say whether the same catalogue was trained before."""
+    before = [
+        one
+        for one in sessions.all()
+        if one.catalogue == row.catalogue and one.state is State.FINISHED
+    ]
+    if before:
+        console.say(
+            f"these items were trained before, in session {before[-1].key.hex()[:12]} with "
+            f"{before[-1].admitted_count} users; CSP will ask again once it knows who takes part"
+        )
+
+
+for _name, _command in (
+    ("init", init),
+    ("propose", propose),
+    ("accept", accept),
+    ("list", listed),
+    ("show", show),
+    ("close", close),
+    ("confirm", confirm),
+    ("abandon", abandon),
+):
+    add(app, _name, _command)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of a server's operator share: its configuration, times and sessions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf_service.config import read_config
+from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.states import State
+from ppmf_service.storage import Storage, opened
+from ppmf_spec.errors import ParametersError, StateError
+from ppmf_spec.roles import Role
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The server's configuration, as `ppmf session init` makes one.",
+        show_default=False,
+    ),
+]
+SessionId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SESSION",
+        help="The first digits of the session's id. [default: the only one there is to choose]",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+_LASTING = re.compile(r"([0-9]{1,6})([mhd])").fullmatch
+
+
+@contextmanager
+def storage(config: Path, role: Role | None = None) -> Iterator[Storage]:
+    """The storage of the server of a configuration; StateError if it is of the other role."""
+    found = read_config(config)
+    if role is not None and found.role is not role:
+        raise StateError(f"{config}: the configuration of {found.role}; this is for {role}")
+    with opened(found) as storage:
+        yield storage
+
+
+def chosen(sessions: Sessions, given: str | None, among: tuple[State, ...]) -> SessionRow:
+    """The session that was named, or the only one in one of these states.
+
+    Raises StateError if it is not clear which one is meant, or it is in another state.
+    """
+    states = ", ".join(among)
+    if given is not None:
+        row = sessions.find(given)
+        if row.state not in among:
+            raise StateError(f"session {row.key.hex()[:12]} is {row.state}, not {states}")
+        return row
+    rows = [row for row in sessions.all() if row.state in among]
+    if len(rows) != 1:
+        raise StateError(f"there are {len(rows)} sessions that are {states}: name one")
+    return rows[0]
+
+
+def moment(text: str, now: int, option: str) -> int:
+    """A time in seconds since 1970: "90m", "12h", "30d" from now, or 2030-01-31T12:00Z.
+
+    "never" is 0. Raises ParametersError, which names the option, for anything else.
+    """
+    if text == "never":
+        return 0
+    lasting = _LASTING(text)
+    if lasting:
+        return now + int(lasting[1]) * _UNITS[lasting[2]]
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            raise ValueError
+        at = int(found.timestamp())
+    except (ValueError, OverflowError):
+        raise ParametersError(
+            f"{option}: such as 90m, 12h, 30d, never, or a time with its zone, 2030-01-31T12:00Z"
+        ) from None
+    if at <= now:
+        raise ParametersError(f"{option}: is in the past")
+    return at
+
+
+def shown_moment(seconds: int) -> str:
+    """A time for a person, in UTC."""
+    if not seconds:
+        return "never"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"second {seconds}"

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three roles as programs over a network: servers of two organisations, and their users.
+
+The protocol stays in `ppmf_secure`. This package gives it sessions that two operators agree on,
+users who upload over HTTPS, a link between the servers, storage that survives a crash, and the
+erasure of what is not needed any more (chapter 8).
+"""

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server erases, and when (chapter 8, "Erasure").
+
+A session's secrets go as soon as nobody needs them: at RecSys once V is published, at CSP once it
+has RecSys' receipt, at both when the session is given up or expires. When it has expired the rest
+goes too, and a tombstone stays, which keeps the id, digests and counts, so that no server ever runs
+a session twice. Files are overwritten before they are removed, and the database overwrites what it
+deletes; a backup, or a disk that writes elsewhere, may hold it still.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ppmf_service.config import ServerConfig
+from ppmf_service.database import Database
+from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.states import State
+from ppmf_spec.errors import StateError
+from ppmf_spec.roles import CSP
+
+_ZEROS = bytes(1 << 20)
+
+
+class Erasure:
+    """The erasure of a server's sessions."""
+
+    def __init__(
+        self, config: ServerConfig, database: Database, sessions: Sessions | None = None
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._sessions = sessions or Sessions(database)
+        self._log_due = True  # an earlier process may have ended before it
+
+    def sweep(self) -> list[bytes]:
+        """Erase all that is due by the server's clock; the keys of the sessions that changed.
+
+        It is cheap where nothing is due, and may be called again and again: what a crash left
+        undone is done then (PPMF-SRV-013 to -015).
+        """
+        changed = []
+        now = self._database.clock.now()
+        for row in self._sessions.all():
+            expired = 0 < row.expires <= now
+            if expired and not row.state.final:
+                self._sessions.move(row.key, State.ABANDONED, because="it has expired")
+                row = self._sessions.get(row.key)
+            if row.erased is None and self._secrets_due(row):
+                self.erase(row.key)
+                changed.append(row.key)
+            if row.buried is None and expired:
+                self.bury(row.key)
+                changed.append(row.key)
+        self._truncate_log()
+        return list(dict.fromkeys(changed))
+
+    def erase(self, key: bytes) -> None:
+        """Erase the secrets of a session: uploads, the key for seals, checkpoints and the key of
+        their tags (PPMF-SRV-013).
+
+        Raises StateError if the session may still need them.
+        """
+        row = self._sessions.get(key)
+        if not self._secrets_due(row):
+            raise StateError(f"a session that is {row.state} still needs its secrets")
+        if row.id is not None:
+            erase_folder(self._config.session_folder(row.id))
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE uploads SET message = NULL, digest = NULL WHERE session = ?", (row.number,)
+            )
+            connection.execute(
+                "UPDATE sessions SET sealing = NULL, tag_key = NULL, erased = ? WHERE number = ?",
+                (self._database.clock.now(), row.number),
+            )
+        self._log_due = True
+        self._truncate_log()
+
+    def bury(self, key: bytes) -> None:
+        """Erase all of a session but its tombstone (PPMF-SRV-015). Raises as `erase`."""
+        row = self._sessions.get(key)
+        if row.erased is None:
+            self.erase(key)
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM uploads WHERE session = ?", (row.number,))
+            connection.execute("UPDATE events SET because = '' WHERE session = ?", (row.number,))
+            connection.execute(
+                "UPDATE sessions SET proposal = NULL, acceptance = NULL, by_csp = NULL, "
+                "signed = NULL, admitted = NULL, error_kind = NULL, error_text = NULL, buried = ? "
+                "WHERE number = ?",
+                (self._database.clock.now(), row.number),
+            )
+        self._log_due = True
+        self._truncate_log()
+
+    def _secrets_due(self, row: SessionRow) -> bool:
+        """Whether nobody needs the secrets of a session any more."""
+        if row.state is State.FINISHED:
+            return row.receipt is not None if self._config.role is CSP else True
+        return row.state.final
+
+    def _truncate_log(self) -> None:
+        if self._log_due:
+            self._log_due = not self._database.truncate_log()
+
+
+def erase_folder(folder: Path) -> None:
+    """Overwrite and remove the files of a folder, and the folder; nothing if it is not there.
+
+    A link is removed and not followed.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            erase_folder(path)
+            continue
+        if not path.is_symlink():
+            _overwrite(path)
+        path.unlink()
+    folder.rmdir()
+
+
+def _overwrite(path: Path) -> None:
+    with suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
+        left = os.fstat(file.fileno()).st_size
+        while left > 0:
+            left -= file.write(_ZEROS[:left])
+        os.fsync(file.fileno())
