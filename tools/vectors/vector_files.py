@@ -15,6 +15,7 @@ from tools.vectors import (
     base_transfers,
     building_blocks,
     chunked_runs,
+    interrupted_runs,
     lattice,
     messages,
     params,
@@ -48,6 +49,7 @@ MAKERS = (
     party_runs,
     ranked_runs,
     chunked_runs,
+    interrupted_runs,
     traces,
 )
 
