@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -395,7 +396,7 @@ def _tampered(family: Family) -> None:
         requirements: str,
         comment: str,
         role: str,
-        edit: dict[str, str],
+        edit: Mapping[str, Any],
         expect: dict[str, Any],
     ) -> None:
         whole_runs.add(
@@ -556,11 +557,7 @@ def _tampered_lattice(family: Family) -> None:
                 f"{role}-{slug}",
                 f"{requirements} ERR-001",
                 f"{name}: {slug}",
-                {
-                    **given,
-                    "roles": [role],
-                    "tamper": _first(messages, sender, role, name, field, value),
-                },
+                {**given, "roles": [role], "tamper": edit},
                 {"status": "reject", "class": kind},
                 messages,
                 flags="negative tampered",
