@@ -524,7 +524,7 @@ def _tampered(family: Family) -> None:
             "field": field,
             "value": value,
         }
-        expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
+        out = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
             f"recsys-upload-{edit}-{field or 'whole'}-{value}".replace(" ", "-"),
             ("ADM-001 ERR-007 ERR-013" if field else "ERR-007 ERR-008 ERR-013")
@@ -532,7 +532,7 @@ def _tampered(family: Family) -> None:
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",
             change,
-            expect,
+            out,
         )
     _tampered_lattice(family)
 
