@@ -15,6 +15,7 @@ from tools.vectors import (
     base_transfers,
     building_blocks,
     chunked_runs,
+    interrupted_runs,
     lattice,
     messages,
     netlists,
@@ -49,8 +50,9 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
-    traces,
     chunked_runs,
+    interrupted_runs,
+    traces,
 )
 
 
