@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    enrolment,
     lattice,
     messages,
     params,
@@ -39,6 +40,7 @@ MAKERS = (
     user_side,
     messages,
     sessions_and_uploads,
+    enrolment,
     base_transfers,
     building_blocks,
     lattice,

@@ -10,6 +10,7 @@ import * as admission from "./admission.mjs";
 import * as base from "./base.mjs";
 import * as blocks from "./blocks.mjs";
 import * as code from "./code.mjs";
+import * as enrolment from "./enrolment.mjs";
 import * as fixed from "./fixed.mjs";
 import * as lattice from "./lattice.mjs";
 import * as party from "./party.mjs";
@@ -75,6 +76,15 @@ const OPERATIONS = {
   "closing.make": admission.close,
   "admission.make": admission.make,
   "admission.take": admission.taking,
+  "enrol.letters": enrolment.enrolLetters,
+  "enrol.code": enrolment.enrolCode,
+  "enrol.consent_key": enrolment.enrolConsentKey,
+  "enrol.token": enrolment.enrolToken,
+  "invitation.write": enrolment.write,
+  "invitation.read": enrolment.read,
+  "invitation.join": enrolment.join,
+  "session.proposal": enrolment.proposal,
+  "receipt.check": enrolment.receipt,
   "rlwe.moduli": lattice.moduli,
   "rlwe.expand": lattice.expand,
   "rlwe.pack": lattice.pack,

@@ -72,7 +72,7 @@ const checked = (s) => {
 };
 
 const texts = (list) => array(list.map((text) => item("text", text)));
-const proposalOf = (s) =>
+export const proposalOf = (s) =>
   array([
     item("text", canonical(s.p)),
     texts(s.users),
@@ -131,13 +131,13 @@ const parametersOf = (text) => {
   return p;
 };
 
-const checkSignature = (point, id, signature, where) => {
+export const checkSignature = (point, id, signature, where, label = "ppmf/v2/accept/") => {
   checkLength(signature, SIGNATURE, where);
   const [x, y] = [0, 1].map((k) =>
     ECDH.convertKey(point, "prime256v1", undefined, undefined, "uncompressed").subarray(1 + 32 * k, 33 + 32 * k).toString("base64url"),
   ); // prettier-ignore
   const key = createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
-  const signed = Buffer.concat([Buffer.from("ppmf/v2/accept/"), id]);
+  const signed = Buffer.concat([Buffer.from(label), id]);
   if (!verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, signature))
     refuse("state", `${where}: of another session or key`);
 };
