@@ -98,8 +98,8 @@ class UploadsByModel(RuleBasedStateMachine):
     @precondition(lambda self: self.closed is None)
     @rule()
     def freeze(self) -> None:
-        present = {row: one[1] for row, one in self.known.items() if one[1] is not None}
-        self.closed = [data for _, data in sorted(present.items()) if data is not None]
+        present = [data for _, (_, data) in sorted(self.known.items())]
+        self.closed = [data for data in present if data is not None]
         assert self.server.uploads.freeze(self.session.id) == len(self.closed)
 
     @rule()
@@ -153,7 +153,7 @@ class UploadsByModel(RuleBasedStateMachine):
 
 
 @pytest.mark.req("PPMF-SRV-005", "PPMF-SRV-010", "PPMF-SRV-011", "PPMF-SRV-012", "PPMF-ENR-008")
-class TestUploadsByModel(UploadsByModel.TestCase):  # type: ignore[misc,name-defined]
+class TestUploadsByModel(UploadsByModel.TestCase):  # type: ignore[misc,valid-type]
     """Hypothesis draws the steps."""
 
     settings = settings(max_examples=15, stateful_step_count=25)
