@@ -82,6 +82,7 @@ add(params_app, "check", params.check)
 add(params_app, "suggest", params.suggest)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
+add_if_installed(app, "submit", "ppmf.commands.submit:submit")
 add_app_if_installed(app, "session", "ppmf.commands.session:app")
 add_app_if_installed(app, "enrol", "ppmf.commands.enrol:app")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import platformdirs
 import typer
 
 from ppmf import console
@@ -64,6 +65,16 @@ Rounding = Annotated[
         "[default: refuse them]",
     ),
 ]
+UserFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        metavar="DIR",
+        help="The private folder of your invitation, ratings and uploads. "
+        "[default: one among your own data]",
+        show_default=False,
+    ),
+]
 ParametersFile = Annotated[
     Path | None,
     typer.Option(
@@ -117,6 +128,11 @@ UserListFile = Annotated[
         show_default=False,
     ),
 ]
+
+
+def user_folder() -> Path:
+    """The folder of a user's invitation, ratings and uploads, unless they name another one."""
+    return platformdirs.user_data_path("ppmf") / "invitation"
 
 
 def parameters(

@@ -24,6 +24,7 @@ from tools.vectors import (
     resumed_runs,
     sessions_and_uploads,
     steps,
+    traces,
     training,
     user_side,
     words,
@@ -47,6 +48,7 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
+    traces,
 )
 
 

@@ -17,15 +17,17 @@ from ppmf.data.rating_tables import Duplicates
 from ppmf_reference import ridge
 from ppmf_spec import profiles
 from ppmf_spec.errors import RangeError
+from ppmf_spec.extras import needed_by
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import RawRatings
 
 ProfilesFile = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--profiles",
         metavar="FILE",
-        help="The published item_profiles.json.",
+        help="The published item_profiles.json. [default: the newest of the session that you take "
+        "part in by `ppmf submit`]",
         show_default=False,
     ),
 ]
@@ -53,13 +55,18 @@ Top = Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many it
 
 
 def recommend(
-    profiles_file: ProfilesFile,
+    profiles_file: ProfilesFile = None,
     ratings_file: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--ratings", metavar="FILE", help="Your own ratings, and no others.", show_default=False
+            "--ratings",
+            metavar="FILE",
+            help="Your own ratings, and no others. [default, without --profiles: those that "
+            "`ppmf submit` kept]",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    folder: options.UserFolderOption = None,
     top: Top = 10,
     user: Annotated[
         str | None,
@@ -82,15 +89,26 @@ def recommend(
 
     The user's profile is fitted here, from the published item profiles and the user's own ratings
     (ridge regression, in exact rationals); nothing leaves this machine. The user need not have
-    taken part in the training.
+    taken part in the training. Who takes part by `ppmf submit` needs no options: the profiles are
+    fetched from RecSys, who does not learn whose they are for, and kept.
 
     Examples:
+      ppmf recommend
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --titles movies.csv
       ppmf recommend --profiles run/item_profiles.json --ratings ratings.csv --user 17
       ppmf recommend --profiles run/item_profiles.json --ratings mine.csv --json
     """
-    published = profiles.read(profiles_file)
+    if profiles_file is not None:
+        if folder is not None:
+            raise typer.BadParameter("--profiles and --folder exclude each other")
+        if ratings_file is None:
+            raise typer.BadParameter("--ratings is due with --profiles")
+        published = profiles.read(profiles_file)
+    else:
+        published, kept = _kept(folder)
+        if ratings_file is None:
+            ratings_file, ignore_unknown = kept, True
     file = rating_sources.ratings_file(ratings_file)
     reading = options.reading(columns, separator, duplicates, rounding)
     mine = own_ratings(rating_tables.read(file, reading, console.note), user)
@@ -127,7 +145,8 @@ def similar(
     item: Annotated[
         str, typer.Argument(metavar="ITEM", help="The id of an item.", show_default=False)
     ],
-    profiles_file: ProfilesFile,
+    profiles_file: ProfilesFile = None,
+    folder: options.UserFolderOption = None,
     top: Top = 10,
     titles_file: TitlesFile = None,
     columns: TitleColumns = None,
@@ -142,9 +161,9 @@ def similar(
       ppmf similar 1 --profiles run/item_profiles.json --titles movies.csv --top 5
       ppmf similar 1 --profiles run/item_profiles.json --json
     """
-    published = profiles.read(profiles_file)
+    published = _kept(folder)[0] if profiles_file is None else profiles.read(profiles_file)
     if item not in published.items:
-        raise RangeError(f"{profiles_file}: no item {item[:40]!a}")
+        raise RangeError(f"{profiles_file or 'item profiles'}: no item {item[:40]!a}")
     chosen = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
     known = {} if titles_file is None else item_titles.read(titles_file, chosen, console.note)
     near = ridge.similar(published, published.items.index(item), top)
@@ -169,6 +188,13 @@ def similar(
     console.say(f"nearest to {item} {known.get(item, '')}".rstrip())
     distances = [(one.row, f"{sqrt(one.squared_distance) / unit:.4f}") for one in near]
     _ranking(published, distances, known, "distance")
+
+
+def _kept(folder: Path | None) -> tuple[ItemProfiles, Path]:
+    """The profiles of the session that the user takes part in, and the user's ratings."""
+    with needed_by("`ppmf recommend` without --profiles"):
+        from ppmf.commands import kept_session
+    return kept_session.published(folder or options.user_folder())
 
 
 def own_ratings(raw: RawRatings, user: str | None) -> RawRatings:

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The suite of a session: its two kinds answer to the same calls. An owner has `publicKey`, `encryptRows` and `open`, a
-// peer `groupBytes`, `takeGroups`, `addOwn` and `answer`; an orientation is named by its number, 0 packing users.
+// peer `takeGroups`, `addOwn` and `answer`; an orientation is named by its number, 0 packing users.
 
 import { range } from "./bytes.mjs";
-import { Lattice, LatticeOwner, LatticePeer, groupSize, keyBytes, moduli, secretsOf } from "./lattice.mjs";
+import { SUITES, moduli } from "../users/suites.mjs";
+import { Lattice, LatticeOwner, LatticePeer, groupSize, keyBytes, secretsOf } from "./lattice.mjs";
 import { PaillierOwner, PaillierPeer, paillierLayout } from "./paillier.mjs";
-import { DEGREES, SEED, packedBytes } from "./ring.mjs";
+import { SEED, packedBytes } from "./ring.mjs";
 
 const MESSAGE = 1 << 20; // PPMF-PRD-003
 
@@ -13,8 +14,8 @@ const perMessage = (groups, first) => Math.min(groups, Math.max(1, Math.floor(ME
 const asked = (uses) => uses.reduce((sum, [first, end]) => sum + end - first, 0);
 
 export const suiteOf = (name, { k, n, m, matrices }) => {
-  if (!Object.hasOwn(DEGREES, name)) {
-    const bits = Number(/^paillier-(\d+)/.exec(name)[1]);
+  const { bits, degree: N } = SUITES.get(name);
+  if (bits) {
     const layouts = matrices.map((matrix) => paillierLayout(bits, k, matrix));
     const group = layouts.map(({ perBlock }) => (2 * perBlock * bits) / 4);
     return {
@@ -26,7 +27,6 @@ export const suiteOf = (name, { k, n, m, matrices }) => {
       layoutOfMessages: layouts.map(({ rows }, at) => messagesOf(rows, () => group[at])),
     };
   }
-  const N = DEGREES[name];
   const { primes, kept } = moduli(N, k, matrices);
   const lattice = new Lattice(N, k, primes, kept);
   const secrets = secretsOf(n, m, N);

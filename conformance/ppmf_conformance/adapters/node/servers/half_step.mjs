@@ -4,7 +4,7 @@
 import { multiply, toArithmetic } from "./bit_products.mjs";
 import { BLOCK, joinElements, range } from "./bytes.mjs";
 import { run, share } from "./circuits.mjs";
-import { scaledWeight } from "../params.mjs";
+import { scaledWeight } from "../users/params.mjs";
 import { product } from "./ratings_product.mjs";
 
 const SIDES = ["users", "items"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 4, "The product with the ratings". A column of the model has an entry for each row of the fixed side.
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 import { multiply } from "./bit_products.mjs";
 import { checkLength, ofElements, range, BLOCK } from "./bytes.mjs";
 import { SIDES, otherSide } from "./sizes.mjs";

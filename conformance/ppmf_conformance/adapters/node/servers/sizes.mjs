@@ -2,11 +2,12 @@
 // What follows from the session alone: numbers of chapter 4, the circuits of a run, and the longest messages that can be
 // due. Numbers that are multiplied with shares are BigInts.
 
-import { codeOf } from "../code.mjs";
-import { rowLength, scaledWeight } from "../params.mjs";
+import { codeOf } from "../users/code.mjs";
+import { rowLength, scaledWeight } from "../users/params.mjs";
+import { columnsOf, matricesOf } from "../users/suites.mjs";
 import { POINT } from "./base_transfers.mjs";
 import { payloadBytes } from "./bit_products.mjs";
-import { CHUNK, range } from "./bytes.mjs";
+import { CHUNK } from "./bytes.mjs";
 import { payloadBytes as conversionBytes } from "./conversion.mjs";
 import { tablesBytes } from "./garbling.mjs";
 import { reciprocal, update } from "./netlists.mjs";
@@ -20,24 +21,13 @@ export const sizesOf = (session) => {
   const { p } = session;
   const [n, m, d] = [session.users.length, session.items.length, Number(p.rank)];
   const D = rowLength(p);
-  const pairs = range(d).flatMap((j) => range(D - j, j).map((l) => [j, l])); // PPMF-PRD-004
-  const total = D + pairs.length;
-  const uses = [
-    [p.bias ? 0 : D, total],
-    [0, d],
-  ];
   const width = Number(1n + p.box_bits + p.frac_bits);
-  const sizes = { p, n, m, d, D, pairs, uses, k: Number(session.ring), wordBits: width, code: codeOf(p) };
+  const sizes = { p, n, m, d, D, ...columnsOf(p), k: Number(session.ring), wordBits: width, code: codeOf(p) };
   sizes.T = Number(p.iterations);
   sizes.K = Number(p.inner_steps);
   sizes.rows = { users: n, items: m };
   sizes.count = p.step_rule === "count";
-  const wanted = uses.reduce((sum, [first, end]) => sum + end - first, 0);
-  const outputs = sizes.T * wanted * (n + m); // PPMF-PRD-002
-  // The orientations: the side that is packed has the columns.
-  sizes.matrices = SIDES.map((packing) => {
-    return { packing, rows: sizes.rows[otherSide(packing)], columns: sizes.rows[packing], outputs, uses };
-  });
+  sizes.matrices = matricesOf(p, n, m);
   sizes.circuits = circuitsOf(sizes, Number(session.width));
   return sizes;
 };

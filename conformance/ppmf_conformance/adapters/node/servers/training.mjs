@@ -2,7 +2,7 @@
 // Chapter 4, "The run": what both servers do once they have the bits of the ratings.
 
 import { start } from "../fixed.mjs";
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 import { answerTo, bothSeeds, chosenSeeds, request } from "./base_transfers.mjs";
 import { BLOCK } from "./bytes.mjs";
 import { convert } from "./conversion.mjs";

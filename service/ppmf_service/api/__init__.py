@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP interfaces of the servers (chapter 8, "The users' interface").
+
+`users_api` is RecSys' and `csp_api` CSP's, each as an ASGI application that knows no socket;
+`server` puts them on addresses. What every request passes, whichever application it is for, is in
+`envelope`: how many are under way, what an error becomes, what is counted and logged.
+"""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one caller, or all of them together, may ask of a server.
+
+`Wrong` counts wrong tokens by address, never by user: otherwise whoever knows a pseudonym could
+lock its user out (PPMF-API-009). `read_body` reads a body that was bounded before (PPMF-API-007).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+
+from starlette.requests import ClientDisconnect, Request
+
+from ppmf_service.api.problems import Problem, busy
+from ppmf_spec.errors import EncodingError, PeerError
+
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
+
+_IPV6_NETWORK = 64
+"""The bits of an IPv6 address by which callers are told apart: one caller has all of the rest."""
+
+
+class Wrong:
+    """How many wrong tokens came from an address lately.
+
+    An address may send `burst` wrong tokens at once, and one more every `seconds`. It is then
+    refused without a look at its token. Of the addresses the last `most` are remembered.
+    monotonic: a clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        *,
+        burst: int = 20,
+        seconds: float = 6.0,
+        most: int = 20_000,
+    ) -> None:
+        self._monotonic = monotonic
+        self._burst = burst
+        self._seconds = seconds
+        self._most = most
+        self._free_at: OrderedDict[str, float] = OrderedDict()
+        """For each address the time at which all of its wrong tokens are forgotten."""
+
+    def check(self, address: str | None) -> None:
+        """Raise the problem 429 if too many wrong tokens came from this address."""
+        caller = network_of(address)
+        left = self._free_at.get(caller, 0.0) - self._monotonic()
+        over = left - (self._burst - 1) * self._seconds
+        if over > 0:
+            raise busy("too many wrong tokens came from this address", int(over) + 1)
+
+    def add(self, address: str | None) -> None:
+        """Count a wrong token."""
+        caller = network_of(address)
+        now = self._monotonic()
+        self._free_at[caller] = max(self._free_at.get(caller, now), now) + self._seconds
+        self._free_at.move_to_end(caller)
+        while len(self._free_at) > self._most:
+            self._free_at.popitem(last=False)
+
+
+def network_of(address: str | None) -> str:
+    """What stands for a caller: an IPv4 address, or the network of an IPv6 address.
+
+    >>> network_of("2001:db8:1:2:3:4:5:6"), network_of("192.0.2.7"), network_of("::ffff:192.0.2.7")
+    ('2001:db8:1:2::/64', '192.0.2.7', '192.0.2.7')
+    """
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
+        found = found.ipv4_mapped
+    return str(found)
+
+
+def check_length(request: Request, most: int) -> None:
+    """Refuse a request whose header names a body of more than `most` bytes, before any of it is
+    read. Raises the problem 400 for a length that is no number, 413 for one that is too long.
+    """
+    text = request.headers.get("content-length")
+    if text is None:
+        return
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
+        raise Problem(400, EncodingError("Content-Length: not a number"))
+    if int(text) > most:
+        raise too_long(most)
+
+
+def too_long(most: int) -> Problem:
+    """The problem of a body that is longer than the one that is due can be."""
+    return Problem(413, EncodingError(f"body: more than the {most} bytes that are due at most"))
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body, of at most `most` bytes: no more is kept in memory, whatever the header said.
+
+    Raises the problem 413 when more come, 408 when they take too long.
+    """
+    check_length(request, most)
+    found = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                if len(found) + len(piece) > most:
+                    raise too_long(most)
+                found += piece
+    except TimeoutError:
+        raise Problem(408, PeerError("body: did not arrive in time")) from None
+    except ClientDisconnect:
+        raise Problem(400, EncodingError("body: cut short")) from None
+    return bytes(found)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What both servers publish: that they are there, and the file of each session (PPMF-API-010)."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ppmf_service.api.problems import Problem
+from ppmf_service.database import Database
+from ppmf_service.states import State
+from ppmf_spec.errors import RangeError, StateError
+
+CBOR = "application/cbor"
+FOR_EVER = "public, max-age=31536000, immutable"
+"""How long what never changes may be kept: the address names the content."""
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_BRIEF = (
+    "SELECT id, state, done, total, profiles_digest FROM sessions "
+    f"WHERE id IS NOT NULL AND state NOT IN ('{State.PROPOSED}', '{State.ACCEPTED}')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What the interface says of a session that was agreed, without its long parts.
+
+    done, total: half-steps. profiles_digest: of V, once it is there.
+    """
+
+    id: bytes
+    state: State
+    done: int
+    total: int
+    profiles_digest: bytes | None
+
+
+def brief(database: Database, request: Request) -> Brief:
+    """The session that the path names. Raises the problem 404 if users do not see one."""
+    found = database.row(f"{_BRIEF} AND id = ?", (session_id(request),))
+    if found is None:
+        raise no_session()
+    return _brief(found)
+
+
+def briefs(database: Database, most: int) -> list[Brief]:
+    """The sessions that users see, the newest first."""
+    found = database.rows(f"{_BRIEF} ORDER BY number DESC LIMIT ?", (most,))
+    return [_brief(row) for row in found]
+
+
+def with_file(database: Database, request: Request) -> Brief:
+    """The session that the path names. Raises the problem 404 if users do not see one, or if it is
+    over and no more of it is left than what a `Brief` holds.
+    """
+    shown = brief(database, request)
+    if database.row("SELECT 1 FROM sessions WHERE id = ? AND signed IS NOT NULL", (shown.id,)):
+        return shown
+    raise Problem(404, StateError("the session is over, and its file was erased"))
+
+
+def session_file(
+    database: Database, request: Request, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer with the file of a session. Raises the problem 404 if there is none."""
+    shown = with_file(database, request)
+    found = database.row("SELECT signed FROM sessions WHERE id = ?", (shown.id,))
+    assert found is not None, "a session is never removed"
+    return unchanging(request, shown.id.hex(), bytes(found[0] or b""), CBOR, headers)
+
+
+def session_id(request: Request) -> bytes:
+    """The id of the session that the path names. Raises the problem 404 if it is no id."""
+    text = request.path_params["session"]
+    if not _ID.fullmatch(text):
+        raise Problem(404, RangeError("session: 64 hexadecimal digits, in lower case, are due"))
+    return bytes.fromhex(text)
+
+
+def no_session() -> Problem:
+    """The problem of an id of no session that users see."""
+    return Problem(404, RangeError("no such session here"))
+
+
+def unchanging(
+    request: Request,
+    tag: str,
+    content: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer with what never changes, or without it for who has it already.
+
+    tag: what the content is known by.
+    """
+    named = {"ETag": f'"{tag}"', "Cache-Control": FOR_EVER, **(headers or {})}
+    if request.headers.get("if-none-match") == f'"{tag}"':
+        return Response(None, 304, named)
+    return Response(content, headers=named, media_type=media_type)
+
+
+async def healthy(_: Request) -> Response:
+    """The answer that says that the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def _brief(row: sqlite3.Row) -> Brief:
+    return Brief(row["id"], State(row["state"]), row["done"], row["total"], row["profiles_digest"])

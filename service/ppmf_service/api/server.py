@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface of a server on its addresses: the users' one, and the one of its operator.
+
+The operator's address, loopback by default, has `/metrics` and `/readyz`; nobody else needs them
+(PPMF-API-019).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Protocol
+
+import h11
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ppmf_service import logs
+from ppmf_service.api import problems
+from ppmf_service.api.csp_api import csp_app
+from ppmf_service.api.envelope import application
+from ppmf_service.api.metrics import MEDIA_TYPE, Metrics
+from ppmf_service.api.users_api import users_app
+from ppmf_service.clock import Clock
+from ppmf_service.config import Listen, ServerConfig
+from ppmf_service.database import Database
+from ppmf_spec.errors import PpmfError
+from ppmf_spec.roles import RECSYS
+
+HEADER_SECONDS = 10
+"""How long a connection may take from its beginning to its first whole request, and be idle."""
+
+_HEADER_BYTES = 1 << 14
+_BACKLOG = 2048
+_FILES = 8192
+_STOP_SECONDS = 0.1
+_GRACE_SECONDS = 10
+
+
+class Stop(Protocol):
+    """What says that a server is to end: an Event of threads or of processes."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
+
+
+def run(
+    config: ServerConfig,
+    database: Database,
+    clock: Clock,
+    stop: Stop,
+    listening: Callable[[Mapping[str, int]], None] = lambda _: None,
+) -> None:
+    """Answer until `stop` is set, and then finish what is under way.
+
+    listening: is called with the ports of "api" and "monitoring" once both are open.
+    Raises OSError if an address cannot be had.
+    """
+    asyncio.run(serve(config, database, clock, stop, listening))
+
+
+async def serve(
+    config: ServerConfig,
+    database: Database,
+    clock: Clock,
+    stop: Stop,
+    listening: Callable[[Mapping[str, int]], None] = lambda _: None,
+) -> None:
+    """The same, in a loop that runs already."""
+    logs.watch_libraries("uvicorn", "asyncio", "starlette")
+    _raise_file_limit()
+    metrics = Metrics()
+    make = users_app if config.role is RECSYS else csp_app
+    apps = (
+        (config.api, make(config, database, clock, metrics)),
+        (config.monitoring, monitoring_app(database, metrics)),
+    )
+    servers = [_Server(_configuration(listen, app)) for listen, app in apps]
+    tasks = [asyncio.create_task(server.serve()) for server in servers]
+    told = False
+    try:
+        while not stop.is_set() and not any(task.done() for task in tasks):
+            if not told and all(server.started for server in servers):
+                names = ("api", "monitoring")
+                listening(dict(zip(names, (server.port for server in servers), strict=True)))
+                told = True
+            await asyncio.sleep(_STOP_SECONDS)
+    finally:
+        for server in servers:
+            server.should_exit = True
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+
+
+def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
+    """The operator's application."""
+
+    def states() -> Mapping[str, int]:
+        found = database.rows("SELECT state, count(*) FROM sessions GROUP BY state")
+        return {row[0]: row[1] for row in found}
+
+    metrics.gauge("ppmf_sessions", "Sessions by their state.", "state", states)
+
+    async def ready(_: Request) -> Response:
+        """Whether the server can read its database."""
+        try:
+            await to_thread.run_sync(partial(database.rows, "SELECT 1"))
+        except (PpmfError, OSError) as error:
+            logs.failure("the database cannot be read", error)
+            return problems.response(problems.busy("the database cannot be read", 5, 503))
+        return PlainTextResponse("ready\n")
+
+    async def counted(_: Request) -> Response:
+        return Response(await to_thread.run_sync(metrics.text), media_type=MEDIA_TYPE)
+
+    return application([Route("/readyz", ready), Route("/metrics", counted)], Metrics())
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to its process."""
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, which the system chose if it was 0."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signals."""
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin to listen. Raises OSError where the library would end the process."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            where = f"{self.config.host}:{self.config.port}"
+            raise OSError(f"{where}: this address cannot be had") from None
+
+
+class _Protocol(H11Protocol):
+    """A connection that ends where the header of a request does not come in time: the library has
+    a limit for connections that are idle, but none for those that send a byte now and then.
+    """
+
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and wait for the rest of the header, if it is not whole yet."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._watch()
+        else:
+            self._unwatch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self._due is None:
+            self._due = self.loop.call_later(HEADER_SECONDS, self._late)
+
+    def _unwatch(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _late(self) -> None:
+        self._due = None
+        if self.conn.their_state is h11.IDLE:
+            self.timeout_keep_alive_handler()
+
+
+def _configuration(listen: Listen, app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=listen.host,
+        port=listen.port,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=HEADER_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        ssl_certfile=listen.certificate,
+        ssl_keyfile=listen.key,
+    )
+
+
+def _raise_file_limit() -> None:
+    """Let the process have as many connections as it may: the usual limit is 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

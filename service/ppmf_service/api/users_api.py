@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RecSys' interface for users (chapter 8, "The users' interface").
+
+What waits for the disk runs in threads: one at a time for what writes, so that uploads do not wait
+for each other's locks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.protocols.admission import IntakeClosedError, SerialError
+from ppmf_secure.protocols.operations import PublicSize, TakeUploads
+from ppmf_secure.session.enrolment import token_digest
+from ppmf_secure.session.session import Session
+from ppmf_service import logs
+from ppmf_service.api import limits, problems, published
+from ppmf_service.api.envelope import MOST_UNDER_WAY, READERS, application
+from ppmf_service.api.metrics import Metrics
+from ppmf_service.api.problems import Problem
+from ppmf_service.api.public_status import PublicStatus
+from ppmf_service.clock import Clock
+from ppmf_service.config import ServerConfig
+from ppmf_service.database import Database
+from ppmf_service.enrolment import Members
+from ppmf_service.sessions import Sessions
+from ppmf_service.states import State
+from ppmf_service.uploads import Outcome, Receipt, Uploads, read_upload, upload_digest
+from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
+
+JSON = "application/json"
+STATUS_SECONDS = 60
+"""How long what is shown of a session stays at least."""
+
+SHOWN_SESSIONS = 100
+_MOST_SERIAL = (1 << 64) - 1
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,19}")
+_BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9_-]{1,200})")
+
+T = TypeVar("T")
+
+
+def users_app(
+    config: ServerConfig,
+    database: Database,
+    clock: Clock,
+    metrics: Metrics | None = None,
+    *,
+    most_under_way: int = MOST_UNDER_WAY,
+) -> Starlette:
+    """RecSys' application. metrics: where it counts."""
+    counts = metrics or Metrics()
+    api = UsersApi(config, database, clock, counts)
+    at = "/v1/sessions/{session}"
+    return application(
+        [
+            Route("/healthz", published.healthy),
+            Route("/v1/sessions", api.get_sessions),
+            Route(at, api.get_session),
+            Route(at + "/status", api.get_status),
+            Route(at + "/profiles", api.get_profiles),
+            Route(at + "/uploads/{row}", api.upload, methods=["GET", "PUT", "DELETE"]),
+        ],
+        counts,
+        most_under_way,
+    )
+
+
+class UsersApi:
+    """The answers of RecSys' interface, over its database."""
+
+    def __init__(
+        self, config: ServerConfig, database: Database, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._sessions = Sessions(database)
+        self._uploads = Uploads(database, self._sessions)
+        self._members = Members(database, self._sessions)
+        self._known: dict[bytes, Session] = {}
+        self._wrong = limits.Wrong(clock.monotonic)
+        self._status = PublicStatus(clock.monotonic, STATUS_SECONDS)
+        self._reading = CapacityLimiter(READERS)
+        self._writing = CapacityLimiter(1)
+
+    # -- what everybody may see --------------------------------------------------------------------
+
+    async def get_sessions(self, _: Request) -> Response:
+        """The ids of the sessions, the newest first (PPMF-API-011)."""
+        found = await self._read(partial(published.briefs, self._database, SHOWN_SESSIONS))
+        shown = [{"id": one.id.hex(), "phase": self._status.of(one).phase} for one in found]
+        return _json({"format": "ppmf-sessions/1", "sessions": shown})
+
+    async def get_session(self, request: Request) -> Response:
+        """The file of a session, with both signatures (PPMF-API-010)."""
+        return await self._read(partial(published.session_file, self._database, request))
+
+    async def get_status(self, request: Request) -> Response:
+        """How far a session is, in tenths (PPMF-API-014)."""
+        found = await self._read(partial(published.brief, self._database, request))
+        shown = self._status.of(found)
+        content = {
+            "format": "ppmf-status/1",
+            "session": found.id.hex(),
+            "phase": shown.phase,
+            "tenths": shown.tenths,
+        }
+        return _json(content, {"Cache-Control": f"public, max-age={STATUS_SECONDS}"})
+
+    async def get_profiles(self, request: Request) -> Response:
+        """V, once it is published (PPMF-API-015)."""
+        found = await self._read(partial(published.brief, self._database, request))
+        digest = found.profiles_digest
+        if found.state is not State.FINISHED or digest is None:
+            raise Problem(404, StateError("the item profiles are not there yet"))
+        data = await self._read(self._config.profiles_file(found.id).read_bytes)
+        if hashlib.sha256(data).digest() != digest:
+            raise RuntimeError("the file of item profiles is not the one that was published")
+        return published.unchanging(request, digest.hex(), data, JSON)
+
+    # -- what a user may see and do ----------------------------------------------------------------
+
+    async def upload(self, request: Request) -> Response:
+        """What concerns the upload of one user, for who has that user's token."""
+        session, row = await self._caller(request)
+        match request.method:
+            case "PUT":
+                return await self._put(request, session, row)
+            case "DELETE":
+                return await self._delete(request, session, row)
+        return await self._get(session, row)
+
+    async def _get(self, session: Session, row: int) -> Response:
+        """What RecSys has of a user, for that user (PPMF-API-013)."""
+        receipt = await self._read(partial(self._uploads.receipt, session.id, row))
+        if not receipt.serial:
+            raise Problem(404, RangeError("there is no upload of this user"))
+        return _receipt(receipt)
+
+    async def _put(self, request: Request, session: Session, row: int) -> Response:
+        """Take in an upload, or refuse it (PPMF-API-005, -006, -007, -012)."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != published.CBOR:
+            raise Problem(415, EncodingError(f"Content-Type: {published.CBOR} is due"))
+        data = await limits.read_body(request, upload_cap(session, row))
+        outcome, receipt = await self._write(partial(self._take, session, row, data))
+        name = outcome.name.lower()
+        self._metrics.uploads.labels(name).inc()
+        logs.event("upload", session=session.id, row=row, serial=receipt.serial, outcome=name)
+        return _receipt(receipt, 201 if outcome is Outcome.CREATED else 200)
+
+    async def _delete(self, request: Request, session: Session, row: int) -> Response:
+        """Withdraw what a user uploaded (PPMF-API-016)."""
+        serial = _serial(request)
+        outcome, receipt = await self._write(partial(self._withdraw, session, row, serial))
+        name = "withdrawn" if outcome is not Outcome.SAME else outcome.name.lower()
+        self._metrics.uploads.labels(name).inc()
+        logs.event("withdrawal", session=session.id, row=row, serial=serial, outcome=name)
+        return _receipt(receipt)
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _take(self, session: Session, row: int, data: bytes) -> tuple[Outcome, Receipt]:
+        """Store an upload; what it did, and its receipt."""
+        with _told(PpmfError):
+            upload = read_upload(session, data)
+            if upload.user != session.users[row]:
+                raise RangeError("upload: of another user than the row's")
+        with _told(IntakeClosedError, SerialError):
+            outcome = self._uploads.put(session.id, row, upload.serial, data)
+        if outcome is Outcome.SAME:
+            return outcome, self._uploads.receipt(session.id, row)
+        return outcome, Receipt(upload.serial, upload_digest(data), False, None)
+
+    def _withdraw(self, session: Session, row: int, serial: int) -> tuple[Outcome, Receipt]:
+        """Store a withdrawal; what it did, and its receipt."""
+        with _told(IntakeClosedError, SerialError):
+            outcome = self._uploads.withdraw(session.id, row, serial)
+        return outcome, self._uploads.receipt(session.id, row)
+
+    async def _caller(self, request: Request) -> tuple[Session, int]:
+        """The session and the row that the path names, if the token is the one of that row.
+
+        Raises the problem 401 for every other token, whoever's it is, and 429 once too many came
+        from one address (PPMF-API-002, -009).
+        """
+        address = None if request.client is None else request.client.host
+        self._wrong.check(address)
+        session = await self._read(partial(self._session, request))
+        text = request.path_params["row"]
+        if not _NUMBER.fullmatch(text) or int(text) >= len(session.users):
+            raise Problem(404, RangeError("row: not that of a user of this session"))
+        digest = _token(request)
+        if digest is not None:
+            row = await self._read(partial(self._members.token_row, session.id, digest))
+            if row == int(text):
+                return session, row
+        self._wrong.add(address)
+        self._metrics.wrong_tokens.inc()
+        refusal = RangeError("the token of this user is due in Authorization: Bearer")
+        raise Problem(401, refusal, {"WWW-Authenticate": "Bearer"})
+
+    def _session(self, request: Request) -> Session:
+        """The session that the path names. Raises the problem 404 if users do not see one."""
+        found = self._known.get(published.session_id(request))
+        if found is None:
+            shown = published.with_file(self._database, request)
+            found = self._sessions.signed_session(shown.id).session
+            self._known[shown.id] = found
+        return found
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        return await to_thread.run_sync(call, limiter=self._reading)
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await to_thread.run_sync(call, limiter=self._writing)
+
+
+def upload_cap(session: Session, row: int) -> int:
+    """The most bytes that the upload of a user can have, by the message plan (PPMF-WIR-009)."""
+    size = PublicSize.of(session.users[row : row + 1], len(session.items))
+    plan = TakeUploads("upload", size, RatingCode.of(session.parameters))
+    planned = next(iter(plan.messages()))
+    user, _, *rest = planned.sizes
+    return replace(planned, sizes=(user, _MOST_SERIAL, *rest)).encoded(0, 0)
+
+
+@contextmanager
+def _told(*kinds: type[PpmfError]) -> Iterator[None]:
+    """The context of checks of what a user sent: refusals of these classes are told to the user.
+    Others are about the server, and are not.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise problems.of(error) from None
+
+
+def _token(request: Request) -> bytes | None:
+    """The digest of the token of a request, or None if it has none, or more than one."""
+    found = request.headers.getlist("authorization")
+    match = _BEARER.fullmatch(found[0]) if len(found) == 1 else None
+    try:
+        return None if match is None else token_digest(match[1])
+    except EncodingError:
+        return None
+
+
+def _serial(request: Request) -> int:
+    """The serial of a withdrawal, in the query (PPMF-API-016)."""
+    found = request.query_params.getlist("serial")
+    if len(found) != 1 or not _NUMBER.fullmatch(found[0]):
+        raise Problem(400, EncodingError("serial: one number is due in the query"))
+    if not 1 <= int(found[0]) <= _MOST_SERIAL:
+        raise Problem(422, RangeError("serial: must be from 1 to 2^64 - 1"))
+    return int(found[0])
+
+
+def _receipt(receipt: Receipt, status: int = 200) -> Response:
+    content = {
+        "format": "ppmf-receipt/1",
+        "serial": receipt.serial,
+        "digest": receipt.digest.hex() or None,
+        "withdrawn": receipt.withdrawn,
+        "admitted": receipt.admitted,
+    }
+    return _json(content, status=status)
+
+
+def _json(
+    content: Mapping[str, Any], headers: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
+    return Response(json.dumps(content), status, headers, JSON)

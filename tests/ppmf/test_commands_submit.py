@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf submit`, and `ppmf recommend` of who takes part: what a user types, sees and keeps."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from ppmf import main
+from ppmf_spec import profiles, rating_files
+from ppmf_spec.profiles import ItemProfiles
+from tests.support.command_line import Capture
+from tests.support.served import Served, published, served
+
+
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    with served(tmp_path / "servers") as made:
+        monkeypatch.setattr("ppmf_service.client.new_http", made.http)
+        monkeypatch.setattr("ppmf.options.user_folder", lambda: tmp_path / "user")
+        yield made
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    path = tmp_path / "mine.csv"
+    path.write_text("userId,movieId,rating\nme,i1,3\nme,i3,4.5\n")
+    return str(path)
+
+
+def halves(servers: Served, folder: Path, user: str = "u1") -> list[str]:
+    """The options for both halves, each in a file of its own."""
+    invitation = servers.invitation(user)
+    found = []
+    for name, half in (("recsys", invitation.recsys), ("csp", invitation.csp)):
+        path = folder / f"{name}.txt"
+        path.write_text(f"https://page.example/#{half.text()}\n")
+        found += ["--invitation", str(path)]
+    return found
+
+
+def ran(capsys: Capture, *arguments: str) -> dict[str, object]:
+    """The JSON object of a command that ended well."""
+    assert main.main(["submit", *arguments, "--json"]) == 0, capsys.readouterr().err
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+def refused(capsys: Capture, *arguments: str) -> str:
+    """The one line of a command that was refused."""
+    assert main.main([*arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+    return lines[-1]
+
+
+@pytest.mark.req("PPMF-API-017", "PPMF-API-018")
+def test_a_user_sends_sends_again_replaces_asks_and_withdraws(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture
+) -> None:
+    session = servers.session()
+    uploads = servers.pair.recsys.uploads
+    first = ran(capsys, mine, *halves(servers, tmp_path))
+    assert (first["outcome"], first["serial"]) == ("sent", 1)
+    assert uploads.count(session.id) == 1
+    digest = uploads.receipt(session.id, 0).digest
+    assert ran(capsys)["outcome"] == "there already"
+    assert uploads.receipt(session.id, 0).digest == digest
+    Path(mine).write_text("userId,movieId,rating\nme,i2,1\n")
+    assert ran(capsys, mine)["serial"] == 2
+    status = ran(capsys, "--status")
+    assert (status["phase"], status["serial"], status["withdrawn"]) == ("open", 2, False)
+    assert ran(capsys, "--withdraw")["serial"] == 3
+    assert uploads.count(session.id) == 0
+    assert ran(capsys)["serial"] == 4
+    kept = rating_files.read(tmp_path / "user" / "ratings.csv")
+    assert kept.items == ("i2",)
+    assert main.main(["submit", "--forget"]) == 0
+    assert not (tmp_path / "user").exists()
+
+
+def test_a_trial_is_shown_on_every_screen(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture
+) -> None:
+    servers.session()
+    for arguments in ([mine, *halves(servers, tmp_path)], [], ["--status"], ["--withdraw"]):
+        assert main.main(["--quiet", "submit", *arguments]) == 0
+        found = capsys.readouterr()
+        assert "this session is a trial" in found.err
+        assert "session" in found.out
+
+
+def test_invitations_come_as_links_files_and_input(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.session()
+    invitation = servers.invitation("u2")
+    both = tmp_path / "both.txt"
+    both.write_text(invitation.text())
+    links = [f"https://x.example/#{half.text()}" for half in (invitation.recsys, invitation.csp)]
+    for given in ([str(both)], links):
+        options = [part for one in given for part in ("--invitation", one)]
+        assert ran(capsys, mine, *options, "--folder", str(tmp_path / "u2"))["serial"] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO(both.read_text()))
+    assert ran(capsys, mine, "--invitation", "-", "--folder", str(tmp_path / "u2"))["serial"] == 1
+
+
+def test_what_cannot_be_sent_is_one_line(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture
+) -> None:
+    assert "no invitation is kept" in refused(capsys, "submit", mine)
+    one_half = halves(servers, tmp_path)
+    assert "1 lines where its two halves" in refused(capsys, "submit", mine, *one_half[:2])
+    text = refused(capsys, "submit", mine, "--invitation", str(tmp_path / "recsys.txt"), *one_half)
+    assert "3 lines" in text
+    assert "no session of this user" in refused(capsys, "submit", mine, *one_half)
+    servers.session()
+    assert "no ratings are kept" in refused(capsys, "submit")
+    others = tmp_path / "others.csv"
+    others.write_text("userId,movieId,rating\nme,i1,3\nme,i9,4\n")
+    assert f"{others}:3: the item id" in refused(capsys, "submit", str(others))
+    assert ran(capsys, str(others), "--ignore-unknown")["serial"] == 1
+    others.write_text("userId,movieId,rating\nme,i1,3\nyou,i2,4\n")
+    assert "ratings of 2 users" in refused(capsys, "submit", str(others))
+    assert ran(capsys, str(others), "--user", "you")["serial"] == 2
+    assert "64 hexadecimal digits" in refused(capsys, "submit", "--session", "1")
+    assert "exclude each other" in refused(capsys, "submit", "--status", "--withdraw")
+    assert "for sending alone" in refused(capsys, "submit", mine, "--status")
+    unknown = refused(capsys, "submit", "--session", "0" * 64)
+    assert "no such session" in unknown
+
+
+def test_no_secret_of_an_invitation_is_printed(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture
+) -> None:
+    servers.session()
+    options = halves(servers, tmp_path)
+    found = []
+    for arguments in ([mine, *options], [mine, *options[:2]], ["--status"], [mine, *options, "-"]):
+        main.main(["--verbose", "submit", *arguments])
+        found.append("".join(capsys.readouterr()))
+    invitation = servers.invitation("u1")
+    for secret in (invitation.recsys.token, invitation.csp.text()[30:60], "4.5"):
+        assert not any(secret in text for text in found)
+
+
+def test_recommendations_of_who_takes_part_need_no_options(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no invitation is kept" in refused(capsys, "recommend")
+    session = servers.session()
+    ran(capsys, mine, *halves(servers, tmp_path))
+    assert "no session of this user that is finished" in refused(capsys, "recommend")
+    params = session.parameters
+    factors = np.arange(len(session.items) * params.rank, dtype=np.int64).reshape(-1, params.rank)
+    bias = np.zeros(len(session.items), dtype=np.int64) if params.bias else None
+    made = ItemProfiles.of(session.items, factors, bias, params)
+    published(servers, session, profiles.dumps(made).encode())
+    servers.pair.clock.advance(60)
+    shown = []
+    for arguments in (["recommend"], ["similar", "i1"]):
+        assert main.main([*arguments, "--json"]) == 0
+        shown.append(json.loads(capsys.readouterr().out))
+    ranked = {one["item"] for one in shown[0]["recommendations"]}
+    assert ranked == {"i2", "i4"}, "what the user rated is left out"
+
+    def away() -> httpx.Client:
+        return httpx.Client(transport=httpx.MockTransport(_gone))
+
+    monkeypatch.setattr("ppmf_service.client.new_http", away)
+    monkeypatch.setattr("ppmf_service.client.SystemClock", lambda: servers.pair.clock)
+    assert main.main(["recommend", "--json"]) == 0
+    offline = capsys.readouterr()
+    assert json.loads(offline.out) == shown[0]
+    assert "the profiles that were kept are taken" in offline.err
+    assert "is due with --profiles" in refused(capsys, "recommend", "--profiles", "V.json")
+
+
+def _gone(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("no network", request=request)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface on real sockets: what a client may do to it, and the operator's address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ppmf_service.api import server
+from ppmf_spec.roles import RECSYS
+from tests.support.api_server import listening
+from tests.support.served import CBOR, bearer, config_of
+from tests.support.services import Pair, message, opened, pair
+
+Ports = Mapping[str, int]
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Pair]:
+    made = pair(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ports(servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.5)
+    config = config_of(RECSYS, tmp_path / "recsys")
+    with listening(config, servers.recsys.database, servers.clock) as found:
+        yield found
+
+
+def connection(ports: Ports) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", ports["api"]), timeout=20)
+
+
+def rest_of(one: socket.socket) -> bytes:
+    found = b""
+    while piece := one.recv(1 << 16):
+        found += piece
+    return found
+
+
+def test_an_upload_over_a_socket(servers: Pair, ports: Ports) -> None:
+    session = opened(servers)
+    row = f"http://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+    headers = {**CBOR, **bearer(servers.tokens["u1"])}
+    data = message(servers, session, 0)
+    with httpx.Client(trust_env=False) as http:
+        answers = [http.put(row, content=data, headers=headers) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 200]
+        assert "server" not in answers[0].headers
+        pieces = (data[at : at + 10] for at in range(0, len(data), 10))
+        assert http.put(row, content=pieces, headers=headers).status_code == 200
+
+
+@pytest.mark.req("PPMF-API-007")
+def test_a_body_that_is_too_long_is_not_waited_for(servers: Pair, ports: Ports) -> None:
+    session = opened(servers)
+    head = (
+        f"PUT /v1/sessions/{session.id.hex()}/uploads/0 HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {servers.tokens['u1']}\r\nContent-Type: application/cbor\r\n"
+    )
+    with connection(ports) as one:
+        one.sendall(head.encode() + b"Content-Length: 1000000000000\r\n\r\n")
+        assert rest_of(one).startswith(b"HTTP/1.1 413 ")
+    with connection(ports) as one:
+        one.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
+        one.sendall(b"1000\r\n" + bytes(4096) + b"\r\n")
+        assert rest_of(one).startswith(b"HTTP/1.1 413 ")
+    with connection(ports) as one:  # with a wrong token not even the length matters
+        one.sendall(
+            head.replace("Bearer ", "Bearer x").encode() + b"Content-Length: 1000000000000\r\n\r\n"
+        )
+        assert rest_of(one).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_connection_that_sends_no_whole_request_is_closed(ports: Ports, sent: bytes) -> None:
+    with connection(ports) as one:
+        one.sendall(sent)
+        assert closed_while_it_sends(one, b"x" if sent else b"")
+
+
+def closed_while_it_sends(one: socket.socket, more: bytes) -> bool:
+    """Whether the server closes a connection on which a byte comes now and then."""
+    one.settimeout(0.1)
+    for _ in range(200):
+        try:
+            one.sendall(more)
+            if one.recv(1) == b"":
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def test_headers_are_bounded(ports: Ports) -> None:
+    with connection(ports) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ")
+        with suppress(OSError):  # it is closed before all is sent
+            for _ in range(100):
+                one.sendall(b"y" * 10_000)
+            assert rest_of(one).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.req("PPMF-API-019")
+def test_the_operators_address_is_another_one(servers: Pair, ports: Ports) -> None:
+    opened(servers)
+    with httpx.Client(trust_env=False) as http:
+        users, operator = (f"http://127.0.0.1:{ports[name]}" for name in ("api", "monitoring"))
+        assert http.get(operator + "/readyz").text == "ready\n"
+        http.get(users + "/healthz")
+        http.get(users + "/v1/sessions/" + "7" * 64)
+        text = http.get(operator + "/metrics").text
+        for path in ("/metrics", "/readyz"):
+            assert http.get(users + path).status_code == 404
+        assert http.get(operator + "/healthz").status_code == 404
+    assert 'ppmf_sessions{state="open"} 1.0' in text
+    assert 'ppmf_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
+    assert 'route="/v1/sessions/{session}",status="404"' in text
+    assert "7777" not in text, "no path is a label"
+
+
+def test_a_database_that_cannot_be_read_is_not_ready(
+    servers: Pair, ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError(5, "gone")
+
+    monkeypatch.setattr("ppmf_service.database.Database.rows", gone)
+    with httpx.Client(trust_env=False) as http:
+        assert http.get(f"http://127.0.0.1:{ports['monitoring']}/readyz").status_code == 503
+
+
+def test_an_address_that_is_taken_is_one_clear_error(servers: Pair, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = config_of(RECSYS, tmp_path / "recsys", taken.getsockname()[1])
+        with (
+            pytest.raises(OSError, match="cannot be had"),
+            listening(config, servers.recsys.database, servers.clock),
+        ):
+            pass

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's side: which sessions it refuses, and what it sends again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.session import set_up
+from ppmf_service import submission
+from ppmf_service.user_folder import UserFolder
+from ppmf_spec import profiles
+from ppmf_spec.errors import EncodingError, ParametersError, PeerError, RangeError, StateError
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.roles import CSP, RECSYS
+from tests.support.refusals import refusal_of
+from tests.support.served import URLS, Served, published, served
+from tests.support.services import EXPIRES, START
+from tests.support.sessions import SIGNING
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as made:
+        yield made
+
+
+def row(*stars: int) -> Row:
+    return Row(np.arange(len(stars)), np.array(stars))
+
+
+def coins() -> Coins:
+    return Coins.seeded("tests/client")
+
+
+class Changed(httpx.BaseTransport):
+    """A server of which some answers are changed on their way, or requests lost."""
+
+    def __init__(self, inner: httpx.BaseTransport, change: Callable[..., httpx.Response]) -> None:
+        self.inner = inner
+        self.change = change
+        self.requests: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        return self.change(request, self.inner)
+
+
+def answering(body: bytes, kind: str = "application/cbor", status: int = 200) -> Changed:
+    def answer(request: httpx.Request, _: httpx.BaseTransport) -> httpx.Response:
+        headers = {"Content-Type": kind}
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+
+    return Changed(httpx.MockTransport(lambda _: httpx.Response(500)), answer)
+
+
+@pytest.mark.req("PPMF-API-017")
+def test_a_session_is_taken_only_if_both_servers_show_it_alike(servers: Served) -> None:
+    session, other = servers.session(), None
+    client = servers.client("u1")
+    assert client.session(session.id).session == session
+    assert client.newest("open").session == session
+    other = servers.session(replace(session.proposal, nonce=bytes(15) + b"\1"))
+    file = set_up.write(servers.pair.csp.sessions.signed_session(other.id))
+    both: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({CSP: answering(file)}, StateError, "different sessions"),
+        ({RECSYS: answering(file)}, StateError, "different sessions"),
+        ({RECSYS: answering(file), CSP: answering(file)}, StateError, "another one than that"),
+        ({RECSYS: answering(b""), CSP: answering(b"")}, EncodingError, "session: byte 0"),
+    ]
+    for transports, error, text in both:
+        ask = partial(servers.client("u1", servers.http(**transports)).session, session.id)
+        assert text in refusal_of(ask, error)
+
+
+@pytest.mark.req("PPMF-API-017")
+def test_the_keys_addresses_and_signatures_are_those_of_the_invitation(servers: Served) -> None:
+    session = servers.session()
+    wrong = servers.client("u1", csp_key=bytes(32))
+    assert "another CSP" in refusal_of(lambda: wrong.session(session.id), StateError)
+    signed = servers.pair.csp.sessions.signed_session(session.id)
+    forged = replace(signed, by_csp=set_up.sign(SIGNING["recsys"], session.id))
+    same = answering(set_up.write(forged))
+    tried = servers.client("u1", servers.http(recsys=same, csp=same))
+    assert "CSP's signature" in refusal_of(lambda: tried.session(session.id), StateError)
+    addressed = replace(
+        session.proposal, nonce=bytes(15) + b"\2", addresses=("https://a", "https://b")
+    )
+    elsewhere = servers.session(addressed)
+    text = refusal_of(lambda: servers.client("u1").session(elsewhere.id), StateError)
+    assert "other addresses" in text
+    listed = replace(session.proposal, nonce=bytes(15) + b"\3", addresses=tuple(URLS.values()))
+    good = servers.session(listed)
+    assert servers.client("u1").session(good.id).session == good
+
+
+@pytest.mark.req("PPMF-API-017")
+def test_an_expired_session_gets_no_upload(servers: Served) -> None:
+    session, client = servers.session(), servers.client("u1")
+    servers.pair.clock.advance(EXPIRES - START)
+    made: Callable[[], object] = lambda: client.make(session, 1, row(3), coins())  # noqa: E731
+    assert "expired" in refusal_of(made, StateError)
+
+
+@pytest.mark.req("PPMF-API-001")
+@pytest.mark.parametrize(
+    "url",
+    ["http://example.org", "ftp://127.0.0.1", "https://", "http://127.0.0.1.example.org", "x"],
+)
+def test_nothing_is_sent_in_the_clear(servers: Served, url: str) -> None:
+    with pytest.raises(RangeError, match="address of a server"):
+        servers.client("u1", recsys_url=url)
+    with pytest.raises(RangeError, match="address of a server"):
+        servers.client("u1", csp_url=url)
+
+
+def test_an_insecure_suite_is_for_trials_alone(servers: Served) -> None:
+    session = servers.session()
+    proposal = session.proposal
+    object.__setattr__(proposal, "trial", False)  # a session that its class would refuse
+    client = servers.client("u1")
+    text = refusal_of(lambda: client.check(session, session.id), ParametersError)
+    assert "protects nothing" in text
+
+
+@pytest.mark.req("PPMF-API-018")
+def test_a_retry_sends_identical_bytes_also_after_a_restart(
+    servers: Served, tmp_path: Path
+) -> None:
+    session = servers.session()
+    lost = Changed(servers.transport(RECSYS), _lose_answers_of("PUT"))
+    http = servers.http(recsys=lost)
+    folder = UserFolder(tmp_path / "user")
+    client = servers.client("u1", http)
+    text = refusal_of(
+        lambda: submission.submit(client, folder, session, row(3, 4), coins()), PeerError
+    )
+    assert "no answer from 127.0.0.1:8443" in text
+    assert servers.pair.recsys.uploads.count(session.id) == 1, "it arrived, only the answer is lost"
+    bodies = {one.content for one in lost.requests if one.method == "PUT"}
+    assert len(bodies) == 1
+    kept = folder.last(session.id)
+    assert kept is not None
+    assert not kept.acknowledged
+    again = submission.submit(
+        servers.client("u1"), UserFolder(tmp_path / "user"), session, row(3, 4), Coins.system()
+    )
+    assert again.before
+    assert again.receipt.digest == hashlib.sha256(bodies.pop()).digest()
+
+
+def test_a_request_that_never_arrived_is_sent_again_as_it_was(
+    servers: Served, tmp_path: Path
+) -> None:
+    session, folder = servers.session(), UserFolder(tmp_path / "user")
+    gone = Changed(servers.transport(RECSYS), _lose_requests_of("PUT"))
+    client = servers.client("u1", servers.http(recsys=gone))
+    with pytest.raises(PeerError):
+        submission.submit(client, folder, session, row(3, 4), coins())
+    sent = submission.submit(servers.client("u1"), folder, session, row(3, 4), Coins.system())
+    assert not sent.before
+    assert sent.receipt.digest == hashlib.sha256(gone.requests[-1].content).digest()
+    assert sent.receipt.serial == 1
+
+
+@pytest.mark.req("PPMF-API-018")
+def test_serials_grow_whatever_was_lost(servers: Served, tmp_path: Path) -> None:
+    session, client = servers.session(), servers.client("u1")
+    folder = UserFolder(tmp_path / "user")
+
+    def submit(*stars: int, into: UserFolder = folder) -> int:
+        return submission.submit(client, into, session, row(*stars), Coins.system()).receipt.serial
+
+    assert submit(3) == 1
+    assert submit(3) == 1
+    assert submit(4) == 2
+    assert submit(3) == 3
+    assert submission.withdraw(client, folder, session).serial == 4
+    assert submission.withdraw(client, folder, session).serial == 4
+    assert submit(3) == 5
+    other = UserFolder(tmp_path / "another device")
+    assert submit(3, into=other) == 6, "what another device sent is replaced"
+    assert submit(3) == 7, "and the other way round"
+    with pytest.raises(StateError, match="nothing was uploaded"):
+        submission.withdraw(servers.client("u2"), UserFolder(tmp_path / "u2"), session)
+
+
+def test_a_new_code_makes_a_new_upload(servers: Served, tmp_path: Path) -> None:
+    session, folder = servers.session(), UserFolder(tmp_path / "user")
+    client = servers.client("u1")
+    assert submission.submit(client, folder, session, row(3), coins()).receipt.serial == 1
+    renewed = servers.client("u1", code=bytes(16))
+    assert submission.submit(renewed, folder, session, row(3), coins()).receipt.serial == 2
+
+
+def test_the_folder_is_private_and_forgets(servers: Served, tmp_path: Path) -> None:
+    folder = UserFolder(tmp_path / "user")
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    invitation = servers.invitation("u1")
+    folder.keep_invitation(invitation)
+    assert folder.invitation() == invitation
+    folder.keep_invitation(servers.invitation("u1", code=bytes(16)))
+    with pytest.raises(StateError, match="belongs to another invitation"):
+        folder.keep_invitation(servers.invitation("u2"))
+    session = servers.session()
+    submission.submit(servers.client("u1"), folder, session, row(3), coins())
+    (kept,) = folder.path.glob("upload-*")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(kept.read_bytes()[:-1])
+    with pytest.raises(EncodingError, match="upload-"):
+        folder.last(session.id)
+    folder.forget()
+    assert not folder.path.exists()
+
+
+def test_profiles_are_checked_against_the_session(servers: Served) -> None:
+    session, client = servers.session(), servers.client("u1")
+    with pytest.raises(StateError, match="not there yet"):
+        client.profiles(session)
+    params = session.parameters
+    shape = (len(session.items), params.rank)
+    bias = np.zeros(shape[0], dtype=np.int64) if params.bias else None
+    found = ItemProfiles.of(session.items, np.ones(shape, dtype=np.int64), bias, params)
+    published(servers, session, profiles.dumps(found).encode())
+    assert client.profiles(session)[0] == found
+    other = ItemProfiles.of(
+        ("a",),
+        np.ones((1, params.rank), dtype=np.int64),
+        None if bias is None else bias[:1],
+        params,
+    )
+    for body, error in (
+        (profiles.dumps(other).encode(), RangeError),
+        (b"{}", EncodingError),
+        (b"\xff", EncodingError),
+        (b" " * (1 << 20), EncodingError),
+    ):
+        tried = servers.client("u1", servers.http(recsys=answering(body, "application/json")))
+        with pytest.raises(error, match="item profiles"):
+            tried.profiles(session)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 5000,
+        b'{"serial": true}',
+        b'{"serial": 1, "digest": "x", "withdrawn": false, "admitted": null}',
+        b'{"serial": 1, "digest": null, "withdrawn": 0, "admitted": null}',
+        b'{"serial": 1, "digest": null, "withdrawn": false, "admitted": 1}',
+        b" " * 100_000,
+    ],
+)
+def test_a_server_that_answers_nonsense_is_refused(servers: Served, body: bytes) -> None:
+    session = servers.session()
+    client = servers.client("u1", servers.http(recsys=answering(body, "application/json")))
+    for call in (
+        lambda: client.receipt(session),
+        lambda: client.status(session.id),
+        client.sessions,
+    ):
+        with pytest.raises(EncodingError):
+            call()
+
+
+def test_a_refusal_has_the_class_that_the_server_names_and_no_control_characters(
+    servers: Served,
+) -> None:
+    body = b'{"class": "range", "detail": "\\u001b[2Jhello \\u00e4"}'
+    kind = "application/problem+json"
+    client = servers.client("u1", servers.http(recsys=answering(body, kind, 409)))
+    assert refusal_of(client.sessions, RangeError).isprintable()
+    for answer in (answering(body, "text/html", 409), answering(b"{", kind, 409)):
+        tried = servers.client("u1", servers.http(recsys=answer))
+        assert "answered 409" in refusal_of(tried.sessions, PeerError)
+
+
+def test_a_busy_server_is_asked_again_when_it_says(servers: Served) -> None:
+    servers.session()
+    refused = 3
+
+    def busy(request: httpx.Request, inner: httpx.BaseTransport) -> httpx.Response:
+        nonlocal refused
+        if refused:
+            refused -= 1
+            return httpx.Response(429, headers={"Retry-After": "7"}, stream=httpx.ByteStream(b""))
+        return inner.handle_request(request)
+
+    client = servers.client("u1", servers.http(recsys=Changed(servers.transport(RECSYS), busy)))
+    before = servers.pair.clock.monotonic()
+    assert client.sessions()
+    assert servers.pair.clock.monotonic() - before >= 3 * 7
+
+
+def _lose_answers_of(method: str) -> Callable[..., httpx.Response]:
+    def lose(request: httpx.Request, inner: httpx.BaseTransport) -> httpx.Response:
+        answer = inner.handle_request(request)
+        if request.method == method:
+            raise httpx.ReadError("lost", request=request)
+        return answer
+
+    return lose
+
+
+def _lose_requests_of(method: str) -> Callable[..., httpx.Response]:
+    def lose(request: httpx.Request, inner: httpx.BaseTransport) -> httpx.Response:
+        if request.method == method:
+            raise httpx.ConnectError("lost", request=request)
+        return inner.handle_request(request)
+
+    return lose
