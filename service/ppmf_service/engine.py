@@ -119,7 +119,7 @@ class Engine:
         self._suites = suites
         self._log = log
         self._me = config.role
-        self._sessions = Sessions(database)
+        self._sessions = Sessions(database, suites)
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
         self._erasure = Erasure(config, database, self._sessions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.admission import read_rows
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
-from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import KEY_BYTES
 from ppmf_secure.session.proposals import (
     catalogue_digest,
@@ -124,10 +124,16 @@ class Difference:
 
 
 class Sessions:
-    """The table of sessions. All methods raise UnknownSessionError for a key of none."""
+    """The table of sessions. All methods raise UnknownSessionError for a key of none.
 
-    def __init__(self, database: Database) -> None:
+    suites: finds the cipher suite of a name.
+    """
+
+    def __init__(
+        self, database: Database, suites: Callable[[str], CipherSuite] = cipher_suite
+    ) -> None:
         self._database = database
+        self._suites = suites
         self._read: dict[int, SignedSession] = {}
 
     # -- reading -----------------------------------------------------------------------------------
@@ -258,7 +264,7 @@ class Sessions:
                 )
             acceptance, sealing = set_up.accept(signing_key, coins)
             session = Session(proposal, acceptance)
-            fitted_scheme(session, cipher_suite(session.suite))
+            fitted_scheme(session, self._suites(session.suite))
             self._set(
                 connection,
                 row,
