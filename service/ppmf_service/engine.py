@@ -60,6 +60,9 @@ POLL_SECONDS = 0.5
 ASK_AGAIN_SECONDS = 15.0
 """After how long a question that was not answered is asked again."""
 
+AWAY_SECONDS = 10.0
+"""After how long the operator is told that the peer is not there."""
+
 PAUSE_SECONDS = (1.0, 300.0)
 """The pause after something went wrong, at first and at most; it doubles each time."""
 
@@ -135,6 +138,7 @@ class Engine:
         self._stream = 0
         self._complete: dict[bytes, int] = {}
         """At RecSys since when all users of a session are present."""
+        self._away_since: float | None = None
         self._next_poll = 0.0
         self._next_progress = 0.0
 
@@ -246,18 +250,35 @@ class Engine:
         return trouble is not None and self._clock.monotonic() < trouble.until
 
     def _went_well(self, row: SessionRow) -> None:
+        """Forget what went wrong with a session before."""
         self._trouble.pop(row.proposed, None)
+        if row.last_error is not None:
+            self._sessions.clear_error(row.key)
 
     def _due(self, proposed: bytes, question: str, *, once: bool = False) -> bool:
         """Whether a question is due, which is noted to be asked now."""
-        if not self._link.connected:
-            return False
         now = self._clock.monotonic()
+        if not self._link.connected:
+            self._note_absence(proposed, now)
+            return False
+        self._away_since = None
         last = self._asked.get((proposed, question))
         if last is not None and (once or now < last + ASK_AGAIN_SECONDS):
             return False
         self._asked[proposed, question] = now
         return True
+
+    def _note_absence(self, proposed: bytes, now: float) -> None:
+        """Note for the operator that a session waits for a peer that is not there."""
+        if self._away_since is None:
+            self._away_since = now
+        row = self._sessions.get(proposed)
+        if now < self._away_since + AWAY_SECONDS or row.state.final:
+            return
+        why = f": {self._link.trouble}" if self._link.trouble else ""
+        error = PeerError(f"{self._me.peer} cannot be reached{why}")
+        if row.last_error != (error.kind, str(error)):
+            self._sessions.note_error(proposed, error)
 
     def _move(self, row: SessionRow, state: State, because: str = "") -> None:
         self._sessions.move(row.key, state, because=because)

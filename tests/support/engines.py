@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both engines of a toy session in this thread, over a wire that can be cut, with a set clock."""
+"""Both engines of a toy session in this thread, over a wire to cut, with a clock to set."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    chunked_runs,
     enrolment,
     lattice,
     messages,
@@ -49,6 +50,7 @@ MAKERS = (
     party_runs,
     ranked_runs,
     traces,
+    chunked_runs,
 )
 
 
