@@ -20,8 +20,8 @@ import socket
 import tempfile
 import threading
 from collections import Counter
-from multiprocessing.connection import Connection
 from fractions import Fraction
+from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter, process_time
 

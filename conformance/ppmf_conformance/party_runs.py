@@ -54,11 +54,12 @@ class Record:
     """What a report shows of a run that did not pass.
 
     call: the call at which it ended; None before the first. answer: what came out of the whole run;
-    None where it did not come to its end.
+    None where it did not come to its end. trace: the stages that were shown, if any.
     """
 
     call: PartyCall | None = None
     answer: Answer | None = None
+    trace: Trace | None = None
 
 
 def play(
@@ -82,7 +83,7 @@ def play(
         except MissingExtraError as missing:
             return Outcome.NOT_RUN, str(missing)
         calls |= dict.fromkeys(free, OwnParties())
-    trace = Trace(case.given) if _traceable(case, traced) else None
+    trace = record.trace = Trace(case.given) if _traceable(case, traced) else None
     parties = {role: CalledParty(role, calls[role], case, record, trace) for role in ROLES}
     outcome, detail = _Run(case, parties, record, trace).play()
     for party in parties.values():

@@ -84,6 +84,7 @@ class Conversation:
         self.refusal = ""
         self.answer: Answer | None = None
         self.call: PartyCall | None = None
+        self.trace: trace.Trace | None = None
 
     def open(self) -> Hello | None:
         """Start the program; returns its introduction, or None when there is none."""
@@ -93,9 +94,10 @@ class Conversation:
     def ask(self, case: Case) -> tuple[Outcome, str]:
         """The outcome of one case.
 
-        `answer` is then what was answered to it; of a run, `call` is the call at which it ended.
+        `answer` is then what was answered to it; of a run, `call` is the call at which it ended,
+        and `trace` what was shown of it.
         """
-        self.answer, self.call = None, None
+        self.answer, self.call, self.trace = None, None, None
         hello = self._hello
         if hello is not None and not declared(case, hello):
             return Outcome.UNDECLARED, ""
@@ -132,7 +134,7 @@ class Conversation:
         try:
             outcome, detail = party_runs.play(case, target, record, traced=self._traced())
         finally:
-            self.answer, self.call = record.answer, record.call
+            self.answer, self.call, self.trace = record.answer, record.call, record.trace
         if outcome is Outcome.PASS:
             self.call = None
         return outcome, detail

@@ -13,10 +13,13 @@ from typing import Any
 from ppmf_conformance.adapters.stages import Sharing, Stage, stages
 from ppmf_conformance.adapters.values import integer
 from ppmf_conformance.line_protocol import ProtocolError
+from ppmf_conformance.visible_text import visible
 from ppmf_spec.errors import EncodingError
 
 FEATURE = "party.trace"
 SERVERS = ("recsys", "csp")
+_SHOWN_ID = 40
+"""The characters of an id that are shown."""
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -26,6 +29,7 @@ class Trace:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         """given: the `in` of the case."""
+        self._ids = {side: given["session"][side] for side in ("users", "items")}
         self._due = list(stages(given))
         self._known = {(stage.name, stage.at) for stage in self._due}
         self._shares: dict[str, dict[Key, Any]] = {server: {} for server in SERVERS}
@@ -65,7 +69,7 @@ class Trace:
                 if ended:
                     continue
                 return ""
-            wrong = _difference(stage, *both)
+            wrong = _difference(stage, both, self._ids)
             if wrong:
                 return f"{_name(*key)}, {wrong}"
             self._held += not ended
@@ -94,10 +98,10 @@ def _name(stage: str, at: tuple[str, ...]) -> str:
     return f"{stage}{where}"
 
 
-def _difference(stage: Stage, recsys: Any, csp: Any) -> str:
+def _difference(stage: Stage, both: Sequence[Any], ids: Mapping[str, Sequence[str]]) -> str:
     """The first number of a stage that is not the one that is due; empty if all are."""
     due = list(_leaves(stage.due))
-    shares = [list(_leaves(one)) for one in (recsys, csp)]
+    shares = [list(_leaves(one)) for one in both]
     for server, found in zip(SERVERS, shares, strict=True):
         if [place for place, _ in found] != [place for place, _ in due]:
             raise ProtocolError(f"trace of {server}: {_name(stage.name, stage.at)}: not its lists")
@@ -109,8 +113,16 @@ def _difference(stage: Stage, recsys: Any, csp: Any) -> str:
             wrong = "" if number == wanted else f"{number}, not {wanted}"
         if wrong:
             inside = "".join(f"[{number}]" for number in place[1:])
-            return f"row {place[0]}{inside and f', {inside}'}: {wrong}"
+            row = visible(ids[_side_of_rows(stage)][place[0]], _SHOWN_ID)
+            return f"row {place[0]} ({row}){inside and f', {inside}'}: {wrong}"
     return ""
+
+
+def _side_of_rows(stage: Stage) -> str:
+    """The side over whose rows the lists of a stage run."""
+    side = stage.at[min(1, len(stage.at) - 1)] if stage.at else "users"
+    fixed = {"users": "items", "items": "users"}
+    return fixed[side] if stage.name == "Phi" else side
 
 
 def _together(stage: Stage, one: int, other: int) -> int:

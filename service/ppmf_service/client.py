@@ -45,7 +45,7 @@ SECONDS = 30.0
 """How long an answer may take."""
 
 _MOST_JSON = 1 << 16
-_TRIES = 8
+_TRIES = 12
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})

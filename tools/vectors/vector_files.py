@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    chunked_runs,
     lattice,
     messages,
     params,
@@ -47,6 +48,7 @@ MAKERS = (
     party_runs,
     ranked_runs,
     traces,
+    chunked_runs,
 )
 
 

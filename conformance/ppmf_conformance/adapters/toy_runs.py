@@ -7,8 +7,7 @@ The messages are those of the message plan and V is the oracle's. Nothing is pla
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -28,18 +27,23 @@ from ppmf_spec.ratings import Ratings
 SUITES = ("paillier-512-insecure", "rlwe-64-insecure")
 """The cipher suites of toy runs, whose keys protect nothing."""
 
+IN_A_TURN = 5
+"""The operations whose messages a server may send before it waits: the tables of an update, the
+columns and corrections of its words, and the products that follow."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToyRun:
     """A run as a case has it.
 
     given: its `in`, but for `roles`. messages: by link the name and length of each (PPMF-CON-032).
-    output: V as `train.fixed` answers it.
+    output: V as `train.fixed` answers it. longest: about how many bytes a server sends at once.
     """
 
     given: dict[str, Any]
     messages: dict[str, list[list[str]]]
     output: dict[str, Any]
+    longest: int
 
 
 def toy_run(params: Parameters, ratings: Ratings, suite: str, label: str) -> ToyRun:
@@ -58,7 +62,8 @@ def toy_run(params: Parameters, ratings: Ratings, suite: str, label: str) -> Toy
         "coins": label,
     }
     found = output_shown(fixed.train(ratings, params))
-    return ToyRun(shown(given), messages(agreed.session), found)
+    session = agreed.session
+    return ToyRun(shown(given), messages(session), found, most_in_a_turn(session))
 
 
 def session_shown(session: Session) -> dict[str, Any]:
@@ -112,6 +117,17 @@ def messages(session: Session) -> dict[str, list[list[str]]]:
     return dict(found)
 
 
-def longest(lengths: Sequence[Sequence[Sequence[str]]]) -> int:
-    """The length of the longest message."""
-    return max(int(length) for link in lengths for _, length in link)
+def most_in_a_turn(session: Session) -> int:
+    """The most bytes, more or less, that a server sends before it waits, which are one answer of
+    its adapter: those of some operations in a row.
+    """
+    by_operation: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=IN_A_TURN))
+    most = 0
+    for operation in MessagePlan.of(session, cipher_suite(session.suite)).operations():
+        sent: Counter[str] = Counter()
+        for due in operation.messages():
+            sent[due.sender] += due.encoded(0, 0)
+        for server in ("recsys", "csp"):
+            by_operation[server].append(sent[server])
+            most = max(most, sum(by_operation[server]))
+    return most

@@ -23,7 +23,7 @@ const CALLS = { ...OPERATIONS, "party.new": party.create, "party.step": party.st
 const HELLO = {
   protocol: 1,
   implementation: { name: "ppmf in JavaScript", version: "1", language: "JavaScript", issues: "" },
-  features: [...Object.keys(OPERATIONS), "party.run"],
+  features: [...Object.keys(OPERATIONS), "party.run", "party.trace"],
   roles: ["users", "recsys", "csp"],
 };
 

@@ -79,7 +79,8 @@ class Party {
     if (this.failed) throw this.failed;
     const { outbox, refused } = mailbox;
     Object.assign(mailbox, { outbox: [], refused: [] });
-    return { outbox, refused, done: this.done, output: this.output };
+    const trace = this.role.server?.stages?.splice(0) ?? [];
+    return { outbox, refused, done: this.done, output: this.output, ...(trace.length ? { trace } : {}) };
   }
 }
 
@@ -104,7 +105,9 @@ const send = async (found, mailbox, { ratings, consent_keys: keys, coins }) => {
 export const create = async (given) => {
   const found = await session(given.session);
   checkFits(found);
+  if (given.trace && !found.trial) refuse("state", "a trace of a session that is no trial");
   const party = new Party(ROLES[given.role](found, given));
+  if (given.trace) party.role.server.stages = []; // PPMF-CON-040
   last += 1;
   parties.set(`${last}`, party);
   return { handle: `${last}` };

@@ -2,14 +2,16 @@
 // Operations of chapters 2 and 3: parameters, ratings, F_fix, and the user's side.
 
 import * as fixed from "../fixed.mjs";
+import { readToml } from "../toml.mjs";
 import { hexOf } from "../users/bytes.mjs";
-import { bound, canonical, digest, parameters, size, step } from "../users/params.mjs";
+import { bound, canonical, digest, idle, parameters, size, step } from "../users/params.mjs";
 import * as files from "../users/profiles.mjs";
 import { ratings } from "../users/ratings.mjs";
 import { decimal, decimalText, integer, integers, refuse, roundHalfUp } from "../users/refusal.mjs";
 import * as ridge from "../users/ridge.mjs";
 
 const set = (given) => parameters(given.parameters);
+const validated = async (p) => ({ canonical: canonical(p), digest: hexOf(await digest(p)) });
 
 // Profiles from the strings of a call, and back.
 const profiles = (given) => ({
@@ -60,7 +62,9 @@ const parse = (given) => {
 };
 
 export const FUNCTIONS = {
-  "params.validate": async (given) => ({ canonical: canonical(set(given)), digest: hexOf(await digest(set(given))) }),
+  "params.validate": (given) => validated(set(given)),
+  "params.toml": (given) => validated(parameters(readToml(given.toml))),
+  "params.warn": (given) => ({ idle: idle(set(given), size(given.users), size(given.items)) }),
   "params.bound": (given) => bound(set(given), size(given.users), size(given.items)),
   "ratings.parse": parse,
   init: (given) => fixed.start(set(given), Number(given.users), Number(given.items)),

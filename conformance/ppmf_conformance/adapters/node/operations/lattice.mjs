@@ -11,12 +11,10 @@ const text = (bytes) => Buffer.from(bytes).toString("hex");
 const degreeOf = (suite) => SUITES.get(suite)?.degree ?? refuse("parameters", "suite: none of the lattice suites");
 const latticeOf = ({ lattice: { suite, ring: k, primes, kept } }) =>
   new scheme.Lattice(degreeOf(suite), Number(k), Number(primes), Number(kept));
-const matrixOf = ({ matrix, uses }) => ({
-  rows: Number(matrix.rows),
-  columns: Number(matrix.columns),
-  outputs: Number(matrix.outputs),
-  uses: (uses ?? []).map((use) => use.map(Number)),
-});
+const layoutOf = (lattice, { matrix, uses }) => {
+  const [rows, columns, outputs] = [matrix.rows, matrix.columns, matrix.outputs].map(Number);
+  return scheme.layoutOf(lattice, { rows, columns, outputs, uses: (uses ?? []).map((use) => use.map(Number)) });
+};
 const secretsOf = ({ matrix }) => Number(matrix.secrets);
 
 const numbers = (list) => Float64Array.from(list, Number);
@@ -56,7 +54,7 @@ const key = (given) => {
 
 const encrypt = (given) => {
   const lattice = latticeOf(given);
-  const layout = scheme.layoutOf(lattice, matrixOf(given));
+  const layout = layoutOf(lattice, given);
   const secrets = given.secrets.map(numbers);
   const made = layout.groups.map((rows, c) => {
     const [entries, errors] = [given.entries, given.errors].map((all) => rows.map((j) => all[j]));
@@ -67,15 +65,16 @@ const encrypt = (given) => {
 };
 
 const fold = (given) => {
-  const rows = new scheme.EncryptedRows(latticeOf(given), matrixOf(given));
+  const lattice = latticeOf(given);
+  const rows = new scheme.EncryptedRows(lattice, layoutOf(lattice, given));
   for (const group of given.groups) rows.take(hex(group));
   rows.addOwn(entriesOf(given.own));
   return { residues: shown(rows.c0) };
 };
 
 const answer = (given) => {
-  const [lattice, matrix] = [latticeOf(given), matrixOf(given)];
-  const peer = new scheme.LatticePeer(lattice, null, [matrix], secretsOf(given), hex(given.public));
+  const lattice = latticeOf(given);
+  const peer = new scheme.LatticePeer(lattice, null, [layoutOf(lattice, given)], secretsOf(given), hex(given.public));
   for (const group of given.groups) peer.rows[0].take(hex(group));
   peer.addOwn(0, entriesOf(given.own));
   const blocks = (all, change) => all.map((block) => change(block.flat()));
@@ -95,7 +94,7 @@ const answer = (given) => {
 
 const decrypt = (given) => {
   const lattice = latticeOf(given);
-  const layout = scheme.layoutOf(lattice, matrixOf(given));
+  const layout = layoutOf(lattice, given);
   const phases = scheme.phasesOf(lattice, layout, given.secrets.map(numbers), hex(given.answer));
   const found = lattice.decode(phases);
   let next = 0;

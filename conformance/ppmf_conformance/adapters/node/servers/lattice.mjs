@@ -94,8 +94,8 @@ export const layoutOf = (lattice, { rows, columns, outputs, uses }) => {
   const { gamma } = budget(lattice.N, lattice.k, rows, outputs);
   return { rows, columns, uses, g, groups: groupsOf(rows, g), asked, gamma };
 };
-const groupBytes = (lattice, count, columns) => SEED + packedBytes(2 * count * columns, lattice.primes.length);
-const numbersOf = ({ asked, uses, columns }, N) => asked.length * N + uses.reduce((sum, [first, end]) => sum + (end - first) * columns, 0);
+export const groupBytes = (lattice, count, columns) => SEED + packedBytes(2 * count * columns, lattice.primes.length);
+export const numbersOf = ({ asked, uses, columns }, N) => asked.length * N + uses.reduce((sum, [first, end]) => sum + (end - first) * columns, 0);
 
 const subtract = (one, other, primes) => primes.map((p, i) => one[i].map((value, at) => mod(value - other[i][at], p)));
 const add = (one, other, primes) => primes.map((p, i) => one[i].map((value, at) => mod(value + other[i][at], p)));
@@ -128,9 +128,8 @@ export const encryptGroup = (lattice, layout, rows, seed, secrets, entries, erro
 };
 
 export class LatticeOwner {
-  constructor(lattice, coins, matrices, count) {
-    Object.assign(this, { lattice, coins });
-    this.layouts = matrices.map((matrix) => layoutOf(lattice, matrix));
+  constructor(lattice, coins, layouts, count) {
+    Object.assign(this, { lattice, coins, layouts });
     this.secrets = range(count).map(() => coins.ternary(lattice.N));
     this.publicKey = publicKey(lattice, coins.bytes(SEED), this.secrets, this.secrets.map(() => coins.errors(lattice.N))); // prettier-ignore
   }
@@ -178,8 +177,8 @@ export const phasesOf = (lattice, layout, secrets, bytes) => {
 
 // The encrypted rows of one orientation at the peer.
 export class EncryptedRows {
-  constructor(lattice, matrix) {
-    Object.assign(this, { lattice, layout: layoutOf(lattice, matrix), c1: [] });
+  constructor(lattice, layout) {
+    Object.assign(this, { lattice, layout, c1: [] });
     this.c0 = lattice.primes.map(() => []);
   }
 
@@ -203,9 +202,9 @@ export class EncryptedRows {
 }
 
 export class LatticePeer {
-  constructor(lattice, coins, matrices, count, key) {
+  constructor(lattice, coins, layouts, count, key) {
     Object.assign(this, { lattice, coins });
-    this.rows = matrices.map((matrix) => new EncryptedRows(lattice, matrix));
+    this.rows = layouts.map((layout) => new EncryptedRows(lattice, layout));
     const { N, primes } = lattice;
     checkLength(key, keyBytes(lattice, count), "server-key: product_key");
     const size = packedBytes(N, primes.length);

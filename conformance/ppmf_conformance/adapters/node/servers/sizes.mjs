@@ -93,6 +93,7 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     if (T > 1 || K > 1) payloads.push(payloadBytes(k, wordBits, chunk(D * I) * D));
     if (T > 1 || side === "users") payloads.push(payloadBytes(k, wordBits, chunk(I) * D));
   }
+  const answers = encryption.answerBytes.slice(T > 1 ? 0 : 1); // none packs users while the items are the public start
   const longest = (list) => Math.max(...list);
   return {
     closing: message("closing", [bytes(Math.ceil(n / 8)), bytes(120 * n)]),
@@ -100,8 +101,8 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     "server-key": message("server-key", [bytes(Buffer.byteLength(suite)), bytes(encryption.keyBytes)]),
     "base-request": message("base-request", [bytes(256 * POINT)]),
     "base-answer": message("base-answer", [bytes(POINT)]),
-    "encrypted-rows": message("encrypted-rows", [bytes(5), 9, bytes(encryption.rowsBytes)]),
-    "product-answer": message("product-answer", [bytes(encryption.answerBytes)]),
+    "encrypted-rows": message("encrypted-rows", [bytes(5), uint(encryption.lastGroup), bytes(encryption.rowsBytes)]),
+    "product-answer": message("product-answer", [bytes(longest(answers))]),
     "transfer-columns": message("transfer-columns", [bytes(longest(columns))]),
     "transfer-payload": message("transfer-payload", [bytes(longest(payloads))]),
     "garbled-tables": message("garbled-tables", [bytes(longest(tables))]),
@@ -114,5 +115,7 @@ export const longestUpload = (session, code) => {
   return message("upload", [bytes(user), 9, bytes(code.rowBytes(session.items.length)), bytes(112)]);
 };
 
-const bytes = (length) => length + (length < 24 ? 1 : length < 256 ? 2 : length < 65536 ? 3 : 5);
-const message = (name, fields) => 1 + 1 + name.length + 34 + 9 + 9 + fields.reduce((sum, one) => sum + one, 0);
+const uint = (value) => (value < 24 ? 1 : value < 256 ? 2 : value < 65536 ? 3 : 5);
+const bytes = (length) => uint(length) + length;
+// The array, the name, the session, the epoch, which is 0, and the number, which counts 9 bytes.
+const message = (name, fields) => 1 + 1 + name.length + 34 + 1 + 9 + fields.reduce((sum, one) => sum + one, 0);

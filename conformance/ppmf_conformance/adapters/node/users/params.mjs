@@ -29,6 +29,14 @@ const TABLE = [
 ];
 const NAMES = new Set(TABLE.map(([name]) => name));
 
+// Of what type a parameter is (PPMF-PAR-002), and undefined if there is none of this name.
+export const kindOf = (name) => {
+  const [, standard, low] = TABLE.find(([known]) => known === name) ?? [];
+  if (standard === undefined) return undefined;
+  if (typeof standard === "bigint") return "an integer";
+  return low !== undefined ? "a dyadic number" : standard === true ? "a boolean" : "a string";
+};
+
 const bad = (name, value, rule) => refuse("parameters", `${name} = ${JSON.stringify(value)}: ${rule}`);
 
 const readInteger = (name, given, low, high) => {
@@ -197,6 +205,14 @@ export const bound = (p, users, items) => {
   while (!p.ring_bits && ring < 64n && !holds(ring)) ring += 1n;
   if (!holds(ring)) refuse("parameters", `ring_bits = ${ring}: ${rows} rows of rank ${p.rank} leave the ring`);
   return { bound: found, width: BigInt((found.n / found.d).toString(2).length) + 1n, ring };
+};
+
+// PPMF-PAR-019: whether a step is 0 for some count. The longest row has the shortest steps.
+export const idle = (p, users, items) => {
+  bound(p, users, items);
+  const rows = maximum(users, items);
+  const { factors, bias } = step(rows, (rows * p.rank) << (2n * p.frac_bits - 2n), p);
+  return factors === 0n || bias === 0n;
 };
 
 export const size = (text) => integer(text, "number of rows");

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hostile inputs in great numbers: `make fuzz` sends mutated requests to the users' interface.
+
+The tests send some of the same. A seed always gives the same inputs, so what is found can be found
+again.
+"""
