@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_csp_asks_its_operator_first(tmp_path: Path) -> None:
     assert world.states(key) == (State.PROPOSED, State.PROPOSED)
     kind, line = world.row(RECSYS, key).last_error or ("", "")
     assert (kind, line) == ("state", "csp: CSP's operator has not accepted it")
-    world.server(CSP).sessions.accept(key, SIGNING["csp"], Coins.seeded("accept"))
+    world.engines[CSP]._sessions.accept(key, SIGNING["csp"], Coins.seeded("accept"))
     world.until(world.is_in(key, State.OPEN))
     assert world.row(RECSYS, key).last_error is None
     world.servers.close()
@@ -207,14 +208,19 @@ def test_a_session_that_expires_is_given_up_and_buried(world: World) -> None:
 
 @pytest.mark.req("PPMF-SRV-018", "PPMF-LNK-013")
 def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World) -> None:
+
+    def told(key: bytes) -> str:
+        return (world.row(RECSYS, key).last_error or ("", ""))[1]
+
+    def is_told(key: bytes) -> bool:
+        return bool(told(key))
+
     for nonce, waits in ((1, False), (2, True)):
         key = world.opened(nonce=bytes([nonce]) * 16)
         world.upload_all(key)
         if waits:
-            world.until(lambda: world.row(RECSYS, key).last_error is not None)
-            assert (
-                "0 users joined, 0 left, 3 stayed" in (world.row(RECSYS, key).last_error or "")[1]
-            )
+            world.until(partial(is_told, key))
+            assert "0 users joined, 0 left, 3 stayed" in told(key)
             assert world.row(CSP, key).admitted is None
             world.server(CSP).sessions.confirm(key)
         world.until(world.is_in(key, State.FINISHED))
@@ -300,7 +306,7 @@ def test_a_full_disk_when_v_is_written_costs_a_new_epoch(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = world.opened()
-    write, refused = engine.write_durably, []
+    write, refused = store.write_durably, list[Path]()
 
     def full(path: Path, content: bytes) -> None:
         if len(refused) < 2:
@@ -335,13 +341,15 @@ def test_an_upload_that_the_disk_has_damaged_is_named_and_not_passed_over(world:
 
 
 @pytest.mark.req("PPMF-ADM-007", "PPMF-LNK-014")
-def test_the_same_closing_is_answered_again_and_another_one_refused(world: World) -> None:
+def test_the_same_closing_is_answered_again_and_another_one_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = world.opened()
     world.upload_all(key)
     world.until(lambda: world.states(key)[1] is State.TRAINING)
     session, csp = world.session(key), world.engines[CSP]
     said: list[control.Control] = []
-    csp._control.send = said.append  # type: ignore[method-assign]
+    monkeypatch.setattr(csp._control, "send", said.append)
     kept = training.kept_closing(session, csp._store(world.row(CSP, key)))
     assert kept is not None
     link = wire.Link(session.id, 0, RECSYS, CSP)
