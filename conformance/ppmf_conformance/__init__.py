@@ -10,9 +10,10 @@ Chapter 7 of the specification is the contract between the suite and an adapter.
   process; `deadline`: how long the suite waits for it;
 - `judgement`, `enclosures`: whether an answer is the one that is due;
 - `party_runs`: whole runs in which the adapter plays some of the parties; `our_parties` play the
-  others, and `message_edits` changes messages on their way;
+  others, `message_edits` changes messages on their way, and `trace` holds shares against F_fix;
 - `known_failures`, `results`, `reports`, `requirement_titles`: what became of the cases;
   `visible_text`: text of an adapter as reports and the screen show it;
+- `own_runs`: one run of any parameters and ratings;
 - `adapter_check`: checks of an adapter by itself, without its arithmetic;
 - `pytest_plugin`: the cases as tests of pytest;
 - `adapters`: the adapters that come with the suite.

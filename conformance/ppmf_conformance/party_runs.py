@@ -3,8 +3,9 @@
 
 The parties of this project play the others. The suite carries the messages from one party to the
 next, so it sees every byte, and may change some (`message_edits`). What a party under test sends is
-held against chapter 5 and against the names and lengths that the case lists. After the run the
-party is asked what it must answer once it has ended.
+held against chapter 5 and against the names and lengths that the case lists. Where each server is
+ours or shows its shares, they are put together after each stage (`trace`). After the run the party
+is asked what it must answer once it has ended.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
 from ppmf_conformance.message_edits import Delivery
 from ppmf_conformance.results import Outcome, PartyCall
+from ppmf_conformance.trace import SERVERS, Trace
 from ppmf_spec import wire
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError, needed_by
 
 OP = "party.run"
 """The operation of cases that are a whole run; it is never one call."""
+EMPTY: tuple[str, list[Any]] = ("trace", [])
+"""A member that an answer to `party.step` may have or leave out (PPMF-CON-040)."""
 
 
 class Calls(Protocol):
@@ -50,15 +54,20 @@ class Record:
     """What a report shows of a run that did not pass.
 
     call: the call at which it ended; None before the first. answer: what came out of the whole run;
-    None where it did not come to its end.
+    None where it did not come to its end. trace: the stages that were shown, if any.
     """
 
     call: PartyCall | None = None
     answer: Answer | None = None
+    trace: Trace | None = None
 
 
-def play(case: Case, target: Calls, record: Record | None = None) -> tuple[Outcome, str]:
+def play(
+    case: Case, target: Calls, record: Record | None = None, *, traced: bool | None = None
+) -> tuple[Outcome, str]:
     """Play a case to its end, or to the first refusal; `record` is filled in on the way.
+
+    traced: whether the target shows a server's shares; None if nobody is to show any.
 
     The outcome is NOT_RUN if a party of this project is needed and the secure implementation is not
     installed.
@@ -74,14 +83,24 @@ def play(case: Case, target: Calls, record: Record | None = None) -> tuple[Outco
         except MissingExtraError as missing:
             return Outcome.NOT_RUN, str(missing)
         calls |= dict.fromkeys(free, OwnParties())
-    parties = {role: CalledParty(role, calls[role], case, record) for role in ROLES}
-    outcome, detail = _Run(case, parties, record).play()
+    trace = record.trace = Trace(case.given) if _traceable(case, traced) else None
+    parties = {role: CalledParty(role, calls[role], case, record, trace) for role in ROLES}
+    outcome, detail = _Run(case, parties, record, trace).play()
     for party in parties.values():
         fault = party.end(checked=outcome is Outcome.PASS and party.under_test)
         if fault:
             outcome, detail = Outcome.FAIL, fault
             record.call = party.last
     return outcome, detail
+
+
+def _traceable(case: Case, traced: bool | None) -> bool:
+    """Whether both servers show their shares, of a run whose secrets the case gives
+    (PPMF-CON-042).
+    """
+    if traced is None or case.given.get("tamper") or "out" not in case.expect:
+        return False
+    return traced or not roles(case) & set(SERVERS)
 
 
 class StopError(Exception):
@@ -95,7 +114,9 @@ class StopError(Exception):
 class CalledParty:
     """One party of a run, reached by calls."""
 
-    def __init__(self, role: str, calls: Calls, case: Case, record: Record) -> None:
+    def __init__(
+        self, role: str, calls: Calls, case: Case, record: Record, trace: Trace | None = None
+    ) -> None:
         self.role = role
         self.last: PartyCall | None = None
         self._record = record
@@ -103,6 +124,7 @@ class CalledParty:
         self._calls = calls
         self._case = case
         self._handle: str | None = None
+        self._trace = trace if role in SERVERS else None
         self.started = False
         self.done = False
         self.output: Any = None
@@ -119,6 +141,8 @@ class CalledParty:
             given["sealing_secret"] = self._case.given["sealing_secret"]
         if self.role != "recsys":
             given["consent_keys"] = self._case.given["consent_keys"]
+        if self._trace is not None or self._case.given.get("trace"):
+            given["trace"] = True
         out = self._ask("party.new", given)
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.new: no handle")
@@ -138,6 +162,8 @@ class CalledParty:
         if wrong:
             raise ProtocolError(f"party.step: {wrong[0]}")
         self.done, self.output = out["done"], out["output"]
+        if self._trace is not None:
+            self._trace.take(self.role, out.get("trace", []))
         self.refused += [refusal["class"] for refusal in out["refused"]]
         return [(one["to"], bytes.fromhex(one["message"])) for one in out["outbox"]]
 
@@ -164,7 +190,8 @@ class CalledParty:
         for op, given, due, when in after:
             found = self._calls.run(self._case.id, op, given)
             self.last = PartyCall(self.role, op, given, answer=found)
-            if checked and (found.status, found.kind, found.out) != (due.status, due.kind, due.out):
+            shown = {name: value for name, value in found.out.items() if (name, value) != EMPTY}
+            if checked and (found.status, found.kind, shown) != (due.status, due.kind, due.out):
                 wanted = due.kind or json_text.line(due.out)
                 return f"{self.role}: {op} {when}: {wanted} is due"
         return ""
@@ -188,8 +215,15 @@ class CalledParty:
 class _Run:
     """The parties in turn, until all are done."""
 
-    def __init__(self, case: Case, parties: dict[str, CalledParty], record: Record) -> None:
+    def __init__(
+        self,
+        case: Case,
+        parties: dict[str, CalledParty],
+        record: Record,
+        trace: Trace | None = None,
+    ) -> None:
         self._case = case
+        self._trace = trace
         self._record = record
         self._parties = parties
         self._delivery = Delivery(case.given.get("tamper"))
@@ -214,11 +248,16 @@ class _Run:
                         Outcome.FAIL, f"nobody sends what {', '.join(waiting)} wait for"
                     )
         except StopError as stop:
+            differs = self._trace.difference(ended=True) if self._trace else ""
+            if differs and differs != str(stop):
+                return Outcome.FAIL, f"{differs}; then {stop}"
             return stop.verdict
         recsys = self._parties["recsys"]
         out = {**(recsys.output or {}), "refused": recsys.refused}
         self._record.call, self._record.answer = recsys.last, Answer("ok", out)
-        return judge(self._case, self._record.answer)
+        verdict = judge(self._case, self._record.answer)
+        missing = self._trace.missing() if self._trace else ""
+        return (Outcome.FAIL, missing) if verdict[0] is Outcome.PASS and missing else verdict
 
     def _turn(self, party: CalledParty) -> bool:
         """Give the party its turn; returns whether it had anything to do."""
@@ -255,7 +294,11 @@ class _Run:
         """
         if party.done or (party.started and not inbox):
             return False
-        for to, message in party.step(inbox):
+        sent = party.step(inbox)
+        differs = self._trace.difference() if self._trace else ""
+        if differs:
+            raise StopError(Outcome.FAIL, differs)
+        for to, message in sent:
             if party.under_test:
                 self._check(party.role, to, message)
             self._delivery.put(party.role, to, message)

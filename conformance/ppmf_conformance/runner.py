@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ppmf_conformance import known_failures, party_runs
+from ppmf_conformance import known_failures, party_runs, trace
 from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.cases import Case
 from ppmf_conformance.deadline import DEADLINES, Deadlines
@@ -30,13 +30,17 @@ _ENDINGS = {CrashError: Outcome.CRASH, HangError: Outcome.HANG, ProtocolError: O
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The adapter, the cases in their order, and the rules of a run."""
+    """The adapter, the cases in their order, and the rules of a run.
+
+    trace: whether parties that can show their shares are asked to (PPMF-CON-042).
+    """
 
     command: tuple[str, ...]
     cases: tuple[Case, ...]
     known: tuple[KnownFailure, ...] = ()
     deadlines: Deadlines = DEADLINES
     give_up: int = GIVE_UP
+    trace: bool = True
 
 
 def run(
@@ -80,6 +84,7 @@ class Conversation:
         self.refusal = ""
         self.answer: Answer | None = None
         self.call: PartyCall | None = None
+        self.trace: trace.Trace | None = None
 
     def open(self) -> Hello | None:
         """Start the program; returns its introduction, or None when there is none."""
@@ -89,9 +94,10 @@ class Conversation:
     def ask(self, case: Case) -> tuple[Outcome, str]:
         """The outcome of one case.
 
-        `answer` is then what was answered to it; of a run, `call` is the call at which it ended.
+        `answer` is then what was answered to it; of a run, `call` is the call at which it ended,
+        and `trace` what was shown of it.
         """
-        self.answer, self.call = None, None
+        self.answer, self.call, self.trace = None, None, None
         hello = self._hello
         if hello is not None and not declared(case, hello):
             return Outcome.UNDECLARED, ""
@@ -126,12 +132,18 @@ class Conversation:
     def _run(self, case: Case, target: AdapterProcess) -> tuple[Outcome, str]:
         record = party_runs.Record()
         try:
-            outcome, detail = party_runs.play(case, target, record)
+            outcome, detail = party_runs.play(case, target, record, traced=self._traced())
         finally:
-            self.answer, self.call = record.answer, record.call
+            self.answer, self.call, self.trace = record.answer, record.call, record.trace
         if outcome is Outcome.PASS:
             self.call = None
         return outcome, detail
+
+    def _traced(self) -> bool | None:
+        """Whether the program shows shares; None if nobody is to show any."""
+        if not self._plan.trace or self._hello is None:
+            return None
+        return trace.FEATURE in self._hello.features
 
     def _start(self) -> None:
         """Start the program, several times if need be; sets `refusal` if it cannot be had."""

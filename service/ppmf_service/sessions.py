@@ -354,6 +354,11 @@ class Sessions:
             text = str(error)[:_MOST_ERROR]
             self._set(connection, self.get(key), error_kind=error.kind, error_text=text)
 
+    def clear_error(self, key: bytes) -> None:
+        """Note that the last error does not matter any more."""
+        with self._database.transaction() as connection:
+            self._set(connection, self.get(key), error_kind=None, error_text=None)
+
     def fail(self, key: bytes, error: PpmfError) -> SessionRow:
         """End a session with an error."""
         with self._database.transaction():

@@ -20,9 +20,11 @@ CHAPTER_2 = {
 
 
 def declared() -> set[str]:
-    """The operations that the adapter's own text lists."""
-    table = (FOLDER / "adapter.mjs").read_text().partition("const OPERATIONS = {")[2]
-    return set(re.findall(r'^  "?([a-z_]+(?:\.[a-z_]+)?)"?: ', table.partition("\n};")[0], re.M))
+    """The features that the adapter's own text lists: its tables of operations, and the parties."""
+    texts = [path.read_text() for path in (FOLDER / "operations").glob("*.mjs")]
+    tables = [re.split(r"^export const [A-Z]+ = {", text, flags=re.M)[-1] for text in texts]
+    found = [re.findall(r'^  "?([a-z_]+(?:\.[a-z_]+)?)"?[:,]', table, re.M) for table in tables]
+    return {"party.run", "party.trace"}.union(*found)
 
 
 def test_the_node_adapter_declares_operations_that_have_cases() -> None:
@@ -31,11 +33,29 @@ def test_the_node_adapter_declares_operations_that_have_cases() -> None:
     assert declared() >= CHAPTER_2
 
 
+def imports(path: Path) -> list[str]:
+    return re.findall(r'from "([^"]+)"', path.read_text())
+
+
+def is_within(path: Path, source: str, folder: Path) -> bool:
+    return source.startswith(".") and (path.parent / source).resolve().is_relative_to(folder)
+
+
 def test_the_node_adapter_imports_nothing_but_node_itself() -> None:
     for path in FOLDER.rglob("*.mjs"):
-        for source in re.findall(r'from "([^"]+)"', path.read_text()):
-            own = source.startswith(".") and (path.parent / source).resolve().is_relative_to(FOLDER)
-            assert own or source.startswith("node:"), f"{path.name} imports {source}"
+        for source in imports(path):
+            allowed = source.startswith("node:") or is_within(path, source, FOLDER)
+            assert allowed, f"{path.name} imports {source}"
+
+
+def test_what_a_user_runs_needs_no_node() -> None:
+    """A page for users imports these modules as they are."""
+    paths = list((FOLDER / "users").glob("*.mjs"))
+    assert paths
+    for path in paths:
+        for source in imports(path):
+            assert is_within(path, source, FOLDER / "users"), f"{path.name} imports {source}"
+        assert not re.search(r"\b(Buffer|process|require|global)\b", path.read_text()), path.name
 
 
 def test_the_node_adapter_passes_all_cases_that_it_declares() -> None:
@@ -44,6 +64,7 @@ def test_the_node_adapter_passes_all_cases_that_it_declares() -> None:
         return  # its declared features are looked at above, which is all that can be without it
     summary = runner.run(runner.Plan((node, str(FOLDER / "adapter.mjs")), SUITE.cases))
     assert summary.hello is not None, summary.refusal
-    assert summary.hello.features == declared() | {"party.run"}
+    assert summary.hello.features == declared()
     assert [(r.case.id, r.detail) for r in summary.results if r.fails] == []
-    assert summary.asked > 600
+    assert summary.hello.roles == ("users", "recsys", "csp")
+    assert summary.asked > 1700

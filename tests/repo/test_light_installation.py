@@ -39,6 +39,8 @@ NEEDS = {
     "ppmf_conformance.adapters.lattice_blocks": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",
+    "ppmf_conformance.adapters.shown_shares": "secure",
+    "ppmf_conformance.adapters.toy_runs": "secure",
     "ppmf_conformance.adapters.secure_operations": "secure",
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",

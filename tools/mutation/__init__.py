@@ -4,5 +4,5 @@
 `mutants` runs mutmut on a target in a working copy and reports the verdicts; begin there.
 `forked_session` is the pytest plugin of its sessions and `typecheck` its call of mypy.
 `targets.toml` lists the mutated modules, and `survivors.toml` gives the reason for each mutant that
-survives.
+survives. `suite` is about the conformance suite, and not about the tests: begin in its `__main__`.
 """

@@ -44,6 +44,7 @@ class Family:
         level: str = "MUST",
         expect: Mapping[str, Any] | None = None,
         shows: Mapping[str, Any] | None = None,
+        needs: Sequence[str] = (),
     ) -> None:
         """Add one case of the id FAMILY/NAME.
 
@@ -52,6 +53,7 @@ class Family:
         steps: members of the answer that are intermediate values; shows: more of those.
         refuse: the class with which the operation must refuse the case.
         expect: the expected answer, where the operation itself cannot compute it.
+        needs: features besides the operation.
         """
         given = shown(given)
         found = dict(shows or {})
@@ -64,7 +66,7 @@ class Family:
                 "op": op,
                 "requirements": [f"PPMF-{short}" for short in requirements.split()],
                 "level": level,
-                "features": [op],
+                "features": [op, *needs],
                 "flags": (flags or ("negative" if refuse else "positive")).split(),
                 "comment": comment,
                 "in": given,

@@ -44,7 +44,8 @@ def _given(
 ) -> dict[str, Any]:
     table = {**KINDS[kind.removesuffix(_MANY)], "rank": "1", "iterations": str(iterations)}
     shape = (users, items)
-    return whole_runs.given_of(f"parties/{kind}", table, shape, suite, _star, least=least)
+    rated = whole_runs.each_pair(_star)
+    return whole_runs.given_of(f"parties/{kind}", table, shape, suite, rated, least)
 
 
 def _star(draw: LabelledStream) -> str:

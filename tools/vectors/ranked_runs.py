@@ -18,7 +18,6 @@ from ppmf_conformance.line_protocol import ROLES
 from ppmf_spec.decimals import decimal_text
 from tools.vectors import whole_runs
 from tools.vectors.family import Family
-from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.whole_runs import add, lengths, needed_by_roles, output
 
 _FINE: dict[str, Any] = {
@@ -119,6 +118,10 @@ KINDS: dict[str, Kind] = {
         2,
         _PAILLIER,
     ),
+    # in ciphertexts of 64: 5 rows in groups of 2, the last of one row; 20 rows in groups of 8
+    "packed": _kind({**_FINE, "l1": "0.25"}, (20, 5, 2), 2, 2, _LATTICE),
+    # rows of 67 in two pieces, under four secrets; 67 rows in groups of 8
+    "pieces": _kind({**_COARSE, **_COUNT}, (67, 5, 3), 2, 2, _LATTICE),
 }
 
 _MORE: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -154,11 +157,14 @@ def families() -> list[Family]:
 
 def given_of(name: str, kind: Kind) -> dict[str, Any]:
     """The input of a run of this kind, whose ratings are anywhere on its scale."""
-    params = values.parameters(kind.parameters)
+    scale = stars(kind.parameters)
+    rated = whole_runs.each_pair(lambda draw: draw.one_of(scale))
+    return whole_runs.given_of(f"ranks/{name}", kind.parameters, kind.shape, kind.suite, rated)
+
+
+def stars(table: dict[str, Any]) -> list[str]:
+    """All ratings of the scale of these parameters, as text."""
+    params = values.parameters(table)
     size = 1 << params.rating_frac_bits
     low, high = int(params.rating_min * size), int(params.rating_max * size)
-
-    def rate(draw: LabelledStream) -> str:
-        return decimal_text(Fraction(draw.between(low, high), size), "rating")
-
-    return whole_runs.given_of(f"ranks/{name}", kind.parameters, kind.shape, kind.suite, rate)
+    return [decimal_text(Fraction(x, size), "rating") for x in range(low, high + 1)]

@@ -14,6 +14,7 @@ from ppmf_conformance.cases import DIGESTS
 from tools.vectors import (
     base_transfers,
     building_blocks,
+    chunked_runs,
     lattice,
     messages,
     params,
@@ -23,6 +24,7 @@ from tools.vectors import (
     resumed_runs,
     sessions_and_uploads,
     steps,
+    traces,
     training,
     user_side,
     words,
@@ -45,6 +47,8 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
+    traces,
+    chunked_runs,
 )
 
 

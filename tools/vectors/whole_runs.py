@@ -49,8 +49,17 @@ LATTICE = (
     "RLW-012 RLW-014 RLW-015 RLW-016"
 )
 
-Rate = Callable[[LabelledStream], str]
-"""What draws a rating, as its text."""
+Rated = Callable[[LabelledStream, list[str], list[str]], list[list[str]]]
+"""What draws the ratings of a run, from its stream, its users and its items."""
+
+
+def each_pair(rate: Callable[[LabelledStream], str]) -> Rated:
+    """The ratings of two thirds of all pairs, which `rate` draws as text."""
+
+    def rated(draw: LabelledStream, users: list[str], items: list[str]) -> list[list[str]]:
+        return [[user, item, rate(draw)] for user in users for item in items if draw.chance(2, 3)]
+
+    return rated
 
 
 def given_of(
@@ -58,21 +67,17 @@ def given_of(
     table: Mapping[str, Any],
     shape: tuple[int, int],
     suite: str,
-    rate: Rate,
-    *,
-    part: tuple[int, int] = (2, 3),
+    rated: Rated,
     least: int | None = None,
 ) -> dict[str, Any]:
     """The input of a run of users times items, drawn from the label, without the roles.
 
-    part: how many of how many pairs are rated. least: by default all users.
+    least: how many users have to take part, by default all.
     """
     draw = LabelledStream(label)
     users, items = shape
     user_ids, item_ids = [str(i + 1) for i in range(users)], [str(j + 1) for j in range(items)]
-    found = [
-        [user, item, rate(draw)] for user in user_ids for item in item_ids if draw.chance(*part)
-    ]
+    found = rated(draw, user_ids, item_ids)
     session = {
         "parameters": dict(table),
         "users": user_ids,

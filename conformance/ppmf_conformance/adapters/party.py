@@ -10,6 +10,7 @@ from typing import Any
 from ppmf_conformance.adapters import sessions_and_uploads, values
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_conformance.adapters.oracle import output_shown
+from ppmf_conformance.adapters.shown_shares import ShownShares
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Keep, Phase, Program
 from ppmf_secure.parties.csp import csp
@@ -18,6 +19,7 @@ from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
+from ppmf_secure.protocols.observer import check_observer, nobody
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
@@ -83,7 +85,8 @@ class TurnEnds:
 class SeatedParty:
     """A party that runs until it waits for a message that is not there."""
 
-    def __init__(self, driver: Driver, ends: TurnEnds) -> None:
+    def __init__(self, driver: Driver, ends: TurnEnds, shares: ShownShares | None = None) -> None:
+        self.shares = shares
         self._driver = driver
         self._failure: PpmfError | None = None
         self.ends = ends
@@ -129,12 +132,16 @@ class Parties:
 
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings, only CSP the private key for
-        seals, and RecSys no consent keys (PPMF-CON-030, -038).
+        seals, and RecSys no consent keys (PPMF-CON-030, -038). A trace is of a trial
+        (PPMF-CON-043).
         """
         session = sessions_and_uploads.session(given["session"])
         choice = cipher_suite(session.suite)
         coins = Coins.seeded(given["coins"])
         role = Role(given["role"])
+        shares = ShownShares(session) if given.get("trace") else None
+        observer = shares or nobody
+        check_observer(observer, trial=session.proposal.trial)
         program: Program[Any]
         match role:
             case Role.USERS:
@@ -142,17 +149,24 @@ class Parties:
                 rows = user_rows(values.ratings(table, session.parameters))
                 program = users(session, rows, self._consent_keys(given, session), coins)
             case Role.RECSYS:
-                program = recsys(session, choice, coins)
+                program = recsys(session, choice, coins, observer=observer)
             case Role.CSP:
                 sealing = SealingKey(bytes.fromhex(given["sealing_secret"]))
                 keys = self._consent_keys(given, session)
-                program = csp(session, choice, coins, sealing=sealing, consent_keys=keys)
+                program = csp(
+                    session,
+                    choice,
+                    coins,
+                    sealing=sealing,
+                    consent_keys=keys,
+                    observer=observer,
+                )
         self._made += 1
         handle = str(self._made)
         ends = TurnEnds()
         bounded = limits(session, choice, 0)
         driver = Driver(role, program, ends, session.id, limits=bounded)
-        self._parties[handle] = SeatedParty(driver, ends)
+        self._parties[handle] = SeatedParty(driver, ends, shares)
         return {"handle": handle}
 
     @staticmethod
@@ -162,7 +176,9 @@ class Parties:
         return dict(zip(session.users, keys, strict=True))
 
     def step(self, given: Given) -> dict[str, Any]:
-        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035)."""
+        """`party.step`: take what has arrived, go on as far as possible (PPMF-CON-030, -035); with
+        the stages that a traced party has finished (PPMF-CON-040).
+        """
         party = self._at(given["handle"])
         for entry in given["inbox"]:
             message = entry["message"]
@@ -170,7 +186,9 @@ class Parties:
                 Role(entry["from"]), None if message is None else bytes.fromhex(message)
             )
         sent, refused = party.turn()
+        stages = party.shares.take() if party.shares else []
         return {
+            **({"trace": stages} if stages else {}),
             "outbox": [{"to": to, "message": message.hex()} for to, message in sent],
             "refused": [{"to": to, "class": error.kind} for to, error in refused],
             "done": party.done,

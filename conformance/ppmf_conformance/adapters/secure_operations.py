@@ -145,5 +145,5 @@ OPERATIONS: dict[str, Operation] = {
 
 def answer() -> None:
     """Answer the calls on standard input until it ends."""
-    hello = introduction("ppmf secure", {*OPERATIONS, "party.run"}, party.ROLES)
+    hello = introduction("ppmf secure", {*OPERATIONS, "party.run", "party.trace"}, party.ROLES)
     serve(hello, {**OPERATIONS, **party.Parties().operations})

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
-from ppmf import console, outputs
+from ppmf import console, options, outputs
+from ppmf.commands.play import own_case, run_own
+from ppmf.data.rating_tables import Duplicates
 from ppmf.docstring_help import add
 from ppmf_conformance import (
     adapter_check,
@@ -64,6 +66,14 @@ Only = Annotated[
     list[str],
     typer.Option("--only", metavar="GLOB", help="Cases whose id matches; repeatable."),
 ]
+Trace = Annotated[
+    bool,
+    typer.Option(
+        "--trace/--no-trace",
+        help="Ask a party that can show its shares for them, and name the first stage that "
+        "differs.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -88,6 +98,7 @@ def run(
         typer.Option("--report", metavar="DIR", help="Where to write the reports."),
     ] = None,
     deadline: Seconds = 30.0,
+    trace: Trace = True,
     as_json: console.Json = False,
 ) -> int:
     """Ask an implementation every case that it declares.
@@ -110,6 +121,7 @@ def run(
         shipped.pick(only),
         read_known_failures(known_failures) if known_failures else (),
         Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline),
+        trace=trace,
     )
     if report_to is not None:
         report_to.mkdir(parents=True, exist_ok=True)
@@ -211,6 +223,69 @@ def _why(result: Result) -> str:
     return result.detail or f"passes, and is listed as known: {result.known}"
 
 
+def play(
+    command: Command,
+    ratings: Annotated[
+        Path,
+        typer.Option("--ratings", metavar="R", help="The ratings.", show_default=False),
+    ],
+    roles: Annotated[
+        str,
+        typer.Option(
+            "--roles",
+            metavar="ROLES",
+            help="What the adapter plays: some of users, recsys and csp, with commas between.",
+            show_default=False,
+        ),
+    ],
+    params: options.ParametersFile = None,
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite",
+            metavar="SUITE",
+            help="Keys of toy length: paillier-512-insecure or rlwe-64-insecure.",
+        ),
+    ] = "paillier-512-insecure",
+    catalogue: options.CatalogueFile = None,
+    user_list: options.UserListFile = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
+    deadline: Seconds = 30.0,
+    trace: Trace = True,
+    as_json: console.Json = False,
+) -> int:
+    """Play one run of your own parameters and ratings, with your party among ours.
+
+    The suite plays the roles that you do not name, carries the messages, and holds what your party
+    sends against the lengths that are due, and V against F_fix, bit for bit. If your adapter
+    declares party.trace, the shares of both servers are put together after each stage, and the
+    first stage, row and number that differ are named (chapter 7, "The trace").
+
+    It is for toys: an adapter writes lines of JSON, keys are far too short, and a trace shows
+    everything. All keys follow from a label, so that the same files are the same run again.
+
+    Exit status: 0 bit exact; 1 not; 2 usage.
+
+    Examples:
+      ppmf conformance play --params P.toml --ratings R.csv --roles recsys -- node adapter.mjs
+      ppmf conformance play --ratings R.csv --roles users,csp --suite rlwe-64-insecure -- ./mine
+      ppmf conformance play --ratings R.csv --roles csp --json -- ./mine
+    """
+    case = own_case(
+        ratings,
+        params,
+        roles,
+        suite,
+        (catalogue, user_list),
+        (columns, separator, duplicates, rounding),
+    )
+    deadlines = Deadlines(hello=max(HELLO_SECONDS, deadline), call=deadline)
+    return run_own(case, command, deadlines, trace=trace, as_json=as_json)
+
+
 def check_adapter(
     command: Command,
     deadline: Seconds = 30.0,
@@ -295,5 +370,6 @@ def _put_vectors(listed: Sequence[Case], digest: str, folder: Path | None) -> No
 
 
 add(app, "run", run)
+add(app, "play", play)
 add(app, "check", check_adapter)
 add(app, "vectors", vectors)

@@ -10,6 +10,7 @@ from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.admission import check_time, take_closing
+from ppmf_secure.protocols.observer import Observer, nobody
 from ppmf_secure.protocols.output import send_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session.checkpoint import Kept, read_ratings
@@ -28,12 +29,14 @@ def csp(
     consent_keys: Mapping[str, bytes] | None = None,
     epoch: int = 0,
     kept: Kept | None = None,
+    observer: Observer = nobody,
 ) -> Program[None]:
     """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
     sealing: the session's key pair for seals, and consent_keys: those of the users, both for the
     first epoch.
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
+    observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -47,6 +50,8 @@ def csp(
         shares = yield from take_closing(session, sealing, consent_keys)
     else:
         shares = read_ratings(session, kept.ratings)
-    labels = yield from train(CSP, session, suite, shares, coins, epoch=epoch, kept=kept)
+    labels = yield from train(
+        CSP, session, suite, shares, coins, epoch=epoch, kept=kept, observer=observer
+    )
     yield Phase("output", session.half_steps, session.half_steps)
     yield from send_output(labels)

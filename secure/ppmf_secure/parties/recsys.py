@@ -7,6 +7,7 @@ from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import check_time, take_uploads
+from ppmf_secure.protocols.observer import Observer, nobody
 from ppmf_secure.protocols.output import receive_output
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session.checkpoint import Kept, read_ratings
@@ -24,11 +25,13 @@ def recsys(
     grace: int = 0,
     epoch: int = 0,
     kept: Kept | None = None,
+    observer: Observer = nobody,
 ) -> Program[ItemProfiles]:
     """The program of RecSys in one epoch. Its result is V, which RecSys publishes (PPMF-UPL-016).
 
     grace: for how many seconds users may replace their uploads when all are there.
     kept: what earlier epochs kept, for a later one; no user uploads twice.
+    observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -37,6 +40,8 @@ def recsys(
         shares = yield from take_uploads(session, grace)
     else:
         shares = read_ratings(session, kept.ratings)
-    labels = yield from train(RECSYS, session, suite, shares, coins, epoch=epoch, kept=kept)
+    labels = yield from train(
+        RECSYS, session, suite, shares, coins, epoch=epoch, kept=kept, observer=observer
+    )
     yield Phase("output", session.half_steps, session.half_steps)
     return (yield from receive_output(session, labels))

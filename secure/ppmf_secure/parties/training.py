@@ -20,6 +20,7 @@ from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.conversion import convert
 from ppmf_secure.protocols.half_step import half_gradient, inner_step, shared_side
+from ppmf_secure.protocols.observer import Observer, Place, check_observer, nobody
 from ppmf_secure.protocols.public_start import public_start
 from ppmf_secure.protocols.ratings_product import (
     fitted_scheme,
@@ -55,6 +56,7 @@ def train(
     *,
     epoch: int = 0,
     kept: Kept | None = None,
+    observer: Observer = nobody,
 ) -> Program[Labels]:
     """The labels (word_bits, D m, 2) of V's words, after the training of one epoch.
 
@@ -62,9 +64,12 @@ def train(
 
     me: this server. bits: its share of the users' bits.
     epoch: its number; of a later one, the number after the highest that this server kept.
-    kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold
+    kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold.
+    observer: whom it tells its shares after each stage, in the trace of a conformance adapter
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
+    check_observer(observer, trial=session.proposal.trial)
+    observer("bits", (), bits.planes)
     found: Checkpoint | None = None
     if kept is not None:
         checkpoints = [read_checkpoint(session, data) for data in kept.checkpoints]
@@ -76,7 +81,7 @@ def train(
         )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
-    server = yield from _set_up(me, session, suite, bits, coins, epoch)
+    server = yield from _set_up(me, session, suite, bits, coins, epoch, observer)
     params = session.parameters
     sides = _start(server) if found is None else (yield from restore_model(server, found))
     made_once = yield from _steps_from_counts(server)
@@ -104,6 +109,8 @@ def train(
         site = Site("gradient", (half_step, 0))
         gradient = yield from started(half_gradient(server, sides[updated], problem, site))
         factor_steps = yield from steps
+        if made is None:
+            _observe_steps(server, "factor", (half_step,), factor_steps)
         for inner in range(params.inner_steps):
             if inner:
                 site = Site("gradient", (half_step, inner))
@@ -128,6 +135,7 @@ def _set_up(
     bits: RatingBits,
     coins: Coins,
     epoch: int,
+    observer: Observer,
 ) -> Program[Server]:
     """The server after the set-up: keys and base transfers are exchanged, the bits converted, and
     then encrypted rows exchanged (PPMF-PRD-001, PPMF-CNV-009).
@@ -147,6 +155,8 @@ def _set_up(
     code = RatingCode.of(session.parameters)
     ratings = yield from convert(transfers, bits, len(session.items), code)
     by_user = (ratings.rated, ratings.rating)
+    for stage, share in zip(("w", "x"), by_user, strict=True):
+        observer(stage, (), share)
     by_item = (ratings.rated.T, ratings.rating.T)
     packing_users, packing_items = orientations(
         session.parameters, len(session.users), len(session.items)
@@ -164,7 +174,8 @@ def _set_up(
         Side.ITEMS: RowSums(*(part.sum(axis=1, dtype=np.uint64) for part in by_item)),
     }
     written_by = lineage(session, {me: ours, peer: theirs})
-    return Server(session, transfers, written_by, dict(zip(SIDES, products, strict=True)), sums)
+    by_side = dict(zip(SIDES, products, strict=True))
+    return Server(session, transfers, written_by, by_side, sums, observer)
 
 
 def _start(server: Server) -> dict[Side, SharedSide]:
@@ -194,8 +205,17 @@ def _steps_from_counts(server: Server) -> Program[dict[Side, tuple[Steps | None,
         if factor_rule(params).made_once:
             site = Site(f"count-steps/{side}")
             factors = yield from factor_rule(params).make(server, counts, terms, site)
+            _observe_steps(server, "factor", (side,), factors)
         if params.bias:
             site = Site(f"bias-steps/{side}")
             biases = yield from BIAS_RULE.make(server, counts, terms, site)
+            _observe_steps(server, "bias", (side,), biases)
         made[side] = (factors, biases)
     return made
+
+
+def _observe_steps(server: Server, kind: str, place: Place, steps: Steps) -> None:
+    """Tell the observer the shares of steps and of their thresholds."""
+    server.observer(f"{kind}_steps", place, steps.words.bits)
+    for name, labels in steps.thresholds.items():
+        server.observer(name, place, labels)

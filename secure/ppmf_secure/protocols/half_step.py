@@ -46,12 +46,17 @@ def inner_step(
     """The labels (word_bits, D n, 2) of all new words after one proximal gradient step, from this
     server's shares of the `gradient` (PPMF-FIX-030, -031, -036).
     """
+    server.observer("G", site.indices, gradient)
     moved = yield from _moves(server, gradient, factor_steps, bias_steps, site)
+    server.observer("HG", site.indices, moved)
     params = server.session.parameters
     shift = 2 * params.frac_bits + params.step_bits
     inertia = np.uint64(params.inertia_int) * (side.share - side.previous)
     z = (side.share << np.uint64(shift)) + inertia - moved + server.of_csp(1 << (shift - 1))
-    return (yield from _update(server, z, factor_steps.thresholds, site))
+    server.observer("Z", site.indices, z)
+    labels = yield from _update(server, z, factor_steps.thresholds, site)
+    server.observer("words", site.indices, labels)
+    return labels
 
 
 def shared_side(
@@ -62,7 +67,9 @@ def shared_side(
     """
     words = yield from share_outputs(server.transfers, labels)
     share = yield from to_arithmetic(server.transfers, words, Site("to-arithmetic", site.indices))
-    return SharedSide(before.name, share.reshape(-1, before.rows), before.share, words, None)
+    share = share.reshape(-1, before.rows)
+    server.observer("shares", site.indices, share)
+    return SharedSide(before.name, share, before.share, words, None)
 
 
 def half_gradient(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.shares import SharedWords
+from ppmf_secure.protocols.observer import Observer, nobody
 from ppmf_secure.protocols.ratings_product import RatingsProduct
 from ppmf_secure.protocols.shared_circuits import WordLabels
 from ppmf_secure.protocols.transfers import Transfers
@@ -71,6 +72,7 @@ class Server:
     transfers: its ends of the oblivious transfers with the other server.
     lineage: the name of the epoch in checkpoints.
     products, sums: by the side that is updated with them.
+    observer: whom the server tells its shares after each stage; nobody outside an adapter's trace.
     """
 
     session: Session
@@ -78,6 +80,7 @@ class Server:
     lineage: bytes
     products: Mapping[Side, RatingsProduct]
     sums: Mapping[Side, RowSums]
+    observer: Observer = nobody
 
     def of_csp(self, value: int) -> np.uint64:
         """This server's share of a public constant: the constant at CSP, 0 at RecSys."""

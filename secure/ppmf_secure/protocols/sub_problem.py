@@ -55,8 +55,14 @@ def make_sub_problem(
         )
     else:
         quadratic = yield from _shared_products(server, fixed, site)
-        over_w, over_r = yield from product.of_shares(np.concatenate([fixed.share, *quadratic]))
-    return _assemble(server, updated, over_w, over_r)
+        columns = np.concatenate([fixed.share, *quadratic])
+        server.observer("Phi", site.indices, columns)
+        over_w, over_r = yield from product.of_shares(columns)
+    problem = _assemble(server, updated, over_w, over_r)
+    server.observer("S", site.indices, problem.gram)
+    server.observer("o", site.indices, problem.gradient_at_zero)
+    server.observer("q2", site.indices, problem.squares)
+    return problem
 
 
 def _shared_products(server: Server, side: SharedSide, site: Site) -> Program[list[Words]]:

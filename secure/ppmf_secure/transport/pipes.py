@@ -91,7 +91,7 @@ class PipeEnds(RecordedEnds):
             length = _receive(end, memoryview(bytearray(_LENGTH_BYTES)), rest)
             size = int.from_bytes(length, "little")
             if most is None or size <= most:
-                return _receive(end, _room(size), rest)
+                return _receive(end, aligned_room(size), rest)
             if sender is USERS:
                 _pass_over(end, size, rest_in_time)
             else:
@@ -181,7 +181,7 @@ def _socket_of(pipe: Connection) -> socket.socket:
     return end
 
 
-def _room(size: int) -> memoryview:
+def aligned_room(size: int) -> memoryview:
     """Uninitialised bytes that end where a line of the cache does.
 
     The large field of a message is its last one. If its length is a multiple of 16, as that of

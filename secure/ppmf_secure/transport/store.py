@@ -74,7 +74,7 @@ class Store:
         if self._folder is None:
             return
         stem = name if iteration is None else f"{name}-{iteration}"
-        _write_durably(self._folder / f"{stem}.state", self._keeper.write(stem, data()))
+        write_durably(self._folder / f"{stem}.state", self._keeper.write(stem, data()))
         # at an interruption the peer may be one iteration behind, but never more
         last_two = {f"{name}-{iteration}.state", f"{name}-{(iteration or 0) - 1}.state"}
         for path in self._checkpoints():
@@ -87,13 +87,22 @@ class Store:
         """
         self._keeper = replace(self._keeper, epoch=epoch)
         if self._folder is not None:
-            _write_durably(self._folder / _EPOCH, self._keeper.write(Path(_EPOCH).stem, b""))
+            write_durably(self._folder / _EPOCH, self._keeper.write(Path(_EPOCH).stem, b""))
 
     def last_epoch(self) -> int:
         """The highest number of an epoch that was kept; 0 if there is none. Raises as `kept`."""
         if self._folder is None or not (self._folder / _EPOCH).is_file():
             return 0
         return self._read(self._folder / _EPOCH).epoch
+
+    def kept_once(self, name: str) -> bytes | None:
+        """What was kept under the name of something that is kept once; None if it was not.
+
+        Raises as `kept` for damage.
+        """
+        if self._folder is None or not (path := self._folder / f"{name}.state").is_file():
+            return None
+        return bytes(self._read(path).content)
 
     def kept(self) -> Kept:
         """The ratings and the last checkpoints, as many as a server keeps (PPMF-RES-015).
@@ -152,9 +161,9 @@ def save_session(
         raise StateError(f"{folder}: holds the checkpoints of a run; resume it, or name another")
     content = strict_cbor.encode([_FORMAT, epoch, set_up.write(signed)])
     if coins is not None:
-        _write_durably(folder / _KEY, coins.bytes(KEY_BYTES))
+        write_durably(folder / _KEY, coins.bytes(KEY_BYTES))
     keeper = Keeper(read_key(folder), signed.session.id, _ALL, epoch)
-    _write_durably(folder / _RUN, keeper.write(Path(_RUN).stem, content))
+    write_durably(folder / _RUN, keeper.write(Path(_RUN).stem, content))
 
 
 def load_session(folder: Path) -> tuple[SignedSession, int]:
@@ -211,7 +220,8 @@ def discard(folder: Path) -> None:
             place.rmdir()
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, so that it survives a loss of power."""
     descriptor, temporary = partial_file(path)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -3,8 +3,8 @@
 
 import { createHash } from "node:crypto";
 
-import { bound, rowLength, scaledWeight, step } from "./params.mjs";
-import { grouped } from "./ratings.mjs";
+import { bound, rowLength, scaledWeight, step } from "./users/params.mjs";
+import { grouped } from "./users/ratings.mjs";
 
 // PPMF-FIX-010, -011.
 export const start = (p, users, items) => {

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 7, "Parties": parties by handle, each going on as far as it can with what has arrived.
 
+import { session } from "./operations/sessions.mjs";
+import { Coins } from "./servers/coins.mjs";
+import { Csp } from "./servers/csp.mjs";
 import { Recsys } from "./servers/recsys.mjs";
-import { refuse } from "./refusal.mjs";
-import { session } from "./session.mjs";
+import { fromHex } from "./users/bytes.mjs";
+import { refuse } from "./users/refusal.mjs";
+import { checkFits } from "./users/suites.mjs";
+import { uploads } from "./users/users.mjs";
 
 // What has come for a party and what it sends. `idle` is called when the party cannot go on without more.
 class Mailbox {
@@ -35,7 +40,7 @@ class Mailbox {
   }
 
   send(to, bytes) {
-    this.outbox.push({ to, message: bytes.toString("hex") });
+    this.outbox.push({ to, message: Buffer.from(bytes).toString("hex") });
   }
 
   async until(holds) {
@@ -54,11 +59,10 @@ class Mailbox {
 }
 
 class Party {
-  constructor(given) {
+  constructor(make) {
     this.mailbox = new Mailbox();
-    const made = { recsys: () => new Recsys(session(given.session), this.mailbox, given.coins) };
-    this.role = made[given.role]();
-    Object.assign(this, { begun: false, output: null, done: false, failed: null });
+    this.role = make(this.mailbox);
+    Object.assign(this, { output: null, done: false, failed: null });
   }
 
   async step(inbox) {
@@ -75,7 +79,8 @@ class Party {
     if (this.failed) throw this.failed;
     const { outbox, refused } = mailbox;
     Object.assign(mailbox, { outbox: [], refused: [] });
-    return { outbox, refused, done: this.done, output: this.output };
+    const trace = this.role.server?.stages?.splice(0) ?? [];
+    return { outbox, refused, done: this.done, output: this.output, ...(trace.length ? { trace } : {}) };
   }
 }
 
@@ -84,8 +89,25 @@ let last = 0;
 
 const partyOf = ({ handle }) => parties.get(handle) ?? refuse("state", "no party of this handle");
 
-export const create = (given) => {
-  const party = new Party(given);
+// What a party of each role is made of, besides its mailbox.
+const ROLES = {
+  recsys: (found, given) => (mailbox) => new Recsys(found, mailbox, given.coins),
+  csp: (found, given) => (mailbox) =>
+    new Csp(found, mailbox, given.coins, fromHex(given.sealing_secret), given.consent_keys.map(fromHex)),
+  users: (found, given) => (mailbox) => ({ run: () => send(found, mailbox, given) }),
+};
+const send = async (found, mailbox, { ratings, consent_keys: keys, coins }) => {
+  const drawn = new Coins(`users/${coins}`);
+  const made = await uploads(found, ratings, keys.map(fromHex), (count) => drawn.bytes(count));
+  for (const bytes of made) mailbox.send("recsys", Buffer.from(bytes));
+};
+
+export const create = async (given) => {
+  const found = await session(given.session);
+  checkFits(found);
+  if (given.trace && !found.trial) refuse("state", "a trace of a session that is no trial");
+  const party = new Party(ROLES[given.role](found, given));
+  if (given.trace) party.role.server.stages = []; // PPMF-CON-040
   last += 1;
   parties.set(`${last}`, party);
   return { handle: `${last}` };

@@ -3,12 +3,12 @@
 
 import { ECDH, createECDH } from "node:crypto";
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 import { BLOCK, bitOf, checkLength, range, sha256, text, u64 } from "./bytes.mjs";
 
 const CURVE = "prime256v1";
 export const POINT = 33;
-const ORDER = 2n ** 256n - 2n ** 224n + 2n ** 192n - 89188191075325690597107910205041859247n;
+export const ORDER = 2n ** 256n - 2n ** 224n + 2n ** 192n - 89188191075325690597107910205041859247n;
 const COUNT = 128;
 
 // A secret is an integer of [1, ORDER); the pair knows its point.

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 
 export const BLOCK = 16;
 export const CHUNK = 4096; // PPMF-GCB-006

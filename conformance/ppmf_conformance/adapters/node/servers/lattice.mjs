@@ -2,33 +2,9 @@
 // Chapter 4: the lattice suites. A table has the residues of its numbers modulo each prime, p_0 first; the entries of a
 // matrix stand row by row, both blocks of a row joined.
 
-import { refuse } from "../refusal.mjs";
+import { PRIMES, budget, product } from "../users/suites.mjs";
 import { checkLength, range } from "./bytes.mjs";
-import { DEGREES, PRIMES, Ring, SEED, expand, inverseMod, mod, pack, packedBytes, unpack } from "./ring.mjs";
-
-const product = (list) => list.reduce((total, p) => total * BigInt(p), 1n);
-const log2 = (value) => BigInt(value <= 1n ? 0 : (value - 1n).toString(2).length);
-
-// PPMF-RLW-007, -017.
-
-export const budget = (N, k, rows, outputs) => {
-  const B = 22n * BigInt(rows) * 2n ** BigInt(k - 1) + 21n * BigInt(2 * N + 1) + 1n;
-  return { B, gamma: 40n + log2(B * BigInt(outputs)) };
-};
-
-const satisfies = (N, k, { rows, outputs }, primes, kept) => {
-  const { B, gamma } = budget(N, k, rows, outputs);
-  const [q, less] = [product(PRIMES.slice(0, primes)), product(PRIMES.slice(0, kept))];
-  // both sides times 2 q q' 2^(k + 1) 2^40
-  const left = (2n * less * (B + 2n ** gamma) + BigInt(N + 2) * q) * 2n ** BigInt(k + 41);
-  return left < 2n * q * less * (2n ** 40n - 1n);
-};
-
-export const moduli = (N, k, matrices) => {
-  for (const l of range(9, 2))
-    for (const kept of range(l - 1, 1)) if (matrices.every((one) => satisfies(N, k, one, l, kept))) return { primes: l, kept };
-  return refuse("parameters", "suite: no primes satisfy the budget of the matrices");
-};
+import { Ring, SEED, expand, inverseMod, mod, pack, packedBytes, unpack } from "./ring.mjs";
 
 // PPMF-RLW-015: where the numbers of a matrix stand.
 export const groupSize = (columns, N) => {
@@ -44,8 +20,12 @@ export const groupsOf = (rows, g) => range(Math.ceil(rows / g)).map((c) => range
 export class Lattice {
   constructor(N, k, primes, kept) {
     Object.assign(this, { N, k, primes: PRIMES.slice(0, primes), kept: PRIMES.slice(0, kept) });
-    this.rings = this.primes.map((p) => new Ring(N, p));
     [this.q, this.less] = [product(this.primes), product(this.kept)];
+  }
+
+  get rings() {
+    this.made ??= this.primes.map((p) => new Ring(this.N, p));
+    return this.made;
   }
 
   encoding(message) {
@@ -108,14 +88,14 @@ export class Lattice {
 }
 
 // The layout of one orientation: `uses` are the rows of X with which each block is wanted.
-const layoutOf = (lattice, { rows, columns, outputs, uses }) => {
+export const layoutOf = (lattice, { rows, columns, outputs, uses }) => {
   const g = groupSize(columns, lattice.N);
   const asked = [...new Set(uses.flatMap(([first, end]) => range(end - first, first)))].sort((a, b) => a - b);
   const { gamma } = budget(lattice.N, lattice.k, rows, outputs);
   return { rows, columns, uses, g, groups: groupsOf(rows, g), asked, gamma };
 };
-const groupBytes = (lattice, count, columns) => SEED + packedBytes(2 * count * columns, lattice.primes.length);
-const numbersOf = ({ asked, uses, columns }, N) => asked.length * N + uses.reduce((sum, [first, end]) => sum + (end - first) * columns, 0);
+export const groupBytes = (lattice, count, columns) => SEED + packedBytes(2 * count * columns, lattice.primes.length);
+export const numbersOf = ({ asked, uses, columns }, N) => asked.length * N + uses.reduce((sum, [first, end]) => sum + (end - first) * columns, 0);
 
 const subtract = (one, other, primes) => primes.map((p, i) => one[i].map((value, at) => mod(value - other[i][at], p)));
 const add = (one, other, primes) => primes.map((p, i) => one[i].map((value, at) => mod(value + other[i][at], p)));
@@ -148,9 +128,8 @@ export const encryptGroup = (lattice, layout, rows, seed, secrets, entries, erro
 };
 
 export class LatticeOwner {
-  constructor(lattice, coins, matrices, count) {
-    Object.assign(this, { lattice, coins });
-    this.layouts = matrices.map((matrix) => layoutOf(lattice, matrix));
+  constructor(lattice, coins, layouts, count) {
+    Object.assign(this, { lattice, coins, layouts });
     this.secrets = range(count).map(() => coins.ternary(lattice.N));
     this.publicKey = publicKey(lattice, coins.bytes(SEED), this.secrets, this.secrets.map(() => coins.errors(lattice.N))); // prettier-ignore
   }
@@ -166,7 +145,6 @@ export class LatticeOwner {
   }
 
   open(at, bytes) {
-    const { N, kept } = this.lattice;
     const phases = phasesOf(this.lattice, this.layouts[at], this.secrets, bytes);
     const all = this.lattice.decode(phases);
     const { uses, columns } = this.layouts[at];
@@ -197,10 +175,36 @@ export const phasesOf = (lattice, layout, secrets, bytes) => {
   });
 };
 
+// The encrypted rows of one orientation at the peer.
+export class EncryptedRows {
+  constructor(lattice, layout) {
+    Object.assign(this, { lattice, layout, c1: [] });
+    this.c0 = lattice.primes.map(() => []);
+  }
+
+  // The next group.
+  take(bytes) {
+    const { N, primes, rings } = this.lattice;
+    const { groups, columns } = this.layout;
+    const count = 2 * groups[this.c1.length].length * columns;
+    const numbers = unpack(bytes.subarray(SEED), count, primes, "encrypted-rows: rows");
+    numbers.forEach((row, i) => this.c0[i].push(...row));
+    const c1 = expand(bytes.subarray(0, SEED), N, primes).residues;
+    this.c1.push(rings.map((ring, i) => ring.values(c1[i])));
+  }
+
+  // PPMF-RLW-014.
+  addOwn(entries) {
+    const { lattice } = this;
+    const own = lattice.table(Array.from(entries, (entry) => lattice.encoding(BigInt.asUintN(lattice.k, entry))));
+    this.c0 = this.c0.map((row, i) => Float64Array.from(row, (value, at) => mod(value + own[i][at], lattice.primes[i])));
+  }
+}
+
 export class LatticePeer {
-  constructor(lattice, coins, matrices, count, key) {
+  constructor(lattice, coins, layouts, count, key) {
     Object.assign(this, { lattice, coins });
-    this.layouts = matrices.map((matrix) => layoutOf(lattice, matrix));
+    this.rows = layouts.map((layout) => new EncryptedRows(lattice, layout));
     const { N, primes } = lattice;
     checkLength(key, keyBytes(lattice, count), "server-key: product_key");
     const size = packedBytes(N, primes.length);
@@ -208,57 +212,45 @@ export class LatticePeer {
     const b = parts.map((bytes) => unpack(bytes, N, primes, "server-key: product_key"));
     const a = expand(key.subarray(0, SEED), N, primes).residues;
     [this.a, ...this.b] = [a, ...b].map((table) => lattice.rings.map((ring, i) => ring.values(table[i])));
-    this.c0 = matrices.map(() => lattice.primes.map(() => []));
-    this.c1 = matrices.map(() => []);
-  }
-
-  groupBytes(at, group = 0) {
-    const { groups, columns } = this.layouts[at];
-    return groupBytes(this.lattice, groups[group].length, columns);
   }
 
   takeGroups(at, bytes) {
-    const { N, primes, rings } = this.lattice;
-    const { groups, columns } = this.layouts[at];
+    const { groups, columns } = this.rows[at].layout;
     for (let next = 0; next < bytes.length; ) {
-      const group = this.c1[at].length;
-      const size = this.groupBytes(at, group);
-      const one = bytes.subarray(next, next + size);
-      const numbers = unpack(one.subarray(SEED), 2 * groups[group].length * columns, primes, "encrypted-rows: rows");
-      numbers.forEach((row, i) => this.c0[at][i].push(row));
-      const c1 = expand(one.subarray(0, SEED), N, primes).residues;
-      this.c1[at].push(rings.map((ring, i) => ring.values(c1[i])));
+      const size = groupBytes(this.lattice, groups[this.rows[at].c1.length].length, columns);
+      this.rows[at].take(bytes.subarray(next, next + size));
       next += size;
     }
   }
 
-  // PPMF-RLW-014.
   addOwn(at, entries) {
-    const { lattice } = this;
-    const own = lattice.table(Array.from(entries, (entry) => lattice.encoding(BigInt.asUintN(lattice.k, entry))));
-    const sent = this.c0[at].map((rows) => Float64Array.from(rows.flatMap((row) => [...row])));
-    this.c0[at] = add(sent, own, lattice.primes);
+    this.rows[at].addOwn(entries);
   }
 
   answer(at, X) {
     const { k, N } = this.lattice;
-    const { asked, uses, columns, gamma } = this.layouts[at];
+    const { asked, uses, columns, gamma } = this.rows[at].layout;
     const { coins } = this;
+    const ofBlocks = (draw) => uses.map(([first, end]) => draw((end - first) * columns));
+    const flood = () => coins.integer(Number(gamma) + 1) - (1n << gamma);
     const draws = {
       u: asked.map(() => coins.ternary(N)),
       e2: asked.map(() => coins.errors(N)),
-      e1: uses.map(([first, end]) => coins.errors((end - first) * columns)),
-      masks: uses.map(([first, end]) => range((end - first) * columns).map(() => coins.integer(k))),
-      floods: uses.map(([first, end]) => range((end - first) * columns).map(() => coins.integer(Number(gamma) + 1) - (1n << gamma))),
+      e1: ofBlocks((count) => coins.errors(count)),
+      masks: ofBlocks((count) => range(count).map(() => coins.integer(k))),
+      floods: ofBlocks((count) => range(count).map(flood)),
     };
-    return { answer: pack(this.lattice.round(this.numbers(at, X, draws).all), this.lattice.kept), shares: draws.masks.map((block) => BigUint64Array.from(block, (mask) => BigInt.asUintN(k, -mask))) };
+    const { all } = this.numbers(at, X, draws);
+    const answer = pack(this.lattice.round(all), this.lattice.kept);
+    return { answer, shares: draws.masks.map((block) => BigUint64Array.from(block, (mask) => BigInt.asUintN(k, -mask))) };
   }
 
   // PPMF-RLW-008: all numbers of an answer before the rounding, `sums` and `first` being the stages of c_1.
   numbers(at, X, { u, e2, e1, masks, floods }) {
-    const { lattice, layouts, a, b } = this;
+    const { lattice, a, b } = this;
     const { N, k, primes, rings } = lattice;
-    const { rows, columns, uses, g, groups, asked } = layouts[at];
+    const { c0, c1, layout } = this.rows[at];
+    const { rows, columns, uses, g, groups, asked } = layout;
     const lifted = X.map((row) => Array.from(row, (x) => BigInt.asIntN(k, x)));
     const residues = lifted.map((row) => lattice.table(row));
     const stages = asked.map((row, r) => {
@@ -270,7 +262,7 @@ export class LatticePeer {
           const weights = new Float64Array(N);
           group.forEach((j, band) => (weights[((g - band) * (N / g)) % N] = mod(band ? -residues[row][i][j] : residues[row][i][j], primes[i])));
           const values = ring.values(weights);
-          const one = this.c1[at][c][i];
+          const one = c1[c][i];
           for (let p = 0; p < ring.bands; p += 1)
             for (let w = 0; w < ring.width; w += 1) {
               const place = p * ring.width + w;
@@ -291,7 +283,7 @@ export class LatticePeer {
           const n = (row - start) * columns + h;
           primes.forEach((p, i) => {
             let sum = stages[asked.indexOf(row)].hidden[secretOf(block, h, N)][i][h % N] + added[block][i][n];
-            for (let j = 0; j < rows; j += 1) sum += mod(residues[row][i][j] * this.c0[at][i][(2 * j + block) * columns + h], p);
+            for (let j = 0; j < rows; j += 1) sum += mod(residues[row][i][j] * c0[i][(2 * j + block) * columns + h], p);
             second[i].push(mod(sum, p));
           });
         }
@@ -305,4 +297,3 @@ export class LatticePeer {
 
 export const keyBytes = (lattice, count) => SEED + count * packedBytes(lattice.N, lattice.primes.length);
 export const secretsOf = (n, m, N) => 2 * Math.ceil(Math.max(n, m) / N);
-export { DEGREES };

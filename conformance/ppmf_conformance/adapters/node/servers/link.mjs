@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server's messages to and from its peer in one epoch: numbering, and what is refused (PPMF-ERR-014).
 
-import { refuse } from "../refusal.mjs";
-import { read, write } from "../wire.mjs";
+import { refuse } from "../users/refusal.mjs";
+import { read, write } from "../users/wire.mjs";
 
 // A message of a session and epoch by itself: its length, form, session, epoch, number and type.
 export const check = (bytes, name, { session, epoch }, number, longest) => {
   const where = `message ${number}, where ${name} is due`;
   if (bytes.length > longest) refuse("encoding", `${where}: ${bytes.length} bytes, and none has more than ${longest}`);
   const message = read(bytes);
-  if (!session.equals(message.session)) refuse("state", `${where}: of another session`);
+  if (Buffer.compare(session, message.session)) refuse("state", `${where}: of another session`);
   if (message.epoch !== BigInt(epoch)) refuse("state", `${where}: of epoch ${message.epoch}`);
   if (message.number !== BigInt(number)) refuse("state", `${where}: has number ${message.number}`);
   if (message.name !== name) refuse("state", `${where}: ${message.name}`);

@@ -3,7 +3,8 @@
 
 import { checkPrimeSync } from "node:crypto";
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
+import { slots } from "../users/suites.mjs";
 import { checkLength, range } from "./bytes.mjs";
 
 const WINDOW = 4n;
@@ -38,7 +39,6 @@ export const inverse = (value, modulus) => {
 
 const numberOf = (bytes) => BigInt(`0x0${bytes.toString("hex")}`);
 const bytesOf = (value, size) => Buffer.from(value.toString(16).padStart(2 * size, "0"), "hex");
-const log2 = (value) => (value <= 1n ? 0 : (value - 1n).toString(2).length);
 
 const SMALL = range(998, 2).filter((n) => range(Math.floor(Math.sqrt(n)) - 1, 2).every((d) => n % d));
 
@@ -76,12 +76,6 @@ export const readCiphertexts = (bytes, bits, N, count, where) => {
     if (c === 0n || c >= N * N || gcd(c, N) !== 1n) refuse("range", `${where}: not a ciphertext`);
     return c;
   });
-};
-
-// PPMF-AHE-007.
-export const slots = (bits, rows, outputs, ring) => {
-  const width = 2 * ring + 43 + log2(BigInt(rows)) + log2(BigInt(outputs));
-  return { width, count: Math.floor((bits - 1) / width) };
 };
 
 // PPMF-AHE-008: entries as many to a plaintext as there are slots.
@@ -146,20 +140,27 @@ export class PaillierOwner {
 
   // The shares of both blocks, row after row of their uses.
   open(at, bytes) {
-    const { slot, columns, uses, perBlock } = this.layouts[at];
-    const counts = uses.map(([first, end]) => (end - first) * perBlock);
-    const found = readCiphertexts(bytes, this.bits, this.N, counts[0] + counts[1], "product-answer: answer");
-    let next = 0;
-    return counts.map((count) => {
-      const share = [];
-      for (let c = 0; c < count; c += 1) {
-        const column = (c % perBlock) * slot.count;
-        share.push(...unpack(this.decrypt(found[next++]), slot, Math.min(slot.count, columns - column)));
-      }
-      return BigUint64Array.from(share.map((value) => BigInt.asUintN(this.k, value)));
-    });
+    const { slot, columns, uses } = this.layouts[at];
+    return openAnswer(this, slot, this.k, [columns, columns], uses, bytes);
   }
 }
+
+// PPMF-AHE-010: the owner's shares of an answer, block after block; a key is { bits, N, decrypt }.
+export const openAnswer = ({ bits, N, decrypt }, slot, k, blocks, uses, bytes) => {
+  const perBlock = blocks.map((columns) => Math.ceil(columns / slot.count));
+  const counts = uses.map(([first, end], b) => (end - first) * perBlock[b]);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const found = readCiphertexts(bytes, bits, N, total, "product-answer: answer");
+  let next = 0;
+  return counts.map((count, b) => {
+    const share = [];
+    for (let c = 0; c < count; c += 1) {
+      const column = (c % perBlock[b]) * slot.count;
+      share.push(...unpack(decrypt(found[next++]), slot, Math.min(slot.count, blocks[b] - column)));
+    }
+    return BigUint64Array.from(share, (value) => BigInt.asUintN(k, value));
+  });
+};
 
 const randomiser = (coins, N) => {
   let r = 0n;

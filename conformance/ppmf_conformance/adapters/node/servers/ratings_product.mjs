@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 4, "The product with the ratings". A column of the model has an entry for each row of the fixed side.
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 import { multiply } from "./bit_products.mjs";
 import { checkLength, ofElements, range, BLOCK } from "./bytes.mjs";
 import { SIDES, otherSide } from "./sizes.mjs";
+import { note } from "./trace.mjs";
 
 // PPMF-PRD-002: the server's own shares, row by row, both blocks of a row joined.
 const entriesOf = ({ n, m }, { rated, rating }, packing) => {
@@ -71,6 +72,7 @@ export const product = async (server, side, half) => {
   const [I, J] = [sizes.rows[side], fixed.rows];
   if (!fixed.start) {
     const columns = columnsOf(fixed.shares, sizes, await productsOfShares(server, fixed, half));
+    note(server, "Phi", [Math.floor(half / 2) + 1, side], () => range(J).map((row) => columns.map((column) => column[row])));
     const at = SIDES.indexOf(side);
     const { answer, shares } = server.theirs.answer(at, columns);
     server.link.send("product-answer", { answer });

@@ -4,12 +4,10 @@
 
 import { createCipheriv } from "node:crypto";
 
-import { refuse } from "../refusal.mjs";
+import { refuse } from "../users/refusal.mjs";
 import { checkLength, range } from "./bytes.mjs";
 
-export const DEGREES = { "rlwe-8192": 8192, "rlwe-64-insecure": 64 };
 export const SEED = 32;
-export const PRIMES = [2641921, 2641153, 2639873, 2638849, 2636033, 2634241, 2633473, 2626817, 2626049, 2624513]; // PPMF-RLW-001
 const MOST_BANDS = 128;
 
 export const mod = (value, p) => {

@@ -16,3 +16,6 @@ export const newServer = (me, session, mailbox, label) => {
   const coins = new Coins(label === undefined ? undefined : `${me}/${label}`);
   return { me, peer, session, sizes, suite, suiteName: session.suite, place, link, coins, mailbox };
 };
+
+// The party's clock, in seconds (chapter 4, "Who takes part").
+export const timeOf = () => Math.floor(Date.now() / 1000);

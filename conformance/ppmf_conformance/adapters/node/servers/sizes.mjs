@@ -2,11 +2,12 @@
 // What follows from the session alone: numbers of chapter 4, the circuits of a run, and the longest messages that can be
 // due. Numbers that are multiplied with shares are BigInts.
 
-import { codeOf } from "../code.mjs";
-import { rowLength, scaledWeight } from "../params.mjs";
+import { codeOf } from "../users/code.mjs";
+import { rowLength, scaledWeight } from "../users/params.mjs";
+import { columnsOf, matricesOf } from "../users/suites.mjs";
 import { POINT } from "./base_transfers.mjs";
 import { payloadBytes } from "./bit_products.mjs";
-import { CHUNK, range } from "./bytes.mjs";
+import { CHUNK } from "./bytes.mjs";
 import { payloadBytes as conversionBytes } from "./conversion.mjs";
 import { tablesBytes } from "./garbling.mjs";
 import { reciprocal, update } from "./netlists.mjs";
@@ -20,24 +21,13 @@ export const sizesOf = (session) => {
   const { p } = session;
   const [n, m, d] = [session.users.length, session.items.length, Number(p.rank)];
   const D = rowLength(p);
-  const pairs = range(d).flatMap((j) => range(D - j, j).map((l) => [j, l])); // PPMF-PRD-004
-  const total = D + pairs.length;
-  const uses = [
-    [p.bias ? 0 : D, total],
-    [0, d],
-  ];
   const width = Number(1n + p.box_bits + p.frac_bits);
-  const sizes = { p, n, m, d, D, pairs, uses, k: Number(session.ring), wordBits: width, code: codeOf(p) };
+  const sizes = { p, n, m, d, D, ...columnsOf(p), k: Number(session.ring), wordBits: width, code: codeOf(p) };
   sizes.T = Number(p.iterations);
   sizes.K = Number(p.inner_steps);
   sizes.rows = { users: n, items: m };
   sizes.count = p.step_rule === "count";
-  const wanted = uses.reduce((sum, [first, end]) => sum + end - first, 0);
-  const outputs = sizes.T * wanted * (n + m); // PPMF-PRD-002
-  // The orientations: the side that is packed has the columns.
-  sizes.matrices = SIDES.map((packing) => {
-    return { packing, rows: sizes.rows[otherSide(packing)], columns: sizes.rows[packing], outputs, uses };
-  });
+  sizes.matrices = matricesOf(p, n, m);
   sizes.circuits = circuitsOf(sizes, Number(session.width));
   return sizes;
 };
@@ -103,6 +93,7 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     if (T > 1 || K > 1) payloads.push(payloadBytes(k, wordBits, chunk(D * I) * D));
     if (T > 1 || side === "users") payloads.push(payloadBytes(k, wordBits, chunk(I) * D));
   }
+  const answers = encryption.answerBytes.slice(T > 1 ? 0 : 1); // none packs users while the items are the public start
   const longest = (list) => Math.max(...list);
   return {
     closing: message("closing", [bytes(Math.ceil(n / 8)), bytes(120 * n)]),
@@ -110,8 +101,8 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     "server-key": message("server-key", [bytes(Buffer.byteLength(suite)), bytes(encryption.keyBytes)]),
     "base-request": message("base-request", [bytes(256 * POINT)]),
     "base-answer": message("base-answer", [bytes(POINT)]),
-    "encrypted-rows": message("encrypted-rows", [bytes(5), 9, bytes(encryption.rowsBytes)]),
-    "product-answer": message("product-answer", [bytes(encryption.answerBytes)]),
+    "encrypted-rows": message("encrypted-rows", [bytes(5), uint(encryption.lastGroup), bytes(encryption.rowsBytes)]),
+    "product-answer": message("product-answer", [bytes(longest(answers))]),
     "transfer-columns": message("transfer-columns", [bytes(longest(columns))]),
     "transfer-payload": message("transfer-payload", [bytes(longest(payloads))]),
     "garbled-tables": message("garbled-tables", [bytes(longest(tables))]),
@@ -124,5 +115,7 @@ export const longestUpload = (session, code) => {
   return message("upload", [bytes(user), 9, bytes(code.rowBytes(session.items.length)), bytes(112)]);
 };
 
-const bytes = (length) => length + (length < 24 ? 1 : length < 256 ? 2 : length < 65536 ? 3 : 5);
-const message = (name, fields) => 1 + 1 + name.length + 34 + 9 + 9 + fields.reduce((sum, one) => sum + one, 0);
+const uint = (value) => (value < 24 ? 1 : value < 256 ? 2 : value < 65536 ? 3 : 5);
+const bytes = (length) => uint(length) + length;
+// The array, the name, the session, the epoch, which is 0, and the number, which counts 9 bytes.
+const message = (name, fields) => 1 + 1 + name.length + 34 + 1 + 9 + fields.reduce((sum, one) => sum + one, 0);

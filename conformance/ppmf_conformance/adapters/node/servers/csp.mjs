@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// CSP: admits users (chapter 4, "Who takes part"), trains with RecSys, and sends its share of V.
+
+import { mask } from "../users/seals.mjs";
+import { colours, packBits } from "./bytes.mjs";
+import { admit, checkEnough, listed, writeRows } from "./intake.mjs";
+import { newServer, timeOf } from "./server.mjs";
+import { planesOf, train } from "./training.mjs";
+
+export class Csp {
+  constructor(session, mailbox, label, secret, consentKeys) {
+    this.server = newServer("csp", session, mailbox, label);
+    Object.assign(this, { secret, consentKeys });
+  }
+
+  async run() {
+    const { link, mailbox, session, sizes } = this.server;
+    const { presence, seals } = await link.receive("closing");
+    const present = listed(session, presence, seals);
+    const found = await admit(session, this.secret, this.consentKeys, present);
+    // PPMF-ADM-006
+    await mailbox.until(() => found.length === present.length || timeOf() >= session.closes);
+    const rows = found.map(({ row }) => row);
+    link.send("admission", { admitted: writeRows(rows, sizes.n) });
+    checkEnough(session, rows);
+    const size = sizes.code.rowBytes(sizes.m);
+    const masks = new Map();
+    for (const { row, seed } of found) masks.set(row, await mask(session, session.users[row], seed, size));
+    const labels = await train(this.server, planesOf(sizes, masks));
+    link.send("output-share", { bits: packBits(colours(labels)) });
+  }
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The link as the engine sees it: the streams of one server, shared with what carries them.
+
+A subclass carries the frames: `connection.TlsLink` in threads over TLS, `memory.MemoryLink` when it
+is told to. All that happens to the streams happens here, under one lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ppmf_secure.primitives.coins import Coins
+from ppmf_service.link.streams import Stream, Streams
+from ppmf_spec.errors import PpmfError
+from ppmf_spec.roles import Role
+from ppmf_spec.wire import Bulk
+
+MOST_QUEUED = 64 << 20
+"""The bytes that a program may be ahead of the connection before it waits (PPMF-LNK-006)."""
+
+_WIDE = 1 << 62
+"""More bytes than a peer sends while this server waits to send."""
+
+
+class Link:
+    """The streams of one server, under a lock.
+
+    waits: whether `wait` and `write` wait; a link within one thread does not.
+    """
+
+    waits = True
+
+    def __init__(self, me: Role, coins: Coins) -> None:
+        self._streams = Streams(me, coins)
+        self.trouble = ""
+        """Why there was no connection last, in one line."""
+        self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
+        """Notified when something came, or the peer was met or lost."""
+        self._work = threading.Condition(self._lock)
+        """Notified when there may be something to send."""
+
+    @property
+    def me(self) -> Role:
+        """This server."""
+        return self._streams.me
+
+    @property
+    def connected(self) -> bool:
+        """Whether the peer is there."""
+        return self._streams.connected
+
+    @property
+    def generation(self) -> int:
+        """How often the streams began anew."""
+        return self._streams.generation
+
+    @property
+    def control(self) -> Stream:
+        """The control stream, which is another one in each generation."""
+        return self._streams.control
+
+    def open(self, number: int, *, met: bool = False) -> Stream:
+        """Open a stream; arguments and errors as `Streams.open`."""
+        with self._lock:
+            stream = self._streams.open(number, met=met)
+            self._work.notify_all()
+            return stream
+
+    def finish(self, stream: Stream) -> None:
+        """Take nothing more of a stream."""
+        with self._lock:
+            self._streams.finish(stream)
+            self._work.notify_all()
+
+    def give_up(self, stream: Stream, error: PpmfError) -> None:
+        """End a stream at once, and tell the peer why."""
+        with self._lock:
+            self._streams.give_up(stream, error)
+            self._work.notify_all()
+
+    def write(self, stream: Stream, pieces: Sequence[Bulk]) -> None:
+        """Queue bytes on a stream, and wait while the connection is far behind.
+
+        Meanwhile the peer may send what it likes: it may wait for the same, and neither would go
+        on. Raises PeerError if the stream is lost.
+        """
+        with self._lock:
+            stream.write(pieces)
+            self._work.notify_all()
+            if not self.waits or stream.queued <= MOST_QUEUED:
+                return
+            stream.widen(_WIDE)
+            while stream.queued > MOST_QUEUED and stream.lost is None:
+                self._news.wait()
+            stream.widen(0)
+
+    def read_into(self, stream: Stream, room: memoryview) -> int:
+        """Take bytes of a stream that are here, and return how many; raises as
+        `Stream.read_into`.
+        """
+        with self._lock:
+            count = stream.read_into(room)
+            if count and stream.grants:
+                self._work.notify_all()
+            return count
+
+    def wait(self, seconds: float, stream: Stream | None = None) -> bool:
+        """Wait until something came, at most so long. Returns whether anything is here.
+
+        stream: on which it has to come, or which has to be lost, unless a control message comes.
+        """
+        if not self.waits:
+            return False
+        with self._lock:
+            generation = self.generation
+
+            def came() -> bool:
+                if stream is not None and (stream.available > 0 or stream.lost is not None):
+                    return True
+                return self.control.available > 0 or self.generation != generation
+
+            return self._news.wait_for(came, seconds)
+
+    def wake(self) -> None:
+        """End what waits in `wait`, from another thread."""
+        with self._lock:
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """End what carries the link."""

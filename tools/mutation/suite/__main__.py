@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tools.mutation.suite run [target ...]`, or `report` for the tables of what was run.
+
+Verdicts are kept in the working folder after each mutant, so a run that was interrupted goes on.
+`run` ends with status 1 if a mutant lives that nobody has argued about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ppmf_conformance.cases import Case, Vectors, shipped
+from ppmf_spec.files import write_atomically
+from tools.mutation.suite import report
+from tools.mutation.suite.baseline import code_of, measured
+from tools.mutation.suite.mutants import Argued, Mutant, Target, listed, sample, targets
+from tools.mutation.suite.verdicts import Cache, Verdict, judged, quick
+from tools.packages import ROOT
+
+SEED = "ppmf"
+
+
+def chosen(target: Target, which: str, seed: str) -> list[Mutant]:
+    """The mutants of a target: the listed kinds first, then the sample."""
+    found = listed(target) if which != "sample" else []
+    known = {one.key for one in found}
+    if which != "kinds":
+        found += [one for one in sample(target, seed) if one.key not in known]
+    return found
+
+
+def run(
+    target: Target, mutants: Sequence[Mutant], vectors: Vectors, cache: Cache, work: Path
+) -> None:
+    """Give every mutant that has none yet its verdict, and print it.
+
+    The quickest cases come first for all of them; only those that these let live run the rest.
+    """
+    baseline = measured(target, vectors, work)
+    code = baseline.code
+    pending: list[tuple[Mutant, Verdict, Sequence[Case]]] = []
+    for number, one in enumerate(mutants, start=1):
+        if cache.get(one, code) is None:
+            cases = cache.left(one, code, vectors.cases)
+            verdict, left = quick(target, one, baseline, cases)
+            show(one, verdict, f"{target.name} {number}/{len(mutants)}")
+            cache.put(one, verdict, code, left)
+            if verdict.outcome == "pending":
+                pending.append((one, verdict, left))
+    for number, (one, first, left) in enumerate(pending, start=1):
+        last = judged(target, one, baseline, left)
+        verdict = replace(last, asked=first.asked + last.asked, reached=first.reached)
+        show(one, verdict, f"{target.name}, second pass {number}/{len(pending)}")
+        cache.put(one, verdict, code)
+
+
+def show(one: Mutant, verdict: Verdict, where: str) -> None:
+    """Print a verdict: a line, and the change for one that lives."""
+    end = f"{verdict.outcome} by {verdict.case}" if verdict.case else verdict.outcome
+    print(f"{where}: {one.module} {one.function}: {one.kind or 'sample'}: {end}", flush=True)
+    if not verdict.dead:
+        seen = ", and the probe sees it" if verdict.seen else ""
+        print(f"  - {one.before}\n  + {one.after}\n  asked {verdict.asked}{seen}", flush=True)
+
+
+def main() -> int:
+    """Run or report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("target", nargs="*", help=f"of {', '.join(targets())}; all when none")
+    parser.add_argument("--only", choices=["kinds", "sample", "both"], default="both")
+    parser.add_argument("--seed", default=SEED, help="of the sample")
+    parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "mutation-suite")
+    parser.add_argument("--write", action="store_true", help="write the data of the page anew")
+    told = parser.parse_args()
+    names = told.target or list(targets())
+    if unknown := set(names) - set(targets()):
+        parser.error(f"no target {', '.join(sorted(unknown))}")
+    vectors, said = shipped(), Argued()
+    cache = Cache(told.work / "verdicts.json", vectors)
+    records = []
+    for name in names:
+        target = targets()[name]
+        mutants = chosen(target, told.only, told.seed)
+        if told.action == "run":
+            run(target, mutants, vectors, cache, told.work)
+        now = code_of(target)
+        records += [report.record(one, cache.get(one, now), said.reason(one)) for one in mutants]
+    made = report.tables(records)
+    print(made)
+    alive = [one for one in records if one["outcome"] in ("survived", "unreached")]
+    for one in alive:
+        seen = ", seen in the probe" if one["seen"] else ""
+        print(f"{one['outcome']}{seen}: {one['target']} {one['module']} {one['function']}")
+        print(f"  - {one['before']}\n  + {one['after']}")
+    if told.write:
+        write_atomically(report.FILE, report.written(records, vectors.digest).encode())
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
