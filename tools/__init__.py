@@ -6,5 +6,6 @@
 - `vectors`: the generator of the conformance vectors (`make vectors`);
 - `default_sweep`: the sweep from which the default parameters were chosen (`make sweep`);
 - `notebooks`: runs the notebooks of the documentation and writes what their cells show;
+- `fuzz`: hostile inputs in great numbers (`make fuzz`);
 - `mutation`: mutation testing of the packages (`make mutation`).
 """

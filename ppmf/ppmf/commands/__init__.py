@@ -6,4 +6,7 @@ what belongs to that command alone. In the order of a user's work: `params` (che
 `resume`, `audit`, `oracle`, `evaluate`, `recommend` (and similar), `estimate`, `bench`,
 `conformance` (and `play`, one of its commands). Begin with `train`. `ppmf demo` stands in
 `ppmf.demo`.
+
+Who takes part in a training of two organisations uses `submit`, and then `recommend` without
+options, which `kept_session` finds the profiles for.
 """
