@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppmf_secure.session.invitations import LOOPBACK, check_url
+from ppmf_secure.session.invitations import check_url
 from ppmf_service.database import FILE
 from ppmf_service.keys import MOST_BYTES, read_certificate
 from ppmf_spec.errors import ParametersError
@@ -131,7 +131,7 @@ def read_config(path: Path) -> ServerConfig:
     """The configuration in a file.
 
     Raises EncodingError if it is no TOML, ParametersError, with the file and the key, for a key
-    that is missing, unknown, or whose value is not of its kind (PPMF-SRV-005).
+    that is missing, unknown, or whose value is not of its kind.
     """
     text = read_text(path)
     if len(text) > MOST_BYTES:
@@ -176,7 +176,7 @@ class _Table:
         certificate, key = self._optional_file("certificate"), self._optional_file("key")
         if (certificate is None) != (key is None):
             raise self._error("certificate", "`certificate` and `key` belong together")
-        if certificate is None and host not in LOOPBACK:
+        if certificate is None and host not in ("127.0.0.1", "::1", "localhost"):
             reason = "without a certificate, an address of this machine alone (127.0.0.1)"
             raise self._error("address", reason)
         self._end()

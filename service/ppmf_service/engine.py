@@ -24,13 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError, examine, read_closing
 from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.session import proposals
 from ppmf_secure.session.checkpoint import write_closing
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import Keeper
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store, write_durably
-from ppmf_service import sessions as encodings
 from ppmf_service.clock import Clock
 from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
@@ -122,7 +122,7 @@ class Engine:
         self._suites = suites
         self._log = log
         self._me = config.role
-        self._sessions = Sessions(database)
+        self._sessions = Sessions(database, suites)
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
         self._erasure = Erasure(config, database, self._sessions)
@@ -291,7 +291,7 @@ class Engine:
         match row.state:
             case State.PROPOSED:
                 if self._due(row.proposed, "propose"):
-                    data = encodings.write_proposal(self._sessions.proposal(row.key))
+                    data = proposals.write_proposal(self._sessions.proposal(row.key))
                     self._control.send(control.Propose(row.proposed, data))
             case State.ACCEPTED:
                 if self._due(row.proposed, "sign"):
@@ -367,7 +367,7 @@ class Engine:
     def _receipt(self, row: SessionRow) -> control.Receipt:
         assert row.id is not None, "it was accepted"
         assert row.profiles_digest is not None, "it is finished"
-        signature = encodings.sign_receipt(self._key, row.id, row.profiles_digest)
+        signature = proposals.sign_receipt(self._key, row.id, row.profiles_digest)
         return control.Receipt(row.key, row.profiles_digest, signature)
 
     # -- CSP on its own ----------------------------------------------------------------------------
@@ -394,7 +394,7 @@ class Engine:
 
     def _acceptance(self, row: SessionRow) -> control.Accept:
         acceptance, by_csp = self._sessions.acceptance(row.key)
-        return control.Accept(row.proposed, encodings.write_acceptance(acceptance), by_csp)
+        return control.Accept(row.proposed, proposals.write_acceptance(acceptance), by_csp)
 
     def _decide(self, row: SessionRow, question: control.ClosingControl) -> None:
         """Go on with the decision about a closing, and answer once it is made."""
@@ -537,8 +537,8 @@ class Engine:
                 raise StateError(f"link: {message.name} is nothing that CSP is asked")
 
     def _answer_propose(self, message: control.Propose) -> None:
-        proposal = encodings.read_proposal(message.proposal)
-        if encodings.proposal_digest(encodings.write_proposal(proposal)) != message.key:
+        proposal = proposals.read_proposal(message.proposal)
+        if proposals.proposal_digest(proposals.write_proposal(proposal)) != message.key:
             raise StateError("propose: the key is not the digest of the proposal")
         if proposal.signing_key != self._peer_key:
             raise StateError("propose: RecSys' signing key is not that of the configuration")
@@ -613,7 +613,7 @@ class Engine:
                 self._take_refusal(row, message)
             case control.Accept(_, acceptance, by_csp):
                 if row.id is None:
-                    found = encodings.read_acceptance(acceptance)
+                    found = proposals.read_acceptance(acceptance)
                     if found.signing_key != self._peer_key:
                         raise StateError(
                             "accept: CSP's signing key is not that of the configuration"
