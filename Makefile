@@ -63,6 +63,7 @@ mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the proto
 .PHONY: mutation-suite
 mutation-suite: $(VENV)/.dev ## mutants of implementations, put to the conformance suite alone (hours)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tools.mutation.suite run $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## a million mutated requests to the users' interface (an hour)
 	$(BIN)/python -m tools.fuzz $(ARGS)
