@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
 from ppmf_service.api.users_api import upload_cap
@@ -18,6 +19,7 @@ from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.served import CBOR, URLS, Served, bearer, url
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
+from tests.support.sessions import SIGNING
 
 
 def put(servers: Served, session: Session, row: int, data: bytes, **more: str) -> httpx.Response:
@@ -58,8 +60,15 @@ def test_both_servers_show_the_same_session(servers: Served) -> None:
 @pytest.mark.req("PPMF-API-003", "PPMF-API-010")
 def test_a_session_that_is_not_agreed_is_not_shown(servers: Served) -> None:
     http = servers.http()
-    row = servers.pair.recsys.sessions.propose(proposal_of(("u1", "u2", "u3")))
-    for key in (row.proposed, bytes(32)):
+    recsys, csp = servers.pair.recsys.sessions, servers.pair.csp.sessions
+    proposal = proposal_of(("u1", "u2", "u3"))
+    row = recsys.propose(proposal)
+    csp.propose(proposal)
+    found = csp.accept(row.key, SIGNING["csp"], Coins.seeded("tests/accepted"))
+    recsys.accepted(row.key, *csp.acceptance(row.key), SIGNING["recsys"])
+    assert recsys.get(found).signed, "RecSys has both signatures, and CSP has not yet"
+    assert http.get(f"{URLS[CSP]}/v1/sessions/{found.hex()}").status_code == 404
+    for key in (found, row.proposed, bytes(32)):
         answer = http.get(f"{URLS[RECSYS]}/v1/sessions/{key.hex()}")
         assert problem(answer, 404, "range") == "no such session here"
     assert http.get(f"{URLS[RECSYS]}/v1/sessions").json()["sessions"] == []
