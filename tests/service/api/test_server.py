@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -115,6 +116,26 @@ def test_an_upload_over_https(servers: Pair, tmp_path: Path) -> None:
             assert answer.status_code == 201
         with httpx.Client(trust_env=False) as http, pytest.raises(httpx.TransportError):
             http.get(row, headers=headers)
+
+
+@pytest.mark.req("PPMF-API-009")
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "192.0.2.1", ""])
+def test_users_behind_a_proxy_are_told_apart_only_if_the_proxy_is_known(
+    servers: Pair, tmp_path: Path, proxy: str
+) -> None:
+    session = opened(servers)
+    config = config_of(RECSYS, tmp_path / "recsys")
+    config = replace(config, api=replace(config.api, proxy=proxy))
+    with (
+        listening(config, servers.recsys.database, servers.clock) as ports,
+        httpx.Client(trust_env=False) as http,
+    ):
+        row = f"http://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+        for _ in range(20):
+            http.get(row, headers={"X-Forwarded-For": "198.51.100.7", **bearer("A" * 43)})
+        right = bearer(servers.tokens["u1"])
+        other = http.get(row, headers={"X-Forwarded-For": "203.0.113.9", **right})
+        assert other.status_code == (404 if proxy == "127.0.0.1" else 429)
 
 
 def closed_while_it_sends(one: socket.socket, more: bytes) -> bool:
