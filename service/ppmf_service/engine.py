@@ -426,7 +426,7 @@ class Engine:
         """Note the admission, and send it."""
         assert row.id is not None, "it was accepted"
         found = wire.Link(row.id, 0, CSP, RECSYS).decode(answer, wire.Admission)
-        self._sessions.admit(row.key, found.admitted)
+        self._sessions.admit(row.key, found.admitted, remember=True)
         if row.state is State.CLOSED and kept_decision(self._session(row), self._store(row)):
             self._move(row, State.SETTING_UP)
         self._control.send(control.AdmissionControl(row.key, answer))

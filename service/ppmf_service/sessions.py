@@ -395,9 +395,11 @@ class Sessions:
                 self._set(connection, row, tag_key=coins.bytes(KEY_BYTES))
         return self._part(key, "tag_key")
 
-    def admit(self, key: bytes, admitted: bytes) -> None:
-        """Note the bits of the admission (PPMF-ADM-005). Raises StateError for other ones than
-        before.
+    def admit(self, key: bytes, admitted: bytes, *, remember: bool = False) -> None:
+        """Note the bits of the admission (PPMF-ADM-005).
+
+        remember: whether to keep who these are, as CSP, for the next session of the same catalogue
+        (PPMF-SRV-018). Raises StateError for other bits than before.
         """
         with self._database.transaction() as connection:
             row = self.get(key)
@@ -407,6 +409,8 @@ class Sessions:
                 return
             count = len(read_rows(admitted, row.users, "admission"))
             self._set(connection, row, admitted=admitted, admitted_count=count)
+            if remember:
+                self._remember(connection, row, admitted)
 
     def publish(self, key: bytes, profiles_digest: bytes) -> SessionRow:
         """End a session: V is there. profiles_digest: SHA-256 of its file."""
@@ -415,7 +419,6 @@ class Sessions:
             if row.profiles_digest not in (None, profiles_digest):
                 raise StateError(f"session {short(row.key)}: a second V, another one")
             self._set(connection, row, profiles_digest=profiles_digest)
-            self._remember(connection, row)
             return self.move(key, State.FINISHED)
 
     def receipt(self, key: bytes, profiles_digest: bytes, signature: bytes) -> SessionRow:
@@ -432,14 +435,14 @@ class Sessions:
     # -- training again ----------------------------------------------------------------------------
 
     def difference(self, key: bytes, users: Iterable[str]) -> Difference | None:
-        """How the users who are about to be admitted differ from those of the last session of the
-        same catalogue that was finished; None if there is none (PPMF-SRV-018).
+        """How the users who are about to be admitted differ from those who were in the last other
+        session of the same catalogue; None if there is none (PPMF-SRV-018).
         """
         row = self.get(key)
         found = self._database.rows(
             "SELECT trained.user, sessions.id FROM trained JOIN sessions "
-            "ON sessions.number = trained.session WHERE trained.catalogue = ?",
-            (row.catalogue,),
+            "ON sessions.number = trained.session WHERE trained.catalogue = ? AND session != ?",
+            (row.catalogue, row.number),
         )
         if not found:
             return None
@@ -490,17 +493,15 @@ class Sessions:
             (number, self._database.clock.now(), state, because[:_MOST_ERROR]),
         )
 
-    def _remember(self, connection: sqlite3.Connection, row: SessionRow) -> None:
-        """Keep who took part, for the next session of the same catalogue."""
-        if row.admitted is None or not row.signed:
-            return
+    def _remember(self, connection: sqlite3.Connection, row: SessionRow, admitted: bytes) -> None:
+        """Keep who takes part, for the next session of the same catalogue."""
         users = self.signed_session(row.key).session.users
         connection.execute("DELETE FROM trained WHERE catalogue = ?", (row.catalogue,))
         connection.executemany(
             "INSERT INTO trained (catalogue, user, session) VALUES (?, ?, ?)",
             (
                 (row.catalogue, took_part(row.catalogue, users[at]), row.number)
-                for at in read_rows(row.admitted, row.users, "admission")
+                for at in read_rows(admitted, row.users, "admission")
             ),
         )
 
