@@ -118,7 +118,17 @@ export const toArithmetic = async (server, indices, words) => {
     if (csp) {
       const payload = correct(mine, ones, true, site, server.sizes.k, server.offset, server.peer, share);
       server.link.send("transfer-payload", { payload });
-    } else take(mine, 1, true, site, server.sizes.k, server.me, (await server.link.receive("transfer-payload")).payload, share);
+    } else
+      take(
+        mine,
+        1,
+        true,
+        site,
+        server.sizes.k,
+        server.me,
+        (await server.link.receive("transfer-payload")).payload,
+        share,
+      );
     out.set(share, first);
   }
   return out;

@@ -88,4 +88,3 @@ export const evaluate = (net, labels, tables, count, keyOf) => {
   };
   return walk(net, labels, count, (label) => label, and);
 };
-
