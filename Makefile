@@ -42,6 +42,10 @@ help: ## this list
 demo: $(VENV)/.runtime ## a three-party training on real ratings, then every check of its result
 	$(BIN)/ppmf demo $(ARGS)
 
+.PHONY: serve
+serve: $(VENV)/.runtime ## a working pair of servers on this machine, with a session and invitations
+	$(BIN)/ppmf up $(ARGS)
+
 .PHONY: install
 install: $(VENV)/.runtime ## the `ppmf` command in .venv/bin, and nothing else
 

@@ -15,6 +15,8 @@ from tools.vectors import (
     base_transfers,
     building_blocks,
     chunked_runs,
+    enrolment,
+    interrupted_runs,
     lattice,
     messages,
     netlists,
@@ -42,6 +44,7 @@ MAKERS = (
     user_side,
     messages,
     sessions_and_uploads,
+    enrolment,
     base_transfers,
     building_blocks,
     netlists,
@@ -49,8 +52,9 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
-    traces,
     chunked_runs,
+    interrupted_runs,
+    traces,
 )
 
 
