@@ -4,6 +4,7 @@
 A module holds the function that becomes the command, whose docstring is the command's help, and
 what belongs to that command alone. In the order of a user's work: `params` (check), `train`,
 `resume`, `audit`, `oracle`, `evaluate`, `recommend` (and similar), `estimate`, `bench`,
-`conformance` (and `play`, one of its commands). Begin with `train`. `ppmf demo` stands in
+`conformance` (and `play`, one of its commands). Of the service: `session` and `enrol` for operators.
+Begin with `train`. `ppmf demo` stands in
 `ppmf.demo`.
 """
