@@ -136,6 +136,9 @@ class Engine:
         """At CSP the closings that wait: for `closes`, or for the operator."""
         self._epoch: Epoch | None = None
         self._stream = 0
+        """The highest number of a stream of an epoch, in this generation."""
+        self._finished: int | None = None
+        """The stream of the last epoch that finished here."""
         self._complete: dict[bytes, int] = {}
         """At RecSys since when all users of a session are present."""
         self._away_since: float | None = None
@@ -184,6 +187,8 @@ class Engine:
         if self._link.generation != self._generation:
             self._generation = self._link.generation
             self._asked.clear()
+            if self._me is CSP:  # RecSys counts anew
+                self._stream, self._finished = 0, None
 
     def _poll(self) -> None:
         for key in self._erasure.sweep():
@@ -235,7 +240,7 @@ class Engine:
         """Forget what runs for a session."""
         self._decisions.pop(row.proposed, None)
         self._closings.pop(row.proposed, None)
-        if self._epoch is not None and self._epoch.session_id == row.id:
+        if self._epoch is not None and self._runs(row):
             self._epoch.give_up(PeerError("the session has ended"))
             self._epoch = None
 
@@ -351,7 +356,12 @@ class Engine:
             self._control.send(control.ClosingControl(row.key, decision.answer))
 
     def _ask_epoch(self, row: SessionRow) -> None:
-        if self._epoch is None and self._first_to_train(row) and self._due(row.proposed, "epoch"):
+        """Ask for an epoch; or, of one that runs, whether it runs at CSP too."""
+        epoch = self._epoch
+        if epoch is not None and self._runs(row):
+            if self._due(row.proposed, "epoch"):
+                self._control.send(control.EpochHello(row.key, epoch.stream.number))
+        elif epoch is None and self._first_to_train(row) and self._due(row.proposed, "epoch"):
             self._stream += 1
             self._control.send(control.EpochHello(row.key, self._stream))
 
@@ -477,7 +487,7 @@ class Engine:
             row = self._sessions.get(message.key)
         except UnknownSessionError as error:
             row = None
-            if not isinstance(message, control.Propose):
+            if self._me is RECSYS or not isinstance(message, control.Propose):
                 self._refuse(message, error)
                 return
         try:
@@ -487,11 +497,14 @@ class Engine:
                 assert row is not None, "RecSys is proposed nothing"
                 self._answer_as_recsys(row, message)
         except (PpmfError, OSError) as error:
-            refusal = error if isinstance(error, PpmfError) else StateError(_line(error))
-            self._log("refused", error=refusal.kind, detail=refusal, session=message.key)
+            refusal: PpmfError = StateError("a file could not be read or written")
+            if isinstance(error, PpmfError):
+                refusal = error
             if row is not None and not row.state.final:
                 with self._guarded(row.proposed):
                     raise error
+            else:
+                self._log("refused", error=refusal.kind, detail=refusal, session=message.key)
             self._refuse(message, refusal)
 
     def _refuse(self, message: Control, error: PpmfError) -> None:
@@ -594,16 +607,18 @@ class Engine:
 
     def _answer_epoch(self, row: SessionRow, stream: int) -> None:
         self._check_state(row, *_TRAINING)
-        if self._epoch is not None:
-            if self._epoch.session_id != row.id:
-                raise BusyError("another session is trained now")
-            self._epoch.give_up(PeerError("another epoch begins"))
-            self._epoch = None
-        with self._guarded(row.proposed):
+        runs = None if self._epoch is None else self._epoch.stream.number
+        if stream not in (runs, self._finished):
+            if stream <= self._stream:
+                raise StateError("this epoch has ended")
+            if self._epoch is not None:
+                if self._epoch.session_id != row.id:
+                    raise BusyError("another session is trained now")
+                self._epoch.give_up(PeerError("another epoch begins"))
+                self._epoch = None
+            self._stream = stream
             self._begin_epoch(row, stream, met=False)
-            self._control.send(control.Ready(row.key, stream))
-            return
-        raise StateError("the epoch could not begin; CSP's operator sees why")
+        self._control.send(control.Ready(row.key, stream))
 
     # RecSys takes answers
 
@@ -646,6 +661,10 @@ class Engine:
         """What CSP refuses for now, its operator has to look at; it is asked again later."""
         if not row.state.final:
             error = message.error(CSP)
+            if message.question == control.EpochHello.name and self._runs(row):
+                assert self._epoch is not None, "it runs"
+                self._epoch.give_up(PeerError("it does not run at the peer"))
+                self._epoch = None
             self._sessions.note_error(row.key, error)
             self._log("refused by the peer", session=row.key, error=error.kind, detail=error)
 
@@ -675,6 +694,10 @@ class Engine:
         state = State.ABANDONED if message.state == State.ABANDONED else State.FAILED
         self._asked[row.proposed, "ended"] = self._clock.monotonic()  # the peer knows
         self._end(row.proposed, state, error)
+
+    def _runs(self, row: SessionRow) -> bool:
+        """Whether an epoch of the session runs here."""
+        return self._epoch is not None and self._epoch.session_id == row.id
 
     def _check_state(self, row: SessionRow, *due: State) -> None:
         if row.state not in due:
@@ -736,6 +759,7 @@ class Engine:
                 raise
             if finished:
                 self._epoch = None
+                self._finished = epoch.stream.number
                 self._went_well(row)
                 if self._me is RECSYS:
                     self._publish(self._sessions.get(row.key), epoch)
