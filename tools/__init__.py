@@ -7,5 +7,6 @@
   all its secrets (`make vectors`);
 - `default_sweep`: the sweep from which the default parameters were chosen (`make sweep`);
 - `notebooks`: runs the notebooks of the documentation and writes what their cells show;
+- `fuzz`: hostile inputs in great numbers (`make fuzz`);
 - `mutation`: mutation testing of the packages (`make mutation`).
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ address = "127.0.0.1:{api}"
 public_url = "http://127.0.0.1:{api}"
 # certificate = "web.pem"          # of HTTPS; without it, plain HTTP on this machine alone
 # key = "web.key"
+# proxy = "127.0.0.1"              # whose X-Forwarded-For is believed, if a proxy does the HTTPS
 
 [monitoring]                       # /metrics and /readyz
 address = "127.0.0.1:{monitoring}"
@@ -58,7 +60,8 @@ class Listen:
     """Where a server is reached over HTTP.
 
     host, port: where it listens; port 0 is any free one. public_url: under what others reach it, ""
-    for no one. certificate, key: of HTTPS, both or neither.
+    for no one. certificate, key: of HTTPS, both or neither. proxy: the IP address of a proxy in
+    front of it, which does HTTPS and says in X-Forwarded-For whose request it is; "" for none.
     """
 
     host: str
@@ -66,6 +69,7 @@ class Listen:
     public_url: str = ""
     certificate: Path | None = None
     key: Path | None = None
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +180,12 @@ class _Table:
         certificate, key = self._optional_file("certificate"), self._optional_file("key")
         if (certificate is None) != (key is None):
             raise self._error("certificate", "`certificate` and `key` belong together")
-        if certificate is None and host not in ("127.0.0.1", "::1", "localhost"):
+        proxy = self._ip("proxy") if "proxy" in self._left else ""
+        if certificate is None and not proxy and host not in ("127.0.0.1", "::1", "localhost"):
             reason = "without a certificate, an address of this machine alone (127.0.0.1)"
             raise self._error("address", reason)
         self._end()
-        return Listen(host, port, url, certificate, key)
+        return Listen(host, port, url, certificate, key, proxy)
 
     def _link(self) -> LinkConfig:
         address, certificate = self._address("address"), self._file("peer_certificate")
@@ -241,6 +246,12 @@ class _Table:
         except ValueError as error:
             raise self._error(key, str(error)) from None
         return found
+
+    def _ip(self, key: str) -> str:
+        try:
+            return str(ip_address(self._text(key)))
+        except ValueError:
+            raise self._error(key, "an IP address is due") from None
 
     def _table(self, key: str, default: Mapping[str, Any] | None = None) -> _Table:
         found = self._left.pop(key, default)

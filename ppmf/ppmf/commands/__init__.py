@@ -6,4 +6,8 @@ what belongs to that command alone. In the order of a user's work: `params` (che
 `resume`, `audit`, `oracle`, `evaluate`, `recommend` (and similar), `estimate`, `bench`,
 `conformance` (with `play` and `transcript`, two of its commands). Begin with `train`. `ppmf demo`
 stands in `ppmf.demo`.
+
+The operators of two servers use `session` and `enrol`, and run `serve`. Who takes part in their
+training uses `submit`, and then `recommend` without options, which `kept_session` finds the
+profiles for.
 """
