@@ -16,6 +16,7 @@ from tools.vectors import (
     building_blocks,
     chunked_runs,
     enrolment,
+    interrupted_runs,
     lattice,
     messages,
     netlists,
@@ -51,8 +52,9 @@ MAKERS = (
     resumed_runs,
     party_runs,
     ranked_runs,
-    traces,
     chunked_runs,
+    interrupted_runs,
+    traces,
 )
 
 
