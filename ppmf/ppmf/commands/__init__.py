@@ -7,6 +7,6 @@ what belongs to that command alone. In the order of a user's work: `params` (che
 `conformance` (and `play`, one of its commands). Begin with `train`. `ppmf demo` stands in
 `ppmf.demo`.
 
-Who takes part in a training of two organisations uses `submit`, and then `recommend` without
-options, which `kept_session` finds the profiles for.
+Operators of a service use `session`, `enrol` and `serve`. Who takes part in its training uses
+`submit`, and then `recommend` without options, which `kept_session` finds the profiles for.
 """
