@@ -42,7 +42,7 @@ public_url = "http://127.0.0.1:{api}"
 address = "127.0.0.1:{monitoring}"
 
 [link]                             # to the other server
-address = "127.0.0.1:7443"         # csp listens there, recsys dials it
+address = "127.0.0.1:{link}"         # csp listens there, recsys dials it
 peer_certificate = "{peer}.pem"    # the file that the other operator handed over
 peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other server
 
@@ -270,13 +270,26 @@ class _Table:
         return ParametersError(f"{self._path}: {self._name}{shown}: {reason}")
 
 
-def example(role: Role) -> str:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where both servers are reached on one machine, by users, operators and each other."""
+
+    recsys: int = 8443
+    csp: int = 8444
+    recsys_monitoring: int = 9443
+    csp_monitoring: int = 9444
+    link: int = 7443
+
+
+def example(role: Role, ports: Ports | None = None) -> str:
     """A configuration to begin with, for both servers on one machine."""
-    api = {RECSYS: 8443, CSP: 8444}
+    ports = ports or Ports()
+    api = {RECSYS: ports.recsys, CSP: ports.csp}
     return EXAMPLE.format(
         role=role,
         peer=role.peer,
         api=api[role],
         peer_api=api[role.peer],
-        monitoring=api[role] + 1000,
+        monitoring={RECSYS: ports.recsys_monitoring, CSP: ports.csp_monitoring}[role],
+        link=ports.link,
     )

@@ -172,7 +172,7 @@ def test_a_mutant_dies_at_the_first_case_that_fails() -> None:
 
 def test_a_mutant_that_passes_the_quickest_cases_runs_the_others() -> None:
     suite, same = few(), wrong("- h * g", "- g * h")
-    found = replace(baseline(suite), milliseconds=dict.fromkeys(baseline(suite).called, 15_000))
+    found = replace(baseline(suite), milliseconds=dict.fromkeys(baseline(suite).called, 8_000))
     verdict, left = quick(targets()["reference"], same, found, suite.cases)
     assert (verdict.outcome, verdict.asked, verdict.reached) == ("pending", 1, 2)
     verdict = judged(targets()["reference"], same, found, left)

@@ -16,8 +16,10 @@ from tools.vectors import (
     building_blocks,
     chunked_runs,
     enrolment,
+    interrupted_runs,
     lattice,
     messages,
+    netlists,
     params,
     party_runs,
     ranked_runs,
@@ -45,12 +47,14 @@ MAKERS = (
     enrolment,
     base_transfers,
     building_blocks,
+    netlists,
     lattice,
     resumed_runs,
     party_runs,
     ranked_runs,
-    traces,
     chunked_runs,
+    interrupted_runs,
+    traces,
 )
 
 

@@ -14,4 +14,5 @@ modules hold the operations: `spec_operations`, which oracle and secure implemen
 `secure_operations`, `building_blocks`, `lattice_blocks`, `sessions_and_uploads`, `enrolment`,
 `resumed_runs` and `party`, with `shown_shares`, of the secure implementation. The suite itself asks
 `stages` what a trace has to show, and `toy_runs` for a run of any parameters and ratings.
+`transcripts`, a program too, plays the worked transcript again, from what `named_draws` reads.
 """

@@ -147,5 +147,6 @@ OPERATIONS: dict[str, Operation] = {
 
 def answer() -> None:
     """Answer the calls on standard input until it ends."""
-    hello = introduction("ppmf secure", {*OPERATIONS, "party.run", "party.trace"}, party.ROLES)
+    features = {*OPERATIONS, "party.run", "party.trace", "party.resume"}
+    hello = introduction("ppmf secure", features, party.ROLES)
     serve(hello, {**OPERATIONS, **party.Parties().operations})

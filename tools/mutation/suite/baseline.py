@@ -23,11 +23,15 @@ DEADLINES = Deadlines(hello=120.0, call=120.0)
 """Long enough for a machine that is busy with other things; a mutant that hangs is rare."""
 
 
+QUICK = 60
+"""The milliseconds that a quick case takes at most."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What was found on the original.
 
-    code: the digest of all code. contents: of each case its digest, by its id.
+    code: the digest of the target's code. contents: of each case its digest, by its id.
     milliseconds: of each case that is asked, by its id. called: by its id, what it calls: of a
     Python package `module.py:Class.method`, else `module start end`. features: what is declared.
     probe: the digest of the runs of `probe`.
@@ -42,8 +46,8 @@ class Baseline:
 
     def order(self, mutant: Mutant, cases: Sequence[Case]) -> tuple[list[Case], int]:
         """The cases that are asked, in the order in which a mutant is asked them, and how many of
-        them call the function that it changes: these come first, the quickest of each family
-        first, then the second of each.
+        them call the function that it changes: these come first, the quick ones before the others,
+        of which the quickest of each family comes first, then the second of each.
         """
         asked = [case for case in cases if case.id in self.milliseconds]
         reached = self.reached(mutant)
@@ -52,8 +56,9 @@ class Baseline:
         turns: Counter[str] = Counter()
         turn = {}
         for case in first:
-            turn[case.id] = turns[case.family]
-            turns[case.family] += 1
+            slow = self.milliseconds[case.id] > QUICK
+            turns[case.family] += slow
+            turn[case.id] = turns[case.family] if slow else 0
         first.sort(key=lambda case: turn[case.id])
         return [*first, *(case for case in asked if case.id not in reached)], len(first)
 
@@ -104,8 +109,12 @@ USED = ("conformance", "reference", "secure", "spec")
 
 def code_of(target: Target) -> str:
     """The digest of all code that a verdict on a survivor rests upon."""
+    return _digest(*USED, target.folder)
+
+
+def _digest(*folders: str) -> str:
     whole = hashlib.sha256()
-    for folder in [*USED, target.folder]:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in {".py", ".mjs"}:
                 whole.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
@@ -124,10 +133,12 @@ def contents(vectors: Vectors) -> dict[str, str]:
 
 
 def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
-    """The baseline of a target; of what was measured in `work` with the same code, only cases that
-    are new are asked. Raises ValueError if the original does not pass the suite.
+    """The baseline of a target; as long as its code is the same, only cases that are new are asked.
+
+    Raises ValueError if the original does not pass them. What it is kept in is a file in `work`.
     """
-    kept, code, now = work / f"{target.name}-baseline.json", code_of(target), contents(vectors)
+    kept, now = work / f"{target.name}-baseline.json", contents(vectors)
+    code = _digest(target.folder)
     found = Baseline(code, {}, {}, {}, [], "")
     if kept.exists():
         before = Baseline(**json.loads(kept.read_text(encoding="utf-8")))

@@ -53,7 +53,7 @@ class _Failed(Exception):  # noqa: N818 (an end, and no error)
         self.result = result
 
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """The seconds that the cases of a first pass take the original: nearly all mutants die in these."""
 
 

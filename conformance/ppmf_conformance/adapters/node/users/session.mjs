@@ -95,7 +95,10 @@ const parametersOf = (text) => {
 
 const base64url = (value) => {
   const bytes = Array.from({ length: 32 }, (_, k) => Number((value >> BigInt(8 * (31 - k))) & 255n));
-  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  return btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=/g, "");
 };
 
 // What a server signs (PPMF-SES-012).
@@ -115,8 +118,9 @@ const isBytes = (value) => value instanceof Uint8Array;
 const isTexts = (list) => Array.isArray(list) && list.every((one) => typeof one === "string");
 const FORM = ["string", isTexts, isTexts, "string", "bigint", "bigint", "bigint", isTexts, "bigint", isBytes, isBytes];
 const fits = (values, form) =>
-  Array.isArray(values) && values.length === form.length &&
-  form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k]))); // prettier-ignore
+  Array.isArray(values) &&
+  values.length === form.length &&
+  form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k])));
 
 // PPMF-SES-012 to -014: the session of a file, at a time.
 export const read = async (data, now) => {
