@@ -5,11 +5,12 @@ The protocol stays in `ppmf_secure`. This package gives it sessions that two ope
 users who upload over HTTPS, a link between the servers, storage that survives a crash, and the
 erasure of what is not needed any more (chapter 8).
 
-A server: `serve` supervises the `api`, which users reach, and the `engine`, which walks sessions
-through their `states` over the `link` and runs each epoch (`training`). Both meet in the `storage`
-alone: a `database` with `sessions`, `uploads` and `enrolment`, and `erasure` of what is due.
-`config` and `keys` are what the operator gives; `clock` is the time, and `logs` what is said.
+A user's side: `submission` (uploading, again and again), over `client` (requests, and what is
+checked of a session) and `user_folder` (what is kept on the user's disk).
 
-A user: `submission` (uploading, again and again) over `client` (requests, and what is checked of a
-session) and `user_folder` (what is kept on the user's disk).
+Both servers: `serve` keeps two processes alive, `api`, the HTTP interfaces, and `engine`, which
+leads every session through its states over the `link`; an epoch is `training`. They meet in the
+storage: `storage` opens it, `database` is one file, in which `sessions` (with `states`), `uploads`
+and `enrolment` have their tables; `erasure` is what goes when. `config` reads a server's settings,
+`keys` its signing key, `clock` the time; `logs` tell what happened.
 """
