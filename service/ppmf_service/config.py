@@ -272,7 +272,7 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where both servers are reached, on one machine: users' APIs, the operators' pages, the link."""
+    """Where both servers are reached on one machine, by users, operators and each other."""
 
     recsys: int = 8443
     csp: int = 8444
