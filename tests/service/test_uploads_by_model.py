@@ -19,8 +19,8 @@ from ppmf_service.states import State
 from ppmf_service.uploads import Outcome, Receipt, upload_digest
 from tests.support.services import Server, message, opened, pair
 
-USERS = 3
-ROWS, SERIALS, VARIANTS = st.integers(0, USERS - 1), st.integers(1, 4), st.sampled_from("ab")
+USERS = 2
+ROWS, SERIALS, VARIANTS = st.integers(0, USERS - 1), st.integers(1, 3), st.sampled_from("ab")
 Known = tuple[int, bytes | None]
 """The serial of the last that came, and the message, or None for a withdrawal."""
 
@@ -35,12 +35,12 @@ class UploadsByModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.servers = pair(self.folder / "0")
+        self.servers = pair(self.folder / "0", USERS)
         self.session = opened(self.servers)
         self.server = self.servers.recsys
         self.known: dict[int, Known] = {}
         self.closed: list[bytes] | None = None
-        self.starts = 0
+        self.starts = self.answered = 0
         self.message = cache(
             lambda row, serial, label: message(self.servers, self.session, row, serial, label)
         )
@@ -52,6 +52,7 @@ class UploadsByModel(RuleBasedStateMachine):
 
     def due(self, row: int, serial: int, data: bytes | None) -> Outcome | type[Exception]:
         """What the model answers."""
+        self.answered += 1
         last = self.known.get(row)
         if last == (serial, data):
             return Outcome.SAME
@@ -95,7 +96,7 @@ class UploadsByModel(RuleBasedStateMachine):
         if row in self.known and self.closed is None:
             self.known[row] = (self.known[row][0], None)
 
-    @precondition(lambda self: self.closed is None)
+    @precondition(lambda self: self.closed is None and self.answered > 5)
     @rule()
     def freeze(self) -> None:
         present = [data for _, (_, data) in sorted(self.known.items())]
@@ -107,7 +108,7 @@ class UploadsByModel(RuleBasedStateMachine):
         self.server.close()
         self.server.open()
 
-    @rule(row=ROWS, what=st.sampled_from(["put", "withdraw", "freeze"]))
+    @rule(row=ROWS, what=st.sampled_from(["put", "put", "withdraw", "freeze"]))
     def crash(self, row: int, what: str) -> None:
         """The process is killed in the middle of a transaction: its files as they are then are
         found by the next one. What was not committed is gone, and was not acknowledged.
@@ -156,4 +157,4 @@ class UploadsByModel(RuleBasedStateMachine):
 class TestUploadsByModel(UploadsByModel.TestCase):  # type: ignore[misc,valid-type]
     """Hypothesis draws the steps."""
 
-    settings = settings(max_examples=15, stateful_step_count=25)
+    settings = settings(max_examples=25, stateful_step_count=30)
