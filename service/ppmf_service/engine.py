@@ -4,7 +4,7 @@
 RecSys asks and CSP answers (`link.control`). Each step looks at the database, which alone says
 where a session is; what the engine remembers beside it may be lost at any moment, and is found
 again. A state is kept before its effects are seen outside: the closing before it is sent, the
-number of an epoch before its first message, V before its receipt (PPMF-SRV-004).
+number of an epoch before its first message, V before its receipt (PPMF-SRV-004, PPMF-LNK-014).
 
 What goes wrong in a session stops neither the engine nor the session: it is noted for the operator
 and tried again after a pause, which grows. Only too few users, the operator or the time end a

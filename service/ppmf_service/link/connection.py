@@ -38,7 +38,7 @@ _MOST_WAITING = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The times of a link, in seconds.
+    """The times of a link, in seconds (PPMF-LNK-012).
 
     greeting: for handshake and hello. ping: of silence, before a ping. silence: after which the
     connection is given up. pause: between attempts to dial, at first and at most. idle: before
