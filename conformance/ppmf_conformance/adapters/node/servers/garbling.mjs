@@ -34,15 +34,15 @@ const batchesOf = (count, labels) =>
     const tweaks = [0, 1].flatMap((odd) =>
       range(labels).flatMap(() => range(end - first, first).map((e) => 2 * e + odd)),
     );
-    return { first, end, tweaks };
+    return { batch, first, end, tweaks };
   });
 
 // The hashes of the operands' labels, of each batch under its key.
 const hashed = (keyOf, gate, batches, operands) => {
   const parts = operands.map(() => []);
-  for (const { first, end, tweaks } of batches) {
+  for (const { batch, first, end, tweaks } of batches) {
     const blocks = operands.map((labels) => labels.subarray(BLOCK * first, BLOCK * end));
-    const all = hash(keyOf(gate, first / BATCH), Buffer.concat(blocks), tweaks);
+    const all = hash(keyOf(gate, batch), Buffer.concat(blocks), tweaks);
     const size = BLOCK * (end - first);
     operands.forEach((_, k) => parts[k].push(all.subarray(k * size, (k + 1) * size)));
   }
