@@ -19,12 +19,18 @@ import { Refusal, shown } from "./users/refusal.mjs";
 const OPERATIONS = { ...FUNCTIONS, ...MESSAGES, ...SESSIONS, ...ENROLMENT, ...BLOCKS, ...PAILLIER, ...LATTICE };
 
 // Calls of the parties of `party.run` (PPMF-CON-030).
-const CALLS = { ...OPERATIONS, "party.new": party.create, "party.step": party.step, "party.free": party.free };
+const CALLS = {
+  ...OPERATIONS,
+  "party.new": party.create,
+  "party.step": party.step,
+  "party.resume": party.resume,
+  "party.free": party.free,
+};
 
 const HELLO = {
   protocol: 1,
   implementation: { name: "ppmf in JavaScript", version: "1", language: "JavaScript", issues: "" },
-  features: [...Object.keys(OPERATIONS), "party.run", "party.trace"],
+  features: [...Object.keys(OPERATIONS), "party.run", "party.resume", "party.trace"],
   roles: ["users", "recsys", "csp"],
 };
 

@@ -90,11 +90,11 @@ let last = 0;
 
 const partyOf = ({ handle }) => parties.get(handle) ?? refuse("state", "no party of this handle");
 
-// What a party of each role is made of, besides its mailbox.
+// What a party of each role is made of, besides its mailbox; a server of a later epoch has `kept`.
 const ROLES = {
-  recsys: (found, given) => (mailbox) => new Recsys(found, mailbox, given.coins),
-  csp: (found, given) => (mailbox) =>
-    new Csp(found, mailbox, given.coins, fromHex(given.sealing_secret), given.consent_keys.map(fromHex)),
+  recsys: (found, given, kept) => (mailbox) => new Recsys(found, mailbox, given.coins, kept),
+  csp: (found, given, kept) => (mailbox) =>
+    new Csp(found, mailbox, given.coins, fromHex(given.sealing_secret), given.consent_keys.map(fromHex), kept),
   users: (found, given) => (mailbox) => ({ run: () => send(found, mailbox, given) }),
 };
 const send = async (found, mailbox, { ratings, consent_keys: keys, coins }) => {
@@ -110,9 +110,23 @@ export const create = async (given) => {
   if (given.trace && !found.trial) refuse("state", "a trace of a session that is no trial");
   const party = new Party(ROLES[given.role](found, given));
   if (given.trace) party.role.server.stages = []; // PPMF-CON-040
+  return seated(party, found, given);
+};
+
+const seated = (party, found, given) => {
   last += 1;
-  parties.set(`${last}`, party);
+  parties.set(`${last}`, Object.assign(party, { found, given }));
   return { handle: `${last}` };
+};
+
+// PPMF-CON-045: the same server in its next epoch, with what it kept and nothing else.
+export const resume = ({ handle, coins }) => {
+  const { role, found, given } = partyOf({ handle });
+  parties.delete(handle);
+  const kept = role.server?.kept;
+  if (!kept?.bits) refuse("state", "no ratings were kept");
+  const again = { ...given, coins };
+  return seated(new Party(ROLES[given.role](found, again, kept)), found, again);
 };
 
 export const step = (given) => partyOf(given).step(given.inbox);

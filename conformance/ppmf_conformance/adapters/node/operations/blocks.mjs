@@ -3,12 +3,12 @@
 
 import * as base from "../servers/base_transfers.mjs";
 import { correct, local, take } from "../servers/bit_products.mjs";
-import { hex, range } from "../servers/bytes.mjs";
+import { hex, range, sha256 } from "../servers/bytes.mjs";
 import { ofCsp, ofRecsys } from "../servers/conversion.mjs";
 import { evaluate, garble } from "../servers/garbling.mjs";
 import * as hashing from "../servers/hashing.mjs";
 import { reciprocal, update } from "../servers/netlists.mjs";
-import { agree } from "../servers/resumption.mjs";
+import { agree, joinedNames, nameOf } from "../servers/resumption.mjs";
 import { Chooser, Sender } from "../servers/transfers.mjs";
 import { codeOf } from "../users/code.mjs";
 import { parameters } from "../users/params.mjs";
@@ -134,6 +134,27 @@ const circuit = (given) => {
   return { outputs, and_gates: BigInt(net.ands().length) };
 };
 
+// PPMF-CON-044: each bit as the sources of which it is the exclusive or, in ascending order; the constant one is number 0.
+const normalForm = (net) => {
+  const sum = (a, b) => [...a.filter((one) => !b.includes(one)), ...b.filter((one) => !a.includes(one))];
+  const inputs = Object.values(net.inputs).reduce((total, width) => total + width, 0);
+  const found = [[], ...range(inputs, 1).map((source) => [source])];
+  const of = (literal) => (literal & 1 ? sum(found[literal >> 1], [0]) : found[literal >> 1]);
+  const shown = (sources) => [...sources].sort((a, b) => a - b).join("+") || "-";
+  const lines = [];
+  for (const node of net.used()) {
+    const [kind, a, b] = net.nodes[node];
+    found[node] = kind === "xor" ? sum(of(a), of(b)) : [1 + inputs + lines.length];
+    if (kind === "and") lines.push(`${shown(of(a))} ${shown(of(b))}\n`);
+  }
+  const words = Object.values(net.outputs).map((word) => `${word.map((bit) => shown(of(bit))).join(" ")}\n`);
+  return [...lines, ...words].join("");
+};
+const netlist = (given) => {
+  const net = netOf(given);
+  return { and_gates: BigInt(net.ands().length), sha256: text(sha256(Buffer.from(normalForm(net)))) };
+};
+
 // Labels by word, bit and element.
 const labelsIn = (labels) =>
   Object.fromEntries(Object.entries(labels).map(([name, word]) => [name, hex(word.flat().join(""))]));
@@ -156,6 +177,13 @@ const garbled = (given) => {
   return { tables: text(tables), labels: labelsOut(outputs, count) };
 };
 
+const resumed = (given) => {
+  const held = given.held.map(([count, lineage]) => nameOf(integer(count), hex(lineage)));
+  const [last, theirs] = [integer(given.last), integer(given.received_last)];
+  const { epoch, chosen } = agree(last, held, theirs, hex(given.received));
+  return { epoch, sent: text(joinedNames(held)), chosen: chosen && text(chosen) };
+};
+
 export const BLOCKS = {
   "hash.key": hashKey,
   "hash.block": hashBlock,
@@ -168,7 +196,8 @@ export const BLOCKS = {
   "bitmul.multiply": multiply,
   "conversion.chunk": convert,
   "circuit.evaluate": circuit,
+  "circuit.netlist": netlist,
   "garble.garble": garbled,
   "garble.evaluate": garbled,
-  "resume.agree": agree,
+  "resume.agree": resumed,
 };

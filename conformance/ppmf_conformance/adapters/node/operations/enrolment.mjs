@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations of chapter 8: enrolment, invitations, digests of a proposal, receipts of V.
 
+import { sign } from "../servers/signing.mjs";
 import { fromHex, hexOf } from "../users/bytes.mjs";
 import * as invitations from "../users/invitations.mjs";
-import { checkReceipt, proposalDigests } from "../users/session.mjs";
+import { checkReceipt, proposalDigests, receiptText } from "../users/session.mjs";
 import { session } from "./sessions.mjs";
 
 // In calls a code is in hexadecimal digits.
-const inLetters = (half) =>
-  half.from === "csp" ? { ...half, code: invitations.letters(fromHex(half.code)) } : half;
+const inLetters = (half) => (half.from === "csp" ? { ...half, code: invitations.letters(fromHex(half.code)) } : half);
 const inHex = (half) => (half.from === "csp" ? { ...half, code: hexOf(invitations.readCode(half.code)) } : half);
 
 const proposal = async (given) => {
   const { digest, catalogue } = await proposalDigests(await session(given.session));
   return { digest: hexOf(digest), catalogue: hexOf(catalogue) };
+};
+const signed = async (given) => {
+  const { id } = await session(given.session);
+  return { signature: hexOf(sign(fromHex(given.secret), receiptText(id, fromHex(given.digest)))) };
 };
 const receipt = async (given) => {
   const s = await session(given.session);
@@ -31,4 +35,5 @@ export const ENROLMENT = {
   "invitation.join": (given) => ({ user: invitations.join(...given.halves.map(invitations.readHalf)).user }),
   "session.proposal": proposal,
   "receipt.check": receipt,
+  "receipt.sign": signed,
 };

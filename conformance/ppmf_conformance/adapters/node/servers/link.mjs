@@ -10,7 +10,8 @@ export const check = (bytes, name, { session, epoch }, number, longest) => {
   if (bytes.length > longest) refuse("encoding", `${where}: ${bytes.length} bytes, and none has more than ${longest}`);
   const message = read(bytes);
   if (Buffer.compare(session, message.session)) refuse("state", `${where}: of another session`);
-  if (message.epoch !== BigInt(epoch)) refuse("state", `${where}: of epoch ${message.epoch}`);
+  const due = message.name === "resume" ? message.fields.last + 1n : BigInt(epoch); // PPMF-RES-016
+  if (message.epoch !== due) refuse("state", `${where}: of epoch ${message.epoch}`);
   if (message.number !== BigInt(number)) refuse("state", `${where}: has number ${message.number}`);
   if (message.name !== name) refuse("state", `${where}: ${message.name}`);
   return message.fields;

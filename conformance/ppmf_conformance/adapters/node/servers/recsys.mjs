@@ -3,7 +3,7 @@
 
 import { Refusal } from "../users/refusal.mjs";
 import { colours, packBits } from "./bytes.mjs";
-import { Intake, checkEnough, readAdmission } from "./intake.mjs";
+import { Intake, checkEnough, decision, readAdmission } from "./intake.mjs";
 import { check } from "./link.mjs";
 import { openShare } from "./output.mjs";
 import { newServer, timeOf } from "./server.mjs";
@@ -11,9 +11,10 @@ import { longestUpload } from "./sizes.mjs";
 import { planesOf, train } from "./training.mjs";
 
 export class Recsys {
-  constructor(session, mailbox, label) {
-    this.server = newServer("recsys", session, mailbox, label);
+  constructor(session, mailbox, label, kept) {
+    this.server = newServer("recsys", session, mailbox, label, kept);
     this.intake = new Intake(session, this.server.sizes.code);
+    this.intake.isOpen = !kept; // the intake is that of epoch 0
     this.longest = longestUpload(session, this.server.sizes.code);
     mailbox.whenFrom("users", (bytes) => this.fromUsers(bytes));
   }
@@ -33,6 +34,7 @@ export class Recsys {
   }
 
   async run() {
+    if (this.server.place.epoch) return this.goOn();
     const { server, intake } = this;
     const { link, mailbox, session, sizes } = server;
     await mailbox.until(() => !intake.isOpen || timeOf() >= (session.closes || Infinity));
@@ -42,7 +44,16 @@ export class Recsys {
     const rows = readAdmission(session, presence, admitted);
     checkEnough(session, rows);
     const masked = new Map(rows.map((row) => [row, intake.newest.get(row).masked]));
-    const labels = await train(server, planesOf(sizes, masked));
+    const digest = decision(session, presence, seals, admitted);
+    Object.assign(server.kept, { bits: planesOf(sizes, masked), decision: digest });
+    return this.goOn();
+  }
+
+  // From the bits of the ratings on, in any epoch.
+  async goOn() {
+    const { server } = this;
+    const { link, session } = server;
+    const labels = await train(server);
     const { bits } = await link.receive("output-share");
     return { items: session.items, ...openShare(session, bits, packBits(colours(labels))) };
   }

@@ -11,6 +11,7 @@ import { CHUNK } from "./bytes.mjs";
 import { payloadBytes as conversionBytes } from "./conversion.mjs";
 import { tablesBytes } from "./garbling.mjs";
 import { reciprocal, update } from "./netlists.mjs";
+import { MOST, NAME } from "./resumption.mjs";
 import { columnsBytes } from "./transfers.mjs";
 
 const bitLength = (value) => value.toString(2).length;
@@ -70,7 +71,7 @@ const circuitsOf = ({ p, n, m, d }, width) => {
 };
 
 // PPMF-WIR-009: the bytes of the longest message of each type that this party can be sent, uploads left out.
-export const longestMessages = (sizes, suite, encryption, me) => {
+export const longestMessages = (sizes, suite, encryption, me, epoch) => {
   const { n, m, d, D, k, T, K, wordBits, code, circuits } = sizes;
   const planes = 1 + code.weights.length;
   const chunk = (count) => Math.min(CHUNK, count);
@@ -103,11 +104,14 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     if (T > 1 || K > 1) payloads.push(payloadBytes(k, wordBits, chunk(D * I) * D));
     if (T > 1 || side === "users") payloads.push(payloadBytes(k, wordBits, chunk(I) * D));
   }
+  if (epoch) for (const side of SIDES) columns.push(columnsBytes(wordBits * D * sizes.rows[side])); // PPMF-RES-005
+  const message = (name, fields) => messageBytes(name, fields, epoch);
   const answers = encryption.answerBytes.slice(T > 1 ? 0 : 1); // none packs users while the items are the public start
   const longest = (list) => Math.max(...list);
   return {
     closing: message("closing", [bytes(Math.ceil(n / 8)), bytes(120 * n)]),
     admission: message("admission", [bytes(Math.ceil(n / 8))]),
+    resume: message("resume", [9, bytes(MOST * NAME), bytes(32)]),
     "server-key": message("server-key", [bytes(Buffer.byteLength(suite)), bytes(encryption.keyBytes)]),
     "base-request": message("base-request", [bytes(256 * POINT)]),
     "base-answer": message("base-answer", [bytes(POINT)]),
@@ -122,10 +126,11 @@ export const longestMessages = (sizes, suite, encryption, me) => {
 
 export const longestUpload = (session, code) => {
   const user = Math.max(...session.users.map((id) => Buffer.byteLength(id)));
-  return message("upload", [bytes(user), 9, bytes(code.rowBytes(session.items.length)), bytes(112)]);
+  return messageBytes("upload", [bytes(user), 9, bytes(code.rowBytes(session.items.length)), bytes(112)], 0);
 };
 
 const uint = (value) => (value < 24 ? 1 : value < 256 ? 2 : value < 65536 ? 3 : 5);
 const bytes = (length) => uint(length) + length;
-// The array, the name, the session, the epoch, which is 0, and the number, which counts 9 bytes.
-const message = (name, fields) => 1 + 1 + name.length + 34 + 1 + 9 + fields.reduce((sum, one) => sum + one, 0);
+// The array, the name, the session, the epoch, which counts 9 bytes if it is not 0, and the number, which does always.
+const messageBytes = (name, fields, epoch) =>
+  1 + 1 + name.length + 34 + (epoch ? 9 : 1) + 9 + fields.reduce((sum, one) => sum + one, 0);

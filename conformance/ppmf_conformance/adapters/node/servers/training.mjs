@@ -8,6 +8,7 @@ import { BLOCK, range } from "./bytes.mjs";
 import { convert } from "./conversion.mjs";
 import { halfStep, stepsFromCounts } from "./half_step.mjs";
 import { exchange } from "./ratings_product.mjs";
+import { keep, lineageOf, restore, resume } from "./resumption.mjs";
 import { note, ofPlanes } from "./trace.mjs";
 import { Chooser, Sender } from "./transfers.mjs";
 
@@ -25,6 +26,8 @@ const setUp = async (server) => {
   const key = await link.receive("server-key");
   if (key.suite !== server.suiteName) refuse("state", "server-key: a suite that is not the session's");
   server.theirs = suite.peer(coins, key.product_key);
+  const keys = [server.owner.publicKey, key.product_key];
+  server.lineage = lineageOf(place.session, ...(me === "csp" ? keys : keys.reverse()));
   const { points } = await link.receive("base-request");
   server.chooser = new Chooser({ ...place, sender: peer }, bothSeeds({ ...place, sender: peer }, points, answered));
   const { point } = await link.receive("base-answer");
@@ -44,9 +47,11 @@ const publicStart = ({ sizes: { p, n, m, D }, me }) => {
   return { users: side(begun.users), items: side(begun.items) };
 };
 
-// From the server's bits, plane by plane, to the labels of the words of V.
-export const train = async (server, bits) => {
-  const { n, m, T } = server.sizes;
+// From the server's bits, plane by plane, or a checkpoint, to the labels of the words of V.
+export const train = async (server) => {
+  const { n, m } = server.sizes;
+  const { bits } = server.kept;
+  const checkpoint = server.place.epoch ? await resume(server) : null;
   note(server, "bits", [], () => ofPlanes(bits, n, m));
   await setUp(server);
   server.ratings = await convert(server, bits);
@@ -54,12 +59,13 @@ export const train = async (server, bits) => {
   note(server, "w", [], () => byUser(server.ratings.rated));
   note(server, "x", [], () => byUser(server.ratings.rating));
   await exchange(server);
+  server.model = checkpoint ? await restore(server, checkpoint) : publicStart(server);
   const fromCounts = await stepsFromCounts(server);
-  server.model = publicStart(server);
-  let labels = null;
-  for (let half = 0; half < 2 * T; half += 1)
-    labels = await halfStep(server, half % 2 ? "items" : "users", half, fromCounts);
-  return labels;
+  for (let half = 2 * (checkpoint?.count ?? 0); ; half += 1) {
+    const labels = await halfStep(server, half % 2 ? "items" : "users", half, fromCounts);
+    if (labels) return labels;
+    if (half % 2) keep(server, (half + 1) / 2);
+  }
 };
 
 // The planes of all users, entry by entry, from the bytes of each row; a user without any has rated nothing.

@@ -54,8 +54,7 @@ export const readToken = (text) => {
 export const tokenDigest = (text) => sha256(readToken(text));
 
 // PPMF-ENR-012.
-const URL_OF_SERVER =
-  /^(https?):\/\/([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?(\/[!-~]*)?$/;
+const URL_OF_SERVER = /^(https?):\/\/([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?(\/[!-~]*)?$/;
 const checkUrl = (text) => {
   const [, scheme, host, port, path] = URL_OF_SERVER.exec(text) ?? refuse("range", "no URL of a server");
   if (Number(port ?? 0) > 65535 || /[?#]|\/$/.test(path ?? "")) refuse("range", "no URL of a server");

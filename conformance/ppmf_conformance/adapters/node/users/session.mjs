@@ -148,8 +148,10 @@ export const proposalDigests = async (s) => ({
   catalogue: await sha256(utf8("ppmf/v2/catalogue/"), texts(s.items)),
 });
 
-// PPMF-SRV-016.
+// PPMF-SRV-016: what RecSys signs when V is published.
+export const receiptText = (id, digest) => concat(utf8("ppmf/v2/receipt/"), id, digest);
+
 export const checkReceipt = (s, digest, signature) => {
   checkLength(digest, 32, "digest of V");
-  return checkSignature(s.recsysKey, concat(utf8("ppmf/v2/receipt/"), s.id, digest), signature, "RecSys' receipt");
+  return checkSignature(s.recsysKey, receiptText(s.id, digest), signature, "RecSys' receipt");
 };
