@@ -42,6 +42,10 @@ help: ## this list
 demo: $(VENV)/.runtime ## a three-party training on real ratings, then every check of its result
 	$(BIN)/ppmf demo $(ARGS)
 
+.PHONY: serve
+serve: $(VENV)/.runtime ## a working pair of servers on this machine, with a session and invitations
+	$(BIN)/ppmf up $(ARGS)
+
 .PHONY: install
 install: $(VENV)/.runtime ## the `ppmf` command in .venv/bin, and nothing else
 
@@ -97,6 +101,7 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 .PHONY: vectors
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
 	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/vectors spec
+	$(BIN)/python -m tools.worked_transcript conformance/ppmf_conformance/transcript
 
 .PHONY: sweep
 sweep: $(VENV)/.dev ## try the parameter sets behind the defaults (PPMF_DATA names MovieLens latest-small)

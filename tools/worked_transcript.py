@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the worked transcript: `python -m tools.worked_transcript FOLDER`.
+"""Write the worked transcript and what goes with it: `python -m tools.worked_transcript FOLDER`.
 
 The run is that of the page "A worked example", by our own parties, with coins from a label. What
 they draw is read by name (`adapters.named_draws`), so that the file says what each secret is.
@@ -7,9 +7,11 @@ they draw is read by name (`adapters.named_draws`), so that the file says what e
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,19 +24,38 @@ from ppmf_conformance.adapters.lattice_blocks import ToldCoins
 from ppmf_conformance.adapters.stages import stages
 from ppmf_conformance.adapters.transcripts import PlayedParty
 from ppmf_conformance.adapters.values import shown
+from ppmf_conformance.cases import DIGESTS
 from ppmf_reference import ratings_from
 from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.base_transfers import fresh_secret
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import MessagePlan
+from ppmf_secure.protocols.operations import (
+    ConvertBits,
+    GiveEncryptedRows,
+    GiveServerKeys,
+    MultiplyBits,
+    MultiplyRatings,
+    OpenOutput,
+    Operation,
+    RunBaseTransfers,
+    RunCircuit,
+    ShareOutputs,
+    TakeUploads,
+)
 from ppmf_secure.protocols.upload import consent, keystream, user_rows
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import agree
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from tools.vectors import netlists
 
 LABEL = "worked-transcript"
 SUITE = "rlwe-64-insecure"
+MESSAGES = "messages.json"
 PARAMETERS = Parameters(
     rank=2,
     iterations=2,
@@ -62,6 +83,10 @@ class NotedCoins(Coins):
         found = super().draw(count)
         self.drawn += found.tobytes()
         return found
+
+    def again(self) -> ToldCoins:
+        """Coins that give the same bytes once more."""
+        return ToldCoins([bytes(self.drawn)])
 
 
 def ratings() -> Ratings:
@@ -101,7 +126,7 @@ def transcript() -> dict[str, Any]:
         "draws": {
             "users": list(_of_the_users(session, keys, bytes(coins[USERS].drawn))),
             **{
-                role: list(named_draws.drawn(role, session, ToldCoins([bytes(coins[role].drawn)])))
+                str(role): list(named_draws.drawn(role, session, coins[role].again()))
                 for role in (RECSYS, CSP)
             },
         },
@@ -120,7 +145,14 @@ def _of_the_agreement(session: Session) -> dict[str, Any]:
     lists = session.users, session.items
     agreed = agree(session.parameters, *lists, session.suite, recsys=recsys, csp=csp, trial=True)
     assert agreed.session == session, "another session"
+    keys = (
+        fresh_secret(Coins.seeded(f"{LABEL}/agreement/{one}")).private_numbers().private_value
+        for one in ("recsys", "csp")
+    )
+    recsys_secret, csp_secret = (key.to_bytes(32, "big") for key in keys)
     return {
+        "recsys_secret": recsys_secret,
+        "csp_secret": csp_secret,
         "sealing_secret": agreed.sealing.secret_bytes(),
         "by_recsys": agreed.signed.by_recsys,
         "by_csp": agreed.signed.by_csp,
@@ -184,6 +216,82 @@ def _stages(
         yield {"stage": stage.name, "at": list(stage.at), **both, "value": stage.due}
 
 
+def message_sequence(session: Session) -> dict[str, Any]:
+    """Every message that the message plan has for the run, with its lengths, as its file has it."""
+    found: list[dict[str, Any]] = []
+    sent: dict[tuple[Role, Role], int] = defaultdict(int)
+    half_step, phase = -1, ""
+    for operation in MessagePlan.of(session, cipher_suite(session.suite)).operations():
+        if operation.phase == "products" != phase:
+            half_step += 1
+        phase = operation.phase
+        section, sizes = _described(operation)
+        for due in operation.messages():
+            way = due.sender, due.receiver
+            number = 0 if due.sender is USERS else sent[way]
+            sent[way] += 1
+            names = (one.name for one in fields(due.kind))
+            of_type = zip(names, wire.FIELD_TYPES[due.kind.name], due.sizes, strict=True)
+            found.append(
+                {
+                    "section": section,
+                    "sizes": sizes,
+                    "phase": phase,
+                    "half_step": half_step if phase not in ("upload", "set-up", "output") else None,
+                    "from": due.sender,
+                    "to": due.receiver,
+                    "number": number,
+                    "name": due.kind.name,
+                    "fields": {name: size for name, kind, size in of_type if kind is not int},
+                    "length": due.encoded(0, number),
+                }
+            )
+    table: dict[str, Any] = shown(
+        {
+            "format": "ppmf-message-sequence/1",
+            "about": "Every message of the run of transcript.json, from the message plan alone.",
+            "session_id": session.id,
+            "messages": found,
+        }
+    )
+    return table
+
+
+def _described(operation: Operation) -> tuple[str, dict[str, int | str]]:
+    """The section of chapter 4 that an operation follows, and the public sizes that it has."""
+    match operation:
+        case TakeUploads(size=size, code=code):
+            return "The upload", {"users": size.users, "items": size.items, "planes": 1 + code.bits}
+        case GiveServerKeys():
+            return "The product with the ratings", {}
+        case RunBaseTransfers():
+            return "Base transfers", {"transfers": 128}
+        case ConvertBits(entries=entries, planes=planes):
+            return "From bits to shares", {"entries": entries, "planes": planes}
+        case GiveEncryptedRows(orientation=orientation):
+            layout = orientation.layout
+            return "The product with the ratings", {
+                "packing": orientation.packing,
+                "rows": layout.rows,
+                "columns": sum(layout.blocks),
+            }
+        case RunCircuit(circuit=circuit, elements=elements):
+            return "Garbled circuits", {
+                "elements": elements,
+                "input_bits": operation.input_bits,
+                "and_gates": circuit.and_count,
+            }
+        case ShareOutputs(bits=bits):
+            return "Garbled circuits", {"bits": bits}
+        case MultiplyBits(elements=elements, length=length, width=width):
+            return "Bit times vector", {"elements": elements, "length": length, "bits": width}
+        case MultiplyRatings():
+            return "The product with the ratings", {}
+        case OpenOutput(bits=bits):
+            return "Output", {"bits": bits}
+    raise ValueError(f"{type(operation).__name__}: no operation of a first epoch")
+
+
 def text(table: Mapping[str, Any]) -> bytes:
     """The file: a line for each draw, stage and message, so that it can be read and compared."""
     parts = []
@@ -206,10 +314,28 @@ def _lines(entries: list[Any], indent: int) -> str:
     return f"[\n{inside}\n{blank[:-1]}]"
 
 
+def files() -> dict[str, bytes]:
+    """The files of the folder by name, the list of their digests last."""
+    table = transcript()
+    session = sessions_and_uploads.session(table["session"])
+    found = {
+        transcripts.NAME: text(table),
+        MESSAGES: text(message_sequence(session)),
+        **netlists.files(),
+    }
+    sums = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in found.items())
+    return {**found, DIGESTS: "".join(sums).encode()}
+
+
 def write(folder: Path) -> None:
-    """Write the transcript into a folder."""
+    """Write the files, and remove what is made no more."""
     folder.mkdir(exist_ok=True)
-    (folder / transcripts.NAME).write_bytes(text(transcript()))
+    made = files()
+    for old in folder.iterdir():
+        if old.name not in made:
+            old.unlink()
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
 
 
 if __name__ == "__main__":

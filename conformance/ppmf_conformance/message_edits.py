@@ -72,6 +72,14 @@ class Delivery:
         return [changed(message, tamper["edit"])]
 
 
+def lost(interrupt: Mapping[str, str], sender: str, receiver: str, number: int) -> bool:
+    """Whether a message, by its link and number, is the one that an interruption loses, or a later
+    one of the link (PPMF-CON-045).
+    """
+    here = (sender, receiver) == (interrupt["from"], interrupt["to"])
+    return here and number >= int(interrupt["number"])
+
+
 def _copy(message: bytes, tamper: Mapping[str, str]) -> bytes:
     """A copy with changed fields; without a field, with the edit that `value` names."""
     values = tamper["value"].split(" ")
@@ -108,14 +116,18 @@ def changed(message: bytes, edit: str) -> bytes:
 
 def field_changed(message: bytes, name: str, value: str) -> bytes:
     """A message in which a field is cut, lengthened, zeroed (and cut), filled, mirrored
-    or replaced.
+    or replaced; of `ones-8` and `zeros-8`, the last 8 bytes alone.
     """
     envelope = wire.decode(message)
     old = getattr(envelope.message, name)
     assert name in {item.name for item in fields(envelope.message)}
-    if isinstance(old, bytes | memoryview):
+    edit, _, count = value.partition("-")
+    if isinstance(old, bytes | memoryview) and count:
+        part = int(count)
+        new: object = bytes(old)[:-part] + {"ones": b"\xff", "zeros": b"\0"}[edit] * part
+    elif isinstance(old, bytes | memoryview):
         old = bytes(old)
-        new: object = {
+        new = {
             "cut": old[:-1],
             "short": bytes(len(old) - 1),
             "more": old + b"\0",

@@ -18,7 +18,7 @@ from ppmf_conformance import json_text, schema
 from ppmf_conformance.cases import Case
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
-from ppmf_conformance.message_edits import Delivery
+from ppmf_conformance.message_edits import Delivery, lost
 from ppmf_conformance.results import Outcome, PartyCall
 from ppmf_conformance.trace import SERVERS, Trace
 from ppmf_spec import wire
@@ -29,6 +29,9 @@ OP = "party.run"
 """The operation of cases that are a whole run; it is never one call."""
 EMPTY: tuple[str, list[Any]] = ("trace", [])
 """A member that an answer to `party.step` may have or leave out (PPMF-CON-040)."""
+
+MOST_TRACED = 1024
+"""The most pairs of a user and an item in a run of which a trace is asked (PPMF-CON-042)."""
 
 
 class Calls(Protocol):
@@ -98,7 +101,12 @@ def _traceable(case: Case, traced: bool | None) -> bool:
     """Whether both servers show their shares, of a run whose secrets the case gives
     (PPMF-CON-042).
     """
-    if traced is None or case.given.get("tamper") or "out" not in case.expect:
+    if traced is None or "out" not in case.expect:
+        return False
+    if case.given.get("tamper") or case.given.get("interrupts"):
+        return False
+    session = case.given["session"]
+    if len(session["users"]) * len(session["items"]) > MOST_TRACED:
         return False
     return traced or not roles(case) & set(SERVERS)
 
@@ -147,6 +155,15 @@ class CalledParty:
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.new: no handle")
         self._handle = out["handle"]
+
+    def resume(self, epoch: int) -> None:
+        """Stop the server, and let it go on in a later epoch (PPMF-CON-045)."""
+        given = {"handle": self._handle, "coins": f"{self._coins()}/{epoch}"}
+        out = self._ask("party.resume", given)
+        if not isinstance(out.get("handle"), str):
+            raise ProtocolError("party.resume: no handle")
+        self._handle = out["handle"]
+        self.started = self.done = False
 
     def step(self, inbox: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
         """Hand over the messages that have arrived; returns those that the party sends
@@ -226,7 +243,10 @@ class _Run:
         self._trace = trace
         self._record = record
         self._parties = parties
-        self._delivery = Delivery(case.given.get("tamper"))
+        self._epoch = 0
+        self._cut = False
+        self._interrupts: list[dict[str, str]] = case.given.get("interrupts", [])
+        self._delivery = self._delivery_of_epoch()
         self._late = case.given.get("delivery") == "late"
         self._waiting: dict[str, deque[tuple[str, bytes | None]]] = defaultdict(deque)
         self._taken: dict[str, int] = defaultdict(int)
@@ -239,7 +259,7 @@ class _Run:
                 party.new()
             while not all(party.done for party in self._parties.values()):
                 moved = [self._turn(party) for party in self._parties.values()]
-                if not any(moved) and not self._hand_over():
+                if not any(moved) and not self._hand_over() and not self._interrupt():
                     waiting = [role for role, party in self._parties.items() if not party.done]
                     # Of the parties that wait, one under test is more likely to be at fault.
                     asked = [self._parties[role] for role in waiting]
@@ -299,20 +319,60 @@ class _Run:
         if differs:
             raise StopError(Outcome.FAIL, differs)
         for to, message in sent:
-            if party.under_test:
-                self._check(party.role, to, message)
-            self._delivery.put(party.role, to, message)
+            number = self._check(party, to, message)
+            if not self._is_lost(party.role, to, number):
+                self._delivery.put(party.role, to, message)
         if party.done and party.role == "users":
             self._delivery.leave(party.role, "recsys")
         return True
 
-    def _check(self, sender: str, receiver: str, message: bytes) -> None:
-        """Check form, route, name and length of a message of a party under test (PPMF-CON-032)."""
+    def _is_lost(self, sender: str, receiver: str, number: int) -> bool:
+        """Whether a message of the epoch is one that an interruption loses, or a later one of its
+        link (PPMF-CON-045).
+        """
+        if self._epoch >= len(self._interrupts):
+            return False
+        found = lost(self._interrupts[self._epoch], sender, receiver, number)
+        self._cut = self._cut or found
+        return found
+
+    def _interrupt(self) -> bool:
+        """Stop both servers, which go on in the next epoch, if a message of this one was lost and
+        they have done what they can without it (PPMF-CON-045). Returns whether they were stopped.
+        """
+        if not self._cut:
+            return False
+        self._cut = False
+        self._epoch += 1
+        self._delivery = self._delivery_of_epoch()
+        self._sent.clear()
+        for role in sorted(SERVERS, key=lambda role: not self._parties[role].under_test):
+            self._parties[role].resume(self._epoch)
+        return True
+
+    def _delivery_of_epoch(self) -> Delivery:
+        tamper = self._case.given.get("tamper")
+        here = tamper is not None and int(tamper.get("epoch", "0")) == self._epoch
+        return Delivery(tamper if here else None)
+
+    def _check(self, party: CalledParty, receiver: str, message: bytes) -> int:
+        """The number of a message on its link, after a check of the form, route, name and length
+        of one of a party under test (PPMF-CON-032).
+        """
+        sender = party.role
         link = f"{sender}>{receiver}"
         number = self._sent[link]
         self._sent[link] += 1
+        if party.under_test:
+            self._check_form(sender, receiver, number, message)
+        return number
+
+    def _check_form(self, sender: str, receiver: str, number: int, message: bytes) -> None:
+        link = f"{sender}>{receiver}"
         where = f"message {number} from {sender} to {receiver}"
-        due = self._case.steps["messages"].get(link, [])
+        steps = self._case.steps
+        epoch = steps["later"][self._epoch - 1] if self._epoch else steps["messages"]
+        due = epoch.get(link, [])
         wanted = due[number] if number < len(due) else None
         if self._record.call is not None:
             self._record.call = replace(self._record.call, due={link: wanted, "number": number})

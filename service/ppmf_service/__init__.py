@@ -4,4 +4,8 @@
 The protocol stays in `ppmf_secure`. This package gives it sessions that two operators agree on,
 users who upload over HTTPS, a link between the servers, storage that survives a crash, and the
 erasure of what is not needed any more (chapter 8).
+
+A user's side: `submission` (uploading, again and again), over `client` (requests, and what is
+checked of a session) and `user_folder` (what is kept on the user's disk). Both servers: `api`, the
+HTTP interfaces, and `logs`.
 """

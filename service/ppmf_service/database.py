@@ -95,7 +95,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
         """
-        CREATE TABLE trained (              -- who took part in the last session of a catalogue
+        CREATE TABLE trained (              -- who was admitted last, by catalogue
             catalogue BLOB NOT NULL,
             user BLOB NOT NULL,             -- a digest of catalogue and pseudonym
             session INTEGER NOT NULL REFERENCES sessions (number),

@@ -43,6 +43,7 @@ class RealServers:
     """Two folders, and the process of each server that runs.
 
     environment: that of the processes. prefix: what stands before the command of a server.
+    relay_to: makes a relay to CSP's port of the link; the port that RecSys is to dial.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class RealServers:
     suite: str
     environment: dict[str, str] = field(default_factory=dict)
     prefix: dict[Role, list[str]] = field(default_factory=dict)
+    relay_to: Callable[[int], int] | None = None
     processes: dict[Role, subprocess.Popen[bytes]] = field(default_factory=dict)
     configs: dict[Role, ServerConfig] = field(default_factory=dict)
     codes: dict[str, bytes] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class RealServers:
     def set_up(self, accept: str = "trial") -> None:
         """Make both folders, as two operators do, and enrol a user for each of the ratings."""
         link = free_port()
+        dialled = self.relay_to(link) if self.relay_to else link
         coins = Coins.system()
         certificates = {}
         for role in (RECSYS, CSP):
@@ -75,7 +78,10 @@ class RealServers:
                 .replace('accept = "ask"', f'accept = "{accept}"')
                 .replace("[api]", '[api]\naddress = "127.0.0.1:0"')
                 .replace("[monitoring]", '[monitoring]\naddress = "127.0.0.1:0"')
-                .replace("[link]", f'[link]\naddress = "127.0.0.1:{link}"')
+                .replace(
+                    "[link]",
+                    f'[link]\naddress = "127.0.0.1:{link if role is CSP else dialled}"',
+                )
             )
             self.configs[role] = config.read_config(path)
         users = [f"u{number:06}" for number in range(self.ratings.n_users)]

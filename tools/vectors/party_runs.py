@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -164,6 +165,31 @@ def _users_without_ratings(family: Family) -> None:
                 flags="positive tampered",
                 seed="parties/lipschitz-many",
             )
+    swapped = _given("lipschitz-many", 3, 2, 1, "paillier-512-insecure")
+    link = {"from": "users", "to": "recsys", "number": "0", "field": "", "value": ""}
+    swapped["tamper"] = {**link, "edit": "swap"}
+    left = _given("no-bias-many", 5, 3, 1, "rlwe-64-insecure", least=2)
+    link = {"from": "users", "to": "recsys", "number": "1", "field": "", "value": ""}
+    left["tamper"] = {**link, "edit": "leaves"}
+    first = [one for one in left["ratings"] if one[0] in ("1", "2")]
+    for slug, what, given, ratings in (
+        ("swapped", "the first upload comes after the second", swapped, swapped["ratings"]),
+        ("left", "three of five users send no upload", left, first),
+    ):
+        out = {**output({**given, "ratings": ratings}), "refused": []}
+        messages = lengths(given)
+        for role in ("recsys", "csp"):
+            whole_runs.add(
+                family,
+                f"{slug}-{role}",
+                "ADM-001 ADM-003 ADM-004 ADM-005 ADM-006 ADM-009 CON-036",
+                f"{role} under test; {what}",
+                {**given, "roles": [role]},
+                {"status": "ok", "out": out},
+                messages,
+                flags="positive tampered",
+                seed=given["coins"],
+            )
     few = _given("lipschitz-many", 3, 2, 1, "paillier-512-insecure", least=3)
     link = {"from": "users", "to": "recsys", "number": "1", "field": "", "value": ""}
     few["tamper"] = {**link, "edit": "drop"}
@@ -305,6 +331,35 @@ _EDITS: tuple[tuple[str, str, str, str, int, str, str, str, str], ...] = (
     ("points-short", "ERR-014 ERR-003", "csp", "recsys", 2, "field", "points", "short", "encoding"),
     ("seals-short", "ERR-014 ERR-003", "csp", "recsys", 0, "field", "seals", "short", "encoding"),
 )
+_MIRRORED = frozenset(
+    (
+        *("more", "number", "rename", "suite", "product-key-zero", "packing", "first-row"),
+        *("rows-zero", "rows-ones", "request-cut", "request-zero", "request-ones", "answer-more"),
+        *("answer-zero", "answer-cut", "suite-and-key", "packing-and-rows", "first-and-rows"),
+        "rows-short",
+    )
+)
+"""Edits that each server has to refuse in the same way, whichever of the two it is."""
+_CHECKED = (
+    ("key-even", "AHE-004", "server-key", "product_key", "zeros-1", "range"),
+    ("last-row", "AHE-005", "encrypted-rows", "rows", "ones-128", "range"),
+    ("product-zero", "AHE-005", "product-answer", "answer", "zero", "range"),
+    ("product-last", "AHE-005", "product-answer", "answer", "ones-128", "range"),
+    ("request-last", "OTE-009", "base-request", "points", "ones-33", "range"),
+)
+"""What only a look at every number finds, in a Paillier suite."""
+_LATTICE_CHECKED = (
+    ("lattice-key-cut", "RLW-013", "server-key", "product_key", "cut", "encoding"),
+    ("lattice-key-more", "RLW-013", "server-key", "product_key", "more", "encoding"),
+    ("lattice-key-last", "RLW-013", "server-key", "product_key", "ones-8", "range"),
+    ("lattice-rows-cut", "RLW-013", "encrypted-rows", "rows", "cut", "encoding"),
+    ("lattice-rows-last", "RLW-013", "encrypted-rows", "rows", "ones-8", "range"),
+    ("lattice-rows-ones", "RLW-013", "encrypted-rows", "rows", "ones", "range"),
+    ("lattice-product-cut", "RLW-013", "product-answer", "answer", "cut", "encoding"),
+    ("lattice-product-more", "RLW-013", "product-answer", "answer", "more", "encoding"),
+    ("lattice-product-last", "RLW-013", "product-answer", "answer", "ones-8", "range"),
+)
+"""The same in a lattice suite: slug, requirement, message, field, value, class of the refusal."""
 _BESIDES = (
     ("session", "csp", "recsys", 2, "points", "cut", "session", "state"),
     ("epoch", "csp", "recsys", 2, "points", "zero", "epoch", "state"),
@@ -360,7 +415,7 @@ def _tampered(family: Family) -> None:
         requirements: str,
         comment: str,
         role: str,
-        edit: dict[str, str],
+        edit: Mapping[str, Any],
         expect: dict[str, Any],
     ) -> None:
         whole_runs.add(
@@ -375,7 +430,13 @@ def _tampered(family: Family) -> None:
             seed="parties/lipschitz",
         )
 
-    for slug, requirements, role, sender, number, edit, field, value, kind in _EDITS:
+    both = {(slug, role) for slug, _, role, *_ in _EDITS}
+    mirrored = [
+        (slug, requirements, sender, role, number, edit, field, value, kind)
+        for slug, requirements, role, sender, number, edit, field, value, kind in _EDITS
+        if slug in _MIRRORED and (slug, sender) not in both
+    ]
+    for slug, requirements, role, sender, number, edit, field, value, kind in (*_EDITS, *mirrored):
         change = {
             "from": sender,
             "to": role,
@@ -444,6 +505,13 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": "encoding"},
         )
+    for slug, requirements, name, field, value, kind in _CHECKED:
+        for role, sender in (("recsys", "csp"), ("csp", "recsys")):
+            change = _first(messages, sender, role, name, field, value)
+            expect = {"status": "reject", "class": kind}
+            add(
+                f"{role}-{slug}", f"{requirements} ERR-001", f"{name}: {slug}", role, change, expect
+            )
     for value in ("zero", "ones", "mirrored"):
         change = {
             "from": "users",
@@ -475,7 +543,7 @@ def _tampered(family: Family) -> None:
             "field": field,
             "value": value,
         }
-        expect = {"status": "ok", "out": {**output(given), "refused": [kind]}}
+        out = {"status": "ok", "out": {**output(given), "refused": [kind]}}
         add(
             f"recsys-upload-{edit}-{field or 'whole'}-{value}".replace(" ", "-"),
             ("ADM-001 ERR-007 ERR-013" if field else "ERR-007 ERR-008 ERR-013")
@@ -483,5 +551,34 @@ def _tampered(family: Family) -> None:
             f"a bad upload is refused ({kind}), and the run goes on",
             "recsys",
             change,
-            expect,
+            out,
         )
+    _tampered_lattice(family)
+
+
+def _first(
+    messages: whole_runs.Lengths, sender: str, receiver: str, name: str, field: str, value: str
+) -> dict[str, str]:
+    """The change of a field of the first message of that name."""
+    names = [found for found, _ in messages[f"{sender}>{receiver}"]]
+    place = {"from": sender, "to": receiver, "number": str(names.index(name))}
+    return {**place, "edit": "field", "field": field, "value": value}
+
+
+def _tampered_lattice(family: Family) -> None:
+    given = _given("count", 2, 2, 1, "rlwe-64-insecure")
+    messages = lengths(given)
+    for slug, requirements, name, field, value, kind in _LATTICE_CHECKED:
+        for role, sender in (("recsys", "csp"), ("csp", "recsys")):
+            edit = _first(messages, sender, role, name, field, value)
+            whole_runs.add(
+                family,
+                f"{role}-{slug}",
+                f"{requirements} ERR-001",
+                f"{name}: {slug}",
+                {**given, "roles": [role], "tamper": edit},
+                {"status": "reject", "class": kind},
+                messages,
+                flags="negative tampered",
+                seed="parties/count",
+            )

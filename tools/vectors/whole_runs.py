@@ -11,7 +11,7 @@ from ppmf_conformance.adapters import sessions_and_uploads
 from ppmf_conformance.adapters.oracle import OPERATIONS
 from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
-from ppmf_conformance.message_edits import Delivery
+from ppmf_conformance.message_edits import Delivery, lost
 from ppmf_conformance.our_parties import OwnParties
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
@@ -107,41 +107,71 @@ def output(given: dict[str, Any]) -> dict[str, Any]:
     return dict(OPERATIONS["train.fixed"](shown({**table, "ratings": given["ratings"]})))
 
 
-def lengths(given: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """The name and length of every message of a run, by link, from a run of our own parties."""
-    ours, delivery = OwnParties(), Delivery(given.get("tamper"))
+Lengths = dict[str, list[list[str]]]
+"""The name and length of every message, by link."""
+
+
+def lengths(given: dict[str, Any]) -> Lengths:
+    """The lengths of the last epoch of a run, from a run of our own parties."""
+    ours = OwnParties()
     handles: dict[str, str] = {}
+    for role in ROLES:
+        names = ("session", "ratings", "sealing_secret", "consent_keys")
+        asked = {"role": role, "coins": role, **{name: given[name] for name in names}}
+        handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
+    tamper = given.get("tamper")
+    interrupts = given.get("interrupts", [])
+    for epoch, stop in enumerate(interrupts):
+        _epoch(ours, handles, Delivery(None), stop)
+        handles.pop("users", None)
+        for role, handle in handles.items():
+            asked = {"handle": handle, "coins": f"{role}/{epoch}"}
+            handles[role] = ours.run("", "party.resume", asked).out["handle"]
+    here = tamper is not None and int(tamper.get("epoch", "0")) == len(interrupts)
+    return _epoch(ours, handles, Delivery(tamper if here else None), None)
+
+
+def lengths_by_epoch(given: dict[str, Any]) -> list[Lengths]:
+    """The lengths of each epoch of a run, those of an interrupted one as if it went on."""
+    interrupts = given["interrupts"]
+    return [
+        lengths({**given, "interrupts": interrupts[:epoch]}) for epoch in range(len(interrupts) + 1)
+    ]
+
+
+def _epoch(
+    ours: OwnParties, handles: dict[str, str], delivery: Delivery, stop: Mapping[str, str] | None
+) -> Lengths:
+    """The lengths of one epoch, to its end or as far as it goes without the message `stop`."""
     done: set[str] = set()
     found: dict[str, list[list[str]]] = defaultdict(list)
-    for role in ROLES:
-        asked = {
-            "role": role,
-            "session": given["session"],
-            "coins": role,
-            "ratings": given["ratings"],
-            "sealing_secret": given["sealing_secret"],
-            "consent_keys": given["consent_keys"],
-        }
-        handles[role] = ours.run("", "party.new", shown(asked)).out["handle"]
-    while len(done) < len(ROLES):
-        for role in ROLES:
+    started: set[str] = set()
+    moved = True
+    while len(done) < len(handles) and moved:
+        moved = False
+        for role, handle in handles.items():
             inbox = [
                 {"from": sender, "message": message.hex() if message else None}
                 for sender, message in delivery.collect(role)
             ]
-            if role in done:
+            if role in done or (role in started and not inbox):
                 continue
-            answer = ours.run("", "party.step", {"handle": handles[role], "inbox": inbox})
+            moved = True
+            started.add(role)
+            answer = ours.run("", "party.step", {"handle": handle, "inbox": inbox})
             assert answer.status == "ok", answer.message
             for one in answer.out["outbox"]:
                 message = bytes.fromhex(one["message"])
-                delivery.put(role, one["to"], message)
-                name = wire.decode(message).message.name
-                found[f"{role}>{one['to']}"].append([name, str(len(message))])
+                link = f"{role}>{one['to']}"
+                number = len(found[link])
+                found[link].append([wire.decode(message).message.name, str(len(message))])
+                if not stop or not lost(stop, role, one["to"], number):
+                    delivery.put(role, one["to"], message)
             if answer.out["done"]:
                 done.add(role)
                 if role == "users":
                     delivery.leave(role, "recsys")
+    assert stop or len(done) == len(handles), "nobody sends what the others wait for"
     return dict(found)
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ppmf_secure's parties under the suite: one call, one turn (`party.new`, `.step`, `.free`)."""
+"""ppmf_secure's parties under the suite: one call, one turn (`party.new`, `.step`, `.free`), and
+`party.resume`, with which a server that was stopped goes on in its next epoch.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ppmf_conformance.adapters import sessions_and_uploads, values
@@ -20,7 +23,9 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.observer import check_observer, nobody
+from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.checkpoint import Kept
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec.errors import PeerError, PpmfError, StateError
@@ -29,12 +34,42 @@ from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
 
+class KeptShares:
+    """What a server keeps for later epochs, in memory (PPMF-RES-015).
+
+    epoch: the highest number that it kept.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._once: dict[str, bytes] = {}
+        self._models: dict[int, bytes] = {}
+
+    def keep(self, kept: Keep) -> None:
+        """Keep the shares that a program asks to keep: of checkpoints the last two."""
+        if kept.iteration is None:
+            self._once[kept.name] = kept.data()
+        else:
+            self._models[kept.iteration] = kept.data()
+            while len(self._models) > MOST_CHECKPOINTS:
+                del self._models[min(self._models)]
+
+    def kept(self) -> Kept:
+        """All of it, for the next epoch. Raises StateError where the ratings are not complete."""
+        if "ratings" not in self._once:
+            raise StateError("no later epoch: this server has not yet its shares of the ratings")
+        models = tuple(data for _, data in sorted(self._models.items()))
+        once = self._once
+        return Kept(once["ratings"], once["closing"], once["admission"], models)
+
+
 class TurnEnds:
     """The ends of a party that is asked in turns: what it got, and what it made of it."""
 
     def __init__(self) -> None:
         self._inbox: dict[Role, deque[bytes]] = defaultdict(deque)
         self._gone: set[Role] = set()
+        self.kept = KeptShares()
         self.sent: list[tuple[Role, bytes]] = []
         self.refused: list[tuple[Role, PpmfError]] = []
 
@@ -76,20 +111,37 @@ class TurnEnds:
         """Nobody asks for progress."""
 
     def keep(self, kept: Keep) -> None:
-        """Nothing is kept."""
+        """Keep it for a later epoch."""
+        self.kept.keep(kept)
 
     def begin(self, epoch: int) -> None:
-        """Nothing is kept."""
+        """Keep the number of the epoch."""
+        self.kept.epoch = epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Whose seat it is, in which session."""
+
+    role: Role
+    session: Session
 
 
 class SeatedParty:
     """A party that runs until it waits for a message that is not there."""
 
-    def __init__(self, driver: Driver, ends: TurnEnds, shares: ShownShares | None = None) -> None:
+    def __init__(
+        self, seat: Seat, driver: Driver, ends: TurnEnds, shares: ShownShares | None = None
+    ) -> None:
+        self.seat = seat
         self.shares = shares
         self._driver = driver
         self._failure: PpmfError | None = None
         self.ends = ends
+
+    def stop(self) -> None:
+        """End its program where it stands."""
+        self._driver.close()
 
     @property
     def done(self) -> bool:
@@ -127,8 +179,13 @@ class Parties:
 
     @property
     def operations(self) -> Mapping[str, Operation]:
-        """The three stateful operations."""
-        return {"party.new": self.new, "party.step": self.step, "party.free": self.free}
+        """The stateful operations."""
+        return {
+            "party.new": self.new,
+            "party.step": self.step,
+            "party.resume": self.resume,
+            "party.free": self.free,
+        }
 
     def new(self, given: Given) -> dict[str, Any]:
         """`party.new`: a party of a session; only users get ratings, only CSP the private key for
@@ -161,13 +218,45 @@ class Parties:
                     consent_keys=keys,
                     observer=observer,
                 )
+        return self._seat(Seat(role, session), program, TurnEnds(), shares)
+
+    def _seat(
+        self,
+        seat: Seat,
+        program: Program[Any],
+        ends: TurnEnds,
+        shares: ShownShares | None = None,
+        epoch: int = 0,
+    ) -> dict[str, Any]:
         self._made += 1
         handle = str(self._made)
-        ends = TurnEnds()
-        bounded = limits(session, choice, 0)
-        driver = Driver(role, program, ends, session.id, limits=bounded)
-        self._parties[handle] = SeatedParty(driver, ends, shares)
+        session = seat.session
+        bounded = limits(session, cipher_suite(session.suite), epoch)
+        driver = Driver(seat.role, program, ends, session.id, epoch=epoch, limits=bounded)
+        self._parties[handle] = SeatedParty(seat, driver, ends, shares)
         return {"handle": handle}
+
+    def resume(self, given: Given) -> dict[str, Any]:
+        """`party.resume`: the server of a handle, wherever it stands, in its next epoch, with what
+        it kept (PPMF-CON-045).
+        """
+        before = self._at(given["handle"])
+        del self._parties[given["handle"]]
+        before.stop()
+        role, session = before.seat.role, before.seat.session
+        choice, coins = cipher_suite(session.suite), Coins.seeded(given["coins"])
+        ends = TurnEnds()
+        ends.kept = before.ends.kept
+        kept, epoch = ends.kept.kept(), ends.kept.epoch + 1
+        program: Program[Any]
+        match role:
+            case Role.RECSYS:
+                program = recsys(session, choice, coins, epoch=epoch, kept=kept)
+            case Role.CSP:
+                program = csp(session, choice, coins, epoch=epoch, kept=kept)
+            case Role.USERS:
+                raise StateError("users have no later epoch")
+        return self._seat(before.seat, program, ends, epoch=epoch)
 
     @staticmethod
     def _consent_keys(given: Given, session: Session) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ppmf_conformance.adapters import (
     building_blocks,
+    enrolment,
     lattice_blocks,
     party,
     resumed_runs,
@@ -135,6 +136,7 @@ OPERATIONS: dict[str, Operation] = {
     **building_blocks.OPERATIONS,
     **lattice_blocks.OPERATIONS,
     **sessions_and_uploads.OPERATIONS,
+    **enrolment.OPERATIONS,
     **resumed_runs.OPERATIONS,
     "init": init,
     "step": step,
@@ -145,5 +147,6 @@ OPERATIONS: dict[str, Operation] = {
 
 def answer() -> None:
     """Answer the calls on standard input until it ends."""
-    hello = introduction("ppmf secure", {*OPERATIONS, "party.run", "party.trace"}, party.ROLES)
+    features = {*OPERATIONS, "party.run", "party.trace", "party.resume"}
+    hello = introduction("ppmf secure", features, party.ROLES)
     serve(hello, {**OPERATIONS, **party.Parties().operations})

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppmf_conformance import json_text
+from ppmf_conformance import json_text, worked
 from ppmf_conformance.adapters import named_draws, sessions_and_uploads, values
 from ppmf_conformance.adapters.lattice_blocks import ToldCoins
 from ppmf_conformance.adapters.oracle import output_shown
@@ -109,10 +109,24 @@ def users_again(session: Session, table: Mapping[str, Any]) -> Program[None]:
         yield Send(RECSYS, upload(session, user, 1, row, bytes.fromhex(key), coins))
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A party that was played again: how many messages it sent and stages it showed, all of them
+    as recorded.
+    """
+
+    role: Role
+    messages: int
+    stages: int
+
+    def __str__(self) -> str:
+        stages = f" and {self.stages} stages" if self.stages else ""
+        return f"{self.role}: {self.messages} messages{stages}, the same as recorded"
+
+
 def shipped() -> dict[str, Any]:
     """The transcript that comes with the suite."""
-    data = (files("ppmf_conformance") / "transcript" / NAME).read_bytes()
-    return loads(data, NAME)
+    return loads(worked.read(NAME), NAME)
 
 
 def loads(data: bytes, where: str) -> dict[str, Any]:
@@ -123,8 +137,8 @@ def loads(data: bytes, where: str) -> dict[str, Any]:
     return table
 
 
-def replay(table: Mapping[str, Any]) -> Iterator[str]:
-    """Play each party again, by itself; a line for each that says what was the same.
+def replay(table: Mapping[str, Any]) -> Iterator[Replayed]:
+    """Play each party again, by itself.
 
     Raises StateError at the first message or stage that differs.
     """
@@ -135,7 +149,7 @@ def replay(table: Mapping[str, Any]) -> Iterator[str]:
         yield _replayed(role, session, table)
 
 
-def _replayed(role: Role, session: Session, table: Mapping[str, Any]) -> str:
+def _replayed(role: Role, session: Session, table: Mapping[str, Any]) -> Replayed:
     coins: ToldCoins | None = None
     if role is USERS:
         party = PlayedParty(role, session, users_again(session, table))
@@ -173,8 +187,7 @@ def _replayed(role: Role, session: Session, table: Mapping[str, Any]) -> str:
         raise StateError(f"{role}: did not draw all that the transcript gives it")
     if role is RECSYS and party.output != table["output"]:
         raise StateError("recsys: V is not the recorded one")
-    stages_said = f" and {shown} stages" if shown else ""
-    return f"{role}: {sent} messages{stages_said}, the same as recorded"
+    return Replayed(role, sent, shown)
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,8 @@ const BLANKS = /[ \t]*/y;
 const END = /[ \t]*(?:#[^\u0000-\u0008\u000a-\u001f\u007f]*)?(?:\r?\n|$)/y; // a comment, and the end of the line
 const BARE = /[A-Za-z0-9_-]+/y;
 const PLAIN = /[^\s#]+/y; // a number or a word, which is looked at as a whole
-const INTEGER = /^(?:[+-]?(?:0|[1-9](?:_?[0-9])*)|0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*|0o[0-7](?:_?[0-7])*|0b[01](?:_?[01])*)$/;
+const INTEGER =
+  /^(?:[+-]?(?:0|[1-9](?:_?[0-9])*)|0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*|0o[0-7](?:_?[0-7])*|0b[01](?:_?[01])*)$/;
 const FLOAT = /^[+-]?(?:0|[1-9](?:_?[0-9])*)(?:\.[0-9](?:_?[0-9])*)?(?:[eE][+-]?[0-9](?:_?[0-9])*)?$/;
 const ESCAPES = { b: "\b", t: "\t", n: "\n", f: "\f", r: "\r", '"': '"', "\\": "\\" };
 
@@ -52,7 +53,10 @@ class Reader {
       const newline = several && this.take(/\r?\n/y);
       if (newline) found += "\n";
       else if (quote === '"' && this.starts("\\")) found += this.escape(several);
-      else found += this.take(/[^\u0000-\u0008\u000a-\u001f\u007f]/uy) ?? this.fail("a string that does not end, or with a control character");
+      else
+        found +=
+          this.take(/[^\u0000-\u0008\u000a-\u001f\u007f]/uy) ??
+          this.fail("a string that does not end, or with a control character");
     }
   }
 
@@ -88,7 +92,8 @@ const integerText = (text) => {
 const given = (name, { kind, text }) => {
   const due = kindOf(name);
   const wrong = () => refuse("parameters", `${name} = ${JSON.stringify(text.slice(0, 40))}: must be ${due}`);
-  if (due === "an integer" || (due === "a dyadic number" && kind === "integer")) return kind === "integer" ? integerText(text) : wrong();
+  if (due === "an integer" || (due === "a dyadic number" && kind === "integer"))
+    return kind === "integer" ? integerText(text) : wrong();
   if (due === "a dyadic number") return kind === "float" || kind === "string" ? text : wrong();
   if (due === "a boolean") return kind === "boolean" ? text === "true" : wrong();
   return kind === "string" ? text : wrong();
@@ -103,7 +108,10 @@ export const readToml = (document) => {
     if (reader.take(END) !== null) continue;
     reader.take(BLANKS);
     const table = reader.take(/\[+[ \t]*/y);
-    const name = reader.take(BARE) ?? (reader.starts('"""') || reader.starts("'''") ? null : reader.string()) ?? reader.fail("no key");
+    const name =
+      reader.take(BARE) ??
+      (reader.starts('"""') || reader.starts("'''") ? null : reader.string()) ??
+      reader.fail("no key");
     if (table || reader.take(/[ \t]*\./y)) bad(`${name.slice(0, 40)}: a table is no parameter`);
     reader.take(BLANKS);
     if (!reader.take(/=/y)) reader.fail("no = after a key");

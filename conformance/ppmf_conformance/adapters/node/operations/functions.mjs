@@ -30,7 +30,10 @@ const number = (text, where) => decimal(text) ?? refuse("encoding", `${where}: n
 
 const predict = (given) => {
   const p = profiles(given.profiles);
-  const rated = ridge.ratedRows(p, given.ratings.map(([id, text], k) => [id, number(text, `rating ${k + 1}`)]));
+  const rated = ridge.ratedRows(
+    p,
+    given.ratings.map(([id, text], k) => [id, number(text, `rating ${k + 1}`)]),
+  );
   const own = ridge.profile(p, rated);
   const predictions = given.items.map((id) => ridge.prediction(p, own, ridge.rowOf(p, id)));
   const clipped = predictions.map((value) => ridge.clip(p, value));
@@ -77,5 +80,7 @@ export const FUNCTIONS = {
   "profiles.write": (given) => ({ text: files.write(profiles(given.profiles)) }),
   "profiles.read": (given) => ({ profiles: profilesShown(files.read(given.text)) }),
   "predict.ridge": predict,
-  "predict.similar": (given) => ({ items: ridge.similar(profiles(given.profiles), given.item, Number(integer(given.count))) }),
+  "predict.similar": (given) => ({
+    items: ridge.similar(profiles(given.profiles), given.item, Number(integer(given.count))),
+  }),
 };

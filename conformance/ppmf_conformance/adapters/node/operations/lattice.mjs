@@ -3,6 +3,8 @@
 
 import { hex, range } from "../servers/bytes.mjs";
 import * as scheme from "../servers/lattice.mjs";
+import * as owner from "../servers/lattice_owner.mjs";
+import { EncryptedRows, LatticePeer } from "../servers/lattice_peer.mjs";
 import * as ring from "../servers/ring.mjs";
 import { integer, integers, refuse } from "../users/refusal.mjs";
 import { SUITES, budget, moduli } from "../users/suites.mjs";
@@ -27,7 +29,12 @@ const ofModuli = (given) => {
   const matrices = given.matrices.map(([rows, outputs]) => ({ rows: integer(rows), outputs: integer(outputs) }));
   const { primes, kept } = moduli(N, k, matrices);
   const budgets = matrices.map(({ rows, outputs }) => budget(N, k, rows, outputs));
-  return { primes: `${primes}`, kept: `${kept}`, bounds: budgets.map(({ B }) => B), floods: budgets.map(({ gamma }) => gamma) };
+  return {
+    primes: `${primes}`,
+    kept: `${kept}`,
+    bounds: budgets.map(({ B }) => B),
+    floods: budgets.map(({ gamma }) => gamma),
+  };
 };
 
 const expand = (given) => {
@@ -48,7 +55,12 @@ const place = (given) => {
 };
 
 const key = (given) => {
-  const found = scheme.publicKey(latticeOf(given), hex(given.seed), given.secrets.map(numbers), given.errors.map(numbers));
+  const found = owner.publicKey(
+    latticeOf(given),
+    hex(given.seed),
+    given.secrets.map(numbers),
+    given.errors.map(numbers),
+  );
   return { public: text(found) };
 };
 
@@ -58,7 +70,15 @@ const encrypt = (given) => {
   const secrets = given.secrets.map(numbers);
   const made = layout.groups.map((rows, c) => {
     const [entries, errors] = [given.entries, given.errors].map((all) => rows.map((j) => all[j]));
-    return scheme.encryptGroup(lattice, layout, rows, hex(given.seeds[c]), secrets, entriesOf(entries), numbers(errors.flat()));
+    return owner.encryptGroup(
+      lattice,
+      layout,
+      rows,
+      hex(given.seeds[c]),
+      secrets,
+      entriesOf(entries),
+      numbers(errors.flat()),
+    );
   });
   const bare = lattice.primes.map((_, i) => made.flatMap((one) => Array.from(one.bare[i], String)));
   return { groups: made.map(({ bytes }) => text(bytes)), bare };
@@ -66,7 +86,7 @@ const encrypt = (given) => {
 
 const fold = (given) => {
   const lattice = latticeOf(given);
-  const rows = new scheme.EncryptedRows(lattice, layoutOf(lattice, given));
+  const rows = new EncryptedRows(lattice, layoutOf(lattice, given));
   for (const group of given.groups) rows.take(hex(group));
   rows.addOwn(entriesOf(given.own));
   return { residues: shown(rows.c0) };
@@ -74,7 +94,7 @@ const fold = (given) => {
 
 const answer = (given) => {
   const lattice = latticeOf(given);
-  const peer = new scheme.LatticePeer(lattice, null, [layoutOf(lattice, given)], secretsOf(given), hex(given.public));
+  const peer = new LatticePeer(lattice, null, [layoutOf(lattice, given)], secretsOf(given), hex(given.public));
   for (const group of given.groups) peer.rows[0].take(hex(group));
   peer.addOwn(0, entriesOf(given.own));
   const blocks = (all, change) => all.map((block) => change(block.flat()));
@@ -87,7 +107,9 @@ const answer = (given) => {
   };
   const X = given.x.map((row) => BigUint64Array.from(integers(row)));
   const { all, sums, first, second } = peer.numbers(0, X, draws);
-  const shares = given.masks.map((block) => block.map((row) => integers(row).map((mask) => BigInt.asUintN(lattice.k, -mask))));
+  const shares = given.masks.map((block) =>
+    block.map((row) => integers(row).map((mask) => BigInt.asUintN(lattice.k, -mask))),
+  );
   const sent = ring.pack(lattice.round(all), lattice.kept);
   return { answer: text(sent), shares, sums: shown(sums), first: shown(first), numbers: shown(second) };
 };
@@ -95,7 +117,7 @@ const answer = (given) => {
 const decrypt = (given) => {
   const lattice = latticeOf(given);
   const layout = layoutOf(lattice, given);
-  const phases = scheme.phasesOf(lattice, layout, given.secrets.map(numbers), hex(given.answer));
+  const phases = owner.phasesOf(lattice, layout, given.secrets.map(numbers), hex(given.answer));
   const found = lattice.decode(phases);
   let next = 0;
   const row = () => [...found.subarray(next, (next += layout.columns))];
@@ -114,7 +136,9 @@ export const LATTICE = {
     return { residues: shown(lattice.table(integers(given.messages).map((message) => lattice.encoding(message)))) };
   },
   "rlwe.place": place,
-  "rlwe.times": (given) => ({ residues: shown(latticeOf(given).times(table(given.polynomial), numbers(given.ternary))) }),
+  "rlwe.times": (given) => ({
+    residues: shown(latticeOf(given).times(table(given.polynomial), numbers(given.ternary))),
+  }),
   "rlwe.key": key,
   "rlwe.encrypt": encrypt,
   "rlwe.fold": fold,

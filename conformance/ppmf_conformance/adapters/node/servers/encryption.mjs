@@ -4,7 +4,9 @@
 
 import { range } from "./bytes.mjs";
 import { SUITES, moduli } from "../users/suites.mjs";
-import { Lattice, LatticeOwner, LatticePeer, groupBytes, keyBytes, layoutOf, numbersOf, secretsOf } from "./lattice.mjs";
+import { Lattice, groupBytes, keyBytes, layoutOf, numbersOf, secretsOf } from "./lattice.mjs";
+import { LatticeOwner } from "./lattice_owner.mjs";
+import { LatticePeer } from "./lattice_peer.mjs";
 import { PaillierOwner, PaillierPeer, paillierLayout } from "./paillier.mjs";
 import { packedBytes } from "./ring.mjs";
 
@@ -17,7 +19,11 @@ export const suiteOf = (name, sizes) => {
   const { bits, degree } = SUITES.get(name);
   const found = bits ? paillier(bits, sizes) : lattice(degree, sizes);
   const all = found.layoutOfMessages.flat();
-  return { ...found, rowsBytes: Math.max(...all.map((one) => one.bytes)), lastGroup: Math.max(...all.map((one) => one.first)) };
+  return {
+    ...found,
+    rowsBytes: Math.max(...all.map((one) => one.bytes)),
+    lastGroup: Math.max(...all.map((one) => one.first)),
+  };
 };
 
 const paillier = (bits, { k, matrices }) => {
@@ -36,7 +42,8 @@ const lattice = (N, { k, n, m, matrices }) => {
   const common = new Lattice(N, k, primes, kept);
   const secrets = secretsOf(n, m, N);
   const layouts = matrices.map((matrix) => layoutOf(common, matrix));
-  const messages = ({ groups, columns }) => messagesOf(groups.length, (c) => groupBytes(common, groups[c].length, columns));
+  const messages = ({ groups, columns }) =>
+    messagesOf(groups.length, (c) => groupBytes(common, groups[c].length, columns));
   return {
     keyBytes: keyBytes(common, secrets),
     answerBytes: layouts.map((layout) => packedBytes(numbersOf(layout, N), kept)),

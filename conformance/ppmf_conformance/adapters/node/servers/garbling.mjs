@@ -5,7 +5,7 @@
 import { BLOCK, blockAt, checkLength, range, xor, xorEach, xorWhere, colours } from "./bytes.mjs";
 import { hash } from "./hashing.mjs";
 
-const BATCH = 1024; // PPMF-GCB-010
+const BATCH = 2048; // PPMF-GCB-011
 
 export const tablesBytes = (net, count) => 2 * BLOCK * net.ands().length * count;
 
@@ -88,4 +88,3 @@ export const evaluate = (net, labels, tables, count, keyOf) => {
   };
   return walk(net, labels, count, (label) => label, and);
 };
-

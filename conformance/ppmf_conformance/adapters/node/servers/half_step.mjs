@@ -128,7 +128,7 @@ const forFactors = (labels, I, d) => {
 
 // PPMF-HST-004: the labels of the new words.
 const update = async (server, side, moved, thresholds, half, inner) => {
-  const { p, d, D, circuits, wordBits } = server.sizes;
+  const { p, d, circuits, wordBits } = server.sizes;
   const { shares, previous, rows: I } = server.model[side];
   const scale = 2n * p.frac_bits + p.step_bits;
   const A = (p.inertia.n << scale) / p.inertia.d;

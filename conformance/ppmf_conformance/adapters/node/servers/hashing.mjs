@@ -41,7 +41,8 @@ export const hash = (key, blocks, tweaks) => {
 export const pads = (key, blocks, length) => {
   const [count, beta] = [blocks.length / BLOCK, Math.ceil(length / 2)];
   const repeated = Buffer.alloc(blocks.length * beta);
-  for (const r of range(count)) for (const j of range(beta)) blocks.copy(repeated, BLOCK * (r * beta + j), BLOCK * r, BLOCK * (r + 1));
+  for (const r of range(count))
+    for (const j of range(beta)) blocks.copy(repeated, BLOCK * (r * beta + j), BLOCK * r, BLOCK * (r + 1));
   const hashed = hash(key, repeated, range(count * beta));
   return BigUint64Array.from({ length: count * length }, (_, at) => {
     const [r, l] = [Math.floor(at / length), at % length];

@@ -15,7 +15,7 @@ export const mod = (value, p) => {
   return rest < 0 ? rest + p : rest >= p ? rest - p : rest;
 };
 
-export const powerMod = (base, exponent, p) => {
+const powerMod = (base, exponent, p) => {
   let [found, square] = [1, mod(base, p)];
   for (let rest = exponent; rest; rest = Math.floor(rest / 2)) {
     if (rest % 2) found = (found * square) % p;
@@ -125,7 +125,8 @@ export const pack = (table, primes) =>
       const at = (place) => BigInt(table[i][place] ?? 0);
       const [one, two] = [BigInt(p), BigInt(p) ** 2n];
       const out = Buffer.alloc(8 * height);
-      for (let w = 0; w < height; w += 1) out.writeBigUInt64LE(at(w) + one * at(height + w) + two * at(2 * height + w), 8 * w);
+      for (let w = 0; w < height; w += 1)
+        out.writeBigUInt64LE(at(w) + one * at(height + w) + two * at(2 * height + w), 8 * w);
       return out;
     }),
   );

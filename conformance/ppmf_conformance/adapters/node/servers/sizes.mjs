@@ -34,7 +34,9 @@ export const sizesOf = (session) => {
 
 // PPMF-STP-001, -002, PPMF-HST-004.
 const circuitsOf = ({ p, n, m, d }, width) => {
-  const [f, q, g, s, b] = ["frac_bits", "step_bits", "step_guard_bits", "curvature_shift", "box_bits"].map((name) => p[name]);
+  const [f, q, g, s, b] = ["frac_bits", "step_bits", "step_guard_bits", "curvature_shift", "box_bits"].map(
+    (name) => p[name],
+  );
   const step = (largest, drop, weights) =>
     reciprocal({
       width: bitLength(largest),
@@ -50,7 +52,10 @@ const circuitsOf = ({ p, n, m, d }, width) => {
   if (binary) weights.theta = scaledWeight(p.ridge, p);
   const prox = weights.tau === undefined ? null : p.regulariser;
   const found = {};
-  for (const [side, others] of [["users", BigInt(m)], ["items", BigInt(n)]]) {
+  for (const [side, others] of [
+    ["users", BigInt(m)],
+    ["items", BigInt(n)],
+  ]) {
     const factors =
       p.step_rule === "lipschitz"
         ? step(((others * BigInt(d)) << (2n * (b + f))) + (p.damping << (2n * f + s)), 2n * f - g + s, weights)
@@ -77,7 +82,12 @@ export const longestMessages = (sizes, suite, encryption, me) => {
   for (const side of SIDES) {
     const I = sizes.rows[side];
     const { factors, bias, moved, plain } = circuits[side];
-    for (const [net, count] of [[factors, I], [bias, I], [moved, d * I], [plain, (moved ? 1 : D) * I]]) {
+    for (const [net, count] of [
+      [factors, I],
+      [bias, I],
+      [moved, d * I],
+      [plain, (moved ? 1 : D) * I],
+    ]) {
       if (!net) continue;
       columns.push(atRecsys ? 0 : columnsBytes(net.inputs.share0 * chunk(count)));
       tables.push(tablesBytes(net, chunk(count)));

@@ -25,8 +25,8 @@ export const ofPlanes = (bits, n, m) => {
   const planes = bits.length / (n * m);
   return range(n).map((i) => {
     const bytes = Buffer.alloc(Math.ceil((planes * m) / 8));
-    for (const at of range(planes * m)) bytes[at >> 3] |= bits[Math.floor(at / m) * n * m + i * m + (at % m)] << (at & 7);
+    for (const at of range(planes * m))
+      bytes[at >> 3] |= bits[Math.floor(at / m) * n * m + i * m + (at % m)] << (at & 7);
     return bytes.toString("hex");
   });
 };
-

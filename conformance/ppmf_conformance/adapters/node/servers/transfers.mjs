@@ -6,7 +6,7 @@ import { createCipheriv } from "node:crypto";
 import { BLOCK, bitOf, checkLength, packBits, sha256, text, u64, xor } from "./bytes.mjs";
 
 const COLUMNS = 128;
-export const columnBytes = (count) => 16 * Math.ceil(count / COLUMNS);
+const columnBytes = (count) => 16 * Math.ceil(count / COLUMNS);
 export const columnsBytes = (count) => COLUMNS * columnBytes(count);
 
 // PPMF-OTE-008; a place is { session, epoch, sender }.

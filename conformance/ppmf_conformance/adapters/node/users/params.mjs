@@ -164,13 +164,18 @@ const largestMove = (p, rows) => {
   const end = lipschitz ? (rows * p.rank) << (2n * (b + f)) : rows;
   const steepestSlope = rows << (b + f);
   let best = whole(0);
-  for (let x = 0n; x <= end; ) {
+  for (let x = 0n; x <= end;) {
     const H = (1n << (q + g)) / (curvature(x) + (p.damping << g));
     if (H === 0n) break;
     // of all x with this H the largest is the worst
     const worst = minimum(last((1n << (q + g)) / H - (p.damping << g)), end);
     const root = lipschitz ? minimum(rootUp(rows * worst), steepestSlope) : worst << (b + f);
-    best = larger(best, E.times(new Fraction(root, 1n << f)).plus(pull).times(whole(H)));
+    best = larger(
+      best,
+      E.times(new Fraction(root, 1n << f))
+        .plus(pull)
+        .times(whole(H)),
+    );
     if (lipschitz && root === steepestSlope) break;
     x = worst + 1n;
   }
@@ -183,7 +188,9 @@ export const bound = (p, users, items) => {
     if (count < 1n || count > (1n << 31n) - 1n) refuse("parameters", `${name} = ${count}: out of range`);
   const rows = maximum(users, items);
   const [f, q, g, s, b] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits];
-  const word = whole(1n).plus(p.inertia.times(whole(2n))).times(whole(1n << (3n * f + q + b)));
+  const word = whole(1n)
+    .plus(p.inertia.times(whole(2n)))
+    .times(whole(1n << (3n * f + q + b)));
   const half = whole(1n << (2n * f + q - 1n));
   const found = word.plus(half).plus(largestMove(p, rows).times(whole(1n << (3n * f))));
   const drop = 2n * f + q;
