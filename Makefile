@@ -69,7 +69,7 @@ mutation-suite: $(VENV)/.dev ## mutants of implementations, put to the conforman
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tools.mutation.suite run $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.dev ## a million mutated requests to the users' interface (an hour)
+fuzz: $(VENV)/.dev ## a million mutated requests to the users' interface (an hour), or on the link (ARGS=--link)
 	$(BIN)/python -m tools.fuzz $(ARGS)
 
 .PHONY: lint

@@ -91,7 +91,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
                 phase,
                 planes=(planes + 1) * entries,
                 transfers=(planes + 1) * entries,
-                hash_keys=(planes + 1) * len(list(chunks(entries))),
+                hash_keys=(planes + 1) * sum(chunk_sizes(entries).values()),
             )
             tally.do(MEMORY, rating_words=2 * entries)
         case GiveEncryptedRows(orientation=orientation):

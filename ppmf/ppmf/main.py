@@ -48,6 +48,11 @@ Get parameters that fit a size
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json
+Train with another organisation, each with a server, and users at home
+  ppmf session --help
+  ppmf enrol --help
+  ppmf serve recsys --config recsys.toml
+  ppmf submit mine.csv --invitation from-recsys.txt --invitation from-csp.txt
 Hold another implementation, in any language, against the specification
   ppmf conformance run -- node adapter.mjs
 

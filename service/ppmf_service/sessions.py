@@ -208,7 +208,7 @@ class Sessions:
 
     def propose(self, proposal: Proposal) -> SessionRow:
         """Note a proposal: RecSys its own, CSP one that RecSys sent. The same one again is the same
-        session, whatever became of it (PPMF-SRV-006).
+        session, whatever became of it (PPMF-SRV-006, -009).
         """
         data = write_proposal(proposal)
         digest = proposal_digest(data)

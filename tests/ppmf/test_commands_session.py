@@ -125,11 +125,11 @@ def test_a_key_of_another_peer_is_refused(both: Operators, capsys: Capture) -> N
 def test_what_is_wrong_ends_in_one_line(both: Operators, tmp_path: Path, capsys: Capture) -> None:
     recsys, csp = ["--config", str(both.config(RECSYS))], ["--config", str(both.config(CSP))]
     items = ["--catalogue", str(both.catalogue())]
-    strangers = tmp_path / "strangers.txt"
-    strangers.write_text("nobody\n")
+    unknown = tmp_path / "unknown.txt"
+    unknown.write_text("nobody\n")
     for arguments, text in (
         (["propose", *csp, *items], "this is for recsys"),
-        (["propose", *recsys, *items, "--user-list", str(strangers)], "1 of these users are not"),
+        (["propose", *recsys, *items, "--user-list", str(unknown)], "1 of these users are not"),
         (["propose", *recsys, *items, "--closes", "soon"], "--closes: such as 90m"),
         (["propose", *recsys, *items, "--closes", "2001-01-01T00:00Z"], "--closes: is in the past"),
         (["propose", *recsys, *items, "--closes", "3d", "--expires", "1h"], "expires: must be 0"),

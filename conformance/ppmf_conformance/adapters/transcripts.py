@@ -19,7 +19,7 @@ from ppmf_conformance import json_text, worked
 from ppmf_conformance.adapters import named_draws, sessions_and_uploads, values
 from ppmf_conformance.adapters.lattice_blocks import ToldCoins
 from ppmf_conformance.adapters.oracle import output_shown
-from ppmf_conformance.adapters.party import SeatedParty, TurnEnds
+from ppmf_conformance.adapters.party import Seat, SeatedParty, TurnEnds
 from ppmf_conformance.adapters.shown_shares import ShownShares
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Phase, Program, Send
@@ -63,7 +63,8 @@ class PlayedParty:
         self, role: Role, session: Session, program: Program[Any], shares: ShownShares | None = None
     ) -> None:
         self.ends = MarkedEnds()
-        self._seat = SeatedParty(Driver(role, program, self.ends, session.id), self.ends, shares)
+        driver = Driver(role, program, self.ends, session.id)
+        self._seat = SeatedParty(Seat(role, session), driver, self.ends, shares)
         self._shares = shares
 
     @property

@@ -38,7 +38,7 @@ _MOST_WAITING = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The times of a link, in seconds.
+    """The times of a link, in seconds (PPMF-LNK-012).
 
     greeting: for handshake and hello. ping: of silence, before a ping. silence: after which the
     connection is given up. pause: between attempts to dial, at first and at most. idle: before
@@ -131,8 +131,13 @@ class TlsLink(Link):
             self._leave(pair)
         self._main.join()
 
+    def renew(self) -> None:
+        """Begin anew with the peer, over new connections."""
+        super().renew()
+        self.cut()
+
     def cut(self) -> None:
-        """Cut the connections, for tests; the link is found again."""
+        """Cut the connections; the link is found again."""
         with self._lock:
             pair = self._pair
         if pair is not None:

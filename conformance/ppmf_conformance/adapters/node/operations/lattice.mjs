@@ -54,31 +54,27 @@ const place = (given) => {
   return { size: `${g}`, groups: `${Math.ceil(Number(given.rows) / g)}`, places };
 };
 
+const times = (given) => {
+  const lattice = latticeOf(given);
+  const product = lattice.product(lattice.values(table(given.polynomial)), lattice.valuesOf(numbers(given.ternary)));
+  return { residues: shown(product) };
+};
+
+const secretsIn = (lattice, given) => given.secrets.map((s) => lattice.valuesOf(numbers(s)));
+
 const key = (given) => {
-  const found = owner.publicKey(
-    latticeOf(given),
-    hex(given.seed),
-    given.secrets.map(numbers),
-    given.errors.map(numbers),
-  );
-  return { public: text(found) };
+  const lattice = latticeOf(given);
+  const errors = given.errors.map(numbers);
+  return { public: text(owner.publicKey(lattice, hex(given.seed), secretsIn(lattice, given), errors)) };
 };
 
 const encrypt = (given) => {
   const lattice = latticeOf(given);
-  const layout = layoutOf(lattice, given);
-  const secrets = given.secrets.map(numbers);
+  const [layout, secrets] = [layoutOf(lattice, given), secretsIn(lattice, given)];
   const made = layout.groups.map((rows, c) => {
-    const [entries, errors] = [given.entries, given.errors].map((all) => rows.map((j) => all[j]));
-    return owner.encryptGroup(
-      lattice,
-      layout,
-      rows,
-      hex(given.seeds[c]),
-      secrets,
-      entriesOf(entries),
-      numbers(errors.flat()),
-    );
+    const entries = entriesOf(rows.map((j) => given.entries[j]));
+    const errors = numbers(rows.flatMap((j) => given.errors[j]));
+    return owner.encryptGroup(lattice, layout, rows, hex(given.seeds[c]), secrets, entries, errors);
   });
   const bare = lattice.primes.map((_, i) => made.flatMap((one) => Array.from(one.bare[i], String)));
   return { groups: made.map(({ bytes }) => text(bytes)), bare };
@@ -117,7 +113,7 @@ const answer = (given) => {
 const decrypt = (given) => {
   const lattice = latticeOf(given);
   const layout = layoutOf(lattice, given);
-  const phases = owner.phasesOf(lattice, layout, given.secrets.map(numbers), hex(given.answer));
+  const phases = owner.phasesOf(lattice, layout, secretsIn(lattice, given), hex(given.answer));
   const found = lattice.decode(phases);
   let next = 0;
   const row = () => [...found.subarray(next, (next += layout.columns))];
@@ -136,9 +132,7 @@ export const LATTICE = {
     return { residues: shown(lattice.table(integers(given.messages).map((message) => lattice.encoding(message)))) };
   },
   "rlwe.place": place,
-  "rlwe.times": (given) => ({
-    residues: shown(latticeOf(given).times(table(given.polynomial), numbers(given.ternary))),
-  }),
+  "rlwe.times": times,
   "rlwe.key": key,
   "rlwe.encrypt": encrypt,
   "rlwe.fold": fold,

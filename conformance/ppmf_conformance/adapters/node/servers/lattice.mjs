@@ -4,9 +4,10 @@
 
 import { PRIMES, budget, product } from "../users/suites.mjs";
 import { range } from "./bytes.mjs";
-import { Ring, SEED, inverseMod, mod, packedBytes } from "./ring.mjs";
+import { Ring, SEED, inverseMod, mod, packedBytes, powerMod } from "./ring.mjs";
 
-// PPMF-RLW-015: where the numbers of a matrix stand.
+// PPMF-RLW-015: where the numbers of a matrix stand, and how many secrets they need.
+export const secretsFor = (columns, N) => 2 * Math.ceil(columns / N);
 export const groupSize = (columns, N) => {
   let g = 1;
   while (g < 128 && 2 * g * columns <= N) g *= 2;
@@ -31,17 +32,48 @@ export class Lattice {
     return (this.q * message + (1n << BigInt(this.k - 1))) >> BigInt(this.k);
   }
 
-  // Integers as a table.
+  // Integers as a table: BigInts of any size; Numbers below 2^31 in absolute value; and words, which are BigInts of 64
+  // bits with a sign.
   table(integers, primes = this.primes) {
     return primes.map((p) => {
       const one = BigInt(p);
       return Float64Array.from(integers, (value) => mod(Number(value % one), p));
     });
   }
+  tableOf(small) {
+    return this.primes.map((p) => Float64Array.from(small, (value) => mod(value, p)));
+  }
+  tableOfWords(words) {
+    const halves = new DataView(BigInt64Array.from(words).buffer);
+    const high = Float64Array.from(words, (_, at) => halves.getInt32(8 * at + 4, true));
+    const low = Float64Array.from(words, (_, at) => halves.getUint32(8 * at, true));
+    return this.primes.map((p) => high.map((value, at) => mod(value * (2 ** 32 % p) + low[at], p)));
+  }
 
-  // The residues of the products of a table of values with the values of small integers; both as polynomials.
-  times(table, integers, rings = this.rings) {
-    return rings.map((ring, i) => ring.coefficients(ring.product(ring.values(table[i]), ring.values(integers))));
+  // The encodings of words as a table. An encoding is (q m + 2^(k - 1) - r) / 2^k, r being the remainder of what stands
+  // before it, and q is 0 modulo every prime. So it is what r - 2^(k - 1), a word, times the inverse of -2^k is.
+  encodings(words) {
+    const [k, half, q] = [this.k, 1n << BigInt(this.k - 1), BigInt.asUintN(64, this.q)];
+    const rest = Array.from(words, (word) => BigInt.asUintN(k, q * BigInt.asUintN(k, word) + half) - half);
+    return this.tableOfWords(rest).map((row, i) => {
+      const p = this.primes[i];
+      const scale = inverseMod(powerMod(2, k, p), p);
+      return row.map((value) => mod(-value * scale, p));
+    });
+  }
+
+  // The values of a polynomial by its table, or by its coefficients where these are small; of the first primes alone if
+  // the table has no others.
+  values(table) {
+    return table.map((row, i) => this.rings[i].values(row));
+  }
+  valuesOf(small) {
+    return this.rings.map((ring) => ring.values(small));
+  }
+
+  // The table of the product of two, of which the values are given; modulo the primes that both have.
+  product(one, other) {
+    return one.map((values, i) => this.rings[i].coefficients(this.rings[i].product(values, other[i])));
   }
 
   // PPMF-RLW-010: by the primes that are dropped. c q' / q is the sum of t_i q' / p_i for the digits t_i of c.
@@ -103,4 +135,4 @@ export const add = (one, other, primes) =>
   primes.map((p, i) => one[i].map((value, at) => mod(value + other[i][at], p)));
 
 export const keyBytes = (lattice, count) => SEED + count * packedBytes(lattice.N, lattice.primes.length);
-export const secretsOf = (n, m, N) => 2 * Math.ceil(Math.max(n, m) / N);
+export const secretsOf = (n, m, N) => secretsFor(Math.max(n, m), N);

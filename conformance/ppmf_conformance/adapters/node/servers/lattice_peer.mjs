@@ -2,7 +2,7 @@
 // Chapter 4, "Products in a lattice suite": the peer of the owner of a key, who multiplies the encrypted rows.
 
 import { checkLength, range } from "./bytes.mjs";
-import { add, groupBytes, keyBytes, secretOf } from "./lattice.mjs";
+import { add, groupBytes, keyBytes, secretOf, secretsFor } from "./lattice.mjs";
 import { SEED, expand, mod, pack, packedBytes, unpack } from "./ring.mjs";
 
 // The encrypted rows of one orientation: the numbers of c_0, and of each group the values of c_1.
@@ -13,21 +13,24 @@ export class EncryptedRows {
 
   // The next group.
   take(bytes) {
-    const { N, primes, rings } = this.lattice;
+    const { N, primes } = this.lattice;
     const { groups, columns } = this.layout;
     const count = 2 * groups[this.parts.length].length * columns;
     this.parts.push(unpack(bytes.subarray(SEED), count, primes, "encrypted-rows: rows"));
-    const c1 = expand(bytes.subarray(0, SEED), N, primes).residues;
-    this.c1.push(rings.map((ring, i) => ring.values(c1[i])));
+    this.c1.push(this.lattice.values(expand(bytes.subarray(0, SEED), N, primes).residues));
   }
 
   // PPMF-RLW-014, once all groups are there.
   addOwn(entries) {
     const { lattice, parts } = this;
-    const own = lattice.table(Array.from(entries, (entry) => lattice.encoding(BigInt.asUintN(lattice.k, entry))));
+    const own = lattice.encodings(entries);
     this.c0 = lattice.primes.map((p, i) => {
       let at = 0;
-      for (const part of parts) for (const value of part[i]) own[i][at] = mod(own[i][at++] + value, p);
+      for (const part of parts)
+        for (const value of part[i]) {
+          own[i][at] = mod(own[i][at] + value, p);
+          at += 1;
+        }
       return own[i];
     });
   }
@@ -64,13 +67,13 @@ export class LatticePeer {
   constructor(lattice, coins, layouts, count, key) {
     Object.assign(this, { lattice, coins });
     this.rows = layouts.map((layout) => new EncryptedRows(lattice, layout));
-    const { N, primes, rings } = lattice;
+    const { N, primes } = lattice;
     checkLength(key, keyBytes(lattice, count), "server-key: product_key");
     const size = packedBytes(N, primes.length);
     const parts = range(count).map((i) => key.subarray(SEED + i * size, SEED + (i + 1) * size));
     const b = parts.map((bytes) => unpack(bytes, N, primes, "server-key: product_key"));
     const a = expand(key.subarray(0, SEED), N, primes).residues;
-    [this.a, ...this.b] = [a, ...b].map((table) => rings.map((ring, i) => ring.values(table[i])));
+    this.key = [a, ...b].map((table) => lattice.values(table));
   }
 
   takeGroups(at, bytes) {
@@ -112,11 +115,11 @@ export class LatticePeer {
     const { lattice } = this;
     const { N, k, primes } = lattice;
     const { columns, uses, asked } = this.rows[at].layout;
-    const x = X.map((row) => lattice.table(Array.from(row, (entry) => BigInt.asIntN(k, entry))));
+    const x = X.map((row) => lattice.tableOfWords(Array.from(row, (entry) => BigInt.asIntN(k, entry))));
     const sums = asked.map((row) => primes.map((_, i) => this.rows[at].sumOfGroups(x[row][i], i)));
-    const hidden = asked.map((_, r) => this.timesKey(u[r]));
+    const hidden = asked.map((_, r) => this.timesKey(u[r], secretsFor(columns, N)));
     const first = asked.map((_, r) => {
-      return add(add(sums[r], hidden[r][0], primes), lattice.table(Array.from(e2[r], BigInt)), primes);
+      return add(add(sums[r], hidden[r][0], primes), lattice.tableOf(e2[r]), primes);
     });
     const numbers = (added, block, i) => {
       const [start, end] = uses[block];
@@ -135,12 +138,9 @@ export class LatticePeer {
     return { all: joined([...first, ...blocks]), sums: joined(sums), first: joined(first), second: joined(blocks) };
   }
 
-  // a u and all b u.
-  timesKey(u) {
-    const { rings } = this.lattice;
-    const small = rings.map((ring) => ring.values(u));
-    return [this.a, ...this.b].map((table) =>
-      rings.map((ring, i) => ring.coefficients(ring.product(table[i], small[i]))),
-    );
+  // a u, and b u of so many secrets.
+  timesKey(u, count) {
+    const values = this.lattice.valuesOf(u);
+    return this.key.slice(0, 1 + count).map((one) => this.lattice.product(one, values));
   }
 }
