@@ -204,6 +204,25 @@ def _users_without_ratings(family: Family) -> None:
         flags="negative",
         seed="parties/lipschitz-many",
     )
+    due = lengths({key: value for key, value in few.items() if key != "tamper"})
+    sealed = {**link, "edit": "field", "field": "sealed", "value": "mirrored"}
+    nobody = {"from": "csp", "to": "recsys", "number": "0"}
+    nobody |= {"edit": "field", "field": "admitted", "value": "zero"}
+    for role, tamper, what in (
+        ("csp", sealed, "all of whom have to take part, the seal of one does not open"),
+        ("recsys", nobody, "all of whom have to take part, nobody is admitted"),
+    ):
+        whole_runs.add(
+            family,
+            f"too-few-admitted-{role}",
+            "ADM-008",
+            f"{role} under test; of three users, {what}",
+            {**few, "tamper": tamper, "roles": [role]},
+            {"status": "reject", "class": "peer"},
+            due,
+            flags="negative tampered",
+            seed="parties/lipschitz-many",
+        )
 
 
 def _refused_sessions(family: Family) -> None:

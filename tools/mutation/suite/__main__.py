@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ppmf_conformance.cases import Case, Vectors, shipped
+from ppmf_conformance.cases import Case, Vectors, matches, shipped
 from ppmf_spec.files import write_atomically
 from tools.mutation.suite import report
 from tools.mutation.suite.baseline import code_of, measured
@@ -43,11 +43,13 @@ def run(
     work: Path,
     *,
     first_pass: bool,
+    only: Sequence[str],
 ) -> None:
     """Give every mutant that has none yet its verdict, and print it.
 
     The quickest cases come first for all of them; only those that these let live run the rest.
-    first_pass: whether to leave it at the quickest.
+    first_pass: whether to leave it at the quickest. only: globs of the cases that are asked first,
+    instead of the quickest; all of them, and only those that call what is changed.
     """
     baseline = measured(target, vectors, work)
     code = code_of(target)
@@ -55,7 +57,12 @@ def run(
     for number, one in enumerate(mutants, start=1):
         if cache.get(one, code) is None:
             cases = cache.left(one, code, vectors.cases)
-            verdict, left = quick(target, one, baseline, cases)
+            asked = [case for case in cases if any(matches(case.id, glob) for glob in only)]
+            if only and not baseline.reached(one) & {case.id for case in asked}:
+                continue
+            verdict, left = quick(target, one, baseline, asked if only else cases)
+            if only:
+                left = [*left, *(case for case in cases if case not in asked)]
             show(one, verdict, f"{target.name} {number}/{len(mutants)}")
             cache.put(one, verdict, code, left)
             if verdict.outcome == "pending":
@@ -88,6 +95,7 @@ def main() -> int:
     parser.add_argument("--seed", default=SEED, help="of the sample")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "mutation-suite")
     parser.add_argument("--first-pass", action="store_true", help="ask the quickest cases alone")
+    parser.add_argument("--cases", action="append", default=[], help="a glob of cases to ask first")
     parser.add_argument("--write", action="store_true", help="write the data of the page anew")
     told = parser.parse_args()
     names = told.target or list(targets())
@@ -100,7 +108,15 @@ def main() -> int:
         target = targets()[name]
         mutants = chosen(target, told.only, told.seed, told.kind)
         if told.action == "run":
-            run(target, mutants, vectors, cache, told.work, first_pass=told.first_pass)
+            run(
+                target,
+                mutants,
+                vectors,
+                cache,
+                told.work,
+                first_pass=told.first_pass,
+                only=told.cases,
+            )
         now = code_of(target)
         records += [report.record(one, cache.get(one, now), said.reason(one)) for one in mutants]
     made = report.tables(records)
