@@ -42,6 +42,10 @@ help: ## this list
 demo: $(VENV)/.runtime ## a three-party training on real ratings, then every check of its result
 	$(BIN)/ppmf demo $(ARGS)
 
+.PHONY: serve
+serve: $(VENV)/.runtime ## a working pair of servers on this machine, with a session and invitations
+	$(BIN)/ppmf up $(ARGS)
+
 .PHONY: install
 install: $(VENV)/.runtime ## the `ppmf` command in .venv/bin, and nothing else
 
@@ -63,6 +67,10 @@ mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the proto
 .PHONY: mutation-suite
 mutation-suite: $(VENV)/.dev ## mutants of implementations, put to the conformance suite alone (hours)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tools.mutation.suite run $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## a million mutated requests to the users' interface (an hour), or on the link (ARGS=--link)
+	$(BIN)/python -m tools.fuzz $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## the checks that run nothing: format, lint, types, import contracts, licences
@@ -93,6 +101,7 @@ bench: $(VENV)/.runtime ## what a training costs on this machine: figures to rea
 .PHONY: vectors
 vectors: $(VENV)/.runtime ## make the conformance vectors anew, from their labels
 	$(BIN)/python -m tools.vectors conformance/ppmf_conformance/vectors spec
+	$(BIN)/python -m tools.worked_transcript conformance/ppmf_conformance/transcript
 
 .PHONY: sweep
 sweep: $(VENV)/.dev ## try the parameter sets behind the defaults (PPMF_DATA names MovieLens latest-small)

@@ -13,7 +13,7 @@ Chapter 7 of the specification is the contract between the suite and an adapter.
   others, `message_edits` changes messages on their way, and `trace` holds shares against F_fix;
 - `known_failures`, `results`, `reports`, `requirement_titles`: what became of the cases;
   `visible_text`: text of an adapter as reports and the screen show it;
-- `own_runs`: one run of any parameters and ratings;
+- `own_runs`: one run of any parameters and ratings; `worked`: the files of the worked transcript;
 - `adapter_check`: checks of an adapter by itself, without its arithmetic;
 - `pytest_plugin`: the cases as tests of pytest;
 - `adapters`: the adapters that come with the suite.

@@ -141,6 +141,7 @@ def _bit(stage: Stage, due: str, one: bytes, other: bytes) -> str:
         return f"{len(one)} and {len(other)} bytes, not {len(wanted)}"
     wrong = int.from_bytes(wanted, "little")
     wrong ^= int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
+    wrong &= (1 << (8 * len(wanted) - stage.spare)) - 1
     if not wrong:
         return ""
     at = (wrong & -wrong).bit_length() - 1

@@ -36,7 +36,6 @@ from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.shares import chunk_sizes
 from ppmf_secure.protocols.bit_products import rows_of_a_batch
-from ppmf_secure.protocols.conversion import BATCH as BATCH_OF_A_PLANE
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     ConvertBits,
@@ -92,7 +91,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
                 phase,
                 planes=(planes + 1) * entries,
                 transfers=(planes + 1) * entries,
-                hash_keys=(planes + 1) * _batches(entries, BATCH_OF_A_PLANE),
+                hash_keys=(planes + 1) * sum(chunk_sizes(entries).values()),
             )
             tally.do(MEMORY, rating_words=2 * entries)
         case GiveEncryptedRows(orientation=orientation):

@@ -5,7 +5,7 @@ A page calls functions of these modules by the directive and the role of `comput
 `toy_training` records the training that most of them show.
 
 - one module a page: `audit_page`, `choosing`, `limits`, `messages`, `mutation_suite`,
-  `performance`, `worked_example`, with
+  `performance`, `transcript_page`, `worked_example`, with
   `example_shares` for the last part of the worked example;
 - `figures`: what the README and the first page begin with;
 - `traces`: from tests and modules back to requirements; `cases`: the conformance cases and theirs;

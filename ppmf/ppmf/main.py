@@ -48,6 +48,11 @@ Get parameters that fit a size
 Use the result, each user at home
   ppmf recommend --profiles run/item_profiles.json --ratings mine.csv
   ppmf similar 1 --profiles run/item_profiles.json
+Train with another organisation, each with a server, and users at home
+  ppmf session --help
+  ppmf enrol --help
+  ppmf serve recsys --config recsys.toml
+  ppmf submit mine.csv --invitation from-recsys.txt --invitation from-csp.txt
 Hold another implementation, in any language, against the specification
   ppmf conformance run -- node adapter.mjs
 
@@ -82,6 +87,9 @@ add(params_app, "check", params.check)
 add(params_app, "suggest", params.suggest)
 app.add_typer(params_app, name="params")
 app.add_typer(conformance.app, name="conformance")
+add_if_installed(app, "up", "ppmf.demo.up:up")
+add_if_installed(app, "status", "ppmf.commands.status:status")
+add_if_installed(app, "serve", "ppmf.commands.serve:serve")
 add_if_installed(app, "submit", "ppmf.commands.submit:submit")
 add_app_if_installed(app, "session", "ppmf.commands.session:app")
 add_app_if_installed(app, "enrol", "ppmf.commands.enrol:app")

@@ -12,11 +12,15 @@ from typing import Annotated
 
 import typer
 
-from ppmf_service.config import read_config
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.private_files import private_folder
+from ppmf_service import keys
+from ppmf_service.config import Ports, example, read_config
 from ppmf_service.sessions import SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec.errors import ParametersError, StateError
+from ppmf_spec.files import write_atomically
 from ppmf_spec.roles import Role
 
 ConfigFile = Annotated[
@@ -40,6 +44,26 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 _LASTING = re.compile(r"([0-9]{1,6})([mhd])").fullmatch
+
+
+def make_server(folder: Path, role: Role, ports: Ports | None = None) -> bytes:
+    """Make the folder of a new server: its configuration, its signing key and its certificate.
+
+    ports: of both servers, on this machine; the usual ones if none are given.
+
+    Returns the point of the key. Raises StateError for a file that is there already.
+    """
+    written = folder / f"{role}.toml"
+    for path in (written, folder / f"{role}.pem"):
+        if path.exists():
+            raise StateError(f"{path}: there is a file already")
+    private_folder(folder)
+    key = keys.make_signing_key(Coins.system())
+    keys.write_signing_key(folder / "signing.pem", key)
+    certificate, _ = keys.link_certificate(key)
+    write_atomically(folder / f"{role}.pem", certificate)
+    write_atomically(written, example(role, ports).encode())
+    return keys.public_point(key)
 
 
 @contextmanager

@@ -4,4 +4,13 @@
 The protocol stays in `ppmf_secure`. This package gives it sessions that two operators agree on,
 users who upload over HTTPS, a link between the servers, storage that survives a crash, and the
 erasure of what is not needed any more (chapter 8).
+
+A user's side: `submission` (uploading, again and again), over `client` (requests, and what is
+checked of a session) and `user_folder` (what is kept on the user's disk).
+
+Both servers: `serve` keeps two processes alive, `api`, the HTTP interfaces, and `engine`, which
+leads every session through its states over the `link`; an epoch is `training`. They meet in the
+storage: `storage` opens it, `database` is one file, in which `sessions` (with `states`), `uploads`
+and `enrolment` have their tables; `erasure` is what goes when. `config` reads a server's settings,
+`keys` its signing key, `clock` the time; `logs` tell what happened.
 """

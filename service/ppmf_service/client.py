@@ -22,12 +22,11 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols import upload
 from ppmf_secure.session import set_up
+from ppmf_secure.session.enrolment import consent_key
+from ppmf_secure.session.invitations import Invitation, check_url
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.clock import Clock, SystemClock
-from ppmf_service.config import check_url
-from ppmf_service.enrolment import consent_key
-from ppmf_service.invitations import Invitation
 from ppmf_spec import profiles
 from ppmf_spec.errors import (
     KINDS,
@@ -46,7 +45,7 @@ SECONDS = 30.0
 """How long an answer may take."""
 
 _MOST_JSON = 1 << 16
-_TRIES = 8
+_TRIES = 12
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})

@@ -10,10 +10,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from ppmf_secure.session.invitations import LOOPBACK, check_url
+from ppmf_secure.session.invitations import check_url
 from ppmf_service.database import FILE
 from ppmf_service.keys import MOST_BYTES, read_certificate
 from ppmf_spec.errors import ParametersError
@@ -35,12 +36,13 @@ address = "127.0.0.1:{api}"
 public_url = "http://127.0.0.1:{api}"
 # certificate = "web.pem"          # of HTTPS; without it, plain HTTP on this machine alone
 # key = "web.key"
+# proxy = "127.0.0.1"              # whose X-Forwarded-For is believed, if a proxy does the HTTPS
 
 [monitoring]                       # /metrics and /readyz
 address = "127.0.0.1:{monitoring}"
 
 [link]                             # to the other server
-address = "127.0.0.1:7443"         # csp listens there, recsys dials it
+address = "127.0.0.1:{link}"         # csp listens there, recsys dials it
 peer_certificate = "{peer}.pem"    # the file that the other operator handed over
 peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other server
 
@@ -58,7 +60,8 @@ class Listen:
     """Where a server is reached over HTTP.
 
     host, port: where it listens; port 0 is any free one. public_url: under what others reach it, ""
-    for no one. certificate, key: of HTTPS, both or neither.
+    for no one. certificate, key: of HTTPS, both or neither. proxy: the IP address of a proxy in
+    front of it, which does HTTPS and says in X-Forwarded-For whose request it is; "" for none.
     """
 
     host: str
@@ -66,6 +69,7 @@ class Listen:
     public_url: str = ""
     certificate: Path | None = None
     key: Path | None = None
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def read_config(path: Path) -> ServerConfig:
     """The configuration in a file.
 
     Raises EncodingError if it is no TOML, ParametersError, with the file and the key, for a key
-    that is missing, unknown, or whose value is not of its kind (PPMF-SRV-005).
+    that is missing, unknown, or whose value is not of its kind.
     """
     text = read_text(path)
     if len(text) > MOST_BYTES:
@@ -176,11 +180,12 @@ class _Table:
         certificate, key = self._optional_file("certificate"), self._optional_file("key")
         if (certificate is None) != (key is None):
             raise self._error("certificate", "`certificate` and `key` belong together")
-        if certificate is None and host not in LOOPBACK:
+        proxy = self._ip("proxy") if "proxy" in self._left else ""
+        if certificate is None and not proxy and host not in ("127.0.0.1", "::1", "localhost"):
             reason = "without a certificate, an address of this machine alone (127.0.0.1)"
             raise self._error("address", reason)
         self._end()
-        return Listen(host, port, url, certificate, key)
+        return Listen(host, port, url, certificate, key, proxy)
 
     def _link(self) -> LinkConfig:
         address, certificate = self._address("address"), self._file("peer_certificate")
@@ -242,6 +247,12 @@ class _Table:
             raise self._error(key, str(error)) from None
         return found
 
+    def _ip(self, key: str) -> str:
+        try:
+            return str(ip_address(self._text(key)))
+        except ValueError:
+            raise self._error(key, "an IP address is due") from None
+
     def _table(self, key: str, default: Mapping[str, Any] | None = None) -> _Table:
         found = self._left.pop(key, default)
         if found is None:
@@ -259,13 +270,26 @@ class _Table:
         return ParametersError(f"{self._path}: {self._name}{shown}: {reason}")
 
 
-def example(role: Role) -> str:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where both servers are reached on one machine, by users, operators and each other."""
+
+    recsys: int = 8443
+    csp: int = 8444
+    recsys_monitoring: int = 9443
+    csp_monitoring: int = 9444
+    link: int = 7443
+
+
+def example(role: Role, ports: Ports | None = None) -> str:
     """A configuration to begin with, for both servers on one machine."""
-    api = {RECSYS: 8443, CSP: 8444}
+    ports = ports or Ports()
+    api = {RECSYS: ports.recsys, CSP: ports.csp}
     return EXAMPLE.format(
         role=role,
         peer=role.peer,
         api=api[role],
         peer_api=api[role.peer],
-        monitoring=api[role] + 1000,
+        monitoring={RECSYS: ports.recsys_monitoring, CSP: ports.csp_monitoring}[role],
+        link=ports.link,
     )

@@ -2,9 +2,10 @@
 """The database of a server: one SQLite file, which all its processes and threads share.
 
 A transaction takes the one lock of the file when it begins, so what it read is still so when it
-writes. Once it has ended, what it wrote survives a loss of power (write-ahead log, `synchronous =
-FULL`). What is deleted or replaced is overwritten with zeros (`secure_delete`), and `truncate_log`
-empties the log, which holds it still. (Chapter 8, "What a server keeps".)
+writes. Once it has ended, what it wrote survives a loss of power, by a write-ahead log and
+`synchronous = FULL` (PPMF-SRV-005). What is deleted or replaced is overwritten with zeros
+(`secure_delete`), and `truncate_log` empties the log, which holds it still (PPMF-SRV-017). An error
+of SQLite shows no value, so nothing secret (PPMF-SRV-019).
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
         """
-        CREATE TABLE trained (              -- who took part in the last session of a catalogue
+        CREATE TABLE trained (              -- who was admitted last, by catalogue
             catalogue BLOB NOT NULL,
             user BLOB NOT NULL,             -- a digest of catalogue and pseudonym
             session INTEGER NOT NULL REFERENCES sessions (number),
@@ -166,7 +167,7 @@ class Database:
             return found
 
     def check(self) -> None:
-        """Look through the whole file. Raises EncodingError if it is damaged."""
+        """Look through the whole file. Raises EncodingError if it is damaged (PPMF-SRV-020)."""
         found = self.rows("PRAGMA quick_check(1)")
         if [tuple(row) for row in found] != [("ok",)]:
             raise _damaged(self.path)
@@ -229,10 +230,7 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Give what SQLite refuses the form that the rest of the program knows.
-
-        An error of SQLite shows no value, so nothing secret.
-        """
+        """Give what SQLite refuses the form that the rest of the program knows."""
         try:
             yield
         except sqlite3.Error as error:

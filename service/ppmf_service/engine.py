@@ -4,7 +4,7 @@
 RecSys asks and CSP answers (`link.control`). Each step looks at the database, which alone says
 where a session is; what the engine remembers beside it may be lost at any moment, and is found
 again. A state is kept before its effects are seen outside: the closing before it is sent, the
-number of an epoch before its first message, V before its receipt (PPMF-SRV-004).
+number of an epoch before its first message, V before its receipt (PPMF-SRV-004, PPMF-LNK-014).
 
 What goes wrong in a session stops neither the engine nor the session: it is noted for the operator
 and tried again after a pause, which grows. Only too few users, the operator or the time end a
@@ -24,13 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError, examine, read_closing
 from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.session import proposals
 from ppmf_secure.session.checkpoint import write_closing
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import Keeper
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store, write_durably
-from ppmf_service import sessions as encodings
 from ppmf_service.clock import Clock
 from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
@@ -59,6 +59,9 @@ POLL_SECONDS = 0.5
 
 ASK_AGAIN_SECONDS = 15.0
 """After how long a question that was not answered is asked again."""
+
+AWAY_SECONDS = 10.0
+"""After how long the operator is told that the peer is not there."""
 
 PAUSE_SECONDS = (1.0, 300.0)
 """The pause after something went wrong, at first and at most; it doubles each time."""
@@ -119,7 +122,7 @@ class Engine:
         self._suites = suites
         self._log = log
         self._me = config.role
-        self._sessions = Sessions(database)
+        self._sessions = Sessions(database, suites)
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
         self._erasure = Erasure(config, database, self._sessions)
@@ -133,8 +136,12 @@ class Engine:
         """At CSP the closings that wait: for `closes`, or for the operator."""
         self._epoch: Epoch | None = None
         self._stream = 0
+        """The highest number of a stream of an epoch, in this generation."""
+        self._finished: int | None = None
+        """The stream of the last epoch that finished here."""
         self._complete: dict[bytes, int] = {}
         """At RecSys since when all users of a session are present."""
+        self._away_since: float | None = None
         self._next_poll = 0.0
         self._next_progress = 0.0
 
@@ -180,6 +187,8 @@ class Engine:
         if self._link.generation != self._generation:
             self._generation = self._link.generation
             self._asked.clear()
+            if self._me is CSP:  # RecSys counts anew
+                self._stream, self._finished = 0, None
 
     def _poll(self) -> None:
         for key in self._erasure.sweep():
@@ -231,7 +240,7 @@ class Engine:
         """Forget what runs for a session."""
         self._decisions.pop(row.proposed, None)
         self._closings.pop(row.proposed, None)
-        if self._epoch is not None and self._epoch.session_id == row.id:
+        if self._epoch is not None and self._runs(row):
             self._epoch.give_up(PeerError("the session has ended"))
             self._epoch = None
 
@@ -246,18 +255,35 @@ class Engine:
         return trouble is not None and self._clock.monotonic() < trouble.until
 
     def _went_well(self, row: SessionRow) -> None:
+        """Forget what went wrong with a session before."""
         self._trouble.pop(row.proposed, None)
+        if row.last_error is not None:
+            self._sessions.clear_error(row.key)
 
     def _due(self, proposed: bytes, question: str, *, once: bool = False) -> bool:
         """Whether a question is due, which is noted to be asked now."""
-        if not self._link.connected:
-            return False
         now = self._clock.monotonic()
+        if not self._link.connected:
+            self._note_absence(proposed, now)
+            return False
+        self._away_since = None
         last = self._asked.get((proposed, question))
         if last is not None and (once or now < last + ASK_AGAIN_SECONDS):
             return False
         self._asked[proposed, question] = now
         return True
+
+    def _note_absence(self, proposed: bytes, now: float) -> None:
+        """Note for the operator that a session waits for a peer that is not there."""
+        if self._away_since is None:
+            self._away_since = now
+        row = self._sessions.get(proposed)
+        if now < self._away_since + AWAY_SECONDS or row.state.final:
+            return
+        why = f": {self._link.trouble}" if self._link.trouble else ""
+        error = PeerError(f"{self._me.peer} cannot be reached{why}")
+        if row.last_error != (error.kind, str(error)):
+            self._sessions.note_error(proposed, error)
 
     def _move(self, row: SessionRow, state: State, because: str = "") -> None:
         self._sessions.move(row.key, state, because=because)
@@ -270,7 +296,7 @@ class Engine:
         match row.state:
             case State.PROPOSED:
                 if self._due(row.proposed, "propose"):
-                    data = encodings.write_proposal(self._sessions.proposal(row.key))
+                    data = proposals.write_proposal(self._sessions.proposal(row.key))
                     self._control.send(control.Propose(row.proposed, data))
             case State.ACCEPTED:
                 if self._due(row.proposed, "sign"):
@@ -330,7 +356,12 @@ class Engine:
             self._control.send(control.ClosingControl(row.key, decision.answer))
 
     def _ask_epoch(self, row: SessionRow) -> None:
-        if self._epoch is None and self._first_to_train(row) and self._due(row.proposed, "epoch"):
+        """Ask for an epoch; or, of one that runs, whether it runs at CSP too."""
+        epoch = self._epoch
+        if epoch is not None and self._runs(row):
+            if self._due(row.proposed, "epoch"):
+                self._control.send(control.EpochHello(row.key, epoch.stream.number))
+        elif epoch is None and self._first_to_train(row) and self._due(row.proposed, "epoch"):
             self._stream += 1
             self._control.send(control.EpochHello(row.key, self._stream))
 
@@ -346,7 +377,7 @@ class Engine:
     def _receipt(self, row: SessionRow) -> control.Receipt:
         assert row.id is not None, "it was accepted"
         assert row.profiles_digest is not None, "it is finished"
-        signature = encodings.sign_receipt(self._key, row.id, row.profiles_digest)
+        signature = proposals.sign_receipt(self._key, row.id, row.profiles_digest)
         return control.Receipt(row.key, row.profiles_digest, signature)
 
     # -- CSP on its own ----------------------------------------------------------------------------
@@ -373,7 +404,7 @@ class Engine:
 
     def _acceptance(self, row: SessionRow) -> control.Accept:
         acceptance, by_csp = self._sessions.acceptance(row.key)
-        return control.Accept(row.proposed, encodings.write_acceptance(acceptance), by_csp)
+        return control.Accept(row.proposed, proposals.write_acceptance(acceptance), by_csp)
 
     def _decide(self, row: SessionRow, question: control.ClosingControl) -> None:
         """Go on with the decision about a closing, and answer once it is made."""
@@ -405,7 +436,7 @@ class Engine:
         """Note the admission, and send it."""
         assert row.id is not None, "it was accepted"
         found = wire.Link(row.id, 0, CSP, RECSYS).decode(answer, wire.Admission)
-        self._sessions.admit(row.key, found.admitted)
+        self._sessions.admit(row.key, found.admitted, remember=True)
         if row.state is State.CLOSED and kept_decision(self._session(row), self._store(row)):
             self._move(row, State.SETTING_UP)
         self._control.send(control.AdmissionControl(row.key, answer))
@@ -456,7 +487,7 @@ class Engine:
             row = self._sessions.get(message.key)
         except UnknownSessionError as error:
             row = None
-            if not isinstance(message, control.Propose):
+            if self._me is RECSYS or not isinstance(message, control.Propose):
                 self._refuse(message, error)
                 return
         try:
@@ -466,11 +497,14 @@ class Engine:
                 assert row is not None, "RecSys is proposed nothing"
                 self._answer_as_recsys(row, message)
         except (PpmfError, OSError) as error:
-            refusal = error if isinstance(error, PpmfError) else StateError(_line(error))
-            self._log("refused", error=refusal.kind, detail=refusal, session=message.key)
+            refusal: PpmfError = StateError("a file could not be read or written")
+            if isinstance(error, PpmfError):
+                refusal = error
             if row is not None and not row.state.final:
                 with self._guarded(row.proposed):
                     raise error
+            else:
+                self._log("refused", error=refusal.kind, detail=refusal, session=message.key)
             self._refuse(message, refusal)
 
     def _refuse(self, message: Control, error: PpmfError) -> None:
@@ -516,8 +550,8 @@ class Engine:
                 raise StateError(f"link: {message.name} is nothing that CSP is asked")
 
     def _answer_propose(self, message: control.Propose) -> None:
-        proposal = encodings.read_proposal(message.proposal)
-        if encodings.proposal_digest(encodings.write_proposal(proposal)) != message.key:
+        proposal = proposals.read_proposal(message.proposal)
+        if proposals.proposal_digest(proposals.write_proposal(proposal)) != message.key:
             raise StateError("propose: the key is not the digest of the proposal")
         if proposal.signing_key != self._peer_key:
             raise StateError("propose: RecSys' signing key is not that of the configuration")
@@ -573,16 +607,18 @@ class Engine:
 
     def _answer_epoch(self, row: SessionRow, stream: int) -> None:
         self._check_state(row, *_TRAINING)
-        if self._epoch is not None:
-            if self._epoch.session_id != row.id:
-                raise BusyError("another session is trained now")
-            self._epoch.give_up(PeerError("another epoch begins"))
-            self._epoch = None
-        with self._guarded(row.proposed):
+        runs = None if self._epoch is None else self._epoch.stream.number
+        if stream not in (runs, self._finished):
+            if stream <= self._stream:
+                raise StateError("this epoch has ended")
+            if self._epoch is not None:
+                if self._epoch.session_id != row.id:
+                    raise BusyError("another session is trained now")
+                self._epoch.give_up(PeerError("another epoch begins"))
+                self._epoch = None
+            self._stream = stream
             self._begin_epoch(row, stream, met=False)
-            self._control.send(control.Ready(row.key, stream))
-            return
-        raise StateError("the epoch could not begin; CSP's operator sees why")
+        self._control.send(control.Ready(row.key, stream))
 
     # RecSys takes answers
 
@@ -592,7 +628,7 @@ class Engine:
                 self._take_refusal(row, message)
             case control.Accept(_, acceptance, by_csp):
                 if row.id is None:
-                    found = encodings.read_acceptance(acceptance)
+                    found = proposals.read_acceptance(acceptance)
                     if found.signing_key != self._peer_key:
                         raise StateError(
                             "accept: CSP's signing key is not that of the configuration"
@@ -625,6 +661,10 @@ class Engine:
         """What CSP refuses for now, its operator has to look at; it is asked again later."""
         if not row.state.final:
             error = message.error(CSP)
+            if message.question == control.EpochHello.name and self._runs(row):
+                assert self._epoch is not None, "it runs"
+                self._epoch.give_up(PeerError("it does not run at the peer"))
+                self._epoch = None
             self._sessions.note_error(row.key, error)
             self._log("refused by the peer", session=row.key, error=error.kind, detail=error)
 
@@ -654,6 +694,10 @@ class Engine:
         state = State.ABANDONED if message.state == State.ABANDONED else State.FAILED
         self._asked[row.proposed, "ended"] = self._clock.monotonic()  # the peer knows
         self._end(row.proposed, state, error)
+
+    def _runs(self, row: SessionRow) -> bool:
+        """Whether an epoch of the session runs here."""
+        return self._epoch is not None and self._epoch.session_id == row.id
 
     def _check_state(self, row: SessionRow, *due: State) -> None:
         if row.state not in due:
@@ -715,6 +759,7 @@ class Engine:
                 raise
             if finished:
                 self._epoch = None
+                self._finished = epoch.stream.number
                 self._went_well(row)
                 if self._me is RECSYS:
                     self._publish(self._sessions.get(row.key), epoch)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server erases, and when (chapter 8, "Erasure").
+"""What a server erases, and when (chapter 8, "What a server keeps, and what it erases").
 
 A session's secrets go as soon as nobody needs them: at RecSys once V is published, at CSP once it
 has RecSys' receipt, at both when the session is given up or expires. When it has expired the rest
@@ -80,7 +80,7 @@ class Erasure:
         self._truncate_log()
 
     def bury(self, key: bytes) -> None:
-        """Erase all of a session but its tombstone (PPMF-SRV-015). Raises as `erase`."""
+        """Erase all of a session but its tombstone (PPMF-SRV-009, -015). Raises as `erase`."""
         row = self._sessions.get(key)
         if row.erased is None:
             self.erase(key)

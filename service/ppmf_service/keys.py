@@ -87,7 +87,7 @@ def public_point(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def fingerprint(point: bytes) -> bytes:
-    """SHA-256 of a server's point: 32 bytes that stand for it in an invitation (PPMF-ENR-009)."""
+    """SHA-256 of a server's point: 32 bytes that stand for it in an invitation (PPMF-SRV-001)."""
     return hashlib.sha256(point).digest()
 
 

@@ -22,7 +22,9 @@ from typing import TextIO
 
 from ppmf_spec.errors import PpmfError
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,39}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z _.-]{0,24}")
+"""A name is shorter than a code, a token or a digest in digits, and has no digits."""
+
 _ROUTE = re.compile(r"/[a-z0-9_/{}.-]{0,79}")
 _PLACE = re.compile(r"[A-Za-z0-9_.]{1,80}:[0-9]{1,7}")
 _SESSION_BYTES = 32

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,19 +21,24 @@ from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.protocols.admission import read_rows
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
-from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.session.kept_files import KEY_BYTES
+from ppmf_secure.session.proposals import (
+    catalogue_digest,
+    check_receipt,
+    proposal_digest,
+    read_acceptance,
+    read_proposal,
+    write_acceptance,
+    write_proposal,
+)
 from ppmf_secure.session.session import Acceptance, Proposal, Session
 from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.database import Database
 from ppmf_service.keys import public_point
 from ppmf_service.states import TRANSITIONS, State
-from ppmf_spec import strict_cbor
-from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, StateError, told
+from ppmf_spec.errors import ParametersError, PpmfError, StateError, told
 
-_PROPOSAL = b"ppmf/v2/proposal/"
-_CATALOGUE = b"ppmf/v2/catalogue/"
-_RECEIPT = b"ppmf/v2/receipt/"
 _TOOK_PART = b"ppmf/v2/took-part/"
 _MOST_ERROR = 500
 """The characters of an error that are kept."""
@@ -119,10 +124,16 @@ class Difference:
 
 
 class Sessions:
-    """The table of sessions. All methods raise UnknownSessionError for a key of none."""
+    """The table of sessions. All methods raise UnknownSessionError for a key of none.
 
-    def __init__(self, database: Database) -> None:
+    suites: finds the cipher suite of a name.
+    """
+
+    def __init__(
+        self, database: Database, suites: Callable[[str], CipherSuite] = cipher_suite
+    ) -> None:
         self._database = database
+        self._suites = suites
         self._read: dict[int, SignedSession] = {}
 
     # -- reading -----------------------------------------------------------------------------------
@@ -197,7 +208,7 @@ class Sessions:
 
     def propose(self, proposal: Proposal) -> SessionRow:
         """Note a proposal: RecSys its own, CSP one that RecSys sent. The same one again is the same
-        session, whatever became of it (PPMF-SRV-006).
+        session, whatever became of it (PPMF-SRV-006, -009).
         """
         data = write_proposal(proposal)
         digest = proposal_digest(data)
@@ -253,7 +264,7 @@ class Sessions:
                 )
             acceptance, sealing = set_up.accept(signing_key, coins)
             session = Session(proposal, acceptance)
-            fitted_scheme(session, cipher_suite(session.suite))
+            fitted_scheme(session, self._suites(session.suite))
             self._set(
                 connection,
                 row,
@@ -354,6 +365,11 @@ class Sessions:
             text = str(error)[:_MOST_ERROR]
             self._set(connection, self.get(key), error_kind=error.kind, error_text=text)
 
+    def clear_error(self, key: bytes) -> None:
+        """Note that the last error does not matter any more."""
+        with self._database.transaction() as connection:
+            self._set(connection, self.get(key), error_kind=None, error_text=None)
+
     def fail(self, key: bytes, error: PpmfError) -> SessionRow:
         """End a session with an error."""
         with self._database.transaction():
@@ -379,9 +395,11 @@ class Sessions:
                 self._set(connection, row, tag_key=coins.bytes(KEY_BYTES))
         return self._part(key, "tag_key")
 
-    def admit(self, key: bytes, admitted: bytes) -> None:
-        """Note the bits of the admission (PPMF-ADM-005). Raises StateError for other ones than
-        before.
+    def admit(self, key: bytes, admitted: bytes, *, remember: bool = False) -> None:
+        """Note the bits of the admission (PPMF-ADM-005).
+
+        remember: whether to keep who these are, as CSP, for the next session of the same catalogue
+        (PPMF-SRV-018). Raises StateError for other bits than before.
         """
         with self._database.transaction() as connection:
             row = self.get(key)
@@ -391,6 +409,8 @@ class Sessions:
                 return
             count = len(read_rows(admitted, row.users, "admission"))
             self._set(connection, row, admitted=admitted, admitted_count=count)
+            if remember:
+                self._remember(connection, row, admitted)
 
     def publish(self, key: bytes, profiles_digest: bytes) -> SessionRow:
         """End a session: V is there. profiles_digest: SHA-256 of its file."""
@@ -399,7 +419,6 @@ class Sessions:
             if row.profiles_digest not in (None, profiles_digest):
                 raise StateError(f"session {short(row.key)}: a second V, another one")
             self._set(connection, row, profiles_digest=profiles_digest)
-            self._remember(connection, row)
             return self.move(key, State.FINISHED)
 
     def receipt(self, key: bytes, profiles_digest: bytes, signature: bytes) -> SessionRow:
@@ -416,14 +435,14 @@ class Sessions:
     # -- training again ----------------------------------------------------------------------------
 
     def difference(self, key: bytes, users: Iterable[str]) -> Difference | None:
-        """How the users who are about to be admitted differ from those of the last session of the
-        same catalogue that was finished; None if there is none (PPMF-SRV-018).
+        """How the users who are about to be admitted differ from those who were in the last other
+        session of the same catalogue; None if there is none (PPMF-SRV-018).
         """
         row = self.get(key)
         found = self._database.rows(
             "SELECT trained.user, sessions.id FROM trained JOIN sessions "
-            "ON sessions.number = trained.session WHERE trained.catalogue = ?",
-            (row.catalogue,),
+            "ON sessions.number = trained.session WHERE trained.catalogue = ? AND session != ?",
+            (row.catalogue, row.number),
         )
         if not found:
             return None
@@ -474,83 +493,22 @@ class Sessions:
             (number, self._database.clock.now(), state, because[:_MOST_ERROR]),
         )
 
-    def _remember(self, connection: sqlite3.Connection, row: SessionRow) -> None:
-        """Keep who took part, for the next session of the same catalogue."""
-        if row.admitted is None or not row.signed:
-            return
+    def _remember(self, connection: sqlite3.Connection, row: SessionRow, admitted: bytes) -> None:
+        """Keep who takes part, for the next session of the same catalogue."""
         users = self.signed_session(row.key).session.users
         connection.execute("DELETE FROM trained WHERE catalogue = ?", (row.catalogue,))
         connection.executemany(
             "INSERT INTO trained (catalogue, user, session) VALUES (?, ?, ?)",
             (
                 (row.catalogue, took_part(row.catalogue, users[at]), row.number)
-                for at in read_rows(row.admitted, row.users, "admission")
+                for at in read_rows(admitted, row.users, "admission")
             ),
         )
-
-
-# -- encodings and digests -------------------------------------------------------------------------
-
-
-def write_proposal(proposal: Proposal) -> bytes:
-    """The encoding of a proposal (PPMF-SRV-006)."""
-    return strict_cbor.encode(proposal.as_array())
-
-
-def read_proposal(data: bytes | memoryview) -> Proposal:
-    """The proposal of such bytes. Raises EncodingError if they are none, else as `Proposal`."""
-    if len(data) > set_up.MOST_BYTES:
-        raise EncodingError(f"proposal: more than {set_up.MOST_BYTES} bytes")
-    found = set_up.proposal_of(strict_cbor.decode(data, depth=2, items=len(data)))
-    if found is None:
-        raise EncodingError("proposal: its members are not of their types")
-    return found
-
-
-def write_acceptance(acceptance: Acceptance) -> bytes:
-    """The encoding of an acceptance."""
-    return strict_cbor.encode(acceptance.as_array())
-
-
-def read_acceptance(data: bytes | memoryview) -> Acceptance:
-    """The acceptance of such bytes; raises as `read_proposal`."""
-    found = set_up.acceptance_of(strict_cbor.decode(data))
-    if found is None:
-        raise EncodingError("acceptance: its members are not of their types")
-    return found
-
-
-def proposal_digest(data: bytes) -> bytes:
-    """The 32 bytes by which a proposal is known before it is accepted (PPMF-SRV-006)."""
-    return hashlib.sha256(_PROPOSAL + data).digest()
-
-
-def catalogue_digest(items: tuple[str, ...]) -> bytes:
-    """The 32 bytes by which sessions of the same items are found (PPMF-SRV-018)."""
-    return hashlib.sha256(_CATALOGUE + strict_cbor.encode(items)).digest()
 
 
 def took_part(catalogue: bytes, user: str) -> bytes:
     """What is kept of a user who took part, 32 bytes."""
     return hashlib.sha256(_TOOK_PART + catalogue + user.encode()).digest()
-
-
-def sign_receipt(
-    key: ec.EllipticCurvePrivateKey, session_id: bytes, profiles_digest: bytes
-) -> bytes:
-    """RecSys' signature of V's digest, 64 bytes, after which CSP erases (PPMF-SRV-016)."""
-    return set_up.sign(key, session_id + profiles_digest, label=_RECEIPT)
-
-
-def check_receipt(session: Session, profiles_digest: bytes, signature: bytes) -> None:
-    """Check such a signature. Raises as `set_up.check_signature`."""
-    set_up.check_signature(
-        session.proposal.signing_key,
-        session.id + profiles_digest,
-        signature,
-        "RecSys' receipt",
-        label=_RECEIPT,
-    )
 
 
 def lacking_members(connection: sqlite3.Connection, users: Iterable[str], column: str) -> int:

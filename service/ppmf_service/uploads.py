@@ -138,7 +138,7 @@ class Uploads:
         """The messages of all users who are present, by row.
 
         Raises StateError while the intake is open or after the erasure, EncodingError if the disk
-        has damaged one.
+        has damaged one (PPMF-SRV-020).
         """
         found = self._sessions.get(key)
         if found.state in (State.PROPOSED, State.ACCEPTED, State.OPEN):

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.session.enrolment import consent_key
+from ppmf_secure.session.invitations import Invitation, read_invitation
 from ppmf_secure.session.private_files import partial_file, private_folder
-from ppmf_service.enrolment import consent_key
-from ppmf_service.invitations import Invitation, read_invitation
 from ppmf_spec import rating_files, strict_cbor
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.rating_files import RawRatings

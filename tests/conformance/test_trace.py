@@ -425,7 +425,7 @@ def test_a_program_refuses_an_observer_of_a_session_that_is_no_trial() -> None:
 
 @pytest.mark.req("PPMF-CON-043")
 def test_nobody_but_the_adapter_of_a_party_gives_an_observer() -> None:
-    """A keyword `observer` is given to a call in the adapter, and passed on inside the parties."""
+    """A keyword `observer` is given to a call in adapters alone, and passed on inside the parties."""
     given = set()
     for package in ("ppmf", "audit", "costs", "conformance", "reference", "secure", "spec"):
         for path in (ROOT / package).rglob("*.py"):
@@ -435,6 +435,7 @@ def test_nobody_but_the_adapter_of_a_party_gives_an_observer() -> None:
                 given.add(str(path.relative_to(ROOT)))
     assert given == {
         "conformance/ppmf_conformance/adapters/party.py",
+        "conformance/ppmf_conformance/adapters/transcripts.py",
         "secure/ppmf_secure/parties/csp.py",
         "secure/ppmf_secure/parties/recsys.py",
     }
@@ -454,3 +455,20 @@ def test_the_stages_are_those_of_the_chapter() -> None:
     assert made == set(listed)
     places = {(stage.name, len(stage.at)) for run in runs for stage in stages(run)}
     assert {size for name, size in places if name == "factor_steps"} == {1, 2}
+
+
+@pytest.mark.req("PPMF-CON-041")
+def test_spare_bits_of_a_row_say_nothing() -> None:
+    def spare_set(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Two items and six planes leave four spare bits, the highest of the last byte."""
+
+        def set_in(text: str) -> str:
+            return text[:-2] + f"{int(text[-2:], 16) | 0xF0:02x}"
+
+        return [
+            {**s, "shares": [set_in(one) for one in s["shares"]]} if s["stage"] == "bits" else s
+            for s in shown
+        ]
+
+    run = traced(LIPSCHITZ, "recsys")
+    assert party_runs.play(run, Untraced(spare_set), traced=True)[0] is Outcome.PASS

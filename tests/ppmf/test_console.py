@@ -236,7 +236,7 @@ def completed(line: str) -> list[str]:
 
 def test_bash_completes_commands_and_options() -> None:
     assert completed("ppmf ev") == ["evaluate"]
-    assert completed("ppmf conformance ") == ["run", "play", "check", "vectors"]
+    assert completed("ppmf conformance ") == ["run", "play", "check", "vectors", "transcript"]
     assert completed("ppmf estimate --us") == ["--users"]
 
 

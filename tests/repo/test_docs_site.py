@@ -124,8 +124,8 @@ def test_the_picture_of_the_parties_stands_alone() -> None:
 
 def test_the_limits_name_the_bits_that_chapter_6_derives() -> None:
     security = (DOCS.parent / "spec" / "06-security.md").read_text()
-    assert "About 115 bits" in (DOCS / "limits.md").read_text()
-    assert "115 bits of computational security" in security
+    assert "About 114 bits" in (DOCS / "limits.md").read_text()
+    assert "114 bits of computational security" in security
 
 
 def test_figures_are_those_of_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,24 +36,30 @@ NODE_ADAPTER = "ppmf_conformance/adapters/node/adapter.mjs"
 NEEDS = {
     "ppmf_spec.objective": "symbolic",
     "ppmf_conformance.adapters.building_blocks": "secure",
+    "ppmf_conformance.adapters.enrolment": "secure",
     "ppmf_conformance.adapters.lattice_blocks": "secure",
+    "ppmf_conformance.adapters.named_draws": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",
     "ppmf_conformance.adapters.shown_shares": "secure",
     "ppmf_conformance.adapters.toy_runs": "secure",
+    "ppmf_conformance.adapters.transcripts": "secure",
     "ppmf_conformance.adapters.secure_operations": "secure",
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
     "ppmf.commands.audit": "secure",
     "ppmf.commands.bench": "secure",
+    "ppmf.commands.enrol": "serve",
     "ppmf.commands.estimate": "secure",
     "ppmf.commands.resume": "secure",
+    "ppmf.commands.session": "secure",
     "ppmf.commands.train": "secure",
     "ppmf.demo": "secure",
     "ppmf.evaluation.plots": "plots",
     "ppmf.progress": "secure",
     "ppmf.run_folder": "secure",
+    "ppmf.serving": "secure",
 }
 LIGHT = ("ppmf_spec", "ppmf_reference", "ppmf_conformance", "ppmf")
 EXTRAS_OF = {  # the extras that a package may import; a package that is not named here, none
@@ -63,13 +69,13 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
     "ppmf_service": ("secure", "serve"),
     "ppmf_audit": ("secure",),
     "ppmf_costs": ("secure",),
-    "ppmf": ("secure", "plots", "frames"),
+    "ppmf": ("secure", "serve", "plots", "frames"),
 }
 COMMANDS = (
     "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
-    "bench", "params", "conformance",
+    "bench", "params", "conformance", "session", "enrol",
 )  # fmt: skip
-UNAVAILABLE = ("demo", "train", "resume", "audit", "estimate", "bench")
+UNAVAILABLE = ("demo", "train", "resume", "audit", "estimate", "bench", "session", "enrol")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from ppmf_conformance.cases import Vectors, shipped
 from tools.mutation.suite import javascript, operators, report
-from tools.mutation.suite.baseline import Baseline
+from tools.mutation.suite.baseline import Baseline, content
 from tools.mutation.suite.change import Change
 from tools.mutation.suite.mutants import (
     Argued,
@@ -23,7 +23,7 @@ from tools.mutation.suite.mutants import (
     mutant,
     targets,
 )
-from tools.mutation.suite.verdicts import Cache, Verdict, content, judged
+from tools.mutation.suite.verdicts import Cache, Verdict, judged, quick
 
 SCRIPT = (
     "const f = (x) => {\n  if (x < 1n) refuse(`a ${`b ${x}`}`, /[/]+/);\n  return -x * 2n;\n};\n"
@@ -136,7 +136,8 @@ def baseline(suite: Vectors) -> Baseline:
 
     calls = ["fixed.py:descend"]
     return Baseline(
-        digest="now",
+        code="now",
+        contents={},
         milliseconds={case.id: 3 - at for at, case in enumerate(suite.cases)},
         called={case.id: calls if case.op == "words.descend" else [] for case in suite.cases},
         features=sorted(OPERATIONS),
@@ -144,7 +145,7 @@ def baseline(suite: Vectors) -> Baseline:
     )
 
 
-def test_the_cases_that_call_what_is_changed_come_first_and_the_quickest_of_them() -> None:
+def test_the_cases_that_call_what_is_changed_come_first_and_the_quickest_before_others() -> None:
     suite = few()
     ordered, reached = baseline(suite).order(wrong("- h * g", "+ h * g"), suite.cases)
     assert [case.id for case in ordered] == [suite.cases[at].id for at in (2, 1, 0)]
@@ -154,48 +155,67 @@ def test_the_cases_that_call_what_is_changed_come_first_and_the_quickest_of_them
 def test_the_place_in_a_script_is_that_of_its_innermost_function() -> None:
     one = Mutant("node", "a.mjs", "", "", "", 50, "x" * 1000)
     called = {"outer": ["a.mjs 0 1000", "a.mjs 10 200"], "inner": ["a.mjs 40 60"], "other": []}
-    found = Baseline("", dict.fromkeys(called, 1), called, [], "")
+    found = Baseline("", {}, dict.fromkeys(called, 1), called, [], "")
     assert found.reached(one) == {"inner"}
     assert found.reached(replace(one, offset=100)) == {"outer"}
     assert found.reached(replace(one, offset=900)) == {"outer", "inner"}
 
 
 def test_a_mutant_dies_at_the_first_case_that_fails() -> None:
-    suite = few()
-    broken = wrong("- h * g", "+ h * g")
-    verdict = judged(targets()["reference"], broken, baseline(suite), suite.cases)
-    assert (verdict.outcome, verdict.asked) == ("killed", 1)
+    suite, broken = few(), wrong("- h * g", "+ h * g")
+    verdict, left = quick(targets()["reference"], broken, baseline(suite), suite.cases)
+    assert (verdict.outcome, verdict.asked, verdict.reached) == ("killed", 1, 2)
     assert verdict.case == suite.cases[2].id
     assert verdict.detail
+    assert list(left) == [suite.cases[0]]
+
+
+def test_a_mutant_that_passes_the_quickest_cases_runs_the_others() -> None:
+    suite, same = few(), wrong("- h * g", "- g * h")
+    found = replace(baseline(suite), milliseconds=dict.fromkeys(baseline(suite).called, 8_000))
+    verdict, left = quick(targets()["reference"], same, found, suite.cases)
+    assert (verdict.outcome, verdict.asked, verdict.reached) == ("pending", 1, 2)
+    verdict = judged(targets()["reference"], same, found, left)
+    assert (verdict.outcome, verdict.asked, verdict.seen) == ("survived", 2, True)
 
 
 def test_a_mutant_that_no_case_calls_is_not_run() -> None:
     suite = few()
     found = replace(baseline(suite), called={})
-    verdict = judged(targets()["reference"], wrong("- h * g", "+ h * g"), found, suite.cases)
+    verdict, _ = quick(targets()["reference"], wrong("- h * g", "+ h * g"), found, suite.cases)
     assert (verdict.outcome, verdict.dead) == ("unreached", False)
 
 
-def test_a_verdict_holds_as_long_as_what_it_rests_upon(tmp_path: Path) -> None:
+def test_a_mutant_that_died_stays_dead_as_long_as_its_case_is_the_same(tmp_path: Path) -> None:
     suite, one = few(), wrong("- h * g", "+ h * g")
-    cache = Cache(tmp_path / "verdicts.json", suite)
     case = suite.cases[2]
-    dead = Verdict("killed", case.id, "so", 1, 2, seen=False, digest=content(case))
-    cache.put(one, dead)
-    again = Cache(tmp_path / "verdicts.json", suite)
-    assert again.get(one, "other code") == dead
-    changed = replace(case, given={})
-    other = Vectors((*suite.cases[:2], changed), "")
-    assert Cache(tmp_path / "verdicts.json", other).get(one, "other code") is None
-    alive = Verdict("survived", "", "", 3, 2, seen=True, digest="now")
-    cache.put(one, alive)
-    assert cache.get(one, "now") == alive
+    dead = Verdict("killed", case.id, "so", 1, 2, digest=content(case))
+    Cache(tmp_path / "verdicts.json", suite).put(one, dead, "code")
+    assert Cache(tmp_path / "verdicts.json", suite).get(one, "other code") == dead
+    other = Vectors((*suite.cases[:2], replace(case, given={})), "")
+    assert Cache(tmp_path / "verdicts.json", other).get(one, "code") is None
+
+
+def test_a_mutant_that_lives_is_asked_what_it_has_not_passed(tmp_path: Path) -> None:
+    suite, one = few(), wrong("- h * g", "+ h * g")
+    fewer = Vectors(suite.cases[:2], "")
+    cache = Cache(tmp_path / "verdicts.json", fewer)
+    assert cache.left(one, "code", fewer.cases) == list(fewer.cases)
+    cache.put(one, Verdict("pending", asked=1), "code", fewer.cases[1:])
+    assert cache.get(one, "code") is None
+    assert cache.left(one, "code", fewer.cases) == list(fewer.cases[1:])
+    cache.put(one, Verdict("survived"), "code")
+    assert cache.get(one, "code") is not None
     assert cache.get(one, "other code") is None
+    again = Cache(tmp_path / "verdicts.json", suite)
+    assert again.get(one, "code") is None
+    assert again.left(one, "code", suite.cases) == [suite.cases[2]]
+    assert again.left(one, "other code", suite.cases) == list(suite.cases)
 
 
 def test_the_table_counts_what_can_be_killed() -> None:
     one = wrong("- h * g", "+ h * g")
-    dead = Verdict("killed", "words/a", "", 1, 1, seen=False, digest="")
+    dead = Verdict("killed", "words/a")
     alive = replace(dead, outcome="survived", case="", seen=True)
     records = [
         report.record(replace(one, kind="sign"), dead, ""),

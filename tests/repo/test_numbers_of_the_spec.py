@@ -220,7 +220,7 @@ CLAIMS = [
     ),
     Claim(
         SECURITY,
-        r"at most half of the calls of PPMF-HSH-006: $\mu = 2^{#}$.",
+        r"at most half of the calls of PPMF-HSH-008: $\mu = 2^{#}$.",
         lambda: [int(log2(MAX_CALLS)) - 1],
     ),
     Claim(

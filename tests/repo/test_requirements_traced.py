@@ -23,6 +23,7 @@ DUE = {
     "05-wire.md": ("spec", "secure"),
     "06-security.md": ("secure", "audit"),
     "07-conformance.md": ("conformance", "tools"),
+    "08-service.md": ("secure", "service"),
 }
 """By chapter where each MUST is met: in one at least of these folders. A SHOULD is, in any."""
 

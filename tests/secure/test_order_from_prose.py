@@ -156,14 +156,14 @@ def integers(labels: Words) -> list[list[int]]:
 
 
 @pytest.mark.req(
-    "PPMF-GCB-001", "PPMF-GCB-010", "PPMF-GCB-003", "PPMF-GCB-004", "PPMF-CIR-001", "PPMF-CIR-002"
+    "PPMF-GCB-001", "PPMF-GCB-011", "PPMF-GCB-003", "PPMF-GCB-004", "PPMF-CIR-001", "PPMF-CIR-002"
 )
 def test_a_program_from_prose_evaluates_what_csp_garbles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """RecSys once more, from the netlist and the formulas of chapter 4 and the bytes alone."""
-    width, drop, f, b, elements = 20, 5, 8, 1, 1030
-    some = (0, 1, 2, 1023, 1024, 1029)  # of two batches
+    width, drop, f, b, elements = 20, 5, 8, 1, 2054
+    some = (0, 1, 2, 2047, 2048, 2053)  # of two batches
     csp, recsys = ideal_transfers("evaluated")
     shares = Coins.seeded("evaluated").words((2, elements))
     tables: list[memoryview] = []
@@ -208,7 +208,7 @@ def test_a_program_from_prose_evaluates_what_csp_garbles(
             elif node not in numbers:
                 labels.append(0)
             else:
-                key = recsys.keys.key("update/gates", 7, 0, 0, numbers[node], e // 1024)
+                key = recsys.keys.key("update/gates", 7, 0, 0, numbers[node], e // 2048)
                 at = 32 * (numbers[node] * elements + e)
                 T_G, T_E = (int.from_bytes(data[at + h : at + h + 16], "little") for h in (0, 16))
                 half = hashed(key, left, 2 * e) ^ (left & 1) * T_G

@@ -279,10 +279,10 @@ def hash_of(key: bytes) -> Callable[[int, int], int]:
     return lambda x, tweak: pi(pi(x) ^ tweak) ^ pi(x)
 
 
-@pytest.mark.req("PPMF-BIT-004", "PPMF-BIT-005", "PPMF-BIT-007", "PPMF-HSH-005")
+@pytest.mark.req("PPMF-BIT-004", "PPMF-BIT-005", "PPMF-BIT-008", "PPMF-HSH-005")
 @pytest.mark.parametrize("sender", [0, 1])
 def test_corrections_of_bit_times_vector(sender: int) -> None:
-    """Vectors of seven are four blocks a key, so 512 elements a batch; 4100 are two chunks."""
+    """Vectors of seven are four blocks a key, so 1024 elements a batch; 4100 are two chunks."""
     width, count, length = 2, 4100, 7
     transfers = ideal_transfers("corrections")
     words = ideal_words("corrections", transfers, to_bits(Coins.seeded("v").words(count), width))
@@ -298,8 +298,8 @@ def test_corrections_of_bit_times_vector(sender: int) -> None:
     mine, direction = words[sender], ("to-recsys", "to-csp")[sender]
     offset = int(mine.offset[0]) | int(mine.offset[1]) << 64
     for bit in range(width):
-        for element in (0, 1, 511, 512, 2047, 4095):
-            batch, row = divmod(element, 512)
+        for element in (0, 1, 1023, 1024, 2047, 4095):
+            batch, row = divmod(element, 1024)
             key = transfers[sender].keys.key(f"moves/{direction}", 4, 0, 0, bit, batch)
             H = hash_of(key)
             k0 = (
@@ -330,7 +330,7 @@ def test_high_bits_of_a_word_take_fewer_bytes() -> None:
     assert len(effect.message.payload) == sum(sizes)
 
 
-@pytest.mark.req("PPMF-CNV-005", "PPMF-CNV-006", "PPMF-CNV-007", "PPMF-CNV-008")
+@pytest.mark.req("PPMF-CNV-005", "PPMF-CNV-006", "PPMF-CNV-007", "PPMF-CNV-010")
 def test_corrections_of_the_conversion() -> None:
     """Two bits of code that weigh 1 and 2, the least value -3, 40 bits, 2500 entries, chunk 6."""
     count, lowest, ring = 2500, -3, 40
@@ -349,8 +349,7 @@ def test_corrections_of_the_conversion() -> None:
         return int(words[0]) | int(words[1]) << 64
 
     def pad(chooser: str, plane: int, element: int, key: int) -> tuple[int, int]:
-        batch, row = divmod(element, 2048)
-        hashed = hash_of(csp.keys.key(f"conversion/to-{chooser}", 6, plane, batch))(key, row)
+        hashed = hash_of(csp.keys.key(f"conversion/to-{chooser}", 6, plane, 0))(key, element)
         return hashed % 2**64, hashed >> 64
 
     def at(data: wire.Bulk, row: int, element: int) -> int:

@@ -3,14 +3,29 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.transport import store
+from ppmf_service import engine, training
+from ppmf_service.link import control
 from ppmf_service.states import State
+from ppmf_spec import strict_cbor, wire
+from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.engines import World
+from tests.support.services import CLOSES, EXPIRES
+from tests.support.sessions import POINTS, SIGNING
 
 
 @pytest.fixture
@@ -61,3 +76,381 @@ def test_a_server_that_is_restarted_all_the_time_gets_there(
     world.until(disturbed)
     assert world.profiles(key) == world.expected()
     assert restarts == 12
+
+
+@pytest.mark.req("PPMF-LNK-013")
+def test_csp_asks_its_operator_first(tmp_path: Path) -> None:
+    world = World(tmp_path, accept="ask")
+    key = world.propose()
+    world.until(lambda: world.row(RECSYS, key).last_error is not None)
+    assert world.states(key) == (State.PROPOSED, State.PROPOSED)
+    kind, line = world.row(RECSYS, key).last_error or ("", "")
+    assert (kind, line) == ("state", "csp: CSP's operator has not accepted it")
+    world.engines[CSP]._sessions.accept(key, SIGNING["csp"], Coins.seeded("accept"))
+    world.until(world.is_in(key, State.OPEN))
+    assert world.row(RECSYS, key).last_error is None
+    world.servers.close()
+
+
+@pytest.mark.req("PPMF-LNK-001", "PPMF-LNK-013")
+def test_a_proposal_that_another_key_signed_is_refused(world: World) -> None:
+    world.engines[CSP]._peer_key = POINTS["csp"]
+    key = world.propose()
+    world.until(lambda: world.row(RECSYS, key).last_error is not None)
+    assert world.states(key) == (State.PROPOSED, None)
+    assert "signing key is not that" in (world.row(RECSYS, key).last_error or "")[1]
+
+
+@pytest.mark.req("PPMF-LNK-013")
+def test_an_acceptance_with_another_key_is_not_taken(world: World) -> None:
+    world.engines[RECSYS]._peer_key = POINTS["recsys"]
+    key = world.propose()
+    world.until(lambda: world.row(RECSYS, key).last_error is not None)
+    assert world.states(key) == (State.PROPOSED, State.ACCEPTED)
+
+
+@pytest.mark.req("PPMF-ADM-003", "PPMF-LNK-014")
+def test_who_does_not_upload_in_time_has_no_ratings(world: World) -> None:
+    key = world.opened()
+    world.upload_all(key, but=1)
+    world.turn()
+    assert world.states(key) == (State.OPEN, State.OPEN)
+    world.clock.advance(CLOSES - world.clock.now())
+    world.until(world.is_in(key, State.FINISHED))
+    others = world.ratings.restricted(world.ratings.user != 1)
+    assert world.profiles(key) == world.expected(others)
+    assert world.row(CSP, key).admitted_count == 2
+
+
+@pytest.mark.req("PPMF-ADM-003")
+def test_users_may_replace_their_uploads_during_the_grace(tmp_path: Path) -> None:
+    world = World(tmp_path, grace=100)
+    key = world.opened()
+    world.upload_all(key)
+    start = world.clock.now()
+    world.until(lambda: world.states(key)[0] is State.CLOSED)
+    assert start + 100 <= world.clock.now() < start + 105
+    world.servers.close()
+
+
+@pytest.mark.req("PPMF-ADM-006", "PPMF-LNK-014")
+@pytest.mark.parametrize("restarted", [False, True])
+def test_csp_answers_a_closing_with_somebody_who_is_not_admitted_when_it_closes(
+    world: World, restarted: bool
+) -> None:
+    key = world.opened()
+    user = world.session(key).users[2]
+    world.upload_all(key)
+    world.server(CSP).members.enrol_consent_keys({user: bytes(32)})
+    for _ in range(20):
+        world.turn()
+    assert world.states(key) == (State.CLOSED, State.CLOSED)
+    if restarted:
+        world.restart(CSP)
+    world.clock.advance(CLOSES - world.clock.now())
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected(world.ratings.restricted(world.ratings.user != 2))
+
+
+@pytest.mark.req("PPMF-ADM-003", "PPMF-ADM-008", "PPMF-LNK-013")
+@pytest.mark.parametrize("where", ["present", "admitted"])
+def test_too_few_users_end_the_session_at_both_servers(world: World, where: str) -> None:
+    key = world.opened(least=3)
+    if where == "present":
+        world.upload_all(key, but=0)
+    else:
+        world.upload_all(key)
+        user = world.session(key).users[0]
+        world.server(CSP).members.enrol_consent_keys({user: bytes(32)})
+    world.clock.advance(CLOSES - world.clock.now())
+    world.until(world.is_in(key, State.ABANDONED))
+    assert "have to take part" in (world.row(RECSYS, key).last_error or "")[1]
+    world.turn()
+    assert all(world.row(role, key).erased for role in (RECSYS, CSP))
+
+
+@pytest.mark.req("PPMF-LNK-013")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+@pytest.mark.parametrize("during", [State.ACCEPTED, State.OPEN, State.TRAINING])
+def test_a_session_that_one_operator_abandons_ends_at_both(
+    world: World, role: Role, during: State
+) -> None:
+    key = world.propose()
+    world.until(lambda: world.states(key)[0] is not State.PROPOSED)
+    if during is not State.ACCEPTED:
+        world.until(world.is_in(key, State.OPEN))
+    if during is State.TRAINING:
+        world.upload_all(key)
+        world.until(lambda: world.states(key)[role is CSP] is State.TRAINING)
+    world.server(role).sessions.move(key, State.ABANDONED, because="the operator wants it")
+    world.until(world.is_in(key, State.ABANDONED))
+    for _ in range(20):
+        world.turn()
+    assert all(engine._epoch is None for engine in world.engines.values())
+
+
+@pytest.mark.req("PPMF-LNK-013")
+def test_an_end_while_the_peer_was_away_reaches_it_later(world: World) -> None:
+    key = world.opened()
+    world.server(CSP).sessions.move(key, State.ABANDONED, because="the operator wants it")
+    world.engines[CSP].step()
+    world.restart(CSP)
+    world.until(world.is_in(key, State.ABANDONED))
+
+
+@pytest.mark.req("PPMF-SRV-015", "PPMF-LNK-013")
+def test_a_session_that_expires_is_given_up_and_buried(world: World) -> None:
+    key = world.opened()
+    world.clock.advance(EXPIRES - world.clock.now())
+    world.until(world.is_in(key, State.ABANDONED))
+    assert all(world.row(role, key).buried for role in (RECSYS, CSP))
+
+
+@pytest.mark.req("PPMF-SRV-018", "PPMF-LNK-013")
+def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World) -> None:
+
+    def told(key: bytes) -> str:
+        return (world.row(RECSYS, key).last_error or ("", ""))[1]
+
+    def is_told(key: bytes) -> bool:
+        return bool(told(key))
+
+    for nonce, waits in ((1, False), (2, True)):
+        key = world.opened(nonce=bytes([nonce]) * 16)
+        world.upload_all(key)
+        if waits:
+            world.until(partial(is_told, key))
+            assert "0 users joined, 0 left, 3 stayed" in told(key)
+            assert world.row(CSP, key).admitted is None
+            world.server(CSP).sessions.confirm(key)
+        world.until(world.is_in(key, State.FINISHED))
+        assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-LNK-009", "PPMF-LNK-014")
+def test_two_sessions_are_trained_one_after_the_other(world: World) -> None:
+    keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2)]
+    for role in (RECSYS, CSP):
+        for key in keys:
+            world.server(role).sessions.confirm(key)
+    for key in keys:
+        world.upload_all(key)
+    world.until(lambda: all(world.is_in(key, State.FINISHED)() for key in keys))
+    for key in keys:
+        assert world.profiles(key) == world.expected()
+
+
+def damage(path: Path) -> bytes:
+    """Change one bit of a file, and return what it was."""
+    before = path.read_bytes()
+    changed = bytearray(before)
+    changed[len(before) // 2] ^= 1
+    path.write_bytes(bytes(changed))
+    return before
+
+
+@pytest.mark.req("PPMF-LNK-015", "PPMF-RES-008")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+@pytest.mark.parametrize("name", ["ratings", "closing", "admission", "model-1", "epoch"])
+def test_a_damaged_file_is_named_and_no_v_is_made_of_it(
+    world: World, role: Role, name: str
+) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    folder = world.configs[role].session_folder(world.session(key).id)
+    world.until((folder / "model-1.state").exists)
+    world.restart(role)
+    right = damage(folder / f"{name}.state")
+    for _ in range(30):
+        world.turn()
+    kind, line = world.row(role, key).last_error or ("", "")
+    assert (kind, line) == (
+        "encoding",
+        f"{name}.state: damaged: its tag is not that of its content",
+    )
+    assert not world.configs[RECSYS].profiles_file(world.session(key).id).exists()
+    (folder / f"{name}.state").write_bytes(right)
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-LNK-015")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+@pytest.mark.parametrize("what", ["closing", "admission", "ratings", "epoch", "model-1"])
+def test_a_full_disk_is_named_and_the_session_goes_on_when_there_is_room(
+    world: World, role: Role, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.opened()
+    folder = world.configs[role].session_folder(world.session(key).id)
+    write, refused = store.write_durably, 0
+
+    def full(path: Path, content: bytes) -> None:
+        nonlocal refused
+        if path == folder / f"{what}.state" and refused < 3:
+            refused += 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content)
+
+    monkeypatch.setattr(store, "write_durably", full)
+    world.upload_all(key)
+    world.until(lambda: refused == 1)
+    world.until(lambda: bool(world.errors(role)))
+    assert "No space left on device" in str(world.errors(role)[0])
+    world.until(world.is_in(key, State.FINISHED))
+    assert refused == 3
+    assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-LNK-015")
+def test_a_full_disk_when_v_is_written_costs_a_new_epoch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.opened()
+    write, refused = store.write_durably, list[Path]()
+
+    def full(path: Path, content: bytes) -> None:
+        if len(refused) < 2:
+            refused.append(path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content)
+
+    monkeypatch.setattr(engine, "write_durably", full)
+    world.upload_all(key)
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected()
+    assert world.row(RECSYS, key).epoch == 3
+
+
+@pytest.mark.req("PPMF-LNK-015", "PPMF-SRV-010")
+def test_an_upload_that_the_disk_has_damaged_is_named_and_not_passed_over(world: World) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    database = world.server(RECSYS).database
+    with database.transaction() as connection:
+        (message,) = connection.execute("SELECT message FROM uploads WHERE row = 1").fetchone()
+        changed = message[:-1] + bytes([message[-1] ^ 1])
+        connection.execute("UPDATE uploads SET message = ? WHERE row = 1", (changed,))
+    for _ in range(20):
+        world.turn()
+    assert world.states(key) == (State.CLOSED, State.OPEN)
+    assert "damaged" in (world.row(RECSYS, key).last_error or "")[1]
+    with database.transaction() as connection:
+        connection.execute("UPDATE uploads SET message = ? WHERE row = 1", (message,))
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-ADM-007", "PPMF-LNK-014")
+def test_the_same_closing_is_answered_again_and_another_one_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    world.until(lambda: world.states(key)[1] is State.TRAINING)
+    session, csp = world.session(key), world.engines[CSP]
+    said: list[control.Control] = []
+    monkeypatch.setattr(csp._control, "send", said.append)
+    kept = training.kept_closing(session, csp._store(world.row(CSP, key)))
+    assert kept is not None
+    link = wire.Link(session.id, 0, RECSYS, CSP)
+    csp._answer(control.ClosingControl(session.id, link.encode(kept)))
+    (answer,) = said
+    assert isinstance(answer, control.AdmissionControl)
+    other = wire.Closing(kept.presence, bytes(len(kept.seals)))
+    data = wire.Link(session.id, 0, RECSYS, CSP).encode(other)
+    csp._answer(control.ClosingControl(session.id, data))
+    assert isinstance(said[-1], control.Refused)
+    assert "another one than that which was answered" in said[-1].line
+
+
+@pytest.mark.req("PPMF-LNK-013")
+def test_an_operator_learns_that_the_peer_is_away(world: World) -> None:
+    key = world.propose()
+    world.engines[RECSYS]._link.trouble = "link: Connection refused"
+    for _ in range(60):
+        world.engines[RECSYS].step()
+        world.clock.advance(0.5)
+    assert world.row(RECSYS, key).last_error == (
+        "peer",
+        "csp cannot be reached: link: Connection refused",
+    )
+    world.until(world.is_in(key, State.OPEN))
+    assert world.row(RECSYS, key).last_error is None
+
+
+KEYS = st.sampled_from([bytes(32), b"s" * 32])
+CONTROLS = st.one_of(
+    st.builds(control.Propose, KEYS, st.binary(max_size=40)),
+    st.builds(control.Accept, KEYS, st.binary(max_size=40), st.binary(max_size=70)),
+    st.builds(control.Sign, KEYS, st.binary(max_size=70)),
+    st.builds(control.Opened, KEYS),
+    st.builds(control.ClosingControl, KEYS, st.binary(max_size=40)),
+    st.builds(control.AdmissionControl, KEYS, st.binary(max_size=40)),
+    st.builds(control.EpochHello, KEYS, st.integers(0, (1 << 64) - 1)),
+    st.builds(control.Ready, KEYS, st.integers(0, (1 << 64) - 1)),
+    st.builds(control.Receipt, KEYS, st.binary(max_size=40), st.binary(max_size=70)),
+    st.builds(control.Received, KEYS),
+    st.builds(control.Refused, KEYS, st.text(max_size=9), st.text(max_size=9), st.text()),
+    st.builds(control.Ended, KEYS, st.text(max_size=9), st.text(max_size=9), st.text()),
+)
+
+
+@pytest.mark.req("PPMF-LNK-013")
+@given(CONTROLS)
+def test_a_control_message_is_read_as_it_was_written(message: control.Control) -> None:
+    assert control.decode(control.encode(message)) == message
+
+
+@pytest.mark.req("PPMF-LNK-013")
+@given(CONTROLS, st.data())
+def test_a_mutated_control_message_is_another_one_or_refused(
+    message: control.Control, data: st.DataObject
+) -> None:
+    encoded = bytearray(control.encode(message))
+    encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
+    with suppress(EncodingError):
+        control.decode(bytes(encoded))
+
+
+@pytest.mark.req("PPMF-LNK-013")
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (["sing", bytes(32), b""], "unknown control message 'sing'"),
+        (["sign", bytes(31), b""], "a key has 32 bytes"),
+        (["sign", bytes(32)], "1 members"),
+        (["sign", bytes(32), 1], "by_recsys is not of its type"),
+        (["epoch", bytes(32), "1"], "stream is not of its type"),
+        ([1], "not an array with a name"),
+        (5, "not an array with a name"),
+    ],
+)
+def test_malformed_control_messages_are_refused(data: strict_cbor.Encodable, line: str) -> None:
+    with pytest.raises(EncodingError, match=line):
+        control.decode(strict_cbor.encode(data))
+
+
+@pytest.mark.req("PPMF-LNK-013", "PPMF-LNK-014")
+@given(st.lists(CONTROLS, max_size=6), st.sampled_from([RECSYS, CSP]), st.booleans())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_peer_says_the_engine_goes_on(
+    shared: tuple[World, bytes], said: list[control.Control], role: Role, known: bool
+) -> None:
+    world, key = shared
+    for message in said:
+        session_id = key if known else message.key
+        world.engines[role.peer]._control.send(replace(message, key=session_id))
+    for _ in range(3):
+        world.turn()
+    states = world.states(key)
+    if any(isinstance(message, control.Ended) for message in said) or states[0] is None:
+        return
+    for found in states:
+        assert found is not State.FINISHED
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, bytes]]:
+    world = World(tmp_path_factory.mktemp("world"))
+    yield world, world.opened()
+    world.servers.close()

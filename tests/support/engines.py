@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both engines of a toy session in this thread, over a wire that can be cut, with a clock to set."""
+"""Both engines of a toy session in this thread, over a wire to cut, with a clock to set."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.upload import upload, user_rows
+from ppmf_secure.session.enrolment import consent_key
 from ppmf_secure.session.session import Proposal, Session
-from ppmf_service.config import Listen, LinkConfig, Policy, ServerConfig
+from ppmf_service.config import LinkConfig, Listen, Policy, ServerConfig
 from ppmf_service.engine import Engine
-from ppmf_service.enrolment import consent_key
 from ppmf_service.link.memory import MemoryLink, Wire
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State

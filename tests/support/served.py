@@ -16,13 +16,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.types import ASGIApp
 
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session.invitations import CspHalf, Invitation, RecSysHalf
 from ppmf_secure.session.session import Proposal, Session
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.users_api import users_app
 from ppmf_service.client import UserClient
 from ppmf_service.config import LinkConfig, Listen, ServerConfig
-from ppmf_service.invitations import CspHalf, Invitation, RecSysHalf
 from ppmf_service.states import State
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.services import Pair, opened, pair, to

@@ -80,7 +80,12 @@ def pair(folder: Path, users: int = 3, label: str = "pair") -> Pair:
 
 
 def proposal_of(
-    users: tuple[str, ...], items: int = 4, *, nonce: int = 0, **more: object
+    users: tuple[str, ...],
+    items: int = 4,
+    *,
+    nonce: int = 0,
+    suite: str = "rlwe-64-insecure",
+    **more: object,
 ) -> Proposal:
     """A toy proposal of RecSys."""
     values = {"closes": CLOSES, "expires": EXPIRES, "least": 2, "trial": True, **more}
@@ -88,7 +93,7 @@ def proposal_of(
         TOY,
         users,
         tuple(f"i{number}" for number in range(1, items + 1)),
-        "rlwe-64-insecure",
+        suite,
         POINTS["recsys"],
         nonce.to_bytes(16, "big"),
         **values,  # type: ignore[arg-type]

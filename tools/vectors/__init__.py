@@ -9,8 +9,9 @@ show. Begin with `vector_files`, which lists the families and writes their files
 - `family`: a family of cases, and its file;
 - `params`, `ratings`, `words`, `steps`, `training`, `user_side`: chapters 2 and 3;
 - `messages`: chapter 5;
-- `sessions_and_uploads`, `lattice`, `base_transfers`, `building_blocks`, `resumed_runs`,
-  `party_runs`, `traces`: chapter 4.
+- `sessions_and_uploads`, `lattice`, `base_transfers`, `building_blocks`, `netlists`,
+  `resumed_runs`, `party_runs`, `traces`: chapter 4;
+- `enrolment`: chapter 8.
 
 The comment of a case is part of its vector and must never change.
 """

@@ -162,7 +162,7 @@ def _bitmul(family: Family) -> None:
             family.add(
                 f"{slug}-{me}",
                 "bitmul.multiply",
-                "BIT-001 BIT-004 BIT-005 BIT-007 HSH-005",
+                "BIT-001 BIT-004 BIT-005 BIT-008 HSH-005",
                 comment,
                 given,
                 seed=draw.label,
@@ -184,9 +184,9 @@ def _bitmul(family: Family) -> None:
 
 
 def _bitmul_of_batches(family: Family) -> None:
-    """Vectors of 64 are 32 blocks a key: 64 elements a batch, and one more."""
+    """Vectors of 64 are 32 blocks a key: 128 elements a batch, and one more."""
     draw = LabelledStream("bitmul/batches")
-    count, length = 65, 64
+    count, length = 129, 64
     given: dict[str, Any] = {
         "session": SESSION,
         "epoch": 0,
@@ -205,7 +205,7 @@ def _bitmul_of_batches(family: Family) -> None:
     family.add(
         "batches-csp",
         "bitmul.multiply",
-        "BIT-004 BIT-007 HSH-005 HSH-006",
+        "BIT-004 BIT-008 HSH-005 HSH-008",
         "two batches, each under a key of its own",
         given,
         seed=draw.label,
@@ -240,7 +240,7 @@ def _conversion(family: Family) -> None:
             family.add(
                 f"{slug}-{me}",
                 "conversion.chunk",
-                "CNV-002 CNV-005 CNV-006 CNV-007 CNV-008 HSH-005",
+                "CNV-002 CNV-005 CNV-006 CNV-007 CNV-010 HSH-005",
                 comment,
                 given,
                 flags=flags,
@@ -291,14 +291,14 @@ def _conversion_case(
 
 
 def _conversion_of_batches(family: Family) -> None:
-    """A batch has 2048 elements: one more begins another, under a key of its own."""
+    """A chunk is one batch, however many elements it has."""
     for me in ("csp", "recsys"):
         draw = LabelledStream(f"conversion/batches-{me}")
         family.add(
             f"batches-{me}",
             "conversion.chunk",
-            "CNV-005 CNV-006 CNV-008 HSH-006",
-            "two batches, each under a key of its own",
+            "CNV-005 CNV-006 CNV-010 HSH-008",
+            "all elements in one batch",
             _conversion_case(draw, me, 2049, _ONE_VALUE, 32, 2),
             seed=draw.label,
         )
@@ -530,7 +530,7 @@ def _garbling(family: Family) -> None:
                 "purpose": "update/gates",
                 "indices": [3, 0, 0],
             }
-            requirements = "GCB-001 GCB-010 GCB-003 CIR-001 CIR-002"
+            requirements = "GCB-001 GCB-011 GCB-003 CIR-001 CIR-002"
             family.add(
                 f"garble-{slug}-{elements}",
                 "garble.garble",
@@ -566,14 +566,14 @@ def _garbling_of_batches(family: Family) -> None:
     plan = {
         "width": 2,
         "drop": 0,
-        "frac_bits": 8,
+        "frac_bits": 0,
         "box_bits": 1,
         "prox": None,
         "tau_bits": 0,
         "theta_bits": 0,
     }
     labels = {
-        name: [[draw.bytes(16) for _ in range(1025)] for _ in range(2)]
+        name: [[draw.bytes(16) for _ in range(2049)] for _ in range(2)]
         for name in ("share0", "share1")
     }
     given = {
@@ -589,7 +589,7 @@ def _garbling_of_batches(family: Family) -> None:
     family.add(
         "garble-batches",
         "garble.garble",
-        "GCB-003 GCB-010 HSH-006 HSH-007",
+        "GCB-003 GCB-011 HSH-008 HSH-007",
         "two batches of elements, each under a key of its own",
         given,
         seed=draw.label,

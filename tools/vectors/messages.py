@@ -224,6 +224,17 @@ def _refused(family: Family) -> None:
     for slug, comment, data in (
         ("long-integer", "1 in two bytes", head + b"\x00\x18\x01" + tail),
         ("long-integer-8", "1 in nine bytes", head + b"\x00\x1b" + bytes(7) + b"\x01" + tail),
+        ("long-integer-23", "23 in two bytes", head + b"\x00\x18\x17" + tail),
+        ("long-integer-255", "255 in three bytes", head + b"\x00\x19\x00\xff" + tail),
+        ("long-integer-65535", "2^16 - 1 in five bytes", head + b"\x00\x1a\0\0\xff\xff" + tail),
+        (
+            "long-integer-4294967295",
+            "2^32 - 1 in nine bytes",
+            head + b"\x00\x1b" + bytes(4) + b"\xff" * 4 + tail,
+        ),
+        ("name-negative", "a negative integer before a name's letters", b"\x85\x2c" + good[2:]),
+        ("name-tagged", "a tag before a name's letters", b"\x85\xcc" + good[2:]),
+        ("name-simple", "a simple value before a name's letters", b"\x85\xec" + good[2:]),
         ("long-length", "a length in two bytes", head + b"\x00\x01\x58\x05" + bytes(5)),
         ("long-array", "the array's length in two bytes", b"\x98\x05" + good[1:]),
         ("indefinite-array", "an array of indefinite length", b"\x9f" + good[1:] + b"\xff"),

@@ -432,6 +432,26 @@ def _corners(family: Family) -> None:
     )
 
 
+_BEYOND: dict[str, Any] = version_1(
+    {
+        "regulariser": "binary-elastic-net",
+        "bias": False,
+        "l1": "0.25",
+        "ridge": "0.25",
+        "damping": "1",
+        "rating_offset": "0.5",
+        "seed": "a",
+    }
+)
+"""Parameters under which a run has factors on both sides of the jump, and at the end of the box."""
+
+_OF_REAL = {
+    **KINDS,
+    "binary-beyond": _BEYOND,
+    "binary-beyond-count": {**_BEYOND, "step_rule": "count"},
+}
+
+
 def _real(family: Family) -> None:
     for kind in (
         "lipschitz",
@@ -443,10 +463,12 @@ def _real(family: Family) -> None:
         "wide-box",
         "inertia",
         "inertia-count",
+        "binary-beyond",
+        "binary-beyond-count",
     ):
         label = f"real/{kind}"
         draw = LabelledStream(label)
-        table = {**KINDS[kind], "rank": "2", "iterations": "3"}
+        table = {**_OF_REAL[kind], "rank": "2", "iterations": "3"}
         given = {"parameters": table, **ratings(draw, 3, 4, 2, 3)}
         params = values.parameters(table)
         table_of = values.ratings(given, params)

@@ -7,6 +7,7 @@ a ring element is its integer.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from ppmf_secure.effects import Send
 from ppmf_secure.primitives import base_transfers
 from ppmf_secure.primitives.circuits import training_circuits
 from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
-from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.circuits.netlist import CONSTANT_ONE, CONSTANT_ZERO, Circuit, Kind
 from ppmf_secure.primitives.hashing import BatchKeys, expand, hash_blocks
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import (
@@ -271,6 +272,38 @@ def circuit_evaluate(given: Given) -> dict[str, Any]:
     return {"outputs": values.shown(outputs), "and_gates": str(made.and_count)}
 
 
+def circuit_netlist(given: Given) -> dict[str, Any]:
+    """`circuit.netlist`: the digest of a circuit's normal form, and its number of AND gates."""
+    made = circuit(given)
+    digest = hashlib.sha256(normal_form(made).encode()).hexdigest()
+    return {"and_gates": str(made.and_count), "sha256": digest}
+
+
+def normal_form(made: Circuit) -> str:
+    """The normal form of a netlist (PPMF-CON-044): it does not depend on how exclusive ors and
+    negations are computed.
+    """
+    sources: list[frozenset[int]] = [frozenset({1 + bit}) for bit in range(made.input_count)]
+    lines: list[list[frozenset[int]]] = []
+    for kind, left, right in made.gates:
+        match kind:
+            case Kind.XOR:
+                sources.append(sources[left] ^ sources[right])
+            case Kind.NOT:
+                sources.append(sources[left] ^ {0})
+            case Kind.AND:
+                sources.append(frozenset({1 + made.input_count + len(lines)}))
+                lines.append([sources[left], sources[right]])
+    constants = {CONSTANT_ZERO: frozenset[int](), CONSTANT_ONE: frozenset({0})}
+    for word in made.outputs.values():
+        lines.append([constants[w] if w in constants else sources[w] for w in word])
+    return "".join(" ".join(map(_sources, line)) + "\n" for line in lines)
+
+
+def _sources(of: frozenset[int]) -> str:
+    return "+".join(map(str, sorted(of))) or "-"
+
+
 def garble(given: Given) -> dict[str, Any]:
     """`garble.garble`: the tables and the labels of value 0 of the outputs, for one chunk."""
     made, keys = circuit(given), _keys(given)
@@ -321,6 +354,7 @@ OPERATIONS: dict[str, Operation] = {
     "bitmul.multiply": multiply,
     "conversion.chunk": convert_chunk,
     "circuit.evaluate": circuit_evaluate,
+    "circuit.netlist": circuit_netlist,
     "garble.garble": garble,
     "garble.evaluate": evaluate,
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 from ppmf_conformance.adapters import spec_operations, values
 from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
 from ppmf_reference import certified, fixed, rating_code, ridge
-from ppmf_spec import words
+from ppmf_spec import netlists, words
 from ppmf_spec.bounds import check_rows
 from ppmf_spec.decimals import parse_decimal
 from ppmf_spec.errors import RangeError
+from ppmf_spec.netlists import Netlist
 from ppmf_spec.profiles import ItemProfiles
 
 
@@ -243,6 +245,51 @@ def _updates(plan: Given, shares: Given, z: list[int]) -> list[str]:
     return found
 
 
+def circuit_netlist(given: Given) -> dict[str, Any]:
+    """`circuit.netlist`: the digest of the netlist that the program of chapter 4 makes."""
+    net = _netlist(given["circuit"], given["plan"])
+    digest = hashlib.sha256(_normal_form(net).encode()).hexdigest()
+    return {"and_gates": str(len(net.ands())), "sha256": digest}
+
+
+def _netlist(circuit: str, plan: Given) -> Netlist:
+    if circuit == "reciprocal":
+        width, drop, exponent, minimum, shift = (
+            values.integer(plan[name]) for name in ("width", "drop", "exponent", "minimum", "shift")
+        )
+        weights = {name: values.integer(weight) for name, weight in plan["weights"].items()}
+        return netlists.reciprocal(width, drop, exponent, minimum, weights, shift)
+    width, drop, f, b, tau_bits, theta_bits = (
+        values.integer(plan[name])
+        for name in ("width", "drop", "frac_bits", "box_bits", "tau_bits", "theta_bits")
+    )
+    return netlists.update(width, drop, f, b, plan["prox"], tau_bits, theta_bits)
+
+
+def _normal_form(net: Netlist) -> str:
+    """The normal form of a netlist (PPMF-CON-044)."""
+    inputs, gates = sum(net.inputs.values()), net.ands()
+    source = {node: 1 + inputs + number for number, node in enumerate(gates)}
+
+    def sources(literal: int) -> frozenset[int]:
+        negated = frozenset({0}) if literal & 1 else frozenset[int]()
+        return negated ^ of_node[literal >> 1]
+
+    of_node: list[frozenset[int]] = [frozenset()]
+    of_node += [frozenset({bit}) for bit in range(1, 1 + inputs)]
+    for node, gate in enumerate(net.nodes[1 + inputs :], start=1 + inputs):
+        assert gate is not None, "inputs stand before gates"
+        kind, a, b = gate
+        if kind == "and":
+            of_node.append(frozenset({source[node]}) if node in source else frozenset())
+        else:
+            of_node.append(sources(a) ^ sources(b))
+    ands = (net.nodes[node] for node in gates)
+    lines = [[gate[1], gate[2]] for gate in ands if gate] + list(net.outputs.values())
+    shown = (["+".join(map(str, sorted(sources(bit)))) or "-" for bit in line] for line in lines)
+    return "".join(" ".join(line) + "\n" for line in shown)
+
+
 OPERATIONS: dict[str, Operation] = {
     **spec_operations.OPERATIONS,
     "init": init,
@@ -261,6 +308,7 @@ OPERATIONS: dict[str, Operation] = {
     "upload.plain": upload_plain,
     "upload.row": upload_row,
     "circuit.evaluate": circuit_evaluate,
+    "circuit.netlist": circuit_netlist,
 }
 
 

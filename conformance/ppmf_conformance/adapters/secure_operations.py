@@ -13,6 +13,7 @@ import numpy as np
 
 from ppmf_conformance.adapters import (
     building_blocks,
+    enrolment,
     lattice_blocks,
     party,
     resumed_runs,
@@ -138,6 +139,7 @@ OPERATIONS: dict[str, Operation] = {
     **building_blocks.OPERATIONS,
     **lattice_blocks.OPERATIONS,
     **sessions_and_uploads.OPERATIONS,
+    **enrolment.OPERATIONS,
     **resumed_runs.OPERATIONS,
     "init": init,
     "step": step,

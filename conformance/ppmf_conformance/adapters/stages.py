@@ -36,7 +36,7 @@ class Stage:
     """One stage of a run: its name and place as in PPMF-CON-041, and what is due.
 
     bits: the width of the ring or of a word with a sign, the bits of a plane, or 0.
-    due: lists of numbers, or of texts of bytes.
+    due: lists of numbers, or of texts of bytes, whose last `spare` bits say nothing.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Stage:
     sharing: Sharing
     bits: int
     due: Any
+    spare: int = 0
 
 
 def stages(given: Mapping[str, Any]) -> Iterator[Stage]:
@@ -88,7 +89,8 @@ class _Run:
         items = self._ratings.n_items
         rows = [dict(zip(*one, strict=True)) for one in rated]
         codes = [rating_code.plain_bits(row, items, self._params).hex() for row in rows]
-        yield Stage("bits", (), Sharing.BYTES, items, codes)
+        planes = 1 + len(rating_code.weights(self._params))
+        yield Stage("bits", (), Sharing.BYTES, items, codes, spare=-planes * items % 8)
         yield self._sum("w", (), [[int(j in row) for j in range(items)] for row in rows])
         yield self._sum("x", (), [[row.get(j, 0) for j in range(items)] for row in rows])
 

@@ -32,6 +32,7 @@ from ppmf_secure.session.private_files import private_folder
 from ppmf_service import keys
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.files import read_text
+from ppmf_spec.ids import canonical_order
 from ppmf_spec.roles import CSP, RECSYS
 
 MOST_USERS = 1_000_000
@@ -303,7 +304,7 @@ def _users(count: int, user_list: Path | None, make: Callable[[], str]) -> list[
         raise typer.BadParameter("one of --count and --user-list is due")
     if user_list is not None:
         return list(id_lists.read(user_list, Column.USER, BY_USUAL_NAMES).ids)
-    return [make() for _ in range(count)]
+    return list(canonical_order(make() for _ in range(count)))
 
 
 def _check_new(users: Sequence[str], known: set[str], *, replace: bool) -> None:

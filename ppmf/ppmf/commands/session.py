@@ -18,14 +18,12 @@ from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
-from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
-from ppmf_service import config, keys
+from ppmf_service import keys
 from ppmf_service.sessions import SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
 from ppmf_spec.errors import StateError
-from ppmf_spec.files import write_atomically
 from ppmf_spec.roles import CSP, RECSYS, Role
 
 _ABOUT = """Agree with the other server on sessions, and look after them.
@@ -77,19 +75,11 @@ def init(
     """
     if role not in (RECSYS, CSP):
         raise typer.BadParameter("recsys or csp", param_hint="--role")
+    point = serving.make_server(folder, role)
     written = folder / f"{role}.toml"
-    for path in (written, folder / f"{role}.pem"):
-        if path.exists():
-            raise StateError(f"{path}: there is a file already")
-    private_folder(folder)
-    key = keys.make_signing_key(Coins.system())
-    keys.write_signing_key(folder / "signing.pem", key)
-    certificate, _ = keys.link_certificate(key)
-    write_atomically(folder / f"{role}.pem", certificate)
-    write_atomically(written, config.example(role).encode())
     console.say(f"made {written}, to be edited, and {folder / 'signing.pem'}, which is secret")
     console.say(f"give {folder / f'{role}.pem'} to the operator of {role.peer}; both of you")
-    console.say(f"compare its fingerprint: {keys.fingerprint(keys.public_point(key)).hex()}")
+    console.say(f"compare its fingerprint: {keys.fingerprint(point).hex()}")
 
 
 def propose(

@@ -16,10 +16,10 @@ from ppmf.data import rating_sources, rating_tables
 from ppmf.data.rating_tables import Duplicates, Reading
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.session.invitations import MOST_CHARACTERS, Invitation, join, read_half
 from ppmf_secure.session.session import Session
 from ppmf_service import client, submission
 from ppmf_service.client import Receipt, UserClient
-from ppmf_service.invitations import MOST_CHARACTERS, Invitation, join, read_half
 from ppmf_service.user_folder import UserFolder
 from ppmf_spec import ratings
 from ppmf_spec.errors import EncodingError, StateError

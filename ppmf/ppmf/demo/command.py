@@ -150,7 +150,7 @@ def demo(
         announce=console.say,
         note=console.note,
     )
-    train, test = _split(source, users or size.rows, items or size.rows, parameters)
+    train, test = split(source, users or size.rows, items or size.rows, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()
@@ -186,7 +186,7 @@ def demo(
     _verdict(found, time.monotonic() - started)
 
 
-def _split(
+def split(
     source: rating_sources.Source, users: int, items: int, params: Parameters
 ) -> tuple[Ratings, Ratings]:
     """The slice of most active users and most rated items: (to train on, to test with)."""

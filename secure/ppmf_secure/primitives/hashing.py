@@ -37,8 +37,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 
 from ppmf_secure.arrays import Labels, Words, items
 
-MAX_CALLS = 1 << 12
-"""The most calls of the hash under one key (PPMF-HSH-006). A call hashes one block under one
+MAX_CALLS = 1 << 13
+"""The most calls of the hash under one key (PPMF-HSH-008). A call hashes one block under one
 tweak."""
 
 _MODE = modes.ECB()
@@ -189,7 +189,7 @@ def images_of_numbers(cipher: CipherContext, count: int) -> Labels:
 
 def check_calls(count: int) -> None:
     """Raise ValueError if a batch is too large for one key, which is a mistake of the caller
-    (PPMF-HSH-006).
+    (PPMF-HSH-008).
     """
     if count > MAX_CALLS:
         raise ValueError(f"{count} calls of the hash under one key: at most {MAX_CALLS}")

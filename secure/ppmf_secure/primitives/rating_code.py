@@ -9,7 +9,7 @@ string exceeds the scale, so what a user uploads need not be proved to be in ran
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,8 @@ class RatingCode:
     span: int
 
     @classmethod
-    def of(cls, params: Parameters) -> Self:
+    @cache
+    def of(cls, params: Parameters) -> RatingCode:
         """The code of a parameter set. Raises ParametersError if no integer is on its scale
         (PPMF-COD-001).
         """

@@ -227,7 +227,7 @@ def _sections(entries: int, width: int, ring_bits: int) -> Iterator[tuple[slice,
 
 
 def _batches(count: int, length: int) -> Iterator[slice]:
-    """The elements of each batch of a chunk (PPMF-BIT-007)."""
+    """The elements of each batch of a chunk (PPMF-BIT-008)."""
     step = rows_of_a_batch(length)
     for first in range(0, count, step):
         yield slice(first, min(first + step, count))
@@ -236,7 +236,7 @@ def _batches(count: int, length: int) -> Iterator[slice]:
 def _ciphers(
     transfers: Transfers, site: Site, chooser: Role, width: int, shape: tuple[int, ...]
 ) -> list[list[CipherContext]]:
-    """The permutations of a chunk's batches, of each one for every bit (PPMF-BIT-003, -007).
+    """The permutations of a chunk's batches, of each one for every bit (PPMF-BIT-003, -008).
 
     shape: that of the chunk's vectors. To make them in one go is faster than one at a time between
     other things, by a third.
@@ -281,7 +281,7 @@ def _by_row(blocks: Words, length: int) -> Words:
 
 
 def rows_of_a_batch(length: int) -> int:
-    """A row has two keys, and `length` words of pad for each key (PPMF-BIT-007)."""
+    """A row has two keys, and `length` words of pad for each key (PPMF-BIT-008)."""
     return MAX_CALLS // (2 * _blocks(length))
 
 

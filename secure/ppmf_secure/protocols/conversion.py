@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.effects import Program, Send, receive
-from ppmf_secure.primitives.hashing import MAX_CALLS, TweakedHash
+from ppmf_secure.primitives.hashing import TweakedHash
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.shares import check_length, chunks, low_bytes, words_of_low_bytes
 from ppmf_secure.protocols.transfers import Transfers, choose_transfers, send_transfers
@@ -37,11 +37,6 @@ from ppmf_spec.wire import Bulk, TransferPayload
 
 AHEAD = 32
 """By how many chunks RecSys' columns are ahead of its corrections (PPMF-CNV-004)."""
-
-BATCH = MAX_CALLS // 2
-"""The elements of a batch: there are two keys for a bit, of which each is hashed once
-(PPMF-CNV-008).
-"""
 
 
 def convert(
@@ -198,32 +193,32 @@ class Conversion:
 
     def _both_pads(self, number: int, plane: int, sent: Labels) -> Labels:
         """The pads (2, n, 2) of both keys of this server's transfers, two of each key, from the
-        keys of choice 0 (n, 2); they are in a buffer until the next are made (PPMF-CNV-008).
+        keys of choice 0 (n, 2); they are in a buffer until the next are made (PPMF-CNV-010).
         """
         hashed = self._hash_of(2, len(sent))
         hashed.blocks[0] = sent
         np.bitwise_xor(sent, self.transfers.offset, out=hashed.blocks[1])
-        return hashed(self._ciphers(self.transfers.peer, number, plane, hashed.batches))
+        return hashed([self._cipher(self.transfers.peer, number, plane)])
 
     def _chosen_pads(self, number: int, plane: int, chosen: Labels) -> Labels:
         """The pads (n, 2), two of each chosen key (n, 2), in a buffer as those of `_both_pads`."""
         hashed = self._hash_of(1, len(chosen))
         hashed.blocks[0] = chosen
-        pads: Labels = hashed(self._ciphers(self.transfers.me, number, plane, hashed.batches))[0]
+        pads: Labels = hashed([self._cipher(self.transfers.me, number, plane)])[0]
         return pads
 
     def _hash_of(self, keys: int, count: int) -> TweakedHash:
-        """The hash of so many keys of each of n elements; an element's number in its batch is the
-        tweak.
+        """The hash of so many keys of each of n elements, whose numbers are the tweaks. They are
+        one batch (PPMF-CNV-010).
         """
         if (keys, count) not in self._hashes:
-            tweaks = np.arange(count, dtype=np.uint64) % np.uint64(BATCH)
-            self._hashes[keys, count] = TweakedHash(np.tile(tweaks, (keys, 1)), BATCH)
+            tweaks = np.arange(count, dtype=np.uint64)
+            self._hashes[keys, count] = TweakedHash(np.tile(tweaks, (keys, 1)), count)
         return self._hashes[keys, count]
 
-    def _ciphers(self, chooser: Role, number: int, plane: int, count: int) -> list[CipherContext]:
-        derive = self.transfers.keys.cipher
-        return [derive(f"conversion/to-{chooser}", number, plane, batch) for batch in range(count)]
+    def _cipher(self, chooser: Role, number: int, plane: int) -> CipherContext:
+        """The permutation of a plane's only batch."""
+        return self.transfers.keys.cipher(f"conversion/to-{chooser}", number, plane, 0)
 
     def _weighed(self, numbers: Words) -> Words:
         """The sum (n,) of numbers (t, n), each times the weight of its bit."""

@@ -67,9 +67,8 @@ def shared_side(
     """
     words = yield from share_outputs(server.transfers, labels)
     share = yield from to_arithmetic(server.transfers, words, Site("to-arithmetic", site.indices))
-    share = share.reshape(-1, before.rows)
-    server.observer("shares", site.indices, share)
-    return SharedSide(before.name, share, before.share, words, None)
+    server.observer("shares", site.indices, share.reshape(-1, before.rows))
+    return SharedSide(before.name, share.reshape(-1, before.rows), before.share, words, None)
 
 
 def half_gradient(

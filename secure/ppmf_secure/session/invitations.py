@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.enrolment import make_code, make_token, read_code, read_token, write_code
@@ -23,8 +23,12 @@ from ppmf_spec.roles import CSP, RECSYS
 MOST_CHARACTERS = 4096
 """The longest line that is read (PPMF-ENR-010)."""
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 VERSION = "2"
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[!\"$->@-~]*)?(?<!/)"
+).fullmatch
 _HEX = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
@@ -104,7 +108,7 @@ def read_half(text: str) -> RecSysHalf | CspHalf:
     Raises EncodingError, which shows nothing secret, for anything but what `text` of a half writes,
     and RangeError for a member that is none (PPMF-ENR-010).
     """
-    line = text.strip()
+    line = text.strip(" \r\n")
     if len(line) > MOST_CHARACTERS:
         raise EncodingError(f"invitation: more than {MOST_CHARACTERS} characters")
     line = line.rpartition("#")[2]
@@ -162,21 +166,15 @@ def link(page: str, half: RecSysHalf | CspHalf) -> str:
 
 
 def check_url(text: str) -> None:
-    """Check the URL of a server: https, or http for this machine alone, without a query.
+    """Check the URL of a server, which a path may follow (PPMF-ENR-012).
 
     Raises ValueError with the reason.
     """
-    parts = urlsplit(text)
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("an https URL is due") from None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise ValueError("an https URL is due")
-    if parts.scheme == "http" and host not in LOOPBACK:
+    found = _URL(text)
+    if not found or int(found["port"] or 0) >= 1 << 16:
+        raise ValueError("an https URL is due, without user, query, fragment or slash at its end")
+    if found["scheme"] == "http" and found["host"] not in LOOPBACK:
         raise ValueError("http is for this machine alone; an https URL is due")
-    if parts.query or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a URL without query, fragment and blanks is due")
 
 
 def _line(*members: tuple[Literal["ppmf"] | str, str]) -> str:

@@ -47,7 +47,8 @@ _ENDLESS = 1 << 62
 
 
 class PipeEnds(RecordedEnds):
-    """Ends whose `receive` waits. Sending does not: a thread for each pipe writes what is queued.
+    """Ends whose `receive` waits. Sending does not: a thread for each pipe writes what the system
+    does not take at once.
 
     At the end of the context, all that is queued is written, unless the other party closes its end.
     If that takes long, what still comes is passed over meanwhile, since the other party may be at
@@ -62,7 +63,7 @@ class PipeEnds(RecordedEnds):
         self._writers = {peer: _Writer(end) for peer, end in self._sockets.items()}
 
     def put(self, to: Role, pieces: Sequence[Bulk]) -> None:
-        """Queue a message for the writer of its pipe."""
+        """Hand a message to the writer of its pipe."""
         self._writers[to].put(pieces)
 
     def get(self, sender: Role, most: int | None, until: int | None) -> Bulk | None:
@@ -142,17 +143,31 @@ class _LateError(Exception):
 
 
 class _Writer:
-    """The writer of one pipe: a thread that writes queued messages to it."""
+    """The writer of one pipe. What the system takes at once is written by the caller, so that two
+    threads seldom hand over to each other; a thread writes the rest.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._queue: queue.SimpleQueue[Sequence[Bulk] | None] = queue.SimpleQueue()
+        self._queued = self._written = 0  # each is counted by one thread alone
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
     def put(self, pieces: Sequence[Bulk]) -> None:
-        """Queue a message."""
-        self._queue.put(pieces)
+        """Write a message, or queue what the system does not take of it now."""
+        *first, last = pieces  # only the last field of a message is large
+        size = sum(map(len, pieces)).to_bytes(_LENGTH_BYTES, "little")
+        rest: list[Bulk] = [b"".join([size, *first]), last]
+        if self._queued == self._written:  # otherwise it would overtake what waits
+            taken = self._write_at_once(rest)
+            while rest and taken >= len(rest[0]):
+                taken -= len(rest.pop(0))
+            if not rest:
+                return
+            rest[0] = memoryview(rest[0])[taken:]
+        self._queued += 1
+        self._queue.put(rest)
 
     def put_end(self) -> None:
         """Queue the end of the thread."""
@@ -163,14 +178,19 @@ class _Writer:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def _write_at_once(self, pieces: Sequence[Bulk]) -> int:
+        """How many bytes of the pieces the system took without waiting."""
+        with suppress(OSError):  # it takes nothing now, or the party is gone, as in `_write`
+            return self._end.sendmsg(pieces, (), socket.MSG_DONTWAIT)
+        return 0
+
     def _write(self) -> None:
         # that a party is gone is noticed by whoever waits for its next message
         with suppress(OSError):
             while (pieces := self._queue.get()) is not None:
-                *first, last = pieces  # only the last field of a message is large
-                size = sum(map(len, pieces)).to_bytes(_LENGTH_BYTES, "little")
-                self._end.sendall(b"".join([size, *first]))
-                self._end.sendall(last)
+                for piece in pieces:
+                    self._end.sendall(piece)
+                self._written += 1
 
 
 def _socket_of(pipe: Connection) -> socket.socket:

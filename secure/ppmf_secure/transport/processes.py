@@ -159,7 +159,7 @@ class _Run:
         self._data: dict[Role, Connection] = {}
         self._control: dict[Role, Connection] = {}
         self._processes: dict[Role, SpawnProcess] = {}
-        with _environment_of_servers(), _ignoring_interrupts(), _without_the_callers_script():
+        with starting_servers():
             for name, peer_end in zip((RECSYS, CSP), between, strict=True):
                 data, data_end = context.Pipe()
                 control, control_end = context.Pipe(duplex=False)
@@ -280,6 +280,15 @@ class _Run:
             # a server that still waits for an upload must see that none will come
             for end in self._data.values():
                 end.close()
+
+
+@contextmanager
+def starting_servers() -> Iterator[None]:
+    """Let child processes that are started here be servers: with their environment, deaf to Ctrl-C,
+    and without the calling program's script.
+    """
+    with _environment_of_servers(), _ignoring_interrupts(), _without_the_callers_script():
+        yield
 
 
 @contextmanager

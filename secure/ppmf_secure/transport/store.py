@@ -221,6 +221,7 @@ def discard(folder: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, so that it survives a loss of power."""
     descriptor, temporary = partial_file(path)
     try:
         with os.fdopen(descriptor, "wb") as file:

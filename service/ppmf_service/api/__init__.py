@@ -3,5 +3,8 @@
 
 `users_api` is RecSys' and `csp_api` CSP's, each as an ASGI application that knows no socket;
 `server` puts them on addresses. What every request passes, whichever application it is for, is in
-`envelope`: how many are under way, what an error becomes, what is counted and logged.
+`envelope`: how many are under way, what an error becomes, what is counted (`metrics`) and logged.
+Answers are made by `published` (sessions), `public_status` (how far one is) and `problems`
+(refusals); `limits` bounds bodies and wrong tokens. `openapi.yaml` describes it all for programs.
+Begin with `users_api`.
 """

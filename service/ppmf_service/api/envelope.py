@@ -23,7 +23,7 @@ from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.problems import Problem
 from ppmf_spec.errors import PeerError, PpmfError, RangeError, StateError
 
-MOST_UNDER_WAY = 512
+MOST_UNDER_WAY = 1024
 """How many requests may be under way; those that come then are told to come again."""
 
 READERS = 4

@@ -25,6 +25,7 @@ from starlette.routing import Route
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.protocols.admission import IntakeClosedError, SerialError
 from ppmf_secure.protocols.operations import PublicSize, TakeUploads
+from ppmf_secure.session.enrolment import token_digest
 from ppmf_secure.session.session import Session
 from ppmf_service import logs
 from ppmf_service.api import limits, problems, published
@@ -35,7 +36,7 @@ from ppmf_service.api.public_status import PublicStatus
 from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
-from ppmf_service.enrolment import Members, token_digest
+from ppmf_service.enrolment import Members
 from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Outcome, Receipt, Uploads, read_upload, upload_digest

@@ -38,7 +38,7 @@ _MOST_WAITING = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The times of a link, in seconds.
+    """The times of a link, in seconds (PPMF-LNK-012).
 
     greeting: for handshake and hello. ping: of silence, before a ping. silence: after which the
     connection is given up. pause: between attempts to dial, at first and at most. idle: before
@@ -92,7 +92,7 @@ class TlsLink(Link):
         self._coins = coins.child("connections")
         self._context = context(identity, self._coins, server=me is CSP)
         self._timing = timing or Timing()
-        self._on_trouble = on_trouble
+        self._told = on_trouble
         self._pair: _Pair | None = None
         self._closed = threading.Event()
         self._waiting: dict[bytes, tuple[ssl.SSLSocket, Hello]] = {}
@@ -277,6 +277,13 @@ class TlsLink(Link):
             self._news.notify_all()
         return pair, goes_on
 
+    def _on_trouble(self, line: str) -> None:
+        """Note why there is no connection; the same line again is not told again."""
+        again = line == self.trouble
+        self.trouble = line
+        if not again:
+            self._told(line)
+
     def _watch(self, pair: _Pair) -> None:
         """Carry frames until the connection is lost, or nothing was heard for too long."""
         for work in (self._read_on, self._write_on):
@@ -330,6 +337,7 @@ class TlsLink(Link):
             if self._pair is not pair:
                 return False
             self._streams.take(head, memoryview(body))
+            self.trouble = ""
             if head.kind is not Kind.PING:
                 self._work.notify_all()
                 self._news.notify_all()

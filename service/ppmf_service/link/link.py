@@ -33,6 +33,8 @@ class Link:
 
     def __init__(self, me: Role, coins: Coins) -> None:
         self._streams = Streams(me, coins)
+        self.trouble = ""
+        """Why there was no connection last, in one line."""
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         """Notified when something came, or the peer was met or lost."""

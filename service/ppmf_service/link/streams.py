@@ -242,8 +242,9 @@ class Streams:
         self.connected = False
         self._streams: dict[int, Stream] = {}
         self._resets: dict[int, PpmfError] = {}
-        self._early: dict[int, int] = {}
-        """What the peer allows on streams that this server has not opened yet, by number."""
+        self._early: dict[int, int | PpmfError] = {}
+        """What the peer allows on streams that this server has not opened yet, or why it has ended
+        them, by number."""
         self._turn = 0
         self.control = self._begin(CONTROL, CONTROL_WINDOW)
 
@@ -351,9 +352,10 @@ class Streams:
                 raise StateError("link: the control stream cannot be given up")
             case Kind.RESET:
                 error = frames.read_reset(body, self.me.peer)
-                self._early.pop(head.stream, None)
                 if stream := self._streams.pop(head.stream, None):
                     self._lose(stream, error)
+                else:
+                    self._note_early(head.stream, error)
                 return
             case Kind.ACK | Kind.DATA:
                 pass
@@ -378,17 +380,21 @@ class Streams:
         stream = self._streams[number] = Stream(number, window)
         stream._in.allow()
         stream._in._told = (-1, -1)
-        if (limit := self._early.pop(number, None)) is not None:
-            stream._met = True
-            stream._out.limit = limit
+        match self._early.pop(number, None):
+            case int(limit):
+                stream._met = True
+                stream._out.limit = limit
+            case PpmfError() as error:
+                del self._streams[number]
+                self._lose(stream, error)
         return stream
 
-    def _note_early(self, number: int, limit: int) -> None:
-        """The peer has opened a stream first. Streams that have ended are among these too: of all
-        the newest are remembered.
+    def _note_early(self, number: int, found: int | PpmfError) -> None:
+        """The peer has opened a stream first, or ended it already. Streams that have ended here are
+        among these too: of all the newest are remembered.
         """
         self._early.pop(number, None)
-        self._early[number] = limit
+        self._early[number] = found
         if len(self._early) > MOST_STREAMS:
             del self._early[next(iter(self._early))]
 

@@ -134,7 +134,7 @@ def test_a_key_too_few_or_too_many_is_an_error() -> None:
             expand(ciphers, x, 1, 2)
 
 
-@pytest.mark.req("PPMF-HSH-006")
+@pytest.mark.req("PPMF-HSH-008")
 def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
     key = KEYS.cipher("a")
     x = np.zeros((MAX_CALLS, 2), dtype=np.uint64)
@@ -142,14 +142,14 @@ def test_a_full_batch_passes_and_one_call_more_is_refused() -> None:
     fits = MAX_CALLS // 4
     assert expand([key, key], x[: fits + 1], 4, fits).size == 2 * MAX_CALLS + 8
     too_many = np.zeros((MAX_CALLS + 1, 2), dtype=np.uint64)
-    with pytest.raises(ValueError, match="4097 calls"):
+    with pytest.raises(ValueError, match="8193 calls"):
         hash_blocks(key, too_many, 0)
-    with pytest.raises(ValueError, match="at most 4096"):
+    with pytest.raises(ValueError, match="at most 8192"):
         expand([key], x[: fits + 1], 4, fits + 1)
-    with pytest.raises(ValueError, match="4100 calls"):
+    with pytest.raises(ValueError, match="8196 calls"):
         TweakedHash(np.zeros((4, 2 * fits), dtype=np.uint64), fits + 1)
     assert PadHash(2, MAX_CALLS // 4, kinds=2)(key).size == 2 * MAX_CALLS
-    with pytest.raises(ValueError, match="4100 calls"):
+    with pytest.raises(ValueError, match="8196 calls"):
         PadHash(2, MAX_CALLS // 4 + 1, kinds=2)
 
 

@@ -189,7 +189,7 @@ def test_an_entry_takes_so_many_bytes() -> None:
         assert columns + sum(payloads) == 128 * expected
 
 
-@pytest.mark.req("PPMF-CNV-008", "PPMF-BIT-003", "PPMF-HSH-006")
+@pytest.mark.req("PPMF-CNV-010", "PPMF-BIT-003", "PPMF-HSH-008")
 def test_batches_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[object, ...]] = []
     calls: list[int] = []
@@ -211,11 +211,10 @@ def test_batches_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None
         mine = [one[1:] for one in seen if one[0] == id(server.keys)]
         assert len(mine) == len(set(mine))
         assert set(mine) == {
-            (f"conversion/to-{chooser}", (chunk, plane, batch))
+            (f"conversion/to-{chooser}", (chunk, plane, 0))
             for chooser, planes in (("recsys", 4), ("csp", 1))
             for chunk in (0, 1)
             for plane in range(planes)
-            for batch in (0, 1)
         }
     assert max(calls) == hashing.MAX_CALLS
 

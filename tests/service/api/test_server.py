@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from ppmf_service import keys
 from ppmf_service.api import server
 from ppmf_spec.roles import RECSYS
-from tests.support.api_server import listening
+from tests.support.api_server import listening, with_certificate
 from tests.support.served import CBOR, bearer, config_of
 from tests.support.services import Pair, message, opened, pair
+from tests.support.sessions import SIGNING
 
 Ports = Mapping[str, int]
 
@@ -85,6 +89,53 @@ def test_a_connection_that_sends_no_whole_request_is_closed(ports: Ports, sent: 
     with connection(ports) as one:
         one.sendall(sent)
         assert closed_while_it_sends(one, b"x" if sent else b"")
+
+
+def test_a_second_request_has_to_come_whole_too(ports: Ports) -> None:
+    with connection(ports) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert one.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        one.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        assert closed_while_it_sends(one, b"x")
+
+
+@pytest.mark.req("PPMF-API-001")
+def test_an_upload_over_https(servers: Pair, tmp_path: Path) -> None:
+    session = opened(servers)
+    files = tmp_path / "web.pem", tmp_path / "web.key"
+    for path, pem in zip(files, keys.link_certificate(SIGNING["recsys"]), strict=True):
+        path.write_bytes(pem)
+    config = with_certificate(config_of(RECSYS, tmp_path / "recsys"), *files)
+    with listening(config, servers.recsys.database, servers.clock) as ports:
+        trusted = ssl.create_default_context(cafile=str(files[0]))
+        trusted.check_hostname = False
+        with httpx.Client(trust_env=False, verify=trusted) as http:
+            row = f"https://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+            headers = {**CBOR, **bearer(servers.tokens["u1"])}
+            answer = http.put(row, content=message(servers, session, 0), headers=headers)
+            assert answer.status_code == 201
+        with httpx.Client(trust_env=False) as http, pytest.raises(httpx.TransportError):
+            http.get(row, headers=headers)
+
+
+@pytest.mark.req("PPMF-API-009")
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "192.0.2.1", ""])
+def test_users_behind_a_proxy_are_told_apart_only_if_the_proxy_is_known(
+    servers: Pair, tmp_path: Path, proxy: str
+) -> None:
+    session = opened(servers)
+    config = config_of(RECSYS, tmp_path / "recsys")
+    config = replace(config, api=replace(config.api, proxy=proxy))
+    with (
+        listening(config, servers.recsys.database, servers.clock) as ports,
+        httpx.Client(trust_env=False) as http,
+    ):
+        row = f"http://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+        for _ in range(20):
+            http.get(row, headers={"X-Forwarded-For": "198.51.100.7", **bearer("A" * 43)})
+        right = bearer(servers.tokens["u1"])
+        other = http.get(row, headers={"X-Forwarded-For": "203.0.113.9", **right})
+        assert other.status_code == (404 if proxy == "127.0.0.1" else 429)
 
 
 def closed_while_it_sends(one: socket.socket, more: bytes) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
 from ppmf_service.api.users_api import upload_cap
@@ -18,6 +19,7 @@ from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.served import CBOR, URLS, Served, bearer, url
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
+from tests.support.sessions import SIGNING
 
 
 def put(servers: Served, session: Session, row: int, data: bytes, **more: str) -> httpx.Response:
@@ -37,6 +39,7 @@ def problem(answer: httpx.Response, status: int, kind: str) -> str:
     return str(content["detail"])
 
 
+@pytest.mark.req("PPMF-API-010")
 def test_both_servers_show_the_same_session(servers: Served) -> None:
     session, http = servers.session(), servers.http()
     path = f"/v1/sessions/{session.id.hex()}"
@@ -54,10 +57,18 @@ def test_both_servers_show_the_same_session(servers: Served) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.req("PPMF-API-003", "PPMF-API-010")
 def test_a_session_that_is_not_agreed_is_not_shown(servers: Served) -> None:
     http = servers.http()
-    row = servers.pair.recsys.sessions.propose(proposal_of(("u1", "u2", "u3")))
-    for key in (row.proposed, bytes(32)):
+    recsys, csp = servers.pair.recsys.sessions, servers.pair.csp.sessions
+    proposal = proposal_of(("u1", "u2", "u3"))
+    row = recsys.propose(proposal)
+    csp.propose(proposal)
+    found = csp.accept(row.key, SIGNING["csp"], Coins.seeded("tests/accepted"))
+    recsys.accepted(row.key, *csp.acceptance(row.key), SIGNING["recsys"])
+    assert recsys.get(found).signed, "RecSys has both signatures, and CSP has not yet"
+    assert http.get(f"{URLS[CSP]}/v1/sessions/{found.hex()}").status_code == 404
+    for key in (found, row.proposed, bytes(32)):
         answer = http.get(f"{URLS[RECSYS]}/v1/sessions/{key.hex()}")
         assert problem(answer, 404, "range") == "no such session here"
     assert http.get(f"{URLS[RECSYS]}/v1/sessions").json()["sessions"] == []
@@ -65,6 +76,7 @@ def test_a_session_that_is_not_agreed_is_not_shown(servers: Served) -> None:
         assert problem(http.get(f"{URLS[RECSYS]}/v1/sessions/{text}"), 404, "range")
 
 
+@pytest.mark.req("PPMF-API-005", "PPMF-API-013")
 def test_an_upload_is_created_repeated_and_replaced(servers: Served) -> None:
     session = servers.session()
     first, second = (message(servers.pair, session, 1, serial) for serial in (1, 2))
@@ -90,6 +102,7 @@ def test_an_upload_is_created_repeated_and_replaced(servers: Served) -> None:
     assert servers.pair.recsys.uploads.count(session.id) == 1
 
 
+@pytest.mark.req("PPMF-API-005", "PPMF-API-016")
 def test_a_withdrawn_upload_comes_back_only_with_a_larger_serial(servers: Served) -> None:
     session, client = servers.session(), servers.client("u1")
     client.put(session, message(servers.pair, session, 0))
@@ -107,6 +120,7 @@ def test_a_withdrawn_upload_comes_back_only_with_a_larger_serial(servers: Served
     assert problem(late, 409, "state")
 
 
+@pytest.mark.req("PPMF-API-016")
 @pytest.mark.parametrize(
     ("query", "status", "kind"),
     [
@@ -129,6 +143,7 @@ def test_a_withdrawal_has_one_serial(servers: Served, query: str, status: int, k
     problem(answer, status, kind)
 
 
+@pytest.mark.req("PPMF-API-002")
 def test_a_token_is_good_for_its_own_row_alone(servers: Served) -> None:
     session, data = servers.session(), message(servers.pair, servers.session(), 0)
     theirs = servers.pair.tokens["u2"]
@@ -154,6 +169,7 @@ def test_a_token_is_good_for_its_own_row_alone(servers: Served) -> None:
     assert servers.pair.recsys.uploads.count(session.id) == 0
 
 
+@pytest.mark.req("PPMF-API-009")
 def test_wrong_tokens_are_limited_by_address_and_never_by_user(servers: Served) -> None:
     session, right = servers.session(), bearer(servers.pair.tokens["u1"])
     attacker, user = servers.http("198.51.100.7"), servers.http("192.0.2.1")
@@ -168,12 +184,14 @@ def test_wrong_tokens_are_limited_by_address_and_never_by_user(servers: Served) 
     assert attacker.get(address, headers=right).status_code == 404
 
 
+@pytest.mark.req("PPMF-API-003")
 @pytest.mark.parametrize("row", ["3", "-1", "01", "1.0", "+1", "a", "9" * 30, "%31%20"])
 def test_a_row_is_that_of_a_user(servers: Served, row: str) -> None:
     session = servers.session()
     problem(servers.http().get(url(session, "uploads", row)), 404, "range")
 
 
+@pytest.mark.req("PPMF-API-006", "PPMF-API-007")
 def test_a_body_is_bounded_before_it_is_read(servers: Served) -> None:
     session = servers.session()
     data = message(servers.pair, session, 0)
@@ -190,6 +208,7 @@ def test_a_body_is_bounded_before_it_is_read(servers: Served) -> None:
     problem(put(servers, session, 0, data, **{"Content-Type": "application/json"}), 415, "encoding")
 
 
+@pytest.mark.req("PPMF-API-006")
 def test_uploads_of_another_session_user_or_kind_are_refused(servers: Served) -> None:
     session = servers.session()
     other = servers.session(replace(session.proposal, nonce=bytes(15) + b"\1"))
@@ -213,6 +232,7 @@ def test_uploads_of_another_session_user_or_kind_are_refused(servers: Served) ->
     assert put(servers, session, 0, altered(upload)).status_code == 201
 
 
+@pytest.mark.req("PPMF-API-005", "PPMF-API-012")
 def test_after_the_closing_only_what_is_there_is_acknowledged(servers: Served) -> None:
     session = servers.session()
     data = message(servers.pair, session, 0)
@@ -231,6 +251,7 @@ def test_after_the_closing_only_what_is_there_is_acknowledged(servers: Served) -
     problem(put(servers, session, 0, message(servers.pair, session, 0, 3)), 409, "state")
 
 
+@pytest.mark.req("PPMF-API-014")
 def test_the_status_is_coarse_and_changes_at_most_once_a_minute(servers: Served) -> None:
     session, clock = servers.session(), servers.pair.clock
     client, sessions = servers.client("u1"), servers.pair.recsys.sessions
@@ -258,6 +279,7 @@ def test_the_status_is_coarse_and_changes_at_most_once_a_minute(servers: Served)
     assert answer.headers["cache-control"] == "public, max-age=60"
 
 
+@pytest.mark.req("PPMF-API-015")
 def test_profiles_are_there_once_they_are_published(servers: Served) -> None:
     session = servers.session()
     problem(servers.http().get(url(session, "profiles")), 404, "state")
@@ -276,6 +298,7 @@ def test_profiles_are_there_once_they_are_published(servers: Served) -> None:
     problem(servers.http().get(url(session, "profiles")), 500, "peer")
 
 
+@pytest.mark.req("PPMF-API-003", "PPMF-API-011")
 def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     session, http = servers.session(), servers.http()
     for path in ("/", "/v1", "/v1/sessions/", "/V1/sessions", "/metrics", "/readyz", "//healthz"):
@@ -291,6 +314,7 @@ def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     assert listed["sessions"] == [{"id": session.id.hex(), "phase": "open"}]
 
 
+@pytest.mark.req("PPMF-API-004", "PPMF-API-008")
 def test_a_server_that_fails_says_nothing_of_why(
     servers: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,7 +146,7 @@ def test_a_peer_that_is_silent_is_given_up_and_found_again() -> None:
         assert pair.links[RECSYS].generation == 1
 
 
-def strangers() -> dict[str, tuple[Role, dict[Role, Identity]]]:
+def mistaken() -> dict[str, tuple[Role, dict[Role, Identity]]]:
     ours, theirs = identities(), identities("others")
     mixed = Identity(theirs[RECSYS].certificate, theirs[RECSYS].key, ours[RECSYS].peer)
     fooled = Identity(ours[RECSYS].certificate, ours[RECSYS].key, theirs[CSP].certificate)
@@ -157,9 +157,9 @@ def strangers() -> dict[str, tuple[Role, dict[Role, Identity]]]:
 
 
 @pytest.mark.req("PPMF-LNK-001")
-@pytest.mark.parametrize("case", strangers())
+@pytest.mark.parametrize("case", mistaken())
 def test_a_server_with_another_certificate_is_refused(case: str) -> None:
-    role, known = strangers()[case]
+    role, known = mistaken()[case]
     with started(known) as pair:
         until(lambda: pair.trouble[role])
         assert "certificate" in pair.trouble[role][0] or "ALERT" in pair.trouble[role][0].upper()

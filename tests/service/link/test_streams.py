@@ -244,6 +244,21 @@ def test_a_stream_that_is_given_up_ends_at_the_peer_with_the_reason() -> None:
 
 
 @pytest.mark.req("PPMF-LNK-010")
+def test_a_stream_that_the_peer_gave_up_first_is_lost_when_it_is_opened() -> None:
+    wire = pair()
+    wire.connect()
+    stream = wire.links[CSP].open(NUMBER)
+    wire.links[CSP].give_up(stream, StateError("full disk"))
+    wire.pump()
+    late = wire.links[RECSYS].open(NUMBER, met=True)
+    with pytest.raises(PeerError, match="csp stopped: state: full disk"):
+        taken(wire.links[RECSYS], late)
+    wire.links[RECSYS].finish(late)
+    wire.links[RECSYS].give_up(late, StateError("why"))
+    assert wire.links[RECSYS]._streams.next_frame(idle=True) is None
+
+
+@pytest.mark.req("PPMF-LNK-010")
 def test_a_stream_that_ended_while_the_wire_was_cut_is_lost_at_the_peer() -> None:
     wire = pair()
     wire.connect()

@@ -8,25 +8,27 @@ Verdicts are kept in the working folder after each mutant, so a run that was int
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ppmf_conformance.cases import Vectors, shipped
+from ppmf_conformance.cases import Case, Vectors, shipped
 from ppmf_spec.files import write_atomically
 from tools.mutation.suite import report
-from tools.mutation.suite.baseline import digest, measured
+from tools.mutation.suite.baseline import code_of, measured
 from tools.mutation.suite.mutants import Argued, Mutant, Target, listed, sample, targets
-from tools.mutation.suite.verdicts import Cache, Verdict, judged
+from tools.mutation.suite.verdicts import Cache, Verdict, judged, quick
 from tools.packages import ROOT
 
 SEED = "ppmf"
 
 
-def chosen(target: Target, which: str, seed: str) -> list[Mutant]:
-    """The mutants of a target: the listed kinds first, then the sample."""
-    found = listed(target) if which != "sample" else []
+def chosen(target: Target, which: str, seed: str, kind: str) -> list[Mutant]:
+    """The mutants of a target: the listed kinds whose name the pattern finds, then the sample."""
+    found = [one for one in listed(target) if re.search(kind, one.kind)]
+    found = found if which != "sample" else []
     known = {one.key for one in found}
     if which != "kinds":
         found += [one for one in sample(target, seed) if one.key not in known]
@@ -34,25 +36,44 @@ def chosen(target: Target, which: str, seed: str) -> list[Mutant]:
 
 
 def run(
-    target: Target, mutants: Sequence[Mutant], vectors: Vectors, cache: Cache, work: Path
+    target: Target,
+    mutants: Sequence[Mutant],
+    vectors: Vectors,
+    cache: Cache,
+    work: Path,
+    *,
+    first_pass: bool,
 ) -> None:
-    """Give every mutant that has none yet its verdict, and print it."""
+    """Give every mutant that has none yet its verdict, and print it.
+
+    The quickest cases come first for all of them; only those that these let live run the rest.
+    first_pass: whether to leave it at the quickest.
+    """
     baseline = measured(target, vectors, work)
+    code = code_of(target)
+    pending: list[tuple[Mutant, Verdict, Sequence[Case]]] = []
     for number, one in enumerate(mutants, start=1):
-        if cache.get(one, baseline.digest) is not None:
-            continue
-        began = time.monotonic()
-        verdict = judged(target, one, baseline, vectors.cases)
-        cache.put(one, verdict)
-        spent = time.monotonic() - began
-        show(one, verdict, f"{target.name} {number}/{len(mutants)}, {spent:.0f} s")
+        if cache.get(one, code) is None:
+            cases = cache.left(one, code, vectors.cases)
+            verdict, left = quick(target, one, baseline, cases)
+            show(one, verdict, f"{target.name} {number}/{len(mutants)}")
+            cache.put(one, verdict, code, left)
+            if verdict.outcome == "pending":
+                pending.append((one, verdict, left))
+    if first_pass:
+        return
+    for number, (one, first, left) in enumerate(pending, start=1):
+        last = judged(target, one, baseline, left)
+        verdict = replace(last, asked=first.asked + last.asked, reached=first.reached)
+        show(one, verdict, f"{target.name}, second pass {number}/{len(pending)}")
+        cache.put(one, verdict, code)
 
 
 def show(one: Mutant, verdict: Verdict, where: str) -> None:
     """Print a verdict: a line, and the change for one that lives."""
     end = f"{verdict.outcome} by {verdict.case}" if verdict.case else verdict.outcome
     print(f"{where}: {one.module} {one.function}: {one.kind or 'sample'}: {end}", flush=True)
-    if not verdict.dead:
+    if verdict.outcome in ("survived", "unreached"):
         seen = ", and the probe sees it" if verdict.seen else ""
         print(f"  - {one.before}\n  + {one.after}\n  asked {verdict.asked}{seen}", flush=True)
 
@@ -63,8 +84,10 @@ def main() -> int:
     parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("target", nargs="*", help=f"of {', '.join(targets())}; all when none")
     parser.add_argument("--only", choices=["kinds", "sample", "both"], default="both")
+    parser.add_argument("--kind", default="", help="a pattern for the names of the listed kinds")
     parser.add_argument("--seed", default=SEED, help="of the sample")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "mutation-suite")
+    parser.add_argument("--first-pass", action="store_true", help="ask the quickest cases alone")
     parser.add_argument("--write", action="store_true", help="write the data of the page anew")
     told = parser.parse_args()
     names = told.target or list(targets())
@@ -75,10 +98,10 @@ def main() -> int:
     records = []
     for name in names:
         target = targets()[name]
-        mutants = chosen(target, told.only, told.seed)
+        mutants = chosen(target, told.only, told.seed, told.kind)
         if told.action == "run":
-            run(target, mutants, vectors, cache, told.work)
-        now = digest(target, vectors)
+            run(target, mutants, vectors, cache, told.work, first_pass=told.first_pass)
+        now = code_of(target)
         records += [report.record(one, cache.get(one, now), said.reason(one)) for one in mutants]
     made = report.tables(records)
     print(made)

@@ -23,6 +23,8 @@ from tools.mutation.suite import javascript, operators
 from tools.mutation.suite.change import Change
 from tools.packages import ROOT
 
+_AROUND = 8
+"""The lines before a change outside of Python's functions, and after it, that are in its key."""
 _STRICT = re.compile(r",? strict=(True|False)")
 
 HERE = Path(__file__).resolve().parent
@@ -77,8 +79,13 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """What a verdict is kept under."""
-        whole = "\0".join((self.target, self.module, self.text))
+        """What a verdict is kept under: the changed function, or the lines around the change."""
+        lines = self.text.splitlines()
+        at = self.text.count("\n", 0, self.offset)
+        around = lines[max(0, at - _AROUND) : at + _AROUND]
+        if self.function:
+            around = _lines_of(self.text, self.function) or around
+        whole = "\n".join((self.target, self.module, self.function, *around))
         return hashlib.sha256(whole.encode()).hexdigest()[:24]
 
 
@@ -145,6 +152,21 @@ def function_at(source: str, offset: int) -> str:
                     break
         else:
             return ""
+
+
+def _lines_of(source: str, function: str) -> list[str]:
+    """The lines of a function or method; none if the text has no such function."""
+    body = _parsed(source).body
+    node: ast.stmt | None = None
+    for name in function.split("."):
+        named = [
+            n for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name
+        ]
+        if not named:
+            return []
+        node, body = named[-1], named[-1].body
+    assert node is not None
+    return source.splitlines()[node.lineno - 1 : node.end_lineno]
 
 
 @cache
@@ -217,6 +239,7 @@ class Argued:
 
     def __init__(self) -> None:
         table = tomllib.loads((HERE / "survivors.toml").read_text(encoding="utf-8"))
+        self.classes: list[dict[str, str]] = table.get("class", [])
         self.entries: list[dict[str, Any]] = table.get("mutant", [])
 
     def reason(self, one: Mutant) -> str:
@@ -225,4 +248,7 @@ class Argued:
             place = (entry["target"], entry["module"], entry["before"])
             if place == (one.target, one.module, one.before) and one.after in entry["after"]:
                 return str(entry["reason"])
+        for kind in self.classes:
+            if one.target == kind["target"] and re.match(kind["before"], one.before):
+                return kind["reason"]
         return ""

@@ -7,6 +7,7 @@
 import { createInterface } from "node:readline";
 
 import { BLOCKS } from "./operations/blocks.mjs";
+import { ENROLMENT } from "./operations/enrolment.mjs";
 import { FUNCTIONS } from "./operations/functions.mjs";
 import { LATTICE } from "./operations/lattice.mjs";
 import { MESSAGES } from "./operations/messages.mjs";
@@ -15,7 +16,7 @@ import { SESSIONS } from "./operations/sessions.mjs";
 import * as party from "./party.mjs";
 import { Refusal, shown } from "./users/refusal.mjs";
 
-const OPERATIONS = { ...FUNCTIONS, ...MESSAGES, ...SESSIONS, ...BLOCKS, ...PAILLIER, ...LATTICE };
+const OPERATIONS = { ...FUNCTIONS, ...MESSAGES, ...SESSIONS, ...ENROLMENT, ...BLOCKS, ...PAILLIER, ...LATTICE };
 
 // Calls of the parties of `party.run` (PPMF-CON-030).
 const CALLS = { ...OPERATIONS, "party.new": party.create, "party.step": party.step, "party.free": party.free };
@@ -23,7 +24,7 @@ const CALLS = { ...OPERATIONS, "party.new": party.create, "party.step": party.st
 const HELLO = {
   protocol: 1,
   implementation: { name: "ppmf in JavaScript", version: "1", language: "JavaScript", issues: "" },
-  features: [...Object.keys(OPERATIONS), "party.run"],
+  features: [...Object.keys(OPERATIONS), "party.run", "party.trace"],
   roles: ["users", "recsys", "csp"],
 };
 

@@ -13,7 +13,10 @@ export const start = (p, users, items) => {
     .update(`ppmf/v1/init/${p.seed}`, "utf8")
     .digest();
   const row = (number) => [
-    ...Array.from(bytes.subarray(number * rank, (number + 1) * rank), (byte) => BigInt(byte - 128) << (p.frac_bits - 8n)),
+    ...Array.from(
+      bytes.subarray(number * rank, (number + 1) * rank),
+      (byte) => BigInt(byte - 128) << (p.frac_bits - 8n),
+    ),
     ...(p.bias ? [0n] : []),
   ];
   return {

@@ -5,6 +5,7 @@ import { session } from "./operations/sessions.mjs";
 import { Coins } from "./servers/coins.mjs";
 import { Csp } from "./servers/csp.mjs";
 import { Recsys } from "./servers/recsys.mjs";
+import { timeOf } from "./servers/server.mjs";
 import { fromHex } from "./users/bytes.mjs";
 import { refuse } from "./users/refusal.mjs";
 import { checkFits } from "./users/suites.mjs";
@@ -79,7 +80,8 @@ class Party {
     if (this.failed) throw this.failed;
     const { outbox, refused } = mailbox;
     Object.assign(mailbox, { outbox: [], refused: [] });
-    return { outbox, refused, done: this.done, output: this.output };
+    const trace = this.role.server?.stages?.splice(0) ?? [];
+    return { outbox, refused, done: this.done, output: this.output, ...(trace.length ? { trace } : {}) };
   }
 }
 
@@ -104,7 +106,10 @@ const send = async (found, mailbox, { ratings, consent_keys: keys, coins }) => {
 export const create = async (given) => {
   const found = await session(given.session);
   checkFits(found);
+  if (found.expires && timeOf() >= found.expires) refuse("state", "the session has expired"); // PPMF-SES-014
+  if (given.trace && !found.trial) refuse("state", "a trace of a session that is no trial");
   const party = new Party(ROLES[given.role](found, given));
+  if (given.trace) party.role.server.stages = []; // PPMF-CON-040
   last += 1;
   parties.set(`${last}`, party);
   return { handle: `${last}` };

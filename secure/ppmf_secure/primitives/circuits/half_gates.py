@@ -42,7 +42,7 @@ CipherOfBatch = Callable[[int, int], CipherContext]
 """The permutation of a batch, from the numbers of an AND gate and of a batch of elements."""
 
 BATCH = MAX_CALLS // 4
-"""The elements of a batch: the garbler hashes four labels of each under one key (PPMF-GCB-010)."""
+"""The elements of a batch: the garbler hashes four labels of each under one key (PPMF-GCB-011)."""
 
 
 class Garbler:
@@ -146,7 +146,7 @@ class _GarblerScratch:
         self, a: Labels, b: Labels, ciphers: Sequence[CipherContext], tables: Labels, out: Labels
     ) -> None:
         """Write T_G, T_E to tables (n, 2, 2) and the zero label to out (n, 2), by the formulas of
-        the module (PPMF-GCB-010).
+        the module (PPMF-GCB-011).
         """
         blocks = self._hash.blocks
         blocks[0], blocks[2] = a, b
@@ -187,7 +187,7 @@ class _EvaluatorScratch:
         self, a: Labels, b: Labels, ciphers: Sequence[CipherContext], tables: Labels, out: Labels
     ) -> None:
         """Write the active label to out (n, 2), from active labels a, b and tables (n, 2, 2)
-        (PPMF-GCB-010).
+        (PPMF-GCB-011).
         """
         blocks = self._hash.blocks
         blocks[0], blocks[1] = a, b

@@ -18,8 +18,10 @@ const placeOf = ({ session, epoch, sender }) => ({ session: hex(session), epoch:
 const text = (bytes) => Buffer.from(bytes).toString("hex");
 
 // Keys by element and bit become one array, position by position, and back.
-const positions = (byElement) => Buffer.concat(byElement[0].map((_, t) => byElement.map((keys) => hex(keys[t]))).flat());
-const bitsOf = (byElement) => Uint8Array.from([...byElement[0]].flatMap((_, t) => byElement.map((bits) => Number(bits[t]))));
+const positions = (byElement) =>
+  Buffer.concat(byElement[0].map((_, t) => byElement.map((keys) => hex(keys[t]))).flat());
+const bitsOf = (byElement) =>
+  Uint8Array.from([...byElement[0]].flatMap((_, t) => byElement.map((bits) => Number(bits[t]))));
 const blocksOf = (bytes) => range(bytes.length / 16).map((at) => text(bytes.subarray(16 * at, 16 * (at + 1))));
 
 const hashKey = (given) => ({ key: text(hashing.batchKey(placeOf(given), given.purpose, integers(given.indices))) });
@@ -39,7 +41,9 @@ const answer = (given) => {
   const [pair, bytes] = [base.pairOf(integer(given.secret)), hex(given.points)];
   const found = base.readPoints(bytes, 2, "points");
   const F = base.pointOf(pair);
-  const seeds = found.map((point, c) => text(base.seedOf(placeOf(given), integer(given.transfer), c, bytes, F, pair, point)));
+  const seeds = found.map((point, c) =>
+    text(base.seedOf(placeOf(given), integer(given.transfer), c, bytes, F, pair, point)),
+  );
   return { answer: text(F), seeds };
 };
 const seed = (given) => {
@@ -49,7 +53,10 @@ const seed = (given) => {
 };
 
 const choose = (given) => {
-  const chooser = new Chooser(placeOf(given), given.seeds.map((pair) => pair.map(hex)));
+  const chooser = new Chooser(
+    placeOf(given),
+    given.seeds.map((pair) => pair.map(hex)),
+  );
   const messages = given.messages.map((choices) => {
     const { columns, keys } = chooser.choose(Uint8Array.from(choices, Number));
     return { columns: text(columns), keys: blocksOf(keys) };
@@ -100,7 +107,9 @@ const netOf = ({ circuit, plan }) => {
     return reciprocal({ width, drop, exponent, shift, minimum: integer(plan.minimum), weights });
   }
   const [f, b, tau, theta] = ["frac_bits", "box_bits", "tau_bits", "theta_bits"].map(number);
-  return circuit === "update" ? update({ width, drop, f, b, prox: plan.prox, tau, theta }) : refuse("range", "circuit: unknown");
+  return circuit === "update"
+    ? update({ width, drop, f, b, prox: plan.prox, tau, theta })
+    : refuse("range", "circuit: unknown");
 };
 
 // The outputs by running the gates on bits.
@@ -127,7 +136,7 @@ const circuit = (given) => {
 
 // Labels by word, bit and element.
 const labelsIn = (labels) =>
-  Object.fromEntries(Object.entries(labels).map(([name, word]) => [name, hex(word.flat().join(""))])); // prettier-ignore
+  Object.fromEntries(Object.entries(labels).map(([name, word]) => [name, hex(word.flat().join(""))]));
 const labelsOut = (labels, count) =>
   Object.fromEntries(
     Object.entries(labels).map(([name, bytes]) => {
@@ -141,7 +150,8 @@ const garbled = (given) => {
   const keyOf = (gate, batch) => hashing.batchKey(place, given.purpose, [...integers(given.indices), gate, batch]);
   const count = given.labels.share0[0].length;
   const labels = labelsIn(given.labels);
-  if (given.tables !== undefined) return { labels: labelsOut(evaluate(net, labels, hex(given.tables), count, keyOf), count) };
+  if (given.tables !== undefined)
+    return { labels: labelsOut(evaluate(net, labels, hex(given.tables), count, keyOf), count) };
   const { tables, outputs } = garble(net, labels, hex(given.offset), count, keyOf);
   return { tables: text(tables), labels: labelsOut(outputs, count) };
 };

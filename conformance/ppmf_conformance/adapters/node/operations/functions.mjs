@@ -2,14 +2,16 @@
 // Operations of chapters 2 and 3: parameters, ratings, F_fix, and the user's side.
 
 import * as fixed from "../fixed.mjs";
+import { readToml } from "../toml.mjs";
 import { hexOf } from "../users/bytes.mjs";
-import { bound, canonical, checkRows, digest, parameters, size, step } from "../users/params.mjs";
+import { bound, canonical, checkRows, digest, idle, parameters, size, step } from "../users/params.mjs";
 import * as files from "../users/profiles.mjs";
 import { ratings } from "../users/ratings.mjs";
 import { decimal, decimalText, integer, integers, refuse, roundHalfUp } from "../users/refusal.mjs";
 import * as ridge from "../users/ridge.mjs";
 
 const set = (given) => parameters(given.parameters);
+const validated = async (p) => ({ canonical: canonical(p), digest: hexOf(await digest(p)) });
 
 // Profiles from the strings of a call, and back.
 const profiles = (given) => ({
@@ -28,7 +30,10 @@ const number = (text, where) => decimal(text) ?? refuse("encoding", `${where}: n
 
 const predict = (given) => {
   const p = profiles(given.profiles);
-  const rated = ridge.ratedRows(p, given.ratings.map(([id, text], k) => [id, number(text, `rating ${k + 1}`)]));
+  const rated = ridge.ratedRows(
+    p,
+    given.ratings.map(([id, text], k) => [id, number(text, `rating ${k + 1}`)]),
+  );
   const own = ridge.profile(p, rated);
   const predictions = given.items.map((id) => ridge.prediction(p, own, ridge.rowOf(p, id)));
   const clipped = predictions.map((value) => ridge.clip(p, value));
@@ -66,7 +71,9 @@ const parse = (given) => {
 };
 
 export const FUNCTIONS = {
-  "params.validate": async (given) => ({ canonical: canonical(set(given)), digest: hexOf(await digest(set(given))) }),
+  "params.validate": (given) => validated(set(given)),
+  "params.toml": (given) => validated(parameters(readToml(given.toml))),
+  "params.warn": (given) => ({ idle: idle(set(given), size(given.users), size(given.items)) }),
   "params.bound": (given) => bound(set(given), size(given.users), size(given.items)),
   "ratings.parse": parse,
   init,
@@ -79,5 +86,7 @@ export const FUNCTIONS = {
   "profiles.write": (given) => ({ text: files.write(profiles(given.profiles)) }),
   "profiles.read": (given) => ({ profiles: profilesShown(files.read(given.text)) }),
   "predict.ridge": predict,
-  "predict.similar": (given) => ({ items: ridge.similar(profiles(given.profiles), given.item, Number(integer(given.count))) }),
+  "predict.similar": (given) => ({
+    items: ridge.similar(profiles(given.profiles), given.item, Number(integer(given.count))),
+  }),
 };

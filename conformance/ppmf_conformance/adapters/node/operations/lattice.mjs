@@ -3,6 +3,8 @@
 
 import { hex, range } from "../servers/bytes.mjs";
 import * as scheme from "../servers/lattice.mjs";
+import * as owner from "../servers/lattice_owner.mjs";
+import { EncryptedRows, LatticePeer } from "../servers/lattice_peer.mjs";
 import * as ring from "../servers/ring.mjs";
 import { integer, integers, refuse } from "../users/refusal.mjs";
 import { SUITES, budget, moduli } from "../users/suites.mjs";
@@ -11,12 +13,10 @@ const text = (bytes) => Buffer.from(bytes).toString("hex");
 const degreeOf = (suite) => SUITES.get(suite)?.degree ?? refuse("parameters", "suite: none of the lattice suites");
 const latticeOf = ({ lattice: { suite, ring: k, primes, kept } }) =>
   new scheme.Lattice(degreeOf(suite), Number(k), Number(primes), Number(kept));
-const matrixOf = ({ matrix, uses }) => ({
-  rows: Number(matrix.rows),
-  columns: Number(matrix.columns),
-  outputs: Number(matrix.outputs),
-  uses: (uses ?? []).map((use) => use.map(Number)),
-});
+const layoutOf = (lattice, { matrix, uses }) => {
+  const [rows, columns, outputs] = [matrix.rows, matrix.columns, matrix.outputs].map(Number);
+  return scheme.layoutOf(lattice, { rows, columns, outputs, uses: (uses ?? []).map((use) => use.map(Number)) });
+};
 const secretsOf = ({ matrix }) => Number(matrix.secrets);
 
 const numbers = (list) => Float64Array.from(list, Number);
@@ -29,7 +29,12 @@ const ofModuli = (given) => {
   const matrices = given.matrices.map(([rows, outputs]) => ({ rows: integer(rows), outputs: integer(outputs) }));
   const { primes, kept } = moduli(N, k, matrices);
   const budgets = matrices.map(({ rows, outputs }) => budget(N, k, rows, outputs));
-  return { primes: `${primes}`, kept: `${kept}`, bounds: budgets.map(({ B }) => B), floods: budgets.map(({ gamma }) => gamma) };
+  return {
+    primes: `${primes}`,
+    kept: `${kept}`,
+    bounds: budgets.map(({ B }) => B),
+    floods: budgets.map(({ gamma }) => gamma),
+  };
 };
 
 const expand = (given) => {
@@ -49,33 +54,43 @@ const place = (given) => {
   return { size: `${g}`, groups: `${Math.ceil(Number(given.rows) / g)}`, places };
 };
 
+const times = (given) => {
+  const lattice = latticeOf(given);
+  const product = lattice.product(lattice.values(table(given.polynomial)), lattice.valuesOf(numbers(given.ternary)));
+  return { residues: shown(product) };
+};
+
+const secretsIn = (lattice, given) => given.secrets.map((s) => lattice.valuesOf(numbers(s)));
+
 const key = (given) => {
-  const found = scheme.publicKey(latticeOf(given), hex(given.seed), given.secrets.map(numbers), given.errors.map(numbers));
-  return { public: text(found) };
+  const lattice = latticeOf(given);
+  const errors = given.errors.map(numbers);
+  return { public: text(owner.publicKey(lattice, hex(given.seed), secretsIn(lattice, given), errors)) };
 };
 
 const encrypt = (given) => {
   const lattice = latticeOf(given);
-  const layout = scheme.layoutOf(lattice, matrixOf(given));
-  const secrets = given.secrets.map(numbers);
+  const [layout, secrets] = [layoutOf(lattice, given), secretsIn(lattice, given)];
   const made = layout.groups.map((rows, c) => {
-    const [entries, errors] = [given.entries, given.errors].map((all) => rows.map((j) => all[j]));
-    return scheme.encryptGroup(lattice, layout, rows, hex(given.seeds[c]), secrets, entriesOf(entries), numbers(errors.flat()));
+    const entries = entriesOf(rows.map((j) => given.entries[j]));
+    const errors = numbers(rows.flatMap((j) => given.errors[j]));
+    return owner.encryptGroup(lattice, layout, rows, hex(given.seeds[c]), secrets, entries, errors);
   });
   const bare = lattice.primes.map((_, i) => made.flatMap((one) => Array.from(one.bare[i], String)));
   return { groups: made.map(({ bytes }) => text(bytes)), bare };
 };
 
 const fold = (given) => {
-  const rows = new scheme.EncryptedRows(latticeOf(given), matrixOf(given));
+  const lattice = latticeOf(given);
+  const rows = new EncryptedRows(lattice, layoutOf(lattice, given));
   for (const group of given.groups) rows.take(hex(group));
   rows.addOwn(entriesOf(given.own));
   return { residues: shown(rows.c0) };
 };
 
 const answer = (given) => {
-  const [lattice, matrix] = [latticeOf(given), matrixOf(given)];
-  const peer = new scheme.LatticePeer(lattice, null, [matrix], secretsOf(given), hex(given.public));
+  const lattice = latticeOf(given);
+  const peer = new LatticePeer(lattice, null, [layoutOf(lattice, given)], secretsOf(given), hex(given.public));
   for (const group of given.groups) peer.rows[0].take(hex(group));
   peer.addOwn(0, entriesOf(given.own));
   const blocks = (all, change) => all.map((block) => change(block.flat()));
@@ -88,15 +103,17 @@ const answer = (given) => {
   };
   const X = given.x.map((row) => BigUint64Array.from(integers(row)));
   const { all, sums, first, second } = peer.numbers(0, X, draws);
-  const shares = given.masks.map((block) => block.map((row) => integers(row).map((mask) => BigInt.asUintN(lattice.k, -mask))));
+  const shares = given.masks.map((block) =>
+    block.map((row) => integers(row).map((mask) => BigInt.asUintN(lattice.k, -mask))),
+  );
   const sent = ring.pack(lattice.round(all), lattice.kept);
   return { answer: text(sent), shares, sums: shown(sums), first: shown(first), numbers: shown(second) };
 };
 
 const decrypt = (given) => {
   const lattice = latticeOf(given);
-  const layout = scheme.layoutOf(lattice, matrixOf(given));
-  const phases = scheme.phasesOf(lattice, layout, given.secrets.map(numbers), hex(given.answer));
+  const layout = layoutOf(lattice, given);
+  const phases = owner.phasesOf(lattice, layout, secretsIn(lattice, given), hex(given.answer));
   const found = lattice.decode(phases);
   let next = 0;
   const row = () => [...found.subarray(next, (next += layout.columns))];
@@ -115,7 +132,7 @@ export const LATTICE = {
     return { residues: shown(lattice.table(integers(given.messages).map((message) => lattice.encoding(message)))) };
   },
   "rlwe.place": place,
-  "rlwe.times": (given) => ({ residues: shown(latticeOf(given).times(table(given.polynomial), numbers(given.ternary))) }),
+  "rlwe.times": times,
   "rlwe.key": key,
   "rlwe.encrypt": encrypt,
   "rlwe.fold": fold,

@@ -31,7 +31,8 @@ const open = (given) => {
   const slot = slotsOf({ ...given, bits: key.bits });
   const [blocks, uses] = [given.blocks.map(Number), given.uses.map((use) => use.map(Number))];
   const found = openAnswer(key, slot, Number(given.ring), blocks, uses, hex(given.answer));
-  const rows = (share, columns) => range(share.length / columns).map((r) => [...share.subarray(r * columns, (r + 1) * columns)]);
+  const rows = (share, columns) =>
+    range(share.length / columns).map((r) => [...share.subarray(r * columns, (r + 1) * columns)]);
   return { shares: found.map((share, b) => rows(share, blocks[b])) };
 };
 

@@ -66,7 +66,9 @@ const consent = async (given) => {
 };
 const seal = async (given) => {
   const payload = concat(fromHex(given.seed), fromHex(given.consent));
-  return { sealed: hexOf(await seals.seal(await session(given.session), given.user, payload, fromHex(given.material))) };
+  return {
+    sealed: hexOf(await seals.seal(await session(given.session), given.user, payload, fromHex(given.material))),
+  };
 };
 const open = async (given) => {
   const s = await session(given.session);
@@ -90,7 +92,14 @@ const admission = async (given) => {
   const s = await session(given.session);
   const present = listed(s, hex(given.presence), hex(given.seals));
   const found = await admit(s, fromHex(given.secret), given.consent_keys.map(fromHex), present);
-  return { admitted: hexOf(writeRows(found.map(({ row: at }) => at), s.users.length)) };
+  return {
+    admitted: hexOf(
+      writeRows(
+        found.map(({ row: at }) => at),
+        s.users.length,
+      ),
+    ),
+  };
 };
 const admitted = async (given) => {
   const s = await session(given.session);

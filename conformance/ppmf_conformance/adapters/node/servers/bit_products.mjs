@@ -22,9 +22,9 @@ export const part = ({ width, count, bits, sent, chosen }, first, end) => ({
 
 const weightOf = (t, width, signed) => (signed && t === width - 1 ? -(1n << BigInt(t)) : 1n << BigInt(t));
 
-// PPMF-BIT-007: what `each` is told of every batch: its bit, elements and key.
+// PPMF-BIT-008: what `each` is told of every batch: its bit, elements and key.
 const batches = ({ width, count }, length, site, towards, each) => {
-  const step = Math.floor(4096 / (2 * Math.ceil(length / 2)));
+  const step = Math.floor(8192 / (2 * Math.ceil(length / 2)));
   for (let t = 0; t < width; t += 1)
     for (let first = 0; first < count; first += step) {
       const key = batchKey(site.place, `${site.purpose}/to-${towards}`, [...site.indices, t, first / step]);
@@ -118,7 +118,17 @@ export const toArithmetic = async (server, indices, words) => {
     if (csp) {
       const payload = correct(mine, ones, true, site, server.sizes.k, server.offset, server.peer, share);
       server.link.send("transfer-payload", { payload });
-    } else take(mine, 1, true, site, server.sizes.k, server.me, (await server.link.receive("transfer-payload")).payload, share);
+    } else
+      take(
+        mine,
+        1,
+        true,
+        site,
+        server.sizes.k,
+        server.me,
+        (await server.link.receive("transfer-payload")).payload,
+        share,
+      );
     out.set(share, first);
   }
   return out;

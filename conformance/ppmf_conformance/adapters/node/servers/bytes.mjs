@@ -29,7 +29,8 @@ export const packBits = (bits) => {
   return out;
 };
 export const bitOf = (bytes, at) => (bytes[at >> 3] >> (at & 7)) & 1;
-export const unpackBits = (bytes, count, first = 0) => Uint8Array.from({ length: count }, (_, k) => bitOf(bytes, first + k));
+export const unpackBits = (bytes, count, first = 0) =>
+  Uint8Array.from({ length: count }, (_, k) => bitOf(bytes, first + k));
 
 export const xor = (one, other) => {
   const out = Buffer.alloc(one.length);
@@ -61,7 +62,7 @@ export const ofElements = (array, width, total, first, end, size = 1) => {
 };
 
 // The contrary: parts that follow each other in the elements, position by position.
-export const joinElements = (parts, width, size = BLOCK) =>
+export const joinElements = (parts, width) =>
   Buffer.concat(
     range(width).flatMap((t) =>
       parts.map((part) => {
@@ -73,4 +74,5 @@ export const joinElements = (parts, width, size = BLOCK) =>
   );
 
 // The first and the end of every chunk of so many elements.
-export const chunks = (count) => range(Math.ceil(count / CHUNK)).map((c) => [c * CHUNK, Math.min(count, (c + 1) * CHUNK)]);
+export const chunks = (count) =>
+  range(Math.ceil(count / CHUNK)).map((c) => [c * CHUNK, Math.min(count, (c + 1) * CHUNK)]);

@@ -62,7 +62,13 @@ export const run = async (server, purpose, indices, net, shares, labels = {}) =>
     }
   }
   return Object.fromEntries(
-    Object.entries(net.outputs).map(([name, word]) => [name, joinElements(found.map((one) => one[name]), word.length)]), // prettier-ignore
+    Object.entries(net.outputs).map(([name, word]) => [
+      name,
+      joinElements(
+        found.map((one) => one[name]),
+        word.length,
+      ),
+    ]),
   );
 };
 
@@ -90,4 +96,3 @@ export const share = async (server, words) => {
     return { width, count: labels.length / BLOCK / width, bits: bits[k], sent, chosen: chosen[k] };
   });
 };
-

@@ -41,7 +41,8 @@ export class Coins {
   // Numbers uniform in {-1, 0, 1}.
   ternary(count) {
     const out = new Float64Array(count);
-    for (let at = 0; at < count; ) for (const byte of this.bytes(count)) if (byte < 255 && at < count) out[at++] = (byte % 3) - 1;
+    for (let at = 0; at < count;)
+      for (const byte of this.bytes(count)) if (byte < 255 && at < count) out[at++] = (byte % 3) - 1;
     return out;
   }
 

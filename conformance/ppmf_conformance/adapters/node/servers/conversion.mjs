@@ -4,21 +4,22 @@
 import { BLOCK, checkLength, chunks, ofElements, xorEach } from "./bytes.mjs";
 import { batchKey, hash } from "./hashing.mjs";
 
-const BATCH = 2048; // PPMF-CNV-008
 const AHEAD = 32; // PPMF-CNV-004
 
-export const payloadBytes = (ring, planes, count, from) => (from === "csp" ? planes + 1 : 1) * count * Math.ceil(ring / 8);
+export const payloadBytes = (ring, planes, count, from) =>
+  (from === "csp" ? planes + 1 : 1) * count * Math.ceil(ring / 8);
 
-// Both ring elements of the pad of each element of a plane.
+// Both ring elements of the pad of each element of a plane, which are one batch (PPMF-CNV-010).
 const padsOf = (place, towards, chunk, plane, keys) => {
-  const parts = [];
-  for (let first = 0; first < keys.length / BLOCK; first += BATCH) {
-    const blocks = keys.subarray(BLOCK * first, BLOCK * (first + BATCH));
-    const key = batchKey(place, `conversion/to-${towards}`, [chunk, plane, first / BATCH]);
-    parts.push(hash(key, blocks, Array.from({ length: blocks.length / BLOCK }, (_, e) => e)));
-  }
-  const all = Buffer.concat(parts);
-  return [0, 8].map((at) => BigUint64Array.from({ length: all.length / BLOCK }, (_, e) => all.readBigUInt64LE(BLOCK * e + at)));
+  const key = batchKey(place, `conversion/to-${towards}`, [chunk, plane, 0]);
+  const all = hash(
+    key,
+    keys,
+    Array.from({ length: keys.length / BLOCK }, (_, e) => e),
+  );
+  return [0, 8].map((at) =>
+    BigUint64Array.from({ length: all.length / BLOCK }, (_, e) => all.readBigUInt64LE(BLOCK * e + at)),
+  );
 };
 
 const writer = (ring, count, rows) => {
@@ -86,7 +87,13 @@ export const ofRecsys = (place, ring, chunk, { weights }, offset, { bits, sent, 
   const correction = reader(ring, count, payload);
   const [rated, y, rating] = [0, 1, 2].map(() => new BigUint64Array(count));
   for (let p = 0; p < planes; p += 1) {
-    const [first, second] = padsOf(place, "recsys", chunk, p, chosen.subarray(BLOCK * p * count, BLOCK * (p + 1) * count));
+    const [first, second] = padsOf(
+      place,
+      "recsys",
+      chunk,
+      p,
+      chosen.subarray(BLOCK * p * count, BLOCK * (p + 1) * count),
+    );
     for (let e = 0; e < count; e += 1) {
       const bit = first[e] + (bits[p * count + e] ? correction(p, e) : 0n);
       if (p === 0) {

@@ -4,46 +4,52 @@
 
 import { range } from "./bytes.mjs";
 import { SUITES, moduli } from "../users/suites.mjs";
-import { Lattice, LatticeOwner, LatticePeer, groupSize, keyBytes, secretsOf } from "./lattice.mjs";
+import { Lattice, groupBytes, keyBytes, layoutOf, numbersOf, secretsOf } from "./lattice.mjs";
+import { LatticeOwner } from "./lattice_owner.mjs";
+import { LatticePeer } from "./lattice_peer.mjs";
 import { PaillierOwner, PaillierPeer, paillierLayout } from "./paillier.mjs";
-import { SEED, packedBytes } from "./ring.mjs";
+import { packedBytes } from "./ring.mjs";
 
 const MESSAGE = 1 << 20; // PPMF-PRD-003
 
 const perMessage = (groups, first) => Math.min(groups, Math.max(1, Math.floor(MESSAGE / first)));
 const asked = (uses) => uses.reduce((sum, [first, end]) => sum + end - first, 0);
 
-export const suiteOf = (name, { k, n, m, matrices }) => {
-  const { bits, degree: N } = SUITES.get(name);
-  if (bits) {
-    const layouts = matrices.map((matrix) => paillierLayout(bits, k, matrix));
-    const group = layouts.map(({ perBlock }) => (2 * perBlock * bits) / 4);
-    return {
-      keyBytes: bits / 8,
-      rowsBytes: Math.max(...layouts.map(({ rows }, at) => perMessage(rows, group[at]) * group[at])),
-      answerBytes: Math.max(...layouts.map(({ uses, perBlock }) => (asked(uses) * perBlock * bits) / 4)),
-      owner: (coins) => new PaillierOwner(bits, k, coins, layouts),
-      peer: (coins, key) => new PaillierPeer(bits, k, coins, layouts, key),
-      layoutOfMessages: layouts.map(({ rows }, at) => messagesOf(rows, () => group[at])),
-    };
-  }
-  const { primes, kept } = moduli(N, k, matrices);
-  const lattice = new Lattice(N, k, primes, kept);
-  const secrets = secretsOf(n, m, N);
-  const sizes = matrices.map(({ rows, columns }) => {
-    const g = groupSize(columns, N);
-    const groups = Math.ceil(rows / g);
-    return { groups, group: (c) => SEED + packedBytes(2 * columns * Math.min(g, rows - c * g), primes) };
-  });
-  const layoutOfMessages = sizes.map(({ groups, group }) => messagesOf(groups, group));
-  const numbers = ({ uses, columns }) => new Set(uses.flatMap(([first, end]) => range(end - first, first))).size * N + asked(uses) * columns;
+export const suiteOf = (name, sizes) => {
+  const { bits, degree } = SUITES.get(name);
+  const found = bits ? paillier(bits, sizes) : lattice(degree, sizes);
+  const all = found.layoutOfMessages.flat();
   return {
-    keyBytes: keyBytes(lattice, secrets),
-    rowsBytes: Math.max(...layoutOfMessages.flat().map(({ bytes }) => bytes)),
-    answerBytes: Math.max(...matrices.map((matrix) => packedBytes(numbers(matrix), kept))),
-    owner: (coins) => new LatticeOwner(lattice, coins, matrices, secrets),
-    peer: (coins, key) => new LatticePeer(lattice, coins, matrices, secrets, key),
-    layoutOfMessages,
+    ...found,
+    rowsBytes: Math.max(...all.map((one) => one.bytes)),
+    lastGroup: Math.max(...all.map((one) => one.first)),
+  };
+};
+
+const paillier = (bits, { k, matrices }) => {
+  const layouts = matrices.map((matrix) => paillierLayout(bits, k, matrix));
+  return {
+    keyBytes: bits / 8,
+    answerBytes: layouts.map(({ uses, perBlock }) => (asked(uses) * perBlock * bits) / 4),
+    layoutOfMessages: layouts.map(({ rows, perBlock }) => messagesOf(rows, () => (2 * perBlock * bits) / 4)),
+    owner: (coins) => new PaillierOwner(bits, k, coins, layouts),
+    peer: (coins, key) => new PaillierPeer(bits, k, coins, layouts, key),
+  };
+};
+
+const lattice = (N, { k, n, m, matrices }) => {
+  const { primes, kept } = moduli(N, k, matrices);
+  const common = new Lattice(N, k, primes, kept);
+  const secrets = secretsOf(n, m, N);
+  const layouts = matrices.map((matrix) => layoutOf(common, matrix));
+  const messages = ({ groups, columns }) =>
+    messagesOf(groups.length, (c) => groupBytes(common, groups[c].length, columns));
+  return {
+    keyBytes: keyBytes(common, secrets),
+    answerBytes: layouts.map((layout) => packedBytes(numbersOf(layout, N), kept)),
+    layoutOfMessages: layouts.map(messages),
+    owner: (coins) => new LatticeOwner(common, coins, layouts, secrets),
+    peer: (coins, key) => new LatticePeer(common, coins, layouts, secrets, key),
   };
 };
 

@@ -5,7 +5,7 @@
 import { BLOCK, blockAt, checkLength, range, xor, xorEach, xorWhere, colours } from "./bytes.mjs";
 import { hash } from "./hashing.mjs";
 
-const BATCH = 1024; // PPMF-GCB-010
+const BATCH = 2048; // PPMF-GCB-011
 
 export const tablesBytes = (net, count) => 2 * BLOCK * net.ands().length * count;
 
@@ -27,14 +27,22 @@ const walk = (net, labels, count, negate, and) => {
   return Object.fromEntries(Object.entries(net.outputs).map(([name, word]) => [name, Buffer.concat(word.map(of))]));
 };
 
-// The hashes of both operands: of each batch under its key, tweaks 2e and 2e + 1.
-const hashed = (keyOf, gate, count, operands) => {
+// The batches of the elements, with the tweaks of so many labels of the left and of the right operand.
+const batchesOf = (count, labels) =>
+  range(Math.ceil(count / BATCH)).map((batch) => {
+    const [first, end] = [batch * BATCH, Math.min(count, (batch + 1) * BATCH)];
+    const tweaks = [0, 1].flatMap((odd) =>
+      range(labels).flatMap(() => range(end - first, first).map((e) => 2 * e + odd)),
+    );
+    return { batch, first, end, tweaks };
+  });
+
+// The hashes of the operands' labels, of each batch under its key.
+const hashed = (keyOf, gate, batches, operands) => {
   const parts = operands.map(() => []);
-  for (let first = 0; first < count; first += BATCH) {
-    const end = Math.min(count, first + BATCH);
-    const blocks = operands.map(({ labels }) => labels.subarray(BLOCK * first, BLOCK * end));
-    const tweaks = operands.flatMap(({ odd }) => range(end - first, first).map((e) => 2 * e + odd));
-    const all = hash(keyOf(gate, first / BATCH), Buffer.concat(blocks), tweaks);
+  for (const { batch, first, end, tweaks } of batches) {
+    const blocks = operands.map((labels) => labels.subarray(BLOCK * first, BLOCK * end));
+    const all = hash(keyOf(gate, batch), Buffer.concat(blocks), tweaks);
     const size = BLOCK * (end - first);
     operands.forEach((_, k) => parts[k].push(all.subarray(k * size, (k + 1) * size)));
   }
@@ -44,13 +52,10 @@ const hashed = (keyOf, gate, count, operands) => {
 // PPMF-GCB-001, -010, -003: tables and the labels of value 0 of the outputs, from those of the inputs.
 export const garble = (net, labels, offset, count, keyOf) => {
   const tables = Buffer.alloc(tablesBytes(net, count));
+  const batches = batchesOf(count, 2);
   const and = (gate, a, b) => {
-    const [a0, a1, b0, b1] = hashed(keyOf, gate, count, [
-      { labels: a, odd: 0 },
-      { labels: xorEach(a, offset), odd: 0 },
-      { labels: b, odd: 1 },
-      { labels: xorEach(b, offset), odd: 1 },
-    ]);
+    const operands = [a, xorEach(a, offset), b, xorEach(b, offset)];
+    const [a0, a1, b0, b1] = hashed(keyOf, gate, batches, operands);
     const [pa, pb] = [colours(a), colours(b)];
     const G = xorWhere(xor(a0, a1), pb, offset);
     const E = xor(xor(b0, b1), a);
@@ -77,15 +82,12 @@ const halves = (ha, pa, G, hb, pb, E, a) => {
 // The active labels of the outputs, from those of the inputs.
 export const evaluate = (net, labels, tables, count, keyOf) => {
   checkLength(tables, tablesBytes(net, count), "garbled-tables: tables");
+  const batches = batchesOf(count, 1);
   const and = (gate, a, b) => {
-    const [ha, hb] = hashed(keyOf, gate, count, [
-      { labels: a, odd: 0 },
-      { labels: b, odd: 1 },
-    ]);
+    const [ha, hb] = hashed(keyOf, gate, batches, [a, b]);
     const row = tables.subarray(2 * BLOCK * gate * count, 2 * BLOCK * (gate + 1) * count);
     const half = (which) => Buffer.concat(range(count).map((e) => blockAt(row, 2 * e + which)));
     return halves(ha, colours(a), half(0), hb, colours(b), half(1), a);
   };
   return walk(net, labels, count, (label) => label, and);
 };
-

@@ -6,6 +6,7 @@ import { BLOCK, joinElements, range } from "./bytes.mjs";
 import { run, share } from "./circuits.mjs";
 import { scaledWeight } from "../users/params.mjs";
 import { product } from "./ratings_product.mjs";
+import { byRow, note, ofLabels } from "./trace.mjs";
 
 const SIDES = ["users", "items"];
 const isCsp = (server) => server.me === "csp";
@@ -17,9 +18,12 @@ const sumsOf = ({ sizes: { n, m }, ratings }, side, name) => {
   return out;
 };
 
-// One circuit `reciprocal`: the words of the steps, shared, and the labels of the thresholds (PPMF-STP-003, -004).
-const steps = async (server, purpose, indices, net, denominators) => {
+// One circuit `reciprocal`: the words of the steps, shared, and the labels of the thresholds (PPMF-STP-003, -004). `at` are
+// the steps' name and place in a trace.
+const steps = async (server, purpose, indices, net, denominators, at) => {
   const { step, ...thresholds } = await run(server, purpose, indices, net, denominators);
+  for (const [name, labels] of [[at.name, step], ...Object.entries(thresholds)])
+    note(server, name, at.place, () => ofLabels(labels, labels.length / (BLOCK * denominators.length)));
   const [words] = await share(server, [{ width: net.outputs.step.length, labels: step }]);
   return { words, thresholds };
 };
@@ -39,11 +43,17 @@ export const stepsFromCounts = async (server) => {
     found[side] = {};
     if (count) {
       const shares = denominators(server, counts, g - s, constant);
-      found[side].factors = await steps(server, `count-steps/${side}`, [], circuits[side].factors, shares);
+      found[side].factors = await steps(server, `count-steps/${side}`, [], circuits[side].factors, shares, {
+        name: "factor_steps",
+        place: [side],
+      });
     }
     if (p.bias) {
       const shares = denominators(server, counts, g - (s < 0n ? s : 0n), constant);
-      found[side].bias = await steps(server, `bias-steps/${side}`, [], circuits[side].bias, shares);
+      found[side].bias = await steps(server, `bias-steps/${side}`, [], circuits[side].bias, shares, {
+        name: "bias_steps",
+        place: [side],
+      });
     }
   }
   return found;
@@ -118,12 +128,13 @@ const forFactors = (labels, I, d) => {
 
 // PPMF-HST-004: the labels of the new words.
 const update = async (server, side, moved, thresholds, half, inner) => {
-  const { p, d, D, circuits, wordBits } = server.sizes;
+  const { p, d, circuits, wordBits } = server.sizes;
   const { shares, previous, rows: I } = server.model[side];
   const scale = 2n * p.frac_bits + p.step_bits;
   const A = (p.inertia.n << scale) / p.inertia.d;
   const half_ = isCsp(server) ? 1n << (scale - 1n) : 0n;
   const before = shares.map((x, e) => (x << scale) + A * (x - previous[e]) - moved[e] + half_);
+  note(server, "Z", [Math.floor(half / 2) + 1, side, inner], () => byRow(before, I));
   const { moved: withProx, plain } = circuits[side];
   if (!withProx) return (await run(server, "update", [half, inner], plain, before)).word;
   const labels = Object.fromEntries(Object.entries(thresholds).map(([name, one]) => [name, forFactors(one, I, d)]));
@@ -137,21 +148,31 @@ const update = async (server, side, moved, thresholds, half, inner) => {
 export const halfStep = async (server, side, half, fromCounts) => {
   const { p, K, T, circuits, wordBits, count } = server.sizes;
   const state = server.model[side];
+  const place = [Math.floor(half / 2) + 1, side];
   const problem = subProblem(server, side, await product(server, side, half));
+  const { S, o, q2 } = problem;
+  const numbers = range(server.sizes.D);
+  note(server, "S", place, () => range(state.rows).map((i) => numbers.map((j) => numbers.map((l) => S[j][l][i]))));
+  note(server, "o", place, () => range(state.rows).map((i) => o.map((values) => values[i])));
+  if (!count) note(server, "q2", place, () => [...q2]);
   const { bias } = fromCounts[side];
   let { factors } = fromCounts[side];
   if (!count) {
     const constant = p.damping << (2n * p.frac_bits + p.curvature_shift);
     const shares = denominators(server, problem.q2, 0n, constant);
-    factors = await steps(server, "steps", [half], circuits[side].factors, shares);
+    factors = await steps(server, "steps", [half], circuits[side].factors, shares, { name: "factor_steps", place });
   }
   for (let inner = 0; inner < K; inner += 1) {
     const G = await gradient(server, side, problem, half, inner);
+    note(server, "G", [...place, inner], () => byRow(G, state.rows));
     const moved = await moves(server, G, factors.words, bias?.words, half, inner);
+    note(server, "HG", [...place, inner], () => byRow(moved, state.rows));
     const labels = await update(server, side, moved, factors.thresholds, half, inner);
+    note(server, "words", [...place, inner], () => byRow(ofLabels(labels, wordBits), state.rows));
     if (half === 2 * T - 1 && inner === K - 1) return labels;
     const [words] = await share(server, [{ width: wordBits, labels }]);
     const next = await toArithmetic(server, [half, inner], words);
+    note(server, "shares", [...place, inner], () => byRow(next, state.rows));
     Object.assign(state, { previous: state.shares, shares: next, words, start: null });
   }
   return null;

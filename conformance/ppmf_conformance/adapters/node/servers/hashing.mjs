@@ -23,14 +23,15 @@ export const permute = (key, blocks) => createCipheriv("aes-128-ecb", key, null)
 
 const words = (bytes) => new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 
-// PPMF-HSH-001, for each block under its tweak.
+// PPMF-HSH-001, for each block under its tweak, a number below 2^32 or a BigInt.
 export const hash = (key, blocks, tweaks) => {
   const cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
   const inner = words(cipher.update(blocks));
   const tweaked = Uint32Array.from(inner);
   tweaks.forEach((tweak, at) => {
-    tweaked[4 * at] ^= Number(BigInt.asUintN(32, BigInt(tweak)));
-    tweaked[4 * at + 1] ^= Number(BigInt(tweak) >> 32n);
+    const isSmall = typeof tweak === "number";
+    tweaked[4 * at] ^= isSmall ? tweak : Number(BigInt.asUintN(32, tweak));
+    if (!isSmall) tweaked[4 * at + 1] ^= Number(tweak >> 32n);
   });
   const out = words(cipher.update(new Uint8Array(tweaked.buffer)));
   for (let at = 0; at < out.length; at += 1) out[at] ^= inner[at];
@@ -41,7 +42,8 @@ export const hash = (key, blocks, tweaks) => {
 export const pads = (key, blocks, length) => {
   const [count, beta] = [blocks.length / BLOCK, Math.ceil(length / 2)];
   const repeated = Buffer.alloc(blocks.length * beta);
-  for (const r of range(count)) for (const j of range(beta)) blocks.copy(repeated, BLOCK * (r * beta + j), BLOCK * r, BLOCK * (r + 1));
+  for (const r of range(count))
+    for (const j of range(beta)) blocks.copy(repeated, BLOCK * (r * beta + j), BLOCK * r, BLOCK * (r + 1));
   const hashed = hash(key, repeated, range(count * beta));
   return BigUint64Array.from({ length: count * length }, (_, at) => {
     const [r, l] = [Math.floor(at / length), at % length];

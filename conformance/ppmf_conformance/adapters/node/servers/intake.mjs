@@ -16,7 +16,7 @@ export const writeRows = (rows, count) => {
   for (const row of rows) bits[row] = 1;
   return packBits(bits);
 };
-export const readRows = (bytes, count, where) => {
+const readRows = (bytes, count, where) => {
   checkLength(bytes, Math.ceil(count / 8), where);
   const bits = unpackBits(bytes, 8 * bytes.length);
   if (bits.subarray(count).some((bit) => bit)) refuse("range", `${where}: a bit of no user`);
@@ -57,7 +57,8 @@ export class Intake {
   close() {
     this.isOpen = false;
     const { least, users } = this.session;
-    if (this.newest.size < least) refuse("peer", `${this.newest.size} users are present, and ${least} have to take part`);
+    if (this.newest.size < least)
+      refuse("peer", `${this.newest.size} users are present, and ${least} have to take part`);
     const rows = [...this.newest.keys()].sort((a, b) => a - b);
     const records = rows.flatMap((row) => [u64(this.newest.get(row).serial), this.newest.get(row).sealed]);
     return { presence: writeRows(rows, users.length), seals: Buffer.concat(records) };
@@ -67,7 +68,8 @@ export class Intake {
 // PPMF-ADM-005: the users of a closing, as CSP reads it.
 export const listed = (session, presence, seals) => {
   const rows = readRows(presence, session.users.length, "closing: presence");
-  if (rows.length < session.least) refuse("state", `closing: ${rows.length} users, where ${session.least} have to take part`);
+  if (rows.length < session.least)
+    refuse("state", `closing: ${rows.length} users, where ${session.least} have to take part`);
   checkLength(seals, RECORD * rows.length, "closing: seals");
   return rows.map((row, k) => {
     const serial = seals.readBigUInt64LE(k * RECORD);
@@ -103,9 +105,14 @@ export const readAdmission = (session, presence, admitted) => {
 
 // PPMF-ADM-008.
 export const checkEnough = (session, rows) => {
-  if (rows.length < session.least) refuse("peer", `${rows.length} users are admitted, and ${session.least} have to take part`);
+  if (rows.length < session.least)
+    refuse("peer", `${rows.length} users are admitted, and ${session.least} have to take part`);
 };
 
 // PPMF-ADM-010.
 export const decision = (session, presence, seals, admitted) =>
-  sha256(text("ppmf/v2/decision/"), session.id, ...[presence, seals, admitted].flatMap((part) => [u64(part.length), part]));
+  sha256(
+    text("ppmf/v2/decision/"),
+    session.id,
+    ...[presence, seals, admitted].flatMap((part) => [u64(part.length), part]),
+  );

@@ -5,7 +5,7 @@
 const zeros = (count) => Array(Math.max(0, count)).fill(0);
 const bitLength = (value) => (value ? value.toString(2).length : 0);
 
-export class Netlist {
+class Netlist {
   // `inputs`: the width of each word by name, in order.
   constructor(inputs) {
     this.inputs = inputs;
@@ -60,7 +60,11 @@ export class Netlist {
 
   // PPMF-CIR-002: the nodes on which an output depends, in order.
   used() {
-    const needed = new Set(Object.values(this.outputs).flat().map((bit) => bit >> 1));
+    const needed = new Set(
+      Object.values(this.outputs)
+        .flat()
+        .map((bit) => bit >> 1),
+    );
     for (let node = this.nodes.length - 1; node > 0; node -= 1)
       if (needed.has(node) && this.nodes[node]) for (const bit of this.nodes[node].slice(1)) needed.add(bit >> 1);
     return [...needed].filter((node) => this.nodes[node]).sort((a, b) => a - b);
@@ -85,7 +89,13 @@ const add = (net, x, y, carry = 0) => {
   });
   return [total, carry];
 };
-const subtract = (net, x, y) => add(net, x, y.map((bit) => bit ^ 1), 1); // prettier-ignore
+const subtract = (net, x, y) =>
+  add(
+    net,
+    x,
+    y.map((bit) => bit ^ 1),
+    1,
+  );
 
 // PPMF-CIR-003; `weights` of `tau` and `theta`, in this order; exponent and weights may be BigInts.
 export const reciprocal = ({ width, drop, exponent, minimum, weights, shift }) => {
@@ -94,7 +104,8 @@ export const reciprocal = ({ width, drop, exponent, minimum, weights, shift }) =
   const largest = (1n << BigInt(exponent)) / BigInt(minimum);
   const step = quotient(net, exponent, total.slice(drop), bitLength(largest));
   net.outputs.step = step;
-  for (const [name, weight] of Object.entries(weights)) net.outputs[name] = threshold(net, step, largest, BigInt(weight), shift);
+  for (const [name, weight] of Object.entries(weights))
+    net.outputs[name] = threshold(net, step, largest, BigInt(weight), shift);
   return net;
 };
 

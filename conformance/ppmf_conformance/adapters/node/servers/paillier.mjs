@@ -128,7 +128,12 @@ export class PaillierOwner {
     const N2 = this.N ** 2n;
     return range(rows).map((j) => {
       const blocks = [0, 1].map((b) => entries.slice((2 * j + b) * columns, (2 * j + b + 1) * columns));
-      const plain = blocks.flatMap((block) => pack([...block].map((v) => BigInt.asUintN(this.k, v)), slot));
+      const plain = blocks.flatMap((block) =>
+        pack(
+          [...block].map((v) => BigInt.asUintN(this.k, v)),
+          slot,
+        ),
+      );
       return Buffer.concat(
         plain.map((v) => {
           const c = ((1n + v * this.N) * randomiser(this.coins, this.N)) % N2;
@@ -193,7 +198,10 @@ export class PaillierPeer {
     this.rows[at] = this.rows[at].map((row, j) => {
       const own = [0, 1].flatMap((b) => {
         const block = entries.slice((2 * j + b) * columns, (2 * j + b + 1) * columns);
-        return pack([...block].map((v) => BigInt.asUintN(this.k, v)), slot);
+        return pack(
+          [...block].map((v) => BigInt.asUintN(this.k, v)),
+          slot,
+        );
       });
       return row.map((c, at_) => (c * (1n + own[at_] * this.N)) % N2);
     });

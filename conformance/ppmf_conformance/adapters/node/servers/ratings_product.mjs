@@ -5,6 +5,7 @@ import { refuse } from "../users/refusal.mjs";
 import { multiply } from "./bit_products.mjs";
 import { checkLength, ofElements, range, BLOCK } from "./bytes.mjs";
 import { SIDES, otherSide } from "./sizes.mjs";
+import { note } from "./trace.mjs";
 
 // PPMF-PRD-002: the server's own shares, row by row, both blocks of a row joined.
 const entriesOf = ({ n, m }, { rated, rating }, packing) => {
@@ -31,8 +32,10 @@ export const exchange = async (server) => {
   for (const [at, packing] of SIDES.entries())
     for (const due of suite.layoutOfMessages[at]) {
       const found = await link.receive("encrypted-rows");
-      if (found.packing !== packing) refuse("state", `encrypted-rows: packing ${found.packing}, where ${packing} is due`);
-      if (found.first !== BigInt(due.first)) refuse("state", `encrypted-rows: first ${found.first}, where ${due.first} is due`);
+      if (found.packing !== packing)
+        refuse("state", `encrypted-rows: packing ${found.packing}, where ${packing} is due`);
+      if (found.first !== BigInt(due.first))
+        refuse("state", `encrypted-rows: first ${found.first}, where ${due.first} is due`);
       checkLength(found.rows, due.bytes, "encrypted-rows: rows");
       theirs.takeGroups(at, found.rows);
     }
@@ -56,9 +59,11 @@ const productsOfShares = async (server, fixed, half) => {
     const words = { width, count: J, bits: own(bits), sent: own(sent, BLOCK), chosen: own(chosen, BLOCK) };
     const length = D - j;
     const vectors = new BigUint64Array(J * length);
-    for (let row = 0; row < J; row += 1) for (let l = j; l < D; l += 1) vectors[row * length + l - j] = fixed.shares[l * J + row];
+    for (let row = 0; row < J; row += 1)
+      for (let l = j; l < D; l += 1) vectors[row * length + l - j] = fixed.shares[l * J + row];
     const products = await multiply(server, "products", [half, j], words, vectors, true);
-    for (const l of range(length)) found.push(BigUint64Array.from({ length: J }, (_, row) => products[row * length + l]));
+    for (const l of range(length))
+      found.push(BigUint64Array.from({ length: J }, (_, row) => products[row * length + l]));
   }
   return found;
 };
@@ -66,16 +71,25 @@ const productsOfShares = async (server, fixed, half) => {
 // Shares of the columns times W and times R: for each column in the block's use, an entry for each row of the side.
 export const product = async (server, side, half) => {
   const { sizes, ratings } = server;
-  const { n, m, pairs, uses } = sizes;
+  const { m, pairs, uses } = sizes;
   const fixed = server.model[otherSide(side)];
   const [I, J] = [sizes.rows[side], fixed.rows];
   if (!fixed.start) {
     const columns = columnsOf(fixed.shares, sizes, await productsOfShares(server, fixed, half));
+    note(server, "Phi", [Math.floor(half / 2) + 1, side], () =>
+      range(J).map((row) => columns.map((column) => column[row])),
+    );
     const at = SIDES.indexOf(side);
     const { answer, shares } = server.theirs.answer(at, columns);
     server.link.send("product-answer", { answer });
     const opened = server.owner.open(at, (await server.link.receive("product-answer")).answer);
-    return shares.map((block, b) => split(block.map((share, e) => share + opened[b][e]), uses[b][0], I));
+    return shares.map((block, b) =>
+      split(
+        block.map((share, e) => share + opened[b][e]),
+        uses[b][0],
+        I,
+      ),
+    );
   }
   // PPMF-PRD-007
   const number = (k) => fixed.start.subarray(k * J, (k + 1) * J);

@@ -42,44 +42,62 @@ export class Ring {
     this.bands = Math.min(N, MOST_BANDS);
     this.width = N / this.bands;
     const psi = rootOf(2 * this.bands, p);
-    const powers = range(2 * this.bands).map((e) => powerMod(psi, e, p));
-    const table = (sign) =>
-      Float64Array.from({ length: this.bands ** 2 }, (_, at) => {
-        const [i, b] = [Math.floor(at / this.bands), at % this.bands];
-        return powers[(2 * this.bands + ((sign * (2 * i + 1) * b) % (2 * this.bands))) % (2 * this.bands)];
-      });
-    this.forward = table(1);
-    this.backward = table(-1);
-    this.points = range(this.bands).map((i) => powers[2 * i + 1]);
-    this.scale = inverseMod(this.bands, p);
+    const power = (e) => powerMod(psi, e, p);
+    const scale = inverseMod(this.bands, p);
+    this.twist = Float64Array.from({ length: this.bands }, (_, b) => power(b));
+    this.untwist = this.twist.map((_, b) => mod(scale * power(2 * this.bands - b), p));
+    this.forward = this.twist.map((_, e) => power(2 * e));
+    this.backward = this.twist.map((_, e) => power(2 * (this.bands - e)));
+    this.points = this.twist.map((_, i) => power(2 * i + 1));
+    const bits = Math.log2(this.bands);
+    this.reversed = range(this.bands).map((b) =>
+      range(bits).reduce((sum, t) => sum | (((b >> t) & 1) << (bits - 1 - t)), 0),
+    );
   }
 
-  // The values of the coefficients (any integers below 2^32), value by value.
-  values(polynomial) {
-    const { bands, width, p, forward } = this;
-    const out = new Float64Array(this.N);
-    for (let i = 0; i < bands; i += 1)
-      for (let b = 0; b < bands; b += 1) {
-        const root = forward[i * bands + b];
-        for (let c = 0; c < width; c += 1) out[i * width + c] += root * polynomial[b * width + c];
+  // The sums over b of band b times w^(b i), for all i, w being roots[1]; the bands stand in reversed order.
+  transform(values, roots) {
+    const { bands, width, p } = this;
+    for (let half = 1; half < bands; half *= 2)
+      for (let j = 0; j < half; j += 1) {
+        const root = roots[(j * bands) / (2 * half)];
+        for (let start = j; start < bands; start += 2 * half)
+          for (let c = 0; c < width; c += 1) {
+            const [low, high] = [start * width + c, (start + half) * width + c];
+            const term = mod(values[high] * root, p);
+            const sum = values[low] + term;
+            const difference = values[low] - term;
+            values[low] = sum >= p ? sum - p : sum;
+            values[high] = difference < 0 ? difference + p : difference;
+          }
       }
-    return out.map((value) => mod(value, p));
+    return values;
+  }
+
+  // The values of the coefficients (any integers below 2^31 in absolute value), value by value.
+  values(polynomial) {
+    const { bands, width, p, reversed, twist, forward } = this;
+    const out = new Float64Array(this.N);
+    for (let b = 0; b < bands; b += 1)
+      for (let c = 0; c < width; c += 1) out[reversed[b] * width + c] = mod(polynomial[b * width + c] * twist[b], p);
+    return this.transform(out, forward);
   }
 
   coefficients(values) {
-    const { bands, width, p, backward, scale } = this;
+    const { bands, width, p, reversed, backward, untwist } = this;
     const out = new Float64Array(this.N);
     for (let i = 0; i < bands; i += 1)
-      for (let b = 0; b < bands; b += 1) {
-        const root = backward[i * bands + b];
-        for (let c = 0; c < width; c += 1) out[b * width + c] += root * values[i * width + c];
-      }
-    return out.map((value) => mod(mod(value, p) * scale, p));
+      for (let c = 0; c < width; c += 1) out[reversed[i] * width + c] = values[i * width + c];
+    this.transform(out, backward);
+    for (let b = 0; b < bands; b += 1)
+      for (let c = 0; c < width; c += 1) out[b * width + c] = mod(out[b * width + c] * untwist[b], p);
+    return out;
   }
 
   // The values of the product of two.
   product(one, other) {
     const { bands, width, p, points } = this;
+    if (width === 1) return one.map((value, i) => mod(value * other[i], p));
     const out = new Float64Array(this.N);
     for (let i = 0; i < bands; i += 1) {
       const [low, high] = [new Float64Array(width), new Float64Array(width)];
@@ -125,7 +143,8 @@ export const pack = (table, primes) =>
       const at = (place) => BigInt(table[i][place] ?? 0);
       const [one, two] = [BigInt(p), BigInt(p) ** 2n];
       const out = Buffer.alloc(8 * height);
-      for (let w = 0; w < height; w += 1) out.writeBigUInt64LE(at(w) + one * at(height + w) + two * at(2 * height + w), 8 * w);
+      for (let w = 0; w < height; w += 1)
+        out.writeBigUInt64LE(at(w) + one * at(height + w) + two * at(2 * height + w), 8 * w);
       return out;
     }),
   );

@@ -34,7 +34,9 @@ export const sizesOf = (session) => {
 
 // PPMF-STP-001, -002, PPMF-HST-004.
 const circuitsOf = ({ p, n, m, d }, width) => {
-  const [f, q, g, s, b] = ["frac_bits", "step_bits", "step_guard_bits", "curvature_shift", "box_bits"].map((name) => p[name]);
+  const [f, q, g, s, b] = ["frac_bits", "step_bits", "step_guard_bits", "curvature_shift", "box_bits"].map(
+    (name) => p[name],
+  );
   const step = (largest, drop, weights) =>
     reciprocal({
       width: bitLength(largest),
@@ -50,7 +52,10 @@ const circuitsOf = ({ p, n, m, d }, width) => {
   if (binary) weights.theta = scaledWeight(p.ridge, p);
   const prox = weights.tau === undefined ? null : p.regulariser;
   const found = {};
-  for (const [side, others] of [["users", BigInt(m)], ["items", BigInt(n)]]) {
+  for (const [side, others] of [
+    ["users", BigInt(m)],
+    ["items", BigInt(n)],
+  ]) {
     const factors =
       p.step_rule === "lipschitz"
         ? step(((others * BigInt(d)) << (2n * (b + f))) + (p.damping << (2n * f + s)), 2n * f - g + s, weights)
@@ -77,7 +82,12 @@ export const longestMessages = (sizes, suite, encryption, me) => {
   for (const side of SIDES) {
     const I = sizes.rows[side];
     const { factors, bias, moved, plain } = circuits[side];
-    for (const [net, count] of [[factors, I], [bias, I], [moved, d * I], [plain, (moved ? 1 : D) * I]]) {
+    for (const [net, count] of [
+      [factors, I],
+      [bias, I],
+      [moved, d * I],
+      [plain, (moved ? 1 : D) * I],
+    ]) {
       if (!net) continue;
       columns.push(atRecsys ? 0 : columnsBytes(net.inputs.share0 * chunk(count)));
       tables.push(tablesBytes(net, chunk(count)));
@@ -93,6 +103,7 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     if (T > 1 || K > 1) payloads.push(payloadBytes(k, wordBits, chunk(D * I) * D));
     if (T > 1 || side === "users") payloads.push(payloadBytes(k, wordBits, chunk(I) * D));
   }
+  const answers = encryption.answerBytes.slice(T > 1 ? 0 : 1); // none packs users while the items are the public start
   const longest = (list) => Math.max(...list);
   return {
     closing: message("closing", [bytes(Math.ceil(n / 8)), bytes(120 * n)]),
@@ -100,8 +111,8 @@ export const longestMessages = (sizes, suite, encryption, me) => {
     "server-key": message("server-key", [bytes(Buffer.byteLength(suite)), bytes(encryption.keyBytes)]),
     "base-request": message("base-request", [bytes(256 * POINT)]),
     "base-answer": message("base-answer", [bytes(POINT)]),
-    "encrypted-rows": message("encrypted-rows", [bytes(5), 9, bytes(encryption.rowsBytes)]),
-    "product-answer": message("product-answer", [bytes(encryption.answerBytes)]),
+    "encrypted-rows": message("encrypted-rows", [bytes(5), uint(encryption.lastGroup), bytes(encryption.rowsBytes)]),
+    "product-answer": message("product-answer", [bytes(longest(answers))]),
     "transfer-columns": message("transfer-columns", [bytes(longest(columns))]),
     "transfer-payload": message("transfer-payload", [bytes(longest(payloads))]),
     "garbled-tables": message("garbled-tables", [bytes(longest(tables))]),
@@ -114,5 +125,7 @@ export const longestUpload = (session, code) => {
   return message("upload", [bytes(user), 9, bytes(code.rowBytes(session.items.length)), bytes(112)]);
 };
 
-const bytes = (length) => length + (length < 24 ? 1 : length < 256 ? 2 : length < 65536 ? 3 : 5);
-const message = (name, fields) => 1 + 1 + name.length + 34 + 9 + 9 + fields.reduce((sum, one) => sum + one, 0);
+const uint = (value) => (value < 24 ? 1 : value < 256 ? 2 : value < 65536 ? 3 : 5);
+const bytes = (length) => uint(length) + length;
+// The array, the name, the session, the epoch, which is 0, and the number, which counts 9 bytes.
+const message = (name, fields) => 1 + 1 + name.length + 34 + 1 + 9 + fields.reduce((sum, one) => sum + one, 0);

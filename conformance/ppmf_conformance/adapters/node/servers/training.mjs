@@ -4,10 +4,11 @@
 import { start } from "../fixed.mjs";
 import { refuse } from "../users/refusal.mjs";
 import { answerTo, bothSeeds, chosenSeeds, request } from "./base_transfers.mjs";
-import { BLOCK } from "./bytes.mjs";
+import { BLOCK, range } from "./bytes.mjs";
 import { convert } from "./conversion.mjs";
 import { halfStep, stepsFromCounts } from "./half_step.mjs";
 import { exchange } from "./ratings_product.mjs";
+import { note, ofPlanes } from "./trace.mjs";
 import { Chooser, Sender } from "./transfers.mjs";
 
 // PPMF-PRD-001 and the base transfers of both directions.
@@ -45,13 +46,18 @@ const publicStart = ({ sizes: { p, n, m, D }, me }) => {
 
 // From the server's bits, plane by plane, to the labels of the words of V.
 export const train = async (server, bits) => {
+  const { n, m, T } = server.sizes;
+  note(server, "bits", [], () => ofPlanes(bits, n, m));
   await setUp(server);
   server.ratings = await convert(server, bits);
+  const byUser = (values) => range(n).map((i) => [...values.subarray(i * m, (i + 1) * m)]);
+  note(server, "w", [], () => byUser(server.ratings.rated));
+  note(server, "x", [], () => byUser(server.ratings.rating));
   await exchange(server);
   const fromCounts = await stepsFromCounts(server);
   server.model = publicStart(server);
   let labels = null;
-  for (let half = 0; half < 2 * server.sizes.T; half += 1)
+  for (let half = 0; half < 2 * T; half += 1)
     labels = await halfStep(server, half % 2 ? "items" : "users", half, fromCounts);
   return labels;
 };

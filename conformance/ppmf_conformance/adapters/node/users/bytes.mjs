@@ -36,7 +36,6 @@ export const compare = (one, other) => {
     if (one[at] !== other[at]) return one[at] < other[at] ? -1 : 1;
   return Math.sign(one.length - other.length);
 };
-export const equal = (one, other) => compare(one, other) === 0;
 
 // PPMF-ERR-003.
 export const checkLength = (bytes, due, where) => {

@@ -30,7 +30,8 @@ export const encodeOne = ({ least, span, weights }, x) => {
 };
 
 // PPMF-COD-004: what any bits say.
-export const decodeOne = ({ least, weights }, bits) => weights.reduce((sum, weight, i) => sum + weight * bits[i], least);
+export const decodeOne = ({ least, weights }, bits) =>
+  weights.reduce((sum, weight, i) => sum + weight * bits[i], least);
 
 // PPMF-COD-005: plane after plane, the lowest bit of a byte first; `ratings` are the item's row and the integer of each.
 export const plainOf = (code, items, ratings) => {
@@ -48,5 +49,11 @@ export const ratingsOf = (code, items, plain) => {
   checkLength(plain, code.rowBytes(items), "bits of ratings");
   const bit = (plane, item) => BigInt((plain[(plane * items + item) >> 3] >> ((plane * items + item) & 7)) & 1);
   const rated = Array.from({ length: items }, (_, item) => item).filter((item) => bit(0, item));
-  return rated.map((item) => [item, decodeOne(code, code.weights.map((_, i) => bit(1 + i, item)))]);
+  return rated.map((item) => [
+    item,
+    decodeOne(
+      code,
+      code.weights.map((_, i) => bit(1 + i, item)),
+    ),
+  ]);
 };

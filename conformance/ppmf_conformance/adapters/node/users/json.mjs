@@ -4,7 +4,8 @@
 
 import { refuse } from "./refusal.mjs";
 
-const TOKEN = /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(true|false|null))/y;
+const TOKEN =
+  /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(true|false|null))/y;
 
 export const parse = (text) => {
   let at = 0;
@@ -23,7 +24,7 @@ export const parse = (text) => {
   };
   const list = () => {
     const found = [];
-    for (let token = next(); token[1] !== "]"; ) {
+    for (let token = next(); token[1] !== "]";) {
       found.push(value(token));
       token = next();
       if (token[1] === ",") token = next();
@@ -34,7 +35,7 @@ export const parse = (text) => {
   };
   const object = () => {
     const found = new Map();
-    for (let token = next(); token[1] !== "}"; ) {
+    for (let token = next(); token[1] !== "}";) {
       if (token[2] === undefined || next()[1] !== ":") bad("not JSON");
       const name = JSON.parse(token[2]);
       if (found.has(name)) bad("a name twice");

@@ -29,6 +29,14 @@ const TABLE = [
 ];
 const NAMES = new Set(TABLE.map(([name]) => name));
 
+// Of what type a parameter is (PPMF-PAR-002), and undefined if there is none of this name.
+export const kindOf = (name) => {
+  const [, standard, low] = TABLE.find(([known]) => known === name) ?? [];
+  if (standard === undefined) return undefined;
+  if (typeof standard === "bigint") return "an integer";
+  return low !== undefined ? "a dyadic number" : standard === true ? "a boolean" : "a string";
+};
+
 const bad = (name, value, rule) => refuse("parameters", `${name} = ${JSON.stringify(value)}: ${rule}`);
 
 const readInteger = (name, given, low, high) => {
@@ -156,13 +164,18 @@ const largestMove = (p, rows) => {
   const end = lipschitz ? (rows * p.rank) << (2n * (b + f)) : rows;
   const steepestSlope = rows << (b + f);
   let best = whole(0);
-  for (let x = 0n; x <= end; ) {
+  for (let x = 0n; x <= end;) {
     const H = (1n << (q + g)) / (curvature(x) + (p.damping << g));
     if (H === 0n) break;
     // of all x with this H the largest is the worst
     const worst = minimum(last((1n << (q + g)) / H - (p.damping << g)), end);
     const root = lipschitz ? minimum(rootUp(rows * worst), steepestSlope) : worst << (b + f);
-    best = larger(best, E.times(new Fraction(root, 1n << f)).plus(pull).times(whole(H)));
+    best = larger(
+      best,
+      E.times(new Fraction(root, 1n << f))
+        .plus(pull)
+        .times(whole(H)),
+    );
     if (lipschitz && root === steepestSlope) break;
     x = worst + 1n;
   }
@@ -180,7 +193,9 @@ export const bound = (p, users, items) => {
   checkRows(users, items);
   const rows = maximum(users, items);
   const [f, q, g, s, b] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits];
-  const word = whole(1n).plus(p.inertia.times(whole(2n))).times(whole(1n << (3n * f + q + b)));
+  const word = whole(1n)
+    .plus(p.inertia.times(whole(2n)))
+    .times(whole(1n << (3n * f + q + b)));
   const half = whole(1n << (2n * f + q - 1n));
   const found = word.plus(half).plus(largestMove(p, rows).times(whole(1n << (3n * f))));
   const drop = 2n * f + q;
@@ -202,6 +217,14 @@ export const bound = (p, users, items) => {
   while (!p.ring_bits && ring < 64n && !holds(ring)) ring += 1n;
   if (!holds(ring)) refuse("parameters", `ring_bits = ${ring}: ${rows} rows of rank ${p.rank} leave the ring`);
   return { bound: found, width: BigInt((found.n / found.d).toString(2).length) + 1n, ring };
+};
+
+// PPMF-PAR-019: whether a step is 0 for some count. The longest row has the shortest steps.
+export const idle = (p, users, items) => {
+  bound(p, users, items);
+  const rows = maximum(users, items);
+  const { factors, bias } = step(rows, (rows * p.rank) << (2n * p.frac_bits - 2n), p);
+  return factors === 0n || bias === 0n;
 };
 
 export const size = (text) => integer(text, "number of rows");

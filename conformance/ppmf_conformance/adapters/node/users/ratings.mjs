@@ -16,17 +16,20 @@ const hidden = (mark) => HIDDEN.some(([first, last = first]) => first <= mark &&
 
 export const checkId = (id, where) => {
   if (
-    typeof id !== "string" || id === "" || !id.isWellFormed() || id.startsWith(" ") || id.endsWith(" ") ||
+    typeof id !== "string" ||
+    id === "" ||
+    !id.isWellFormed() ||
+    id.startsWith(" ") ||
+    id.endsWith(" ") ||
     [...id].some((mark) => hidden(mark.codePointAt(0)))
-  ) refuse("encoding", `${where}: no id`); // prettier-ignore
+  )
+    refuse("encoding", `${where}: no id`);
 };
 
 // PPMF-FIX-003: as integers if all are, else by the bytes of UTF-8.
 export const rowOrder = (ids) => {
   const numbers = ids.every((id) => /^(0|-?[1-9][0-9]*)$/.test(id));
-  const order = numbers
-    ? (a, b) => (BigInt(a) < BigInt(b) ? -1 : 1)
-    : (a, b) => compare(utf8(a), utf8(b));
+  const order = numbers ? (a, b) => (BigInt(a) < BigInt(b) ? -1 : 1) : (a, b) => compare(utf8(a), utf8(b));
   return [...ids].sort(order);
 };
 

@@ -86,7 +86,7 @@ export const decimal = (text) => {
 // The shortest plain decimal of a fraction that has one.
 export const decimalText = (value) => {
   let places = 0n;
-  while ((10n ** places) % value.d !== 0n) {
+  while (10n ** places % value.d !== 0n) {
     places += 1n;
     if (places > 400n) refuse("range", "a number without a finite decimal form");
   }

@@ -53,13 +53,20 @@ export const profile = (p, rated) => {
   const indices = Array.from({ length: rank + (p.bias ? 1 : 0) }, (_, k) => k);
   const column = (k) => y.map((row) => row[k]);
   const A = indices.map((k) => indices.map((l) => dot(column(k), column(l)).plus(k === l ? p.ridge : whole(0))));
-  const found = solve(A, indices.map((k) => dot(column(k), t))) ?? refuse("parameters", "ridge: 0, and several profiles are best");
+  const found =
+    solve(
+      A,
+      indices.map((k) => dot(column(k), t)),
+    ) ?? refuse("parameters", "ridge: 0, and several profiles are best");
   return { factors: found.slice(0, rank), bias: p.bias ? found[rank] : whole(0) };
 };
 
 // PPMF-RDG-005, -006.
 export const prediction = (p, { factors, bias }, row) =>
-  p.rating_offset.plus(dot(factors, factorsOf(p, row))).plus(bias).plus(biasOf(p, row));
+  p.rating_offset
+    .plus(dot(factors, factorsOf(p, row)))
+    .plus(bias)
+    .plus(biasOf(p, row));
 export const clip = (p, value) =>
   value.compare(p.rating_min) < 0 ? p.rating_min : value.compare(p.rating_max) > 0 ? p.rating_max : value;
 

@@ -95,19 +95,22 @@ const parametersOf = (text) => {
 
 const base64url = (value) => {
   const bytes = Array.from({ length: 32 }, (_, k) => Number((value >> BigInt(8 * (31 - k))) & 255n));
-  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  return btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=/g, "");
 };
 
 // What a server signs (PPMF-SES-012).
 export const acceptanceText = (id) => concat(utf8("ppmf/v2/accept/"), id);
 
-const checkSignature = async (point, id, signature, where) => {
+const checkSignature = async (point, signed, signature, where) => {
   checkLength(signature, SIGNATURE, where);
   const { x, y } = readPoint(point, where);
   const curve = { name: "ECDSA", namedCurve: "P-256" };
   const jwk = { kty: "EC", crv: "P-256", x: base64url(x), y: base64url(y) };
   const key = await crypto.subtle.importKey("jwk", jwk, curve, false, ["verify"]);
-  const right = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, signature, acceptanceText(id));
+  const right = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, signature, signed);
   if (!right) refuse("state", `${where}: of another session or key`);
 };
 
@@ -115,8 +118,9 @@ const isBytes = (value) => value instanceof Uint8Array;
 const isTexts = (list) => Array.isArray(list) && list.every((one) => typeof one === "string");
 const FORM = ["string", isTexts, isTexts, "string", "bigint", "bigint", "bigint", isTexts, "bigint", isBytes, isBytes];
 const fits = (values, form) =>
-  Array.isArray(values) && values.length === form.length &&
-  form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k]))); // prettier-ignore
+  Array.isArray(values) &&
+  values.length === form.length &&
+  form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k])));
 
 // PPMF-SES-012 to -014: the session of a file, at a time.
 export const read = async (data, now) => {
@@ -132,8 +136,20 @@ export const read = async (data, now) => {
   const p = parametersOf(text);
   const part = { p, users, items, suite, least, closes, expires, addresses, trial };
   const s = await checked({ ...part, recsysKey, recsysNonce, cspKey, cspNonce, sealingKey });
-  await checkSignature(s.recsysKey, s.id, byRecsys, "RecSys' signature");
-  await checkSignature(s.cspKey, s.id, byCsp, "CSP's signature");
+  await checkSignature(s.recsysKey, acceptanceText(s.id), byRecsys, "RecSys' signature");
+  await checkSignature(s.cspKey, acceptanceText(s.id), byCsp, "CSP's signature");
   if (expires !== 0n && now >= expires) refuse("state", "the session has expired");
   return s;
+};
+
+// PPMF-SRV-006, -018: the digests of a session's proposal and of its items.
+export const proposalDigests = async (s) => ({
+  digest: await sha256(utf8("ppmf/v2/proposal/"), proposalOf(s)),
+  catalogue: await sha256(utf8("ppmf/v2/catalogue/"), texts(s.items)),
+});
+
+// PPMF-SRV-016.
+export const checkReceipt = (s, digest, signature) => {
+  checkLength(digest, 32, "digest of V");
+  return checkSignature(s.recsysKey, concat(utf8("ppmf/v2/receipt/"), s.id, digest), signature, "RecSys' receipt");
 };

@@ -4,7 +4,10 @@
 import { rowLength } from "./params.mjs";
 import { refuse } from "./refusal.mjs";
 
-const PAILLIER = [3072, 2048, 1024, 768, 512].map((bits) => [`paillier-${bits}${bits < 2048 ? "-insecure" : ""}`, { bits }]);
+const PAILLIER = [3072, 2048, 1024, 768, 512].map((bits) => [
+  `paillier-${bits}${bits < 2048 ? "-insecure" : ""}`,
+  { bits },
+]);
 // PPMF-AHE-001, PPMF-RLW-001: the length of the moduli, or the degree.
 export const SUITES = new Map([...PAILLIER, ["rlwe-8192", { degree: 8192 }], ["rlwe-64-insecure", { degree: 64 }]]);
 export const PRIMES = [2641921, 2641153, 2639873, 2638849, 2636033, 2634241, 2633473, 2626817, 2626049, 2624513];

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ppmf up`: a working pair of servers on this machine, and if wanted all their users."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppmf import console, options
+from ppmf.commands import audit as audit_command
+from ppmf.commands import oracle
+from ppmf.commands import train as training
+from ppmf.data import rating_sources
+from ppmf.data.rating_tables import Duplicates
+from ppmf.demo import checks
+from ppmf.demo.command import DemoSize, split
+from ppmf.pair import Pair
+from ppmf_reference import fixed
+from ppmf_secure.protocols.upload import user_rows
+from ppmf_service.client import UserClient, new_http
+from ppmf_service.sessions import SessionRow
+from ppmf_service.states import State
+from ppmf_spec.errors import StateError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.profiles import ItemProfiles
+from ppmf_spec.ratings import Ratings
+from ppmf_spec.roles import CSP, RECSYS
+
+_INTAKE_IS_OVER = (State.CLOSED, State.SETTING_UP, State.TRAINING, State.FINISHED)
+
+
+def up(
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="All that both servers have: keys, databases, logs, and the invitations.",
+        ),
+    ] = Path("ppmf-pair"),
+    play_users: Annotated[
+        bool,
+        typer.Option(
+            "--play-users",
+            help="Also play all users: upload what they rated, wait for V, and check it.",
+        ),
+    ] = False,
+    data_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Ratings, a file or folder. [default: $PPMF_DATA, else MovieLens-100K, fetched "
+            "once through pip]",
+            show_default=False,
+        ),
+    ] = None,
+    columns: options.ColumnNames = None,
+    separator: options.Separator = None,
+    duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
+    rounding: options.Rounding = False,
+    users: Annotated[
+        int | None,
+        typer.Option(
+            "--users", metavar="N", min=2, help="Most active users to take.", show_default=False
+        ),
+    ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(
+            "--items", metavar="M", min=1, help="Most rated items to take.", show_default=False
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option("--rank", metavar="D", help="Factors of a profile.", show_default=False),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option("--iterations", metavar="T", help="Outer iterations.", show_default=False),
+    ] = None,
+    suite: training.SuiteName = training.LATTICE,
+    insecure_test_keys: training.InsecureTestKeys = False,
+) -> None:
+    """Start both servers on this machine, with a session and invitations: a trial.
+
+    RecSys and CSP are two processes with a folder each. They agree on a session, are linked over
+    TLS, and take uploads over HTTP on 127.0.0.1, as they would on two machines of two companies;
+    on one machine they protect nobody. Ctrl-C ends both, and the same command starts them again.
+
+    With --play-users every user of the data set uploads over HTTP. V is then fetched as a user
+    does, and compared with the training in the clear; exit status 1 if a check fails.
+
+    Files:
+      DIR/recsys/, DIR/csp/     configuration, keys, database and log of each server
+      DIR/invitations/USER.txt  both halves of a user's invitation
+
+    Examples:
+      ppmf up
+      ppmf up --play-users
+      ppmf up --play-users --users 943 --items 1682 --rank 10 --iterations 8 --folder whole
+      ppmf submit mine.csv --invitation ppmf-pair/invitations/USER.txt
+      ppmf status --config ppmf-pair/recsys/recsys.toml
+    """
+    chosen = training.checked_suite(suite, insecure_test_keys)
+    size = DemoSize.of(chosen.name)
+    parameters = Parameters(
+        rank=size.rank if rank is None else rank,
+        iterations=size.iterations if iterations is None else iterations,
+    )
+    source = rating_sources.find(
+        data_path,
+        reading=options.reading(columns, separator, duplicates, rounding),
+        announce=console.say,
+        note=console.note,
+    )
+    train, test = split(source, users or size.rows, items or size.rows, parameters)
+    pair = Pair(folder)
+    new = not pair.made
+    if new:
+        pair.make()
+        pair.enrol(train.n_users)
+    with pair.running():
+        _say_where(pair)
+        row = _session(pair, train, parameters, chosen.name)
+        if play_users:
+            published = _play(pair, row, train)
+            _check(published, train, test, parameters)
+            return
+        _say_how(pair, row)
+        try:
+            pair.until_state(row.key, (), lambda now: console.say(f"{_short(now)}  {_line(now)}"))
+        except KeyboardInterrupt:
+            console.note(f"`ppmf up --folder {folder}` starts both again")
+            raise
+
+
+def _session(pair: Pair, train: Ratings, params: Parameters, suite: str) -> SessionRow:
+    """The session of this pair, which is agreed on now if there is none.
+
+    Raises StateError for one of another size, which other ratings were meant for.
+    """
+    rows = pair.rows()
+    if not rows:
+        proposed = pair.propose(params, pair.users(), train.items, suite)
+        pair.accept(proposed.proposed)
+        return pair.until_state(proposed.key, (State.OPEN, *_INTAKE_IS_OVER), _silent)
+    row = rows[-1]
+    if (row.users, row.items) != (train.n_users, train.n_items):
+        raise StateError(
+            f"{pair.folder}: its session has {row.users} users and {row.items} items, the ratings "
+            f"{train.n_users} and {train.n_items}; name another folder"
+        )
+    return row
+
+
+def _play(pair: Pair, row: SessionRow, train: Ratings) -> ItemProfiles:
+    """V, after all users have uploaded and both servers have trained."""
+    session_id = row.key
+    began = time.monotonic()
+    if row.state is State.OPEN:
+        by_pseudonym = zip(pair.users(), (each for _, each in user_rows(train)), strict=True)
+        with console.iterations("uploads", train.n_users) as done:
+            sent = pair.play(session_id, list(by_pseudonym), done)
+        took = time.monotonic() - began
+        console.say(
+            f"{train.n_users:,} users uploaded {console.size(sent)} in {console.seconds(took)}"
+        )
+    began = time.monotonic()
+    with _bar() as shown:
+        pair.until_state(session_id, (State.FINISHED,), shown)
+    console.say(f"V was there {console.seconds(time.monotonic() - began)} later")
+    with new_http() as http:
+        client = UserClient(pair.invitation(pair.users()[0]), http)
+        published, data = client.profiles(client.session(session_id).session)
+    console.say(f"fetched as a user does: {console.size(len(data))}")
+    console.say()
+    return published
+
+
+def _check(published: ItemProfiles, train: Ratings, test: Ratings, params: Parameters) -> None:
+    """Print the checks of V; exit status 1 if one failed."""
+    with console.iterations("F_fix", params.iterations) as done:
+        expected = fixed.train(train, params, on_iteration=done)
+    errors = checks.held_out_errors(published, train, test, params)
+    found = [
+        checks.equality(published, expected),
+        checks.distance(published, oracle.enclose(train, params)),
+        checks.useful(errors, len(test)),
+    ]
+    console.say("Checks")
+    audit_command.show(found)
+    if not all(one.ok for one in found):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[SessionRow], None]]:
+    """Progress of a training, by half-steps."""
+    with console.bars() as bars:
+
+        def show(now: SessionRow) -> None:
+            total = max(1, now.total)
+            bars.show("training", now.done, total, now.phase or now.state, min(total, now.done + 1))
+
+        yield show
+
+
+def _say_where(pair: Pair) -> None:
+    recsys, csp = pair.config(RECSYS), pair.config(CSP)
+    console.facts(
+        [
+            ("RecSys", f"{recsys.api.public_url}, log {pair.folder / RECSYS / 'log.jsonl'}"),
+            ("CSP", f"{csp.api.public_url}, log {pair.folder / CSP / 'log.jsonl'}"),
+            ("link", f"TLS 1.3 at {csp.link.host}:{csp.link.port}"),
+            ("trial", "both servers are on one machine: this protects nobody"),
+        ]
+    )
+    console.say()
+
+
+def _say_how(pair: Pair, row: SessionRow) -> None:
+    console.say(f"Session {row.key.hex()}: {row.users:,} users, {row.items:,} items, {row.state}")
+    console.say()
+    console.say("Take part as one of the users, with ratings of your own:")
+    console.say(f"  ppmf submit mine.csv --invitation {pair.invitations / pair.users()[0]}.txt")
+    console.say("See what the session waits for:")
+    console.say(f"  ppmf status --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")
+    console.say("Close the intake when those who want to take part have uploaded:")
+    console.say(f"  ppmf session close --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")
+    console.say()
+
+
+def _line(row: SessionRow) -> str:
+    if row.total:
+        return f"{row.state}: {row.phase}, {row.done} of {row.total} half-steps"
+    return str(row.state)
+
+
+def _short(row: SessionRow) -> str:
+    return row.key.hex()[:12]
+
+
+def _silent(_: SessionRow) -> None:
+    """Show nothing."""

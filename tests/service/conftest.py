@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both servers' storage for the tests of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.services import Pair, pair
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Pair]:
+    """The storage of both servers, with three users enrolled."""
+    made = pair(tmp_path)
+    yield made
+    made.close()

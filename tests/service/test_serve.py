@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers as processes: killed, stopped, cut off; after nothing but a restart, the right V."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.primitives.coins import Coins
+from ppmf_service.states import State
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS, Role
+from tests.support.ratings import ratings_of
+from tests.support.real_servers import PATIENCE, RealServers, real_servers
+from tests.support.relay import Relay
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+PARAMETERS = Parameters(rank=2, iterations=3)
+LONGER = Parameters(rank=2, iterations=30)
+SUITE = "paillier-512-insecure"
+
+
+@pytest.mark.req("PPMF-LNK-015")
+def test_two_servers_train_as_the_oracle_does(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        servers.start()
+        key = servers.propose()
+        servers.until_both(key, State.OPEN)
+        servers.upload_all(key)
+        servers.until_both(key, State.FINISHED)
+        assert servers.profiles(key) == fixed.train(RATINGS, PARAMETERS)
+
+
+class Chance:
+    """The moments at which something happens, from a seed; failures name it."""
+
+    def __init__(self, seed: int) -> None:
+        self.of = Coins.seeded(f"chance/{seed}")
+
+    def seconds(self, most: float) -> float:
+        return most * self.of.below(1000) / 1000
+
+    def role(self) -> Role:
+        return (RECSYS, CSP)[self.of.below(2)]
+
+
+def killed_at_chance(servers: RealServers, chance: Chance, kills: int) -> bytes:
+    """A session to V, in which servers are killed at so many moments; whole ones, or engines."""
+    servers.start()
+    key = servers.propose()
+    for number in range(kills):
+        if servers.states(key)[0] is State.OPEN and number >= kills // 4:
+            servers.upload_all(key)
+        time.sleep(chance.seconds(3.0))
+        role = chance.role()
+        if chance.of.below(2):
+            servers.kill(role)
+            servers.start(role)
+        else:
+            servers.signal_engine(role, signal.SIGKILL)
+        if servers.states(key) == (State.FINISHED, State.FINISHED):
+            break
+    if servers.states(key)[0] is not State.FINISHED:
+        servers.until(lambda: servers.states(key)[0] not in (None, State.PROPOSED, State.ACCEPTED))
+        if servers.states(key)[0] is State.OPEN:
+            servers.upload_all(key)
+    servers.until_both(key, State.FINISHED)
+    return key
+
+
+@pytest.mark.req("PPMF-LNK-015", "PPMF-RES-001")
+def test_servers_that_are_killed_come_to_v_after_nothing_but_a_restart(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        key = killed_at_chance(servers, Chance(0), kills=4)
+        assert servers.profiles(key) == fixed.train(RATINGS, PARAMETERS)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-LNK-015", "PPMF-RES-001")
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_fifty_kills_at_chance_change_nothing(tmp_path: Path, seed: int) -> None:
+    with real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers:
+        key = killed_at_chance(servers, Chance(seed), kills=10)
+        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+
+
+def epochs(servers: RealServers, key: bytes) -> tuple[int, int]:
+    """The number of the last epoch at each server."""
+    recsys, csp = (servers.row(role, key) for role in (RECSYS, CSP))
+    assert recsys is not None
+    assert csp is not None
+    return recsys.epoch, csp.epoch
+
+
+def in_training(servers: RealServers) -> bytes:
+    """Start a session and bring it to its training."""
+    servers.start()
+    key = servers.propose()
+    servers.until_both(key, State.OPEN)
+    servers.upload_all(key)
+    servers.until(lambda: servers.states(key)[0] is State.TRAINING)
+    return key
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-LNK-012", "PPMF-LNK-015")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_an_engine_that_stood_still_for_longer_than_a_time_out_goes_on(
+    tmp_path: Path, role: Role
+) -> None:
+    with real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers:
+        key = in_training(servers)
+        servers.signal_engine(role, signal.SIGSTOP)
+        servers.until(lambda: "nothing was heard" in servers.logged(role.peer))
+        servers.signal_engine(role, signal.SIGCONT)
+        servers.until_both(key, State.FINISHED)
+        assert epochs(servers, key) == (1, 1)
+        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+
+
+@pytest.mark.req("PPMF-LNK-007", "PPMF-LNK-015")
+def test_connections_that_are_cut_cost_no_epoch(tmp_path: Path) -> None:
+    relays: list[Relay] = []
+
+    def relay_to(port: int) -> int:
+        relays.append(Relay(port))
+        return relays[0].port
+
+    with real_servers(tmp_path, RATINGS, LONGER, SUITE, relay_to=relay_to) as servers:
+        key = in_training(servers)
+        (relay,) = relays
+        cuts = 0
+        while servers.states(key)[0] is not State.FINISHED and cuts < 20:
+            enough = relay.carried + 20_000
+            relay.cut()
+            cuts += 1
+            servers.until(partial(lambda enough: relay.carried > enough, enough))
+        servers.until_both(key, State.FINISHED)
+        assert cuts > 3
+        assert epochs(servers, key) == (1, 1)
+        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+        relay.close()
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[None]:
+    """A file system of so many bytes in a folder; the test is skipped where none can be mounted."""
+    folder.mkdir(mode=0o700)
+    options = f"size={size},mode=0700"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-LNK-015")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_disk_that_is_full_ends_in_a_line_and_room_in_the_right_v(
+    tmp_path: Path, role: Role
+) -> None:
+    (tmp_path / role).mkdir(mode=0o700)
+    with (
+        small_disk(tmp_path / role / "data", 4 << 20),
+        real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers,
+    ):
+        key = in_training(servers)
+        filler = tmp_path / role / "data" / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        servers.until(lambda: "No space left on device" in servers.logged(role))
+        assert not (servers.configs[RECSYS].folder / "profiles").exists()
+        filler.unlink()
+        servers.until_both(key, State.FINISHED)
+        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+
+
+def one_line(servers: RealServers, role: Role, *expected: str) -> None:
+    """Start a server that cannot run, and compare the one line in which it ends."""
+    (servers.folder / f"{role}.log").unlink(missing_ok=True)
+    servers.start(role)
+    process = servers.processes.pop(role)
+    assert process.wait(PATIENCE) == 2
+    lines = servers.logged(role).splitlines()
+    found = [line for line in lines if not line.startswith("{")]
+    assert len(found) == 1
+    assert all(part in found[0] for part in expected)
+
+
+@pytest.mark.req("PPMF-LNK-015", "PPMF-ERR-004")
+def test_a_damaged_database_ends_a_server_in_one_line(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        database = servers.configs[CSP].database
+        content = bytearray(database.read_bytes())
+        content[4096:8192] = bytes(4096)
+        database.write_bytes(bytes(content))
+        one_line(servers, CSP, "error (encoding)", "service.sqlite", "damaged")
+
+
+@pytest.mark.req("PPMF-LNK-015", "PPMF-SRV-002")
+def test_a_server_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        folder = tmp_path / CSP
+        (folder / "recsys.pem").rename(folder / "elsewhere.pem")
+        one_line(servers, CSP, "recsys.pem")
+        (folder / "elsewhere.pem").rename(folder / "recsys.pem")
+        (folder / "signing.pem").chmod(0o644)
+        one_line(servers, CSP, "signing.pem", "others may use this file")
