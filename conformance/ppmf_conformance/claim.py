@@ -24,6 +24,8 @@ LEVELS = {
     "lattice": ("rlwe.*",),
     "party": ("party.run",),
     "interruption": ("party.resume",),
+    "trace": ("party.trace",),
+    "service": ("enrol.*", "invitation.*", "receipt.*"),
     "oracle": ("train.real", "distance"),
 }
 """The levels of chapter 7, "What can be claimed", each with globs of its operations."""
