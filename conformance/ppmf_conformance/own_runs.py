@@ -16,6 +16,7 @@ from ppmf_conformance.deadline import Deadlines
 from ppmf_conformance.line_protocol import ROLES, Hello
 from ppmf_conformance.results import Outcome, PartyCall
 from ppmf_conformance.runner import Conversation, Plan
+from ppmf_conformance.trace import FEATURE, SERVERS
 from ppmf_spec.errors import ParametersError, StateError
 from ppmf_spec.extras import needed_by
 from ppmf_spec.parameters import Parameters
@@ -33,7 +34,8 @@ class Played:
     """What came of a run.
 
     detail: one line that says where it differs, or why it did not end; empty if it is bit exact.
-    stages: how many stages were right, and how many there are; None without a trace.
+    stages: how many stages were right, and how many there are; None without a trace. untraced: the
+    reason why there is none, or an empty text.
     call: of a run that is not bit exact, the call at which it ended, if there was one.
     """
 
@@ -41,6 +43,7 @@ class Played:
     outcome: Outcome
     detail: str
     stages: tuple[int, int] | None
+    untraced: str
     call: PartyCall | None
 
 
@@ -102,4 +105,16 @@ def play(case: Case, command: Sequence[str], deadlines: Deadlines, *, trace: boo
         asked.close()
     shown = asked.trace
     stages = None if shown is None else (shown.held, shown.total)
-    return Played(hello, outcome, detail, stages, asked.call)
+    why = "" if stages else _untraced(case, hello, trace=trace)
+    return Played(hello, outcome, detail, stages, why, asked.call)
+
+
+def _untraced(case: Case, hello: Hello, *, trace: bool) -> str:
+    """Why a run has no trace."""
+    if not trace:
+        return "it was not asked for"
+    servers = party_runs.roles(case) & set(SERVERS)
+    if servers and FEATURE not in hello.features:
+        return f"the adapter does not show its shares (it declares no {FEATURE})"
+    most = party_runs.MOST_TRACED
+    return f"the run has more than {most:,} pairs of a user and an item"

@@ -66,6 +66,9 @@ AWAY_SECONDS = 10.0
 PAUSE_SECONDS = (1.0, 300.0)
 """The pause after something went wrong, at first and at most; it doubles each time."""
 
+MOST_PEER_PAUSE = 10.0
+"""The longest pause after the peer was lost, which costs little to try again."""
+
 _MOST_SESSIONS = 1000
 """The most sessions that are neither finished nor given up at a time."""
 
@@ -187,6 +190,7 @@ class Engine:
         if self._link.generation != self._generation:
             self._generation = self._link.generation
             self._asked.clear()
+            self._trouble.clear()
             if self._me is CSP:  # RecSys counts anew
                 self._stream, self._finished = 0, None
 
@@ -218,7 +222,8 @@ class Engine:
 
     def _note(self, proposed: bytes, error: PpmfError) -> None:
         last = self._trouble.get(proposed)
-        pause = PAUSE_SECONDS[0] if last is None else min(2 * last.pause, PAUSE_SECONDS[1])
+        most = MOST_PEER_PAUSE if isinstance(error, PeerError) else PAUSE_SECONDS[1]
+        pause = PAUSE_SECONDS[0] if last is None else min(2 * last.pause, most)
         self._trouble[proposed] = _Trouble(self._clock.monotonic() + pause, pause)
         self._decisions.pop(proposed, None)
         row = self._sessions.get(proposed)
@@ -475,6 +480,7 @@ class Engine:
                 return moved
             except EncodingError as error:
                 self._log("control message refused", error=error.kind, detail=error)
+                self._notice_generation()
                 moved = True
                 continue
             if message is None:

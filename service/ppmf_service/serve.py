@@ -34,7 +34,7 @@ from ppmf_service.link.tls import Identity
 from ppmf_service.storage import opened
 from ppmf_spec.errors import PeerError
 
-_PAUSES = (0.5, 60.0)
+_PAUSES = (0.5, 15.0)
 """The seconds before the engine is started again, at first and at most."""
 
 _SOON = 30.0

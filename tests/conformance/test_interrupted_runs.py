@@ -30,7 +30,8 @@ class Forgetful:
         self._change = change
 
     def run(self, case_id: str, op: str, given: Any) -> Answer:
-        return self._change(self._ours, case_id, op, given)
+        found: Answer = self._change(self._ours, case_id, op, given)
+        return found
 
 
 @pytest.mark.req("PPMF-CON-045")

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from ppmf import main
-from ppmf_conformance import own_runs
+from ppmf_conformance import own_runs, party_runs
 from ppmf_conformance.adapters import sessions_and_uploads, toy_runs
 from ppmf_conformance.cases import shipped
+from ppmf_conformance.deadline import DEADLINES
+from ppmf_conformance.results import Outcome
 from ppmf_reference import ratings_from
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from tests.support.adapters import HELLO, ORACLE, script
 from tests.support.command_line import Capture
 
+SUITE = "rlwe-64-insecure"
 SECURE = [sys.executable, "-m", "ppmf_conformance.adapters.secure"]
 WRONG = script(
     "import numpy as np\n"
@@ -66,7 +69,7 @@ def test_the_first_difference_of_a_wrong_party_is_named(files: list[str], capsys
     assert said[3].startswith(where)
     assert play(*files, "--roles", "csp", "--no-trace", "--", *WRONG) == 1
     said = capsys.readouterr().out.splitlines()
-    assert said[2].startswith("no trace: ")
+    assert said[2] == "no trace: it was not asked for"
     assert said[3].startswith("fail: factors[0][0]: ")
 
 
@@ -133,3 +136,30 @@ def test_the_messages_of_the_plan_are_those_of_the_cases() -> None:
         (case,) = shipped().pick([case_id])
         session = sessions_and_uploads.session(case.given["session"])
         assert toy_runs.messages(session) == case.steps["messages"]
+
+
+@pytest.mark.req("PPMF-CON-042")
+def test_a_run_without_a_trace_says_why(files: list[str], capsys: Capture) -> None:
+    silent = script(
+        "from ppmf_conformance.adapters import party, secure_operations\n"
+        "from ppmf_conformance.adapters.line_server import introduction, serve\n"
+        "serve(introduction('x', ['party.run'], party.ROLES), party.Parties().operations)"
+    )
+    assert play(*files, "--roles", "csp", "--", *silent) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2] == (
+        "no trace: the adapter does not show its shares (it declares no party.trace)"
+    )
+    assert play(*files, "--roles", "users", "--", *silent) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2].startswith("trace: all ")
+
+
+@pytest.mark.req("PPMF-CON-042")
+def test_a_large_run_has_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(party_runs, "MOST_TRACED", 3)
+    params = Parameters(rank=1, iterations=1)
+    case = own_runs.case_of(params, ratings_from([[5, 2], [4, 3]], params), SUITE, ["csp"])
+    found = own_runs.play(case, SECURE, DEADLINES, trace=True)
+    assert (found.outcome, found.stages) == (Outcome.PASS, None)
+    assert found.untraced == "the run has more than 3 pairs of a user and an item"

@@ -378,6 +378,21 @@ def test_an_operator_learns_that_the_peer_is_away(world: World) -> None:
     assert world.row(RECSYS, key).last_error is None
 
 
+@pytest.mark.req("PPMF-LNK-013")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_control_message_that_is_longer_than_any_begins_the_link_anew(
+    world: World, role: Role
+) -> None:
+    key = world.propose()
+    world.turn()
+    link = world.wire.links[role.peer]
+    before = link.generation
+    link.write(link.control, [(control.MOST_BYTES + 1).to_bytes(8, "little"), bytes(100)])
+    world.until(lambda: link.generation > before)
+    world.until(world.is_in(key, State.OPEN))
+    assert len(world.errors(role)) == 1
+
+
 KEYS = st.sampled_from([bytes(32), b"s" * 32])
 CONTROLS = st.one_of(
     st.builds(control.Propose, KEYS, st.binary(max_size=40)),

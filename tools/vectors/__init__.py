@@ -10,7 +10,8 @@ show. Begin with `vector_files`, which lists the families and writes their files
 - `params`, `ratings`, `words`, `steps`, `training`, `user_side`: chapters 2 and 3;
 - `messages`: chapter 5;
 - `sessions_and_uploads`, `lattice`, `base_transfers`, `building_blocks`, `netlists`,
-  `resumed_runs`, `party_runs`, `traces`: chapter 4;
+  `resumed_runs`, `party_runs`, `chunked_runs`, `ranked_runs`, `whole_runs`,
+  `interrupted_runs`, `traces`: chapter 4;
 - `enrolment`: chapter 8.
 
 The comment of a case is part of its vector and must never change.

@@ -94,7 +94,7 @@ def _show(case: Case, played: Played) -> None:
         f"{session['suite']}"
     )
     if played.stages is None:
-        typer.echo("no trace: the adapter does not show its shares (party.trace)")
+        typer.echo(f"no trace: {played.untraced}")
     elif played.outcome is Outcome.PASS:
         typer.echo(f"trace: all {played.stages[1]:,} stages are those of F_fix")
     else:

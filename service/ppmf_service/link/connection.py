@@ -131,8 +131,13 @@ class TlsLink(Link):
             self._leave(pair)
         self._main.join()
 
+    def renew(self) -> None:
+        """Begin anew with the peer, over new connections."""
+        super().renew()
+        self.cut()
+
     def cut(self) -> None:
-        """Cut the connections, for tests; the link is found again."""
+        """Cut the connections; the link is found again."""
         with self._lock:
             pair = self._pair
         if pair is not None:

@@ -244,8 +244,16 @@ class ControlMessages:
         self._current().send([data[:0], data])
 
     def receive(self) -> Control | None:
-        """The next message, if one is here. Raises EncodingError for one that is malformed."""
-        data = self._current().receive(MOST_BYTES)
+        """The next message, if one is here.
+
+        Raises EncodingError for one that is malformed. If it is longer than any, what comes after
+        it cannot be found, and the link begins anew.
+        """
+        try:
+            data = self._current().receive(MOST_BYTES)
+        except EncodingError:
+            self._link.renew()
+            raise
         return None if data is None else decode(data)
 
     def _current(self) -> Messages:

@@ -106,6 +106,12 @@ class Link:
                 self._work.notify_all()
             return count
 
+    def renew(self) -> None:
+        """Begin anew with the peer, since what it sent cannot be read; the connection ends."""
+        with self._lock:
+            self._streams.renew()
+            self._news.notify_all()
+
     def wait(self, seconds: float, stream: Stream | None = None) -> bool:
         """Wait until something came, at most so long. Returns whether anything is here.
 

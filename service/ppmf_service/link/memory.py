@@ -121,6 +121,8 @@ class Wire:
         was delivered.
         """
         moved = False
+        if not all(link.connected for link in self.links.values()):
+            self.cut()
         while self.up:
             counts = {sender: self.fill(sender) for sender in self.links}
             if not any(counts.values()):

@@ -306,11 +306,17 @@ class Streams:
             for stream in list(self._streams.values()):
                 self._resume(stream, listed.get(stream.number))
         except StateError:
-            self._incarnation = self._coins.bytes(INCARNATION_BYTES)
-            self._begin_anew(b"")
+            self.renew()
             raise
         self.connected = True
         return True
+
+    def renew(self) -> None:
+        """Begin anew, as if this server's program had started again: what came on a stream cannot
+        be read any more.
+        """
+        self._incarnation = self._coins.bytes(INCARNATION_BYTES)
+        self._begin_anew(b"")
 
     def disconnect(self) -> None:
         """Note that the connection was lost."""
