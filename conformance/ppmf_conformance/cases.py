@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -23,7 +23,10 @@ DIGESTS = "SHA256SUMS"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One vector. `given` is its `in`; all numbers in it are strings (PPMF-CON-003)."""
+    """One vector. `given` is its `in`; all numbers in it are strings (PPMF-CON-003).
+
+    content: the SHA-256 of what is put and what is due (PPMF-CON-047).
+    """
 
     id: str
     family: str
@@ -37,6 +40,7 @@ class Case:
     steps: dict[str, Any]
     expect: dict[str, Any]
     source: dict[str, Any]
+    content: str = ""
 
     @classmethod
     def of(cls, family: str, table: dict[str, Any]) -> Case:
@@ -54,6 +58,7 @@ class Case:
             steps=table["steps"],
             expect=table["expect"],
             source=table["source"],
+            content=table["content"],
         )
 
 
@@ -98,10 +103,21 @@ def load(folder: Path | Traversable) -> Vectors:
         wrong = schema.faults(table, schema.named("vectors"))
         if wrong:
             raise EncodingError(f"{name}: {wrong[0]}")
+        for case in table["cases"]:
+            if content_hash(case) != case["content"]:
+                raise EncodingError(f"{case['id']}: not the content that its hash is of")
         cases += (Case.of(table["family"], case) for case in table["cases"])
     _check_ids(cases)
     text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
     return Vectors(tuple(cases), hashlib.sha256(text.encode()).hexdigest())
+
+
+def content_hash(table: Mapping[str, Any]) -> str:
+    """The content hash of a vector: SHA-256 of the JSON text of a list of its `op`, `in`, `steps`
+    and `expect`, without blanks (PPMF-CON-047).
+    """
+    told = [table[name] for name in ("op", "in", "steps", "expect")]
+    return hashlib.sha256(json_text.line(told).encode()).hexdigest()
 
 
 def digests(folder: Path | Traversable) -> dict[str, str]:

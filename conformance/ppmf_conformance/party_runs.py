@@ -27,6 +27,10 @@ from ppmf_spec.extras import MissingExtraError, needed_by
 
 OP = "party.run"
 """The operation of cases that are a whole run; it is never one call."""
+CALLS = ("party.new", "party.step", "party.free")
+"""What the parties of a run are asked."""
+RESUMED = "party.resume"
+"""What the servers of an interrupted run are asked too; the feature that says that they can be."""
 EMPTY: tuple[str, list[Any]] = ("trace", [])
 """A member that an answer to `party.step` may have or leave out (PPMF-CON-040)."""
 
@@ -159,6 +163,7 @@ class CalledParty:
     def resume(self, epoch: int) -> None:
         """Stop the server, and let it go on in a later epoch (PPMF-CON-045)."""
         given = {"handle": self._handle, "coins": f"{self._coins()}/{epoch}"}
+        self._handle = None  # it is freed, whatever the answer is
         out = self._ask("party.resume", given)
         if not isinstance(out.get("handle"), str):
             raise ProtocolError("party.resume: no handle")

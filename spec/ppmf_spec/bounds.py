@@ -61,15 +61,20 @@ class Bounds:
     warnings: tuple[str, ...]
 
 
+def check_rows(users: int, items: int) -> None:
+    """Raise `ParametersError` when a count of rows is outside 1..2^31 - 1 (PPMF-PAR-015)."""
+    for name, count in (("users", users), ("items", items)):
+        if not 1 <= count <= MAX_ROWS:
+            raise ParametersError(f"{name} = {count}: must be between 1 and {MAX_ROWS}")
+
+
 def bounds(params: Parameters, users: int, items: int) -> Bounds:
     """The bounds of a run of `users` x `items` under `params`.
 
     Raises `ParametersError` when a count of rows is outside 1..2^31 - 1 or when an intermediate
     could leave the ring (PPMF-PAR-015 to PPMF-PAR-018, PPMF-PAR-027).
     """
-    for name, count in (("users", users), ("items", items)):
-        if not 1 <= count <= MAX_ROWS:
-            raise ParametersError(f"{name} = {count}: must be between 1 and {MAX_ROWS}")
+    check_rows(users, items)
     rows = max(users, items)
     f, q = params.frac_bits, params.step_bits
     move = largest_move(params, rows)

@@ -9,6 +9,8 @@ from typing import Any
 from ppmf_conformance import json_text
 from ppmf_conformance.adapters.line_server import Operation
 from ppmf_conformance.adapters.values import shown
+from ppmf_conformance.cases import content_hash
+from ppmf_conformance.party_runs import CALLS, OP, RESUMED
 from ppmf_spec.errors import PpmfError
 
 GENERATOR = "ppmf_conformance.suite.generate"
@@ -60,25 +62,26 @@ class Family:
         if expect is None:
             expect, computed = self._computed(name, op, given, refuse, names, hides, set(steps))
             found |= computed
-        self.cases.append(
-            {
-                "id": f"{self.name}/{name}",
-                "op": op,
-                "requirements": [f"PPMF-{short}" for short in requirements.split()],
-                "level": level,
-                "features": [op, *needs],
-                "flags": (flags or ("negative" if refuse else "positive")).split(),
-                "comment": comment,
-                "in": given,
-                "steps": shown(found),
-                "expect": shown(expect),
-                "source": {
-                    "generator": GENERATOR,
-                    "version": VERSION,
-                    "seed": seed,
-                },
-            }
-        )
+        resumed = [RESUMED] if RESUMED in needs else []
+        case: dict[str, Any] = {
+            "id": f"{self.name}/{name}",
+            "op": op,
+            "requirements": [f"PPMF-{short}" for short in requirements.split()],
+            "level": level,
+            "features": [op, *needs],
+            "flags": (flags or ("negative" if refuse else "positive")).split(),
+            "comment": comment,
+            **({"operations": [*CALLS, *resumed]} if op == OP else {}),
+            "in": given,
+            "steps": shown(found),
+            "expect": shown(expect),
+            "source": {
+                "generator": GENERATOR,
+                "version": VERSION,
+                "seed": seed,
+            },
+        }
+        self.cases.append(case)
 
     def _computed(
         self,
@@ -112,5 +115,6 @@ class Family:
         """The text of the file, with one line for each case, so that a change shows in its line."""
         head = {"format": "ppmf-vectors/1", "family": self.name, "about": self.about}
         lines = [f' "{name}": {json_text.line(value)},' for name, value in head.items()]
-        cases = ",\n".join(f"  {json_text.line(case)}" for case in self.cases)
+        hashed = ({**case, "content": content_hash(case)} for case in self.cases)
+        cases = ",\n".join(f"  {json_text.line(case)}" for case in hashed)
         return "{\n" + "\n".join(lines) + f'\n "cases": [\n{cases}\n ]\n}}\n'

@@ -37,6 +37,22 @@ def families() -> list[Family]:
         expect = {"status": "ok", "out": {**output(given), "refused": []}}
         _add_both(family, slug, f"interrupted {comment}", given, expect)
     _tampered(family)
+    soon = _given("soon", COUNT, [])
+    soon["interrupts"] = [{"from": "recsys", "to": "csp", "number": "0"}]
+    first = lengths({**soon, "interrupts": []})
+    for role in ("recsys", "csp"):
+        add(
+            family,
+            f"too-soon-{role}",
+            "ERR-004 CON-045",
+            f"{role} under test; stopped before the closing has come, with nothing kept",
+            {**soon, "roles": [role]},
+            {"status": "reject", "class": "state"},
+            first,
+            beside={"later": []},
+            flags="negative",
+            seed=soon["coins"],
+        )
     return [family]
 
 
@@ -96,7 +112,6 @@ def _add_both(
             flags=more.get("flags", "positive"),
             seed=given["coins"],
         )
-        family.cases[-1]["features"] = ["party.resume", "party.run"]
 
 
 _TAMPERED: tuple[tuple[str, str, str, str, str, str], ...] = (

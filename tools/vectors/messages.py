@@ -83,6 +83,32 @@ def _messages(family: Family) -> None:
             {"bytes": encoded(found)},
             seed=f"wire/{name}",
         )
+    share = message("output-share")
+    for slug, change in (
+        ("session-short", {"session": share["session"][:-2]}),
+        ("session-long", {"session": share["session"] + "00"}),
+        ("session-none", {"session": ""}),
+        ("epoch-large", {"epoch": str(1 << 64)}),
+        ("number-large", {"number": str(1 << 64)}),
+        ("number-negative", {"number": "-1"}),
+    ):
+        family.add(
+            f"encode-{slug}",
+            "wire.encode",
+            "CON-046",
+            "no message has such a header",
+            {**share, **change},
+            refuse="encoding",
+        )
+    serial = message("upload")
+    family.add(
+        "encode-serial-large",
+        "wire.encode",
+        "CON-046",
+        "no message holds such a number",
+        {**serial, "fields": {**serial["fields"], "serial": str(1 << 64)}},
+        refuse="encoding",
+    )
     empty = {**message("transfer-payload"), "fields": {"payload": ""}}
     family.add("encode-empty", "wire.encode", "WIR-001 WIR-002", "a field of no bytes", empty)
     family.add(

@@ -122,6 +122,11 @@ KINDS: dict[str, Kind] = {
     "packed": _kind({**_FINE, "l1": "0.25"}, (20, 5, 2), 2, 2, _LATTICE),
     # rows of 67 in two pieces, under four secrets; 67 rows in groups of 8
     "pieces": _kind({**_COARSE, **_COUNT}, (67, 5, 3), 2, 2, _LATTICE),
+    # the matrix that packs users has the most rows, and asks for the most primes and fewer kept;
+    # the other has the most columns, and asks for the most secrets
+    "pieces-of-items": _kind({**_FINE, "ring_bits": "56"}, (3, 67, 2), 2, 2, _LATTICE),
+    # the other way about
+    "primes-of-users": _kind({**_FINE, "ring_bits": "57"}, (40, 3, 2), 2, 2, _LATTICE),
 }
 
 _MORE: dict[str, tuple[tuple[str, ...], ...]] = {

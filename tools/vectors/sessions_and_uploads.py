@@ -288,13 +288,26 @@ def _shares(family: Family) -> None:
             given,
             seed=draw.label,
         )
-        for end, data in (("cut", bytes(csp[:-1])), ("more", bytes(csp) + b"\0")):
+        if unused != 0xFF:
+            for role, share in (("csp", csp), ("recsys", recsys)):
+                data = bytearray(share)
+                data[-1] |= 0xFF ^ unused
+                family.add(
+                    f"open-{slug}-unused-{role}",
+                    "share.open",
+                    "OUT-003 CON-046",
+                    "bits of the last byte that are of no word",
+                    {**given, role: bytes(data)},
+                    flags="positive unlucky",
+                    seed=draw.label,
+                )
+        for end, wrong in (("cut", bytes(csp[:-1])), ("more", bytes(csp) + b"\0")):
             family.add(
                 f"open-{slug}-{end}",
                 "share.open",
                 "OUT-001 ERR-003",
                 "a share of the wrong length",
-                {**given, "csp": data},
+                {**given, "csp": wrong},
                 refuse="encoding",
                 seed=draw.label,
             )

@@ -52,6 +52,22 @@ def _start(family: Family) -> None:
             },
         )
 
+    for slug, users, items in (
+        ("no-users", 0, 1),
+        ("no-items", 1, 0),
+        ("negative", -1, 2),
+        ("too-many-users", 2**31, 1),
+        ("too-many-items", 1, 2**31),
+    ):
+        family.add(
+            slug,
+            "init",
+            "PAR-015 CON-046",
+            "a number of rows outside its range",
+            {"parameters": {}, "users": users, "items": items},
+            refuse="parameters",
+        )
+
 
 def _add(
     family: Family,

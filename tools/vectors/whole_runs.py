@@ -13,6 +13,7 @@ from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.line_protocol import ROLES
 from ppmf_conformance.message_edits import Delivery, lost
 from ppmf_conformance.our_parties import OwnParties
+from ppmf_conformance.party_runs import RESUMED
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
     ConvertBits,
@@ -240,5 +241,6 @@ def add(
         given,
         expect=expect,
         shows={"messages": messages, **(beside or {})},
+        needs=[RESUMED] if "interrupts" in given else (),
         **more,
     )

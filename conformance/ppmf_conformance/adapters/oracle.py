@@ -13,6 +13,7 @@ from ppmf_conformance.adapters import spec_operations, values
 from ppmf_conformance.adapters.line_server import Given, Operation, introduction, serve
 from ppmf_reference import certified, fixed, rating_code, ridge
 from ppmf_spec import netlists, words
+from ppmf_spec.bounds import check_rows
 from ppmf_spec.decimals import parse_decimal
 from ppmf_spec.errors import RangeError
 from ppmf_spec.netlists import Netlist
@@ -20,11 +21,11 @@ from ppmf_spec.profiles import ItemProfiles
 
 
 def init(given: Given) -> dict[str, Any]:
-    """`init`: the start of both sides."""
+    """`init`: the start of both sides (PPMF-CON-046)."""
     params = values.parameters(given["parameters"])
-    users, items = fixed.start(
-        params, values.integer(given["users"]), values.integer(given["items"])
-    )
+    counts = values.integer(given["users"]), values.integer(given["items"])
+    check_rows(*counts)
+    users, items = fixed.start(params, *counts)
     return {"users": values.shown(users), "items": values.shown(items)}
 
 

@@ -36,6 +36,7 @@ from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.set_up import agree
 from ppmf_secure.transport.stepper import run_together
+from ppmf_spec.bounds import check_rows
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
@@ -44,9 +45,11 @@ TEST_SUITE = "paillier-512-insecure"
 
 
 def init(given: Given) -> dict[str, Any]:
-    """`init`: the public start, as both servers expand it."""
+    """`init`: the public start, as both servers expand it (PPMF-CON-046)."""
     params = values.parameters(given["parameters"])
-    sides = public_start(params, values.integer(given["users"]), values.integer(given["items"]))
+    counts = values.integer(given["users"]), values.integer(given["items"])
+    check_rows(*counts)
+    sides = public_start(params, *counts)
     found = [values.shown(side.view(np.int64).T.tolist()) for side in sides]
     return {"users": found[0], "items": found[1]}
 

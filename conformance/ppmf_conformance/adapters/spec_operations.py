@@ -70,24 +70,33 @@ def profiles_read(given: Given) -> dict[str, Any]:
 
 
 def wire_encode(given: Given) -> dict[str, Any]:
-    """`wire.encode`: the bytes of a message."""
+    """`wire.encode`: the bytes of a message, unless no message has such a header or field
+    (PPMF-CON-046).
+    """
     kind = wire.MESSAGES[given["name"]]
     hints = get_type_hints(kind)
     fields = {
         name: bytes.fromhex(value)
         if hints[name] in {bytes, wire.Bulk}
-        else int(value)
+        else _number(value)
         if hints[name] is int
         else value
         for name, value in given["fields"].items()
     }
-    envelope = wire.Envelope(
-        bytes.fromhex(given["session"]),
-        values.integer(given["epoch"]),
-        values.integer(given["number"]),
-        kind(**fields),
-    )
+    session = bytes.fromhex(given["session"])
+    if len(session) != wire.SESSION_BYTES:
+        raise EncodingError(f"session: {len(session)} bytes, not {wire.SESSION_BYTES}")
+    epoch, number = _number(given["epoch"]), _number(given["number"])
+    envelope = wire.Envelope(session, epoch, number, kind(**fields))
     return {"bytes": wire.encode(envelope).hex()}
+
+
+def _number(text: str) -> int:
+    """A number of a message. Raises EncodingError for one that is not below 2^64."""
+    found = values.integer(text)
+    if not 0 <= found < 1 << 64:
+        raise EncodingError(f"{found}: a message holds numbers from 0 to 2^64 - 1")
+    return found
 
 
 def wire_decode(given: Given) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def record(result: Result, command: Sequence[str]) -> dict[str, Any]:
         "record": "case",
         "id": result.case.id,
         "op": result.case.op,
+        "content": result.case.content,
         "level": result.case.level,
         "requirements": list(result.case.requirements),
         "flags": list(result.case.flags),

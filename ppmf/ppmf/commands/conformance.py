@@ -20,6 +20,7 @@ from ppmf.docstring_help import add
 from ppmf_conformance import (
     adapter_check,
     cases,
+    claim,
     requirement_titles,
     runner,
     version,
@@ -184,6 +185,7 @@ def _put_json(summary: Summary, context: Context, report_to: Path | None) -> Non
             "failures": failures,
             "dead_patterns": list(summary.dead_patterns),
             "unknown_features": context.unknown_features(summary.hello),
+            "claim": claim.lines(summary, context, cases.shipped().cases),
             "refusal": summary.refusal,
             "report": None if report_to is None else str(report_to),
         },
@@ -216,6 +218,8 @@ def _show(summary: Summary, context: Context, report_to: Path | None) -> None:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items())
     typer.echo(f"{len(summary.results)} cases: {counts}")
     typer.echo(f"vectors sha256 {context.vectors}")
+    for line in claim.lines(summary, context, cases.shipped().cases):
+        typer.echo(visible(line))
     if report_to is not None:
         typer.echo(f"report: {report_to / 'index.html'}")
 
@@ -360,6 +364,7 @@ def _put_vectors(listed: Sequence[Case], digest: str, folder: Path | None) -> No
         {
             "id": one.id,
             "op": one.op,
+            "content": one.content,
             "level": one.level,
             "requirements": list(one.requirements),
             "what": one.comment,

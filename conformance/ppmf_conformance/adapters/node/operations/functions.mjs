@@ -4,7 +4,7 @@
 import * as fixed from "../fixed.mjs";
 import { readToml } from "../toml.mjs";
 import { hexOf } from "../users/bytes.mjs";
-import { bound, canonical, digest, idle, parameters, size, step } from "../users/params.mjs";
+import { bound, canonical, checkRows, digest, idle, parameters, size, step } from "../users/params.mjs";
 import * as files from "../users/profiles.mjs";
 import { ratings } from "../users/ratings.mjs";
 import { decimal, decimalText, integer, integers, refuse, roundHalfUp } from "../users/refusal.mjs";
@@ -40,6 +40,12 @@ const predict = (given) => {
   return { ...own, predictions, clipped, top: ridge.top(p, own, rated, Number(integer(given.count))) };
 };
 
+// PPMF-CON-046
+const init = (given) => {
+  checkRows(size(given.users), size(given.items));
+  return fixed.start(set(given), Number(given.users), Number(given.items));
+};
+
 const descend = (given) => {
   const [p, G, H] = [set(given), integers(given.gradient), integers(given.steps)];
   const previous = integers(given.previous);
@@ -70,7 +76,7 @@ export const FUNCTIONS = {
   "params.warn": (given) => ({ idle: idle(set(given), size(given.users), size(given.items)) }),
   "params.bound": (given) => bound(set(given), size(given.users), size(given.items)),
   "ratings.parse": parse,
-  init: (given) => fixed.start(set(given), Number(given.users), Number(given.items)),
+  init,
   "words.round": (given) => ({ value: roundHalfUp(integer(given.a), integer(given.b)) }),
   "words.descend": descend,
   prox,

@@ -8,9 +8,17 @@ import { FIELDS, read, write } from "../users/wire.mjs";
 const ofKind = (name, fields, change) =>
   Object.fromEntries(Object.entries(FIELDS[name]).map(([field, kind]) => [field, change(kind, fields[field])]));
 
+// PPMF-CON-046
+const uint = (text) => {
+  const found = integer(text);
+  if (found < 0n || found >= 1n << 64n) refuse("encoding", `${found}: not from 0 to 2^64 - 1`);
+  return found;
+};
+
 const encode = ({ name, session, epoch, number, fields }) => {
-  const value = (kind, text) => (kind === "bytes" ? fromHex(text) : kind === "uint" ? integer(text) : text);
-  const header = { name, session: fromHex(session), epoch: integer(epoch), number: integer(number) };
+  const value = (kind, text) => (kind === "bytes" ? fromHex(text) : kind === "uint" ? uint(text) : text);
+  if (session.length !== 64) refuse("encoding", `session: ${session.length / 2} bytes, not 32`);
+  const header = { name, session: fromHex(session), epoch: uint(epoch), number: uint(number) };
   return { bytes: hexOf(write({ ...header, fields: ofKind(name, fields, value) })) };
 };
 

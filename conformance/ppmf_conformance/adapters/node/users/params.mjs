@@ -182,10 +182,15 @@ const largestMove = (p, rows) => {
   return best;
 };
 
-// PPMF-PAR-015 to -018: the bound before the shift and the width it needs.
-export const bound = (p, users, items) => {
+// PPMF-PAR-015: how many rows there may be.
+export const checkRows = (users, items) => {
   for (const [name, count] of Object.entries({ users, items }))
     if (count < 1n || count > (1n << 31n) - 1n) refuse("parameters", `${name} = ${count}: out of range`);
+};
+
+// PPMF-PAR-015 to -018: the bound before the shift and the width it needs.
+export const bound = (p, users, items) => {
+  checkRows(users, items);
   const rows = maximum(users, items);
   const [f, q, g, s, b] = [p.frac_bits, p.step_bits, p.step_guard_bits, p.curvature_shift, p.box_bits];
   const word = whole(1n)
