@@ -301,6 +301,7 @@ class UserClient:
         withdrawn, admitted = content.get("withdrawn"), content.get("admitted")
         if (
             type(serial) is not int
+            or not 1 <= serial < 1 << 64
             or not (digest is None or (isinstance(digest, str) and _HEX.fullmatch(digest)))
             or type(withdrawn) is not bool
             or not (admitted is None or type(admitted) is bool)

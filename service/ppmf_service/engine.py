@@ -39,7 +39,13 @@ from ppmf_service.erasure import Erasure
 from ppmf_service.link import control
 from ppmf_service.link.control import Control, ControlMessages
 from ppmf_service.link.link import Link
-from ppmf_service.sessions import SessionRow, Sessions, UnknownSessionError, short
+from ppmf_service.sessions import (
+    TRAINED_BEFORE,
+    SessionRow,
+    Sessions,
+    UnknownSessionError,
+    short,
+)
 from ppmf_service.states import State
 from ppmf_service.training import (
     Decision,
@@ -71,6 +77,9 @@ MOST_PEER_PAUSE = 10.0
 
 _MOST_SESSIONS = 1000
 """The most sessions that are neither finished nor given up at a time."""
+
+_MOST_MESSAGES = 64
+"""The most control messages that are taken before the engine looks at everything else."""
 
 _CLOSED = {State.CLOSED, State.SETTING_UP, State.TRAINING, State.FINISHED}
 _TRAINING = (State.SETTING_UP, State.TRAINING)
@@ -146,6 +155,7 @@ class Engine:
         """At RecSys since when all users of a session are present."""
         self._away_since: float | None = None
         self._next_poll = 0.0
+        self._next_sweep = 0.0
         self._next_progress = 0.0
 
     # -- steps -------------------------------------------------------------------------------------
@@ -195,8 +205,7 @@ class Engine:
                 self._stream, self._finished = 0, None
 
     def _poll(self) -> None:
-        for key in self._erasure.sweep():
-            self._log("erased", session=key)
+        self._sweep()
         for row in self._sessions.all():
             if self._trouble_waits(row):
                 continue
@@ -205,6 +214,18 @@ class Engine:
                     self._step_recsys(row)
                 else:
                     self._step_csp(row)
+
+    def _sweep(self) -> None:
+        """Erase what is due; what cannot be erased is tried again, and holds up no session."""
+        now = self._clock.monotonic()
+        if now < self._next_sweep:
+            return
+        try:
+            for key in self._erasure.sweep():
+                self._log("erased", session=key)
+        except OSError as error:
+            self._next_sweep = now + ASK_AGAIN_SECONDS
+            self._log("cannot be erased yet", detail=StateError(_line(error)))
 
     @contextmanager
     def _guarded(self, proposed: bytes) -> Iterator[None]:
@@ -416,6 +437,8 @@ class Engine:
         session = self._session(row)
         decision = self._decisions.get(row.proposed)
         said: bytes | None = None
+        if decision is not None and self._clock.now() >= row.closes:
+            decision = None  # it waited, and meanwhile codes may have been replaced (PPMF-ENR-008)
         if decision is None:
             self._check_confirmed(row, session, question)
             consent_keys = self._members.consent_keys(session, self._coins())
@@ -462,7 +485,7 @@ class Engine:
         found = self._sessions.difference(row.key, [session.users[at] for at in seeds])
         if found is not None:
             raise StateError(
-                f"this catalogue was trained before (session {short(found.last)}): {found.joined} "
+                f"{TRAINED_BEFORE} (session {short(found.last)}): {found.joined} "
                 f"users joined, {found.left} left, {found.stayed} stayed: look, and then "
                 f"`ppmf session confirm`"
             )
@@ -470,9 +493,11 @@ class Engine:
     # -- messages ----------------------------------------------------------------------------------
 
     def _answer_all(self) -> bool:
-        """Take all control messages that are here. Returns whether there were any."""
+        """Take the control messages that are here, so many at most that a peer who goes on sending
+        holds up nothing else. Returns whether there were any.
+        """
         moved = False
-        while True:
+        for _ in range(_MOST_MESSAGES):
             try:
                 message = self._control.receive()
             except PeerError:  # the peer has started anew
@@ -487,6 +512,7 @@ class Engine:
                 return moved
             moved = True
             self._answer(message)
+        return moved
 
     def _answer(self, message: Control) -> None:
         try:
@@ -671,8 +697,11 @@ class Engine:
                 assert self._epoch is not None, "it runs"
                 self._epoch.give_up(PeerError("it does not run at the peer"))
                 self._epoch = None
-            self._sessions.note_error(row.key, error)
             self._log("refused by the peer", session=row.key, error=error.kind, detail=error)
+            if message.question == control.EpochHello.name:
+                self._note(row.proposed, error)  # meanwhile another session may be trained
+            else:
+                self._sessions.note_error(row.key, error)
 
     def _take_admission(self, row: SessionRow, data: bytes) -> None:
         decision = self._decisions.get(row.proposed)

@@ -39,23 +39,36 @@ class Erasure:
         """Erase all that is due by the server's clock; the keys of the sessions that changed.
 
         It is cheap where nothing is due, and may be called again and again: what a crash left
-        undone is done then (PPMF-SRV-013 to -015).
+        undone is done then (PPMF-SRV-013 to -015). Raises OSError for the first file that cannot be
+        erased, once all else is.
         """
-        changed = []
-        now = self._database.clock.now()
+        changed: list[bytes] = []
+        failed: OSError | None = None
         for row in self._sessions.all():
-            expired = 0 < row.expires <= now
-            if expired and not row.state.final:
-                self._sessions.move(row.key, State.ABANDONED, because="it has expired")
-                row = self._sessions.get(row.key)
-            if row.erased is None and self._secrets_due(row):
-                self.erase(row.key)
-                changed.append(row.key)
-            if row.buried is None and expired:
-                self.bury(row.key)
-                changed.append(row.key)
+            try:
+                if self._sweep_one(row):
+                    changed.append(row.key)
+            except OSError as error:  # that of one session keeps no other from being erased
+                failed = failed or error
         self._truncate_log()
-        return list(dict.fromkeys(changed))
+        if failed is not None:
+            raise failed
+        return changed
+
+    def _sweep_one(self, row: SessionRow) -> bool:
+        """Erase what is due of one session; whether anything was."""
+        changed = False
+        expired = 0 < row.expires <= self._database.clock.now()
+        if expired and not row.state.final:
+            self._sessions.move(row.key, State.ABANDONED, because="it has expired")
+            row = self._sessions.get(row.key)
+        if row.erased is None and self._secrets_due(row):
+            self.erase(row.key)
+            changed = True
+        if row.buried is None and expired:
+            self.bury(row.key)
+            changed = True
+        return changed
 
     def erase(self, key: bytes) -> None:
         """Erase the secrets of a session: uploads, the key for seals, checkpoints and the key of

@@ -125,6 +125,7 @@ def _engine(config: ServerConfig, stop: Event) -> None:
     end_with_parent()
     logs.use(logs.Log(least=logging.getLevelNamesMapping()[config.log_level.upper()]))
     try:
+        private_folder(config.folder / "engine")  # of the lock, without which there would be none
         with in_use(config.folder / "engine"):
             _run_engine(config, stop)
     except Exception as error:

@@ -39,6 +39,9 @@ from ppmf_service.keys import public_point
 from ppmf_service.states import TRANSITIONS, State
 from ppmf_spec.errors import ParametersError, PpmfError, StateError, told
 
+TRAINED_BEFORE = "this catalogue was trained before"
+"""How the error begins by which CSP's operator is shown how many users differ (PPMF-SRV-018)."""
+
 _TOOK_PART = b"ppmf/v2/took-part/"
 _MOST_ERROR = 500
 """The characters of an error that are kept."""

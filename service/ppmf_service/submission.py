@@ -17,6 +17,8 @@ from ppmf_service.client import Receipt, UserClient
 from ppmf_service.user_folder import Last, UserFolder, made_of
 from ppmf_spec.errors import StateError
 
+_MOST_SERIAL = (1 << 64) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -69,12 +71,15 @@ def withdraw(client: UserClient, folder: UserFolder, session: Session) -> Receip
 
 
 def _send(client: UserClient, folder: UserFolder, session: Session, last: Last) -> Submitted:
+    client.check_open(session)
     receipt = client.put(session, last.data)
     folder.keep(replace(last, acknowledged=True))
     return Submitted(receipt, len(last.data), before=False)
 
 
 def _next(last: Last | None, there: Receipt | None) -> int:
-    """A serial that is larger than each that was used."""
-    used = (0 if last is None else last.serial, 0 if there is None else there.serial)
-    return max(used) + 1
+    """A serial that is larger than each that was used. Raises StateError if there is none."""
+    used = max(0 if last is None else last.serial, 0 if there is None else there.serial)
+    if used >= _MOST_SERIAL:
+        raise StateError(f"RecSys says that serial {used} was used, and there is none after it")
+    return used + 1

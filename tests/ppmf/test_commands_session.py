@@ -12,8 +12,9 @@ import pytest
 from ppmf import main, serving
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_service.keys import read_certificate, read_signing_key
+from ppmf_service.sessions import TRAINED_BEFORE
 from ppmf_service.states import State
-from ppmf_spec.errors import ParametersError
+from ppmf_spec.errors import ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.command_line import Capture, refused
 from tests.support.operators import Operators, operators, run
@@ -106,8 +107,19 @@ def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsy
     said = capsys.readouterr().out
     assert f"these items were trained before, in session {first.hex()[:12]} with 2 users" in said
     second = both.open()
-    run("session", "confirm", "--config", both.config(CSP), "--yes")
-    assert f"confirmed session {second.hex()[:12]}" in capsys.readouterr().out
+    confirm = ["session", "confirm", "--config", str(both.config(CSP)), "--yes"]
+    assert "is open, not closed" in refused(capsys, [*confirm, second.hex()])
+    with both.storage(CSP) as theirs:
+        theirs.sessions.move(second, State.CLOSED)
+        theirs.sessions.note_error(second, StateError("a file could not be read"))
+    assert "nothing to confirm" in refused(capsys, confirm)
+    with both.storage(CSP) as theirs:
+        assert not theirs.sessions.get(second).confirmed
+        theirs.sessions.note_error(second, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
+    run(*confirm)
+    said = capsys.readouterr().out
+    assert f"{TRAINED_BEFORE}: 1 users joined" in said
+    assert f"confirmed session {second.hex()[:12]}" in said
     run("session", "confirm", "--config", both.config(CSP))
     assert "is confirmed already" in capsys.readouterr().out
 

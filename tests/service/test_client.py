@@ -18,7 +18,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session import set_up
 from ppmf_service import submission
-from ppmf_service.user_folder import UserFolder
+from ppmf_service.user_folder import Last, UserFolder, made_of
 from ppmf_spec import profiles
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError, RangeError, StateError
 from ppmf_spec.profiles import ItemProfiles
@@ -113,6 +113,36 @@ def test_an_expired_session_gets_no_upload(servers: Served) -> None:
     servers.pair.clock.advance(EXPIRES - START)
     made: Callable[[], object] = lambda: client.make(session, 1, row(3), coins())  # noqa: E731
     assert "expired" in refusal_of(made, StateError)
+
+
+@pytest.mark.req("PPMF-API-017")
+def test_an_expired_session_is_not_sent_again_what_it_was_sent(
+    servers: Served, tmp_path: Path
+) -> None:
+    session, client, folder = servers.session(), servers.client("u1"), UserFolder(tmp_path / "u")
+    folder.keep(
+        Last(
+            session.id,
+            1,
+            made_of(client.invitation, row(3)),
+            client.make(session, 1, row(3), coins()),
+            acknowledged=False,
+        )
+    )
+    servers.pair.clock.advance(EXPIRES - START)
+    again: Callable[[], object] = lambda: submission.submit(  # noqa: E731
+        client, folder, session, row(3), coins()
+    )
+    assert "expired" in refusal_of(again, StateError)
+
+
+@pytest.mark.req("PPMF-API-018")
+def test_no_serial_follows_the_last_one(servers: Served, tmp_path: Path) -> None:
+    session = servers.session()
+    body = b'{"serial": 18446744073709551615, "digest": null, "withdrawn": false, "admitted": null}'
+    client = servers.client("u1", servers.http(recsys=answering(body, "application/json")))
+    with pytest.raises(StateError, match="none after it"):
+        submission.withdraw(client, UserFolder(tmp_path / "user"), session)
 
 
 @pytest.mark.req("PPMF-API-001")
@@ -264,6 +294,8 @@ def test_profiles_are_checked_against_the_session(servers: Served) -> None:
         b'{"serial": 1, "digest": "x", "withdrawn": false, "admitted": null}',
         b'{"serial": 1, "digest": null, "withdrawn": 0, "admitted": null}',
         b'{"serial": 1, "digest": null, "withdrawn": false, "admitted": 1}',
+        b'{"serial": 0, "digest": null, "withdrawn": true, "admitted": null}',
+        b'{"serial": 18446744073709551616, "digest": null, "withdrawn": true, "admitted": null}',
         b" " * 100_000,
     ],
 )

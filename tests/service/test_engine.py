@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.transport import store
-from ppmf_service import engine, training
+from ppmf_service import engine, erasure, training
 from ppmf_service.link import control
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor, wire
@@ -150,6 +150,21 @@ def test_csp_answers_a_closing_with_somebody_who_is_not_admitted_when_it_closes(
     world.clock.advance(CLOSES - world.clock.now())
     world.until(world.is_in(key, State.FINISHED))
     assert world.profiles(key) == world.expected(world.ratings.restricted(world.ratings.user != 2))
+
+
+@pytest.mark.req("PPMF-ENR-008")
+def test_who_is_removed_while_csp_waits_is_not_admitted(world: World) -> None:
+    key = world.opened()
+    users = world.session(key).users
+    world.upload_all(key)
+    world.server(CSP).members.enrol_consent_keys({users[2]: bytes(32)})
+    for _ in range(20):
+        world.turn()
+    assert world.states(key) == (State.CLOSED, State.CLOSED)
+    world.server(CSP).members.remove([users[1]])
+    world.clock.advance(CLOSES - world.clock.now())
+    world.until(world.is_in(key, State.ABANDONED))
+    assert "1 of 3 users are admitted" in (world.row(CSP, key).last_error or "")[1]
 
 
 @pytest.mark.req("PPMF-ADM-003", "PPMF-ADM-008", "PPMF-LNK-013")
@@ -469,3 +484,68 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, by
     world = World(tmp_path_factory.mktemp("world"))
     yield world, world.opened()
     world.servers.close()
+
+
+@pytest.mark.req("PPMF-LNK-014", "PPMF-LNK-015")
+def test_a_session_that_csp_cannot_go_on_with_holds_up_no_later_one(world: World) -> None:
+    keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2)]
+    for role in (RECSYS, CSP):
+        world.server(role).sessions.confirm(keys[1])
+    folder = world.configs[CSP].session_folder(world.session(keys[0]).id)
+    world.upload_all(keys[0])
+    world.until((folder / "model-1.state").exists)
+    for role in (RECSYS, CSP):
+        world.restart(role)
+    damage(folder / "ratings.state")
+    world.upload_all(keys[1])
+    world.until(world.is_in(keys[1], State.FINISHED), turns=400)
+    assert world.states(keys[0])[0] in (State.SETTING_UP, State.TRAINING)
+    assert "ratings.state: damaged" in (world.row(RECSYS, keys[0]).last_error or "")[1]
+
+
+@pytest.mark.req("PPMF-SRV-013", "PPMF-LNK-015")
+def test_a_file_that_cannot_be_erased_holds_up_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2, 3)]
+    world.server(CSP).sessions.confirm(keys[2])
+    stuck = world.configs[RECSYS].session_folder(world.session(keys[0]).id)
+    erase = erasure.erase_folder
+
+    def erasing(folder: Path) -> None:
+        if folder == stuck:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        erase(folder)
+
+    monkeypatch.setattr(erasure, "erase_folder", erasing)
+    for key in keys[:2]:
+        world.server(RECSYS).sessions.move(key, State.ABANDONED, because="given up")
+    world.upload_all(keys[2])
+    world.until(world.is_in(keys[2], State.FINISHED), turns=400)
+    assert world.row(RECSYS, keys[0]).erased is None
+    assert world.row(RECSYS, keys[1]).erased is not None
+    assert "Permission denied" in str(world.errors(RECSYS)[0])
+    monkeypatch.undo()
+    world.until(lambda: world.row(RECSYS, keys[0]).erased is not None, turns=100)
+
+
+@pytest.mark.req("PPMF-LNK-013", "PPMF-SRV-015")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_peer_that_goes_on_talking_holds_up_no_erasure(
+    world: World, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.opened()
+    one = world.engines[role]
+    endless = control.Refused(bytes(32), "epoch", "state", "again")
+    monkeypatch.setattr(one._control, "receive", lambda: endless)
+    said = 0
+
+    def talk(message: control.Control) -> None:
+        nonlocal said
+        said += 1
+        assert said < 1000, "it listens for ever"
+
+    monkeypatch.setattr(one, "_answer", talk)
+    world.clock.advance(EXPIRES - world.clock.now())
+    one.step()
+    assert world.row(role, key).buried is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,12 +16,17 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.transport.store import in_use
+from ppmf_service import logs, serve
+from ppmf_service.config import ServerConfig
 from ppmf_service.states import State
+from ppmf_spec.errors import StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.ratings import ratings_of
 from tests.support.real_servers import PATIENCE, RealServers, real_servers
 from tests.support.relay import Relay
+from tests.support.served import config_of
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=3)
@@ -222,3 +228,24 @@ def test_a_server_that_cannot_run_says_why_in_one_line(tmp_path: Path) -> None:
         (folder / "elsewhere.pem").rename(folder / "recsys.pem")
         (folder / "signing.pem").chmod(0o644)
         one_line(servers, CSP, "signing.pem", "others may use this file")
+
+
+@pytest.mark.req("PPMF-LNK-015")
+def test_two_engines_of_one_server_never_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that a killed server left behind may not have noticed yet."""
+    folder, ran = tmp_path / "recsys", []
+
+    def run_engine(config: ServerConfig, _: object) -> None:
+        ran.append(config)
+        with pytest.raises(StateError, match="goes on"), in_use(config.folder / "engine"):
+            raise AssertionError("a second one runs")
+
+    monkeypatch.setattr(serve, "_run_engine", run_engine)
+    for name in ("use", "failure"):
+        monkeypatch.setattr(logs, name, lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    folder.mkdir(mode=0o700)
+    serve._engine(config_of(RECSYS, folder), threading.Event())  # type: ignore[arg-type]
+    assert len(ran) == 1

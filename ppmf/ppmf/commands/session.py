@@ -20,7 +20,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
 from ppmf_service import keys
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
 from ppmf_spec.errors import StateError
@@ -222,12 +222,17 @@ def confirm(
       ppmf session confirm --config csp.toml
     """
     with serving.storage(settings, CSP) as storage:
-        row = serving.chosen(storage.sessions, named, (State.OPEN, State.CLOSED))
+        row = serving.chosen(storage.sessions, named, (State.CLOSED,))
         if row.confirmed:
             console.say(f"session {row.key.hex()[:12]} is confirmed already")
             return
-        if row.last_error is not None:
-            console.say(row.last_error[1])
+        told = "" if row.last_error is None else row.last_error[1]
+        if not told.startswith(TRAINED_BEFORE):
+            raise StateError(
+                f"session {row.key.hex()[:12]}: nothing to confirm; if these items were trained "
+                "before, csp says so once it has examined who takes part"
+            )
+        console.say(told)
         if not yes:
             typer.confirm("Let the training begin?", abort=True)
         storage.sessions.confirm(row.key)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -63,6 +64,30 @@ class Wrong:
         self._free_at.move_to_end(caller)
         while len(self._free_at) > self._most:
             self._free_at.popitem(last=False)
+
+
+class UnderWay:
+    """How many requests of each user wait for their body, so that no user takes the room of all.
+
+    most: how many of one user may (PPMF-API-008).
+    """
+
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._count: Counter[Hashable] = Counter()
+
+    @contextmanager
+    def one(self, whose: Hashable) -> Iterator[None]:
+        """The context of one request. Raises the problem 429 if too many are under way."""
+        if self._count[whose] >= self._most:
+            raise busy("other uploads of this user are under way", int(BODY_SECONDS))
+        self._count[whose] += 1
+        try:
+            yield
+        finally:
+            self._count[whose] -= 1
+            if not self._count[whose]:
+                del self._count[whose]
 
 
 def network_of(address: str | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -37,6 +38,12 @@ from ppmf_spec.roles import RECSYS
 
 HEADER_SECONDS = 10
 """How long a connection may take from its beginning to its first whole request, and be idle."""
+
+STALL_SECONDS = 60.0
+"""After how long a client that takes nothing of its answer is given up."""
+
+_SENT_BYTES = 1 << 18
+"""What the system is asked to hold of an answer; of a larger buffer it would tell news too late."""
 
 _HEADER_BYTES = 1 << 14
 _BACKLOG = 2048
@@ -149,29 +156,76 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """A connection that ends where the header of a request does not come in time: the library has
-    a limit for connections that are idle, but none for those that send a byte now and then.
+    """A connection that ends where the header of a request, or a body that nobody reads any more,
+    does not come in time, or the answer is not taken: the library has a limit for connections that
+    are idle, but none for those that send a byte now and then, or do not read.
     """
 
     _due: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=1)  # to be told whenever something is not sent
+        with suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT_BYTES
+            )
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and wait for the rest of the header, if it is not whole yet."""
+        """Take what came, and wait for the rest, if something is due that is not whole yet."""
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
+        if self._owes:
             self._watch()
         else:
             self._unwatch()
 
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a body that came with a request that was answered already."""
+        super().on_response_complete()
+        if self._owes:
+            self._watch()
+
+    def pause_writing(self) -> None:
+        """Begin to look whether the client takes its answer."""
+        super().pause_writing()
+        self._look(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken it."""
+        super().resume_writing()
+        self._unlook()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._unwatch()
+        self._unlook()
         super().connection_lost(exc)
+
+    @property
+    def _owes(self) -> bool:
+        """Whether the client has to send the rest of something, with no program waiting for it."""
+        theirs = self.conn.their_state
+        return theirs is h11.IDLE or (theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE)
+
+    def _look(self, before: int) -> None:
+        self._unlook()
+        self._stall = self.loop.call_later(STALL_SECONDS, self._stalled, before)
+
+    def _unlook(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _stalled(self, before: int) -> None:
+        self._stall = None
+        left = self.transport.get_write_buffer_size()
+        if left >= before:
+            self.transport.abort()
+        elif left:
+            self._look(left)
 
     def _watch(self) -> None:
         if self._due is None:
@@ -184,7 +238,7 @@ class _Protocol(H11Protocol):
 
     def _late(self) -> None:
         self._due = None
-        if self.conn.their_state is h11.IDLE:
+        if self._owes:
             self.timeout_keep_alive_handler()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -95,6 +96,7 @@ class UsersApi:
         self._members = Members(database, self._sessions)
         self._known: dict[bytes, Session] = {}
         self._wrong = limits.Wrong(clock.monotonic)
+        self._bodies = limits.UnderWay()
         self._status = PublicStatus(clock.monotonic, STATUS_SECONDS)
         self._reading = CapacityLimiter(READERS)
         self._writing = CapacityLimiter(1)
@@ -129,9 +131,7 @@ class UsersApi:
         digest = found.profiles_digest
         if found.state is not State.FINISHED or digest is None:
             raise Problem(404, StateError("the item profiles are not there yet"))
-        data = await self._read(self._config.profiles_file(found.id).read_bytes)
-        if hashlib.sha256(data).digest() != digest:
-            raise RuntimeError("the file of item profiles is not the one that was published")
+        data = await self._read(partial(_profiles, self._config.profiles_file(found.id), digest))
         return published.unchanging(request, digest.hex(), data, JSON)
 
     # -- what a user may see and do ----------------------------------------------------------------
@@ -158,7 +158,8 @@ class UsersApi:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != published.CBOR:
             raise Problem(415, EncodingError(f"Content-Type: {published.CBOR} is due"))
-        data = await limits.read_body(request, upload_cap(session, row))
+        with self._bodies.one((session.id, row)):
+            data = await limits.read_body(request, upload_cap(session, row))
         outcome, receipt = await self._write(partial(self._take, session, row, data))
         name = outcome.name.lower()
         self._metrics.uploads.labels(name).inc()
@@ -218,11 +219,15 @@ class UsersApi:
 
     def _session(self, request: Request) -> Session:
         """The session that the path names. Raises the problem 404 if users do not see one."""
-        found = self._known.get(published.session_id(request))
-        if found is None:
+        asked = published.session_id(request)
+        try:
             shown = published.with_file(self._database, request)
-            found = self._sessions.signed_session(shown.id).session
-            self._known[shown.id] = found
+        except Problem:
+            self._known.pop(asked, None)  # it may have been erased since
+            raise
+        found = self._known.get(asked)
+        if found is None:
+            found = self._known[asked] = self._sessions.signed_session(shown.id).session
         return found
 
     async def _read(self, call: Callable[[], T]) -> T:
@@ -230,6 +235,14 @@ class UsersApi:
 
     async def _write(self, call: Callable[[], T]) -> T:
         return await to_thread.run_sync(call, limiter=self._writing)
+
+
+def _profiles(path: Path, digest: bytes) -> bytes:
+    """The file of V, which was published with that digest."""
+    data = path.read_bytes()
+    if hashlib.sha256(data).digest() != digest:
+        raise RuntimeError("the file of item profiles is not the one that was published")
+    return data
 
 
 def upload_cap(session: Session, row: int) -> int:

@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,7 +34,13 @@ _JOINED = 1 << 16
 """The most bytes that are copied in order to be written at once."""
 
 _MOST_WAITING = 8
-"""The most connections that have not said hello yet, or wait for the other one of their pair."""
+"""The most connections that wait for the other one of their pair."""
+
+_MOST_GREETED = 64
+"""The most connections that have not said hello yet."""
+
+_MOST_OF_ONE = 8
+"""How many of these one address may have, so that no stranger takes the place of the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,8 @@ class TlsLink(Link):
         self._pair: _Pair | None = None
         self._closed = threading.Event()
         self._waiting: dict[bytes, tuple[ssl.SSLSocket, Hello]] = {}
-        self._greeting = threading.BoundedSemaphore(_MOST_WAITING)
+        self._greeted: Counter[str] = Counter()
+        """The connections that have not said hello yet, by address."""
         self._listener: socket.socket | None = None
         self._main = threading.Thread(
             target=self._dial_on if me is RECSYS else self._listen_on, name="link", daemon=True
@@ -105,7 +113,7 @@ class TlsLink(Link):
     def start(self) -> None:
         """Listen or dial from now on. Raises OSError if the address cannot be listened at."""
         if self.me is CSP:
-            self._listener = socket.create_server(self._address, backlog=_MOST_WAITING)
+            self._listener = socket.create_server(self._address, backlog=_MOST_GREETED)
         self._main.start()
 
     @property
@@ -206,18 +214,24 @@ class TlsLink(Link):
         assert self._listener is not None
         while not self._closed.is_set():
             try:
-                plain, _ = self._listener.accept()
+                plain, (address, *_) = self._listener.accept()
             except OSError as error:
                 if not self._closed.is_set():
                     self._on_trouble(_reason(error))
                     self._closed.wait(self._timing.pause[0])
                 continue
-            if not self._greeting.acquire(blocking=False):
-                plain.close()
-                continue
-            threading.Thread(target=self._greet, args=(plain,), name="greet", daemon=True).start()
+            with self._lock:
+                many = self._greeted.total() >= _MOST_GREETED
+                if many or self._greeted[address] >= _MOST_OF_ONE:
+                    plain.close()
+                    continue
+                self._greeted[address] += 1
+            greeter = threading.Thread(
+                target=self._greet, args=(plain, address), name="greet", daemon=True
+            )
+            greeter.start()
 
-    def _greet(self, plain: socket.socket) -> None:
+    def _greet(self, plain: socket.socket, address: str) -> None:
         """Take a connection that came, up to its hello, and watch its pair if it is the second."""
         pair = None
         try:
@@ -231,7 +245,9 @@ class TlsLink(Link):
             if not self._closed.is_set():
                 self._on_trouble(_reason(error))
         finally:
-            self._greeting.release()
+            with self._lock:
+                self._greeted[address] -= 1
+                self._greeted += Counter()  # without those that have none
         if pair is not None:
             self._watch(pair)
 

@@ -32,6 +32,9 @@ WINDOW = 16 << 20
 
 CONTROL_WINDOW = 1 << 20
 
+_JOINED = 1 << 12
+"""Pieces that came are joined up to so many bytes: each of them costs memory beside its bytes."""
+
 _MOST_RESETS = 64
 """The most streams that were given up and of which the peer was not told yet."""
 
@@ -134,8 +137,13 @@ class _Incoming:
         if end > self._granted:
             raise StateError(f"link: byte {end} was sent, {self._granted} are allowed")
         if end > self.received:
-            self._pieces.append(memoryview(data)[self.received - offset :])
+            self._keep(memoryview(data)[self.received - offset :])
             self.received = end
+
+    def _keep(self, piece: memoryview) -> None:
+        if self._pieces and len(self._pieces[-1]) + len(piece) <= _JOINED:
+            piece = memoryview(b"".join((self._pieces.pop(), piece)))
+        self._pieces.append(piece)
 
     def read_into(self, room: memoryview) -> int:
         """Take as many bytes as there are and fit, and return how many."""

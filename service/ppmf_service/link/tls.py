@@ -20,6 +20,9 @@ from ppmf_spec.errors import StateError
 
 _PASSWORD_BYTES = 32
 
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the library has no name for."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identity:
@@ -48,6 +51,7 @@ def context(identity: Identity, coins: Coins, *, server: bool) -> ssl.SSLContext
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.check_hostname = False  # the certificate is compared as a whole, and names nobody
     made.verify_mode = ssl.CERT_REQUIRED
+    made.verify_flags |= _NO_CHECK_TIME  # its dates mean nothing (PPMF-SRV-003)
     made.load_verify_locations(cadata=identity.peer.decode("ascii"))
     if server:
         made.num_tickets = 0  # a connection that only sends would never read them

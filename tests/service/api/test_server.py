@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,3 +200,60 @@ def test_an_address_that_is_taken_is_one_clear_error(servers: Pair, tmp_path: Pa
             listening(config, servers.recsys.database, servers.clock),
         ):
             pass
+
+
+@pytest.mark.req("PPMF-API-008")
+def test_a_client_that_does_not_read_its_answers_is_given_up(
+    servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STALL_SECONDS", 0.5)
+    session = opened(servers)
+    asked = f"GET /v1/sessions/{session.id.hex()} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 1000
+    config = config_of(RECSYS, tmp_path / "recsys")
+    with (
+        listening(config, servers.recsys.database, servers.clock) as ports,
+        connection(ports) as one,
+    ):
+        one.settimeout(10)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_on(one, asked)
+
+
+def send_on(one: socket.socket, data: bytes) -> None:
+    """Send the same, and read nothing, until the connection ends."""
+    while True:
+        one.sendall(data)
+
+
+def test_a_body_that_nobody_reads_has_to_come_in_time_too(ports: Ports) -> None:
+    with connection(ports) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        assert one.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        assert closed_while_it_sends(one, b"x")
+
+
+@pytest.mark.req("PPMF-API-008")
+def test_no_user_takes_the_room_of_all_by_slow_uploads(servers: Pair, ports: Ports) -> None:
+    session = opened(servers)
+    head = (
+        f"PUT /v1/sessions/{session.id.hex()}/uploads/0 HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {servers.tokens['u1']}\r\nContent-Type: application/cbor\r\n"
+        "Content-Length: 100\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        found = [stack.enter_context(connection(ports)) for _ in range(5)]
+        for one in found:
+            one.sendall(head.encode())
+        answered, _, _ = select.select(found, [], [], 20)
+        assert len(answered) == 1
+        answer = answered[0].recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"retry-after: " in answer.lower()
+    data = message(servers, session, 0)
+    row = f"http://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+    headers = {**CBOR, **bearer(servers.tokens["u1"])}
+    codes = (
+        httpx.put(row, content=data, headers=headers, trust_env=False).status_code
+        for _ in range(100)  # until the server has noticed that the others are gone
+    )
+    assert next(code for code in codes if code != 429) == 201

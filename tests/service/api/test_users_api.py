@@ -14,10 +14,11 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
 from ppmf_service.api.users_api import upload_cap
+from ppmf_service.erasure import Erasure
 from ppmf_service.states import State
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
-from tests.support.served import CBOR, URLS, Served, bearer, url
+from tests.support.served import CBOR, URLS, Served, bearer, config_of, url
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
 from tests.support.sessions import SIGNING
 
@@ -340,3 +341,16 @@ def test_a_server_that_fails_says_nothing_of_why(
     answer = put(servers, session, 0, message(servers.pair, session, 0))
     assert "path" not in problem(answer, 503, "peer")
     assert answer.headers["retry-after"]
+
+
+@pytest.mark.req("PPMF-API-003", "PPMF-SRV-015")
+def test_a_session_that_is_over_is_not_there_also_for_who_uploaded_before(servers: Served) -> None:
+    session = servers.session()
+    data = message(servers.pair, session, 0)
+    assert put(servers, session, 0, data).status_code == 201
+    server = servers.pair.recsys
+    server.sessions.move(session.id, State.ABANDONED)
+    servers.pair.clock.advance(EXPIRES - START)
+    config = config_of(RECSYS, servers.folder / "recsys")
+    assert Erasure(config, server.database, server.sessions).sweep() == [session.id]
+    problem(put(servers, session, 0, data), 404, "state")

@@ -9,7 +9,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -209,6 +210,27 @@ def test_a_peer_that_says_something_else_first_is_let_go() -> None:
         assert not link.connected
     finally:
         link.close()
+
+
+@pytest.mark.req("PPMF-LNK-001")
+def test_strangers_who_only_connect_do_not_keep_the_peer_out() -> None:
+    pair = Pair(identities(), replace(QUICK, greeting=60.0))
+    link = pair.start(CSP)
+    with ExitStack() as stack:
+        stack.callback(link.close)
+        for _ in range(40):
+            stranger = socket.create_connection(
+                ("127.0.0.1", link.port), source_address=("127.0.0.2", 0)
+            )
+            stack.enter_context(stranger)
+        stack.callback(pair.start(RECSYS).close)
+        both_connected(pair)
+
+
+@pytest.mark.req("PPMF-SRV-003")
+def test_the_dates_of_a_certificate_mean_nothing() -> None:
+    with started(identities(ends=1999)) as pair:
+        both_connected(pair)
 
 
 @pytest.mark.req("PPMF-LNK-002")

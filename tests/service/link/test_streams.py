@@ -447,3 +447,20 @@ def test_another_version_is_refused_by_its_name() -> None:
     body = hello_body(SAID).replace(b"ppmf-link/1", b"ppmf-link/9")
     with pytest.raises(EncodingError, match="'ppmf-link/9', not ppmf-link/1"):
         frames.read_hello(body)
+
+
+@pytest.mark.req("PPMF-LNK-006")
+def test_bytes_that_come_one_by_one_take_no_more_room_than_others() -> None:
+    incoming = streams._Incoming(1 << 20)
+    incoming.allow()
+    sent = pattern(20_000)
+    for at in range(len(sent)):
+        incoming.add(at, sent[at : at + 1])
+        if at == 10_000:
+            room = memoryview(bytearray(3))
+            assert incoming.read_into(room) == 3
+            assert bytes(room) == sent[:3]
+    assert len(incoming._pieces) <= 1 + len(sent) // 2048
+    room = memoryview(bytearray(len(sent)))
+    assert incoming.read_into(room) == len(sent) - 3
+    assert bytes(room[:-3]) == sent[3:]
