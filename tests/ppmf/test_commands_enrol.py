@@ -184,6 +184,20 @@ def test_what_is_wrong_ends_in_one_line(both: Operators, tmp_path: Path, capsys:
     assert not Path("x").exists()
 
 
+@pytest.mark.parametrize("name", ["users", "consent-keys", "x" * 201])
+def test_no_half_takes_the_place_of_another_file(
+    both: Operators, tmp_path: Path, capsys: Capture, name: str
+) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"{user}\n" for user in ("x" * 200, name)))
+    out = tmp_path / "halves"
+    command = ["enrol", "tokens", "--config", str(both.config(RECSYS)), "--user-list", str(listed)]
+    assert "the name of another file" in refused(capsys, [*command, "--out", str(out)])
+    assert not list(out.iterdir())
+    with both.storage(RECSYS) as ours:
+        assert name not in ours.members.users()
+
+
 def test_the_groups_show_their_help(capsys: Capture) -> None:
     for group in ("enrol", "session"):
         run(group)

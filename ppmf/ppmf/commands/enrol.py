@@ -320,8 +320,10 @@ def _write(out: Path, halves: Sequence[RecSysHalf | CspHalf], page: str, *, qr: 
     private_folder(out)
     if any(out.iterdir()):
         raise StateError(f"{out}: is not empty; halves belong in a folder of their own")
-    for half in halves:
-        name = quote(half.user, safe="")[:200]
+    names = [quote(half.user, safe="")[:200] for half in halves]
+    if len({f"{name}.txt" for name in names} - {_LIST, _KEYS}) < len(names):
+        raise StateError(f"{out}: the file of a user would have the name of another file")
+    for name, half in zip(names, halves, strict=True):
         keys.write_private_file(out / f"{name}.txt", f"{half.text()}\n".encode())
         if qr:
             drawn = segno.make(link(page, half), error="m")

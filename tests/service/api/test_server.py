@@ -100,12 +100,18 @@ def test_a_second_request_has_to_come_whole_too(ports: Ports) -> None:
         assert closed_while_it_sends(one, b"x")
 
 
+def web_certificate(folder: Path) -> tuple[Path, Path]:
+    """The files of a certificate for HTTPS, and of its key."""
+    files = folder / "web.pem", folder / "web.key"
+    for path, pem in zip(files, keys.link_certificate(SIGNING["recsys"]), strict=True):
+        path.write_bytes(pem)
+    return files
+
+
 @pytest.mark.req("PPMF-API-001")
 def test_an_upload_over_https(servers: Pair, tmp_path: Path) -> None:
     session = opened(servers)
-    files = tmp_path / "web.pem", tmp_path / "web.key"
-    for path, pem in zip(files, keys.link_certificate(SIGNING["recsys"]), strict=True):
-        path.write_bytes(pem)
+    files = web_certificate(tmp_path)
     config = with_certificate(config_of(RECSYS, tmp_path / "recsys"), *files)
     with listening(config, servers.recsys.database, servers.clock) as ports:
         trusted = ssl.create_default_context(cafile=str(files[0]))
@@ -203,19 +209,24 @@ def test_an_address_that_is_taken_is_one_clear_error(servers: Pair, tmp_path: Pa
 
 
 @pytest.mark.req("PPMF-API-008")
+@pytest.mark.parametrize("encrypted", [False, True])
 def test_a_client_that_does_not_read_its_answers_is_given_up(
-    servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
 ) -> None:
     monkeypatch.setattr(server, "STALL_SECONDS", 0.5)
     session = opened(servers)
     asked = f"GET /v1/sessions/{session.id.hex()} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 1000
     config = config_of(RECSYS, tmp_path / "recsys")
-    with (
-        listening(config, servers.recsys.database, servers.clock) as ports,
-        connection(ports) as one,
-    ):
+    if encrypted:
+        config = with_certificate(config, *web_certificate(tmp_path))
+    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    with listening(config, servers.recsys.database, servers.clock) as ports, ExitStack() as stack:
+        one = stack.enter_context(connection(ports))
+        if encrypted:
+            one = stack.enter_context(blind.wrap_socket(one))
         one.settimeout(10)
-        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        with pytest.raises((ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)):
             send_on(one, asked)
 
 
