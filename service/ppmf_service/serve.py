@@ -96,7 +96,12 @@ def _keep_engine(config: ServerConfig, stop: threading.Event) -> None:
     pause = _PAUSES[0]
     while not stop.is_set():
         since = clock.monotonic()
-        process, its_stop = _start_engine(config)
+        try:
+            process, its_stop = _start_engine(config)
+        except OSError as error:  # too little memory, or too many processes, for now
+            logs.failure("the engine cannot be started", error)
+            stop.wait(_PAUSES[1])
+            continue
         while process.is_alive() and not stop.is_set():
             process.join(0.1)
         if stop.is_set():

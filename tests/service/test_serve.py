@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import threading
@@ -249,3 +251,23 @@ def test_two_engines_of_one_server_never_run_at_once(
     folder.mkdir(mode=0o700)
     serve._engine(config_of(RECSYS, folder), threading.Event())  # type: ignore[arg-type]
     assert len(ran) == 1
+
+
+@pytest.mark.req("PPMF-LNK-015")
+def test_an_engine_that_the_system_does_not_let_start_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, tries, told = threading.Event(), list[int](), list[str]()
+
+    def start(_: ServerConfig) -> None:
+        tries.append(1)
+        if len(tries) > 1:
+            stop.set()
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(serve, "_start_engine", start)
+    monkeypatch.setattr(serve, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(logs, "failure", lambda name, _: told.append(name))
+    serve._keep_engine(config_of(RECSYS, tmp_path), stop)
+    assert len(tries) == 2
+    assert told == ["the engine cannot be started"] * 2
