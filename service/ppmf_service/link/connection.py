@@ -40,7 +40,7 @@ _MOST_GREETED = 64
 """The most connections that have not said hello yet."""
 
 _MOST_OF_ONE = 8
-"""How many of these one address may have, so that no stranger takes the place of the peer."""
+"""How many of these one address may have, so that nobody else takes the place of the peer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,16 +213,16 @@ def test_a_peer_that_says_something_else_first_is_let_go() -> None:
 
 
 @pytest.mark.req("PPMF-LNK-001")
-def test_strangers_who_only_connect_do_not_keep_the_peer_out() -> None:
+def test_others_who_only_connect_do_not_keep_the_peer_out() -> None:
     pair = Pair(identities(), replace(QUICK, greeting=60.0))
     link = pair.start(CSP)
     with ExitStack() as stack:
         stack.callback(link.close)
         for _ in range(40):
-            stranger = socket.create_connection(
+            other = socket.create_connection(
                 ("127.0.0.1", link.port), source_address=("127.0.0.2", 0)
             )
-            stack.enter_context(stranger)
+            stack.enter_context(other)
         stack.callback(pair.start(RECSYS).close)
         both_connected(pair)
 
