@@ -12,12 +12,16 @@ from collections.abc import Sequence
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_service.link.streams import Stream, Streams
-from ppmf_spec.errors import PpmfError
+from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
 MOST_QUEUED = 64 << 20
 """The bytes that a program may be ahead of the connection before it waits (PPMF-LNK-006)."""
+
+AWAY_SECONDS = 600.0
+"""After how long without a peer a program that waits to send is let go: this server has more to do
+than to wait, such as to erase what has expired (PPMF-SRV-015)."""
 
 _WIDE = 1 << 62
 """More bytes than a peer sends while this server waits to send."""
@@ -84,7 +88,7 @@ class Link:
         """Queue bytes on a stream, and wait while the connection is far behind.
 
         Meanwhile the peer may send what it likes: it may wait for the same, and neither would go
-        on. Raises PeerError if the stream is lost.
+        on. Raises PeerError if the stream is lost, or the peer stays away.
         """
         with self._lock:
             stream.write(pieces)
@@ -93,7 +97,8 @@ class Link:
                 return
             stream.widen(_WIDE)
             while stream.queued > MOST_QUEUED and stream.lost is None:
-                self._news.wait()
+                if not self._news.wait(AWAY_SECONDS) and not self.connected:
+                    raise PeerError(f"{self.me.peer} stays away, and too much waits to be sent")
             stream.widen(0)
 
     def read_into(self, stream: Stream, room: memoryview) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link import frames, streams
+from ppmf_service.link import frames, link, streams
 from ppmf_service.link.frames import MOST_DATA, Direction, Head, Hello, Kind, Splitter
 from ppmf_service.link.memory import MemoryLink, Wire
 from ppmf_service.link.streams import CONTROL, Stream
@@ -464,3 +465,32 @@ def test_bytes_that_come_one_by_one_take_no_more_room_than_others() -> None:
     room = memoryview(bytearray(len(sent)))
     assert incoming.read_into(room) == len(sent) - 3
     assert bytes(room[:-3]) == sent[3:]
+
+
+@pytest.mark.req("PPMF-LNK-006", "PPMF-SRV-015")
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_program_that_waits_to_send_is_let_go_if_the_peer_stays_away(
+    connected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "MOST_QUEUED", 10)
+    monkeypatch.setattr(link, "AWAY_SECONDS", 0.05)
+    one = link.Link(RECSYS, COINS.child("away"))
+    one._streams.connected = connected
+    stream = one.open(NUMBER)
+    told = list[PeerError]()
+
+    def send() -> None:
+        try:
+            one.write(stream, [bytes(100)])
+        except PeerError as error:
+            told.append(error)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    sender.join(1 if connected else 20)
+    assert sender.is_alive() is connected
+    one.give_up(stream, StateError("the test ends"))
+    one.wake()
+    sender.join(20)
+    assert not sender.is_alive()
+    assert ["stays away" in str(error) for error in told] == ([] if connected else [True])
