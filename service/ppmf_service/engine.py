@@ -669,6 +669,9 @@ class Engine:
                     self._log("state", session=row.key, state=row.state)
                     self._went_well(row)
                     self._step_recsys(row)
+                elif not row.state.final:  # the same again, or refused
+                    again = proposals.read_acceptance(acceptance)
+                    self._sessions.accepted(row.key, again, by_csp, self._key)
             case control.Opened():
                 if row.state is State.ACCEPTED:
                     self._sessions.opened(row.key)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.session import proposals
 from ppmf_secure.transport import store
 from ppmf_service import engine, erasure, training
 from ppmf_service.link import control
@@ -549,3 +550,20 @@ def test_a_peer_that_goes_on_talking_holds_up_no_erasure(
     world.clock.advance(EXPIRES - world.clock.now())
     one.step()
     assert world.row(role, key).buried is not None
+
+
+@pytest.mark.req("PPMF-SRV-007")
+def test_a_second_acceptance_that_differs_is_refused(world: World) -> None:
+    key = world.opened()
+    first, by_csp = world.server(CSP).sessions.acceptance(key)
+    for nonce, line in (
+        (first.nonce, ""),
+        (bytes(16), "accepted twice, differently"),
+    ):
+        data = proposals.write_acceptance(replace(first, nonce=nonce))
+        world.engines[CSP]._control.send(control.Accept(key, data, by_csp))
+        for _ in range(3):
+            world.turn()
+        assert line in (world.row(RECSYS, key).last_error or ("", ""))[1]
+        assert bool(world.errors(RECSYS)) is bool(line)
+    assert world.server(RECSYS).sessions.acceptance(key) == (first, by_csp)
