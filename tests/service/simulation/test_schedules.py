@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ from tests.support.simulation import (
     Wait,
 )
 
+pytestmark = pytest.mark.req(
+    "PPMF-SRV-005", "PPMF-SRV-012", "PPMF-API-005", "PPMF-API-018", "PPMF-LNK-014", "PPMF-LNK-015",
+    "PPMF-RES-016",
+)  # fmt: skip
+
 ROLES = st.sampled_from([RECSYS, CSP])
 ROWS = st.integers(0, USERS - 1)
 RATED = st.dictionaries(st.integers(0, ITEMS - 1), st.integers(-5, 4), max_size=ITEMS)
@@ -66,6 +72,9 @@ SCHEDULES = st.builds(
 )
 """The session is proposed and opened; then users upload, until it is time; then it is trained."""
 
+MEMORY = Path("/dev/shm")
+"""Where files are not on a disk: no power is lost here, so no disk need be waited for."""
+
 
 @pytest.fixture(scope="module")
 def portal() -> Iterator[BlockingPortal]:
@@ -79,20 +88,16 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def play(portal: BlockingPortal, schedule: list[Action]) -> Simulation:
-    with tempfile.TemporaryDirectory() as name, Simulation(Path(name), portal) as world:
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as name, Simulation(Path(name), portal) as world:
         world.play(schedule)
         world.check()
     return world
 
 
-REQUIREMENTS = pytest.mark.req(
-    "PPMF-SRV-005", "PPMF-SRV-012", "PPMF-API-005", "PPMF-API-018", "PPMF-LNK-014", "PPMF-LNK-015",
-    "PPMF-RES-016",
-)  # fmt: skip
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-@REQUIREMENTS
 @settings(SHARED, max_examples=12)
 @given(schedule=SCHEDULES)
 def test_whatever_happens_a_session_ends_in_the_oracles_profiles(
@@ -102,7 +107,6 @@ def test_whatever_happens_a_session_ends_in_the_oracles_profiles(
 
 
 @pytest.mark.slow
-@REQUIREMENTS
 @settings(SHARED, max_examples=200)
 @given(schedule=SCHEDULES)
 def test_two_hundred_schedules_end_in_the_oracles_profiles(
@@ -149,7 +153,6 @@ def _epoch_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "begin", lambda *_: None)
 
 
-@pytest.mark.req("PPMF-SRV-005", "PPMF-LNK-014")
 def test_the_simulation_goes_through_the_busy_schedule(portal: BlockingPortal) -> None:
     world = play(portal, BUSY)
     assert world.killed == 1
