@@ -33,8 +33,8 @@ def base_chooser() -> BaseChooser:
     ("call", "message"),
     [
         (
-            lambda: hashing.check_calls(4097),
-            "4097 calls of the hash under one key: at most 4096",
+            lambda: hashing.check_calls(8193),
+            "8193 calls of the hash under one key: at most 8192",
         ),
         (lambda: Coins(bytes(31)), "a Coins key has 32 bytes"),
         (lambda: Coins.seeded("").below(0), "the bound of a uniform integer is at least 1"),
