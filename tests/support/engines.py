@@ -96,10 +96,14 @@ class World:
         self.wire.links[role] = MemoryLink(role, self.coins.child(f"link-{self.starts}"))
         self._start(role)
 
+    def step(self, role: Role) -> None:
+        """One engine steps once."""
+        self.engines[role].step()
+
     def turn(self) -> None:
         """Both engines step once, the wire carries what they sent, and time passes."""
-        for engine in self.engines.values():
-            engine.step()
+        for role in (RECSYS, CSP):
+            self.step(role)
         if not self.wire.up:
             self.wire.connect()
         self.wire.pump()

@@ -17,6 +17,7 @@ class Fault(Enum):
     LOSE_ANSWER = "the answer is lost"
     TWICE = "the request arrives twice"
     LATE = "the request arrives once more, after the ones that follow"
+    HELD = "the request arrives after the ones that follow, and nobody waits for its answer"
     BUSY = "the proxy refuses"
     CUT = "the answer is cut short"
 
@@ -30,16 +31,22 @@ class FaultyProxy(httpx.BaseTransport):
         self._late: list[httpx.Request] = []
         self.acknowledged: list[bytes] = []
         """The bodies of the uploads that the user saw acknowledged."""
+        self.requests: list[httpx.Request] = []
+        """All requests, as the user sent them."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, if it arrives."""
         request.read()
+        self.requests.append(request)
         fault = next(self._faults, Fault.NONE)
         if fault is Fault.LOSE_REQUEST:
             raise httpx.ConnectError(fault.value, request=request)
         if fault is Fault.BUSY:
             body = httpx.ByteStream(b"")
             return httpx.Response(503, headers={"Retry-After": "1"}, stream=body)
+        if fault is Fault.HELD:
+            self._late.append(request)
+            raise httpx.ReadTimeout(fault.value, request=request)
         if fault is Fault.TWICE:
             self._inner.handle_request(request)
         answer = self._inner.handle_request(request)
