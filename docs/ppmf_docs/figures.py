@@ -51,7 +51,10 @@ def first() -> str:
             f"{limits.ratings_of_a_row()}; `ppmf params suggest` prints a set for more",
         ],
         ["computational security of the whole", f"about {bits()} bits"],
-        ["parties on machines of their own", "`ppmf serve`, `ppmf submit`; `make serve` starts a pair to try"],
+        [
+            "parties on machines of their own",
+            "`ppmf serve`, `ppmf submit`; `make serve` starts a pair to try",
+        ],
     ]
     return table(["what", "figure"], rows).replace("\N{NO-BREAK SPACE}", " ")
 
