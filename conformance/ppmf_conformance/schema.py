@@ -44,14 +44,32 @@ def faults(value: Any, schema: dict[str, Any], definition: str | None = None) ->
 
     definition: the name under `$defs` of the schema to use, else the schema itself.
     """
+    if _understood.get(id(schema)) is not schema:
+        _check_keywords(schema)
+        _understood[id(schema)] = schema
     start = schema if definition is None else schema["$defs"][definition]
     return list(_faults(value, start, schema, "$"))
 
 
-def _faults(value: Any, rule: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
+_understood: dict[int, dict[str, Any]] = {}
+"""The schemas whose keywords were looked at, by their identity."""
+
+
+def _check_keywords(rule: dict[str, Any]) -> None:
+    """Raise ValueError if a schema, or one within it, has a keyword that is not understood."""
     unknown = set(rule) - KEYWORDS
     if unknown:
         raise ValueError(f"schema keywords not understood: {', '.join(sorted(unknown))}")
+    within = [*rule.get("oneOf", []), *rule.get("anyOf", [])]
+    for named_rules in (rule.get("properties", {}), rule.get("$defs", {})):
+        within += named_rules.values()
+    within += [rule[name] for name in ("items", "additionalProperties") if name in rule]
+    for one in within:
+        if isinstance(one, dict):
+            _check_keywords(one)
+
+
+def _faults(value: Any, rule: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
     if "$ref" in rule:
         yield from _faults(value, root["$defs"][rule["$ref"].rpartition("/")[2]], root, at)
     kinds = rule.get("type", [])
@@ -79,10 +97,14 @@ def _faults(value: Any, rule: dict[str, Any], root: dict[str, Any], at: str) -> 
 def _choice(
     value: Any, rules: list[dict[str, Any]], root: dict[str, Any], at: str, keyword: str
 ) -> Iterator[str]:
-    found = [list(_faults(value, rule, root, at)) for rule in rules]
-    fitting = sum(not one for one in found)
+    fitting = 0
+    for rule in rules:  # most forms are of another type: that is cheap to see
+        kind = rule.get("type")
+        if isinstance(kind, str) and not _TYPES[kind](value):
+            continue
+        fitting += next(_faults(value, rule, root, at), None) is None
     if fitting == 0:
-        yield min(found, key=len)[0]
+        yield min((list(_faults(value, rule, root, at)) for rule in rules), key=len)[0]
     elif fitting > 1 and keyword == "oneOf":
         yield f"{at}: fits more than one form"
 

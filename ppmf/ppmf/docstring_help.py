@@ -53,25 +53,29 @@ def add(to: typer.Typer, name: str, command: Callable[..., object]) -> None:
     to.command(name, cls=kind, help="\n\n".join(shown))(command)
 
 
-def add_if_installed(to: typer.Typer, name: str, place: str) -> None:
+def add_if_installed(to: typer.Typer, name: str, place: str, extra: str | None = None) -> None:
     """Register the command that stands at `place`, "module:function".
 
     A light installation lists the commands that it cannot run, too; such a command raises
-    MissingExtraError, whatever its arguments.
+    MissingExtraError, whatever its arguments. extra: the one that brings all that it needs.
     """
-    _add_if_installed(to, name, place, add)
+    _add_if_installed(to, name, place, extra, add)
 
 
-def add_app_if_installed(to: typer.Typer, name: str, place: str) -> None:
+def add_app_if_installed(to: typer.Typer, name: str, place: str, extra: str | None = None) -> None:
     """Register the group of commands that stands at `place`, as `add_if_installed` does."""
-    _add_if_installed(to, name, place, lambda to, name, app: to.add_typer(app, name=name))
+    _add_if_installed(to, name, place, extra, lambda to, name, app: to.add_typer(app, name=name))
 
 
 def _add_if_installed(
-    to: typer.Typer, name: str, place: str, register: Callable[[typer.Typer, str, Any], None]
+    to: typer.Typer,
+    name: str,
+    place: str,
+    extra: str | None,
+    register: Callable[[typer.Typer, str, Any], None],
 ) -> None:
     try:
-        with needed_by(f"`ppmf {name}`"):
+        with needed_by(f"`ppmf {name}`", extra):
             found = resolve_name(place)
     except MissingExtraError as error:
         missing = error  # `error` ends with this block

@@ -17,6 +17,8 @@ EXTRA_OF = {
     "matplotlib": "plots",
     "narwhals": "frames",
     "sympy": "symbolic",
+    "anyio": "serve",
+    "h11": "serve",
     "httpx": "serve",
     "prometheus_client": "serve",
     "segno": "serve",
@@ -31,8 +33,10 @@ class MissingExtraError(ImportError):
 
 
 @contextmanager
-def needed_by(what: str) -> Iterator[None]:
+def needed_by(what: str, extra: str | None = None) -> Iterator[None]:
     """The context of imports for `what`, in which a missing extra raises MissingExtraError.
+
+    extra: the one that brings all of it, if it needs packages of several.
 
     Another module that cannot be imported is a fault of the program, and its error passes.
     """
@@ -44,6 +48,6 @@ def needed_by(what: str) -> Iterator[None]:
             raise
         raise MissingExtraError(
             f"{what} needs {package}, which is not installed: "
-            f"pip install 'ppmf[{EXTRA_OF[package]}]'",
+            f"pip install 'ppmf[{extra or EXTRA_OF[package]}]'",
             name=package,
         ) from error

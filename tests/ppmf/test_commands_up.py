@@ -143,7 +143,7 @@ def fails(storage: Storage, key: bytes) -> None:
 
 TO_TRAINING = (State.CLOSED, State.SETTING_UP, State.TRAINING)
 CASES: dict[str, tuple[Role, Step, str]] = {
-    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded; it closes in 23 h 59 min"),
+    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded; it closes in "),
     "open at csp": (CSP, at(), "recsys: the closing of the intake"),
     "closed": (RECSYS, at(State.CLOSED), "csp: whom it admits"),
     "set-up": (CSP, at(*TO_TRAINING[:2]), "recsys: the exchange of keys and encrypted rows"),
