@@ -78,7 +78,7 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
 }
 COMMANDS = (
     "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
-    "bench", "up", "status", "serve", "submit", "params", "conformance", "session", "enrol",
+    "bench", "up", "status", "serve", "submit", "session", "enrol", "params", "conformance",
 )  # fmt: skip
 OF_SECURE = ("demo", "train", "resume", "audit", "estimate", "bench")
 OF_SERVE = ("up", "status", "serve", "submit", "session", "enrol")
