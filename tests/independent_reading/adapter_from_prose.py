@@ -109,7 +109,11 @@ def prox(given: Members) -> Answer:
 
 def init(given: Members) -> Answer:
     p = parameters(given["parameters"])
-    U, V = f_fix.start(p, int(given["users"]), int(given["items"]))
+    n, m = int(given["users"]), int(given["items"])
+    for count in (n, m):
+        if not 1 <= count < 2**31:
+            raise RefusedError("parameters", f"{count} rows: from 1 to 2^31 - 1 are allowed")
+    U, V = f_fix.start(p, n, m)
     return {"users": U, "items": V}, {}
 
 

@@ -134,6 +134,7 @@ def test_an_engine_that_stood_still_for_longer_than_a_time_out_goes_on(
         assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
 
 
+@pytest.mark.slow
 @pytest.mark.req("PPMF-LNK-007", "PPMF-LNK-015")
 def test_connections_that_are_cut_cost_no_epoch(tmp_path: Path) -> None:
     relays: list[Relay] = []
