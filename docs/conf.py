@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs"))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 from sphinx.application import Sphinx  # noqa: E402
 from sphinx_needs.api import add_dynamic_function  # noqa: E402
