@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ppmf.commands.train import LATTICE
-from ppmf.demo.command import DemoSize, demo
+from ppmf.demo.command import demo
+from ppmf.demo.slices import DemoSize
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
 from ppmf_docs import limits, performance

@@ -142,6 +142,15 @@ class Pair:
             )
             return storage.sessions.propose(proposal)
 
+    def is_of(
+        self, row: SessionRow, params: Parameters, users: int, items: Sequence[str], suite: str
+    ) -> bool:
+        """Whether a session is one of so many users, these items and these parameters."""
+        with opened(self.config(RECSYS)) as storage:
+            found = storage.sessions.proposal(row.key)
+        shown = (found.parameters, len(found.users), found.items, found.suite)
+        return shown == (params, users, tuple(items), suite)
+
     def accept(self, proposed: bytes) -> bytes:
         """Accept the proposal once CSP has it, as CSP's operator does; the id of the session."""
         with opened(self.config(CSP)) as storage:
@@ -197,6 +206,7 @@ class Pair:
     ) -> int:
         """Upload what each of these users rated, over HTTP, as their own programs do.
 
+        Who has uploaded already, before an interruption, does not do so again.
         done: told the number of users who have finished. Returns the bytes that they sent. Raises
         as `UserClient.session` and `UserClient.put`.
         """
@@ -211,6 +221,8 @@ class Pair:
     def _play_one(self, http: httpx.Client, session_id: bytes, user: str, row: Row) -> int:
         client = UserClient(self.invitation(user), http)
         session = client.session(session_id).session
+        if client.receipt(session) is not None:
+            return 0
         data = client.make(session, 1, row, Coins.system())
         client.put(session, data)
         return len(data)

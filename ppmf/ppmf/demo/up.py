@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +18,7 @@ from ppmf.commands import oracle
 from ppmf.commands import train as training
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
-from ppmf.demo import checks
-from ppmf.demo.command import DemoSize, split
+from ppmf.demo import checks, slices
 from ppmf.pair import Pair
 from ppmf_reference import fixed
 from ppmf_secure.protocols.upload import user_rows
@@ -50,40 +50,15 @@ def up(
             help="Also play all users: upload what they rated, wait for V, and check it.",
         ),
     ] = False,
-    data_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="PATH",
-            help="Ratings, a file or folder. [default: $PPMF_DATA, else MovieLens-100K, fetched "
-            "once through pip]",
-            show_default=False,
-        ),
-    ] = None,
+    data_path: slices.DataPath = None,
     columns: options.ColumnNames = None,
     separator: options.Separator = None,
     duplicates: options.DuplicatesPolicy = Duplicates.REFUSE,
     rounding: options.Rounding = False,
-    users: Annotated[
-        int | None,
-        typer.Option(
-            "--users", metavar="N", min=2, help="Most active users to take.", show_default=False
-        ),
-    ] = None,
-    items: Annotated[
-        int | None,
-        typer.Option(
-            "--items", metavar="M", min=1, help="Most rated items to take.", show_default=False
-        ),
-    ] = None,
-    rank: Annotated[
-        int | None,
-        typer.Option("--rank", metavar="D", help="Factors of a profile.", show_default=False),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option("--iterations", metavar="T", help="Outer iterations.", show_default=False),
-    ] = None,
+    users: slices.Users = None,
+    items: slices.Items = None,
+    rank: slices.Rank = None,
+    iterations: slices.Iterations = None,
     suite: training.SuiteName = training.LATTICE,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
@@ -108,7 +83,7 @@ def up(
       ppmf status --config ppmf-pair/recsys/recsys.toml
     """
     chosen = training.checked_suite(suite, insecure_test_keys)
-    size = DemoSize.of(chosen.name)
+    size = slices.DemoSize.of(chosen.name)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
         iterations=size.iterations if iterations is None else iterations,
@@ -119,11 +94,11 @@ def up(
         announce=console.say,
         note=console.note,
     )
-    train, test = split(source, users or size.rows, items or size.rows, parameters)
+    train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
     pair = Pair(folder)
-    new = not pair.made
-    if new:
+    if not pair.made:
         pair.make()
+    if not pair.users():
         pair.enrol(train.n_users)
     with pair.running():
         _say_where(pair)
@@ -135,28 +110,31 @@ def up(
         _say_how(pair, row)
         try:
             pair.until_state(row.key, (), lambda now: console.say(f"{_short(now)}  {_line(now)}"))
+            console.say("It has ended; the servers still answer users, until Ctrl-C.")
+            threading.Event().wait()
         except KeyboardInterrupt:
             console.note(f"`ppmf up --folder {folder}` starts both again")
             raise
 
 
 def _session(pair: Pair, train: Ratings, params: Parameters, suite: str) -> SessionRow:
-    """The session of this pair, which is agreed on now if there is none.
+    """The session of this pair, which is agreed on now if it was not.
 
-    Raises StateError for one of another size, which other ratings were meant for.
+    Raises StateError for one of other items or parameters, which was meant for other ratings.
     """
     rows = pair.rows()
-    if not rows:
-        proposed = pair.propose(params, pair.users(), train.items, suite)
-        pair.accept(proposed.proposed)
-        return pair.until_state(proposed.key, (State.OPEN, *_INTAKE_IS_OVER), _silent)
-    row = rows[-1]
-    if (row.users, row.items) != (train.n_users, train.n_items):
+    if not rows and len(pair.users()) == train.n_users:
+        rows = [pair.propose(params, pair.users(), train.items, suite)]
+    if not rows or not pair.is_of(rows[-1], params, train.n_users, train.items, suite):
         raise StateError(
-            f"{pair.folder}: its session has {row.users} users and {row.items} items, the ratings "
-            f"{train.n_users} and {train.n_items}; name another folder"
+            f"{pair.folder}: its session is of other users, items or parameters than these: name "
+            f"another folder"
         )
-    return row
+    if rows[-1].state is State.PROPOSED:
+        pair.accept(rows[-1].proposed)
+    if rows[-1].state.final:
+        return rows[-1]
+    return pair.until_state(rows[-1].key, (State.OPEN, *_INTAKE_IS_OVER), _silent)
 
 
 def _play(pair: Pair, row: SessionRow, train: Ratings) -> ItemProfiles:
