@@ -149,10 +149,20 @@ def test_a_thread_looks_for_lines_that_are_due(
     monkeypatch.setattr(console.Bars, "beat", lambda _: beats.set())
     with console.bars():
         assert beats.wait(timeout=60)
+    assert beating() == []
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal is given lines too
     monkeypatch.setattr(console, "ERR", Console(stderr=True, force_terminal=True))
-    before = set(threading.enumerate())  # a thread of bars that have ended may still be waking up
     with console.bars():
-        assert not [one for one in set(threading.enumerate()) - before if "_beat" in one.name]
+        assert beating() == []
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(console, "ERR", Console(stderr=True, force_terminal=True))
+    with console.bars():
+        assert len(beating()) == 1
+
+
+def beating() -> list[threading.Thread]:
+    """The threads that look for lines."""
+    return [one for one in threading.enumerate() if "_beat" in one.name]
 
 
 def test_what_is_left_is_not_told_of_a_last_phase_that_takes_longer(capsys: Capture) -> None:
