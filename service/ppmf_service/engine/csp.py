@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.protocols.admission import examine, read_closing
 from ppmf_secure.session import proposals
 from ppmf_secure.session.checkpoint import write_closing
@@ -12,8 +14,6 @@ from ppmf_secure.session.session import Session
 from ppmf_service.config import TRIAL
 from ppmf_service.engine.steps import TRAINED, BusyError, Steps, closing_of
 from ppmf_service.engine.training import Epoch, decide_at_csp, kept_closing, kept_decision
-from ppmf_service.link import control
-from ppmf_service.link.control import Control
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, short
 from ppmf_service.states import State
 from ppmf_spec import wire
