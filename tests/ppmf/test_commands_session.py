@@ -115,7 +115,9 @@ def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsy
     assert "nothing to confirm" in refused(capsys, confirm)
     with both.storage(CSP) as theirs:
         assert not theirs.sessions.get(second).confirmed
-        theirs.sessions.note_error(second, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
+        found = theirs.sessions.difference(second, ("u1",))
+        assert found is not None
+        theirs.sessions.show(second, found, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
     run(*confirm)
     said = capsys.readouterr().out
     assert f"{TRAINED_BEFORE}: 1 users joined" in said

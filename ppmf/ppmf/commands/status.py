@@ -94,7 +94,7 @@ def _waits_for(storage: Storage, row: SessionRow, now: int) -> str:
             if missing:
                 return f"users: {missing} of {row.users} have not uploaded{_closes(row, now)}"
             return f"users who replace their uploads, for at most {config.policy.grace} s"
-        case State.CLOSED if role is CSP and row.last_error and not row.confirmed:
+        case State.CLOSED if role is CSP and row.to_confirm:
             return "you: look at the last error, then `ppmf session confirm`"
         case State.CLOSED if role is CSP:
             return f"nothing: {role} examines the uploads{_closes(row, now)}"

@@ -116,7 +116,7 @@ class Engine:
 
     def _poll(self) -> None:
         self._sweep()
-        for row in self.steps.sessions.all():
+        for row in self.steps.sessions.due():
             if self.steps.trouble_waits(row):
                 continue
             with self.steps.guarded(row.proposed):

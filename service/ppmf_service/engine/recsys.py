@@ -156,7 +156,10 @@ class RecSysSteps(Steps):
 
     def _take_refusal(self, row: SessionRow, message: control.Refused) -> None:
         """What CSP refuses for now, its operator has to look at; it is asked again later."""
-        if not row.state.final:
+        if row.state.final:
+            if message.question == control.Ended.name:  # CSP does not know it, or not any more
+                self.sessions.note_told(row.key)
+        else:
             error = message.error(CSP)
             if message.question == control.EpochHello.name and self.epochs.runs(row):
                 self.epochs.give_up(PeerError("it does not run at the peer"))
