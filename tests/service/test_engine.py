@@ -718,3 +718,69 @@ def test_what_is_looked_at_does_not_grow_with_the_sessions_that_have_ended(
             )
             assert "USING" in plan[0]["detail"], plan[0]["detail"]
             assert "INDEX sessions_" in plan[0]["detail"], plan[0]["detail"]
+
+
+def trains(world: World, key: bytes) -> bool:
+    """Whether an epoch runs at both servers, in its half-steps."""
+    rows = [world.row(role, key) for role in (RECSYS, CSP)]
+    return all(row.state is State.TRAINING and row.done > 1 for row in rows)
+
+
+@pytest.mark.req("PPMF-LNK-009", "PPMF-LNK-014")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_server_that_starts_again_is_trained_with_at_once(world: World, role: Role) -> None:
+    """Both may name stream 1 then: the one that went on must not take it for the one it has."""
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    numbers = [world.row(one, key).epoch for one in (RECSYS, CSP)]
+    world.restart(role)
+    since = world.clock.monotonic()
+    world.wire.connect()  # and the one that has started is the first to say something
+    world.step(role)
+    world.wire.pump()
+    world.until(
+        lambda: all(world.row(one, key).epoch > max(numbers) for one in (RECSYS, CSP)), turns=100
+    )
+    assert world.clock.monotonic() - since < 4
+
+
+@pytest.mark.req("PPMF-RES-016")
+@pytest.mark.parametrize("lost", ["files", "database"])
+def test_no_epoch_has_a_number_twice_though_it_was_lost_once(world: World, lost: str) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    for role in (RECSYS, CSP):
+        world.restart(role)
+    before = [world.row(role, key).epoch for role in (RECSYS, CSP)]
+    for role in (RECSYS, CSP):
+        if lost == "files":
+            folder = world.configs[role].session_folder(world.session(key).id)
+            (folder / "epoch.state").unlink()
+            for path in folder.glob("model-*.state"):
+                path.unlink()
+        else:
+            world.server(role).sessions.began(key, 0)
+    world.until(
+        lambda: min(world.row(role, key).epoch for role in (RECSYS, CSP)) > max(before), turns=100
+    )
+    assert [world.row(role, key).epoch for role in (RECSYS, CSP)] == [max(before) + 1] * 2
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-RES-019")
+def test_a_session_ends_when_nobody_knows_which_epochs_it_had(world: World) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    world.restart(CSP)
+    world.server(CSP).sessions.began(key, 0)
+    folder = world.configs[CSP].session_folder(world.session(key).id)
+    for path in (folder / "epoch.state", *folder.glob("model-*.state")):
+        path.unlink()
+    world.until(world.is_in(key, State.FAILED))
+    assert (
+        "the numbers of the epochs are lost" in (world.row(RECSYS, key).last_error or ("", ""))[1]
+    )

@@ -220,14 +220,15 @@ class CspSteps(Steps):
 
     def _answer_epoch(self, row: SessionRow, stream: int) -> None:
         self.check_state(row, *TRAINED)
-        runs = None if self.epochs.running is None else self.epochs.running.stream.number
+        epoch = self.epochs.running
+        # RecSys may have started anew, and count streams from 1 again
+        runs = epoch.stream.number if epoch is not None and self.epochs.lives else None
         if stream not in (runs, self.epochs.finished):
             if stream <= self.epochs.stream:
                 raise StateError("this epoch has ended")
-            if self.epochs.running is not None:
-                if self.epochs.running.session_id != row.id:
-                    raise BusyError("another session is trained now")
-                self.epochs.give_up(PeerError("another epoch begins"))
+            if self.epochs.lives and not self.epochs.runs(row):
+                raise BusyError("another session is trained now")
+            self.epochs.give_up(PeerError("another epoch begins"))
             self.epochs.stream = stream
             self.epochs.begin(row, stream, met=False)
         self.control.send(control.Ready(row.key, stream))

@@ -153,7 +153,9 @@ class Engine:
             if message is None:
                 return moved
             moved = True
-            self._answer(message)
+            self._notice_generation()
+            if self.steps.control.generation == self._generation:  # else it is of a peer that ended
+                self._answer(message)
         return moved
 
     def _answer(self, message: Control) -> None:

@@ -135,7 +135,7 @@ class RecSysSteps(Steps):
         """Ask for an epoch; or, of one that runs, whether it runs at CSP too."""
         epoch = self.epochs.running
         if epoch is not None and self.epochs.runs(row):
-            if self.due(row.proposed, "epoch"):
+            if self.epochs.lives and self.due(row.proposed, "epoch"):
                 self.control.send(control.EpochHello(row.key, epoch.stream.number))
         elif epoch is None and self._first_to_train(row) and self.due(row.proposed, "epoch"):
             self.epochs.stream += 1

@@ -27,7 +27,7 @@ from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.engine.epochs import Epochs
-from ppmf_service.engine.training import Decision, Epoch
+from ppmf_service.engine.training import Decision, Epoch, LostError
 from ppmf_service.enrolment import Members
 from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
@@ -140,7 +140,7 @@ class Steps(ABC):
             yield
         except AbandonedError as error:
             self.end(proposed, State.ABANDONED, error)
-        except ParametersError as error:
+        except (ParametersError, LostError) as error:
             self.end(proposed, State.FAILED, error)
         except PpmfError as error:
             self.note(proposed, error)
