@@ -39,6 +39,8 @@ from ppmf_service.erasure import Erasure
 from ppmf_service.link import control
 from ppmf_service.link.control import Control, ControlMessages
 from ppmf_service.link.link import Link
+from ppmf_service.measures import FINISHED, Measures
+from ppmf_service.report import Reports
 from ppmf_service.sessions import (
     TRAINED_BEFORE,
     SessionRow,
@@ -138,6 +140,8 @@ class Engine:
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
         self._erasure = Erasure(config, database, self._sessions)
+        self._measures = Measures(database)
+        self._reports = Reports(config, database, self._sessions)
         self._control = ControlMessages(link)
         self._generation = link.generation
         self._asked: dict[tuple[bytes, str], float] = {}
@@ -154,6 +158,8 @@ class Engine:
         self._complete: dict[bytes, int] = {}
         """At RecSys since when all users of a session are present."""
         self._away_since: float | None = None
+        self._link_was: bool | None = None
+        """Whether the peer was there when that was noted last."""
         self._next_poll = 0.0
         self._next_sweep = 0.0
         self._next_progress = 0.0
@@ -205,6 +211,7 @@ class Engine:
                 self._stream, self._finished = 0, None
 
     def _poll(self) -> None:
+        self._note_link()
         self._sweep()
         for row in self._sessions.all():
             if self._trouble_waits(row):
@@ -215,6 +222,14 @@ class Engine:
                 else:
                     self._step_csp(row)
 
+    def _note_link(self) -> None:
+        """Note for the operator that the peer was met or lost."""
+        up = self._link.connected
+        if up is not self._link_was:
+            with suppress(OSError):  # the disk may be full
+                self._measures.link(up, "" if up else self._link.trouble)
+                self._link_was = up
+
     def _sweep(self) -> None:
         """Erase what is due; what cannot be erased is tried again, and holds up no session."""
         now = self._clock.monotonic()
@@ -223,9 +238,17 @@ class Engine:
         try:
             for key in self._erasure.sweep():
                 self._log("erased", session=key)
+                self._write_report(key)
         except OSError as error:
             self._next_sweep = now + ASK_AGAIN_SECONDS
             self._log("cannot be erased yet", detail=StateError(_line(error)))
+
+    def _write_report(self, key: bytes) -> None:
+        """Write the report of a session, which has ended; `ppmf report` does it at any time."""
+        try:
+            self._reports.write(key)
+        except OSError as error:
+            self._log("no report", session=key, detail=StateError(_line(error)))
 
     @contextmanager
     def _guarded(self, proposed: bytes) -> Iterator[None]:
@@ -475,7 +498,9 @@ class Engine:
         """Raise StateError if the operator has to say first that this catalogue may be trained once
         more, with users who differ so much (PPMF-SRV-018).
         """
-        if row.confirmed or self._sessions.difference(row.key, ()) is None:
+        unseen = self._sessions.trained_unseen(row.key)
+        known = self._sessions.difference(row.key, ()) is not None
+        if row.confirmed or (unseen is None and not known):
             return
         closing = _closing(session, question)
         listed = read_closing(session, closing)
@@ -483,12 +508,18 @@ class Engine:
         consent_keys = self._members.consent_keys(session, self._coins())
         seeds = examine(session, self._sessions.sealing_key(row.key), consent_keys, listed)
         found = self._sessions.difference(row.key, [session.users[at] for at in seeds])
+        told = TRAINED_BEFORE
         if found is not None:
-            raise StateError(
-                f"{TRAINED_BEFORE} (session {short(found.last)}): {found.joined} "
-                f"users joined, {found.left} left, {found.stayed} stayed: look, and then "
-                f"`ppmf session confirm`"
+            told += (
+                f" (session {short(found.last)}): {found.joined} users joined, {found.left} left, "
+                f"{found.stayed} stayed"
             )
+        if unseen is not None:
+            told += (
+                ", or may have been: this server was restored from a backup, and does not know "
+                "who took part since that was made"
+            )
+        raise StateError(f"{told}: look, and then `ppmf session confirm`")
 
     # -- messages ----------------------------------------------------------------------------------
 
@@ -771,7 +802,9 @@ class Engine:
             raise
 
     def _note_epoch(self, row: SessionRow, epoch: int) -> None:
-        self._sessions.began(row.key, epoch)
+        with self._database.transaction():
+            self._sessions.began(row.key, epoch)
+            self._measures.began(row.number, epoch)
         self._log("epoch", session=row.key, epoch=epoch)
 
     def _note_progress(self, row: SessionRow, progress: Progress) -> None:
@@ -784,6 +817,16 @@ class Engine:
         with self._database.transaction():
             self._sessions.move(row.key, State.TRAINING)
             self._sessions.progress(row.key, progress.phase, progress.done, progress.total)
+            if self._epoch is not None:
+                number = self._sessions.get(row.key).epoch
+                told = (progress.phase, progress.done, progress.total)
+                self._measures.sample(row.number, number, *told, self._epoch.taken)
+
+    def _note_cost(self, row: SessionRow, epoch: Epoch, outcome: str) -> None:
+        """Note what an epoch took, which has ended."""
+        with suppress(OSError):  # the disk may be full
+            number = self._sessions.get(row.key).epoch
+            self._measures.ended(row.number, number, outcome, epoch.taken)
 
     def _advance_epoch(self, epoch: Epoch) -> None:
         row = self._sessions.get(epoch.session_id)
@@ -791,13 +834,16 @@ class Engine:
         with self._guarded(row.proposed):
             try:
                 finished = epoch.advance()
-            except BaseException:
+            except BaseException as error:
+                kind = error.kind if isinstance(error, PpmfError) else type(error).__name__
+                self._note_cost(row, epoch, kind)
                 self._epoch = None
                 self._asked.pop((row.proposed, "epoch"), None)
                 raise
             if finished:
                 self._epoch = None
                 self._finished = epoch.stream.number
+                self._note_cost(row, epoch, FINISHED)
                 self._went_well(row)
                 if self._me is RECSYS:
                     self._publish(self._sessions.get(row.key), epoch)
