@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ppmf status`: what each session of a server waits for, since when, for whom, and what is next."""
+"""`ppmf status`: what each session of a server waits for, since when, for whom, and what comes."""
 
 from __future__ import annotations
 
