@@ -163,7 +163,14 @@ class Measures:
         ):
             phases.setdefault(epoch, []).append(PhaseCost(*cost))
         return [
-            EpochCost(*row, tuple(phases.get(row["epoch"], ())))
+            EpochCost(
+                row["epoch"],
+                row["began"],
+                row["ended"],
+                row["outcome"],
+                row["memory"],
+                tuple(phases.get(row["epoch"], ())),
+            )
             for row in self._database.rows(
                 "SELECT epoch, began, ended, outcome, memory FROM epochs WHERE session = ? "
                 "ORDER BY epoch",
