@@ -120,6 +120,27 @@ def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
     return found
 
 
+def check_place(database: Database, *, moved: bool = False) -> None:
+    """Note in which file a server runs with this database, when it does so first.
+
+    A file that was copied is another one, so a copy of a folder that was put back is noticed, but
+    for one that was written into the old file or is a snapshot of the whole disk. moved: the
+    operator says that this is the one database of this server. Raises StateError for another file
+    (PPMF-SRV-021).
+    """
+    inode = database.path.stat().st_ino
+    with database.transaction() as connection:
+        row = connection.execute("SELECT inode FROM place").fetchone()
+        if row is not None and row[0] != inode and not moved:
+            raise StateError(
+                f"{database.path}: a copy of the database that this server ran with; put back a "
+                "backup by `ppmf restore`, or, if you moved the folder and no other copy runs or "
+                "ran since, say so by `ppmf session moved`"
+            )
+        connection.execute("DELETE FROM place")
+        connection.execute("INSERT INTO place (inode) VALUES (?)", (inode,))
+
+
 def _copy(database: Database, made: Database) -> None:
     """Copy the rows that a backup has, all as they were at one moment."""
     now = database.clock.now()

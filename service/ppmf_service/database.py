@@ -167,6 +167,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             last INTEGER NOT NULL           -- the number of its last session
         ) STRICT
         """,
+        """
+        CREATE TABLE place (                -- in which file a server ran with this database
+            inode INTEGER NOT NULL
+        ) STRICT
+        """,
     ),
 )
 """The statements that lead from each version of the schema to the next one."""

@@ -47,7 +47,7 @@ svg{display:block;width:100%;height:auto;margin:.4rem 0 .2rem}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}
 svg .soft{fill:var(--soft)}
 .key i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .9em}
-@media(max-width:36rem){th,td{padding-right:.5rem}.wide{display:none}}
+@media(max-width:36rem){th,td{padding-right:.5rem}.when{white-space:normal}}
 """
 
 _SENT, _RECEIVED = "var(--a)", "var(--b)"
@@ -175,11 +175,13 @@ def _training(facts: Facts) -> str:
 
 
 def _course(facts: Facts) -> str:
-    rows = [
-        [_when(one["at"]), escape(one["state"]), escape(one["because"] or "")]
-        for one in facts["events"]
-    ]
-    return "<h2>Course</h2>\n" + _table(["when", "state", "why"], rows)
+    headings = ["when", "state"]
+    rows = [[_when(one["at"]), escape(one["state"])] for one in facts["events"]]
+    if any(one["because"] for one in facts["events"]):
+        headings.append("why")
+        for row, one in zip(rows, facts["events"], strict=True):
+            row.append(escape(one["because"] or ""))
+    return "<h2>Course</h2>\n" + _table(headings, rows)
 
 
 def _erasures(facts: Facts) -> str:
@@ -273,9 +275,9 @@ def _bars(
 ) -> str:
     """Bars, a group of them for each phase. series: members of a phase, and their colours."""
     most = max((one[name] for one in phases for name, _ in series), default=0) or 1
-    thick = 16 if len(series) == 1 else 11
-    group = thick * len(series) + 12
-    left, width = 92, 360
+    thick = 16 if len(series) == 1 else 14
+    group = thick * len(series) + 10
+    left, width = 66, 220
     parts = []
     for at, one in enumerate(phases):
         top = at * group + 4
@@ -283,20 +285,20 @@ def _bars(
         name = escape(one["phase"])
         parts.append(f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{name}</text>')
         for place, (member, colour) in enumerate(series):
-            long = max(1.0, width * one[member] / most)
+            long = max(1.0, width * one[member] / most) if one[member] else 0
             y = top + place * thick
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{long:.1f}" height="{thick - 1}" rx="2" '
                 f'style="fill:{colour}"/><text class="soft" x="{left + long + 6:.0f}" '
-                f'y="{y + thick - 3 if len(series) > 1 else y + 12}">{shown(one[member])}</text>'
+                f'y="{y + thick - 3}">{shown(one[member])}</text>'
             )
     label = "Bars: " + ", ".join(f"{one['phase']} {shown(one[series[0][0]])}" for one in phases)
-    return _svg(left + width + 84, len(phases) * group + 6, parts, label)
+    return _svg(left + width + 64, len(phases) * group + 6, parts, label)
 
 
 def _lines(samples: Sequence[Facts]) -> str:
     """The bytes sent and received until each moment."""
-    left, top, width, height = 60, 8, 440, 170
+    left, top, width, height = 56, 8, 284, 140
     longest = max(one["seconds"] for one in samples) or 1
     most = max(max(one["bytes_sent"], one["bytes_received"]) for one in samples) or 1
     parts = []
@@ -330,7 +332,7 @@ def _lines(samples: Sequence[Facts]) -> str:
 def _svg(width: float, height: float, parts: Iterable[str], label: str) -> str:
     return (
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}" '
-        f'style="max-width:{width * 1.35:.0f}px">{"".join(parts)}</svg>'
+        f'style="max-width:{width * 1.6:.0f}px">{"".join(parts)}</svg>'
     )
 
 

@@ -20,6 +20,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
 from ppmf_service import keys
+from ppmf_service.backup import check_place
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
@@ -156,6 +157,25 @@ def rotate_key(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
     console.say(f"compare its fingerprint: {keys.fingerprint(keys.public_point(key)).hex()}")
     if role is CSP:
         console.say("each user needs a new half of the enroller: `ppmf enrol codes --replace`")
+
+
+def moved(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
+    """Say that a server's folder was moved, so that the server may run with it at its new place.
+
+    A server notices when its database was copied, since an old copy must never be put back: what
+    users withdrew would be there again, and a session could be trained twice. Say this only of a
+    folder that was copied while the server did not run, if no other copy has run since.
+
+    Examples:
+      ppmf session moved --config recsys/recsys.toml
+    """
+    with serving.storage(settings) as storage, serving.stopped(storage.config):
+        if not yes:
+            typer.confirm(
+                f"Is {storage.config.folder} as the server left it, and the only one?", abort=True
+            )
+        check_place(storage.database, moved=True)
+    console.say("noted")
 
 
 def _check_none_active(storage: Storage) -> None:
@@ -483,6 +503,7 @@ for _name, _command in (
     ("init", init),
     ("peer", peer),
     ("rotate-key", rotate_key),
+    ("moved", moved),
     ("propose", propose),
     ("accept", accept),
     ("list", listed),

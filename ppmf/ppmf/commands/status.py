@@ -13,7 +13,7 @@ import typer
 
 from ppmf import console, serving
 from ppmf_service.config import Listen
-from ppmf_service.measures import LinkChange, seconds_left
+from ppmf_service.measures import seconds_left
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
@@ -88,7 +88,7 @@ def _say(storage: Storage, shown: list[SessionRow], now: int, *, runs: bool) -> 
     console.facts(
         [
             ("server", f"{role}, {'runs' if runs else 'does not run'}"),
-            ("link", _link(storage, storage.measures.last_link() if runs else None, now)),
+            ("link", _link(storage, now) if runs else "unknown while the server does not run"),
             (
                 "disk",
                 f"{console.size(free)} free" + (": too little" if free < _LITTLE_DISK else ""),
@@ -118,10 +118,10 @@ def _say(storage: Storage, shown: list[SessionRow], now: int, *, runs: bool) -> 
         console.facts(facts)
 
 
-def _link(storage: Storage, link: LinkChange | None, now: int) -> str:
-    peer = storage.config.role.peer
+def _link(storage: Storage, now: int) -> str:
+    link, peer = storage.measures.last_link(), storage.config.role.peer
     if link is None:
-        return "unknown while the server does not run"
+        return f"{peer} was not there yet"
     if link.up:
         return f"{peer} is there, since {_ago(link.at, now)}"
     why = f": {link.why}" if link.why else ""
@@ -202,7 +202,7 @@ def _training(storage: Storage, row: SessionRow) -> Iterator[tuple[str, str]]:
     left = seconds_left(samples)
     if left is not None and row.total > row.done:
         each = left / (row.total - row.done)
-        yield "pace", f"{console.seconds(each)} a half-step, about {_lasting(int(left))} to go"
+        yield "pace", f"{console.seconds(each)} a half-step, about {_lasting(round(left) or 1)} to go"
     if samples:
         last = samples[-1]
         yield (
@@ -213,7 +213,8 @@ def _training(storage: Storage, row: SessionRow) -> Iterator[tuple[str, str]]:
 
 def _users(storage: Storage, row: SessionRow) -> str:
     if row.admitted_count is not None:
-        return f"{row.admitted_count:,} of {row.users:,} take part"
+        took = "took" if row.state.final else "take"
+        return f"{row.admitted_count:,} of {row.users:,} {took} part"
     if storage.config.role is RECSYS and row.state is State.OPEN:
         return f"{storage.uploads.count(row.key):,} of {row.users:,} have uploaded"
     return f"{row.users:,} are invited"
