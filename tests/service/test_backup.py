@@ -35,7 +35,7 @@ def put_back(servers: Pair, role: Role, folder: Path) -> Backup:
 def test_a_backup_has_no_secret_of_any_session(servers: Pair, role: Role, tmp_path: Path) -> None:
     first, secrets = trained(servers, "first", 1)
     finish(servers, role, first)
-    second, more = trained(servers, "second", 2)
+    _, more = trained(servers, "second", 2)
     third = opened(servers, proposal_of(("u1", "u2", "u3"), nonce=3), "third")
     servers.recsys.uploads.put(third.id, 0, 1, message(servers, third, 0))
     config = config_of(role, servers.of(role))

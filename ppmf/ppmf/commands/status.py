@@ -202,7 +202,10 @@ def _training(storage: Storage, row: SessionRow) -> Iterator[tuple[str, str]]:
     left = seconds_left(samples)
     if left is not None and row.total > row.done:
         each = left / (row.total - row.done)
-        yield "pace", f"{console.seconds(each)} a half-step, about {_lasting(round(left) or 1)} to go"
+        yield (
+            "pace",
+            f"{console.seconds(each)} a half-step, about {_lasting(round(left) or 1)} to go",
+        )
     if samples:
         last = samples[-1]
         yield (
