@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.protocols.admission import examine, read_closing
 from ppmf_secure.session import proposals
 from ppmf_secure.session.checkpoint import write_closing
@@ -12,8 +14,6 @@ from ppmf_secure.session.session import Session
 from ppmf_service.config import TRIAL
 from ppmf_service.engine.steps import TRAINED, BusyError, Steps, closing_of
 from ppmf_service.engine.training import Epoch, decide_at_csp, kept_closing, kept_decision
-from ppmf_service.link import control
-from ppmf_service.link.control import Control
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, short
 from ppmf_service.states import State
 from ppmf_spec import wire
@@ -47,7 +47,7 @@ class CspSteps(Steps):
         match row.state:
             case State.PROPOSED:
                 if row.trial and self.config.policy.accept == TRIAL:
-                    self.sessions.accept(row.key, self.key, self.coins())
+                    self.sessions.accept(row.key, self.key, self.coins(), peer=self.peer_key)
                     self.log("state", session=row.key, state=State.ACCEPTED)
                     self.went_well(row)
                     self.step(self.sessions.get(row.key))
@@ -100,12 +100,12 @@ class CspSteps(Steps):
                 raise StateError(f"link: {message.name} is nothing that CSP is asked")
 
     def _answer_propose(self, message: control.Propose) -> None:
-        proposal = proposals.read_proposal(message.proposal)
-        if proposals.proposal_digest(proposals.write_proposal(proposal)) != message.key:
+        if proposals.proposal_digest(message.proposal) != message.key:
             raise StateError("propose: the key is not the digest of the proposal")
-        if proposal.signing_key != self.peer_key:
-            raise StateError("propose: RecSys' signing key is not that of the configuration")
-        if not self.sessions.known(message.key):
+        if not self.sessions.known(message.key):  # else it was read once, and is the same again
+            proposal = proposals.read_proposal(message.proposal)
+            if proposal.signing_key != self.peer_key:
+                raise StateError("propose: RecSys' signing key is not that of the configuration")
             if len(self.sessions.active()) >= _MOST_SESSIONS:
                 raise StateError("propose: too many sessions are not finished")
             self.suites(proposal.suite)

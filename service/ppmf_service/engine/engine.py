@@ -15,6 +15,8 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_service.clock import Clock
@@ -24,8 +26,6 @@ from ppmf_service.engine.csp import CspSteps
 from ppmf_service.engine.recsys import RecSysSteps
 from ppmf_service.engine.steps import ASK_AGAIN_SECONDS, PAUSE_SECONDS, Steps, line_of
 from ppmf_service.erasure import Erasure
-from ppmf_service.link import control
-from ppmf_service.link.control import Control
 from ppmf_service.link.link import Link
 from ppmf_service.measures import Measures
 from ppmf_service.report import Reports

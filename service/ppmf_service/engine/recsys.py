@@ -6,12 +6,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.session import proposals
 from ppmf_secure.transport.store import write_durably
 from ppmf_service.engine.steps import TRAINED, Steps
 from ppmf_service.engine.training import Epoch, decide_at_recsys
-from ppmf_service.link import control
-from ppmf_service.link.control import Control
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
 from ppmf_spec import profiles, wire

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -27,8 +29,7 @@ from ppmf_service.database import Database
 from ppmf_service.engine.epochs import Epochs
 from ppmf_service.engine.training import Decision, Epoch
 from ppmf_service.enrolment import Members
-from ppmf_service.link import control
-from ppmf_service.link.control import Control, ControlMessages
+from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
 from ppmf_service.sessions import SessionRow, Sessions, short
 from ppmf_service.states import State
