@@ -80,7 +80,8 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
 }
 COMMANDS = (
     "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
-    "bench", "up", "status", "report", "backup", "restore", "serve", "submit", "session", "enrol", "params", "conformance",
+    "bench", "up", "status", "report", "backup", "restore", "serve", "submit",
+    "session", "enrol", "params", "conformance",
 )  # fmt: skip
 OF_SECURE = ("demo", "train", "resume", "audit", "estimate", "bench")
 OF_SERVE = ("up", "status", "report", "backup", "restore", "serve", "submit", "session", "enrol")

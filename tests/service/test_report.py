@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a session: its content, that nothing in it is secret, that its page stands alone."""
+"""Reports of sessions: their content, that none of it is secret, that the page stands alone."""
 
 from __future__ import annotations
 
