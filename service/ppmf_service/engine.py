@@ -21,6 +21,8 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ppmf_secure.link import control
+from ppmf_secure.link.control import Control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError, examine, read_closing
 from ppmf_secure.protocols.ratings_product import fitted_scheme
@@ -36,8 +38,7 @@ from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.enrolment import Members
 from ppmf_service.erasure import Erasure
-from ppmf_service.link import control
-from ppmf_service.link.control import Control, ControlMessages
+from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
 from ppmf_service.sessions import (
     TRAINED_BEFORE,

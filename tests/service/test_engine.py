@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ppmf_secure.link import control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import proposals
 from ppmf_secure.transport import store
 from ppmf_service import engine, erasure, training
-from ppmf_service.link import control
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor, wire
 from ppmf_spec.errors import EncodingError

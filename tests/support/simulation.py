@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from anyio.from_thread import BlockingPortal
 
+from ppmf_secure.link.control import AdmissionControl, ClosingControl, Control
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.admission import read_rows
 from ppmf_secure.session.session import Session
@@ -33,7 +34,7 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.client import Receipt, UserClient
 from ppmf_service.clock import SettableClock
 from ppmf_service.database import Database
-from ppmf_service.link.control import AdmissionControl, ClosingControl, Control, ControlMessages
+from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.states import State
 from ppmf_service.user_folder import UserFolder
