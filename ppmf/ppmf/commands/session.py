@@ -39,7 +39,7 @@ configuration. After the enrolment (`ppmf enrol`) and with both servers running 
   ppmf session accept --config csp/csp.toml
 """
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Server = Annotated[
     Role,
