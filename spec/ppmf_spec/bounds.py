@@ -148,6 +148,14 @@ def largest_denominator(params: Parameters, rows: int) -> int:
     return max(rule.largest_denominator(params, rows) for rule in rules)
 
 
+def every_row_moves(params: Parameters, rows: int) -> bool:
+    """Whether no row of at most so many ratings has a step 0 at the start: whether `bounds` has
+    nothing to warn of (PPMF-PAR-019), without a walk through all steps.
+    """
+    rules = [RULES[params.step_rule], *([BIAS] if params.bias else [])]
+    return all(rule.shortest_at_start(params, rows) > 0 for rule in rules)
+
+
 def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
     """A line for the factors, and one for the bias, if some count makes their step 0
     (PPMF-PAR-019).

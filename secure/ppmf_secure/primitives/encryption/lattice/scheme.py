@@ -45,7 +45,6 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     ProductScheme,
     Uses,
-    length,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
     AnswerShape,
@@ -103,11 +102,11 @@ class FittedRlwe(FittedScheme):
     def group_bytes(self, layout: Layout) -> list[int]:
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""
         packing = self.context.packing(layout)
-        return [
-            size
-            for groups in packing.batches()
-            for size in [self.context.group_bytes(packing, groups)] * length(groups)
-        ]
+        full = packing.rows // packing.size
+        sizes = [self.context.group_bytes(packing, slice(0, 1))] * full
+        if full < packing.groups:
+            sizes.append(self.context.group_bytes(packing, slice(full, packing.groups)))
+        return sizes
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The bytes of the residues of all c1 and of the wanted c0, modulo each kept prime."""
