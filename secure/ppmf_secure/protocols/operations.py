@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
@@ -89,7 +90,36 @@ class PublicSize:
     @classmethod
     def numbered(cls, users: int, items: int) -> PublicSize:
         """The size of a run whose users are called 1, 2, 3, ..."""
-        return cls([len(str(number)) for number in range(1, users + 1)], items)
+        return cls(Numbers(users), items)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Sequence[int]):
+    """The lengths of the numbers from 1 to `last` in decimals, none of which is written."""
+
+    last: int
+
+    def __len__(self) -> int:
+        return self.last
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        numbers = range(1, self.last + 1)
+        if isinstance(index, slice):
+            return [len(str(number)) for number in numbers[index]]
+        return len(str(numbers[index]))
+
+    def counted(self) -> Counter[int]:
+        """How many of them have each length."""
+        found: Counter[int] = Counter()
+        for length in range(1, len(str(self.last)) + 1):
+            found[length] = min(self.last, 10**length - 1) - 10 ** (length - 1) + 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +187,8 @@ class TakeUploads(Operation):
     def counted(self) -> Counter[PlannedMessage]:
         """How many of its messages are alike: uploads whose users' ids have one length."""
         lengths = self._id_bytes()
-        found = Counter({self._upload(each): times for each, times in Counter(lengths).items()})
+        each = lengths.counted() if isinstance(lengths, Numbers) else Counter(lengths)
+        found = Counter({self._upload(length): times for length, times in each.items()})
         found.update(self._decision(len(lengths)))
         return found
 
@@ -230,15 +261,15 @@ class GiveEncryptedRows(Operation):
 
         All groups but the last are alike, and so are all batches but the last.
         """
-        groups = self.scheme.group_bytes(self.orientation.layout)
-        size = groups_of_a_batch(groups)
-        last = (len(groups) - 1) // size * size
+        count, each, end = self.scheme.group_sizes(self.orientation.layout)
+        size = groups_of_a_batch(each if count > 1 else end)
+        last = (count - 1) // size * size
         batches = {
-            (alike(first), size * groups[0]): times
-            for first, times in multiples_by_head(size, last).items()
+            (first, size * each): times for first, times in multiples_by_head(size, last).items()
         }
+        of_last = (last, (count - 1 - last) * each + end)
         found: Counter[PlannedMessage] = Counter()
-        for (first, rows), times in (*batches.items(), ((last, sum(groups[last:])), 1)):
+        for (first, rows), times in (*batches.items(), (of_last, 1)):
             for due in self._of_batch(alike(first), rows):
                 found[due] += times
         return found
