@@ -56,6 +56,12 @@ def roles(case: Case) -> frozenset[str]:
     return frozenset(case.given["roles"]) if has(case) else frozenset()
 
 
+def length(case: Case) -> int:
+    """The bytes of all messages that are due in a run; 0 for a call."""
+    epochs = [case.steps["messages"], *case.steps.get("later", ())] if has(case) else []
+    return sum(int(due[1]) for epoch in epochs for link in epoch.values() for due in link)
+
+
 @dataclass(slots=True)
 class Record:
     """What a report shows of a run that did not pass.
