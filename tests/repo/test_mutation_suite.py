@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.cases import Vectors, shipped
-from tools.mutation.suite import javascript, operators, report
-from tools.mutation.suite.baseline import Baseline, content, what_ran
+from ppmf_conformance.line_protocol import ROLES
+from ppmf_conformance.our_parties import OwnParties
+from tests.support.adapters import HELLO, script
+from tools.mutation.suite import javascript, operators, probe, report
+from tools.mutation.suite.baseline import DEADLINES, Baseline, content, what_ran
 from tools.mutation.suite.change import Change
 from tools.mutation.suite.mutants import (
     Argued,
@@ -211,6 +215,26 @@ def test_a_mutant_that_passes_the_quickest_cases_runs_the_others() -> None:
     assert (verdict.outcome, verdict.asked, verdict.reached) == ("pending", 1, 2)
     verdict = judged(targets()["reference"], same, found, left)
     assert (verdict.outcome, verdict.asked, verdict.seen) == ("survived", 1, True)
+
+
+@pytest.mark.parametrize("run", probe.RUNS, ids=lambda run: str(run[0]))
+def test_the_parties_take_the_sessions_of_the_probe(run: tuple[str, str, dict[str, Any]]) -> None:
+    given, parties = probe.given(*run), OwnParties()
+    wanted = ("session", "ratings", "sealing_secret", "consent_keys")
+    for role in ROLES:
+        asked = {name: given[name] for name in wanted} | {"role": role, "coins": role}
+        answer = parties.run("probe", "party.new", shown(asked))
+        assert (answer.status, answer.message) == ("ok", "")
+
+
+def test_a_probe_that_is_refused_says_nothing() -> None:
+    hello = HELLO.replace('"init"', '"train.fixed"')
+    refusing = script(
+        f"input()\nprint({hello!r}, flush=True)\ninput()\n"
+        'print(\'{"seq":1,"status":"reject","class":"parameters","message":"no"}\', flush=True)'
+    )
+    with pytest.raises(ValueError, match="the probe lipschitz ends with .*parameters"):
+        probe.digest(refusing, DEADLINES, ends=True)
 
 
 def test_a_mutant_that_no_case_calls_is_not_run() -> None:

@@ -155,7 +155,7 @@ def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
         found = before if before.code == code else found
     known = {name for name, one in found.contents.items() if now.get(name) == one}
     new = [case for case in vectors.cases if case.id not in known]
-    if not new:
+    if not new and found.probe:
         return found
     work.mkdir(parents=True, exist_ok=True)
     trace = work / f"{target.name}-trace.ndjson"
@@ -176,7 +176,7 @@ def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
             milliseconds={n: t for n, t in found.milliseconds.items() if n in known} | spent,
             called={n: names for n, names in found.called.items() if n in known} | called,
             features=sorted(summary.hello.features | set(summary.hello.roles)),
-            probe=found.probe or probe.digest(command(target, folder), DEADLINES),
+            probe=found.probe or probe.digest(command(target, folder), DEADLINES, ends=True),
             functions=functions or found.functions,
         )
     kept.write_text(json.dumps(vars(found)), encoding="utf-8")
