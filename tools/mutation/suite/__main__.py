@@ -66,6 +66,7 @@ def run(
     """
     baseline = measured(target, vectors, work)
     code = code_of(target)
+    traced = [case for case in vectors.cases if case.family == "trace"]
     pending: list[tuple[Mutant, Verdict]] = []
     for number, one in enumerate(mutants, start=1):
         verdict = cache.get(one, code)
@@ -87,7 +88,7 @@ def run(
         return
     for number, (one, first) in enumerate(pending, start=1):
         left = baseline.order(one, cache.left(one, code, vectors.cases))[0]
-        last = judged(target, one, baseline, left)
+        last = judged(target, one, baseline, left, traced)
         verdict = replace(last, asked=first.asked + last.asked, reached=first.reached)
         show(one, verdict, f"{target.name}, second pass {number}/{len(pending)}")
         cache.put(one, verdict, code)

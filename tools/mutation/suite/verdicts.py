@@ -71,10 +71,22 @@ def quick(
     return replace(found, reached=reached), ordered[count:]
 
 
-def judged(target: Target, mutant: Mutant, baseline: Baseline, cases: Sequence[Case]) -> Verdict:
-    """The verdict after all of these cases that run what is changed; the others cannot tell."""
+def judged(
+    target: Target,
+    mutant: Mutant,
+    baseline: Baseline,
+    cases: Sequence[Case],
+    traced: Sequence[Case] = (),
+) -> Verdict:
+    """The verdict after all of these cases that run what is changed; the others cannot tell.
+
+    traced: cases that are asked before, with a trace.
+    """
     reached = baseline.reached(mutant)
+    shown = [case for case in traced if case.id in reached]
     asked = [case for case in cases if case.id in reached]
+    if shown and (found := _run(target, mutant, baseline, shown, trace=True)) is not None:
+        return found
     if asked and (found := _run(target, mutant, baseline, asked)) is not None:
         return found
     return Verdict("survived", asked=len(asked), seen=seen(target, mutant, baseline))
@@ -87,7 +99,12 @@ def seen(target: Target, mutant: Mutant, baseline: Baseline) -> bool:
 
 
 def _run(
-    target: Target, mutant: Mutant, baseline: Baseline, cases: Sequence[Case]
+    target: Target,
+    mutant: Mutant,
+    baseline: Baseline,
+    cases: Sequence[Case],
+    *,
+    trace: bool = False,
 ) -> Verdict | None:
     """The verdict of a run of these cases, which ends at the first failure; None if all pass."""
     asked = 0
@@ -105,7 +122,7 @@ def _run(
     with copy_of(target, mutant) as folder:
         adapter = tuple(command(target, folder))
         deadlines = baseline.deadlines(cases)
-        plan = runner.Plan(adapter, tuple(cases), deadlines=deadlines, give_up=1, trace=False)
+        plan = runner.Plan(adapter, tuple(cases), deadlines=deadlines, give_up=1, trace=trace)
         try:
             runner.run(plan, on_hello=on_hello, on_result=on_result)
         except _Failed as failed:
