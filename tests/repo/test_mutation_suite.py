@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -166,15 +167,27 @@ def test_the_cases_that_call_what_is_changed_come_first_and_the_quickest_before_
 
 
 def test_a_case_reaches_a_change_in_a_script_if_it_runs_its_place() -> None:
-    one = Mutant("node", "a.mjs", "", "", "", 50, "x" * 1000)
+    one = Mutant("node", "a.mjs", "", "", "", 50, "x" * 1000, "y")
     called = {"outer": ["a.mjs 10 40", "a.mjs 60 200"], "inner": ["a.mjs 40 60"], "other": []}
     functions = ["a.mjs 10 200", "a.mjs 300 320"]
-    found = Baseline("", {}, dict.fromkeys(called, 1), called, [], "", functions)
+    modules = {"a.mjs": hashlib.sha256(b"y").hexdigest()}
+    found = Baseline("", {}, dict.fromkeys(called, 1), called, [], "", functions, modules)
     assert found.reached(one) == {"inner"}
     assert found.reached(replace(one, offset=100)) == {"outer"}
     assert found.reached(replace(one, offset=310)) == set()
     assert found.reached(replace(one, offset=900)) == {"outer", "inner"}
     assert found.reached(replace(one, module="b.mjs")) == set()
+    assert found.reached(replace(one, original="z")) == {"outer", "inner"}
+
+
+def test_a_function_that_is_new_since_the_baseline_is_reached_by_all_that_run_its_module() -> None:
+    one = Mutant("secure", "a.py", "new", "", "", 0, "", "z")
+    found = Baseline("", {}, {}, {"some": ["a.py:old"], "other": ["b.py:new"]}, [], "")
+    assert found.reached(one) == {"some"}
+    known = replace(found, modules={"a.py": hashlib.sha256(b"z").hexdigest()})
+    assert known.reached(one) == set()
+    assert known.reached(replace(one, function="")) == {"some"}
+    assert found.reached(replace(one, function="old")) == {"some"}
 
 
 def test_the_stretches_that_ran_for_a_case_are_joined(tmp_path: Path) -> None:

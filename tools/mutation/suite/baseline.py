@@ -33,7 +33,8 @@ QUICK = 60
 class Baseline:
     """What was found on the original.
 
-    code: the digest of the target's code. contents: of each case its digest, by its id.
+    code: the digest of all of the target's code, on which the probe rests. modules: the digests of
+    its files, by their names. contents: of each case its digest, by its id.
     milliseconds: of each case that is asked, by its id. called: by its id, what runs for it: of a
     Python package the functions, as `module.py:Class.method`, else stretches of a module's text, as
     `module start end`. functions: of the latter, the places of all functions. features: what is
@@ -47,6 +48,7 @@ class Baseline:
     features: list[str]
     probe: str
     functions: list[str] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
 
     def order(self, mutant: Mutant, cases: Sequence[Case]) -> tuple[list[Case], int]:
         """The cases that are asked, in the order in which a mutant is asked them, and how many of
@@ -82,14 +84,16 @@ class Baseline:
 
     def reached(self, mutant: Mutant) -> set[str]:
         """The ids of the cases that run what a mutant changes: of Python the function that holds
-        the change, else the place of the change; for one outside of functions, those that run any
-        part of the module.
+        the change, else the place of the change; for one outside of functions, or in a module that
+        has changed since it was measured, those that run any part of the module.
         """
         module = mutant.module
+        same = self.modules.get(module) == hashlib.sha256(mutant.original.encode()).hexdigest()
         if module.endswith(".py"):
-            if mutant.function:
-                return self._with({f"{module}:{mutant.function}"})
-            return self._starting(f"{module}:")
+            found = self._with({f"{module}:{mutant.function}"})
+            return found if found or (mutant.function and same) else self._starting(f"{module}:")
+        if not same:
+            return self._starting(f"{module} ")
         holding = {
             name
             for name in {name for names in self.called.values() for name in names}
@@ -115,6 +119,7 @@ def _holds(name: str, module: str, offset: int) -> bool:
 
 USED = ("conformance", "reference", "secure", "spec")
 """The folders of the packages that adapters and the suite use."""
+SOURCES = (".py", ".mjs")
 
 
 def code_of(target: Target) -> str:
@@ -122,11 +127,22 @@ def code_of(target: Target) -> str:
     return _digest(*USED, target.folder)
 
 
+def _modules(target: Target) -> dict[str, str]:
+    """The digest of each file that is mutated."""
+    found = (path for path in target.root.rglob("*") if path.suffix in SOURCES)
+    digests = {}
+    for path in sorted(found):
+        text = path.read_text(encoding="utf-8")
+        name = path.relative_to(target.root).as_posix()
+        digests[name] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
+
+
 def _digest(*folders: str) -> str:
     whole = hashlib.sha256()
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in {".py", ".mjs"}:
+            if path.suffix in SOURCES:
                 whole.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return whole.hexdigest()
 
@@ -143,19 +159,20 @@ def contents(vectors: Vectors) -> dict[str, str]:
 
 
 def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
-    """The baseline of a target; as long as its code is the same, only cases that are new are asked.
+    """The baseline of a target: of one that was measured before, only cases that are new are asked.
 
-    Raises ValueError if the original does not pass them. What it is kept in is a file in `work`.
+    Raises ValueError if the original does not pass them. What it is kept in is a file in `work`,
+    without which all is measured anew.
     """
     kept, now = work / f"{target.name}-baseline.json", contents(vectors)
     code = _digest(target.folder)
-    found = Baseline(code, {}, {}, {}, [], "")
+    found = Baseline(code, {}, {}, {}, [], "", modules=_modules(target))
     if kept.exists():
-        before = Baseline(**json.loads(kept.read_text(encoding="utf-8")))
-        found = before if before.code == code else found
+        found = Baseline(**json.loads(kept.read_text(encoding="utf-8")))
     known = {name for name, one in found.contents.items() if now.get(name) == one}
     new = [case for case in vectors.cases if case.id not in known]
-    if not new and found.probe:
+    probed = found.probe if found.code == code else ""
+    if not new and probed:
         return found
     work.mkdir(parents=True, exist_ok=True)
     trace = work / f"{target.name}-trace.ndjson"
@@ -176,8 +193,9 @@ def measured(target: Target, vectors: Vectors, work: Path) -> Baseline:
             milliseconds={n: t for n, t in found.milliseconds.items() if n in known} | spent,
             called={n: names for n, names in found.called.items() if n in known} | called,
             features=sorted(summary.hello.features | set(summary.hello.roles)),
-            probe=found.probe or probe.digest(command(target, folder), DEADLINES, ends=True),
-            functions=functions or found.functions,
+            probe=probed or probe.digest(command(target, folder), DEADLINES, ends=True),
+            functions=found.functions or functions,
+            modules=found.modules,
         )
     kept.write_text(json.dumps(vars(found)), encoding="utf-8")
     return found

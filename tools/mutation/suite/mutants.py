@@ -65,8 +65,8 @@ class Target:
 class Mutant:
     """One mutant: `module`, a file below the target's folder, whose text is `text` in it.
 
-    before, after: the lines that differ. function: the one that is changed, as `Class.method`;
-    empty outside of any. offset: the place of the change in the original text.
+    original: the text without the change. before, after: the lines that differ. function: the one
+    that is changed, as `Class.method`; empty outside of any. offset: the place of the change in the original text.
     kind: the listed kind; empty for a mutant of the sample.
     """
 
@@ -77,6 +77,7 @@ class Mutant:
     after: str
     offset: int
     text: str
+    original: str
     kind: str = ""
 
     @property
@@ -122,7 +123,7 @@ def mutant(target: Target, module: str, source: str, text: str, offset: int) -> 
     """The mutant of a file whose text becomes `text`, changed at `offset`."""
     before, after = differing(source.splitlines(), text.splitlines())
     function = function_at(source, offset) if module.endswith(".py") else ""
-    return Mutant(target.name, module, function, before, after, offset, text)
+    return Mutant(target.name, module, function, before, after, offset, text, source)
 
 
 def differing(original: list[str], mutated: list[str]) -> tuple[str, str]:
