@@ -66,7 +66,8 @@ class Mutant:
     """One mutant: `module`, a file below the target's folder, whose text is `text` in it.
 
     original: the text without the change. before, after: the lines that differ. function: the one
-    that is changed, as `Class.method`; empty outside of any. offset: the place of the change in the original text.
+    that is changed, as `Class.method`; empty outside of any. offset: the place of the change in
+    the original text.
     kind: the listed kind; empty for a mutant of the sample.
     """
 
