@@ -37,6 +37,7 @@ from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.database import Database
 from ppmf_service.keys import public_point
 from ppmf_service.states import TRANSITIONS, State
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import ParametersError, PpmfError, StateError, told
 
 TRAINED_BEFORE = "this catalogue was trained before"
@@ -128,14 +129,13 @@ class Difference:
     """How the users of a training differ from those of the last one of the same catalogue.
 
     last: the id of that session. joined: how many users take part who did not then; left: how many
-    do not who did; stayed: how many take part in both. digest: of who takes part, and of `last`.
+    do not who did; stayed: how many take part in both.
     """
 
     last: bytes
     joined: int
     left: int
     stayed: int
-    digest: bytes
 
 
 class Sessions:
@@ -517,14 +517,38 @@ class Sessions:
             return None
         before = {bytes(one[0]) for one in found}
         now = {took_part(row.catalogue, user) for user in users}
-        last = bytes(found[0][1])
-        digest = hashlib.sha256(_SHOWN + last + b"".join(sorted(now))).digest()
-        return Difference(last, len(now - before), len(before - now), len(now & before), digest)
+        return Difference(found[0][1], len(now - before), len(before - now), len(now & before))
 
-    def show(self, key: bytes, difference: Difference, error: PpmfError) -> None:
-        """Note which difference the operator is shown, in the line of that error, in one step."""
+    def trained_unseen(self, key: bytes) -> int | None:
+        """When the backup was made of which this database was restored, if the catalogue of this
+        session may have been trained between that and the restoring; None if that is known not to
+        matter (PPMF-SRV-022).
+        """
+        row = self.get(key)
+        found = self._database.row(
+            "SELECT at FROM backups WHERE last >= (SELECT coalesce(max(session), 0) FROM trained "
+            "WHERE catalogue = ? AND session != ?) ORDER BY at DESC",
+            (row.catalogue, row.number),
+        )
+        return None if found is None else int(found[0])
+
+    def to_show(self, key: bytes, users: Iterable[str]) -> bytes:
+        """The digest of what the operator is shown: who would be admitted now, which session of the
+        same catalogue was the last, and whether there may have been another one since a backup.
+        """
+        row = self.get(key)
+        last = self._database.row(
+            "SELECT max(session) FROM trained WHERE catalogue = ? AND session != ?",
+            (row.catalogue, row.number),
+        )
+        seen = [0 if last is None else last[0] or 0, self.trained_unseen(key) or 0]
+        now = sorted({took_part(row.catalogue, user) for user in users})
+        return hashlib.sha256(_SHOWN + strict_cbor.encode([*seen, *now])).digest()
+
+    def show(self, key: bytes, shown: bytes, error: PpmfError) -> None:
+        """Note what the operator is shown, and its line, in one step."""
         with self._database.transaction() as connection:
-            self._set(connection, self.get(key), shown=difference.digest)
+            self._set(connection, self.get(key), shown=shown)
             self.note_error(key, error)
 
     def confirm(self, key: bytes, shown: bytes) -> None:

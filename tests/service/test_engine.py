@@ -682,7 +682,7 @@ def test_whoever_joins_after_the_operator_has_confirmed_is_shown_first(world: Wo
     world.until(lambda: world.row(CSP, key).to_confirm or world.row(CSP, key).state.final)
     assert world.row(CSP, key).admitted is None
     assert (
-        "others take part than was confirmed: 0 users joined, 2 left"
+        "0 users joined, 2 left, 1 stayed; these are not those that were confirmed"
         in (world.row(CSP, key).last_error or ("", ""))[1]
     )
 

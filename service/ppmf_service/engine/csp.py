@@ -285,19 +285,30 @@ class CspSteps(Steps):
         more, with users who differ so much; what they have confirmed is this set of users, and no
         other one (PPMF-SRV-018, -024).
         """
-        if self.sessions.difference(row.key, ()) is None:
+        unseen = self.sessions.trained_unseen(row.key)
+        if unseen is None and self.sessions.difference(row.key, ()) is None:
             return
         closing = closing_of(session, question)
         listed = read_closing(session, closing)
         self.store(row).keep("closing", None, lambda: write_closing(session, closing, None))
         seeds = examine(session, self.sessions.sealing_key(row.key), consent_keys, listed)
-        found = self.sessions.difference(row.key, [session.users[at] for at in seeds])
-        if found is not None and found.digest != row.confirmed:
-            again = "" if row.confirmed is None else ", and others take part than was confirmed"
-            error = StateError(
-                f"{TRAINED_BEFORE} (session {short(found.last)}){again}: {found.joined} "
-                f"users joined, {found.left} left, {found.stayed} stayed: look, and then "
-                f"`ppmf session confirm`"
+        who = [session.users[at] for at in seeds]
+        found, shown = self.sessions.difference(row.key, who), self.sessions.to_show(row.key, who)
+        if shown == row.confirmed:
+            return
+        told = TRAINED_BEFORE
+        if found is not None:
+            told += (
+                f" (session {short(found.last)}): {found.joined} users joined, {found.left} left, "
+                f"{found.stayed} stayed"
             )
-            self.sessions.show(row.key, found, error)
-            raise error
+        if unseen is not None:
+            told += (
+                ", or may have been: this server was restored from a backup, and does not know "
+                "who took part since that was made"
+            )
+        if row.confirmed is not None:
+            told += "; these are not those that were confirmed"
+        error = StateError(f"{told}: look, and then `ppmf session confirm`")
+        self.sessions.show(row.key, shown, error)
+        raise error
