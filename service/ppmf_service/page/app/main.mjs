@@ -100,8 +100,15 @@ const SENT = {
   sent: "Sent, and acknowledged by RecSys.",
   changed: "You changed ratings since you sent them.",
   withdrawn: "Withdrawn: RecSys uses nothing of yours.",
-  elsewhere: "Something newer was sent in your name from elsewhere; sending replaces it.",
+  elsewhere: "Something newer was sent with your invitation from another device.",
   lost: "RecSys says that it has nothing from you: send it again.",
+};
+const SENT_AT_THE_END = {
+  sent: "You took part with these ratings.",
+  changed: "You took part with the ratings that you had sent.",
+  elsewhere: "You took part with what another device sent.",
+  withdrawn: "You withdrew what you had sent.",
+  unsent: "What you sent was never acknowledged.",
 };
 const SEND = { none: "Send", changed: "Replace what was sent", elsewhere: "Replace what was sent" };
 
@@ -112,7 +119,7 @@ const showSending = async () => {
   byId("rated-count").dataset.count = own.size;
   setText(byId("rated-count"), `You have rated ${number(own.size)} of ${plural(app.catalogue.items.length, "title")}.`);
   byId("sent-state").dataset.state = state;
-  setText(byId("sent-state"), SENT[state] + (open ? "" : " This session takes no ratings any more."));
+  setText(byId("sent-state"), open ? SENT[state] : `${SENT_AT_THE_END[state] ?? SENT.none} Ratings are taken no more.`);
   byId("send").hidden = !open;
   byId("send").textContent = SEND[state] ?? "Send again";
   byId("send").disabled = !own.size;
@@ -238,13 +245,14 @@ const refresh = async () => {
   await take(session, phase);
   const [{ tenths, phase: now }, receipt] = await Promise.all([client.status(session), client.receipt(session)]);
   Object.assign(app, { tenths, phase: now, receipt, asked: Date.now() });
+  const trained = now === "finished" ? session : found.trained?.session;
   const uploads = await app.store.all("uploads");
   app.before = uploads.some((one) => one.user === app.person.user && one.session !== session.id);
-  app.person = { ...app.person, current: session.id, trained: found.trained?.session.id ?? app.person.trained ?? null };
+  app.person = { ...app.person, current: session.id, trained: trained?.id ?? app.person.trained ?? null };
   await app.store.put("people", app.person);
   await showAll();
   if (found.refused) showError(new Told(found.refused));
-  if (found.trained) await learn(found.trained.session);
+  if (trained) await learn(trained);
   else if (isShown("recommendations")) await recommend();
   if (isFinal(app.phase)) polling.end();
   else polling.begin();
@@ -376,9 +384,18 @@ const importRatings = async (event) => {
 
 const erase = async () => {
   byId("erase-dialog").close();
-  polling.end();
   await app.store.erase();
-  location.replace(base);
+  showErased();
+};
+
+// Also in the other tabs, whose store was closed then.
+const showErased = () => {
+  polling.end();
+  app.client = null;
+  root.dataset.state = "erased";
+  for (const id of ["start", "nav", "phase", "trial", ...VIEWS.map((one) => `view-${one}`)]) byId(id).hidden = true;
+  hideError();
+  notice("Everything that this page had kept in this browser was erased. Reload the page to begin anew.");
 };
 
 // -- the beginning ---------------------------------------------------------------------------------------------------
@@ -447,7 +464,7 @@ const begin = async () => {
   const { fragment, browser } = window.ppmf;
   delete window.ppmf.fragment;
   if (!browser || !(await browser)) return;
-  app.store = await Store.open(() => location.replace(base));
+  app.store = await Store.open(showErased);
   app.engine = new Engine();
   wire();
   if (fragment.includes("ppmf=")) {

@@ -5,12 +5,8 @@ import { object, request } from "./http.mjs";
 
 const MOST = 1 << 26;
 
-// Without case and accents.
-const plain = (text) =>
-  text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase();
+// Without case and accents; capitals first, since some small letters have two of them.
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
 
 // The titles that RecSys' page has, by item; none is no error: ids are shown then.
 export const fetchTitles = async (base) => {
