@@ -27,7 +27,7 @@ from ppmf_service import logs
 from ppmf_service.api import server
 from ppmf_service.clock import SystemClock
 from ppmf_service.config import ServerConfig
-from ppmf_service.engine import Engine
+from ppmf_service.engine.engine import Engine
 from ppmf_service.keys import link_certificate, read_certificate, read_signing_key
 from ppmf_service.link.connection import TlsLink
 from ppmf_service.link.tls import Identity

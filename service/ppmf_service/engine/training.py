@@ -14,6 +14,7 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Program
+from ppmf_secure.link.streams import Stream
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
@@ -29,7 +30,6 @@ from ppmf_secure.transport.store import Store
 from ppmf_service.clock import Clock
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.link import Link
-from ppmf_service.link.streams import Stream
 from ppmf_spec import wire
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
