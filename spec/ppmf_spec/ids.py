@@ -99,9 +99,7 @@ def in_canonical_order(ids: tuple[str, ...]) -> bool:
         return False
     falling = [(len(text), text) for text in ids[:negative]]
     rising = [(len(text), text) for text in ids[negative:]]
-    return all(map(operator.gt, falling, falling[1:])) and all(
-        map(operator.lt, rising, rising[1:])
-    )
+    return all(map(operator.gt, falling, falling[1:])) and all(map(operator.lt, rising, rising[1:]))
 
 
 def check_catalogue(ids: Iterable[object], what: str) -> tuple[str, ...]:
