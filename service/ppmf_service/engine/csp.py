@@ -216,7 +216,9 @@ class CspSteps(Steps):
         """Raise StateError if the operator has to say first that this catalogue may be trained once
         more, with users who differ so much (PPMF-SRV-018).
         """
-        if row.confirmed or self.sessions.difference(row.key, ()) is None:
+        unseen = self.sessions.trained_unseen(row.key)
+        known = self.sessions.difference(row.key, ()) is not None
+        if row.confirmed or (unseen is None and not known):
             return
         closing = closing_of(session, question)
         listed = read_closing(session, closing)
@@ -224,9 +226,15 @@ class CspSteps(Steps):
         consent_keys = self.members.consent_keys(session, self.coins())
         seeds = examine(session, self.sessions.sealing_key(row.key), consent_keys, listed)
         found = self.sessions.difference(row.key, [session.users[at] for at in seeds])
+        told = TRAINED_BEFORE
         if found is not None:
-            raise StateError(
-                f"{TRAINED_BEFORE} (session {short(found.last)}): {found.joined} "
-                f"users joined, {found.left} left, {found.stayed} stayed: look, and then "
-                f"`ppmf session confirm`"
+            told += (
+                f" (session {short(found.last)}): {found.joined} users joined, {found.left} left, "
+                f"{found.stayed} stayed"
             )
+        if unseen is not None:
+            told += (
+                ", or may have been: this server was restored from a backup, and does not know "
+                "who took part since that was made"
+            )
+        raise StateError(f"{told}: look, and then `ppmf session confirm`")

@@ -10,6 +10,7 @@ number of an epoch before its first message, V before its receipt (PPMF-SRV-004,
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +27,8 @@ from ppmf_service.engine.recsys import RecSysSteps
 from ppmf_service.engine.steps import ASK_AGAIN_SECONDS, PAUSE_SECONDS, Steps, line_of
 from ppmf_service.erasure import Erasure
 from ppmf_service.link.link import Link
+from ppmf_service.measures import Measures
+from ppmf_service.report import Reports
 from ppmf_service.sessions import UnknownSessionError
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS
@@ -70,6 +73,9 @@ class Engine:
         )
         self.epochs = self.steps.epochs
         self._erasure = Erasure(config, database, self.steps.sessions)
+        self._measures = Measures(database)
+        self._reports = Reports(config, database, self.steps.sessions)
+        self._link_was: bool | None = None
         self._generation = link.generation
         self._next_sweep = 0.0
 
@@ -115,12 +121,21 @@ class Engine:
                 self.epochs.count_anew()
 
     def _poll(self) -> None:
+        self._note_link()
         self._sweep()
         for row in self.steps.sessions.all():
             if self.steps.trouble_waits(row):
                 continue
             with self.steps.guarded(row.proposed):
                 self.steps.step(row)
+
+    def _note_link(self) -> None:
+        """Note for the operator that the peer was met or lost."""
+        up = self.steps.link.connected
+        if up is not self._link_was:
+            with suppress(OSError):  # the disk may be full
+                self._measures.link(up, "" if up else self.steps.link.trouble)
+                self._link_was = up
 
     def _sweep(self) -> None:
         """Erase what is due; what cannot be erased is tried again, and holds up no session."""
@@ -130,9 +145,17 @@ class Engine:
         try:
             for key in self._erasure.sweep():
                 self.steps.log("erased", session=key)
+                self._write_report(key)
         except OSError as error:
             self._next_sweep = now + ASK_AGAIN_SECONDS
             self.steps.log("cannot be erased yet", detail=StateError(line_of(error)))
+
+    def _write_report(self, key: bytes) -> None:
+        """Write the report of a session that has ended; `ppmf report` does it at any time."""
+        try:
+            self._reports.write(key)
+        except OSError as error:
+            self.steps.log("no report", session=key, detail=StateError(line_of(error)))
 
     def _answer_all(self) -> bool:
         """Take the control messages that are here, so many at most that a peer who goes on sending

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_service.engine.training import Epoch
+from ppmf_service.measures import FINISHED, Measures
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError, StateError
@@ -29,6 +31,7 @@ class Epochs:
         self.stream = 0
         self.finished: int | None = None
         self._next_progress = 0.0
+        self._measures = Measures(steps.database)
 
     def runs(self, row: SessionRow) -> bool:
         """Whether an epoch of the session runs here."""
@@ -83,18 +86,23 @@ class Epochs:
         with self._steps.guarded(row.proposed):
             try:
                 finished = epoch.advance()
-            except BaseException:
+            except BaseException as error:
+                kind = error.kind if isinstance(error, PpmfError) else type(error).__name__
+                self._note_cost(row, epoch, kind)
                 self.running = None
                 self._steps.asked.pop((row.proposed, "epoch"), None)
                 raise
             if finished:
                 self.running = None
                 self.finished = epoch.stream.number
+                self._note_cost(row, epoch, FINISHED)
                 self._steps.went_well(row)
                 self._steps.trained(self._steps.sessions.get(row.key), epoch)
 
     def _note_epoch(self, row: SessionRow, epoch: int) -> None:
-        self._steps.sessions.began(row.key, epoch)
+        with self._steps.database.transaction():
+            self._steps.sessions.began(row.key, epoch)
+            self._measures.began(row.number, epoch)
         self._steps.log("epoch", session=row.key, epoch=epoch)
 
     def _note_progress(self, row: SessionRow, progress: Progress) -> None:
@@ -107,3 +115,13 @@ class Epochs:
         with self._steps.database.transaction():
             self._steps.sessions.move(row.key, State.TRAINING)
             self._steps.sessions.progress(row.key, progress.phase, progress.done, progress.total)
+            if self.running is not None:
+                number = self._steps.sessions.get(row.key).epoch
+                far = (progress.phase, progress.done, progress.total)
+                self._measures.sample(row.number, number, *far, self.running.taken)
+
+    def _note_cost(self, row: SessionRow, epoch: Epoch, outcome: str) -> None:
+        """Note what an epoch took, which has ended."""
+        with suppress(OSError):  # the disk may be full
+            number = self._steps.sessions.get(row.key).epoch
+            self._measures.ended(row.number, number, outcome, epoch.taken)
