@@ -33,6 +33,7 @@ _QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
+    "--disable-features=AutofillServerCommunication",
     "--disable-domain-reliability",
     "--disable-sync",
     "--metrics-recording-only",

@@ -8,7 +8,6 @@ whole way with two real servers is that of tests/browser/test_browser_journey.py
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from ppmf_secure.session.invitations import CspHalf, Invitation, RecSysHalf
 from ppmf_secure.session.session import Proposal, Session
 from ppmf_service.clock import SettableClock
 from ppmf_service.config import ServerConfig
+from ppmf_service.page import write_titles
 from ppmf_service.states import State
 from ppmf_spec import profiles
 from ppmf_spec.parameters import Parameters
@@ -92,8 +92,7 @@ class PageServers:
     ) -> Session:
         """An open session of these items; RecSys knows their titles too."""
         titles = titles or titles_of(40)
-        if set(titles) != set(titles.values()):
-            (self.folder / RECSYS / "titles.json").write_text(json.dumps(titles))
+        write_titles(self.folder / RECSYS, titles)
         now = self.pair.clock.now()
         values: dict[str, object] = {
             "closes": now + DAY,

@@ -143,7 +143,7 @@ def test_the_keyboard_alone_is_enough(
     keyboard.press("Enter")
     keyboard.tab_to("erase-confirm")
     keyboard.press("Enter")
-    page.until("start")
+    page.until("erased")
     assert keyboard.unseen == []
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +43,7 @@ class Trial:
         self.users = self.pair.enrol(1 + OTHERS)
         self.items = canonical_order(titles)
         self.titles = titles
-        (folder / RECSYS / "titles.json").write_text(json.dumps(titles))
+        self.pair.write_titles(titles)
         self.invitation = self.pair.invitation(self.users[0])
         self.sessions: list[Session] = []
 
@@ -51,7 +51,7 @@ class Trial:
         """A new session that takes uploads; its id."""
         proposed = self.pair.propose(PARAMS, self.users, self.items, SUITE)
         key = self.pair.accept(proposed.proposed)
-        self.pair.until_state(key, (State.OPEN,), lambda _: None)
+        self.pair.until_state(proposed.proposed, (State.OPEN,), lambda _: None)
         with opened(self.pair.config(RECSYS)) as storage:
             self.sessions.append(storage.sessions.signed_session(key).session)
         return key
@@ -97,12 +97,17 @@ class Trial:
             return state
 
 
+def half_up(value: Fraction) -> int:
+    """The nearest integer, the larger one of two."""
+    return math.floor(value + Fraction(1, 2))
+
+
 def recommended(found: ItemProfiles, mine: Mapping[str, str], count: int) -> list[tuple[str, str]]:
     """What the page has to show to who rated that, by the exact ridge of the oracle."""
     rated = {found.items.index(item): Fraction(stars) for item, stars in mine.items()}
     user = ridge.profile(rated, found)
     return [
-        (found.items[one.row], f"{float(ridge.clip(one.rating, found)):.2f}")
+        (found.items[one.row], f"{half_up(100 * ridge.clip(one.rating, found)) / 100:.2f}")
         for one in ridge.top_n(user, found, rated, count)
     ]
 

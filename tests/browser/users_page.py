@@ -122,7 +122,7 @@ class UsersPage:
         self.by("erase").click()
         expect(self.by("erase-dialog")).to_be_visible()
         self.by("erase-confirm").click()
-        self.until("start")
+        self.until("erased")
 
     # -- what a person does not see ----------------------------------------------------------------
 
