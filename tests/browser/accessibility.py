@@ -25,6 +25,18 @@ def violations(tab: Page) -> list[str]:
     ]
 
 
+def covered(tab: Page) -> float:
+    """Which part of the screen is covered by what stays where it is when the page is scrolled."""
+    part: float = tab.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+          .filter((one) => ["sticky", "fixed"].includes(getComputedStyle(one).position))
+          .filter((one) => one.checkVisibility() && !one.matches("dialog, .skip"))
+          .map((one) => one.getBoundingClientRect().height / innerHeight)
+          .reduce((sum, part) => sum + part, 0)"""
+    )
+    return part
+
+
 def too_wide(tab: Page) -> int:
     """By how many pixels the page is wider than what shows it."""
     wide: int = tab.evaluate(

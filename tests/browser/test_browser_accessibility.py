@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import too_wide, violations
-from tests.browser.conftest import PHONE, SCHEMES, SIZES, Devices
+from tests.browser.accessibility import covered, too_wide, violations
+from tests.browser.conftest import PHONE, SCHEMES, SIZES, WIDE, Devices
 from tests.browser.page_servers import PageServers, titles_of
 from tests.browser.recording_proxy import RecordingProxy
 from tests.browser.states import every_state
@@ -29,7 +29,10 @@ def test_no_state_of_the_page_has_a_violation_at_any_size_light_or_dark(
                 found += [f"{where}: {line}" for line in violations(page.tab)]
             if (pixels := too_wide(page.tab)) > 0:
                 found.append(f"{name} {size[0]}: {pixels} pixels too wide")
-    assert found == []
+            if (part := covered(page.tab)) > 0.4:
+                found.append(f"{name} {size[0]}: {part:.0%} of the screen are covered")
+        page.tab.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    assert not found, "\n".join(["", *found])
 
 
 _FOCUSED = """() => {
