@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.train import LATTICE, InsecureTestKeys, SuiteName, checked_suite
+from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
 from ppmf.data import id_lists
 from ppmf.data.columns import BY_USUAL_NAMES
 from ppmf.data.columns import Role as Column
 from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
 from ppmf_service import keys
@@ -39,7 +40,7 @@ configuration. After the enrolment (`ppmf enrol`) and with both servers running 
   ppmf session accept --config csp/csp.toml
 """
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Server = Annotated[
     Role,
@@ -223,7 +224,7 @@ def propose(
         ),
     ] = None,
     params: options.ParametersFile = None,
-    suite: SuiteName = LATTICE,
+    suite: SuiteName = AUTOMATIC,
     least: Annotated[
         int,
         typer.Option(
@@ -249,7 +250,7 @@ def propose(
       ppmf session propose --config recsys.toml --catalogue movies.csv
       ppmf session propose --config recsys.toml --catalogue movies.csv --closes 12h --least 100
     """
-    checked_suite(suite, insecure_test_keys or trial)
+    check_name(suite, insecure_test_keys or trial)
     parameters = options.parameters(params)
     items = id_lists.read(catalogue, Column.ITEM, BY_USUAL_NAMES)
     with serving.storage(settings, RECSYS) as storage:
@@ -262,13 +263,14 @@ def propose(
                 raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
         if not enrolled:
             raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
+        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         now = storage.database.clock.now()
         coins = Coins.system()
         proposal = Proposal(
             parameters,
             enrolled,
             items.ids,
-            suite,
+            chosen.name,
             keys.public_point(key),
             coins.bytes(NONCE_BYTES),
             least or default_least(len(enrolled)),
@@ -279,7 +281,7 @@ def propose(
         )
         # whether it can be trained does not depend on who accepts it
         tried, _ = set_up.accept(key, coins)
-        fitted_scheme(Session(proposal, tried), checked_suite(suite, insecure_test_keys or trial))
+        fitted_scheme(Session(proposal, tried), chosen)
         row = storage.sessions.propose(proposal)
         console.say(f"proposed session {row.key.hex()[:12]}")
         _show(proposal, row)

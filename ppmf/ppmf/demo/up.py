@@ -21,6 +21,7 @@ from ppmf.data.rating_tables import Duplicates
 from ppmf.demo import checks, slices
 from ppmf.pair import Pair
 from ppmf_reference import fixed
+from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_service.client import UserClient, new_http
 from ppmf_service.sessions import SessionRow
@@ -62,7 +63,7 @@ def up(
     items: slices.Items = None,
     rank: slices.Rank = None,
     iterations: slices.Iterations = None,
-    suite: training.SuiteName = training.LATTICE,
+    suite: training.SuiteName = AUTOMATIC,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
     """Start both servers on this machine, with a session and invitations: a trial.
@@ -85,8 +86,8 @@ def up(
       ppmf submit mine.csv --invitation ppmf-pair/invitations/USER.txt
       ppmf status --config ppmf-pair/recsys/recsys.toml
     """
-    chosen = training.checked_suite(suite, insecure_test_keys)
-    size = slices.DemoSize.of(chosen.name)
+    training.check_name(suite, insecure_test_keys)
+    size = slices.DemoSize.of(suite)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
         iterations=size.iterations if iterations is None else iterations,
@@ -98,6 +99,7 @@ def up(
         note=console.note,
     )
     train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
+    chosen = training.chosen_suite(suite, parameters, train.n_users, train.n_items)
     pair = Pair(folder)
     if not pair.made:
         pair.make()
