@@ -13,13 +13,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ppmf.commands.train import LATTICE
 from ppmf.demo.command import demo
 from ppmf.demo.slices import DemoSize
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
 from ppmf_docs import limits, performance
 from ppmf_docs.tables import count, quantity, table
+from ppmf_secure.protocols.suite_choice import LATTICE
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 

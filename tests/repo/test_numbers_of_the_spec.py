@@ -82,6 +82,14 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
+        "and `step_bits` = #, so that every row can move, such a run has a ring of # bits and the ten "
+        "primes satisfy the budget of PPMF-RLW-007 for up to # iterations. With `box_bits` = 0 the "
+        "ring has # bits and they do for up to #, with `curvature_shift` = 2 and `step_bits` = # as "
+        "well # bits, and they do for up to #.",
+        derived.largest_run,
+    ),
+    Claim(
+        PROTOCOL,
         r"A message of $\lceil (1 + t) m / 8 \rceil + #$ bytes from each user, half a round.",
         lambda: [SEAL_BYTES],
     ),
