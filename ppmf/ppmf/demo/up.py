@@ -32,6 +32,9 @@ from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS
 
+_LINKS = 3
+"""Of how many users the links are shown."""
+
 _INTAKE_IS_OVER = (State.CLOSED, State.SETTING_UP, State.TRAINING, State.FINISHED)
 
 
@@ -102,6 +105,7 @@ def up(
         pair.make()
     if not pair.users():
         pair.enrol(train.n_users)
+    pair.write_titles({item: source.titles.get(item, item) for item in train.items})
     with pair.running():
         _say_where(pair)
         row = _session(pair, train, parameters, chosen.name)
@@ -207,7 +211,10 @@ def _say_where(pair: Pair) -> None:
 def _say_how(pair: Pair, row: SessionRow) -> None:
     console.say(f"Session {row.key.hex()}: {row.users:,} users, {row.items:,} items, {row.state}")
     console.say()
-    console.say("Take part as one of the users, with ratings of your own:")
+    console.say("Take part as one of the users: their links open the page, with their invitations:")
+    for user in pair.users()[:_LINKS]:
+        console.say_whole(f"  {pair.link(user)}")
+    console.say("Or send ratings of your own without the page:")
     console.say(f"  ppmf submit mine.csv --invitation {pair.invitations / pair.users()[0]}.txt")
     console.say("See what the session waits for:")
     console.say(f"  ppmf status --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")
