@@ -185,7 +185,9 @@ def about(value: float) -> str:
     if value < 47.5 * 3600:
         return f"{round(value / 3600)} h"
     days = round(value / 86400)
-    return f"{days} days" if days < 2 * _YEAR_HOURS / 24 else f"{24 * days / _YEAR_HOURS:,.0f} years"
+    return (
+        f"{days} days" if days < 2 * _YEAR_HOURS / 24 else f"{24 * days / _YEAR_HOURS:,.0f} years"
+    )
 
 
 def power_of_two(value: Fraction) -> str:

@@ -41,8 +41,7 @@ def test_z_may_reach_the_last_word_of_the_ring() -> None:
 def test_what_follows_the_shift_may_reach_the_last_word_of_the_ring() -> None:
     assert refusal(DEFAULTS, 3, Fraction(0), 2**23 - 1) == ""
     assert refusal(DEFAULTS, 3, Fraction(0), 2**23) == (
-        "ring_bits = 64: 3 rows of rank 10 reach 8388608 after the shift, which must be below "
-        "2^23"
+        "ring_bits = 64: 3 rows of rank 10 reach 8388608 after the shift, which must be below 2^23"
     )
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from math import log2, prod
 from typing import Any
@@ -45,13 +45,14 @@ def most_ratings() -> str:
     return f"{idle - 1:,}"
 
 
+@cache
 def largest_run() -> list[int]:
     """What the ten primes hold at 1,000,000 x 100,000: `step_bits` with which every row can move,
     bits of the ring and most iterations, with three parameter sets.
     """
     found: list[int] = []
-    for change in ({}, {"box_bits": 0}, {"box_bits": 0, "curvature_shift": 2}):
-        base = replace(DEFAULTS, **change)
+    closer = replace(DEFAULTS, box_bits=0)
+    for base in (DEFAULTS, closer, replace(closer, curvature_shift=2)):
         params = suggestion.fitted(base, 10**6, 10**5)
         ring = bounds(params, 10**6, 10**5).ring_bits
         most = first(partial(_too_long, params), 1, 1 << 12) - 1

@@ -71,7 +71,8 @@ def advise(params: Parameters, users: int, items: int, suite: str | None = None)
     """
     check_rows(users, items)
     holds = None if suite is None else held_by(suite, users, items)
-    limit, warnings = None, ()
+    limit: str | None = None
+    warnings: tuple[str, ...] = ()
     try:
         warnings = bounds(params, users, items).warnings
         if suite is not None:
