@@ -82,9 +82,9 @@ CLAIMS = [
     ),
     Claim(
         PROTOCOL,
-        "No size up to 1,000,000 users and 100,000 items needs it: with the parameters of chapter 3 "
-        "at their defaults and `step_bits` = #, so that every row can move, such a run has a ring "
-        "of # bits, for which the ten primes suffice for up to # iterations",
+        "No size up to 1,000,000 users and 100,000 items needs it: with the parameters of chapter "
+        "3 at their defaults and `step_bits` = #, so that every row can move, such a run has a "
+        "ring of # bits, for which the ten primes suffice for up to # iterations",
         lambda: derived.largest_run()[:3],
     ),
     Claim(
