@@ -171,7 +171,7 @@ def seconds(value: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60} min"
     hours = round(value / 3600)
-    if hours >= 2 * _YEAR_HOURS:
+    if hours >= 10 * _YEAR_HOURS:
         return f"{hours / _YEAR_HOURS:,.0f} years"
     return f"{hours // 24:,} days {hours % 24} h"
 

@@ -263,8 +263,10 @@ def propose(
                 raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
         if not enrolled:
             raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
-        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         now = storage.database.clock.now()
+        closing = serving.moment(closes, now, "--closes")
+        end = serving.moment(expires, now, "--expires")
+        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         coins = Coins.system()
         proposal = Proposal(
             parameters,
@@ -274,8 +276,8 @@ def propose(
             keys.public_point(key),
             coins.bytes(NONCE_BYTES),
             least or default_least(len(enrolled)),
-            serving.moment(closes, now, "--closes"),
-            serving.moment(expires, now, "--expires"),
+            closing,
+            end,
             (ours.api.public_url, ours.link.peer_url),
             trial=trial,
         )
