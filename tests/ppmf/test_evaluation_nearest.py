@@ -183,6 +183,7 @@ def test_a_refused_training_names_the_nearest_set(capsys: Capture) -> None:
         "has box_bits = 0"
     )
     assert train.chosen_suite("auto", Parameters(step_bits=21), *MILLIONS).name == PAILLIER
+    train.say_suite("auto", PAILLIER, Parameters(step_bits=21), *MILLIONS)
     assert "the nearest set that works has box_bits = 0" in capsys.readouterr().err
 
 

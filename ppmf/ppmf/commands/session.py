@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
+from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite, say_suite
 from ppmf.data import id_lists
 from ppmf.data.columns import BY_USUAL_NAMES
 from ppmf.data.columns import Role as Column
@@ -285,6 +285,7 @@ def propose(
         tried, _ = set_up.accept(key, coins)
         fitted_scheme(Session(proposal, tried), chosen)
         row = storage.sessions.propose(proposal)
+        say_suite(suite, chosen.name, parameters, len(enrolled), len(items.ids))
         console.say(f"proposed session {row.key.hex()[:12]}")
         _show(proposal, row)
     console.note("`ppmf serve recsys` sends it to CSP, whose operator accepts it")
