@@ -138,6 +138,7 @@ def train(
     )
     size = training.n_users, training.n_items
     chosen = chosen_suite(suite, parameters, *size)
+    say_suite(suite, chosen.name, parameters, *size)
     for warning in bounds(parameters, *size).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)
@@ -186,8 +187,7 @@ def run(
 
 
 def chosen_suite(name: str, params: Parameters, users: int, items: int) -> CipherSuite:
-    """The cipher suite of a run of this size, which `name` names or leaves open. A note says which
-    was taken, and why.
+    """The cipher suite of a run of this size, which `name` names or leaves open.
 
     Raises ParametersError, which says what would work, if the run does not fit.
     """
@@ -197,15 +197,21 @@ def chosen_suite(name: str, params: Parameters, users: int, items: int) -> Ciphe
     except ParametersError as error:
         advised = advise(params, users, items, LATTICE if name == AUTOMATIC else name)
         raise ParametersError(f"{error}; {advised.remedy()}") from None
-    if name == AUTOMATIC and chosen.name == LATTICE:
-        console.note(f"cipher suite {chosen.name}: the fastest, and it holds this size")
-    elif name == AUTOMATIC:
-        advised = advise(params, users, items, LATTICE)
-        console.note(
-            f"cipher suite {chosen.name}, which takes very much longer than {LATTICE}, since "
-            f"{advised.limit}; {advised.remedy()}"
-        )
     return chosen
+
+
+def say_suite(asked: str, taken: str, params: Parameters, users: int, items: int) -> None:
+    """Say in a note which suite was taken, and why, if it was left open."""
+    if asked != AUTOMATIC:
+        return
+    if taken == LATTICE:
+        console.note(f"cipher suite {taken}: the fastest, and it holds this size")
+        return
+    advised = advise(params, users, items, LATTICE)
+    console.note(
+        f"cipher suite {taken}, which takes very much longer than {LATTICE}, since "
+        f"{advised.limit}; {advised.remedy()}"
+    )
 
 
 def check_name(name: str, insecure_test_keys: bool) -> None:
