@@ -11,8 +11,8 @@ import typer
 
 from ppmf import console, options, serving
 from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
-from ppmf.data import id_lists
-from ppmf.data.columns import BY_USUAL_NAMES
+from ppmf.data import id_lists, item_titles
+from ppmf.data.columns import BY_USUAL_NAMES, Columns
 from ppmf.data.columns import Role as Column
 from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
@@ -20,7 +20,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
-from ppmf_service import keys
+from ppmf_service import keys, page
 from ppmf_service.backup import check_place
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
 from ppmf_service.states import State
@@ -369,6 +369,34 @@ def close(
         console.say(f"closed, with {present} users")
 
 
+def titles(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A table with columns of items and of titles, u.item or movies.dat.",
+            show_default=False,
+        ),
+    ],
+    settings: serving.ConfigFile,
+    columns: options.ColumnNames = None,
+) -> None:
+    """Let the page for users show the titles of items, at RecSys.
+
+    RecSys serves a page on which users search and rate items. Without titles it shows their ids.
+    Everybody can fetch the titles; nothing but what is shown depends on them. The same command
+    again replaces them, also while the server runs.
+
+    Examples:
+      ppmf session titles movies.csv --config recsys.toml
+    """
+    named = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
+    found = item_titles.read(table, named, console.note)
+    with serving.storage(settings, RECSYS) as storage:
+        written = page.write_titles(storage.config.folder, found)
+    console.say(f"{len(found):,} titles are on the page now, from {written}")
+
+
 def abandon(
     settings: serving.ConfigFile,
     named: serving.SessionId = None,
@@ -531,6 +559,7 @@ for _name, _command in (
     ("list", listed),
     ("show", show),
     ("close", close),
+    ("titles", titles),
     ("confirm", confirm),
     ("abandon", abandon),
 ):

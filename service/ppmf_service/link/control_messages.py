@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ppmf_secure.link.control import MOST_BYTES, Control, decode, encode
+from ppmf_secure.link.messages import Messages
 from ppmf_service.link.link import Link
-from ppmf_service.link.messages import Messages
 from ppmf_spec.errors import EncodingError
 
 
