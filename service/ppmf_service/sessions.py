@@ -253,6 +253,14 @@ class Sessions:
         """The proposal of a session. Raises StateError after it was erased."""
         return read_proposal(self._part(key, "proposal"))
 
+    def has_proposal(self, key: bytes) -> bool:
+        """Whether the proposal of a session is still here."""
+        found = self._database.row(
+            "SELECT 1 FROM sessions WHERE number = ? AND proposal IS NOT NULL",
+            (self.get(key).number,),
+        )
+        return found is not None
+
     def acceptance(self, key: bytes) -> tuple[Acceptance, bytes]:
         """CSP's acceptance of a session and CSP's signature. Raises StateError if there is none."""
         return read_acceptance(self._part(key, "acceptance")), self._part(key, "by_csp")

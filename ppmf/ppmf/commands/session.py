@@ -482,7 +482,7 @@ def show(
         if as_json:
             console.put_json("session", _facts(storage, row))
             return
-        if row.buried is None and (row.id is not None or row.erased is None):
+        if storage.sessions.has_proposal(row.key):
             _show(storage.sessions.proposal(row.key), row)
         console.facts(
             (name, str(value))

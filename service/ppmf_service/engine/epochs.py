@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ppmf_secure.protocols.message_plan import most_ahead
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store
@@ -62,7 +63,8 @@ class Epochs:
         number = _next_epoch(row, store)
         if row.state is not State.SETTING_UP:
             self._steps.sessions.move(row.key, State.SETTING_UP, because="another epoch")
-        opened = self._steps.link.open(stream, met=met)
+        ahead = most_ahead(session, suite)[self._steps.me.peer]
+        opened = self._steps.link.open(stream, met=met, ahead=ahead)
         try:
             self.running = Epoch(
                 self._steps.me,
