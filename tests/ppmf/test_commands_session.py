@@ -130,7 +130,8 @@ def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsy
     assert "nothing to confirm" in refused(capsys, confirm)
     with both.storage(CSP) as theirs:
         assert not theirs.sessions.get(second).confirmed
-        theirs.sessions.note_error(second, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
+        found = theirs.sessions.to_show(second, ("u1",))
+        theirs.sessions.show(second, found, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
     run(*confirm)
     said = capsys.readouterr().out
     assert f"{TRAINED_BEFORE}: 1 users joined" in said
@@ -162,10 +163,10 @@ def test_what_is_wrong_ends_in_one_line(both: Operators, tmp_path: Path, capsys:
         (["propose", *recsys, *items, "--closes", "3d", "--expires", "1h"], "expires: must be 0"),
         (["propose", *recsys, *items, "--least", "9"], "least = 9"),
         (["propose", *recsys, *items, "--suite", "rlwe-64-insecure"], "--insecure-test-keys"),
-        (["accept", *csp], "there are 0 sessions that are proposed: name one"),
+        (["accept", *csp], "there is no session here that is proposed; see `ppmf status`"),
         (["accept", *recsys], "this is for csp"),
         (["show", *recsys, "00ff"], "there is no session '00ff' here"),
-        (["close", *recsys], "there are 0 sessions that are open"),
+        (["close", *recsys], "there is no session here that is open"),
     ):
         assert text in refused(capsys, ["session", *arguments])
     both.propose()

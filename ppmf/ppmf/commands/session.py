@@ -323,18 +323,19 @@ def confirm(
     """Let a training of a catalogue that was trained before begin, as CSP.
 
     Two trainings that differ in a few users may show what these few rated, to whoever compares
-    the two results. So CSP waits here until its operator has seen how many users differ.
+    the two results. So CSP waits here until its operator has seen how many users differ. What is
+    confirmed is what was shown: if others are to take part by then, CSP waits again.
 
     Examples:
       ppmf session confirm --config csp.toml
     """
     with serving.storage(settings, CSP) as storage:
         row = serving.chosen(storage.sessions, named, (State.CLOSED,))
-        if row.confirmed:
+        if row.shown is not None and row.confirmed == row.shown:
             console.say(f"session {row.key.hex()[:12]} is confirmed already")
             return
         told = "" if row.last_error is None else row.last_error[1]
-        if not told.startswith(TRAINED_BEFORE):
+        if row.shown is None or not told.startswith(TRAINED_BEFORE):
             raise StateError(
                 f"session {row.key.hex()[:12]}: nothing to confirm; if these items were trained "
                 "before, csp says so once it has examined who takes part"
@@ -342,7 +343,7 @@ def confirm(
         console.say(told)
         if not yes:
             typer.confirm("Let the training begin?", abort=True)
-        storage.sessions.confirm(row.key)
+        storage.sessions.confirm(row.key, row.shown)
         console.say(f"confirmed session {row.key.hex()[:12]}")
 
 
@@ -399,6 +400,10 @@ def titles(
 def abandon(
     settings: serving.ConfigFile,
     named: serving.SessionId = None,
+    waiting: Annotated[
+        bool,
+        typer.Option("--waiting", help="All proposals that nobody has accepted, instead of one."),
+    ] = False,
     because: Annotated[
         str, typer.Option("--because", metavar="TEXT", help="The reason, for the record.")
     ] = "given up by the operator",
@@ -408,14 +413,28 @@ def abandon(
 
     Examples:
       ppmf session abandon --config recsys.toml 3fa9c2
+      ppmf session abandon --config csp.toml --waiting
     """
     running = tuple(state for state in State if not state.final)
     with serving.storage(settings) as storage:
-        row = serving.chosen(storage.sessions, named, running)
-        if not yes:
-            typer.confirm(f"Give session {row.key.hex()[:12]} up for good?", abort=True)
-        storage.sessions.move(row.key, State.ABANDONED, because=because)
-        console.say(f"abandoned session {row.key.hex()[:12]}")
+        if waiting:
+            if named is not None:
+                raise typer.BadParameter(
+                    "it stands in the place of a session", None, None, "--waiting"
+                )
+            rows = [one for one in storage.sessions.active() if one.state is State.PROPOSED]
+            asked = f"Give {len(rows)} proposals up for good?"
+        else:
+            rows = [serving.chosen(storage.sessions, named, running)]
+            asked = f"Give session {rows[0].key.hex()[:12]} up for good?"
+        if rows and not yes:
+            typer.confirm(asked, abort=True)
+        for row in rows:
+            storage.sessions.move(row.key, State.ABANDONED, because=because)
+            console.say(f"abandoned session {row.key.hex()[:12]}")
+        if not rows:
+            console.say("no proposal waits")
+            return
     console.note("the running server tells the other one, and erases what is secret")
 
 
@@ -460,7 +479,7 @@ def show(
         if as_json:
             console.put_json("session", _facts(storage, row))
             return
-        if row.buried is None:
+        if row.buried is None and (row.id is not None or row.erased is None):
             _show(storage.sessions.proposal(row.key), row)
         console.facts(
             (name, str(value))
@@ -486,8 +505,9 @@ def _present(storage: Storage, row: SessionRow) -> str:
 def _facts(storage: Storage, row: SessionRow) -> dict[str, object]:
     """What is shown of a session, for programs."""
     kept = asdict(row)
-    for name in ("number", "admitted", "signed", "last_error"):
+    for name in ("number", "admitted", "signed", "last_error", "shown", "told"):
         del kept[name]
+    kept["confirmed"] = row.confirmed is not None
     shown = {
         name: value.hex() if isinstance(value, bytes) else value for name, value in kept.items()
     }
