@@ -174,3 +174,19 @@ def test_every_column_of_a_session_is_kept_or_left_out_on_purpose(servers: Pair)
     here = {"place"}  # a backup has no place yet
     thought_of = {"sessions", "events", "uploads", "backups", *backup._AS_THEY_ARE}
     assert thought_of | here == tables
+
+
+@pytest.mark.req("PPMF-SRV-021")
+def test_a_session_that_is_newer_than_the_backup_ends_only_at_its_operators_word(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "world")
+    make(world.configs[CSP], world.server(CSP).database, tmp_path / "backup")
+    key = world.opened()
+    restored_world(world, CSP, tmp_path / "backup")
+    world.upload_all(key)
+    world.until(lambda: "no such session here" in str(world.row(RECSYS, key).last_error))
+    assert not world.server(CSP).sessions.known(key)
+    world.server(RECSYS).sessions.move(key, State.ABANDONED)
+    again = world.opened(nonce=bytes([9]) * 16)  # and the pair goes on
+    assert world.states(again) == (State.OPEN, State.OPEN)
