@@ -106,12 +106,13 @@ const SENT = {
   lost: "RecSys says that it has nothing from you: send it again.",
 };
 const SENT_AT_THE_END = {
-  sent: "You took part with these ratings.",
-  changed: "You took part with the ratings that you had sent.",
-  elsewhere: "You took part with what another device sent.",
+  sent: "You sent these ratings.",
+  changed: "You changed ratings since you sent them.",
+  elsewhere: "Another device sent ratings with your invitation.",
   withdrawn: "You withdrew what you had sent.",
   unsent: "What you sent was never acknowledged.",
 };
+const ADMITTED = { true: " They are in the training.", false: " They are not in the training." };
 const SEND = { none: "Send", changed: "Replace what was sent", elsewhere: "Replace what was sent" };
 
 const showSending = async () => {
@@ -121,7 +122,9 @@ const showSending = async () => {
   byId("rated-count").dataset.count = own.size;
   setText(byId("rated-count"), `You have rated ${number(own.size)} of ${plural(app.catalogue.items.length, "title")}.`);
   byId("sent-state").dataset.state = state;
-  setText(byId("sent-state"), open ? SENT[state] : `${SENT_AT_THE_END[state] ?? SENT.none} Ratings are taken no more.`);
+  const admitted = ["sent", "changed", "elsewhere"].includes(state) ? (ADMITTED[app.receipt?.admitted] ?? "") : "";
+  const ended = `${SENT_AT_THE_END[state] ?? SENT.none}${admitted} Ratings are taken no more.`;
+  setText(byId("sent-state"), open ? SENT[state] : ended);
   byId("send").hidden = !open;
   byId("send").textContent = SEND[state] ?? "Send again";
   byId("send").disabled = !own.size;
