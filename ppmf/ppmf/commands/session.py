@@ -391,8 +391,8 @@ def titles(
       ppmf session titles movies.csv --config recsys.toml
     """
     named = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
-    found = item_titles.read(table, named, console.note)
     with serving.storage(settings, RECSYS) as storage:
+        found = item_titles.read(table, named, console.note)
         written = page.write_titles(storage.config.folder, found)
     console.say(f"{len(found):,} titles are on the page now, from {written}")
 
