@@ -115,7 +115,8 @@ def measured(
           const began = performance.now();
           input.value = words;
           input.dispatchEvent(new Event("input", { bubbles: true }));
-          return new Promise((resolve) => requestAnimationFrame(() => resolve(performance.now() - began)));
+          const took = (resolve) => () => resolve(performance.now() - began);
+          return new Promise((resolve) => requestAnimationFrame(took(resolve)));
         }"""
         searches.append(page.tab.evaluate(script, words))
     page.search("")
