@@ -33,6 +33,7 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.resumption import lineage
 from ppmf_secure.session.checkpoint import Kept, read_admission, read_closing
@@ -332,9 +333,9 @@ class _WatchedFit(FittedScheme):
         self._simulated.own = self._scheme.generate(coins)
         return self._simulated.own
 
-    def peer(self, public: bytes) -> PeerKey:
+    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
         """The peer's view of a key, in the scheme."""
-        return self._scheme.peer(public)
+        return self._scheme.peer(public, workers)
 
     def group_bytes(self, layout: Layout) -> list[int]:
         """The lengths in the scheme."""

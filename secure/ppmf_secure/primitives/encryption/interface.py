@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -132,8 +133,12 @@ class FittedScheme(ABC):
         """A fresh key pair."""
 
     @abstractmethod
-    def peer(self, public: bytes) -> PeerKey:
-        """The peer's view of a public key. Raises EncodingError or RangeError if it is none."""
+    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
+        """The peer's view of a public key. Raises EncodingError or RangeError if it is none.
+
+        workers: those that are to hold the encrypted matrices, if this server has any. A scheme
+            that cannot share its work does all of it here.
+        """
 
     @abstractmethod
     def group_bytes(self, layout: Layout) -> list[int]:

@@ -56,6 +56,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice, chosen
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -96,9 +97,9 @@ class FittedRlwe(FittedScheme):
         """A fresh key pair, from `coins` alone."""
         return RlweOwner(self.context, coins)
 
-    def peer(self, public: bytes) -> RlwePeer:
+    def peer(self, public: bytes, workers: Workers | None = None) -> RlwePeer:
         """The peer's view of the other server's key, once it is checked."""
-        return RlwePeer(self.context, public)
+        return RlwePeer(self.context, public, workers)
 
     def group_bytes(self, layout: Layout) -> list[int]:
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""

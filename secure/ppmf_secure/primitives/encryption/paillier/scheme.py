@@ -35,6 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts, matrix_spans
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -65,8 +66,8 @@ class PaillierScheme(ProductScheme, FittedScheme):
         """A fresh key pair."""
         return PaillierOwner(SecretKey.generate(self.bits, coins))
 
-    def peer(self, public: bytes) -> PaillierPeer:
-        """The peer's view of the other server's modulus, once it is checked."""
+    def peer(self, public: bytes, workers: Workers | None = None) -> PaillierPeer:
+        """The peer's view of the other server's modulus, once it is checked. It has no workers."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
     def group_bytes(self, layout: Layout) -> list[int]:
