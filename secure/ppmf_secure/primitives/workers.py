@@ -70,7 +70,7 @@ class Workers(ABC):
         """
 
     @abstractmethod
-    def multiply(self, questions: Sequence[tuple[str, Call]]) -> Iterator[Any]:
+    def multiply(self, questions: Mapping[str, Call]) -> Iterator[Any]:
         """The answers of calls whose first argument is the shard of that name, in any order."""
 
     @abstractmethod
@@ -112,9 +112,9 @@ class OneProcess(Workers):
         """Make shards and keep them."""
         self._shards |= {name: call() for name, call in shards.items()}
 
-    def multiply(self, questions: Sequence[tuple[str, Call]]) -> Iterator[Any]:
+    def multiply(self, questions: Mapping[str, Call]) -> Iterator[Any]:
         """The answers, one after the other."""
-        for name, call in questions:
+        for name, call in questions.items():
             yield call.function(self._shards[name], *call.arguments)
 
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:

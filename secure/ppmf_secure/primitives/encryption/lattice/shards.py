@@ -111,10 +111,10 @@ class RowsAtWorkers(RowStore):
 
     def sums(self, x: Words, shape: AnswerShape) -> _SumsOfWorkers:
         """The sums, which all workers make at the same time."""
-        questions = [
-            (name, Call(StoredRows.reduced_sums, (x[:, self._packing.rows_of(groups)], shape)))
+        questions = {
+            name: Call(StoredRows.reduced_sums, (x[:, self._packing.rows_of(groups)], shape))
             for name, groups in zip(self._names, self._groups, strict=True)
-        ]
+        }
         primes = len(self._context.lattice.primes)
         total = np.zeros((primes, sum(shape.counts)), dtype=np.int32)
         for answer in self._workers.multiply(questions):
