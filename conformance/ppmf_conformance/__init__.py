@@ -10,7 +10,8 @@ Chapter 7 of the specification is the contract between the suite and an adapter.
   process; `deadline`: how long the suite waits for it;
 - `judgement`, `enclosures`: whether an answer is the one that is due;
 - `party_runs`: whole runs in which the adapter plays some of the parties; `our_parties` play the
-  others, `message_edits` changes messages on their way, and `trace` holds shares against F_fix;
+  others, `message_edits` changes messages on their way, `fresh_fields` sees what was not drawn
+  anew, and `trace` holds shares against F_fix;
 - `known_failures`, `results`, `reports`, `requirement_titles`, `claim`: what became of the cases;
   `visible_text`: text of an adapter as reports and the screen show it;
 - `own_runs`: one run of any parameters and ratings; `worked`: the files of the worked transcript;

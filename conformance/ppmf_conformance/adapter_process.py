@@ -34,10 +34,14 @@ class HangError(Exception):
 
 
 class AdapterProcess:
-    """A running adapter. `hello` is called once, before any other call."""
+    """A running adapter. `hello` is called once, before any other call.
+
+    more: the seconds that a call may take beyond the deadline.
+    """
 
     def __init__(self, command: Sequence[str], deadlines: Deadlines) -> None:
         """Start the process; OSError when there is no such program."""
+        self.more = 0
         self._deadlines = deadlines
         self._seq = 0
         self._process = subprocess.Popen(
@@ -72,7 +76,9 @@ class AdapterProcess:
         """
         self._seq += 1
         line = line_protocol.run_line(self._seq, case_id, op, given)
-        return line_protocol.parse_answer(self._ask(line, self._deadlines.call), self._seq)
+        return line_protocol.parse_answer(
+            self._ask(line, self._deadlines.call + self.more), self._seq
+        )
 
     def send(self, line: str) -> None:
         """Write a line as it is, without waiting for anything."""

@@ -20,7 +20,10 @@ def checked(seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The seconds for `hello`, in which a runtime has to start, and for the answer to one call."""
+    """The seconds for `hello`, in which a runtime has to start, and for the answer to one call.
+
+    A call of a whole run has a second more for every full `BYTES_A_SECOND` of the run's messages.
+    """
 
     hello: float = 30.0
     call: float = 30.0
@@ -28,6 +31,9 @@ class Deadlines:
 
 DEADLINES = Deadlines()
 """More than any case takes on a slow machine."""
+
+BYTES_A_SECOND = 1_000_000
+"""The bytes of a run's messages for which an adapter is given a second more."""
 
 
 class Deadline:

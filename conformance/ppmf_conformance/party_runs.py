@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ppmf_conformance import json_text, schema
 from ppmf_conformance.cases import Case
+from ppmf_conformance.fresh_fields import FreshFields
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.line_protocol import ROLES, Answer, ProtocolError
 from ppmf_conformance.message_edits import Delivery, lost
@@ -54,6 +55,12 @@ def has(case: Case) -> bool:
 def roles(case: Case) -> frozenset[str]:
     """The roles that the implementation under test plays."""
     return frozenset(case.given["roles"]) if has(case) else frozenset()
+
+
+def length(case: Case) -> int:
+    """The bytes of all messages that are due in a run; 0 for a call."""
+    epochs = [case.steps["messages"], *case.steps.get("later", ())] if has(case) else []
+    return sum(int(due[1]) for epoch in epochs for link in epoch.values() for due in link)
 
 
 @dataclass(slots=True)
@@ -256,6 +263,7 @@ class _Run:
         self._waiting: dict[str, deque[tuple[str, bytes | None]]] = defaultdict(deque)
         self._taken: dict[str, int] = defaultdict(int)
         self._sent: dict[str, int] = defaultdict(int)
+        self._fresh = {role: FreshFields() for role in ROLES}
 
     def play(self) -> tuple[Outcome, str]:
         try:
@@ -393,3 +401,6 @@ class _Run:
         if [name, str(len(message))] != wanted:
             told = " of ".join(reversed(wanted))
             raise StopError(Outcome.FAIL, f"{where}: {name} of {len(message)} bytes, not {told}")
+        wrong = self._fresh[sender].fault(envelope.message)
+        if wrong:
+            raise StopError(Outcome.FAIL, f"{where}: {name}: {wrong}")

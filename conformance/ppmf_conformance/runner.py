@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ppmf_conformance import known_failures, party_runs, trace
 from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.cases import Case
-from ppmf_conformance.deadline import DEADLINES, Deadlines
+from ppmf_conformance.deadline import BYTES_A_SECOND, DEADLINES, Deadlines
 from ppmf_conformance.judgement import judge
 from ppmf_conformance.known_failures import KnownFailure
 from ppmf_conformance.line_protocol import Answer, Hello, ProtocolError
@@ -106,6 +106,7 @@ class Conversation:
         target = self._target
         if self.refusal or target is None or hello is None:
             return Outcome.NOT_RUN, self.refusal
+        target.more = party_runs.length(case) // BYTES_A_SECOND
         try:
             one = self._run if party_runs.has(case) else self._one
             verdict = one(case, target)

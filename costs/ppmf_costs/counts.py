@@ -26,6 +26,9 @@ operations the work of a server is counted, in these units, whose costs `unit_co
     hash_keys       batch keys of the hash, in circuits and bit times vector
     messages        messages
 
+Beside them stand what the line between the servers carries and waits for, which `network` turns
+into seconds: `link`, `rounds`, `windows`.
+
 The phase "memory" counts what a server holds at one time: starts (1), he_rows, word_bits, which are
 the bits of the model's words, and rating_words, the ring elements of its shares of the ratings.
 """
@@ -35,9 +38,12 @@ from __future__ import annotations
 from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.shares import chunk_sizes
+from ppmf_secure.protocols import bit_products, conversion, ratings_product
 from ppmf_secure.protocols.bit_products import rows_of_a_batch
+from ppmf_secure.protocols.half_step import proximal
 from ppmf_secure.protocols.message_plan import MessagePlan
 from ppmf_secure.protocols.operations import (
+    BOTH_WAYS,
     ConvertBits,
     GiveEncryptedRows,
     MultiplyBits,
@@ -50,9 +56,10 @@ from ppmf_secure.protocols.operations import (
     ShareOutputs,
     TakeUploads,
 )
+from ppmf_secure.protocols.step_sizes import factor_rule
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import Side
+from ppmf_spec.roles import CSP, RECSYS, Side
 
 __all__ = ["MEMORY", "PHASES", "PublicSize", "count_run"]
 
@@ -71,10 +78,51 @@ def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally
     tally = Tally()
     walk = MessagePlan(params, size, suite)
     for operation in walk.operations():
+        before = tally.sent.copy()
         for due, times in operation.counted().items():
             tally.send(operation.phase, due, times)
+        tally.link[operation.phase] += max(
+            tally.sent[server, operation.phase] - before[server, operation.phase]
+            for server in (RECSYS, CSP)
+        )
+        tally.windows[operation.phase] += _windows(operation)
         _work(tally, walk, operation)
+    tally.rounds.update(_rounds(params))
     return tally
+
+
+def _windows(operation: Operation) -> float:
+    """How often a server that is as far ahead as it may be waits for an answer."""
+    match operation:
+        case ConvertBits(entries=entries):
+            return sum(chunk_sizes(entries).values()) / conversion.AHEAD
+        case GiveEncryptedRows():
+            messages = sum(operation.counted().values()) / len(BOTH_WAYS)
+            return messages / (ratings_product.SENT_AHEAD + 1)
+        case MultiplyBits(elements=elements, ways=ways) if len(ways) == len(BOTH_WAYS):
+            return sum(chunk_sizes(elements).values()) / bit_products.AHEAD
+        case _:
+            return 0.0
+
+
+def _rounds(params: Parameters) -> dict[str, float]:
+    """The rounds of a run, by phase, as chapter 4 says them for each sub-protocol.
+
+    A message that is not answered is half a round.
+    """
+    half_steps = 2 * params.iterations
+    circuits = 1 if proximal(params) is None else 1 + params.bias
+    inner_steps = half_steps * params.inner_steps
+    made_once = factor_rule(params).made_once + params.bias
+    return {
+        "upload": 1.0,  # closing and admission
+        # keys, base transfers, the end of the conversion, encrypted rows, steps made once
+        "set-up": 0.5 + 1.0 + 0.5 + 1.0 + 2.0 * made_once,
+        "products": 2.0 * (half_steps - 1),  # none for the public start
+        # gradient, moves, circuits; the first inner step of each side has no gradient
+        "updates": (2.0 + circuits) * inner_steps - min(2, half_steps),
+        "output": 0.5,
+    }
 
 
 def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from ppmf_secure.protocols.operations import PlannedMessage, head, heads_below
@@ -15,10 +15,16 @@ class Tally:
     """The bytes and the work of a run.
 
     sent: bytes, by party and phase. work: units of a primitive, by phase and primitive.
+    link: bytes between the servers, by phase, of the busier direction of each operation. rounds:
+    rounds, by phase. windows: how often, by phase, a server that is ahead would wait for an answer
+    if the line took no time for bytes and everything for distance.
     """
 
     sent: Counter[tuple[Role, str]] = field(default_factory=Counter)
     work: Counter[tuple[str, str]] = field(default_factory=Counter)
+    link: Counter[str] = field(default_factory=Counter)
+    rounds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    windows: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _numbers: Counter[tuple[Role, Role]] = field(default_factory=Counter)
 
     def send(self, phase: str, due: PlannedMessage, times: int = 1) -> None:

@@ -77,6 +77,11 @@ def say(line: str = "", *, style: str = "") -> None:
     OUT.print(line, style=style, soft_wrap=not OUT.is_terminal)
 
 
+def say_whole(line: str) -> None:
+    """Print a line that a terminal must not break, such as a link that somebody copies."""
+    OUT.print(line, soft_wrap=True)
+
+
 def note(line: str) -> None:
     """Print a note for the person at the terminal on standard error, unless it is to be quiet."""
     if _level >= Level.NORMAL:

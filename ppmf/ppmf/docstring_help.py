@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a function becomes a command: its docstring is its help, and an empty text is no path."""
+"""How a function becomes a command: its docstring is its help, and an empty text is no path.
+
+`Deferred` is a command whose module is loaded when it is called.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from ppmf_spec.extras import MissingExtraError, needed_by
+from ppmf_spec.extras import MissingExtraError, is_installed, needed_by, remedy
 
 _NEGATIVE = re.compile(r"-[0-9]+")
 
@@ -53,42 +57,59 @@ def add(to: typer.Typer, name: str, command: Callable[..., object]) -> None:
     to.command(name, cls=kind, help="\n\n".join(shown))(command)
 
 
-def add_if_installed(to: typer.Typer, name: str, place: str, extra: str | None = None) -> None:
-    """Register the command that stands at `place`, "module:function".
+class Deferred(TyperCommand):
+    """A command, or a group of commands, whose module is loaded when it is called.
 
-    A light installation lists the commands that it cannot run, too; such a command raises
-    MissingExtraError, whatever its arguments. extra: the one that brings all that it needs.
+    So a call of one command does not wait for what the others import. A light installation lists
+    the commands that it cannot run, too; such a command raises MissingExtraError, whatever its
+    arguments.
     """
-    _add_if_installed(to, name, place, extra, add)
+
+    def __init__(self, name: str, place: str, about: str, extra: str | None = None) -> None:
+        """Name the function, or the typer.Typer of a group, that stands at `place`.
+
+        place: "module:function" or "module:app".
+        about: the first sentence of its help, which the list of commands shows.
+        extra: the one that brings all that it needs, if it needs one.
+        """
+        super().__init__(name, help=about, rich_markup_mode=None)
+        self._place = place
+        self._about = about
+        self._extra = extra
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The command itself. Raises MissingExtraError without its extra."""
+        assert self.name is not None
+        with needed_by(f"`ppmf {self.name}`", self._extra):
+            found = resolve_name(self._place)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(rich_markup_mode=None, add_completion=False)
+            add(found, self.name, function)
+        return typer.main.get_command(found)
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **more: Any) -> Any:
+        """Take the arguments, as the command itself does."""
+        try:
+            command = self.loaded
+        except MissingExtraError:
+            if not more.get("resilient_parsing"):
+                raise
+            return super().make_context(info_name, args, parent, **more)  # nothing to complete
+        return command.make_context(info_name, args, parent=parent, **more)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The line that a list of commands shows."""
+        if self._extra is None or is_installed(self._extra):
+            return super().get_short_help_str(limit)
+        return f"(Not installed: {remedy(self._extra)})"
 
 
-def add_app_if_installed(to: typer.Typer, name: str, place: str, extra: str | None = None) -> None:
-    """Register the group of commands that stands at `place`, as `add_if_installed` does."""
-    _add_if_installed(to, name, place, extra, lambda to, name, app: to.add_typer(app, name=name))
+def group_of(commands: Sequence[Deferred]) -> type[TyperGroup]:
+    """The class of a typer.Typer whose commands are these."""
 
+    class Group(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            super().__init__(**{**attributes, "commands": {str(one.name): one for one in commands}})
 
-def _add_if_installed(
-    to: typer.Typer,
-    name: str,
-    place: str,
-    extra: str | None,
-    register: Callable[[typer.Typer, str, Any], None],
-) -> None:
-    try:
-        with needed_by(f"`ppmf {name}`", extra):
-            found = resolve_name(place)
-    except MissingExtraError as error:
-        missing = error  # `error` ends with this block
-    else:
-        register(to, name, found)
-        return
-
-    def unavailable(context: typer.Context) -> None:
-        raise missing
-
-    to.command(
-        name,
-        help=f"(Not installed: {str(missing).rpartition(': ')[2]})",
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )(unavailable)
+    return Group

@@ -77,8 +77,9 @@ class PrivateMF:
     recommendations need V and the user's own ratings, and nothing else.
 
     `engine` is "oracle", which computes in the clear, or "secure", which trains with all three
-    parties on this machine under the cipher `suite`; V is the same, bit for bit. The secure engine
-    needs the extra `ppmf[secure]`; `ppmf estimate` says how long it takes.
+    parties on this machine under the cipher `suite`, or under the fastest that holds the size if
+    that is "auto"; V is the same, bit for bit. The secure engine needs the extra `ppmf[secure]`;
+    `ppmf estimate` says how long it takes.
 
     `columns` names the columns of a data frame where they do not have usual names: a mapping with
     the keys "user", "item" and "rating". `duplicates` says what is done with a user's second rating
@@ -137,7 +138,7 @@ class PrivateMF:
         ring_bits: int = _DEFAULT.ring_bits,
         seed: str = _DEFAULT.seed,
         engine: str = "oracle",
-        suite: str = "rlwe-8192",
+        suite: str = "auto",
         columns: Mapping[str, str] | None = None,
         duplicates: str = "refuse",
         rounding: bool = False,
@@ -352,7 +353,9 @@ class PrivateMF:
         if self.engine == "oracle":
             return fixed.train(ratings, params, on_iteration=lambda t: tell(2 * t, total))
         with needed_by(f"{type(self).__name__}(engine='secure')"):
+            from ppmf_secure.protocols.suite_choice import suite_for
             from ppmf_secure.transport import processes
+        suite = suite_for(self.suite, params, ratings.n_users, ratings.n_items).name
         told = -1
 
         def told_once(now: Any) -> None:
@@ -361,7 +364,7 @@ class PrivateMF:
                 told = now.done
                 tell(now.done, now.total)
 
-        return processes.train(ratings, params, suite=self.suite, progress=told_once).profiles
+        return processes.train(ratings, params, suite=suite, progress=told_once).profiles
 
     # --- what a user does with V ---
 

@@ -18,8 +18,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, ending, run_report
-from ppmf.commands import conformance, evaluate, oracle, params, recommend
-from ppmf.docstring_help import add, add_app_if_installed, add_if_installed
+from ppmf.docstring_help import Deferred, group_of
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.extras import MissingExtraError
 
@@ -64,41 +63,125 @@ PPMF_DATA names the demo's ratings; PPMF_OFFLINE=1 keeps it off the network; PPM
 trace of an error.
 """
 
+COMMANDS = (
+    Deferred(
+        "demo",
+        "ppmf.demo.command:demo",
+        "Train privately on real ratings, then check the result.",
+        "secure",
+    ),
+    Deferred(
+        "train",
+        "ppmf.commands.train:train",
+        "Train securely: users, RecSys and CSP, on this machine.",
+        "secure",
+    ),
+    Deferred(
+        "resume", "ppmf.commands.resume:resume", "Go on with an interrupted training.", "secure"
+    ),
+    Deferred(
+        "oracle",
+        "ppmf.commands.oracle:oracle",
+        "Train in the clear: what the secure training must equal.",
+    ),
+    Deferred(
+        "evaluate", "ppmf.commands.evaluate:evaluate", "Measure how good the recommendations are."
+    ),
+    Deferred(
+        "recommend",
+        "ppmf.commands.recommend:recommend",
+        "Recommend items to one user, whose ratings stay on this machine.",
+    ),
+    Deferred("similar", "ppmf.commands.recommend:similar", "List the items nearest to one item."),
+    Deferred(
+        "audit",
+        "ppmf.commands.audit:audit_transcripts",
+        "Check that transcripts contain only ciphertexts.",
+        "secure",
+    ),
+    Deferred(
+        "estimate",
+        "ppmf.commands.estimate:estimate",
+        "Estimate the time, the memory and the bytes of a training.",
+        "secure",
+    ),
+    Deferred(
+        "bench",
+        "ppmf.commands.bench:bench",
+        "Measure what a training costs on this machine.",
+        "secure",
+    ),
+    Deferred(
+        "up",
+        "ppmf.demo.up:up",
+        "Start both servers on this machine, with a session and invitations: a trial.",
+        "serve",
+    ),
+    Deferred(
+        "status",
+        "ppmf.commands.status:status",
+        "Show what each session of a server waits for, since when, for whom, and what happens "
+        "next.",
+        "serve",
+    ),
+    Deferred(
+        "report",
+        "ppmf.commands.report:report",
+        "Report on a session of a server: time and bytes by phase, memory, who took part, "
+        "erasures.",
+        "serve",
+    ),
+    Deferred(
+        "backup",
+        "ppmf.commands.backup:backup",
+        "Write a backup of a server, which may run meanwhile.",
+        "serve",
+    ),
+    Deferred(
+        "restore",
+        "ppmf.commands.backup:restore",
+        "Put a backup back, after a server's disk was lost or its database damaged.",
+        "serve",
+    ),
+    Deferred(
+        "serve",
+        "ppmf.commands.serve:serve",
+        "Run a server of the service: its interface for users, and its link to the other server.",
+        "serve",
+    ),
+    Deferred(
+        "submit",
+        "ppmf.commands.submit:submit",
+        "Send your ratings to a training, hidden from everybody.",
+        "serve",
+    ),
+    Deferred(
+        "session",
+        "ppmf.commands.session:app",
+        "Agree with the other server on sessions, and look after them.",
+        "serve",
+    ),
+    Deferred(
+        "enrol",
+        "ppmf.commands.enrol:app",
+        "Invite users: each gets one half of an invitation from RecSys, one from the enroller.",
+        "serve",
+    ),
+    Deferred("params", "ppmf.commands.params:app", "Look at public parameter sets."),
+    Deferred(
+        "conformance",
+        "ppmf.commands.conformance:app",
+        "Hold an implementation, in any language, against the specification.",
+    ),
+)
+"""The commands, in the order of the help. The sentence is the first one of a command's own help."""
+
 app = typer.Typer(
+    cls=group_of(COMMANDS),
     rich_markup_mode=None,  # plain help: the same in a pipe, a log and a dumb terminal
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-params_app = typer.Typer(rich_markup_mode=None)
-
-
-# Those that are named by their place need packages that a light installation does not have.
-add_if_installed(app, "demo", "ppmf.demo.command:demo")
-add_if_installed(app, "train", "ppmf.commands.train:train")
-add_if_installed(app, "resume", "ppmf.commands.resume:resume")
-add(app, "oracle", oracle.oracle)
-add(app, "evaluate", evaluate.evaluate)
-add(app, "recommend", recommend.recommend)
-add(app, "similar", recommend.similar)
-add_if_installed(app, "audit", "ppmf.commands.audit:audit_transcripts")
-add_if_installed(app, "estimate", "ppmf.commands.estimate:estimate")
-add_if_installed(app, "bench", "ppmf.commands.bench:bench")
-add(params_app, "check", params.check)
-add(params_app, "suggest", params.suggest)
-app.add_typer(params_app, name="params")
-app.add_typer(conformance.app, name="conformance")
-add_if_installed(app, "up", "ppmf.demo.up:up", "serve")
-add_if_installed(app, "status", "ppmf.commands.status:status", "serve")
-add_if_installed(app, "serve", "ppmf.commands.serve:serve", "serve")
-add_if_installed(app, "submit", "ppmf.commands.submit:submit", "serve")
-add_app_if_installed(app, "session", "ppmf.commands.session:app", "serve")
-add_app_if_installed(app, "enrol", "ppmf.commands.enrol:app", "serve")
-
-
-@params_app.callback(invoke_without_command=True)
-def look_at_parameters(context: typer.Context) -> None:
-    """Look at public parameter sets."""
-    _help_if_alone(context)
 
 
 def _version(wanted: bool) -> None:
@@ -132,10 +215,6 @@ def ppmf(
     if verbose:
         versions = (f"{name} {version}" for name, version in run_report.versions().items())
         console.detail(", ".join(versions))
-    _help_if_alone(context)
-
-
-def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

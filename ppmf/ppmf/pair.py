@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -30,10 +30,11 @@ from ppmf_secure.session.invitations import (
     csp_halves,
     read_invitation,
     recsys_halves,
+    whole_link,
 )
 from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import NONCE_BYTES, Proposal
-from ppmf_service import keys
+from ppmf_service import keys, page
 from ppmf_service.client import UserClient, new_http
 from ppmf_service.config import Ports, ServerConfig, read_config
 from ppmf_service.sessions import SessionRow
@@ -120,6 +121,16 @@ class Pair:
     def invitation(self, user: str) -> Invitation:
         """The invitation of a user."""
         return read_invitation(read_text(self.invitations / f"{user}.txt"))
+
+    def link(self, user: str) -> str:
+        """The link that opens the page for users with a user's whole invitation."""
+        return whole_link(self.config(RECSYS).api.public_url, self.invitation(user))
+
+    def write_titles(self, titles: Mapping[str, str]) -> None:
+        """Let the page for users show these titles of items."""
+        folder = self.config(RECSYS).folder
+        private_folder(folder)
+        page.write_titles(folder, titles)
 
     def propose(
         self, params: Parameters, users: Sequence[str], items: Sequence[str], suite: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +14,9 @@ import typer
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.private_files import private_folder
+from ppmf_secure.transport.store import in_use
 from ppmf_service import keys
-from ppmf_service.config import Ports, example, read_config
+from ppmf_service.config import Ports, ServerConfig, example, read_config
 from ppmf_service.sessions import SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
@@ -74,6 +75,17 @@ def storage(config: Path, role: Role | None = None) -> Iterator[Storage]:
         raise StateError(f"{config}: the configuration of {found.role}; this is for {role}")
     with opened(found) as storage:
         yield storage
+
+
+@contextmanager
+def stopped(config: ServerConfig) -> Iterator[None]:
+    """The context in which the server of a configuration does not run; StateError if it does."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(in_use(config.folder))
+        except StateError:
+            raise StateError(f"{config.role} runs: stop it first") from None
+        yield
 
 
 def chosen(sessions: Sessions, given: str | None, among: tuple[State, ...]) -> SessionRow:

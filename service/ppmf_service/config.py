@@ -130,6 +130,11 @@ class ServerConfig:
         """The file in which RecSys publishes V, which outlives the session."""
         return self.folder / "profiles" / f"{session_id.hex()}.json"
 
+    @property
+    def reports_folder(self) -> Path:
+        """The folder of the reports of sessions that have ended, which outlive them."""
+        return self.folder / "reports"
+
 
 def read_config(path: Path) -> ServerConfig:
     """The configuration in a file.

@@ -104,6 +104,75 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE epochs (               -- what each epoch took
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            epoch INTEGER NOT NULL,
+            began INTEGER NOT NULL,
+            ended INTEGER,
+            outcome TEXT NOT NULL,
+            memory INTEGER NOT NULL,        -- the most bytes of the process
+            PRIMARY KEY (session, epoch)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE phases (               -- what each phase of an epoch took
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            epoch INTEGER NOT NULL,
+            place INTEGER NOT NULL,
+            phase TEXT NOT NULL,
+            seconds REAL NOT NULL,
+            sent INTEGER NOT NULL,
+            received INTEGER NOT NULL,
+            PRIMARY KEY (session, epoch, phase)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE samples (              -- how far an epoch was, and the bytes until then
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            epoch INTEGER NOT NULL,
+            seconds REAL NOT NULL,          -- since the epoch began
+            phase TEXT NOT NULL,
+            done INTEGER NOT NULL,
+            total INTEGER NOT NULL,
+            sent INTEGER NOT NULL,
+            received INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX samples_of_session ON samples (session, epoch)",
+        """
+        CREATE TABLE erasures (             -- what was erased, and when
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            at INTEGER NOT NULL,
+            what TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            bytes INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX erasures_of_session ON erasures (session)",
+        """
+        CREATE TABLE links (                -- when the peer was met and lost
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            up INTEGER NOT NULL,
+            why TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE backups (              -- of which backup this database was restored
+            at INTEGER PRIMARY KEY,
+            last INTEGER NOT NULL           -- the number of its last session
+        ) STRICT
+        """,
+        """
+        CREATE TABLE place (                -- in which file a server ran with this database
+            inode INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 """The statements that lead from each version of the schema to the next one."""
 

@@ -16,12 +16,21 @@ from pathlib import Path
 
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
+from ppmf_service.measures import Measures
 from ppmf_service.sessions import SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP
 
 _ZEROS = bytes(1 << 20)
+
+FILES = "files of checkpoints, closing, admission and bits"
+UPLOADS = "uploads, with their digests"
+SEALING = "the private key for seals"
+TAGS = "the key of the files' tags"
+SESSION_FILE = "the session file, with the list of users"
+RECEIPTS = "receipts of users"
+"""What an erasure is called in a report."""
 
 
 class Erasure:
@@ -33,6 +42,7 @@ class Erasure:
         self._config = config
         self._database = database
         self._sessions = sessions or Sessions(database)
+        self._measures = Measures(database)
         self._log_due = True  # an earlier process may have ended before it
 
     def sweep(self) -> list[bytes]:
@@ -79,9 +89,26 @@ class Erasure:
         row = self._sessions.get(key)
         if not self._secrets_due(row):
             raise StateError(f"a session that is {row.state} still needs its secrets")
+        files, size = 0, 0
         if row.id is not None:
-            erase_folder(self._config.session_folder(row.id))
+            folder = self._config.session_folder(row.id)
+            files, size = _count(folder)
+            erase_folder(folder)
         with self._database.transaction() as connection:
+            self._measures.erased(row.number, FILES, files, size)
+            uploads = connection.execute(
+                "SELECT count(*), coalesce(sum(length(message)), 0) FROM uploads "
+                "WHERE session = ? AND message IS NOT NULL",
+                (row.number,),
+            ).fetchone()
+            self._measures.erased(row.number, UPLOADS, *uploads)
+            for what, column in ((SEALING, "sealing"), (TAGS, "tag_key")):
+                found = connection.execute(
+                    f"SELECT count({column}), coalesce(length({column}), 0) FROM sessions "
+                    "WHERE number = ?",
+                    (row.number,),
+                ).fetchone()
+                self._measures.erased(row.number, what, *found)
             connection.execute(
                 "UPDATE uploads SET message = NULL, digest = NULL WHERE session = ?", (row.number,)
             )
@@ -98,6 +125,11 @@ class Erasure:
         if row.erased is None:
             self.erase(key)
         with self._database.transaction() as connection:
+            self._measures.erased(row.number, SESSION_FILE, int(row.signed))
+            (receipts,) = connection.execute(
+                "SELECT count(*) FROM uploads WHERE session = ?", (row.number,)
+            ).fetchone()
+            self._measures.erased(row.number, RECEIPTS, receipts)
             connection.execute("DELETE FROM uploads WHERE session = ?", (row.number,))
             connection.execute("UPDATE events SET because = '' WHERE session = ?", (row.number,))
             connection.execute(
@@ -118,6 +150,18 @@ class Erasure:
     def _truncate_log(self) -> None:
         if self._log_due:
             self._log_due = not self._database.truncate_log()
+
+
+def _count(folder: Path) -> tuple[int, int]:
+    """How many files a folder has, and how many bytes they have."""
+    if folder.is_symlink() or not folder.is_dir():
+        return 0, 0
+    sizes = [
+        path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    ]
+    return len(sizes), sum(sizes)
 
 
 def erase_folder(folder: Path) -> None:

@@ -65,7 +65,7 @@ def read_signing_key(path: Path, passphrase: Path | None = None) -> ec.EllipticC
     or a passphrase that is not its own (PPMF-SRV-002).
     """
     content = read_private_file(path)
-    secret = None if passphrase is None else read_private_file(passphrase).rstrip(b"\r\n")
+    secret = read_passphrase(passphrase)
     try:
         key = load_pem_private_key(content, secret)
     except TypeError:  # a passphrase where none is due, or the other way round
@@ -79,6 +79,11 @@ def read_signing_key(path: Path, passphrase: Path | None = None) -> ec.EllipticC
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise EncodingError(f"{path}: not a key of P-256")
     return key
+
+
+def read_passphrase(path: Path | None) -> bytes | None:
+    """The passphrase in a file, without a line end after it; raises as `read_private_file`."""
+    return None if path is None else read_private_file(path).rstrip(b"\r\n")
 
 
 def public_point(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -25,9 +25,10 @@ from ppmf_secure.transport.server_process import end_with_parent
 from ppmf_secure.transport.store import in_use
 from ppmf_service import logs
 from ppmf_service.api import server
+from ppmf_service.backup import check_place
 from ppmf_service.clock import SystemClock
 from ppmf_service.config import ServerConfig
-from ppmf_service.engine import Engine
+from ppmf_service.engine.engine import Engine
 from ppmf_service.keys import link_certificate, read_certificate, read_signing_key
 from ppmf_service.link.connection import TlsLink
 from ppmf_service.link.tls import Identity
@@ -57,6 +58,7 @@ def run(config: ServerConfig, stop: threading.Event | None = None) -> None:
     private_folder(config.folder)
     with in_use(config.folder), opened(config, clock) as storage:
         storage.database.check()
+        check_place(storage.database)
         logs.event("starts", role=config.role)
         with _ended_by_signals(stop), _engine_beside(config, stop):
             server.run(config, storage.database, clock, stop)

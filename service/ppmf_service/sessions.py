@@ -453,6 +453,19 @@ class Sessions:
         now = {took_part(row.catalogue, user) for user in users}
         return Difference(found[0][1], len(now - before), len(before - now), len(now & before))
 
+    def trained_unseen(self, key: bytes) -> int | None:
+        """When the backup was made of which this database was restored, if the catalogue of this
+        session may have been trained between that and the restoring; None if that is known not to
+        matter (PPMF-SRV-022).
+        """
+        row = self.get(key)
+        found = self._database.row(
+            "SELECT at FROM backups WHERE last >= (SELECT coalesce(max(session), 0) FROM trained "
+            "WHERE catalogue = ? AND session != ?) ORDER BY at DESC",
+            (row.catalogue, row.number),
+        )
+        return None if found is None else int(found[0])
+
     def confirm(self, key: bytes) -> None:
         """Let the training of a catalogue that was trained before begin, as CSP's operator."""
         with self._database.transaction() as connection:

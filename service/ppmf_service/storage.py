@@ -13,6 +13,8 @@ from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.enrolment import Members
 from ppmf_service.erasure import Erasure
+from ppmf_service.measures import Measures
+from ppmf_service.report import Reports
 from ppmf_service.sessions import Sessions
 from ppmf_service.uploads import Uploads
 
@@ -27,6 +29,8 @@ class Storage:
     uploads: Uploads
     members: Members
     erasure: Erasure
+    measures: Measures
+    reports: Reports
 
 
 @contextmanager
@@ -47,6 +51,8 @@ def opened(config: ServerConfig, clock: Clock | None = None) -> Iterator[Storage
             Uploads(database, sessions),
             Members(database, sessions),
             Erasure(config, database, sessions),
+            Measures(database),
+            Reports(config, database, sessions),
         )
     finally:
         database.close()

@@ -116,17 +116,15 @@ def _check_ring(params: Parameters, k: int, rows: int, bound: Fraction, after_sh
     where = f"ring_bits = {k}: {rows} rows of rank {params.rank}"
     if bound >= 2 ** (k - 1):
         need = ceil(10 * (_log2(bound) + 1)) / 10
-        raise ParametersError(f"{where} need {need} bits; use a smaller step_bits or frac_bits")
+        raise ParametersError(f"{where} need {need} bits")
     if after_shift >= Fraction(2) ** (k - 1 - drop):
         raise ParametersError(
-            f"{where} reach {after_shift} after the shift, which must be below 2^{k - 1 - drop}; "
-            "use a smaller l1, ridge or step_bits"
+            f"{where} reach {after_shift} after the shift, which must be below 2^{k - 1 - drop}"
         )
     denominator = largest_denominator(params, rows)
     if denominator >= 2**k:
         raise ParametersError(
-            f"{where} need {denominator.bit_length()} bits for the step's denominator; "
-            "use a smaller damping or curvature_shift"
+            f"{where} need {denominator.bit_length()} bits for the step's denominator"
         )
 
 
@@ -148,6 +146,14 @@ def largest_denominator(params: Parameters, rows: int) -> int:
     return max(rule.largest_denominator(params, rows) for rule in rules)
 
 
+def every_row_moves(params: Parameters, rows: int) -> bool:
+    """Whether no row of at most so many ratings has a step 0 at the start: whether `bounds` has
+    nothing to warn of (PPMF-PAR-019), without a walk through all steps.
+    """
+    rules = [RULES[params.step_rule], *([BIAS] if params.bias else [])]
+    return all(rule.shortest_at_start(params, rows) > 0 for rule in rules)
+
+
 def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
     """A line for the factors, and one for the bias, if some count makes their step 0
     (PPMF-PAR-019).
@@ -164,8 +170,7 @@ def _idle(part: str, rows: int, levels: Levels, per_count: int) -> Iterator[str]
     least = -(-(last + 1) // per_count)
     if least <= rows:
         yield (
-            f"a row of {least} ratings can have step 0, so that its {part} cannot move; "
-            "a larger step_bits helps"
+            f"a row of {least:,} ratings can have step 0, so that its {part} cannot move"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 EXTRA_OF = {
     "cryptography": "secure",
@@ -24,12 +25,27 @@ EXTRA_OF = {
     "segno": "serve",
     "starlette": "serve",
     "uvicorn": "serve",
+    "distributed": "cluster",
 }
 """The extra with which a package comes, by the name that is imported (see pyproject.toml)."""
 
 
 class MissingExtraError(ImportError):
     """A package of an extra that is not installed; `str()` is one line with the remedy."""
+
+
+def remedy(extra: str) -> str:
+    """How to install an extra."""
+    return f"pip install 'ppmf[{extra}]'"
+
+
+def is_installed(extra: str) -> bool:
+    """Whether all packages of an extra are there; none of them is imported.
+
+    The extra `serve` includes `secure`.
+    """
+    included = ("secure", "serve") if extra == "serve" else (extra,)
+    return all(find_spec(package) for package, of in EXTRA_OF.items() if of in included)
 
 
 @contextmanager
@@ -47,7 +63,6 @@ def needed_by(what: str, extra: str | None = None) -> Iterator[None]:
         if package not in EXTRA_OF:
             raise
         raise MissingExtraError(
-            f"{what} needs {package}, which is not installed: "
-            f"pip install 'ppmf[{extra or EXTRA_OF[package]}]'",
+            f"{what} needs {package}, which is not installed: {remedy(extra or EXTRA_OF[package])}",
             name=package,
         ) from error

@@ -86,6 +86,22 @@ def canonical_order(ids: Iterable[str]) -> tuple[str, ...]:
     return (*negative, *positive)
 
 
+def in_canonical_order(ids: tuple[str, ...]) -> bool:
+    """Whether these ids are in row order and none is there twice, as `canonical_order` has them.
+
+    A list that somebody else made may be long, and is not sorted to see this. Texts of Unicode
+    compare by their code points, and so as their UTF-8 bytes do.
+    """
+    if not all(map(_CANONICAL_INTEGER, ids)):
+        return all(map(operator.lt, ids, ids[1:]))
+    negative = next((at for at, text in enumerate(ids) if text[0] != "-"), len(ids))
+    if any(text[0] == "-" for text in ids[negative:]):
+        return False
+    falling = [(len(text), text) for text in ids[:negative]]
+    rising = [(len(text), text) for text in ids[negative:]]
+    return all(map(operator.gt, falling, falling[1:])) and all(map(operator.lt, rising, rising[1:]))
+
+
 def check_catalogue(ids: Iterable[object], what: str) -> tuple[str, ...]:
     """A public list of ids in row order; `what` is "user" or "item" (PPMF-FIX-003, -005).
 

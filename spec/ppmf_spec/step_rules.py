@@ -54,6 +54,10 @@ class StepRule(ABC):
         argument (PPMF-PAR-019).
         """
 
+    @abstractmethod
+    def shortest_at_start(self, params: Parameters, rows: int) -> int:
+        """The last of these steps, that of a row of so many ratings; perhaps 0."""
+
 
 class LipschitzRule(StepRule):
     """`lipschitz`: the curvature is q2, the sum of the counterparts' squared factors, scaled."""
@@ -95,6 +99,11 @@ class LipschitzRule(StepRule):
         per_count = params.rank << (2 * params.frac_bits - 2)
         return levels(params, self._shift(params), rows * per_count), per_count
 
+    def shortest_at_start(self, params: Parameters, rows: int) -> int:
+        """The step over the largest squares that the start can hold."""
+        squares = rows * params.rank << (2 * params.frac_bits - 2)
+        return _step(params, self._shift(params), squares)
+
     def _shift(self, params: Parameters) -> int:
         return params.step_guard_bits - 2 * params.frac_bits - params.curvature_shift
 
@@ -127,6 +136,10 @@ class CountRule(StepRule):
         """The steps over c = 0..N, at the start as at any time."""
         return levels(params, self._shift(params), rows), 1
 
+    def shortest_at_start(self, params: Parameters, rows: int) -> int:
+        """The step of the largest count."""
+        return _step(params, self._shift(params), rows)
+
     def _shift(self, params: Parameters) -> int:
         return params.step_guard_bits - params.curvature_shift
 
@@ -152,14 +165,21 @@ def levels(params: Parameters, shift: int, largest: int) -> Levels:
     q, g, damping = params.step_bits, params.step_guard_bits, params.damping
     x = 0
     while x <= largest:
-        curvature = x << shift if shift >= 0 else x >> -shift
-        step = words.reciprocal(curvature, q, g, damping)
+        step = _step(params, shift, x)
         if step == 0:
             return
         steepest = (1 << (q + g)) // step - (damping << g)  # the largest curvature of this step
         last = steepest >> shift if shift >= 0 else ((steepest + 1) << -shift) - 1
         yield step, min(last, largest)
         x = last + 1
+
+
+def _step(params: Parameters, shift: int, x: int) -> int:
+    """H at the curvature floor(x 2^shift)."""
+    curvature = x << shift if shift >= 0 else x >> -shift
+    return words.reciprocal(
+        curvature, params.step_bits, params.step_guard_bits, params.damping
+    )
 
 
 def ceil_root(square: int) -> int:

@@ -20,6 +20,9 @@ Item: TypeAlias = "int | str | memoryview | list[Item]"
 Encodable: TypeAlias = "int | str | bytes | memoryview | Sequence[Encodable]"
 
 _UNSIGNED, _BYTES, _TEXT, _ARRAY = 0, 2, 3, 4
+_EMPTY_TEXT = 32 * _TEXT
+"""The head of a text of no bytes; those of up to 23 bytes follow it."""
+
 _REFUSED = {1: "a negative integer", 5: "a map", 6: "a tag", 7: "a float or simple value"}
 _SIZES = {24: 1, 25: 2, 26: 4, 27: 8}
 """By the lowest five bits of a head, the bytes of the argument that follows it."""
@@ -67,7 +70,7 @@ class _Reader:
                 raise EncodingError(f"byte {start}: an array where none can be")
             if argument > self._left:  # before a list of that many is begun
                 raise EncodingError(f"byte {start}: more items than there can be")
-            return [self.item(depth - 1) for _ in range(argument)]
+            return self._items(argument, depth - 1)
         body = self._data[self.at : self.at + argument]
         if len(body) != argument:
             raise EncodingError(f"byte {start}: cut short")
@@ -78,6 +81,27 @@ class _Reader:
             return str(body, "utf-8")
         except UnicodeDecodeError:
             raise EncodingError(f"byte {start}: a text that is not UTF-8") from None
+
+    def _items(self, count: int, depth: int) -> list[Item]:
+        """So many items. Short texts are read here: lists of ids have a great many of them, which a
+        peer may send to keep this server busy.
+        """
+        data, end = self._data, len(self._data)
+        found: list[Item] = []
+        for _ in range(count):
+            at = self.at
+            size = data[at] - _EMPTY_TEXT if at < end else -1
+            after = at + 1 + size
+            if not (0 <= size < 24 and after <= end and self._left):
+                found.append(self.item(depth))
+                continue
+            self._left -= 1
+            self.at = after
+            try:
+                found.append(str(data[at + 1 : after], "utf-8"))
+            except UnicodeDecodeError:
+                raise EncodingError(f"byte {at}: a text that is not UTF-8") from None
+        return found
 
     def _head(self) -> tuple[int, int]:
         """The kind of the next item, and its value, length or number of items."""

@@ -6,15 +6,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from ppmf_conformance import cases, known_failures, runner
+from ppmf_conformance import cases, known_failures, party_runs, runner
 from ppmf_conformance.adapter_process import AdapterProcess, CrashError, HangError
 from ppmf_conformance.adapters.broken_oracle import FAULTS
-from ppmf_conformance.deadline import DEADLINES, Deadline, Deadlines
+from ppmf_conformance.deadline import BYTES_A_SECOND, DEADLINES, Deadline, Deadlines
 from ppmf_conformance.known_failures import KnownFailure
-from ppmf_conformance.line_protocol import ProtocolError
+from ppmf_conformance.line_protocol import Answer, Hello, ProtocolError
 from ppmf_conformance.results import Exit, Outcome, Summary
 from ppmf_spec.errors import EncodingError
 from tests.support.adapters import HELLO, ORACLE, broken, script
@@ -126,6 +127,27 @@ def test_an_adapter_that_ignores_its_input_is_ended_with_its_children() -> None:
         target.close()
     with pytest.raises(CrashError, match="ended with exit status"):
         target.receive(Deadline(5))
+
+
+@pytest.mark.req("PPMF-CON-010")
+def test_a_run_of_long_messages_is_waited_for_longer() -> None:
+    longest = SUITE.pick(("chunks/entries-csp",))[0]
+    assert party_runs.length(longest) // BYTES_A_SECOND == 32
+    assert not any(party_runs.length(case) for case in SUITE.pick(("init/*",)))
+    found = []
+
+    class Asked:
+        more = 0
+
+        def run(self, case_id: str, op: str, given: object) -> Answer:
+            found.append(self.more)
+            return Answer("error", {})
+
+    asked = runner.Conversation(runner.Plan((), (longest,)))
+    hello = Hello("", "", "", "", longest.features, tuple(party_runs.roles(longest)))
+    asked._target, asked._hello = cast(AdapterProcess, Asked()), hello
+    assert asked.ask(longest)[0] is Outcome.ERROR
+    assert found == [32]
 
 
 @pytest.mark.req("PPMF-CON-014", "PPMF-CON-015")

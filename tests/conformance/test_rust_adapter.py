@@ -128,6 +128,18 @@ def test_the_rust_adapter_ends_in_one_line_on_a_line_that_is_none(
             '{"parameters":{},"items":"2","ratings":[["2","0"]]}',
             id="an-item-outside-the-row",
         ),
+        pytest.param(
+            "circuit.netlist",
+            '{"circuit":"reciprocal","plan":{"width":"9","drop":"9","exponent":"5","minimum":"1",'
+            '"weights":{},"shift":"3"}}',
+            id="a-divisor-without-bits",
+        ),
+        pytest.param(
+            "circuit.netlist",
+            '{"circuit":"reciprocal","plan":{"width":"9","drop":"2","exponent":"100","minimum":"1",'
+            '"weights":{"tau":"18446744073709551615"},"shift":"3"}}',
+            id="a-wide-threshold",
+        ),
         pytest.param("code.decode", '{"parameters":{},"codes":["01"]}', id="a-short-code"),
         pytest.param(
             "train.fixed",

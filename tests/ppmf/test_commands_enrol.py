@@ -15,7 +15,7 @@ from ppmf_secure.session.enrolment import consent_key, token_digest, write_code
 from ppmf_secure.session.invitations import CspHalf, RecSysHalf, read_half, read_invitation
 from ppmf_service.keys import fingerprint, public_point, read_signing_key
 from ppmf_spec.roles import CSP, RECSYS
-from tests.support.command_line import Capture, refused
+from tests.support.command_line import Capture, documented, refused
 from tests.support.operators import Operators, operators, run
 
 
@@ -140,7 +140,9 @@ def test_users_are_listed_and_removed(both: Operators, capsys: Capture) -> None:
     run("enrol", "remove", users[0], "--config", both.config(RECSYS))
     capsys.readouterr()
     run("enrol", "list", "--config", both.config(RECSYS), "--json")
-    assert sorted(json.loads(capsys.readouterr().out)["users"]) == sorted(users[1:])
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == documented("enrolled")
+    assert sorted(found["users"]) == sorted(users[1:])
     line = refused(capsys, ["enrol", "remove", users[0], "--config", str(both.config(RECSYS))])
     assert "1 of these users are not enrolled here" in line
 

@@ -16,7 +16,7 @@ from ppmf_service.sessions import TRAINED_BEFORE
 from ppmf_service.states import State
 from ppmf_spec.errors import ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS
-from tests.support.command_line import Capture, refused
+from tests.support.command_line import Capture, documented, refused
 from tests.support.operators import Operators, operators, run
 
 
@@ -63,6 +63,10 @@ def test_two_operators_agree_close_and_end_a_session(both: Operators, capsys: Ca
     assert f"accepted session {session_id.hex()}" in capsys.readouterr().out
     (row,) = listed(both, capsys)
     assert (row["id"], row["state"], row["present"]) == (session_id.hex(), "open", 0)
+    run("session", "show", "--config", both.config(RECSYS), session_id.hex()[:8], "--json")
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown) == documented("session")
+    assert {"format": shown["format"], **row} == shown
     run("session", "show", "--config", both.config(CSP), session_id.hex()[:8])
     said = capsys.readouterr().out
     assert "accepted" in said

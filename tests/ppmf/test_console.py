@@ -197,6 +197,7 @@ def test_plain_lines_are_silent_when_it_is_to_be_quiet(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(console, "_BEAT_SECONDS", 600.0)  # nothing comes of itself meanwhile
     for level, lines in ((Level.NORMAL, 2), (Level.QUIET, 0)):
         console.set_level(level)
         with console.iterations("F_fix", 2) as done:

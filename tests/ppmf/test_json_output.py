@@ -6,7 +6,6 @@ exit status as without it.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,18 +14,15 @@ from typing import Any
 import pytest
 
 from ppmf import main
-from ppmf.commands import conformance
-from ppmf.main import app, params_app
 from ppmf_conformance import cases, version
 from ppmf_reference import ridge
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
+from tests.support.command_line import COMMAND_PAGE, commands, documented
 from tests.support.trained_run import Run
-from tools.packages import ROOT
 
 Capture = pytest.CaptureFixture[str]
-PAGE = ROOT / "docs" / "command.md"
 ORACLE = [sys.executable, "-m", "ppmf_conformance.adapters.oracle"]
 
 
@@ -40,12 +36,6 @@ def told(capsys: Capture, arguments: list[str], status: int = 0) -> dict[str, An
     found: dict[str, Any] = json.loads(out)
     assert next(iter(found)) == "format"
     return found
-
-
-def documented(kind: str) -> set[str]:
-    """The members that the page gives for a format."""
-    section = PAGE.read_text().split(f"`ppmf-{kind}/1`")[1].split("\n\n")[1]
-    return {"format", *re.findall(r"^\| `([a-z_0-9]+)` \|", section, re.MULTILINE)}
 
 
 def test_estimate(capsys: Capture) -> None:
@@ -196,15 +186,12 @@ def test_conformance_check_and_vectors(tmp_path: Path, capsys: Capture) -> None:
     assert (tmp_path / "out" / "SHA256SUMS").is_file()
 
 
-def test_every_command_with_json_has_its_members_on_the_page(capsys: Capture) -> None:
-    have = []
-    for group, path in ((app, []), (params_app, ["params"]), (conformance.app, ["conformance"])):
-        for command in group.registered_commands:
-            words = [*path, str(command.name)]
-            capsys.readouterr()
-            assert main.main([*words, "--help"]) == 0
-            if "--json" in capsys.readouterr().out.split("Options:")[-1]:
-                have.append("ppmf " + " ".join(words))
-    assert len(have) == 14
-    page = PAGE.read_text()
+def test_every_command_with_json_has_its_members_on_the_page() -> None:
+    have = [
+        f"ppmf {words}"
+        for words, command in commands().items()
+        if any("--json" in one.opts for one in command.params)
+    ]
+    assert len(have) == 18
+    page = COMMAND_PAGE.read_text()
     assert [name for name in have if f"`{name}`" not in page] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ppmf import main
+from ppmf.docstring_help import Deferred
 from ppmf_secure.transport import processes
 from tests.support.command_line import Capture, refused
 from tests.support.trained_run import Run
@@ -41,6 +42,35 @@ def test_help_shows_an_example_of_the_command(command: list[str], capsys: Captur
 def test_without_a_command_the_help_is_shown(capsys: Capture) -> None:
     assert main.main([]) == 0
     assert "ppmf demo" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", main.COMMANDS, ids=lambda one: str(one.name))
+def test_the_list_shows_the_first_sentence_of_a_commands_own_help(command: Deferred) -> None:
+    assert command.loaded.help.startswith(command.help)
+    assert command.help is not None
+    assert command.help.endswith(".")
+
+
+def test_a_command_loads_what_it_needs_and_no_more() -> None:
+    """Whoever asks for the help or the version does not wait for numpy, and who trains not for the
+    service.
+    """
+    program = """
+import sys
+from ppmf.main import main
+status = main(sys.argv[1:])
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    for arguments, absent in (
+        (["--version"], {"numpy", "cryptography", "httpx", "matplotlib"}),
+        (["--help"], {"numpy", "cryptography", "httpx", "matplotlib"}),
+        (["params", "check", "--users", "9", "--items", "9"], {"cryptography", "httpx"}),
+        (["train", "--help"], {"httpx", "matplotlib", "starlette", "ppmf_conformance"}),
+    ):
+        shown = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+        ).stdout
+        assert absent & set(shown.splitlines()[-1].split()) == set(), arguments
 
 
 def test_the_version_is_shown(capsys: Capture) -> None:

@@ -26,6 +26,7 @@ BREACHES = {
     "primitives": ("ppmf_secure.primitives.coins", "ppmf_secure.primitives.sealing"),
     "protocols": ("ppmf_secure.protocols.transfers", "ppmf_secure.protocols.half_step"),
     "parties": ("ppmf_secure.parties.csp", "ppmf_secure.parties.recsys"),
+    "link": ("ppmf_secure.link.frames", "ppmf_secure.link.streams"),
     "service-layers": ("ppmf_service.sessions", "ppmf_service.uploads"),
     "command-layers": ("ppmf.console", "ppmf.main"),
     "sans-io": ("ppmf_secure.primitives.shares", "time"),

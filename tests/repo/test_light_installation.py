@@ -49,9 +49,11 @@ NEEDS = {
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
     "ppmf.commands.audit": "secure",
+    "ppmf.commands.backup": "secure",
     "ppmf.commands.bench": "secure",
     "ppmf.commands.enrol": "serve",
     "ppmf.commands.estimate": "secure",
+    "ppmf.commands.report": "secure",
     "ppmf.commands.resume": "secure",
     "ppmf.commands.session": "secure",
     "ppmf.commands.train": "secure",
@@ -78,10 +80,11 @@ EXTRAS_OF = {  # the extras that a package may import; a package that is not nam
 }
 COMMANDS = (
     "demo", "train", "resume", "oracle", "evaluate", "recommend", "similar", "audit", "estimate",
-    "bench", "up", "status", "serve", "submit", "session", "enrol", "params", "conformance",
+    "bench", "up", "status", "report", "backup", "restore", "serve", "submit",
+    "session", "enrol", "params", "conformance",
 )  # fmt: skip
 OF_SECURE = ("demo", "train", "resume", "audit", "estimate", "bench")
-OF_SERVE = ("up", "status", "serve", "submit", "session", "enrol")
+OF_SERVE = ("up", "status", "report", "backup", "restore", "serve", "submit", "session", "enrol")
 UNAVAILABLE = (*OF_SECURE, *OF_SERVE)
 
 

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ppmf_conformance.adapters.values import shown
 from ppmf_conformance.cases import Vectors, shipped
-from tools.mutation.suite import javascript, operators, report
-from tools.mutation.suite.baseline import Baseline, content
+from ppmf_conformance.line_protocol import ROLES
+from ppmf_conformance.our_parties import OwnParties
+from tests.support.adapters import HELLO, script
+from tools.mutation.suite import javascript, operators, probe, report
+from tools.mutation.suite.baseline import DEADLINES, Baseline, content, what_ran
 from tools.mutation.suite.change import Change
 from tools.mutation.suite.mutants import (
     Argued,
@@ -86,7 +92,7 @@ def test_the_sample_does_not_depend_on_the_place_of_a_change() -> None:
     def sources(blank: str) -> list[str]:
         source = blank + MODULE
         every = [("a.py", source, change) for change in operators.mutations(source)]
-        return [change.new for _, _, change in drawn(every, "seed")]
+        return [change.new for _, (_, _, change) in drawn(every, "seed")]
 
     assert sources("") == sources("# one more line\n\n")
     assert sources("") != [one.new for one in operators.mutations(MODULE)]
@@ -94,7 +100,15 @@ def test_the_sample_does_not_depend_on_the_place_of_a_change() -> None:
 
 def test_equal_changes_of_one_function_are_told_apart() -> None:
     same = [("a.py", "x = 1\ny = 1\n", Change(at, "1", "2", str)) for at in (4, 10)]
-    assert {change.offset for _, _, change in drawn(same, "seed")} == {4, 10}
+    assert {change.offset for _, (_, _, change) in drawn(same, "seed")} == {4, 10}
+
+
+def test_what_was_drawn_once_comes_before_what_comes_new() -> None:
+    every = [("a.py", MODULE, change) for change in operators.mutations(MODULE)]
+    names = [name for name, _ in drawn(every, "seed")]
+    assert names == sorted(names)
+    kept = names[-2:]
+    assert [name for name, _ in drawn(every, "seed", kept)] == [*kept, *names[:-2]]
 
 
 def test_every_listed_kind_is_of_an_existing_line() -> None:
@@ -152,13 +166,50 @@ def test_the_cases_that_call_what_is_changed_come_first_and_the_quickest_before_
     assert reached == 2
 
 
-def test_the_place_in_a_script_is_that_of_its_innermost_function() -> None:
-    one = Mutant("node", "a.mjs", "", "", "", 50, "x" * 1000)
-    called = {"outer": ["a.mjs 0 1000", "a.mjs 10 200"], "inner": ["a.mjs 40 60"], "other": []}
-    found = Baseline("", {}, dict.fromkeys(called, 1), called, [], "")
+def test_a_case_reaches_a_change_in_a_script_if_it_runs_its_place() -> None:
+    one = Mutant("node", "a.mjs", "", "", "", 50, "x" * 1000, "y")
+    called = {"outer": ["a.mjs 10 40", "a.mjs 60 200"], "inner": ["a.mjs 40 60"], "other": []}
+    functions = ["a.mjs 10 200", "a.mjs 300 320"]
+    modules = {"a.mjs": hashlib.sha256(b"y").hexdigest()}
+    found = Baseline("", {}, dict.fromkeys(called, 1), called, [], "", functions, modules)
     assert found.reached(one) == {"inner"}
     assert found.reached(replace(one, offset=100)) == {"outer"}
+    assert found.reached(replace(one, offset=310)) == set()
     assert found.reached(replace(one, offset=900)) == {"outer", "inner"}
+    assert found.reached(replace(one, module="b.mjs")) == set()
+    assert found.reached(replace(one, original="z")) == {"outer", "inner"}
+
+
+def test_a_function_that_is_new_since_the_baseline_is_reached_by_all_that_run_its_module() -> None:
+    one = Mutant("secure", "a.py", "new", "", "", 0, "", "z")
+    found = Baseline("", {}, {}, {"some": ["a.py:old"], "other": ["b.py:new"]}, [], "")
+    assert found.reached(one) == {"some"}
+    known = replace(found, modules={"a.py": hashlib.sha256(b"z").hexdigest()})
+    assert known.reached(one) == set()
+    assert known.reached(replace(one, function="")) == {"some"}
+    assert found.reached(replace(one, function="old")) == {"some"}
+
+
+def test_the_stretches_that_ran_for_a_case_are_joined(tmp_path: Path) -> None:
+    lines = [
+        {"functions": [["file:///c/a.mjs", 0, 90], ["file:///c/a.mjs", 5, 30], ["node:x", 1, 2]]},
+        {"id": "one", "called": [["file:///c/a.mjs", 5, 10], ["node:x", 1, 2]]},
+        {"id": "one", "called": [["file:///c/a.mjs", 10, 12], ["file:///c/a.mjs", 20, 30]]},
+        {"id": "two", "called": ["a.py:f"]},
+    ]
+    trace = tmp_path / "trace.ndjson"
+    trace.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    assert what_ran(trace, Path("/c")) == (
+        {"one": ["a.mjs 20 30", "a.mjs 5 12"], "two": ["a.py:f"]},
+        ["a.mjs 5 30"],
+    )
+
+
+def test_a_mutant_that_hangs_is_not_waited_for_long() -> None:
+    suite = few()
+    found = replace(baseline(suite), milliseconds=dict.fromkeys(baseline(suite).called, 10_000))
+    assert baseline(suite).deadlines(suite.cases).call == 20
+    assert found.deadlines(suite.cases).call == 40
 
 
 def test_a_mutant_dies_at_the_first_case_that_fails() -> None:
@@ -176,7 +227,27 @@ def test_a_mutant_that_passes_the_quickest_cases_runs_the_others() -> None:
     verdict, left = quick(targets()["reference"], same, found, suite.cases)
     assert (verdict.outcome, verdict.asked, verdict.reached) == ("pending", 1, 2)
     verdict = judged(targets()["reference"], same, found, left)
-    assert (verdict.outcome, verdict.asked, verdict.seen) == ("survived", 2, True)
+    assert (verdict.outcome, verdict.asked, verdict.seen) == ("survived", 1, True)
+
+
+@pytest.mark.parametrize("run", probe.RUNS, ids=lambda run: str(run[0]))
+def test_the_parties_take_the_sessions_of_the_probe(run: tuple[str, str, dict[str, Any]]) -> None:
+    given, parties = probe.given(*run), OwnParties()
+    wanted = ("session", "ratings", "sealing_secret", "consent_keys")
+    for role in ROLES:
+        asked = {name: given[name] for name in wanted} | {"role": role, "coins": role}
+        answer = parties.run("probe", "party.new", shown(asked))
+        assert (answer.status, answer.message) == ("ok", "")
+
+
+def test_a_probe_that_is_refused_says_nothing() -> None:
+    hello = HELLO.replace('"init"', '"train.fixed"')
+    refusing = script(
+        f"input()\nprint({hello!r}, flush=True)\ninput()\n"
+        'print(\'{"seq":1,"status":"reject","class":"parameters","message":"no"}\', flush=True)'
+    )
+    with pytest.raises(ValueError, match="the probe lipschitz ends with .*parameters"):
+        probe.digest(refusing, DEADLINES, ends=True)
 
 
 def test_a_mutant_that_no_case_calls_is_not_run() -> None:
@@ -202,7 +273,8 @@ def test_a_mutant_that_lives_is_asked_what_it_has_not_passed(tmp_path: Path) -> 
     cache = Cache(tmp_path / "verdicts.json", fewer)
     assert cache.left(one, "code", fewer.cases) == list(fewer.cases)
     cache.put(one, Verdict("pending", asked=1), "code", fewer.cases[1:])
-    assert cache.get(one, "code") is None
+    assert cache.get(one, "code") is not None
+    assert cache.get(one, "other code") is None
     assert cache.left(one, "code", fewer.cases) == list(fewer.cases[1:])
     cache.put(one, Verdict("survived"), "code")
     assert cache.get(one, "code") is not None
@@ -223,11 +295,13 @@ def test_the_table_counts_what_can_be_killed() -> None:
         report.record(one, alive, ""),
         report.record(one, alive, "It is the same."),
         report.record(one, None, ""),
+        report.record(one, replace(alive, outcome="pending"), ""),
+        report.record(one, replace(alive, outcome="pending"), "It is the same."),
     ]
     assert "| `reference`, listed kinds | 1 | 1 | 0 | 0 | 0 | 0 | 100.0% |" in report.tables(
         records
     )
-    assert "| `reference`, sample | 4 | 1 | 1 | 1 | 1 | 1 | 50.0% |" in report.tables(records)
+    assert "| `reference`, sample | 6 | 1 | 2 | 1 | 1 | 2 | 50.0% |" in report.tables(records)
     assert "| sign | `reference` `fixed.py`, `descend` | `words/a` |" in report.tables(records)
 
 

@@ -26,8 +26,9 @@ from typing import Any
 import pytest
 import typer
 
+from ppmf import main
 from ppmf.data import synthetic_ratings
-from ppmf.main import app
+from ppmf.docstring_help import Deferred
 from ppmf_spec.ratings import write_csv
 from tools.packages import ROOT
 
@@ -166,11 +167,12 @@ def test_the_walk_through_writes_the_transcripts_that_it_audits() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_and_option_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(main.app)
     path = ["ppmf"]
     while words and hasattr(command, "commands"):
         path.append(words[0])
         command = command.commands[words.pop(0)]
+        command = command.loaded if isinstance(command, Deferred) else command
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
     ours = words[: words.index("--")] if "--" in words else words
     assert {word for word in ours if word.startswith("--")} <= known, path

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ppmf_secure.link import control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import proposals
 from ppmf_secure.transport import store
-from ppmf_service import engine, erasure, training
-from ppmf_service.link import control
+from ppmf_service import erasure
+from ppmf_service.engine import recsys, training
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor, wire
 from ppmf_spec.errors import EncodingError
@@ -87,7 +88,7 @@ def test_csp_asks_its_operator_first(tmp_path: Path) -> None:
     assert world.states(key) == (State.PROPOSED, State.PROPOSED)
     kind, line = world.row(RECSYS, key).last_error or ("", "")
     assert (kind, line) == ("state", "csp: CSP's operator has not accepted it")
-    world.engines[CSP]._sessions.accept(key, SIGNING["csp"], Coins.seeded("accept"))
+    world.engines[CSP].steps.sessions.accept(key, SIGNING["csp"], Coins.seeded("accept"))
     world.until(world.is_in(key, State.OPEN))
     assert world.row(RECSYS, key).last_error is None
     world.servers.close()
@@ -95,7 +96,7 @@ def test_csp_asks_its_operator_first(tmp_path: Path) -> None:
 
 @pytest.mark.req("PPMF-LNK-001", "PPMF-LNK-013")
 def test_a_proposal_that_another_key_signed_is_refused(world: World) -> None:
-    world.engines[CSP]._peer_key = POINTS["csp"]
+    world.engines[CSP].steps.peer_key = POINTS["csp"]
     key = world.propose()
     world.until(lambda: world.row(RECSYS, key).last_error is not None)
     assert world.states(key) == (State.PROPOSED, None)
@@ -104,7 +105,7 @@ def test_a_proposal_that_another_key_signed_is_refused(world: World) -> None:
 
 @pytest.mark.req("PPMF-LNK-013")
 def test_an_acceptance_with_another_key_is_not_taken(world: World) -> None:
-    world.engines[RECSYS]._peer_key = POINTS["recsys"]
+    world.engines[RECSYS].steps.peer_key = POINTS["recsys"]
     key = world.propose()
     world.until(lambda: world.row(RECSYS, key).last_error is not None)
     assert world.states(key) == (State.PROPOSED, State.ACCEPTED)
@@ -202,7 +203,7 @@ def test_a_session_that_one_operator_abandons_ends_at_both(
     world.until(world.is_in(key, State.ABANDONED))
     for _ in range(20):
         world.turn()
-    assert all(engine._epoch is None for engine in world.engines.values())
+    assert all(engine.epochs.running is None for engine in world.engines.values())
 
 
 @pytest.mark.req("PPMF-LNK-013")
@@ -330,7 +331,7 @@ def test_a_full_disk_when_v_is_written_costs_a_new_epoch(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, content)
 
-    monkeypatch.setattr(engine, "write_durably", full)
+    monkeypatch.setattr(recsys, "write_durably", full)
     world.upload_all(key)
     world.until(world.is_in(key, State.FINISHED))
     assert world.profiles(key) == world.expected()
@@ -365,8 +366,8 @@ def test_the_same_closing_is_answered_again_and_another_one_refused(
     world.until(lambda: world.states(key)[1] is State.TRAINING)
     session, csp = world.session(key), world.engines[CSP]
     said: list[control.Control] = []
-    monkeypatch.setattr(csp._control, "send", said.append)
-    kept = training.kept_closing(session, csp._store(world.row(CSP, key)))
+    monkeypatch.setattr(csp.steps.control, "send", said.append)
+    kept = training.kept_closing(session, csp.steps.store(world.row(CSP, key)))
     assert kept is not None
     link = wire.Link(session.id, 0, RECSYS, CSP)
     csp._answer(control.ClosingControl(session.id, link.encode(kept)))
@@ -382,7 +383,7 @@ def test_the_same_closing_is_answered_again_and_another_one_refused(
 @pytest.mark.req("PPMF-LNK-013")
 def test_an_operator_learns_that_the_peer_is_away(world: World) -> None:
     key = world.propose()
-    world.engines[RECSYS]._link.trouble = "link: Connection refused"
+    world.engines[RECSYS].steps.link.trouble = "link: Connection refused"
     for _ in range(60):
         world.engines[RECSYS].step()
         world.clock.advance(0.5)
@@ -470,7 +471,7 @@ def test_whatever_the_peer_says_the_engine_goes_on(
     world, key = shared
     for message in said:
         session_id = key if known else message.key
-        world.engines[role.peer]._control.send(replace(message, key=session_id))
+        world.engines[role.peer].steps.control.send(replace(message, key=session_id))
     for _ in range(3):
         world.turn()
     states = world.states(key)
@@ -538,7 +539,7 @@ def test_a_peer_that_goes_on_talking_holds_up_no_erasure(
     key = world.opened()
     one = world.engines[role]
     endless = control.Refused(bytes(32), "epoch", "state", "again")
-    monkeypatch.setattr(one._control, "receive", lambda: endless)
+    monkeypatch.setattr(one.steps.control, "receive", lambda: endless)
     said = 0
 
     def talk(message: control.Control) -> None:
@@ -561,7 +562,7 @@ def test_a_second_acceptance_that_differs_is_refused(world: World) -> None:
         (bytes(16), "accepted twice, differently"),
     ):
         data = proposals.write_acceptance(replace(first, nonce=nonce))
-        world.engines[CSP]._control.send(control.Accept(key, data, by_csp))
+        world.engines[CSP].steps.control.send(control.Accept(key, data, by_csp))
         for _ in range(3):
             world.turn()
         assert line in (world.row(RECSYS, key).last_error or ("", ""))[1]

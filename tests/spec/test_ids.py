@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppmf_spec.errors import EncodingError, RangeError
-from ppmf_spec.ids import check_catalogue, check_id
+from ppmf_spec.ids import check_catalogue, check_id, in_canonical_order
 from ppmf_spec.ratings import (
     canonical_order,
 )
@@ -46,6 +46,16 @@ def test_rows_are_in_canonical_order(given_ids: list[str], expected: tuple[str, 
 @given(st.lists(st.integers()))
 def test_integer_ids_order_as_integers(numbers: list[int]) -> None:
     assert canonical_order(map(str, numbers)) == tuple(map(str, sorted(set(numbers))))
+
+
+NUMBERS = st.integers(-120, 120).map(str) | st.sampled_from(["-0", "00", "+1", "", "-", "é", "z"])
+
+
+@pytest.mark.req("PPMF-FIX-003")
+@given(st.lists(ids | NUMBERS) | st.lists(NUMBERS, max_size=4), st.booleans())
+def test_a_list_is_known_to_be_in_order_without_being_sorted(listed: list[str], sort: bool) -> None:
+    given_ids = canonical_order(listed) if sort else tuple(listed)
+    assert in_canonical_order(given_ids) == (given_ids == canonical_order(given_ids))
 
 
 @given(st.lists(ids), st.randoms())

@@ -13,7 +13,7 @@ from ppmf_secure.protocols.upload import upload, user_rows
 from ppmf_secure.session.enrolment import consent_key
 from ppmf_secure.session.session import Proposal, Session
 from ppmf_service.config import LinkConfig, Listen, Policy, ServerConfig
-from ppmf_service.engine import Engine
+from ppmf_service.engine.engine import Engine
 from ppmf_service.link.memory import MemoryLink, Wire
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State

@@ -113,8 +113,9 @@ class IdealScheme(ProductScheme, FittedScheme):
     def peer(self, public: bytes) -> IdealPeer:
         return IdealPeer()
 
-    def group_bytes(self, layout: Layout) -> list[int]:
-        return [8 * sum(layout.blocks)] * layout.rows
+    def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
+        each = 8 * sum(layout.blocks)
+        return layout.rows, each, each
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         return 8 * sum(r * c for r, c in _shapes(layout, uses))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppmf_secure.driver import Driver
+from ppmf_secure.link.streams import Stream
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -18,7 +19,6 @@ from ppmf_secure.transport.store import Store
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.link import Link
 from ppmf_service.link.memory import Wire
-from ppmf_service.link.streams import Stream
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.three_parties import SERVERS, run_epoch

@@ -21,19 +21,21 @@ import numpy as np
 import pytest
 from anyio.from_thread import BlockingPortal
 
+from ppmf_secure.link.control import AdmissionControl, ClosingControl, Control
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.protocols.admission import read_rows
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport import store
 from ppmf_secure.transport.store import Store
-from ppmf_service import engine, submission
+from ppmf_service import submission
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.users_api import users_app
 from ppmf_service.client import Receipt, UserClient
 from ppmf_service.clock import SettableClock
 from ppmf_service.database import Database
-from ppmf_service.link.control import AdmissionControl, ClosingControl, Control, ControlMessages
+from ppmf_service.engine import recsys
+from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.states import State
 from ppmf_service.user_folder import UserFolder
@@ -317,7 +319,7 @@ class Simulation(World):
             real["send"](control, message)
 
         self._patch.setattr(store, "write_durably", write)
-        self._patch.setattr(engine, "write_durably", write)
+        self._patch.setattr(recsys, "write_durably", write)
         self._patch.setattr(Database, "transaction", transaction)
         self._patch.setattr(Store, "begin", begin)
         self._patch.setattr(LinkEnds, "put", put)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from ppmf_service.link import control, frames
-from ppmf_service.link.frames import Kind, Splitter
-from ppmf_service.link.streams import CONTROL_WINDOW
+from ppmf_secure.link import control, frames
+from ppmf_secure.link.frames import Kind, Splitter
+from ppmf_secure.link.streams import CONTROL_WINDOW
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role

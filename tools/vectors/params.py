@@ -375,6 +375,16 @@ def _last_that_fits(table: dict[str, Any]) -> int:
     return low
 
 
+_LONGEST = {
+    "rank": "3",
+    "bias": False,
+    "step_bits": "8",
+    "curvature_shift": "1",
+    "damping": "16",
+}
+"""Of a row of 640 ratings the step is 2^8 / (640 * 3 / 8 + 16) = 1, of a longer one 0."""
+
+
 def _bounds(family: Family) -> None:
     def bound(
         slug: str, requirements: str, comment: str, table: Any, users: int, items: int, **more: Any
@@ -489,6 +499,10 @@ def _bounds(family: Family) -> None:
         ("idle", {"step_bits": "4", "ring_bits": "64"}, 1000),
         ("idle-count", {"step_rule": "count", "step_bits": "8"}, 1000),
         ("moves-count", {"step_rule": "count", "step_bits": "8"}, 10),
+        ("moves-longest", _LONGEST, 640),
+        ("idle-longest", _LONGEST, 641),
+        ("moves-longest-bias", {**_LONGEST, "rank": "1", "bias": True}, 240),
+        ("idle-longest-bias", {**_LONGEST, "rank": "1", "bias": True}, 241),
     ):
         given = {"parameters": version_1(changes), "users": users, "items": 10}
         family.add(

@@ -472,6 +472,17 @@ def _tampered(family: Family) -> None:
             change,
             {"status": "reject", "class": kind},
         )
+    for role, sender in (("recsys", "csp"), ("csp", "recsys")):
+        change = _first(messages, sender, role, "transfer-payload", "payload", "more")
+        add(
+            f"{role}-longer-and-session",
+            "WIR-009 ERR-014",
+            "longer than the message that is due, but not than others of its type; and of another "
+            "session",
+            role,
+            {**change, "also": "session"},
+            {"status": "reject", "class": "state"},
+        )
     add(
         "recsys-users-leave",
         "CON-036",

@@ -128,6 +128,9 @@ def _sessions(family: Family) -> None:
     add("closes", "a time to close", closes="1764300000")
     add("expires", "a time to end", closes="1764300000", expires="18446744073709551615")
     add("addresses", "two addresses", addresses=["https://a.example", "https://b.example/é"])
+    many = [f"https://{k}.example" for k in range(17)]
+    add("many-addresses", "as many addresses as there may be", "SES-016", addresses=many[1:])
+    add("too-many-addresses", "one more", "SES-016", addresses=many, refuse="encoding")
     add("no-trial", "no trial", suite="paillier-2048", trial=False)
     add("one-user", "one user alone", users=["1"], least="1")
     add("suite", "another suite", suite="paillier-3072", trial=False)

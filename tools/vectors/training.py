@@ -9,6 +9,7 @@ from typing import Any
 from ppmf_conformance.adapters import values
 from ppmf_conformance.adapters.oracle import OPERATIONS, output_shown
 from ppmf_reference import certified, fixed
+from ppmf_spec.parameters import Parameters
 from tools.vectors.family import Family
 from tools.vectors.labelled_stream import LabelledStream
 from tools.vectors.toy_inputs import KINDS, rated, ratings, side, version_1
@@ -473,24 +474,13 @@ def _real(family: Family) -> None:
         params = values.parameters(table)
         table_of = values.ratings(given, params)
         enclosure = certified.train(table_of, params, radius_bits=80)
-        ends = [_outwards(low, high) for low, high in enclosure.endpoints()]
-        rows = [ends[at : at + params.row_rank] for at in range(0, len(ends), params.row_rank)]
-        expect: dict[str, Any] = {
-            "status": "ok",
-            "enclosure": {"factors": [row[: params.rank] for row in rows]},
-            "radius": Fraction(1, 1 << 30),
-        }
-        if params.bias:
-            expect["enclosure"]["bias"] = [row[params.rank] for row in rows]
-        else:
-            expect["out"] = {"bias": None}
         family.add(
             f"train-{kind}",
             "train.real",
             "FIX-060",
             "F_real, enclosed to 2^-64",
             given,
-            expect=expect,
+            expect=_enclosed(enclosure, params),
             flags="positive random",
             seed=label,
         )
@@ -512,6 +502,55 @@ def _real(family: Family) -> None:
             flags="positive random",
             seed=label,
         )
+
+    given = {
+        "parameters": {
+            **_BEYOND,
+            "rank": "1",
+            "iterations": "1",
+            "inner_steps": "1",
+            "inertia": "0",
+            "step_rule": "count",
+            "curvature_shift": "0",
+            "damping": "3",
+            "rating_frac_bits": "10",
+            "rating_min": "-2",
+            "rating_max": "2",
+            "rating_offset": "0",
+            "seed": "tie 253",
+        },
+        "users": ["1"],
+        "items": ["1"],
+        "ratings": [["1", "1", "-0.470703125"]],
+    }
+    params = values.parameters(given["parameters"])
+    enclosure = certified.train(values.ratings(given, params), params, radius_bits=80)
+    assert not enclosure.undecided
+    family.add(
+        "train-binary-tie",
+        "train.real",
+        "FIX-060",
+        "z is at the jump itself, exactly: the tie goes to 0",
+        given,
+        expect=_enclosed(enclosure, params),
+        flags="positive unlucky",
+    )
+
+
+def _enclosed(enclosure: certified.Enclosure, params: Parameters) -> dict[str, Any]:
+    """What is due of F_real: item profiles within 2^-30 of these ends."""
+    ends = [_outwards(low, high) for low, high in enclosure.endpoints()]
+    rows = [ends[at : at + params.row_rank] for at in range(0, len(ends), params.row_rank)]
+    expect: dict[str, Any] = {
+        "status": "ok",
+        "enclosure": {"factors": [row[: params.rank] for row in rows]},
+        "radius": Fraction(1, 1 << 30),
+    }
+    if params.bias:
+        expect["enclosure"]["bias"] = [row[params.rank] for row in rows]
+    else:
+        expect["out"] = {"bias": None}
+    return expect
 
 
 def _outwards(low: Fraction, high: Fraction) -> dict[str, Fraction]:

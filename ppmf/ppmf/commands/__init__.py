@@ -9,5 +9,5 @@ and `ppmf up` stand in `ppmf.demo`.
 
 Who takes part in a training of two organisations uses `submit`, and then `recommend` without
 options, which `kept_session` finds the profiles for. A server's operator uses `serve`, `session`,
-`enrol` and `status`.
+`enrol`, `status`, `report` and `backup` (with restore).
 """

@@ -167,7 +167,7 @@ def bench(
     """
     sizes = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
     for suite in suites:
-        training.checked_suite(suite, insecure_test_keys)
+        training.check_name(suite, insecure_test_keys)
     out.mkdir(parents=True, exist_ok=True)
     given = rating_sources.path_of(data_path)
     data = None if given is None else rating_sources.ratings_file(given)

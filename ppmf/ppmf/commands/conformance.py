@@ -44,7 +44,7 @@ REPORTS = _RESULTS, _JUNIT, _PAGE = ("results.ndjson", "junit.xml", "index.html"
 HELLO_SECONDS = 30.0
 """The least seconds for the introduction, because a runtime may take long to start."""
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Command = Annotated[
     list[str],

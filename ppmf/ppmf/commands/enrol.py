@@ -51,7 +51,7 @@ Each sends its halves to the users, who join them on their own devices. Who has 
 somebody can upload for them; so no one but the user may ever have both.
 """
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Out = Annotated[
     Path,

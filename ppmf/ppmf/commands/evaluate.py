@@ -18,6 +18,7 @@ from ppmf import console, options, outputs
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
 from ppmf.evaluation import predictors, sweep
+from ppmf.evaluation.advice import AUTOMATIC
 from ppmf.evaluation.predictors import Figures, Trial
 from ppmf_reference import fixed
 from ppmf_spec.bounds import bounds
@@ -87,9 +88,10 @@ def evaluate(
         typer.Option(
             "--suite",
             metavar="SUITE",
-            help="The cipher suite of the secure training, and of the times estimated for it.",
+            help="The cipher suite of the secure training, and of the times estimated for it; auto "
+            "is the fastest that holds the size.",
         ),
-    ] = "rlwe-8192",
+    ] = AUTOMATIC,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +147,7 @@ def evaluate(
     training, held_out = split_holdout(given, label, part=part, of=of)
     hit = _relevant(relevant, parameters)
     trial = Trial(training, held_out, parameters, k, hit)
+    suite = _suite(given, suite, parameters)
     estimated = _secure_seconds(given, suite)
 
     outcomes: list[sweep.Outcome] = []
@@ -224,6 +227,21 @@ def _drawing(path: Path) -> Callable[[Path, Sequence[Figures], int, Sequence[swe
     return plots.draw
 
 
+def _suite(given: Ratings, name: str, params: Parameters) -> str:
+    """The name of the suite that holds a training of this size; as it was if that is not known."""
+    try:
+        with needed_by("the choice of a cipher suite"):
+            from ppmf_secure.protocols.suite_choice import suite_for
+    except MissingExtraError as error:
+        console.detail(str(error))
+        return name
+    try:
+        return suite_for(name, params, given.n_users, given.n_items).name
+    except ParametersError as error:
+        console.note(f"no secure training of this size with these parameters: {error}")
+        return name
+
+
 def _secure_seconds(given: Ratings, suite: str) -> Callable[[Parameters], float | None]:
     """The estimated seconds of the secure training, or None where they cannot be told."""
     try:
@@ -234,11 +252,21 @@ def _secure_seconds(given: Ratings, suite: str) -> Callable[[Parameters], float 
     except MissingExtraError as error:
         console.detail(str(error))
         return lambda _: None
-    measured, chosen = UnitCosts.read(), cipher_suite(suite)
+    measured = UnitCosts.read()
+    if suite == AUTOMATIC:
+        return lambda _: None
+    chosen = cipher_suite(suite)
     if suite not in measured.suites:
         return lambda _: None
     size = PublicSize.of(given.users, given.n_items)
-    return lambda params: measured.estimate(count_run(params, size, chosen), suite).total
+
+    def seconds(params: Parameters) -> float | None:
+        try:
+            return measured.estimate(count_run(params, size, chosen), suite).total
+        except ParametersError:  # the suite does not hold this set
+            return None
+
+    return seconds
 
 
 def _train(engine: Engine, suite: str, training: Ratings, params: Parameters) -> ItemProfiles:
@@ -247,7 +275,8 @@ def _train(engine: Engine, suite: str, training: Ratings, params: Parameters) ->
             return fixed.train(training, params, on_iteration=done)
     with needed_by("`ppmf evaluate --engine secure`"):
         from ppmf.commands import train
-    chosen = train.checked_suite(suite, insecure_test_keys=False)
+    train.check_name(suite, insecure_test_keys=False)
+    chosen = train.chosen_suite(suite, params, training.n_users, training.n_items)
     tally = train.predicted(training, params, chosen)
     return train.run(training, params, chosen, tally, transcripts=None).profiles
 

@@ -12,11 +12,14 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options
+from ppmf.docstring_help import add
 from ppmf.evaluation import suggestion
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.extras import MissingExtraError, needed_by
 from ppmf_spec.parameters import Parameters
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _SUITE = "rlwe-8192"
 _WIDTH = 98  # of a line of comments, without its mark
@@ -26,6 +29,13 @@ _MOST_USERS = 200_000
 
 Cost = tuple[float, int]
 """The seconds of a secure training, estimated, and the bytes that all parties send."""
+
+
+@app.callback(invoke_without_command=True)
+def look(context: typer.Context) -> None:
+    """Look at public parameter sets."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def check(
@@ -250,3 +260,7 @@ def _costs(users: int, items: int) -> Callable[[Parameters], Cost | None]:
         return measured.estimate(tally, _SUITE).total, sum(bytes_sent(tally).values())
 
     return cost
+
+
+add(app, "check", check)
+add(app, "suggest", suggest)

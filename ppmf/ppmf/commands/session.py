@@ -10,20 +10,23 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.train import LATTICE, InsecureTestKeys, SuiteName, checked_suite
+from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
 from ppmf.data import id_lists
 from ppmf.data.columns import BY_USUAL_NAMES
 from ppmf.data.columns import Role as Column
 from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
 from ppmf_service import keys
+from ppmf_service.backup import check_place
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
 from ppmf_spec.errors import StateError
+from ppmf_spec.files import write_atomically
 from ppmf_spec.roles import CSP, RECSYS, Role
 
 _ABOUT = """Agree with the other server on sessions, and look after them.
@@ -37,7 +40,7 @@ configuration. After the enrolment (`ppmf enrol`) and with both servers running 
   ppmf session accept --config csp/csp.toml
 """
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Server = Annotated[
     Role,
@@ -82,6 +85,109 @@ def init(
     console.say(f"compare its fingerprint: {keys.fingerprint(point).hex()}")
 
 
+def peer(
+    certificate: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="The certificate that the other operator handed over.",
+            show_default=False,
+        ),
+    ],
+    settings: serving.ConfigFile,
+    yes: serving.Yes = False,
+) -> None:
+    """Take the other server's certificate: at the beginning, and when its key was rotated.
+
+    It is copied to `peer_certificate` of the configuration. A server that runs has to be started
+    again to see it. No session may be under way with the peer's old key.
+
+    Examples:
+      ppmf session peer csp.pem --config recsys/recsys.toml
+    """
+    content, point = keys.read_certificate(certificate)
+    with serving.storage(settings) as storage:
+        place = storage.config.link.peer_certificate
+        known = keys.read_certificate(place)[1] if place.exists() else None
+        if known == point:
+            console.say(f"{place} is this certificate already")
+            return
+        if known is not None:
+            _check_none_active(storage)
+        console.say(f"the fingerprint of {storage.config.role.peer}'s key:")
+        console.say(keys.fingerprint(point).hex())
+        if not yes:
+            typer.confirm("Did its operator tell you the same, by another way?", abort=True)
+        write_atomically(place, content)
+    console.say(f"wrote {place}; start the server again if it runs")
+
+
+def rotate_key(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
+    """Give this server a new signing key, which is the key of the link as well.
+
+    The server must not run, and no session may be under way. The other operator gets the new
+    certificate and takes it with `ppmf session peer`; the link is down until then. Invitations
+    name CSP's key: if it is CSP's, each user needs a new half of the enroller
+    (`ppmf enrol codes --replace`). The old key stays beside the new one, under a name that ends
+    in `.old`, until you erase it.
+
+    Examples:
+      ppmf session rotate-key --config csp/csp.toml
+    """
+    with serving.storage(settings) as storage, serving.stopped(storage.config):
+        ours, role = storage.config, storage.config.role
+        _check_none_active(storage)
+        old = keys.read_signing_key(ours.signing_key, ours.passphrase)
+        was = keys.fingerprint(keys.public_point(old)).hex()
+        console.say(f"the fingerprint of the key that goes: {was}")
+        if not yes:
+            typer.confirm("Replace it by a new one?", abort=True)
+        aside = ours.signing_key.with_name(f"{ours.signing_key.name}.{was[:12]}.old")
+        passphrase = keys.read_passphrase(ours.passphrase)
+        key = keys.make_signing_key(Coins.system())
+        fresh = ours.signing_key.with_name(f"{ours.signing_key.name}.new")
+        fresh.unlink(missing_ok=True)
+        keys.write_signing_key(fresh, key, passphrase)
+        # from here on one of the two is at its place, and the other under a name that says so
+        ours.signing_key.replace(aside)
+        fresh.replace(ours.signing_key)
+        certificate = settings.with_name(f"{role}.pem")
+        write_atomically(certificate, keys.link_certificate(key)[0])
+    console.say(f"wrote {ours.signing_key} and {certificate}; the old key is {aside}")
+    console.say(f"give {certificate} to the operator of {role.peer}, for `ppmf session peer`;")
+    console.say(f"compare its fingerprint: {keys.fingerprint(keys.public_point(key)).hex()}")
+    if role is CSP:
+        console.say("each user needs a new half of the enroller: `ppmf enrol codes --replace`")
+
+
+def moved(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
+    """Say that a server's folder was moved, so that the server may run with it at its new place.
+
+    A server notices when its database was copied, since an old copy must never be put back: what
+    users withdrew would be there again, and a session could be trained twice. Say this only of a
+    folder that was copied while the server did not run, if no other copy has run since.
+
+    Examples:
+      ppmf session moved --config recsys/recsys.toml
+    """
+    with serving.storage(settings) as storage, serving.stopped(storage.config):
+        if not yes:
+            typer.confirm(
+                f"Is {storage.config.folder} as the server left it, and the only one?", abort=True
+            )
+        check_place(storage.database, moved=True)
+    console.say("noted")
+
+
+def _check_none_active(storage: Storage) -> None:
+    active = len(storage.sessions.active())
+    if active:
+        raise StateError(
+            f"{active} sessions are not over; they are signed with the old key, so wait for them "
+            "or give them up (`ppmf session abandon`)"
+        )
+
+
 def propose(
     settings: serving.ConfigFile,
     catalogue: Annotated[
@@ -118,7 +224,7 @@ def propose(
         ),
     ] = None,
     params: options.ParametersFile = None,
-    suite: SuiteName = LATTICE,
+    suite: SuiteName = AUTOMATIC,
     least: Annotated[
         int,
         typer.Option(
@@ -144,7 +250,7 @@ def propose(
       ppmf session propose --config recsys.toml --catalogue movies.csv
       ppmf session propose --config recsys.toml --catalogue movies.csv --closes 12h --least 100
     """
-    checked_suite(suite, insecure_test_keys or trial)
+    check_name(suite, insecure_test_keys or trial)
     parameters = options.parameters(params)
     items = id_lists.read(catalogue, Column.ITEM, BY_USUAL_NAMES)
     with serving.storage(settings, RECSYS) as storage:
@@ -157,13 +263,14 @@ def propose(
                 raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
         if not enrolled:
             raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
+        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         now = storage.database.clock.now()
         coins = Coins.system()
         proposal = Proposal(
             parameters,
             enrolled,
             items.ids,
-            suite,
+            chosen.name,
             keys.public_point(key),
             coins.bytes(NONCE_BYTES),
             least or default_least(len(enrolled)),
@@ -174,7 +281,7 @@ def propose(
         )
         # whether it can be trained does not depend on who accepts it
         tried, _ = set_up.accept(key, coins)
-        fitted_scheme(Session(proposal, tried), checked_suite(suite, insecure_test_keys or trial))
+        fitted_scheme(Session(proposal, tried), chosen)
         row = storage.sessions.propose(proposal)
         console.say(f"proposed session {row.key.hex()[:12]}")
         _show(proposal, row)
@@ -396,6 +503,9 @@ def _show_last(sessions: Sessions, row: SessionRow) -> None:
 
 for _name, _command in (
     ("init", init),
+    ("peer", peer),
+    ("rotate-key", rotate_key),
+    ("moved", moved),
     ("propose", propose),
     ("accept", accept),
     ("list", listed),

@@ -13,10 +13,19 @@ import typer
 from ppmf import console, options
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
+from ppmf.evaluation.advice import advise
 from ppmf.progress import Forecast, following
 from ppmf.run_folder import Run, RunFolder
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.tally import Tally
+from ppmf_secure.protocols.suite_choice import (
+    AUTOMATIC,
+    LATTICE,
+    PAILLIER,
+    PREFERRED,
+    check_holds,
+    suite_for,
+)
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_secure.transport import processes
 from ppmf_spec.bounds import bounds
@@ -24,8 +33,9 @@ from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings
 
-LATTICE, PAILLIER, TRIAL = OFFERED = ("rlwe-8192", "paillier-3072", "paillier-2048")
-"""The cipher suites of a command; the first is the default of a training (PPMF-AHE-012)."""
+TRIAL = "paillier-2048"
+OFFERED = (*PREFERRED, TRIAL)
+"""The cipher suites of a command."""
 
 SuiteName = Annotated[
     str,
@@ -33,8 +43,9 @@ SuiteName = Annotated[
         "--suite",
         metavar="SUITE",
         help="Homomorphic encryption of the products: rlwe-8192 (lattices, 128 bits of security; "
-        "by far the fastest), paillier-3072 (128 bits, on the hardness of factoring) or "
-        "paillier-2048 (the same at 112 bits: for trials).",
+        "by far the fastest), paillier-3072 (128 bits, on the hardness of factoring), "
+        "paillier-2048 (the same at 112 bits: for trials), or auto: the first of these that holds "
+        "the size, and is no trial.",
     ),
 ]
 InsecureTestKeys = Annotated[
@@ -60,7 +71,7 @@ def train(
         typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False),
     ],
     params: options.ParametersFile = None,
-    suite: SuiteName = LATTICE,
+    suite: SuiteName = AUTOMATIC,
     catalogue: options.CatalogueFile = None,
     user_list: options.UserListFile = None,
     columns: options.ColumnNames = None,
@@ -125,7 +136,7 @@ def train(
       ppmf train ratings.csv --out run --transcripts full
       ppmf audit run/transcripts
     """
-    chosen = checked_suite(suite, insecure_test_keys)
+    check_name(suite, insecure_test_keys)
     folder = RunFolder(out)
     folder.check((rating_sources.ratings_file(ratings), params, catalogue, user_list))
     parameters = options.parameters(params)
@@ -136,7 +147,9 @@ def train(
         user_list,
         options.reading(columns, separator, duplicates, rounding),
     )
-    for warning in bounds(parameters, training.n_users, training.n_items).warnings:
+    size = training.n_users, training.n_items
+    chosen = chosen_suite(suite, parameters, *size)
+    for warning in bounds(parameters, *size).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)
     record = transcripts is Record.FULL
@@ -154,7 +167,7 @@ def train(
         )
     for refusal in result.refusals:
         console.note(f"an upload was refused, and the run went on: {refusal}")
-    facts = Run(parameters, chosen.name, training.n_users, training.n_items)
+    facts = Run(parameters, chosen.name, *size)
     folder.publish(result, facts, time.monotonic() - started)
 
 
@@ -186,11 +199,35 @@ def run(
         )
 
 
-def checked_suite(name: str, insecure_test_keys: bool) -> CipherSuite:
-    """The cipher suite of that name.
+def chosen_suite(name: str, params: Parameters, users: int, items: int) -> CipherSuite:
+    """The cipher suite of a run of this size, which `name` names or leaves open. A note says which
+    was taken, and why.
 
-    Raises ParametersError for one whose keys can be broken, unless that is allowed.
+    Raises ParametersError, which says what would work, if the run does not fit.
     """
+    try:
+        chosen = suite_for(name, params, users, items)
+        check_holds(chosen, params, users, items)
+    except ParametersError as error:
+        advised = advise(params, users, items, LATTICE if name == AUTOMATIC else name)
+        raise ParametersError(f"{error}; {advised.remedy()}") from None
+    if name == AUTOMATIC and chosen.name == LATTICE:
+        console.note(f"cipher suite {chosen.name}: the fastest, and it holds this size")
+    elif name == AUTOMATIC:
+        advised = advise(params, users, items, LATTICE)
+        console.note(
+            f"cipher suite {chosen.name}, which takes very much longer than {LATTICE}, since "
+            f"{advised.limit}; {advised.remedy()}"
+        )
+    return chosen
+
+
+def check_name(name: str, insecure_test_keys: bool) -> None:
+    """Raise ParametersError for an unknown cipher suite, and for one whose keys can be broken
+    unless that is allowed.
+    """
+    if name == AUTOMATIC:
+        return
     chosen = cipher_suite(name)
     if not chosen.secure and name not in OFFERED and not insecure_test_keys:
         raise ParametersError(
@@ -200,4 +237,3 @@ def checked_suite(name: str, insecure_test_keys: bool) -> CipherSuite:
         console.note(
             f"{name} is for trials: use {LATTICE} or {PAILLIER} for ratings that must stay secret"
         )
-    return chosen

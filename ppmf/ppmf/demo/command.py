@@ -22,6 +22,7 @@ from ppmf.demo import checks, slices
 from ppmf.run_folder import RunFolder
 from ppmf_audit import Finding, audit
 from ppmf_reference import fixed
+from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters
@@ -41,7 +42,7 @@ def demo(
     items: slices.Items = None,
     rank: slices.Rank = None,
     iterations: slices.Iterations = None,
-    suite: training.SuiteName = training.LATTICE,
+    suite: training.SuiteName = AUTOMATIC,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -66,8 +67,8 @@ def demo(
       ppmf demo --data ratings.csv --rank 10 --iterations 8
       ppmf demo --data reviews.csv.gz --columns item=parent_asin --duplicates last
     """
-    chosen = training.checked_suite(suite, insecure_test_keys)
-    size = slices.DemoSize.of(chosen.name)
+    training.check_name(suite, insecure_test_keys)
+    size = slices.DemoSize.of(suite)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
         iterations=size.iterations if iterations is None else iterations,
@@ -79,6 +80,7 @@ def demo(
         note=console.note,
     )
     train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
+    chosen = training.chosen_suite(suite, parameters, train.n_users, train.n_items)
     _announce(source, train, test, parameters, chosen.name)
     with _folder(out) as folder:
         started = time.monotonic()

@@ -21,6 +21,7 @@ from ppmf.data.rating_tables import Duplicates
 from ppmf.demo import checks, slices
 from ppmf.pair import Pair
 from ppmf_reference import fixed
+from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_service.client import UserClient, new_http
 from ppmf_service.sessions import SessionRow
@@ -30,6 +31,9 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS
+
+_LINKS = 3
+"""Of how many users the links are shown."""
 
 _INTAKE_IS_OVER = (State.CLOSED, State.SETTING_UP, State.TRAINING, State.FINISHED)
 
@@ -59,7 +63,7 @@ def up(
     items: slices.Items = None,
     rank: slices.Rank = None,
     iterations: slices.Iterations = None,
-    suite: training.SuiteName = training.LATTICE,
+    suite: training.SuiteName = AUTOMATIC,
     insecure_test_keys: training.InsecureTestKeys = False,
 ) -> None:
     """Start both servers on this machine, with a session and invitations: a trial.
@@ -82,8 +86,8 @@ def up(
       ppmf submit mine.csv --invitation ppmf-pair/invitations/USER.txt
       ppmf status --config ppmf-pair/recsys/recsys.toml
     """
-    chosen = training.checked_suite(suite, insecure_test_keys)
-    size = slices.DemoSize.of(chosen.name)
+    training.check_name(suite, insecure_test_keys)
+    size = slices.DemoSize.of(suite)
     parameters = Parameters(
         rank=size.rank if rank is None else rank,
         iterations=size.iterations if iterations is None else iterations,
@@ -95,11 +99,13 @@ def up(
         note=console.note,
     )
     train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
+    chosen = training.chosen_suite(suite, parameters, train.n_users, train.n_items)
     pair = Pair(folder)
     if not pair.made:
         pair.make()
     if not pair.users():
         pair.enrol(train.n_users)
+    pair.write_titles({item: source.titles.get(item, item) for item in train.items})
     with pair.running():
         _say_where(pair)
         row = _session(pair, train, parameters, chosen.name)
@@ -205,7 +211,10 @@ def _say_where(pair: Pair) -> None:
 def _say_how(pair: Pair, row: SessionRow) -> None:
     console.say(f"Session {row.key.hex()}: {row.users:,} users, {row.items:,} items, {row.state}")
     console.say()
-    console.say("Take part as one of the users, with ratings of your own:")
+    console.say("Take part as one of the users: their links open the page, with their invitations:")
+    for user in pair.users()[:_LINKS]:
+        console.say_whole(f"  {pair.link(user)}")
+    console.say("Or send ratings of your own without the page:")
     console.say(f"  ppmf submit mine.csv --invitation {pair.invitations / pair.users()[0]}.txt")
     console.say("See what the session waits for:")
     console.say(f"  ppmf status --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from ppmf_secure.primitives.base_transfers import POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.netlist import Circuit
@@ -22,7 +23,11 @@ from ppmf_secure.protocols import conversion
 from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
 from ppmf_secure.protocols.bit_products import payload_bytes
 from ppmf_secure.protocols.conversion import AHEAD
-from ppmf_secure.protocols.ratings_product import Orientation, group_batches
+from ppmf_secure.protocols.ratings_product import (
+    Orientation,
+    group_batches,
+    groups_of_a_batch,
+)
 from ppmf_secure.protocols.resumption import NAME_BYTES
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
 from ppmf_secure.protocols.upload import SEAL_BYTES
@@ -85,7 +90,36 @@ class PublicSize:
     @classmethod
     def numbered(cls, users: int, items: int) -> PublicSize:
         """The size of a run whose users are called 1, 2, 3, ..."""
-        return cls([len(str(number)) for number in range(1, users + 1)], items)
+        return cls(Numbers(users), items)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Sequence[int]):
+    """The lengths of the numbers from 1 to `last` in decimals, none of which is written."""
+
+    last: int
+
+    def __len__(self) -> int:
+        return self.last
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        numbers = range(1, self.last + 1)
+        if isinstance(index, slice):
+            return [len(str(number)) for number in numbers[index]]
+        return len(str(numbers[index]))
+
+    def counted(self) -> Counter[int]:
+        """How many of them have each length."""
+        found: Counter[int] = Counter()
+        for length in range(1, len(str(self.last)) + 1):
+            found[length] = min(self.last, 10**length - 1) - 10 ** (length - 1) + 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +179,31 @@ class TakeUploads(Operation):
         """The uploads in the order of the user list, each user's first, then closing and
         admission.
         """
-        rows = range(self.size.users) if self.present is None else self.present
-        for row in rows:
-            length = self.size.id_bytes[row]
-            sizes = (length, 1, self.code.row_bytes(self.size.items), SEAL_BYTES)
-            yield PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
+        lengths = self._id_bytes()
+        for length in lengths:
+            yield self._upload(length)
+        yield from self._decision(len(lengths))
+
+    def counted(self) -> Counter[PlannedMessage]:
+        """How many of its messages are alike: uploads whose users' ids have one length."""
+        lengths = self._id_bytes()
+        each = lengths.counted() if isinstance(lengths, Numbers) else Counter(lengths)
+        found = Counter({self._upload(length): times for length, times in each.items()})
+        found.update(self._decision(len(lengths)))
+        return found
+
+    def _id_bytes(self) -> Sequence[int]:
+        """The lengths of the ids of the users who are present."""
+        every = self.size.id_bytes
+        return every if self.present is None else [every[row] for row in self.present]
+
+    def _upload(self, id_bytes: int) -> PlannedMessage:
+        sizes = (id_bytes, 1, self.code.row_bytes(self.size.items), SEAL_BYTES)
+        return PlannedMessage(USERS, RECSYS, wire.Upload, sizes)
+
+    def _decision(self, present: int) -> Iterator[PlannedMessage]:
         bits = (self.size.users + 7) // 8
-        yield PlannedMessage(RECSYS, CSP, wire.Closing, (bits, len(rows) * RECORD_BYTES))
+        yield PlannedMessage(RECSYS, CSP, wire.Closing, (bits, present * RECORD_BYTES))
         yield PlannedMessage(CSP, RECSYS, wire.Admission, (bits,))
 
 
@@ -200,23 +252,27 @@ class GiveEncryptedRows(Operation):
 
     def messages(self) -> Iterator[PlannedMessage]:
         """A message for each batch of groups of rows, each way."""
-        for first, rows in self._batches():
-            yield from self._of_batch(first, rows)
-
-    def counted(self) -> Counter[PlannedMessage]:
-        """How many of its messages are alike."""
-        batches = Counter((alike(first), rows) for first, rows in self._batches())
-        found: Counter[PlannedMessage] = Counter()
-        for (first, rows), times in batches.items():
-            for due in self._of_batch(first, rows):
-                found[due] += times
-        return found
-
-    def _batches(self) -> Iterator[tuple[int, int]]:
-        """The number of the first group of each batch, and the bytes of its rows."""
         groups = self.scheme.group_bytes(self.orientation.layout)
         for batch in self.batches:
-            yield batch.start, sum(groups[batch.start : batch.stop])
+            yield from self._of_batch(batch.start, sum(groups[batch.start : batch.stop]))
+
+    def counted(self) -> Counter[PlannedMessage]:
+        """How many of its messages are alike, without a walk through them.
+
+        All groups but the last are alike, and so are all batches but the last.
+        """
+        count, each, end = self.scheme.group_sizes(self.orientation.layout)
+        size = groups_of_a_batch(each if count > 1 else end)
+        last = (count - 1) // size * size
+        batches = {
+            (first, size * each): times for first, times in multiples_by_head(size, last).items()
+        }
+        of_last = (last, (count - 1 - last) * each + end)
+        found: Counter[PlannedMessage] = Counter()
+        for (first, rows), times in (*batches.items(), (of_last, 1)):
+            for due in self._of_batch(alike(first), rows):
+                found[due] += times
+        return found
 
     def _of_batch(self, first: int, rows: int) -> Iterator[PlannedMessage]:
         sizes = (len(self.orientation.packing), first, rows)
@@ -403,6 +459,17 @@ def head(value: int) -> int:
 def alike(value: int) -> int:
     """The largest value whose head is as long as this one's."""
     return next(limit for _, limit in _HEADS if value < limit) - 1
+
+
+def multiples_by_head(step: int, end: int) -> dict[int, int]:
+    """How many multiples of `step` below `end` have heads of one length, by the least of them."""
+    found, before = {}, 0
+    for _, limit in _HEADS:
+        least, stop = -(-before // step) * step, min(limit, end)
+        if least < stop:
+            found[least] = -(-(stop - least) // step)
+        before = limit
+    return found
 
 
 def heads_below(value: int) -> int:

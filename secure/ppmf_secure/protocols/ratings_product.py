@@ -151,9 +151,16 @@ def group_batches(sizes: Sequence[int]) -> Iterator[range]:
     """The numbers of the groups in each message of encrypted rows, from the length of each group
     (PPMF-PRD-003).
     """
-    step = max(1, BATCH_BYTES // sizes[0])
+    step = groups_of_a_batch(sizes[0])
     for first in range(0, len(sizes), step):
         yield range(first, min(first + step, len(sizes)))
+
+
+def groups_of_a_batch(size: int) -> int:
+    """How many groups each message of encrypted rows has, but perhaps the last; `size` is the
+    length of the first.
+    """
+    return max(1, BATCH_BYTES // size)
 
 
 def column_pairs(params: Parameters) -> list[tuple[int, int]]:

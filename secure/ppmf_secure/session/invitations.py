@@ -165,6 +165,13 @@ def link(page: str, half: RecSysHalf | CspHalf) -> str:
     return f"{page}/#{half.text()}"
 
 
+def whole_link(page: str, invitation: Invitation) -> str:
+    """The link that opens the page with both halves, of a sender who may have both
+    (PPMF-PAGE-002).
+    """
+    return f"{link(page, invitation.recsys)};{invitation.csp.text()}"
+
+
 def check_url(text: str) -> None:
     """Check the URL of a server, which a path may follow (PPMF-ENR-012).
 

@@ -29,10 +29,12 @@ def write_proposal(proposal: Proposal) -> bytes:
 
 
 def read_proposal(data: bytes | memoryview) -> Proposal:
-    """The proposal of such bytes. Raises EncodingError if they are none, else as `Proposal`."""
+    """The proposal of such bytes. Raises EncodingError if they are none, else as `Proposal`
+    (PPMF-SES-016).
+    """
     if len(data) > set_up.MOST_BYTES:
         raise EncodingError(f"proposal: more than {set_up.MOST_BYTES} bytes")
-    found = set_up.proposal_of(strict_cbor.decode(data, depth=2, items=len(data)))
+    found = set_up.proposal_of(strict_cbor.decode(data, depth=2, items=set_up.MOST_ITEMS))
     if found is None:
         raise EncodingError("proposal: its members are not of their types")
     return found

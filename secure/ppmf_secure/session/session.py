@@ -18,10 +18,9 @@ from ppmf_secure.primitives.sealing import check_key
 from ppmf_secure.primitives.shares import check_length
 from ppmf_spec import strict_cbor
 from ppmf_spec.bounds import Bounds, bounds
-from ppmf_spec.errors import ParametersError, RangeError, StateError
-from ppmf_spec.ids import check_id
+from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
+from ppmf_spec.ids import check_id, in_canonical_order
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.ratings import canonical_order
 
 NONCE_BYTES = 16
 RING_BITS = 64
@@ -30,6 +29,10 @@ FEW_USERS = 20
 
 _INSECURE = "-insecure"
 _U64 = 1 << 64
+MOST_IDS = 1 << 20
+"""The most users, and the most items, of a session (PPMF-SES-016)."""
+
+MOST_ADDRESSES = 16
 
 
 def default_least(users: int) -> int:
@@ -48,7 +51,7 @@ class Proposal:
     closes: when the intake of uploads closes, in seconds since 1970, or 0 if by no clock.
     expires: after when nobody may take part, or 0 for never.
     addresses: of the servers, for the users. trial: whether this is a trial that protects nothing.
-    Raises what PPMF-SES-009 and PPMF-COD-001 say.
+    Raises what PPMF-SES-009, PPMF-SES-016 and PPMF-COD-001 say.
     """
 
     parameters: Parameters
@@ -67,10 +70,14 @@ class Proposal:
         if self.parameters.ring_bits > RING_BITS:
             raise ParametersError(f"ring_bits: {self.parameters.ring_bits} is over {RING_BITS}")
         for what, ids in (("user list", self.users), ("item catalogue", self.items)):
-            if not ids or ids != canonical_order(ids):
+            if len(ids) > MOST_IDS:
+                raise EncodingError(f"the {what} has more than {MOST_IDS} ids")
+            if not ids or not in_canonical_order(ids):
                 raise RangeError(f"the {what} is empty or not in canonical order")
             for number, text in enumerate(ids, start=1):
                 check_id(text, f"{what}: id number {number}")
+        if len(self.addresses) > MOST_ADDRESSES:
+            raise EncodingError(f"addresses: more than {MOST_ADDRESSES}")
         if not self.least:
             object.__setattr__(self, "least", default_least(len(self.users)))
         self._check_least()

@@ -23,13 +23,24 @@ from ppmf_secure.primitives.base_transfers import fresh_secret, read_point, writ
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import check_length
-from ppmf_secure.session.session import NONCE_BYTES, Acceptance, Proposal, Session, texts
+from ppmf_secure.session.session import (
+    MOST_ADDRESSES,
+    MOST_IDS,
+    NONCE_BYTES,
+    Acceptance,
+    Proposal,
+    Session,
+    texts,
+)
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, ParametersError, StateError
 from ppmf_spec.parameters import Parameters
 
 MOST_BYTES = 1 << 26
 """The longest file of a session that is read (PPMF-SES-013)."""
+
+MOST_ITEMS = 2 * MOST_IDS + MOST_ADDRESSES + 32
+"""The most items of CBOR of a session file, or of a proposal (PPMF-SES-016)."""
 
 SIGNATURE_BYTES = 64
 CONSENT_KEY_BYTES = 32
@@ -140,12 +151,12 @@ def read(data: bytes | memoryview, where: str = "session file") -> SignedSession
     """The session of a file, with both signatures checked; `where` names it in errors.
 
     Raises EncodingError for what is no such file, and otherwise as `Session` and `check_signature`
-    do (PPMF-SES-009, -012, -013).
+    do (PPMF-SES-009, -012, -013, -016).
     """
     if len(data) > MOST_BYTES:
         raise EncodingError(f"{where}: more than {MOST_BYTES} bytes")
     try:
-        content = strict_cbor.decode(data, depth=3, items=len(data))
+        content = strict_cbor.decode(data, depth=3, items=MOST_ITEMS)
     except EncodingError as error:
         raise EncodingError(f"{where}: {error}") from None
     match content:

@@ -337,9 +337,9 @@ class _WatchedFit(FittedScheme):
         """The peer's view of a key, in the scheme."""
         return self._scheme.peer(public, workers)
 
-    def group_bytes(self, layout: Layout) -> list[int]:
+    def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """The lengths in the scheme."""
-        return self._scheme.group_bytes(layout)
+        return self._scheme.group_sizes(layout)
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The length in the scheme."""

@@ -32,6 +32,7 @@ from ppmf_service import logs
 from ppmf_service.api import limits, problems, published
 from ppmf_service.api.envelope import MOST_UNDER_WAY, READERS, application
 from ppmf_service.api.metrics import Metrics
+from ppmf_service.api.page_routes import page_routes
 from ppmf_service.api.problems import Problem
 from ppmf_service.api.public_status import PublicStatus
 from ppmf_service.clock import Clock
@@ -75,6 +76,7 @@ def users_app(
             Route(at + "/status", api.get_status),
             Route(at + "/profiles", api.get_profiles),
             Route(at + "/uploads/{row}", api.upload, methods=["GET", "PUT", "DELETE"]),
+            *page_routes(config),
         ],
         counts,
         most_under_way,

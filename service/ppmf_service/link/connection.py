@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ppmf_secure.link import frames
+from ppmf_secure.link.frames import HEAD_BYTES, INCARNATION_BYTES, Direction, Head, Hello, Kind
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link import frames
-from ppmf_service.link.frames import HEAD_BYTES, INCARNATION_BYTES, Direction, Head, Hello, Kind
 from ppmf_service.link.link import Link
 from ppmf_service.link.tls import Identity, check_peer, context
 from ppmf_spec.errors import EncodingError, PpmfError, StateError

@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from ppmf_secure.link.streams import Stream, Streams
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link.streams import Stream, Streams
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk

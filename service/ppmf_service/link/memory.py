@@ -6,9 +6,9 @@ Tests and simulations decide when bytes arrive, how many at once, and when the c
 
 from __future__ import annotations
 
+from ppmf_secure.link import frames
+from ppmf_secure.link.frames import Direction, Splitter
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link import frames
-from ppmf_service.link.frames import Direction, Splitter
 from ppmf_service.link.link import Link
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import CSP, RECSYS, Role

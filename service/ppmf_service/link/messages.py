@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ppmf_secure.driver import too_long
+from ppmf_secure.link.streams import Stream
 from ppmf_secure.transport.pipes import aligned_room
 from ppmf_service.link.link import Link
-from ppmf_service.link.streams import Stream
 from ppmf_spec.wire import Bulk
 
 LENGTH_BYTES = 8

@@ -77,6 +77,19 @@ def test_a_proposal_that_cannot_be_is_refused(
     assert str(caught.value).startswith(line)
 
 
+@pytest.mark.req("PPMF-SES-016")
+def test_a_session_lists_no_more_than_a_reader_reads() -> None:
+    many = ("a",) * ((1 << 20) + 1)
+    for change, line in (
+        ({"users": many}, "the user list has more than 1048576 ids"),
+        ({"items": many}, "the item catalogue has more than 1048576 ids"),
+        ({"addresses": many[:17]}, "addresses: more than 16"),
+    ):
+        with pytest.raises(EncodingError, match=line):
+            replace(_session().proposal, **change)  # type: ignore[arg-type]
+    assert len(replace(_session().proposal, addresses=many[:16]).addresses) == 16
+
+
 @pytest.mark.req("PPMF-SES-009")
 def test_parameters_that_allow_no_rating_are_refused() -> None:
     between = {"rating_frac_bits": 0, "rating_min": 3.25, "rating_max": 3.75}

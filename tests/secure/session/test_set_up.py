@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ppmf_secure.primitives.base_transfers import private_key
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
+from ppmf_secure.session.proposals import read_proposal
 from ppmf_secure.session.set_up import MOST_BYTES, agree, check_signature, read, sign, write
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, ParametersError, PpmfError, StateError
@@ -93,6 +94,24 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_parsed(
     monkeypatch.setattr(strict_cbor, "decode", None)
     with pytest.raises(EncodingError, match=f"more than {MOST_BYTES} bytes"):
         read(bytes(MOST_BYTES + 1))
+
+
+@pytest.mark.req("PPMF-SES-016")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x85\x6eppmf-session/2\x8b\x60\x9a" + ((1 << 21) + 100).to_bytes(4, "big"),
+        b"\x85\x6eppmf-session/2\x8b\x60\x80\x9a" + (1 << 25).to_bytes(4, "big"),
+        b"\x85\x6eppmf-session/2\x8b\x60" + b"\x9a\0\x10\0\0" + b"\x61a" * 5,
+    ],
+)
+def test_a_file_that_lists_more_than_a_session_has_is_read_no_further(data: bytes) -> None:
+    """What follows the head of a list that is too long is not looked at, and so costs no time."""
+    said = "more items than there can be" if len(data) < 30 else "cut short"
+    with pytest.raises(EncodingError, match=said):
+        read(data)
+    with pytest.raises(EncodingError, match=said):
+        read_proposal(data[16:])
 
 
 @pytest.mark.req("PPMF-SES-009", "PPMF-SES-013")

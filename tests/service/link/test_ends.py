@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_reference import fixed
+from ppmf_secure.link import streams
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.transport.recorded_ends import Account
-from ppmf_service.link import streams
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.memory import Wire
 from ppmf_service.link.messages import Messages

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppmf_secure.link import frames, streams
+from ppmf_secure.link.frames import MOST_DATA, Direction, Head, Hello, Kind, Splitter
+from ppmf_secure.link.streams import CONTROL, Stream
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link import frames, link, streams
-from ppmf_service.link.frames import MOST_DATA, Direction, Head, Hello, Kind, Splitter
+from ppmf_service.link import link
 from ppmf_service.link.memory import MemoryLink, Wire
-from ppmf_service.link.streams import CONTROL, Stream
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 

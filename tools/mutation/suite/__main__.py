@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tools.mutation.suite run [target ...]`, or `report` for the tables of what was run.
 
+`draw` draws the samples anew, after which nearly all of them have to be run.
+
 Verdicts are kept in the working folder after each mutant, so a run that was interrupted goes on.
 `run` ends with status 1 if a mutant lives that nobody has argued about.
 """
@@ -14,12 +16,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ppmf_conformance.cases import Case, Vectors, matches, shipped
+from ppmf_conformance.cases import Vectors, matches, shipped
 from ppmf_spec.files import write_atomically
 from tools.mutation.suite import report
 from tools.mutation.suite.baseline import code_of, measured
-from tools.mutation.suite.mutants import Argued, Mutant, Target, listed, sample, targets
-from tools.mutation.suite.verdicts import Cache, Verdict, judged, quick
+from tools.mutation.suite.mutants import (
+    SAMPLES,
+    Argued,
+    Mutant,
+    Target,
+    listed,
+    redrawn,
+    sample,
+    targets,
+)
+from tools.mutation.suite.verdicts import Cache, Verdict, judged, quick, seen
 from tools.packages import ROOT
 
 SEED = "ppmf"
@@ -44,18 +55,22 @@ def run(
     *,
     first_pass: bool,
     only: Sequence[str],
+    said: Argued,
 ) -> None:
     """Give every mutant that has none yet its verdict, and print it.
 
-    The quickest cases come first for all of them; only those that these let live run the rest.
+    The quickest cases come first for all of them; only those that these let live run the rest, but
+    for those that somebody has argued to be equivalent.
     first_pass: whether to leave it at the quickest. only: globs of the cases that are asked first,
-    instead of the quickest; all of them, and only those that call what is changed.
+    instead of the quickest; all of them, and only those that run what is changed.
     """
     baseline = measured(target, vectors, work)
     code = code_of(target)
-    pending: list[tuple[Mutant, Verdict, Sequence[Case]]] = []
+    traced = [case for case in vectors.cases if case.family == "trace"]
+    pending: list[tuple[Mutant, Verdict]] = []
     for number, one in enumerate(mutants, start=1):
-        if cache.get(one, code) is None:
+        verdict = cache.get(one, code)
+        if verdict is None or (only and verdict.outcome == "pending"):
             cases = cache.left(one, code, vectors.cases)
             asked = [case for case in cases if any(matches(case.id, glob) for glob in only)]
             if only and not baseline.reached(one) & {case.id for case in asked}:
@@ -63,14 +78,17 @@ def run(
             verdict, left = quick(target, one, baseline, asked if only else cases)
             if only:
                 left = [*left, *(case for case in cases if case not in asked)]
+            if not verdict.dead:
+                verdict = replace(verdict, seen=seen(target, one, baseline))
             show(one, verdict, f"{target.name} {number}/{len(mutants)}")
             cache.put(one, verdict, code, left)
-            if verdict.outcome == "pending":
-                pending.append((one, verdict, left))
+        if verdict.outcome == "pending" and not said.reason(one):
+            pending.append((one, verdict))
     if first_pass:
         return
-    for number, (one, first, left) in enumerate(pending, start=1):
-        last = judged(target, one, baseline, left)
+    for number, (one, first) in enumerate(pending, start=1):
+        left = baseline.order(one, cache.left(one, code, vectors.cases))[0]
+        last = judged(target, one, baseline, left, traced)
         verdict = replace(last, asked=first.asked + last.asked, reached=first.reached)
         show(one, verdict, f"{target.name}, second pass {number}/{len(pending)}")
         cache.put(one, verdict, code)
@@ -80,15 +98,15 @@ def show(one: Mutant, verdict: Verdict, where: str) -> None:
     """Print a verdict: a line, and the change for one that lives."""
     end = f"{verdict.outcome} by {verdict.case}" if verdict.case else verdict.outcome
     print(f"{where}: {one.module} {one.function}: {one.kind or 'sample'}: {end}", flush=True)
-    if verdict.outcome in ("survived", "unreached"):
-        seen = ", and the probe sees it" if verdict.seen else ""
-        print(f"  - {one.before}\n  + {one.after}\n  asked {verdict.asked}{seen}", flush=True)
+    if not verdict.dead:
+        also = ", and the probe sees it" if verdict.seen else ""
+        print(f"  - {one.before}\n  + {one.after}\n  asked {verdict.asked}{also}", flush=True)
 
 
 def main() -> int:
     """Run or report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("action", choices=["run", "report", "draw"])
     parser.add_argument("target", nargs="*", help=f"of {', '.join(targets())}; all when none")
     parser.add_argument("--only", choices=["kinds", "sample", "both"], default="both")
     parser.add_argument("--kind", default="", help="a pattern for the names of the listed kinds")
@@ -101,6 +119,9 @@ def main() -> int:
     names = told.target or list(targets())
     if unknown := set(names) - set(targets()):
         parser.error(f"no target {', '.join(sorted(unknown))}")
+    if told.action == "draw":
+        write_atomically(SAMPLES, redrawn(told.seed).encode())
+        return 0
     vectors, said = shipped(), Argued()
     cache = Cache(told.work / "verdicts.json", vectors)
     records = []
@@ -116,12 +137,13 @@ def main() -> int:
                 told.work,
                 first_pass=told.first_pass,
                 only=told.cases,
+                said=said,
             )
         now = code_of(target)
         records += [report.record(one, cache.get(one, now), said.reason(one)) for one in mutants]
     made = report.tables(records)
     print(made)
-    alive = [one for one in records if one["outcome"] in ("survived", "unreached")]
+    alive = [one for one in records if one["outcome"] in report.ALIVE]
     for one in alive:
         seen = ", seen in the probe" if one["seen"] else ""
         print(f"{one['outcome']}{seen}: {one['target']} {one['module']} {one['function']}")

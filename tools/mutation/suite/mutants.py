@@ -2,17 +2,19 @@
 """The mutants of a target: those of the listed kinds, and a sample of all that operators make.
 
 A mutant is the text of one file of an implementation, changed in one place. The sample is drawn by
-a hash of the change, so that it stays the same as far as the code does.
+a hash of the change, and what was drawn is kept in `samples.json`: it stays the same as far as the
+code does, and the next of the hash take the place of those that are gone.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,8 +65,9 @@ class Target:
 class Mutant:
     """One mutant: `module`, a file below the target's folder, whose text is `text` in it.
 
-    before, after: the lines that differ. function: the one that is changed, as `Class.method`;
-    empty outside of any. offset: the place of the change in the original text.
+    original: the text without the change. before, after: the lines that differ. function: the one
+    that is changed, as `Class.method`; empty outside of any. offset: the place of the change in
+    the original text.
     kind: the listed kind; empty for a mutant of the sample.
     """
 
@@ -75,6 +78,7 @@ class Mutant:
     after: str
     offset: int
     text: str
+    original: str
     kind: str = ""
 
     @property
@@ -120,7 +124,7 @@ def mutant(target: Target, module: str, source: str, text: str, offset: int) -> 
     """The mutant of a file whose text becomes `text`, changed at `offset`."""
     before, after = differing(source.splitlines(), text.splitlines())
     function = function_at(source, offset) if module.endswith(".py") else ""
-    return Mutant(target.name, module, function, before, after, offset, text)
+    return Mutant(target.name, module, function, before, after, offset, text, source)
 
 
 def differing(original: list[str], mutated: list[str]) -> tuple[str, str]:
@@ -199,19 +203,36 @@ def changes(target: Target) -> Iterator[tuple[str, str, Change]]:
             yield module, source, change
 
 
+SAMPLES = HERE / "samples.json"
+"""The places of the mutants of each sample, so that other code does not change what is drawn."""
+
+
 def sample(target: Target, seed: str) -> list[Mutant]:
-    """As many mutants as the target says, or all if there are fewer.
+    """As many mutants as the target says, or all if there are fewer; those of SAMPLES first.
 
     Those that change nothing but the words of an error, or an assertion of equal lengths, are no
     mistakes.
     """
-    found: dict[str, Mutant] = {}
-    for module, source, change in drawn(changes(target), seed):
+    kept = json.loads(SAMPLES.read_text(encoding="utf-8")).get(target.name, [])
+    return [one for _, one in _sample(target, seed, kept)]
+
+
+def redrawn(seed: str) -> str:
+    """The text of SAMPLES for the present code."""
+    found = {
+        one.name: sorted(name for name, _ in _sample(one, seed, ())) for one in targets().values()
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def _sample(target: Target, seed: str, kept: Sequence[str]) -> list[tuple[str, Mutant]]:
+    found: dict[str, tuple[str, Mutant]] = {}
+    for name, (module, source, change) in drawn(changes(target), seed, kept):
         if len(found) == target.sample:
             break
         one = mutant(target, module, source, change.apply(), change.offset)
         if not _words_alone(one.before, one.after):
-            found[one.key] = one
+            found[one.key] = name, one
     return list(found.values())
 
 
@@ -220,8 +241,12 @@ def _words_alone(before: str, after: str) -> bool:
     return lines[0] == lines[1] or is_message(before, after)
 
 
-def drawn(every: Iterable[tuple[str, str, Change]], seed: str) -> list[tuple[str, str, Change]]:
-    """All changes in the order of a hash of each, in which its place in the file does not enter."""
+def drawn(
+    every: Iterable[tuple[str, str, Change]], seed: str, kept: Collection[str] = ()
+) -> list[tuple[str, tuple[str, str, Change]]]:
+    """All changes, each with the name of its place, in the order of a hash of that, in which its
+    line in the file does not enter; those of the names that are kept come first.
+    """
     seen: Counter[tuple[str, ...]] = Counter()
     ranked = []
     for module, source, change in every:
@@ -229,9 +254,10 @@ def drawn(every: Iterable[tuple[str, str, Change]], seed: str) -> list[tuple[str
         place = (module, function, change.old, change.new)
         text = "\0".join((seed, *place, str(seen[place])))
         seen[place] += 1
-        ranked.append((hashlib.sha256(text.encode()).digest(), (module, source, change)))
-    ranked.sort(key=lambda pair: pair[0])
-    return [change for _, change in ranked]
+        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        ranked.append((name, (module, source, change)))
+    ranked.sort(key=lambda pair: (pair[0] not in kept, pair[0]))
+    return ranked
 
 
 class Argued:

@@ -48,6 +48,8 @@ RUNS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 _USERS, _ITEMS = [str(10 + at) for at in range(5)], [f"i{at}" for at in range(4)]
 _TURNS = 10_000
+DONE = "done"
+"""The last line of a run that comes to its end."""
 
 
 def given(name: str, suite: str, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def given(name: str, suite: str, table: Mapping[str, Any]) -> dict[str, Any]:
         "users": _USERS,
         "items": _ITEMS,
         "suite": suite,
-        "least": "1",
+        "least": "2",
         "closes": "0",
         "expires": "0",
         "addresses": [],
@@ -81,16 +83,24 @@ def given(name: str, suite: str, table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def digest(command: Sequence[str], deadlines: Deadlines) -> str:
-    """The digest of all that an adapter sends and computes in the runs, and of how they end."""
+def digest(command: Sequence[str], deadlines: Deadlines, *, ends: bool = False) -> str:
+    """The digest of all that an adapter sends and computes in the runs, and of how they end.
+
+    ends: whether every run has to come to its end, as those of the original do; ValueError if not.
+    """
     whole = hashlib.sha256()
     process = AdapterProcess(command, deadlines)
     try:
         hello = process.hello()
         for run in RUNS:
-            for line in _lines(process, hello.features, hello.roles, given(*run)):
+            lines = _lines(process, hello.features, hello.roles, given(*run))
+            if ends and lines[-1] != DONE:
+                raise ValueError(f"the probe {run[0]} ends with {lines[-1][:200]}")
+            for line in lines:
                 whole.update(line.encode() + b"\n")
     except (CrashError, HangError, ProtocolError) as ending:
+        if ends:
+            raise ValueError(f"the probe ends with {ending}") from None
         whole.update(type(ending).__name__.encode())
     finally:
         process.close()
@@ -107,7 +117,7 @@ def _lines(
     if "train.fixed" in features and not roles:
         table = {key: case["session"][key] for key in ("parameters", "users", "items")}
         answer = process.run("probe", "train.fixed", {**table, "ratings": case["ratings"]})
-        return [_shown(answer)]
+        return [_shown(answer), *([DONE] if answer.status == "ok" else [])]
     ours = OwnParties()
     handles: dict[str, str] = {}
     waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -142,7 +152,7 @@ def _lines(
                 if role == "users":
                     waiting["recsys"].append({"from": role, "message": None})
         if len(done) == len(ROLES):
-            lines.append("done")
+            lines.append(DONE)
             break
         if not any(waiting.values()):
             break

@@ -20,6 +20,8 @@ def record(one: Mutant, verdict: Verdict | None, reason: str) -> dict[str, Any]:
     outcome = verdict.outcome if verdict else "not run"
     if verdict is not None and not verdict.dead and reason:
         outcome = "equivalent"
+    elif outcome == "pending":
+        outcome = "not run"
     found = {
         "target": one.target,
         "kind": one.kind,
@@ -54,6 +56,7 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 DEAD = ("killed", "hung", "broken")
+ALIVE = ("survived", "unreached")
 
 
 def scores(records: Sequence[Mapping[str, Any]]) -> str:
@@ -63,7 +66,7 @@ def scores(records: Sequence[Mapping[str, Any]]) -> str:
         part = "listed kinds" if one["kind"] else "sample"
         for name in (f"`{one['target']}`, {part}", "all"):
             rows.setdefault(name, Counter())[one["outcome"]] += 1
-            rows[name]["seen"] += bool(one["seen"] and one["outcome"] not in (*DEAD, "equivalent"))
+            rows[name]["seen"] += bool(one["seen"] and one["outcome"] in ALIVE)
     rows["all"] = rows.pop("all", Counter())
     lines = [
         "| what | mutants | killed | equivalent | alive | of these seen in the probe | not run "
@@ -72,7 +75,7 @@ def scores(records: Sequence[Mapping[str, Any]]) -> str:
     ]
     for name, row in rows.items():
         dead = sum(row[outcome] for outcome in DEAD)
-        alive = row["survived"] + row["unreached"]
+        alive = sum(row[outcome] for outcome in ALIVE)
         every = dead + alive + row["equivalent"] + row["not run"]
         share = f"{dead / (dead + alive):.1%}" if dead + alive else "none"
         lines.append(

@@ -28,7 +28,7 @@ class Verdict:
     `unreached` (no case calls the function, so none was asked), or `pending` after a first pass.
     case: the case that failed first, and detail: how. asked: the number of cases asked.
     reached: of how many cases it changes a function.
-    seen: of a survivor, whether a run of `probe` differs from that of the original.
+    seen: of one that lives, whether a run of `probe` differs from that of the original.
     digest: what the verdict rests upon: the content of the case, or the code. passed: of one that
     lives, the name of the set of the cases that it passed.
     """
@@ -71,17 +71,40 @@ def quick(
     return replace(found, reached=reached), ordered[count:]
 
 
-def judged(target: Target, mutant: Mutant, baseline: Baseline, cases: Sequence[Case]) -> Verdict:
-    """The verdict after all of these cases, the last that are left."""
-    if (found := _run(target, mutant, baseline, cases)) is not None:
+def judged(
+    target: Target,
+    mutant: Mutant,
+    baseline: Baseline,
+    cases: Sequence[Case],
+    traced: Sequence[Case] = (),
+) -> Verdict:
+    """The verdict after all of these cases that run what is changed; the others cannot tell.
+
+    traced: cases that are asked before, with a trace.
+    """
+    reached = baseline.reached(mutant)
+    shown = [case for case in traced if case.id in reached]
+    asked = [case for case in cases if case.id in reached]
+    if shown and (found := _run(target, mutant, baseline, shown, trace=True)) is not None:
         return found
+    if asked and (found := _run(target, mutant, baseline, asked)) is not None:
+        return found
+    return Verdict("survived", asked=len(asked), seen=seen(target, mutant, baseline))
+
+
+def seen(target: Target, mutant: Mutant, baseline: Baseline) -> bool:
+    """Whether a run of `probe` differs from that of the original."""
     with copy_of(target, mutant) as folder:
-        seen = probe.digest(command(target, folder), DEADLINES) != baseline.probe
-    return Verdict("survived", asked=len(cases), seen=seen)
+        return probe.digest(command(target, folder), DEADLINES) != baseline.probe
 
 
 def _run(
-    target: Target, mutant: Mutant, baseline: Baseline, cases: Sequence[Case]
+    target: Target,
+    mutant: Mutant,
+    baseline: Baseline,
+    cases: Sequence[Case],
+    *,
+    trace: bool = False,
 ) -> Verdict | None:
     """The verdict of a run of these cases, which ends at the first failure; None if all pass."""
     asked = 0
@@ -98,7 +121,8 @@ def _run(
 
     with copy_of(target, mutant) as folder:
         adapter = tuple(command(target, folder))
-        plan = runner.Plan(adapter, tuple(cases), deadlines=DEADLINES, give_up=1)
+        deadlines = baseline.deadlines(cases)
+        plan = runner.Plan(adapter, tuple(cases), deadlines=deadlines, give_up=1, trace=trace)
         try:
             runner.run(plan, on_hello=on_hello, on_result=on_result)
         except _Failed as failed:
@@ -130,12 +154,16 @@ class Cache:
             self._sets |= table["sets"]
 
     def get(self, mutant: Mutant, code: str) -> Verdict | None:
-        """The verdict on a mutant that still holds; `code` is the digest of all code."""
+        """The verdict on a mutant that still holds, which may be one after a first pass; `code` is
+        the digest of all code.
+        """
         found = self._verdicts.get(mutant.key)
-        if found is None or found.outcome == "pending":
+        if found is None:
             return None
         if found.dead:
             return found if found.digest == self._contents.get(found.case, "") else None
+        if found.outcome == "pending":
+            return found if found.digest == code else None
         return found if (found.digest, found.passed) == (code, self.everything) else None
 
     def left(self, mutant: Mutant, code: str, cases: Sequence[Case]) -> list[Case]:

@@ -18,6 +18,7 @@ mod fixed;
 mod hash;
 mod int;
 mod json;
+mod netlists;
 mod operations;
 mod params;
 mod profiles;

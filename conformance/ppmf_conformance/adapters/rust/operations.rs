@@ -7,11 +7,13 @@ use std::convert::TryFrom;
 
 use crate::bound;
 use crate::code::Code;
+use crate::digest::sha256;
 use crate::fault::Fault;
 use crate::fixed;
 use crate::hash::{batch_key, Block, Permutation};
 use crate::int::Int;
 use crate::json::{hexadecimal, Json};
+use crate::netlists::{reciprocal, update, Prox, Reciprocal, Update};
 use crate::params::Params;
 use crate::profiles::Profiles;
 use crate::ratings;
@@ -22,7 +24,7 @@ use crate::wire::{Link, Message};
 
 type Operation = fn(&Json) -> Result<Json, Fault>;
 
-pub static OPERATIONS: [(&str, Operation); 29] = [
+pub static OPERATIONS: [(&str, Operation); 30] = [
     ("params.validate", params_validate),
     ("params.toml", params_toml),
     ("params.bound", params_bound),
@@ -52,6 +54,7 @@ pub static OPERATIONS: [(&str, Operation); 29] = [
     ("hash.key", hash_key),
     ("hash.block", hash_block),
     ("hash.pads", hash_pads),
+    ("circuit.netlist", circuit_netlist),
 ];
 
 /// The most numbers of an answer, the most numbers of half-steps that are shown beside one, the most products of a
@@ -60,6 +63,9 @@ const MAX_NUMBERS: usize = 1 << 22;
 const MAX_SHOWN: usize = 1 << 16;
 const MAX_PRODUCTS: usize = 1 << 27;
 const MAX_SYSTEM: usize = 64;
+
+/// The most bits of an input word of a circuit.
+const MAX_WIDTH: usize = 256;
 
 fn check_size(what: &str, factors: &[usize], most: usize) -> Result<(), Fault> {
     if factors.iter().fold(1, |product: usize, factor| product.saturating_mul(*factor)) > most {
@@ -431,4 +437,44 @@ fn hash_pads(call: &Json) -> Result<Json, Fault> {
     let length = call.member("length")?.as_index()?;
     check_size("the pads have", &[blocks.len(), length], MAX_NUMBERS)?;
     Ok(Json::object(vec![("pads", Json::rows(&permutation.pads(&blocks, length)))]))
+}
+
+fn circuit_netlist(call: &Json) -> Result<Json, Fault> {
+    let plan = call.member("plan")?;
+    let size = |name: &str| -> Result<usize, Fault> {
+        let size = plan.member(name)?.as_index()?;
+        check_size("a word of the circuit has", &[size], MAX_WIDTH)?;
+        Ok(size)
+    };
+    let net = match call.member("circuit")?.as_text()? {
+        "reciprocal" => {
+            let weights = plan.member("weights")?;
+            let named = ["tau", "theta"].iter().filter_map(|name| weights.get(name));
+            reciprocal(&Reciprocal {
+                width: size("width")?,
+                drop: size("drop")?,
+                exponent: as_u64(plan.member("exponent")?)?,
+                minimum: as_u64(plan.member("minimum")?)?,
+                weights: named.map(as_u64).collect::<Result<_, _>>()?,
+                shift: as_u64(plan.member("shift")?)?,
+            })?
+        }
+        "update" => update(&Update {
+            width: size("width")?,
+            drop: size("drop")?,
+            frac_bits: size("frac_bits")?,
+            box_bits: size("box_bits")?,
+            prox: match plan.member("prox")? {
+                Json::Text(name) if name == "elastic-net" => Prox::ElasticNet,
+                Json::Text(name) if name == "binary-elastic-net" => Prox::BinaryElasticNet,
+                Json::Null => Prox::Nothing,
+                _ => return Err(Fault::error("a prox was due in the call")),
+            },
+            tau_bits: size("tau_bits")?,
+            theta_bits: size("theta_bits")?,
+        })?,
+        _ => return Err(Fault::error("no such circuit")),
+    };
+    let (gates, text) = net.normal_form();
+    Ok(Json::object(vec![("and_gates", Json::text(gates)), ("sha256", hexadecimal(&sha256(text.as_bytes())))]))
 }

@@ -66,6 +66,10 @@ impl Session {
             return Err(Fault::parameters("the suite is for trials alone (PPMF-SES-009)"));
         }
         Code::new(&params)?;
+        let addresses = call.member("addresses")?.as_texts()?;
+        if users.len().max(items.len()) > 1 << 20 || addresses.len() > 16 {
+            return Err(Fault::encoding("more ids or addresses than there may be (PPMF-SES-016)"));
+        }
         let nonce = |name: &str| of_length(call, name, 16);
         let signing_key = |name: &str| {
             let key = of_length(call, name, 33)?;
@@ -93,7 +97,7 @@ impl Session {
             unsigned(least),
             unsigned(closes),
             unsigned(expires),
-            texts(&call.member("addresses")?.as_texts()?),
+            texts(&addresses),
             unsigned(u64::from(is_trial)),
             bytes(&signing_key("recsys_key")?),
             bytes(&nonce("recsys_nonce")?),

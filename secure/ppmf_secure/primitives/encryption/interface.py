@@ -141,8 +141,15 @@ class FittedScheme(ABC):
         """
 
     @abstractmethod
+    def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
+        """How many groups of encrypted rows there are, the length of each but the last, and that of
+        the last.
+        """
+
     def group_bytes(self, layout: Layout) -> list[int]:
-        """The length of each group of encrypted rows; all but the last are alike."""
+        """The length of each group of encrypted rows."""
+        count, each, last = self.group_sizes(layout)
+        return [each] * (count - 1) + [last]
 
     @abstractmethod
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:

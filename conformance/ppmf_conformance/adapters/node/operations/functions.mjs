@@ -34,10 +34,10 @@ const predict = (given) => {
     p,
     given.ratings.map(([id, text], k) => [id, number(text, `rating ${k + 1}`)]),
   );
-  const own = ridge.profile(p, rated);
+  const own = ridge.solution(p, rated);
   const predictions = given.items.map((id) => ridge.prediction(p, own, ridge.rowOf(p, id)));
   const clipped = predictions.map((value) => ridge.clip(p, value));
-  return { ...own, predictions, clipped, top: ridge.top(p, own, rated, Number(integer(given.count))) };
+  return { ...ridge.profile(p, own), predictions, clipped, top: ridge.top(p, own, rated, Number(integer(given.count))) };
 };
 
 // PPMF-CON-046

@@ -10,12 +10,15 @@ import { SUITES } from "./suites.mjs";
 import { array, item, parse } from "./wire.mjs";
 
 const [NONCE, SIGNATURE, MOST] = [16, 64, 1 << 26];
+const [MOST_IDS, MOST_ADDRESSES] = [1 << 20, 16];
 const FORMAT = "ppmf-session/2";
 
-// PPMF-SES-009, of the proposal; lists are of texts, numbers are BigInts, keys and nonces bytes.
+// PPMF-SES-009 and -016, of the proposal; lists are of texts, numbers are BigInts, keys and nonces bytes.
 const checkProposal = (s) => {
   if (!SUITES.has(s.suite)) refuse("parameters", "suite: none that is known");
+  if (s.addresses.length > MOST_ADDRESSES) refuse("encoding", "more addresses than there may be");
   for (const ids of [s.users, s.items]) {
+    if (ids.length > MOST_IDS) refuse("encoding", "more ids than there may be");
     const order = rowOrder(ids);
     if (!ids.length || new Set(ids).size < ids.length || order.some((id, k) => id !== ids[k]))
       refuse("range", "a list that is empty, repeats an id or is out of order");
@@ -122,10 +125,10 @@ const fits = (values, form) =>
   values.length === form.length &&
   form.every((kind, k) => (typeof kind === "string" ? typeof values[k] === kind : kind(values[k])));
 
-// PPMF-SES-012 to -014: the session of a file, at a time.
+// PPMF-SES-012 to -014 and -016: the session of a file, at a time.
 export const read = async (data, now) => {
   if (data.length > MOST) refuse("encoding", "a file that is too long");
-  const found = parse(data, 3);
+  const found = parse(data, 3, 2 * MOST_IDS + 64);
   const bad = () => refuse("encoding", "not the file of a session");
   if (!fits(found, ["string", Array.isArray, Array.isArray, isBytes, isBytes])) bad();
   const [name, proposal, acceptance, byRecsys, byCsp] = found;

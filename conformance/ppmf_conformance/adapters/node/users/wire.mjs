@@ -52,10 +52,11 @@ export const write = ({ name, session, epoch, number, fields }) =>
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// PPMF-WIR-002, -010: one item, in which so many arrays may stand in one another; unsigned integers
-// become BigInts, byte strings parts of `data`.
-export const parse = (data, depth) => {
+// PPMF-WIR-002, -010: one item, in which so many arrays may stand in one another, and which holds `most` items in all;
+// unsigned integers become BigInts, byte strings parts of `data`.
+export const parse = (data, depth, most) => {
   let at = 0;
+  let left = most;
   const bad = (why) => refuse("encoding", `${data.length} bytes: ${why} at ${at}`);
   const argument = () => {
     const low = data[at] & 31;
@@ -77,6 +78,8 @@ export const parse = (data, depth) => {
   };
   const one = (arrays) => {
     if (at >= data.length) bad("cut short");
+    if (!left) bad("more items than there can be");
+    left -= 1;
     const major = data[at] >> 5;
     if (!Object.values(MAJOR).includes(major)) bad("none of the four kinds");
     if (major === MAJOR.array && !arrays) bad("an array");
@@ -84,7 +87,7 @@ export const parse = (data, depth) => {
     if (major === MAJOR.uint) return value;
     if (major === MAJOR.bytes) return bytes(value);
     if (major === MAJOR.array) {
-      if (value > BigInt(data.length - at)) bad("more items than bytes");
+      if (value > BigInt(left)) bad("more items than there can be");
       return Array.from({ length: Number(value) }, () => one(arrays - 1));
     }
     try {
@@ -108,7 +111,7 @@ const IS = {
 
 // PPMF-WIR-003: anything that is not the one encoding of a message is refused.
 export const read = (bytes) => {
-  const found = parse(bytes, 1);
+  const found = parse(bytes, 1, 32);
   const bad = (why) => refuse("encoding", `a message: ${why}`);
   if (!Array.isArray(found)) bad("no array");
   const [name, session, epoch, number, ...values] = found;

@@ -45,7 +45,6 @@ from ppmf_secure.primitives.encryption.interface import (
     Layout,
     ProductScheme,
     Uses,
-    length,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
     AnswerShape,
@@ -101,14 +100,13 @@ class FittedRlwe(FittedScheme):
         """The peer's view of the other server's key, once it is checked."""
         return RlwePeer(self.context, public, workers)
 
-    def group_bytes(self, layout: Layout) -> list[int]:
+    def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""
         packing = self.context.packing(layout)
-        return [
-            size
-            for groups in packing.batches()
-            for size in [self.context.group_bytes(packing, groups)] * length(groups)
-        ]
+        count = packing.groups
+        ends = (slice(0, 1), slice(count - 1, count))
+        each, last = (self.context.group_bytes(packing, groups) for groups in ends)
+        return count, each, last
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The bytes of the residues of all c1 and of the wanted c0, modulo each kept prime."""

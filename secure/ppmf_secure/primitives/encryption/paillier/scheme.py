@@ -34,7 +34,7 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
-from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts, matrix_spans
+from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts
 from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
@@ -70,9 +70,10 @@ class PaillierScheme(ProductScheme, FittedScheme):
         """The peer's view of the other server's modulus, once it is checked. It has no workers."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
-    def group_bytes(self, layout: Layout) -> list[int]:
+    def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """For each row the number of its ciphertexts times their length: a group is a row."""
-        return [self._row_ciphertexts(layout) * self._ciphertext_bytes] * layout.rows
+        each = self._row_bytes(layout)
+        return layout.rows, each, each
 
     def answer_bytes(self, layout: Layout, uses: Uses) -> int:
         """The number of ciphertexts in an answer times their length."""
@@ -84,10 +85,11 @@ class PaillierScheme(ProductScheme, FittedScheme):
 
     def stored_bytes(self, layout: Layout) -> int:
         """The bytes of all ciphertexts."""
-        return sum(self.group_bytes(layout))
+        return layout.rows * self._row_bytes(layout)
 
-    def _row_ciphertexts(self, layout: Layout) -> int:
-        return len(matrix_spans(Slots.of(self.bits, layout), layout))
+    def _row_bytes(self, layout: Layout) -> int:
+        slots = Slots.of(self.bits, layout)
+        return sum(-(-columns // slots.count) for columns in layout.blocks) * self._ciphertext_bytes
 
     def _answer_ciphertexts(self, layout: Layout, uses: Uses) -> int:
         return answer_ciphertexts(Slots.of(self.bits, layout), layout, uses)

@@ -100,6 +100,6 @@ def matrix_spans(slots: Slots, layout: Layout) -> list[slice]:
 def answer_ciphertexts(slots: Slots, layout: Layout, uses: Uses) -> int:
     """The number of ciphertexts in an answer."""
     return sum(
-        length(use) * len(slots.spans(columns))
+        length(use) * -(-columns // slots.count)
         for columns, use in zip(layout.blocks, uses, strict=True)
     )

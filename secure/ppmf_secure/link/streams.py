@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from ppmf_secure.link import frames
+from ppmf_secure.link.frames import INCARNATION_BYTES, MOST_DATA, MOST_STREAMS, Head, Hello, Kind
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service.link import frames
-from ppmf_service.link.frames import INCARNATION_BYTES, MOST_DATA, MOST_STREAMS, Head, Hello, Kind
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk

@@ -14,6 +14,7 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.effects import Program
+from ppmf_secure.link.streams import Stream
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
@@ -24,12 +25,11 @@ from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.checkpoint import read_admission, read_closing
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport.recorded_ends import Account, Progress, RecordedEnds
+from ppmf_secure.transport.recorded_ends import Account, Measure, Progress, RecordedEnds
 from ppmf_secure.transport.store import Store
 from ppmf_service.clock import Clock
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.link import Link
-from ppmf_service.link.streams import Stream
 from ppmf_spec import wire
 from ppmf_spec.errors import PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
@@ -185,7 +185,7 @@ class Epoch:
         self._link = link
         self.stream = stream
         epoch = store.last_epoch() + 1
-        account = Account(me, on_progress=on_progress, store=store)
+        account = self._account = Account(me, on_progress=on_progress, store=store)
         account.clock = clock.now
         ends = _EpochEnds(account, link, stream, asked, on_begin)
         program = _SERVERS[me](session, suite, coins, epoch=epoch, kept=store.kept())
@@ -217,6 +217,11 @@ class Epoch:
         """End the epoch, and tell the peer why."""
         self._link.give_up(self.stream, error)
         self._driver.close()
+
+    @property
+    def taken(self) -> tuple[Measure, ...]:
+        """What the epoch took until now, by phase."""
+        return self._account.measures()
 
     @property
     def result(self) -> Any:

@@ -12,8 +12,6 @@ from dataclasses import astuple, dataclass, fields
 from typing import ClassVar, TypeAlias, get_type_hints
 
 from ppmf_secure.session import set_up
-from ppmf_service.link.link import Link
-from ppmf_service.link.messages import Messages
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import KINDS, EncodingError, PpmfError, told
 from ppmf_spec.wire import Bulk
@@ -224,42 +222,6 @@ def decode(data: Bulk) -> Control:
     made = kind(*found)  # type: ignore[arg-type]
     assert isinstance(made, Control)
     return made
-
-
-class ControlMessages:
-    """The control messages of a link, which are those of its generation."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._messages: Messages | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something has come."""
-        return self._link.control.available > 0
-
-    def send(self, message: Control) -> None:
-        """Send a message. It is lost if the peer starts anew before it has read it."""
-        data = encode(message)
-        self._current().send([data[:0], data])
-
-    def receive(self) -> Control | None:
-        """The next message, if one is here.
-
-        Raises EncodingError for one that is malformed. If it is longer than any, what comes after
-        it cannot be found, and the link begins anew.
-        """
-        try:
-            data = self._current().receive(MOST_BYTES)
-        except EncodingError:
-            self._link.renew()
-            raise
-        return None if data is None else decode(data)
-
-    def _current(self) -> Messages:
-        if self._messages is None or self._messages.stream is not self._link.control:
-            self._messages = Messages(self._link, self._link.control)
-        return self._messages
 
 
 def _error(peer: str, kind: str, line: str) -> PpmfError:

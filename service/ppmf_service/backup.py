@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of a server that may be put back: what is used once is not in them (PPMF-SRV-021, -022).
+
+A plain copy of a server's folder, put back later, would turn back time. What was withdrawn would be
+there again, what was erased too, and users who were counted out of a training could be counted into
+a second one of the same session, so that the two results show what these few have rated. So a
+backup holds what has to outlast a lost disk, and nothing of a session that could begin or go on:
+
+- the enrolment: digests of tokens at RecSys, consent keys at CSP;
+- of every session its ids, digests, counts and times; and of one that was not over, that it was
+  given up;
+- who took part last, by catalogue (PPMF-SRV-018);
+- the item profiles that were published, and the reports.
+
+No upload, key for seals, checkpoint or key of tags is ever in a backup, so what a server erases is
+erased from its backups as well.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ppmf_secure.session.private_files import private_folder
+from ppmf_secure.transport.store import write_durably
+from ppmf_service.clock import Clock
+from ppmf_service.config import ServerConfig
+from ppmf_service.database import FILE, Database
+from ppmf_service.states import State
+from ppmf_spec.errors import StateError
+
+_COPIED = ("profiles", "reports")
+"""The folders of public files, and of reports."""
+
+_AS_THEY_ARE = ("members", "trained", "epochs", "phases", "samples", "erasures", "links")
+
+_FINAL = tuple(str(state) for state in State if state.final)
+_MARKS = ", ".join("?" * len(_FINAL))
+
+_KEPT = (
+    "number, proposed, id, catalogue, users, items, closes, expires, trial, phase, done, total, "
+    "epoch, proposal, acceptance, by_csp, signed, admitted, admitted_count, confirmed, "
+    "profiles_digest, receipt, buried"
+)
+"""The columns of a session that a backup has as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds: when it was made, and how many of each there are.
+
+    given_up: the sessions that were not over when it was made.
+    """
+
+    at: int
+    users: int
+    sessions: int
+    given_up: int
+    profiles: int
+
+
+def make(config: ServerConfig, database: Database, folder: Path) -> Backup:
+    """Write a backup of a server, which may run meanwhile, into a new private folder.
+
+    Raises StateError if the folder holds anything, and OSError as the system does.
+    """
+    private_folder(folder)
+    if any(folder.iterdir()):
+        raise StateError(f"{folder}: is not empty; a backup belongs in a folder of its own")
+    made = Database.open(folder / FILE, database.clock)
+    try:
+        _copy(database, made)
+        found = _described(made, folder)
+    finally:
+        made.truncate_log()
+        made.close()
+    for name in _COPIED:
+        for path in _files(config.folder / name):
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
+            write_durably(folder / name / path.name, path.read_bytes())
+    return found
+
+
+def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
+    """Put a backup back, in the place of a database that is not there.
+
+    Raises StateError if there is a database already, or if the folder is no backup but, for
+    example, a copy of a server's folder; EncodingError if it is damaged.
+    """
+    if config.database.exists():
+        raise StateError(
+            f"{config.database}: there is a database already; if it is the damaged one, move the "
+            "whole folder away first"
+        )
+    if not (folder / FILE).is_file():
+        raise StateError(f"{folder}: holds no backup: {FILE} is missing")
+    private_folder(config.folder)
+    tried = config.folder / "restored.sqlite"
+    try:
+        write_durably(tried, (folder / FILE).read_bytes())
+        source = Database.open(tried, clock)
+        try:
+            source.check()
+            found = _described(source, folder)
+            source.truncate_log()
+        finally:
+            source.close()
+    except BaseException:
+        for path in config.folder.glob(f"{tried.name}*"):
+            path.unlink()
+        raise
+    for name in _COPIED:
+        for path in _files(folder / name):
+            (config.folder / name).mkdir(mode=0o700, exist_ok=True)
+            write_durably(config.folder / name / path.name, path.read_bytes())
+    tried.replace(config.database)
+    return found
+
+
+def check_place(database: Database, *, moved: bool = False) -> None:
+    """Note in which file a server runs with this database, when it does so first.
+
+    A file that was copied is another one, so a copy of a folder that was put back is noticed, but
+    for one that was written into the old file or is a snapshot of the whole disk. moved: the
+    operator says that this is the one database of this server. Raises StateError for another file
+    (PPMF-SRV-021).
+    """
+    inode = database.path.stat().st_ino
+    with database.transaction() as connection:
+        row = connection.execute("SELECT inode FROM place").fetchone()
+        if row is not None and row[0] != inode and not moved:
+            raise StateError(
+                f"{database.path}: a copy of the database that this server ran with; put back a "
+                "backup by `ppmf restore`, or, if you moved the folder and no other copy runs or "
+                "ran since, say so by `ppmf session moved`"
+            )
+        connection.execute("DELETE FROM place")
+        connection.execute("INSERT INTO place (inode) VALUES (?)", (inode,))
+
+
+def _copy(database: Database, made: Database) -> None:
+    """Copy the rows that a backup has, all as they were at one moment."""
+    now = database.clock.now()
+    with made.transaction() as to, database.transaction() as of:
+        names = [name.strip() for name in _KEPT.split(",")]
+        given_up = f"this server was restored from a backup of {_shown(now)}"
+        for row in of.execute(
+            f"SELECT {_KEPT}, state, since, erased, error_kind, error_text FROM sessions"
+        ):
+            values = {name: row[name] for name in names}
+            over = row["state"] in _FINAL
+            values |= {
+                "state": row["state"] if over else str(State.ABANDONED),
+                "since": row["since"] if over else now,
+                "erased": row["erased"] or now,
+                "error_kind": row["error_kind"] if over else StateError.kind,
+                "error_text": row["error_text"] if over else given_up,
+            }
+            _insert(to, "sessions", values)
+        for row in of.execute("SELECT session, at, state, because FROM events ORDER BY number"):
+            _insert(to, "events", dict(row))
+        for row in of.execute(f"SELECT number FROM sessions WHERE state NOT IN ({_MARKS})", _FINAL):
+            because = {"at": now, "state": str(State.ABANDONED), "because": given_up}
+            _insert(to, "events", {"session": row["number"], **because})
+        for row in of.execute(
+            "SELECT session, row, serial, withdrawn, at FROM uploads WHERE session IN "
+            f"(SELECT number FROM sessions WHERE state IN ({_MARKS}))",
+            _FINAL,
+        ):
+            _insert(to, "uploads", dict(row))
+        for table in _AS_THEY_ARE:
+            for row in of.execute(f"SELECT * FROM {table}"):
+                _insert(to, table, dict(row))
+        last = of.execute("SELECT coalesce(max(number), 0) FROM sessions").fetchone()[0]
+        _insert(to, "backups", {"at": now, "last": last})
+
+
+def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, object]) -> None:
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+
+
+def _described(database: Database, folder: Path) -> Backup:
+    """What a backup holds; StateError if it is none."""
+    row = database.row(
+        "SELECT at, (SELECT count(*) FROM members), (SELECT count(*) FROM sessions), "
+        "(SELECT count(*) FROM sessions WHERE state = 'abandoned' AND since = at), "
+        "(SELECT count(*) FROM sessions WHERE profiles_digest IS NOT NULL), last, "
+        "(SELECT max(number) FROM sessions) FROM backups ORDER BY at DESC"
+    )
+    if row is None or (row[6] or 0) > row[5]:
+        raise StateError(
+            f"{folder}: is no backup that `ppmf backup` made; a copy of a server's "
+            "folder must not be put back, since it would repeat what is done once"
+        )
+    return Backup(*row[:5])
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of a folder, if it is there; links are passed over."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _shown(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

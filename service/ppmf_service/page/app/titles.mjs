@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Titles of items, and the search in them, which is done on the device: nobody is told what is looked for.
+
+import { object, request } from "./http.mjs";
+
+const MOST = 1 << 26;
+
+// Without case and accents.
+const plain = (text) =>
+  text
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase();
+
+// The titles that RecSys' page has, by item; none is no error: ids are shown then.
+export const fetchTitles = async (base) => {
+  const what = "The list of titles";
+  try {
+    const { status, body } = await request("RecSys", new URL("titles.json", base).href, { most: MOST, what, cache: "no-cache" });
+    const titles = status === 200 ? object(body, what).get("titles") : null;
+    return titles instanceof Map ? titles : new Map();
+  } catch {
+    return new Map();
+  }
+};
+
+export class Catalogue {
+  // items: the ids, in the order of the session. titles: a Map.
+  constructor(items, titles) {
+    this.items = items;
+    this.titles = titles;
+    this.rowOf = new Map(items.map((item, row) => [item, row]));
+    this.plain = items.map((item) => plain(this.title(item)));
+  }
+
+  title(item) {
+    const found = this.titles.get(item);
+    return typeof found === "string" && found.trim() ? found.slice(0, 200) : item;
+  }
+
+  // The rows whose titles hold every word that was typed: first those that begin with the text, then those with a word
+  // that does, then all others; only those that `wanted` allows.
+  search(text, wanted = () => true) {
+    const typed = plain(text).trim();
+    const words = typed.split(/\s+/).filter(Boolean);
+    const found = [[], [], []];
+    for (const [row, title] of this.plain.entries()) {
+      if (!words.every((word) => title.includes(word)) || !wanted(this.items[row])) continue;
+      found[!typed || title.startsWith(typed) ? 0 : ` ${title}`.includes(` ${typed}`) ? 1 : 2].push(row);
+    }
+    return found.flat();
+  }
+}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backups: what is in them, and that putting one back repeats nothing that is done once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ppmf_service import backup
+from ppmf_service.backup import Backup, check_place, make, restore
+from ppmf_service.config import ServerConfig
+from ppmf_service.database import FILE, Database
+from ppmf_service.states import State
+from ppmf_spec.errors import StateError
+from ppmf_spec.roles import CSP, RECSYS, Role
+from tests.service.test_erasure import bytes_of, config_of, erasure_of, finish, trained
+from tests.support.engines import World
+from tests.support.services import START, Pair, message, opened, proposal_of
+
+
+def put_back(servers: Pair, role: Role, folder: Path) -> Backup:
+    """A server's disk is lost, and the backup put back."""
+    server = servers.of(role)
+    server.close()
+    shutil.rmtree(server.path.parent)
+    found = restore(config_of(role, server), folder, servers.clock)
+    server.open()
+    return found
+
+
+@pytest.mark.req("PPMF-SRV-021", "PPMF-SRV-017")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_backup_has_no_secret_of_any_session(servers: Pair, role: Role, tmp_path: Path) -> None:
+    first, secrets = trained(servers, "first", 1)
+    finish(servers, role, first)
+    _, more = trained(servers, "second", 2)
+    third = opened(servers, proposal_of(("u1", "u2", "u3"), nonce=3), "third")
+    servers.recsys.uploads.put(third.id, 0, 1, message(servers, third, 0))
+    config = config_of(role, servers.of(role))
+    folder = tmp_path / "backup"
+    made = make(config, servers.of(role).database, folder)
+    assert made == Backup(START, 3, 3, 2, 1)
+    held = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    kept = [*secrets, *more, message(servers, third, 0)[-60:]]
+    assert sum(secret in bytes_of(servers.of(role)) for secret in kept) >= 3
+    assert not [secret for secret in kept if secret in held]
+    assert not list(folder.glob("*-wal"))
+
+
+@pytest.mark.req("PPMF-SRV-021", "PPMF-SRV-009")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_what_was_not_over_is_given_up_and_never_run_again(
+    servers: Pair, role: Role, tmp_path: Path
+) -> None:
+    first, _ = trained(servers, "first", 1)
+    finish(servers, role, first)
+    erasure_of(servers, role).sweep()
+    second = opened(servers, proposal_of(("u1", "u2", "u3"), nonce=2), "second")
+    server = servers.of(role)
+    proposal = server.sessions.proposal(second.id)
+    folder = tmp_path / "backup"
+    make(config_of(role, server), server.database, folder)
+    assert put_back(servers, role, folder).users == 3
+    assert server.sessions.get(first.id).state is State.FINISHED
+    assert server.sessions.signed_session(first.id).session == first
+    row = server.sessions.get(second.id)
+    assert (row.state, row.erased) == (State.ABANDONED, START)
+    assert "restored from a backup" in (row.last_error or ("", ""))[1]
+    assert server.sessions.events(second.id)[-1].state is State.ABANDONED
+    assert server.sessions.propose(proposal).state.final
+    if role is RECSYS:
+        with pytest.raises(StateError, match="not open"):
+            server.uploads.put(second.id, 0, 1, message(servers, second, 0))
+        assert server.members.token_user(b"") is None
+    assert server.members.users() == ("u1", "u2", "u3")
+
+
+def test_only_a_backup_is_put_back_and_only_where_there_is_nothing(
+    servers: Pair, tmp_path: Path
+) -> None:
+    server = servers.recsys
+    config, folder = config_of(RECSYS, server), tmp_path / "backup"
+    make(config, server.database, folder)
+    with pytest.raises(StateError, match="is not empty"):
+        make(config, server.database, folder)
+    with pytest.raises(StateError, match="there is a database already"):
+        restore(config, folder, servers.clock)
+    server.close()
+    shutil.move(server.path.parent, tmp_path / "copy")
+    with pytest.raises(StateError, match="holds no backup"):
+        restore(config, tmp_path / "nothing", servers.clock)
+    with pytest.raises(StateError, match="no backup that `ppmf backup` made"):
+        restore(config, tmp_path / "copy", servers.clock)
+    assert not list(config.folder.glob("*.sqlite*"))
+
+
+@pytest.mark.req("PPMF-SRV-021")
+def test_a_copy_of_the_database_is_noticed(servers: Pair, tmp_path: Path) -> None:
+    server = servers.recsys
+    check_place(server.database)
+    check_place(server.database)
+    server.close()
+    copy = tmp_path / "copy"
+    copy.mkdir(mode=0o700)
+    shutil.copy2(server.path, copy / FILE)
+    other = Database.open(copy / FILE, servers.clock)
+    with pytest.raises(StateError, match="a copy of the database that this server ran with"):
+        check_place(other)
+    check_place(other, moved=True)
+    check_place(other)
+    other.close()
+
+
+def restored_world(world: World, role: Role, folder: Path) -> None:
+    """A server of a running pair loses its disk; its backup is put back, and it starts again."""
+    config: ServerConfig = world.configs[role]
+    world.server(role).close()
+    shutil.rmtree(config.folder)
+    backup.restore(config, folder, world.clock)
+    world.server(role).open()
+    world.restart(role)
+
+
+@pytest.mark.req("PPMF-SRV-021")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_the_peer_ends_what_a_restored_server_has_given_up(tmp_path: Path, role: Role) -> None:
+    world = World(tmp_path / "world")
+    key = world.opened()
+    make(world.configs[role], world.server(role).database, tmp_path / "backup")
+    world.upload_all(key)
+    folder = world.configs[role.peer].session_folder(world.session(key).id)
+    world.until((folder / "model-1.state").exists)  # the training goes on meanwhile
+    restored_world(world, role, tmp_path / "backup")
+    world.until(world.is_in(key, State.ABANDONED))
+    assert not folder.exists() or not list(folder.iterdir())
+    assert not world.configs[RECSYS].profiles_file(world.session(key).id).exists()
+
+
+@pytest.mark.req("PPMF-SRV-022", "PPMF-SRV-018")
+def test_a_restored_csp_asks_before_each_catalogue_is_trained(tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    make(world.configs[CSP], world.server(CSP).database, tmp_path / "backup")
+    restored_world(world, CSP, tmp_path / "backup")
+
+    def told(key: bytes) -> str:
+        return (world.row(CSP, key).last_error or ("", ""))[1]
+
+    first = world.opened(nonce=bytes([1]) * 16)
+    world.upload_all(first)
+    world.until(lambda: "restored from a backup" in told(first))
+    assert "trained before, or may have been" in told(first)
+    world.server(CSP).sessions.confirm(first)
+    world.until(world.is_in(first, State.FINISHED))
+    second = world.opened(nonce=bytes([2]) * 16)
+    world.upload_all(second)
+    world.until(lambda: "0 users joined" in told(second))
+    assert "restored" not in told(second)  # now it knows who took part last
