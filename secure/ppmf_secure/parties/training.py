@@ -146,7 +146,7 @@ def _set_up(
     """
     peer = me.peer
     scheme = fitted_scheme(session, suite)
-    product_key = scheme.generate(coins)
+    product_key = scheme.generate(coins, workers)
     ours = wire.ServerKey(session.suite, product_key.public)
     yield Send(peer, ours)
     theirs = yield from receive(peer, wire.ServerKey)

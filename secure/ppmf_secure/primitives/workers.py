@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
+from ppmf_secure.arrays import Words
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Call:
@@ -129,6 +133,19 @@ class OneProcess(Workers):
     def health(self) -> list[WorkerHealth]:
         """There is no process to tell of."""
         return []
+
+
+def write_words(path: Path, words: Words) -> None:
+    """Write words to a new file that nobody else can read."""
+    with new_file(path) as file:
+        file.write(words.astype("<u8").tobytes())
+
+
+def words_of_file(path: Path, shape: tuple[int, int]) -> Words:
+    """The words of a file, which are read as they are needed."""
+    if not path.stat().st_size:
+        return np.empty(shape, dtype=np.uint64)
+    return np.memmap(path, "<u8", "r").reshape(shape)
 
 
 def new_file(path: Path) -> BinaryIO:

@@ -328,9 +328,9 @@ class _WatchedFit(FittedScheme):
         """The length in the scheme."""
         return self._scheme.key_bytes
 
-    def generate(self, coins: Coins) -> OwnerKey:
+    def generate(self, coins: Coins, workers: Workers | None = None) -> OwnerKey:
         """A key pair of the scheme, which the simulated messages are given too."""
-        self._simulated.own = self._scheme.generate(coins)
+        self._simulated.own = self._scheme.generate(coins, workers)
         return self._simulated.own
 
     def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from distributed.comm.core import CommClosedError
 from distributed.security import Security
@@ -242,16 +243,20 @@ def local_cluster(workers: int, folder: Path) -> Iterator[Cluster]:
     for each in (folder, shards):
         each.mkdir(mode=0o700)
     security = Security.temporary()
-    with LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        protocol="tls://",
-        security=security,
-        dashboard_address=None,
-        memory_limit=0,
-        local_directory=str(folder / "dask"),
-        silence_logs="ERROR",
-        env=dict(os.environ),
-    ) as cluster:
+    nothing_served = {f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")}
+    with (
+        dask.config.set(nothing_served),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            local_directory=str(folder / "dask"),
+            silence_logs="ERROR",
+            env=dict(os.environ),
+        ) as cluster,
+    ):
         yield Cluster(cluster.scheduler_address, security, shards)

@@ -129,8 +129,8 @@ class FittedScheme(ABC):
         """The length of a public key, the same for every key."""
 
     @abstractmethod
-    def generate(self, coins: Coins) -> OwnerKey:
-        """A fresh key pair."""
+    def generate(self, coins: Coins, workers: Workers | None = None) -> OwnerKey:
+        """A fresh key pair. workers: those that are to encrypt with it, as for `peer`."""
 
     @abstractmethod
     def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:

@@ -92,9 +92,9 @@ class FittedRlwe(FittedScheme):
         """The bytes of a seed, and for each secret of the residues of b modulo each prime."""
         return self.context.public_bytes()
 
-    def generate(self, coins: Coins) -> RlweOwner:
+    def generate(self, coins: Coins, workers: Workers | None = None) -> RlweOwner:
         """A fresh key pair, from `coins` alone."""
-        return RlweOwner(self.context, coins)
+        return RlweOwner(self.context, coins, workers)
 
     def peer(self, public: bytes, workers: Workers | None = None) -> RlwePeer:
         """The peer's view of the other server's key, once it is checked."""

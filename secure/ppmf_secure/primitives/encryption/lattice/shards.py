@@ -29,7 +29,7 @@ from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, Scratch
 from ppmf_secure.primitives.encryption.lattice.stored import RowStore, StoredRows, Sums
 from ppmf_secure.primitives.shares import check_length
-from ppmf_secure.primitives.workers import Call, Workers, new_file
+from ppmf_secure.primitives.workers import Call, Workers, new_file, words_of_file, write_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ShardFiles:
     def load(self) -> StoredRows:
         """The shard. Raises EncodingError or RangeError, which name the first bad group."""
         context, packing = LatticeContext(self.lattice, self.layouts), self.packing
-        own = np.memmap(self.own, "<u8", "r").reshape(packing.rows, packing.columns)
+        own = words_of_file(self.own, (packing.rows, packing.columns))
         stored = StoredRows(context, packing, own, Scratch(), self.before)
         received = np.memmap(self.received, np.uint8, "r")
         at = 0
@@ -88,8 +88,7 @@ class RowsAtWorkers(RowStore):
         ]
         self._names = [str(files.received) for files in self._files]
         for files, groups in zip(self._files, self._groups, strict=True):
-            with new_file(files.own) as file:
-                file.write(own[packing.rows_of(groups)].astype("<u8").tobytes())
+            write_words(files.own, own[packing.rows_of(groups)])
             new_file(files.received).close()
 
     def take_in(self, first: int, groups: Sequence[bytes]) -> None:

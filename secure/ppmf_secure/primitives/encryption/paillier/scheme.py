@@ -62,8 +62,8 @@ class PaillierScheme(ProductScheme, FittedScheme):
         """The bytes of the modulus."""
         return self.bits // 8
 
-    def generate(self, coins: Coins) -> PaillierOwner:
-        """A fresh key pair."""
+    def generate(self, coins: Coins, workers: Workers | None = None) -> PaillierOwner:
+        """A fresh key pair. Workers are not used."""
         return PaillierOwner(SecretKey.generate(self.bits, coins))
 
     def peer(self, public: bytes, workers: Workers | None = None) -> PaillierPeer:
