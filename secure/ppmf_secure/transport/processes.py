@@ -47,6 +47,7 @@ from ppmf_secure.transport.server_process import (
 )
 from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
+from ppmf_spec.extras import needed_by
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings, check_scale
@@ -160,7 +161,8 @@ def _clusters(workers: LocalWorkers | None) -> Iterator[Mapping[Role, Any]]:
     if workers is None:
         yield {}
         return
-    from ppmf_secure.transport.dask_workers import local_cluster
+    with needed_by("a training with workers"):
+        from ppmf_secure.transport.dask_workers import local_cluster
 
     private_folder(workers.folder)
     try:
