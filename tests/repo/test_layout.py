@@ -16,7 +16,7 @@ import pytest
 from tests.support.project_text import FILES
 from tools.packages import PACKAGES, ROOT, TOP_OF
 
-FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "LICENSES", ".ci"}
+FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "deploy", "LICENSES", ".ci"}
 REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
 HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
 LARGEST = 1 << 20

@@ -38,6 +38,7 @@ NEEDS = {
     "ppmf_conformance.adapters.building_blocks": "secure",
     "ppmf_conformance.adapters.enrolment": "secure",
     "ppmf_conformance.adapters.lattice_blocks": "secure",
+    "ppmf_conformance.adapters.link": "secure",
     "ppmf_conformance.adapters.named_draws": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",

@@ -151,7 +151,7 @@ def test_a_restored_csp_asks_before_each_catalogue_is_trained(tmp_path: Path) ->
     world.upload_all(first)
     world.until(lambda: "restored from a backup" in told(first))
     assert "trained before, or may have been" in told(first)
-    world.server(CSP).sessions.confirm(first)
+    world.confirm(first)
     world.until(world.is_in(first, State.FINISHED))
     second = world.opened(nonce=bytes([2]) * 16)
     world.upload_all(second)

@@ -123,7 +123,7 @@ class Engine:
     def _poll(self) -> None:
         self._note_link()
         self._sweep()
-        for row in self.steps.sessions.all():
+        for row in self.steps.sessions.due():
             if self.steps.trouble_waits(row):
                 continue
             with self.steps.guarded(row.proposed):
@@ -176,7 +176,9 @@ class Engine:
             if message is None:
                 return moved
             moved = True
-            self._answer(message)
+            self._notice_generation()
+            if self.steps.control.generation == self._generation:  # else it is of a peer that ended
+                self._answer(message)
         return moved
 
     def _answer(self, message: Control) -> None:

@@ -38,6 +38,10 @@ from ppmf_spec.wire import Bulk
 _SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
 
+class LostError(StateError):
+    """What a session needs in order to go on is lost, and it ends."""
+
+
 class Decision:
     """The program that decides who takes part, at one server, and its one message to the peer.
 
@@ -163,12 +167,13 @@ class Epoch:
     """One epoch of a session at one server, on a stream of the link.
 
     on_begin: told the number of the epoch, once it is kept. on_progress: told each phase.
-    asked: whether somebody else wants the thread.
+    number: of the epoch. asked: whether somebody else wants the thread.
     """
 
     def __init__(
         self,
         me: Role,
+        number: int,
         session: Session,
         suite: CipherSuite,
         store: Store,
@@ -184,13 +189,12 @@ class Epoch:
         self.session_id = session.id
         self._link = link
         self.stream = stream
-        epoch = store.last_epoch() + 1
         account = self._account = Account(me, on_progress=on_progress, store=store)
         account.clock = clock.now
         ends = _EpochEnds(account, link, stream, asked, on_begin)
-        program = _SERVERS[me](session, suite, coins, epoch=epoch, kept=store.kept())
+        program = _SERVERS[me](session, suite, coins, epoch=number, kept=store.kept())
         self._driver = Driver(
-            me, program, ends, session.id, epoch=epoch, limits=limits(session, suite, epoch)
+            me, program, ends, session.id, epoch=number, limits=limits(session, suite, number)
         )
 
     def advance(self) -> bool:

@@ -65,6 +65,11 @@ class Link:
         """The control stream, which is another one in each generation."""
         return self._streams.control
 
+    def control_now(self) -> tuple[Stream, int]:
+        """The control stream, and its generation."""
+        with self._lock:
+            return self._streams.control, self._streams.generation
+
     def open(self, number: int, *, met: bool = False) -> Stream:
         """Open a stream; arguments and errors as `Streams.open`."""
         with self._lock:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ppmf_reference import fixed
 from ppmf_secure.link import streams
+from ppmf_secure.link.messages import Messages
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.memory import Wire
-from ppmf_service.link.messages import Messages
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, USERS
