@@ -2,9 +2,9 @@
 """Workers through Dask distributed, which carries calls, finds lost processes and does TLS.
 
 Each server has a cluster of its own: a scheduler and its workers, which are in the server's trust
-domain. What is needed of Dask is little: to run a function on one named worker, and to be told
-that a worker is gone. Which shard lies where is decided here, not by Dask's scheduler, since a
-shard must not move.
+domain (PPMF-WRK-001). What is needed of Dask is little: to run a function on one named worker, and
+to be told that a worker is gone. Which shard lies where is decided here, not by Dask's scheduler,
+since a shard must not move.
 
 A shard lives in a module of the worker's process. A worker that is asked for one that it does not
 have answers so, and the server loads the shard anew, there or elsewhere.
@@ -150,7 +150,7 @@ class DaskWorkers(Workers):
 
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
         """The results in their order. Dask itself gives a task of a lost worker to another one."""
-        under_way: deque[Future] = deque()
+        under_way: deque[Future[Any]] = deque()
         for task in tasks:
             under_way.append(self._client.submit(_run, task, pure=False))
             if len(under_way) >= _UNDER_WAY * self._count:
@@ -197,7 +197,7 @@ class DaskWorkers(Workers):
                 asked[self._put(_load, name, name, self._calls[name])] = name
             due = {name for name, answer in self._answers(asked) if answer is _LOST}
 
-    def _put(self, function: Callable[..., Any], name: str, *arguments: Any) -> Future:
+    def _put(self, function: Callable[..., Any], name: str, *arguments: Any) -> Future[Any]:
         """Have the worker that has, or is to have, a shard run a function."""
         with warnings.catch_warnings():  # of arguments that are longer than usual
             warnings.simplefilter("ignore", UserWarning)
@@ -205,7 +205,7 @@ class DaskWorkers(Workers):
                 function, *arguments, workers=[self._places[name]], pure=False
             )
 
-    def _answers(self, asked: Mapping[Future, str]) -> Iterator[tuple[str, Any]]:
+    def _answers(self, asked: Mapping[Future[Any], str]) -> Iterator[tuple[str, Any]]:
         """The name of a shard and the answer about it, as they come. The answer is _LOST where the
         worker is gone, or has not the shard. Raises what a call raised.
         """
@@ -224,7 +224,7 @@ class DaskWorkers(Workers):
                 self._client.cancel(future, force=True)
                 yield waiting.pop(future), _LOST
 
-    def _ended(self, waiting: Iterable[Future]) -> list[Future]:
+    def _ended(self, waiting: Iterable[Future[Any]]) -> list[Future[Any]]:
         """The futures that ended within a moment, at least one if any does."""
         with self._client.as_current():
             try:
@@ -243,7 +243,9 @@ def local_cluster(workers: int, folder: Path) -> Iterator[Cluster]:
     for each in (folder, shards):
         each.mkdir(mode=0o700)
     security = Security.temporary()
-    nothing_served = {f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")}
+    nothing_served: dict[str, list[str]] = {
+        f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")
+    }
     with (
         dask.config.set(nothing_served),
         LocalCluster(

@@ -123,7 +123,7 @@ def test_a_question_that_is_asked_again_is_answered_alike_and_no_two_have_the_sa
     scheme = SMALL.fit([layout, layout])
     owner = scheme.generate(Coins.seeded("Q"), workers)
     drawn = Coins.seeded("rows")
-    sent = []
+    sent: list[bytes] = []
     for _ in range(2):  # both orientations of a run draw from the same coins
         sent += owner.encrypt_rows(coins.words(layout.shape), layout, drawn)
     keys = [task.arguments[-1] for task in workers.tasks]
