@@ -60,7 +60,8 @@ export class Client {
     return found;
   }
 
-  // The session of that id, from both servers and checked (PPMF-API-017), or null if it is over and erased.
+  // The session of that id, from both servers and checked (PPMF-API-017), or null if it is over and erased. What was
+  // checked is kept here and not in the browser's cache, where a wrong answer would stay for ever.
   async session(id) {
     const kept = await this.store.get("sessions", id);
     const files = kept ? [kept.bytes] : await Promise.all([RECSYS, CSP].map((who) => this.#file(who, id)));
@@ -75,7 +76,7 @@ export class Client {
 
   async #file(who, id) {
     const url = `${this.invitation[who.toLowerCase()]}/v1/sessions/${id}`;
-    const answer = await this.ask(who, url, { most: MOST_SESSION, what: `The session of ${who}`, cache: "default" });
+    const answer = await this.ask(who, url, { most: MOST_SESSION, what: `The session of ${who}` });
     if (answer.status === 200) return answer.body;
     if (answer.status === 404) return null;
     throw new Told(`${who} does not show the session (status ${answer.status}).`);
@@ -198,7 +199,7 @@ export class Client {
     const kept = await this.store.get("profiles", session.id);
     const what = "The file of item profiles";
     const path = `/v1/sessions/${session.id}/profiles`;
-    const bytes = kept?.bytes ?? (await this.#get(path, what, { most: MOST_PROFILES, cache: "default" }));
+    const bytes = kept?.bytes ?? (await this.#get(path, what, { most: MOST_PROFILES }));
     await this.engine.profiles({ id: session.id, bytes });
     if (!kept) await this.store.put("profiles", { session: session.id, bytes, at: this.now() });
   }
