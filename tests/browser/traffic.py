@@ -148,6 +148,8 @@ class Allowed:
             name, value = raw_name.decode().lower(), raw_value.decode("latin-1")
             if name == "authorization":
                 due = own and value == f"Bearer {self.invitation.recsys.token}"
+            elif name == "referer":  # of a service worker that looks for a newer one of itself
+                due = asked.path == "/service-worker.js" and value == asked.url
             elif name == "origin":
                 due = value == self.invitation.recsys.recsys_url
             elif name == "content-type":
