@@ -65,7 +65,7 @@ def test_a_session_whose_servers_have_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each epoch has a folder for its shards; both servers are killed on the way."""
-    made = []
+    made: list[Path] = []
 
     @contextmanager
     def shards(config: WorkersConfig | None) -> Iterator[Workers | None]:
