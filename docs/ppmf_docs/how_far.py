@@ -136,32 +136,28 @@ def assumed() -> str:
 
 
 def model_beside_measurement() -> str:
-    """By how much the model's estimates of the kept trainings are off."""
+    """The kept trainings with the lattice suite, and what the model says of them. (Those kept with
+    Paillier are extrapolated from small ones.)
+    """
     costs, rows = UnitCosts.read(), []
     for run in (run for _, part in performance.parts("training") for run in part):
-        if (
-            run["suite"] not in costs.suites or run["extrapolated_to"]
-            if ("extrapolated_to" in run)
-            else False
-        ):
+        if run["suite"] != LATTICE:
             continue
         params = Parameters.from_toml(_toml(run["parameters"]))
         size = PublicSize.numbered(run["users"], run["items"])
-        tally = count_run(params, size, cipher_suite(run["suite"]))
-        known = costs.estimate(tally, run["suite"])
+        known = costs.estimate(count_run(params, size, cipher_suite(LATTICE)), LATTICE)
         rows.append(
             [
                 f"{count(run['users'])} × {count(run['items'])}, rank {run['rank']}, "
                 f"T = {run['iterations']}",
-                f"`{run['suite']}`",
                 seconds(run["seconds"]),
                 seconds(known.total),
                 console.size(run["memory_of_a_server"]),
                 console.size(round(known.memory)),
             ]
         )
-    headings = ["training", "suite", "measured", "estimated", "memory measured", "estimated"]
-    return table(headings, rows, right=range(2, 6))
+    headings = ["training", "measured", "estimated", "memory measured", "estimated"]
+    return table(headings, rows, right=range(1, 5))
 
 
 def _toml(parameters: dict[str, int | str | bool]) -> str:
