@@ -21,7 +21,7 @@ from ppmf_spec.errors import ParametersError
 from ppmf_spec.files import read_text
 from ppmf_spec.roles import CSP, RECSYS, Role
 
-ASK, TRIAL = "ask", "trial"
+ASK, NEVER, TRIAL = "ask", "never", "trial"
 LEVELS = ("debug", "info", "warning", "error")
 
 EXAMPLE = """\
@@ -49,6 +49,7 @@ peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other ser
 [policy]
 accept = "ask"                     # csp: or "trial", to accept sessions marked as trials at once
 grace = 0                          # recsys: seconds for replacing uploads once all users are there
+transcripts = "never"              # or "trial", to keep what is sent in sessions marked as trials
 
 [log]
 level = "info"
@@ -96,11 +97,13 @@ class Policy:
     """What a server decides without its operator.
 
     accept: "ask", or "trial" for a CSP that accepts sessions marked `trial` at once. grace: for how
-    many seconds users may replace their uploads when all are there (PPMF-ADM-003).
+    many seconds users may replace their uploads when all are there (PPMF-ADM-003). transcripts:
+    "never", or "trial" to keep those of sessions marked `trial` (PPMF-SRV-025).
     """
 
     accept: str = ASK
     grace: int = 0
+    transcripts: str = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,10 @@ class ServerConfig:
     def profiles_file(self, session_id: bytes) -> Path:
         """The file in which RecSys publishes V, which outlives the session."""
         return self.folder / "profiles" / f"{session_id.hex()}.json"
+
+    def transcripts_folder(self, session_id: bytes) -> Path:
+        """The folder of the transcripts of a trial session, which are not erased."""
+        return self.folder / "transcripts" / session_id.hex()
 
     @property
     def reports_folder(self) -> Path:
@@ -203,8 +210,9 @@ class _Table:
         grace = self._left.pop("grace", 0)
         if type(grace) is not int or not 0 <= grace <= 1 << 31:
             raise self._error("grace", "a whole number of seconds is due")
+        transcripts = self._one_of("transcripts", (NEVER, TRIAL), NEVER)
         self._end()
-        return Policy(accept, grace)
+        return Policy(accept, grace, transcripts)
 
     def _level(self) -> str:
         found = self._one_of("level", LEVELS, "info")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,7 @@ from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings, canonical_order
 from ppmf_spec.roles import CSP, RECSYS, Role
-from tests.browser.conftest import PHONE, Devices
+from tests.browser.conftest import PATIENCE, PHONE, Devices
 from tests.browser.page_servers import SUITE, page_link, titles_of
 from tests.browser.recording_proxy import RecordingProxy
 from tests.browser.traffic import Allowed
@@ -83,9 +84,15 @@ class Trial:
             return storage.uploads.freeze(key, because="closed by the operator")
 
     def confirm(self, key: bytes) -> None:
-        """CSP's operator lets the second training of the catalogue begin."""
+        """CSP's operator lets the second training of the catalogue begin, once it is shown who
+        would take part.
+        """
+        end = time.monotonic() + PATIENCE
         with opened(self.pair.config(CSP)) as storage:
-            storage.sessions.confirm(key)
+            while (shown := storage.sessions.get(key).shown) is None:
+                assert time.monotonic() < end, "CSP does not say who would take part"
+                time.sleep(0.05)
+            storage.sessions.confirm(key, shown)
 
     def published(self, key: bytes) -> ItemProfiles:
         """V, as RecSys published it."""

@@ -63,6 +63,7 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     shown = capsys.readouterr()
     assert "7 users uploaded" in shown.out
     assert "ok V equals F_fix bit for bit" in words(shown.out)
+    assert "ok transcripts contain only ciphertexts" in words(shown.out)
     logged = [(folder / role / "log.jsonl").read_text() for role in (RECSYS, CSP)]
     assert all('"state": "finished"' in log for log in logged)
 
@@ -71,6 +72,9 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     shown = capsys.readouterr()
     assert "users uploaded" not in shown.out
     assert "ok V equals F_fix bit for bit" in words(shown.out)
+    assert "ok transcripts contain only ciphertexts" in words(shown.out)
+    assert main(["audit", str(folder / "transcripts")]) == 0
+    capsys.readouterr()
 
     for other in (["--users", "6", "--items", "5"], [*size, "--iterations", "2"]):
         assert main([*command, *other]) == 2

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
+from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite, say_suite
 from ppmf.data import id_lists, item_titles
 from ppmf.data.columns import BY_USUAL_NAMES, Columns
 from ppmf.data.columns import Role as Column
@@ -263,8 +263,10 @@ def propose(
                 raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
         if not enrolled:
             raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
-        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         now = storage.database.clock.now()
+        closing = serving.moment(closes, now, "--closes")
+        end = serving.moment(expires, now, "--expires")
+        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         coins = Coins.system()
         proposal = Proposal(
             parameters,
@@ -274,8 +276,8 @@ def propose(
             keys.public_point(key),
             coins.bytes(NONCE_BYTES),
             least or default_least(len(enrolled)),
-            serving.moment(closes, now, "--closes"),
-            serving.moment(expires, now, "--expires"),
+            closing,
+            end,
             (ours.api.public_url, ours.link.peer_url),
             trial=trial,
         )
@@ -283,6 +285,7 @@ def propose(
         tried, _ = set_up.accept(key, coins)
         fitted_scheme(Session(proposal, tried), chosen)
         row = storage.sessions.propose(proposal)
+        say_suite(suite, chosen.name, parameters, len(enrolled), len(items.ids))
         console.say(f"proposed session {row.key.hex()[:12]}")
         _show(proposal, row)
     console.note("`ppmf serve recsys` sends it to CSP, whose operator accepts it")
@@ -391,8 +394,8 @@ def titles(
       ppmf session titles movies.csv --config recsys.toml
     """
     named = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
-    found = item_titles.read(table, named, console.note)
     with serving.storage(settings, RECSYS) as storage:
+        found = item_titles.read(table, named, console.note)
         written = page.write_titles(storage.config.folder, found)
     console.say(f"{len(found):,} titles are on the page now, from {written}")
 

@@ -243,6 +243,7 @@ class CspSteps(Steps):
         decision = self.decisions.get(row.proposed)
         said: bytes | None = None
         if decision is not None and self.clock.now() >= row.closes:
+            self.forget_decision(row.proposed)
             decision = None  # it waited, and meanwhile codes may have been replaced (PPMF-ENR-008)
         if decision is None:
             consent_keys = self.members.consent_keys(session, self.coins())
@@ -254,13 +255,15 @@ class CspSteps(Steps):
                 consent_keys,
                 self.store(row),
                 self.clock,
+                self.recorder(row),
             )
             said = question.message
         if not decision.advance(said):
             return
         answer = decision.answer
         assert answer is not None, "the program has ended, and so has sent the admission"
-        del self._closings[row.proposed], self.decisions[row.proposed]
+        del self._closings[row.proposed]
+        self.forget_decision(row.proposed)
         self._admitted(row, answer)
         if decision.abandoned is not None:
             raise decision.abandoned

@@ -82,6 +82,7 @@ class Epochs:
                     self._steps.control.waiting
                     or self._steps.clock.monotonic() >= self._steps.next_poll
                 ),
+                recorder=lambda epoch: self._steps.recorder(row, epoch=epoch),
             )
         except BaseException:
             self._steps.link.give_up(opened, StateError("the epoch could not begin"))

@@ -123,10 +123,11 @@ class RecSysSteps(Steps):
                 self.uploads.frozen(row.key),
                 self.store(row),
                 str(self.database.path),
+                self.recorder(row),
             )
+            self.decisions[row.proposed] = decision
             if decision.advance() and decision.abandoned is not None:
                 raise decision.abandoned
-            self.decisions[row.proposed] = decision
         if self.due(row.proposed, "closing"):
             assert decision.answer is not None, "the program has sent the closing"
             self.control.send(control.ClosingControl(row.key, decision.answer))
@@ -179,7 +180,7 @@ class RecSysSteps(Steps):
         session = self.session(row)
         admission = wire.Link(session.id, 0, CSP, RECSYS).decode(data, wire.Admission)
         self.sessions.admit(row.key, admission.admitted)
-        del self.decisions[row.proposed]
+        self.forget_decision(row.proposed)
         if decision.abandoned is not None:
             raise decision.abandoned
         self.move(row, State.SETTING_UP)

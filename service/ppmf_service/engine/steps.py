@@ -21,10 +21,12 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.kept_files import Keeper
+from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.store import Store
 from ppmf_service.clock import Clock
-from ppmf_service.config import ServerConfig
+from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.engine.epochs import Epochs
 from ppmf_service.engine.training import Decision, Epoch, LostError
@@ -155,7 +157,7 @@ class Steps(ABC):
         row = self.sessions.get(proposed)
         until = self.clock.monotonic() + pause
         self._trouble[proposed] = _Trouble(until, pause, row.confirmed)
-        self.decisions.pop(proposed, None)
+        self.forget_decision(proposed)
         self.log("goes on later", session=row.key, error=error.kind, detail=error)
         with suppress(OSError):  # the disk may be full
             self.sessions.note_error(proposed, error)
@@ -172,7 +174,7 @@ class Steps(ABC):
 
     def drop(self, row: SessionRow) -> None:
         """Forget what runs for a session."""
-        self.decisions.pop(row.proposed, None)
+        self.forget_decision(row.proposed)
         if self.epochs.runs(row):
             self.epochs.give_up(PeerError("the session has ended"))
 
@@ -262,6 +264,25 @@ class Steps(ABC):
         folder = self.config.session_folder(row.id)
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         return Store(folder, Keeper(key, row.id, self.me))
+
+    def recorder(self, row: SessionRow, *, epoch: int = 0) -> Recorder:
+        """What records what this server sends and receives, in a trial session whose transcripts
+        its operator wants (PPMF-SRV-025), and otherwise nothing.
+        """
+        folder = None
+        if row.trial and self.config.policy.transcripts == TRIAL:
+            assert row.id is not None, "it was accepted"
+            folder = self.config.transcripts_folder(row.id)
+            private_folder(folder.parent)
+            if not epoch:
+                record_session(folder, self.sessions.file(row.key))
+        return Recorder(folder, self.me, epoch=epoch)
+
+    def forget_decision(self, proposed: bytes) -> None:
+        """Forget the decision of a session that is not made yet, or is kept now."""
+        decision = self.decisions.pop(proposed, None)
+        if decision is not None:
+            decision.close()
 
 
 def closing_of(session: Session, message: control.ClosingControl) -> wire.Closing:

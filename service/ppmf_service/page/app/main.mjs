@@ -306,8 +306,7 @@ const open = async (person) => {
   await showOthers();
   const invitation = whole(person);
   if (!invitation) {
-    const missing = person.recsys ? "the enroller's" : "RecSys'";
-    showStart(`One half of your invitation is here. Now open ${missing} half in this browser, too.`);
+    showStart("One half of your invitation is here. Now open the other sender's half in this browser, too.");
     return;
   }
   showWaiting();

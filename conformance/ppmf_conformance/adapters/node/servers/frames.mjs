@@ -43,7 +43,7 @@ export const ping = () => frame("ping", 0n, 0n, new Uint8Array());
 
 const readHello = (body) => {
   const bad = (why) => refuse("encoding", `hello: ${why}`);
-  const found = parse(body, 3);
+  const found = parse(body, 3, 8 + 4 * MOST_STREAMS);
   if (!Array.isArray(found) || found.length !== 7) bad("not an array of seven members");
   const [version, role, direction, incarnation, peer, pairing, streams] = found;
   if (version !== VERSION) bad("another version");
@@ -57,7 +57,7 @@ const readHello = (body) => {
 };
 
 const readReset = (body) => {
-  const found = parse(body, 1);
+  const found = parse(body, 1, 3);
   const right = Array.isArray(found) && found.length === 2 && CLASSES.includes(found[0]) && isText(found[1]);
   if (!right) refuse("encoding", "reset: not a class and a line");
   return { class: found[0], line: found[1] };
@@ -121,7 +121,7 @@ export const writeControl = (message) => {
 
 export const readControl = (bytes) => {
   const bad = (why) => refuse("encoding", `control message: ${why}`);
-  const found = parse(bytes, 1);
+  const found = parse(bytes, 1, 8);
   if (!Array.isArray(found)) bad("no array");
   const [name, key, ...values] = found;
   if (!isText(name) || !Object.hasOwn(CONTROL, name)) bad("an unknown name");
