@@ -142,7 +142,7 @@ def read_private_file(path: Path) -> bytes:
     not there or longer than `MOST_BYTES`.
     """
     try:
-        descriptor = own_file(path)
+        descriptor = own_file(path, written=False)  # it may stand where nothing is written
     except OSError as error:
         raise EncodingError(f"{path}: cannot be read: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:

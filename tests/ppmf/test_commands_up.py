@@ -16,6 +16,7 @@ from ppmf.main import main
 from ppmf.pair import Pair
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.invitations import join, read_half
 from ppmf_service import keys
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
@@ -78,6 +79,13 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     for other in (["--users", "6", "--items", "5"], [*size, "--iterations", "2"]):
         assert main([*command, *other]) == 2
         assert "its session is of other users, items or parameters" in capsys.readouterr().err
+
+
+def test_a_link_opens_the_page_with_the_whole_invitation(pair: Pair) -> None:
+    user = pair.users()[0]
+    page, both = pair.link(user).split("/#")
+    assert page == pair.config(RECSYS).api.public_url
+    assert join(*map(read_half, both.split(";"))) == pair.invitation(user)
 
 
 def test_what_was_interrupted_goes_on(ratings: Path, pair: Pair, capsys: Capture) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -157,3 +158,21 @@ def test_a_private_file_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         keys.write_private_file(folder, b"three")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_key_may_stand_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the secrets of a container do."""
+    key = keys.make_signing_key(Coins.seeded("read-only"))
+    keys.write_signing_key(tmp_path / "signing.pem", key)
+    opens = os.open
+
+    def only_read(path: str, flags: int, *more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return opens(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", only_read)
+    found = keys.read_signing_key(tmp_path / "signing.pem")
+    assert keys.public_point(found) == keys.public_point(key)

@@ -59,6 +59,8 @@ class World:
         self.wire = Wire.between(self.coins.child("wire"))
         self.logged: dict[Role, list[tuple[str, dict[str, Any]]]] = {RECSYS: [], CSP: []}
         self.starts = 0
+        self.confirming = False
+        """Whether CSP's operator confirms whatever they are shown."""
         self.engines: dict[Role, Engine] = {}
         for role in (RECSYS, CSP):
             self._start(role)
@@ -100,8 +102,18 @@ class World:
         """One engine steps once."""
         self.engines[role].step()
 
+    def confirm(self, key: bytes) -> None:
+        """CSP's operator confirms what they are shown."""
+        shown = self.row(CSP, key).shown
+        assert shown is not None
+        self.server(CSP).sessions.confirm(key, shown)
+
     def turn(self) -> None:
         """Both engines step once, the wire carries what they sent, and time passes."""
+        if self.confirming:
+            for row in self.server(CSP).sessions.active():
+                if row.to_confirm:
+                    self.confirm(row.key)
         for role in (RECSYS, CSP):
             self.step(role)
         if not self.wire.up:

@@ -145,7 +145,7 @@ def _waits_for(storage: Storage, row: SessionRow) -> str:
             if missing:
                 return f"users: {missing:,} of {row.users:,} have not uploaded"
             return "users who replace their uploads"
-        case State.CLOSED if role is CSP and row.last_error and not row.confirmed:
+        case State.CLOSED if role is CSP and row.to_confirm:
             return "you: look at the last error, then `ppmf session confirm`"
         case State.CLOSED if role is CSP:
             return "nobody: this server examines the uploads"

@@ -110,6 +110,7 @@ def up(
     )
     train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
     chosen = training.chosen_suite(suite, parameters, train.n_users, train.n_items)
+    training.say_suite(suite, chosen.name, parameters, train.n_users, train.n_items)
     pair = Pair(folder)
     if not pair.made:
         pair.make()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.clock import Clock
 from ppmf_service.config import Listen, ServerConfig
 from ppmf_service.database import Database
+from ppmf_service.measures import Measures
+from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import RECSYS
 
@@ -47,6 +50,7 @@ _SENT_BYTES = 1 << 18
 
 _HEADER_BYTES = 1 << 14
 _BACKLOG = 2048
+_ENDED = tuple(str(state) for state in State if state.final)
 _FILES = 8192
 _STOP_SECONDS = 0.1
 _GRACE_SECONDS = 10
@@ -116,7 +120,26 @@ def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
         found = database.rows("SELECT state, count(*) FROM sessions GROUP BY state")
         return {row[0]: row[1] for row in found}
 
+    def in_trouble() -> Mapping[str, int]:
+        found = database.rows(
+            f"SELECT count(*) FROM sessions WHERE error_kind IS NOT NULL "
+            f"AND state NOT IN ({', '.join('?' * len(_ENDED))})",
+            _ENDED,
+        )
+        return {"": found[0][0]}
+
+    def link_up() -> Mapping[str, int]:
+        last = measures.last_link()
+        return {} if last is None else {"": int(last.up)}
+
+    def disk_free() -> Mapping[str, int]:
+        return {"": shutil.disk_usage(database.path.parent).free}
+
+    measures = Measures(database)
     metrics.gauge("ppmf_sessions", "Sessions by their state.", "state", states)
+    metrics.gauge("ppmf_sessions_in_trouble", "Sessions with an error.", "", in_trouble)
+    metrics.gauge("ppmf_link_up", "Whether the other server is there.", "", link_up)
+    metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
 
     async def ready(_: Request) -> Response:
         """Whether the server can read its database."""

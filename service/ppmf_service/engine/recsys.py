@@ -136,7 +136,7 @@ class RecSysSteps(Steps):
         """Ask for an epoch; or, of one that runs, whether it runs at CSP too."""
         epoch = self.epochs.running
         if epoch is not None and self.epochs.runs(row):
-            if self.due(row.proposed, "epoch"):
+            if self.epochs.lives and self.due(row.proposed, "epoch"):
                 self.control.send(control.EpochHello(row.key, epoch.stream.number))
         elif epoch is None and self._first_to_train(row) and self.due(row.proposed, "epoch"):
             self.epochs.stream += 1
@@ -157,7 +157,10 @@ class RecSysSteps(Steps):
 
     def _take_refusal(self, row: SessionRow, message: control.Refused) -> None:
         """What CSP refuses for now, its operator has to look at; it is asked again later."""
-        if not row.state.final:
+        if row.state.final:
+            if message.question == control.Ended.name:  # CSP does not know it, or not any more
+                self.sessions.note_told(row.key)
+        else:
             error = message.error(CSP)
             if message.question == control.EpochHello.name and self.epochs.runs(row):
                 self.epochs.give_up(PeerError("it does not run at the peer"))

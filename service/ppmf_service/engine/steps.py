@@ -29,7 +29,7 @@ from ppmf_service.clock import Clock
 from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.engine.epochs import Epochs
-from ppmf_service.engine.training import Decision, Epoch
+from ppmf_service.engine.training import Decision, Epoch, LostError
 from ppmf_service.enrolment import Members
 from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
@@ -62,10 +62,14 @@ class BusyError(PeerError):
 
 @dataclass
 class _Trouble:
-    """What went wrong with a session last: when to try again, and the pause after that."""
+    """What went wrong with a session last: when to try again, and the pause after that.
+
+    confirmed: what the operator had confirmed by then.
+    """
 
     until: float
     pause: float
+    confirmed: bytes | None
 
 
 class Steps(ABC):
@@ -138,7 +142,7 @@ class Steps(ABC):
             yield
         except AbandonedError as error:
             self.end(proposed, State.ABANDONED, error)
-        except ParametersError as error:
+        except (ParametersError, LostError) as error:
             self.end(proposed, State.FAILED, error)
         except PpmfError as error:
             self.note(proposed, error)
@@ -150,9 +154,10 @@ class Steps(ABC):
         last = self._trouble.get(proposed)
         most = MOST_PEER_PAUSE if isinstance(error, PeerError) else PAUSE_SECONDS[1]
         pause = PAUSE_SECONDS[0] if last is None else min(2 * last.pause, most)
-        self._trouble[proposed] = _Trouble(self.clock.monotonic() + pause, pause)
-        self.forget_decision(proposed)
         row = self.sessions.get(proposed)
+        until = self.clock.monotonic() + pause
+        self._trouble[proposed] = _Trouble(until, pause, row.confirmed)
+        self.forget_decision(proposed)
         self.log("goes on later", session=row.key, error=error.kind, detail=error)
         with suppress(OSError):  # the disk may be full
             self.sessions.note_error(proposed, error)
@@ -175,23 +180,36 @@ class Steps(ABC):
 
     def tell_end(self, row: SessionRow) -> None:
         """Tell the peer, once in a generation, that a session has ended here."""
-        if row.buried is None and self.due(row.proposed, "ended", once=True):
-            kind, line = row.last_error or (StateError.kind, f"it was {row.state}")
-            self.control.send(control.Ended(row.key, row.state, kind, control.bounded(line)))
+        if self.due(row.proposed, "ended", once=True):
+            self.say_end(row)
+
+    def say_end(self, row: SessionRow) -> None:
+        """Say that a session has ended here."""
+        kind, line = row.last_error or (StateError.kind, f"it was {row.state}")
+        self.control.send(control.Ended(row.key, row.state, kind, control.bounded(line)))
 
     def take_end(self, row: SessionRow, message: control.Ended) -> None:
-        """The peer has ended a session, so it ends here too, unless V is there."""
+        """The peer has ended a session, so it ends here too, unless V is there. It is told so in
+        turn, and then neither tells the other one again.
+        """
         if row.state.final:
+            self.sessions.note_told(row.key)
+            if row.state is not State.FINISHED:
+                self.tell_end(row)
             return
         error = message.error(self.me.peer)
         state = State.ABANDONED if message.state == State.ABANDONED else State.FAILED
-        self.asked[row.proposed, "ended"] = self.clock.monotonic()  # the peer knows
         self.end(row.proposed, state, error)
+        self.sessions.note_told(row.key)
 
     def trouble_waits(self, row: SessionRow) -> bool:
-        """Whether a session rests after something went wrong."""
+        """Whether a session rests after something went wrong; not if the operator has confirmed
+        something since.
+        """
         trouble = self._trouble.get(row.proposed)
-        return trouble is not None and self.clock.monotonic() < trouble.until
+        if trouble is None or trouble.confirmed != row.confirmed:
+            return False
+        return self.clock.monotonic() < trouble.until
 
     def went_well(self, row: SessionRow) -> None:
         """Forget what went wrong with a session before."""

@@ -39,6 +39,10 @@ from ppmf_spec.wire import Bulk
 _SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
 
+class LostError(StateError):
+    """What a session needs in order to go on is lost, and it ends."""
+
+
 class Decision:
     """The program that decides who takes part, at one server, and its one message to the peer.
 
@@ -182,13 +186,14 @@ class Epoch:
     """One epoch of a session at one server, on a stream of the link.
 
     on_begin: told the number of the epoch, once it is kept. on_progress: told each phase.
-    asked: whether somebody else wants the thread. recorder: makes what records the epoch of a
-    number.
+    number: of the epoch. asked: whether somebody else wants the thread. recorder: makes what
+    records the epoch of a number.
     """
 
     def __init__(
         self,
         me: Role,
+        number: int,
         session: Session,
         suite: CipherSuite,
         store: Store,
@@ -205,14 +210,13 @@ class Epoch:
         self.session_id = session.id
         self._link = link
         self.stream = stream
-        epoch = store.last_epoch() + 1
-        self._recorder = recorder(epoch)
+        self._recorder = recorder(number)
         account = self._account = Account(me, self._recorder, on_progress, store)
         account.clock = clock.now
         ends = _EpochEnds(account, link, stream, asked, on_begin)
-        program = _SERVERS[me](session, suite, coins, epoch=epoch, kept=store.kept())
+        program = _SERVERS[me](session, suite, coins, epoch=number, kept=store.kept())
         self._driver = Driver(
-            me, program, ends, session.id, epoch=epoch, limits=limits(session, suite, epoch)
+            me, program, ends, session.id, epoch=number, limits=limits(session, suite, number)
         )
 
     def advance(self) -> bool:

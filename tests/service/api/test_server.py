@@ -16,6 +16,8 @@ import pytest
 
 from ppmf_service import keys
 from ppmf_service.api import server
+from ppmf_service.measures import Measures
+from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import RECSYS
 from tests.support.api_server import listening, with_certificate
 from tests.support.served import CBOR, bearer, config_of
@@ -171,7 +173,9 @@ def test_headers_are_bounded(ports: Ports) -> None:
 
 @pytest.mark.req("PPMF-API-019")
 def test_the_operators_address_is_another_one(servers: Pair, ports: Ports) -> None:
-    opened(servers)
+    session = opened(servers)
+    servers.recsys.sessions.note_error(session.id, PeerError("csp cannot be reached"))
+    Measures(servers.recsys.database).link(up=False)
     with httpx.Client(trust_env=False) as http:
         users, operator = (f"http://127.0.0.1:{ports[name]}" for name in ("api", "monitoring"))
         assert http.get(operator + "/readyz").text == "ready\n"
@@ -182,6 +186,9 @@ def test_the_operators_address_is_another_one(servers: Pair, ports: Ports) -> No
             assert http.get(users + path).status_code == 404
         assert http.get(operator + "/healthz").status_code == 404
     assert 'ppmf_sessions{state="open"} 1.0' in text
+    assert "ppmf_sessions_in_trouble 1.0" in text
+    assert "ppmf_link_up 0.0" in text
+    assert "ppmf_disk_free_bytes " in text
     assert 'ppmf_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
     assert 'route="/v1/sessions/{session}",status="404"' in text
     assert "7777" not in text, "no path is a label"

@@ -36,14 +36,18 @@ from tools.packages import ROOT
 SEED = "ppmf"
 
 
-def chosen(target: Target, which: str, seed: str, kind: str) -> list[Mutant]:
-    """The mutants of a target: the listed kinds whose name the pattern finds, then the sample."""
-    found = [one for one in listed(target) if re.search(kind, one.kind)]
-    found = found if which != "sample" else []
+def chosen(target: Target, which: str, seed: str, pattern: str) -> list[Mutant]:
+    """The mutants of a target whose line the pattern finds: the listed kinds, then the sample."""
+    found = listed(target) if which != "sample" else []
     known = {one.key for one in found}
     if which != "kinds":
         found += [one for one in sample(target, seed) if one.key not in known]
-    return found
+    return [one for one in found if re.search(pattern, line_of(one))]
+
+
+def line_of(one: Mutant) -> str:
+    """What a mutant is, in one line."""
+    return f"{one.module} {one.function}: {one.kind or 'sample'}: {one.before}"
 
 
 def run(
@@ -109,7 +113,7 @@ def main() -> int:
     parser.add_argument("action", choices=["run", "report", "draw"])
     parser.add_argument("target", nargs="*", help=f"of {', '.join(targets())}; all when none")
     parser.add_argument("--only", choices=["kinds", "sample", "both"], default="both")
-    parser.add_argument("--kind", default="", help="a pattern for the names of the listed kinds")
+    parser.add_argument("--match", default="", help="a pattern for MODULE FUNCTION: KIND: BEFORE")
     parser.add_argument("--seed", default=SEED, help="of the sample")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "mutation-suite")
     parser.add_argument("--first-pass", action="store_true", help="ask the quickest cases alone")
@@ -127,7 +131,7 @@ def main() -> int:
     records = []
     for name in names:
         target = targets()[name]
-        mutants = chosen(target, told.only, told.seed, told.kind)
+        mutants = chosen(target, told.only, told.seed, told.match)
         if told.action == "run":
             run(
                 target,
