@@ -169,9 +169,7 @@ def _idle(part: str, rows: int, levels: Levels, per_count: int) -> Iterator[str]
     last = max((x for _, x in levels), default=-1)
     least = -(-(last + 1) // per_count)
     if least <= rows:
-        yield (
-            f"a row of {least:,} ratings can have step 0, so that its {part} cannot move"
-        )
+        yield (f"a row of {least:,} ratings can have step 0, so that its {part} cannot move")
 
 
 def _binary_shift(params: Parameters) -> int:

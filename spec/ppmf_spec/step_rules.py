@@ -177,9 +177,7 @@ def levels(params: Parameters, shift: int, largest: int) -> Levels:
 def _step(params: Parameters, shift: int, x: int) -> int:
     """H at the curvature floor(x 2^shift)."""
     curvature = x << shift if shift >= 0 else x >> -shift
-    return words.reciprocal(
-        curvature, params.step_bits, params.step_guard_bits, params.damping
-    )
+    return words.reciprocal(curvature, params.step_bits, params.step_guard_bits, params.damping)
 
 
 def ceil_root(square: int) -> int:
