@@ -93,6 +93,17 @@ def train(
             "`ppmf resume` can go on after an interruption. Removed when the run is finished.",
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Give each server N worker processes on this machine, which hold its encrypted "
+            "matrices in shards (needs ppmf[cluster]). [default: none]",
+            show_default=False,
+        ),
+    ] = 0,
     force: Annotated[
         bool,
         typer.Option(
@@ -138,12 +149,12 @@ def train(
     )
     size = training.n_users, training.n_items
     chosen = chosen_suite(suite, parameters, *size)
-    say_suite(suite, chosen.name, parameters, *size)
     for warning in bounds(parameters, *size).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)
     record = transcripts is Record.FULL
     folder.prepare(force=force, record=record)
+    say_suite(suite, chosen.name, parameters, *size)
     started = time.monotonic()
     with folder.if_interrupted():
         result = run(
@@ -153,6 +164,7 @@ def train(
             tally,
             transcripts=folder.recording if record else None,
             checkpoints=folder.checkpoints if keep_checkpoints else None,
+            workers=processes.LocalWorkers(workers, folder.workers) if workers else None,
         )
     for refusal in result.refusals:
         console.note(f"an upload was refused, and the run went on: {refusal}")
@@ -173,6 +185,7 @@ def run(
     *,
     transcripts: Path | None,
     checkpoints: Path | None = None,
+    workers: processes.LocalWorkers | None = None,
 ) -> processes.RunResult:
     """Run the three parties on this machine, with progress bars, and record what is asked for."""
     with following(Forecast.of(tally, suite.name)) as progress:
@@ -183,6 +196,7 @@ def run(
             transcripts=transcripts,
             checkpoints=checkpoints,
             progress=progress,
+            workers=workers,
         )
 
 
