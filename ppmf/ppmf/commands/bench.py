@@ -33,6 +33,7 @@ class Part(StrEnum):
     SPU = "spu"
     PAPER = "paper"
     SCALING = "scaling"
+    SERVICE = "service"
 
 
 def _limit(seconds: float) -> float:
@@ -156,6 +157,8 @@ def bench(
       spu       the same work in SecretFlow SPU's two-party protocol CHEETAH
       paper     940 users x 40 items, rank 8: the founding paper's size, likewise
       scaling   users, items, rank and iterations multiplied alone, and the fitted slopes
+      service   the first training again by two servers over TLS, beside `ppmf train`, TLS's part
+                of it, and a thousand users who upload at once; needs the extra ppmf[serve]
 
     No time is judged: exit status 1 only if a secure result differs from F_fix (or, with
     --check-estimate, an estimate is off by more than a quarter). For figures worth keeping, leave
