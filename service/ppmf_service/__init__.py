@@ -14,5 +14,6 @@ leads every session through its states over the `link`; an epoch is `training`. 
 storage: `storage` opens it, `database` is one file, in which `sessions` (with `states`), `uploads`
 and `enrolment` have their tables; `erasure` is what goes when, and `backup` what may be put back.
 `measures` keeps what trainings took, for a `report` and its `report_page`. `config` reads a
-server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened.
+server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened, and `health`
+whether the engine keeps ending.
 """
