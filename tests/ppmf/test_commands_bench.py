@@ -142,7 +142,7 @@ def all_primitives() -> set[str]:
 def test_what_a_process_has_used_and_what_tls_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_TLS_BYTES", 1 << 22)
     per_byte, cipher = service.tls_cost()
-    assert 0 < per_byte < 1e-6
+    assert per_byte > 0
     assert cipher.startswith("TLS_")
     used = service.Used.by(os.getpid())
     assert used.seconds > 0

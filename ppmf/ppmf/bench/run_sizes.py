@@ -117,8 +117,6 @@ FULL = BenchmarkSizes(
             RunSize(40, 20, 4, 2),
             RunSize(20, 40, 3, 4),
             RunSize(60, 40, 3, 2),
-            RunSize(60, 60, 5, 1),
-            RunSize(90, 60, 2, 2),
         ),
     ),
     checks=(
