@@ -9,7 +9,7 @@ const LONGEST = 200;
 // Without case and accents; capitals first, since some small letters have two of them.
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
 
-// The titles that RecSys' page has, by item, for all items at once (PPMF-PAGE-006); none is no error: ids are shown then.
+// The titles that RecSys' page has, by item, for all items at once (PPMF-PAGE-006); none is no error: ids are shown.
 export const fetchTitles = async (base, ask = request) => {
   try {
     const url = new URL("titles.json", base).href;
