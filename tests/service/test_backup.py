@@ -190,3 +190,43 @@ def test_a_session_that_is_newer_than_the_backup_ends_only_at_its_operators_word
     world.server(RECSYS).sessions.move(key, State.ABANDONED)
     again = world.opened(nonce=bytes([9]) * 16)  # and the pair goes on
     assert world.states(again) == (State.OPEN, State.OPEN)
+
+
+@pytest.mark.req("PPMF-RES-016", "PPMF-ADM-007", "PPMF-LNK-014")
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_that_was_put_back_all_the_same_repeats_nothing(
+    tmp_path: Path, changed: bool
+) -> None:
+    """RecSys' folder as it was while the intake was open, against what the guide says: the epoch is
+    another one than those that CSP has seen, and another closing is refused.
+    """
+    world = World(tmp_path / "world")
+    key = world.opened()
+    world.upload_all(key)
+    folder, copy = world.configs[RECSYS].folder, tmp_path / "copy"
+    world.server(RECSYS).close()
+    shutil.copytree(folder, copy)
+    world.server(RECSYS).open()
+    world.restart(RECSYS)
+    kept = world.configs[CSP].session_folder(world.session(key).id)
+    world.until((kept / "model-1.state").exists)
+    before = world.row(CSP, key).epoch
+    world.server(RECSYS).close()
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    world.server(RECSYS).open()
+    if changed:
+        world.server(RECSYS).uploads.withdraw(key, 0, 2)
+    world.restart(RECSYS)
+    if not changed:
+        world.until(world.is_in(key, State.FINISHED))
+        assert world.profiles(key) == world.expected()
+        assert world.row(RECSYS, key).epoch == world.row(CSP, key).epoch == before + 1
+        return
+    world.clock.advance(3600)  # the intake closes without them
+    world.until(lambda: world.row(RECSYS, key).last_error is not None)
+    kind, line = world.row(RECSYS, key).last_error or ("", "")
+    assert (kind, "another" in line) == ("state", True), line
+    for _ in range(20):
+        world.turn()
+    assert not world.configs[RECSYS].profiles_file(world.session(key).id).exists()
