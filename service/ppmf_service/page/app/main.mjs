@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page for users: from the invitation to recommendations. Ratings stay on the device, but for the one message that
-// the user sends; nothing is asked of any other address than RecSys' own and, for the session, CSP's.
+// the user sends; nothing is asked of any other address than RecSys' own and, for the session, CSP's (PPMF-PAGE-001).
 
 import { Client, madeOf } from "./client.mjs";
 import { busy, byId, el, number, plural, setText, time } from "./dom.mjs";
@@ -129,6 +129,7 @@ const showSending = async () => {
   byId("send").textContent = SEND[state] ?? "Send again";
   byId("send").disabled = !own.size;
   byId("withdraw").hidden = !open || ["none", "withdrawn", "lost"].includes(state);
+  // What leaves the device, before it does; what else the page has to say stands in index.html (PPMF-PAGE-009).
   byId("leaves").dataset.bytes = app.session.bytes;
   setText(
     byId("leaves"),
