@@ -12,6 +12,7 @@ from ppmf_service import backup
 from ppmf_service.backup import Backup, check_place, make, restore
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import FILE, Database
+from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
@@ -61,8 +62,10 @@ def test_what_was_not_over_is_given_up_and_never_run_again(
     server = servers.of(role)
     proposal = server.sessions.proposal(second.id)
     folder = tmp_path / "backup"
+    (server.path.parent / TITLES).write_text("{}")
     make(config_of(role, server), server.database, folder)
     assert put_back(servers, role, folder).users == 3
+    assert (server.path.parent / TITLES).read_text() == "{}"
     assert server.sessions.get(first.id).state is State.FINISHED
     assert server.sessions.signed_session(first.id).session == first
     row = server.sessions.get(second.id)
