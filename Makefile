@@ -57,6 +57,10 @@ test: $(VENV)/.dev ## the tests, but for the slow ones
 test-all: $(VENV)/.dev ## every test, the slow ones too
 	$(PYTEST) $(COV) $(ARGS)
 
+.PHONY: test-browser
+test-browser: $(VENV)/.browser ## the users' page in Chromium, or ARGS=--measure, ARGS="--screens DIR"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser --no-cov $(ARGS)
+
 MUTATED := spec reference primitives core
 .PHONY: mutation
 mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the protocol core (hours)
@@ -111,13 +115,15 @@ sweep: $(VENV)/.dev ## try the parameter sets behind the defaults (PPMF_DATA nam
 trace: $(VENV)/.runtime ## make the table of requirements, their tests and their code anew
 	$(BIN)/python -m tools.traceability
 
-# Needs uv on the path. The second lock keeps the versions of the first.
+# Needs uv and npm on the path. Each lock keeps the versions of the one before.
 UV_COMPILE := uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
-	--all-extras --no-annotate --no-header --quiet pyproject.toml
+	--no-annotate --no-header --quiet
 .PHONY: lock
-lock: ## resolve the dependencies anew into both lock files (needs uv)
-	$(UV_COMPILE) --group build -o requirements.lock
-	$(UV_COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+lock: ## resolve the dependencies anew into the lock files (needs uv and npm)
+	$(UV_COMPILE) --all-extras pyproject.toml --group build -o requirements.lock
+	$(UV_COMPILE) --all-extras pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV_COMPILE) --group browser -c requirements-dev.lock -o requirements-browser.lock
+	cd tests/browser && npm install --package-lock-only
 
 .PHONY: clean
 clean: ## remove the environment, caches and everything built
@@ -142,5 +148,16 @@ $(VENV)/.runtime: $(VENV)/.created requirements.lock pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "installing what tests, checks and docs need (requirements-dev.lock)"
 	@$(LOCKED) -r requirements-dev.lock
+	$(AGREED)
+	@touch $@
+
+# The driver of the browser, and the checks of accessibility. The browser itself is Debian's.
+CHROMIUM ?= chromium
+$(VENV)/.browser: $(VENV)/.dev requirements-browser.lock tests/browser/package-lock.json
+	@for program in $(CHROMIUM) npm; do command -v $$program >/dev/null || { echo "make test-browser needs" \
+	  "$$program (on Debian, as root: apt-get install chromium npm)" >&2; exit 2; }; done
+	@echo "installing what drives the browser (requirements-browser.lock, tests/browser/package-lock.json)"
+	@$(LOCKED) -r requirements-browser.lock
+	@cd tests/browser && npm ci --ignore-scripts --silent
 	$(AGREED)
 	@touch $@

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,16 @@ settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 np.set_printoptions(threshold=200, linewidth=100, suppress=True)
+
+BROWSER = Path(__file__).parent / "browser"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests in a browser, whose driver is not installed, unless they are named."""
+    if collection_path != BROWSER:
+        return None
+    named = [(config.invocation_params.dir / one.partition("::")[0]) for one in config.args]
+    return None if any(BROWSER in (path, *path.parents) for path in named) else True
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ A test names the requirements that it verifies in a mark: `@pytest.mark.req("PPM
 names the requirements that it meets by ids alone in parentheses, in a docstring or a comment:
 `(PPMF-FIX-001)`, or several, of which the later ones may omit what repeats:
 `(PPMF-FIX-001, -003, PPMF-PAR-001 to -004)`. An id anywhere else is a remark, and is not traced.
+The scripts of the page for users are such code too, each file as a whole.
 
 `python -m tools.traceability` writes the table anew. The table holds no line numbers, so that an
 edit elsewhere in a file does not make it stale.
@@ -26,6 +27,7 @@ from tools.packages import FOLDERS, ROOT
 TABLE = "spec/trace.json"
 COMMAND = "make trace"
 SOURCES = (*FOLDERS, "tools/vectors")
+PAGE = "service/ppmf_service/page"
 
 Places = dict[str, list[str]]
 """By requirement id the places that name it: `FILE`, or `FILE::NAME` inside a definition."""
@@ -73,9 +75,11 @@ def done_by(root: Path, known: Sequence[str]) -> Places:
     Raises ValueError for a parenthesis that begins with an id and is not such a list.
     """
     found: Places = defaultdict(list)
-    for path in sorted(path for folder in SOURCES for path in (root / folder).rglob("*.py")):
+    programs = [path for folder in SOURCES for path in (root / folder).rglob("*.py")]
+    scripts = [*(root / PAGE).rglob("*.mjs"), *(root / PAGE).rglob("*.js")]
+    for path in sorted(programs + scripts):
         source = path.read_text(encoding="utf-8")
-        names = _names(source)
+        names = _names(source) if path.suffix == ".py" else []
         groups = {group.start(): group for group in _GROUP.finditer(source)}
         for opening in re.finditer(rf"\({_ID}", source):
             line = source.count("\n", 0, opening.start()) + 1

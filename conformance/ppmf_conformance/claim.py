@@ -26,6 +26,7 @@ LEVELS = {
     "interruption": ("party.resume",),
     "trace": ("party.trace",),
     "service": ("enrol.*", "invitation.*", "receipt.*"),
+    "link": ("link.*",),
     "oracle": ("train.real", "distance"),
 }
 """The levels of chapter 7, "What can be claimed", each with globs of its operations."""

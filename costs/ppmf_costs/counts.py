@@ -119,8 +119,10 @@ def _rounds(params: Parameters) -> dict[str, float]:
         # keys, base transfers, the end of the conversion, encrypted rows, steps made once
         "set-up": 0.5 + 1.0 + 0.5 + 1.0 + 2.0 * made_once,
         "products": 2.0 * (half_steps - 1),  # none for the public start
-        # gradient, moves, circuits; the first inner step of each side has no gradient
-        "updates": (2.0 + circuits) * inner_steps - min(2, half_steps),
+        # gradient, moves, circuits; the first inner step of each side has no gradient, behind whose
+        # corrections the steps' columns would go
+        "steps": 0.0 if factor_rule(params).made_once else 2.0,
+        "updates": (2.0 + circuits) * inner_steps - 2.0,
         "output": 0.5,
     }
 

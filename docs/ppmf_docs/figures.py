@@ -13,13 +13,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ppmf.commands.train import LATTICE
 from ppmf.demo.command import demo
 from ppmf.demo.slices import DemoSize
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
 from ppmf_docs import limits, performance
 from ppmf_docs.tables import count, quantity, table
+from ppmf_secure.protocols.suite_choice import LATTICE, suite_for
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.parameters import Parameters
 
@@ -78,9 +78,10 @@ def demonstration() -> tuple[int, int, str, float]:
     """Users, items and cipher suite of `ppmf demo` without options, and the seconds that its
     training is estimated to take.
     """
-    suite = inspect.signature(demo).parameters["suite"].default
-    size = DemoSize.of(suite)
+    named = inspect.signature(demo).parameters["suite"].default
+    size = DemoSize.of(named)
     params = Parameters(rank=size.rank, iterations=size.iterations)
+    suite = suite_for(named, params, size.rows, size.rows).name
     tally = count_run(params, PublicSize.numbered(size.rows, size.rows), cipher_suite(suite))
     return size.rows, size.rows, suite, UnitCosts.read().estimate(tally, suite).total
 

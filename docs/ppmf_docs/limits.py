@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 
-from ppmf.commands.train import LATTICE
 from ppmf_docs.tables import count, table
 from ppmf_docs.toy_training import RATINGS, STARS
 from ppmf_reference import fixed, ratings_from
 from ppmf_secure.protocols.ratings_product import orientations
+from ppmf_secure.protocols.suite_choice import LATTICE
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError

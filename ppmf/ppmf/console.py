@@ -46,6 +46,7 @@ PLAIN_SECONDS = 5.0
 
 _PLAIN_AT_MOST = 30.0
 _BEAT_SECONDS = 1.0
+_YEAR_HOURS = 8766
 _PLAIN_PART = 0.05
 """The part of the time passed after which the next plain line is due."""
 
@@ -146,19 +147,19 @@ def _print(shown: Table) -> None:
 
 
 def size(count: int) -> str:
-    """A number of bytes for a person: 812 B, 12.3 kB, 4.5 MB."""
+    """A number of bytes for a person: 812 B, 12.3 kB, 4.5 MB, 37.5 TB."""
     if count < 1000:
         return f"{count} B"
     value = float(count)
-    for unit in ("kB", "MB", "GB"):
+    for unit in ("kB", "MB", "GB", "TB"):
         value /= 1000
         if value < 999.95:
             return f"{value:.1f} {unit}"
-    return f"{value / 1000:.1f} TB"
+    return f"{value / 1000:,.1f} PB"
 
 
 def seconds(value: float) -> str:
-    """A time for a person: 0.03 s, 41.3 s, 2 min 5 s, 3 h 20 min, 2 days 4 h."""
+    """A time for a person: 0.03 s, 41.3 s, 2 min 5 s, 3 h 20 min, 2 days 4 h, 30 years."""
     if value < 9.995:
         return f"{value:.2f} s"
     if value < 59.95:
@@ -170,6 +171,8 @@ def seconds(value: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60} min"
     hours = round(value / 3600)
+    if hours >= 10 * _YEAR_HOURS:
+        return f"{hours / _YEAR_HOURS:,.0f} years"
     return f"{hours // 24:,} days {hours % 24} h"
 
 
@@ -181,7 +184,10 @@ def about(value: float) -> str:
         return f"{round(value / 60)} min"
     if value < 47.5 * 3600:
         return f"{round(value / 3600)} h"
-    return f"{round(value / 86400)} days"
+    days = round(value / 86400)
+    return (
+        f"{days} days" if days < 2 * _YEAR_HOURS / 24 else f"{24 * days / _YEAR_HOURS:,.0f} years"
+    )
 
 
 def power_of_two(value: Fraction) -> str:

@@ -34,17 +34,23 @@ from ppmf_secure.session.invitations import (
 )
 from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import NONCE_BYTES, Proposal
+from ppmf_secure.session.transcript import (
+    SESSION_FILE,
+    Recorder,
+    record_session,
+    transcript_file,
+)
 from ppmf_service import keys, page
 from ppmf_service.client import UserClient, new_http
-from ppmf_service.config import Ports, ServerConfig, read_config
+from ppmf_service.config import NEVER, TRIAL, Ports, ServerConfig, read_config
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import opened
 from ppmf_spec.errors import PeerError, StateError
-from ppmf_spec.files import read_text
+from ppmf_spec.files import read_text, write_atomically
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import canonical_order
-from ppmf_spec.roles import CSP, RECSYS, Role
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
 SERVERS = (RECSYS, CSP)
 _USERS_AT_ONCE = 4
@@ -53,6 +59,7 @@ _PATIENCE = 60.0
 
 _LOOK_AGAIN = 0.2
 _DAY = 86_400
+_SETTING = "transcripts"
 
 
 class Pair:
@@ -60,6 +67,8 @@ class Pair:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.processes: dict[Role, subprocess.Popen[bytes]] = {}
+        """The servers that run."""
 
     @property
     def made(self) -> bool:
@@ -209,6 +218,38 @@ class Pair:
                 _until(partial(_answers, url), f"{role} does not answer: see its log")
             yield
 
+    def keep_transcripts(self, kept: bool) -> None:
+        """Let both servers keep, or not keep, what they send in sessions from now on. They read
+        their configurations when they start.
+        """
+        for role in SERVERS:
+            path = self._written(role)
+            lines = [one for one in read_text(path).splitlines() if not one.startswith(_SETTING)]
+            at = lines.index("[policy]") + 1
+            lines.insert(at, f'{_SETTING} = "{TRIAL if kept else NEVER}"')
+            write_atomically(path, "\n".join([*lines, ""]).encode())
+
+    def transcripts(self, session_id: bytes) -> Path | None:
+        """The folder of the transcripts of all parties, put together for an audit; None if a server
+        has kept none. That of the users is of what `play` sent.
+        """
+        folder = self.folder / "transcripts"
+        kept = {role: self.config(role).transcripts_folder(session_id) for role in SERVERS}
+        if not all(transcript_file(kept[role], role).is_file() for role in SERVERS):
+            return None
+        private_folder(folder)
+        for role in SERVERS:
+            link = folder / role
+            link.unlink(missing_ok=True)
+            link.symlink_to((kept[role] / role).absolute())
+        record_session(folder, (kept[RECSYS] / SESSION_FILE).read_bytes())
+        sent = [self._sent(session_id, user) for user in self.users()]
+        with Recorder(folder, USERS) as recorder:
+            for path in sent:
+                if path.is_file():
+                    recorder.record("sent", RECSYS, path.read_bytes())
+        return folder
+
     def play(
         self,
         session_id: bytes,
@@ -221,6 +262,8 @@ class Pair:
         done: told the number of users who have finished. Returns the bytes that they sent. Raises
         as `UserClient.session` and `UserClient.put`.
         """
+        private_folder(self._sent(session_id, "").parent.parent)
+        private_folder(self._sent(session_id, "").parent)
         with new_http() as http, ThreadPoolExecutor(_USERS_AT_ONCE) as pool:
             sent = 0
             played = pool.map(lambda one: self._play_one(http, session_id, *one), rows)
@@ -234,9 +277,17 @@ class Pair:
         session = client.session(session_id).session
         if client.receipt(session) is not None:
             return 0
-        data = client.make(session, 1, row, Coins.system())
+        path = self._sent(session_id, user)
+        if not path.is_file():
+            data = client.make(session, 1, row, Coins.system())
+            keys.write_private_file(path, data)
+        data = path.read_bytes()
         client.put(session, data)
         return len(data)
+
+    def _sent(self, session_id: bytes, user: str) -> Path:
+        """The file of what a user sends, kept before it is sent (PPMF-API-018)."""
+        return self.folder / "uploads" / session_id.hex() / f"{user}.cbor"
 
     @contextmanager
     def _server(self, role: Role) -> Iterator[None]:
@@ -251,9 +302,11 @@ class Pair:
                 start_new_session=True,  # Ctrl-C is for this process, which ends both
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
+        self.processes[role] = process
         try:
             yield
         finally:
+            del self.processes[role]
             process.terminate()
             try:
                 process.wait(_PATIENCE)

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def workers(self) -> Path:
+        """The folder of the workers' shards, which is there only while the run is going on."""
+        return self.path / "workers"
+
+    @property
     def _written(self) -> tuple[Path, ...]:
         """The files of an earlier run that a run replaces, besides its checkpoints."""
         return self.profiles, self.report, *_recorded(self.transcripts), *_recorded(self.recording)

@@ -100,7 +100,9 @@ def chosen(sessions: Sessions, given: str | None, among: tuple[State, ...]) -> S
             raise StateError(f"session {row.key.hex()[:12]} is {row.state}, not {states}")
         return row
     rows = [row for row in sessions.all() if row.state in among]
-    if len(rows) != 1:
+    if not rows:
+        raise StateError(f"there is no session here that is {states}; see `ppmf status`")
+    if len(rows) > 1:
         raise StateError(f"there are {len(rows)} sessions that are {states}: name one")
     return rows[0]
 

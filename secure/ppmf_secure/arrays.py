@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The types of arrays, named for what they hold. All are little-endian, as on the wire."""
+"""The types of arrays, named for what they hold, and room for them. All are little-endian, as
+on the wire.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,8 @@ Bits = NDArray[np.uint8]
 Bytes = NDArray[np.uint8]
 """Bytes: seeds, and packed bits."""
 
+_ALIGNMENT = 64
+
 
 def items(blocks: Labels) -> NDArray[np.complex128]:
     """A view of blocks (..., 2) as one item of 16 bytes each, which numpy copies fast.
@@ -25,3 +29,14 @@ def items(blocks: Labels) -> NDArray[np.complex128]:
     Nothing is computed with the complex numbers; a copy keeps all their bits.
     """
     return blocks.view(np.complex128)[..., 0]
+
+
+def aligned_room(size: int) -> memoryview:
+    """Uninitialised bytes that end where a line of the cache does.
+
+    The large field of a message is its last one. If its length is a multiple of 16, as that of
+    labels is, it therefore begins where arrays of labels like to begin.
+    """
+    room = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    end = size + -(room.ctypes.data + size) % _ALIGNMENT
+    return room[end - size : end].data

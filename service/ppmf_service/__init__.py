@@ -6,7 +6,8 @@ users who upload over HTTPS, a link between the servers, storage that survives a
 erasure of what is not needed any more (chapter 8).
 
 A user's side: `submission` (uploading, again and again), over `client` (requests, and what is
-checked of a session) and `user_folder` (what is kept on the user's disk).
+checked of a session) and `user_folder` (what is kept on the user's disk). `page` is the same in a
+browser.
 
 Both servers: `serve` keeps two processes alive, `api`, the HTTP interfaces, and `engine`, which
 leads every session through its states over the `link`; an epoch is `training`. They meet in the

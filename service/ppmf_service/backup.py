@@ -42,10 +42,16 @@ _MARKS = ", ".join("?" * len(_FINAL))
 
 _KEPT = (
     "number, proposed, id, catalogue, users, items, closes, expires, trial, phase, done, total, "
-    "epoch, proposal, acceptance, by_csp, signed, admitted, admitted_count, confirmed, "
+    "epoch, proposal, acceptance, by_csp, signed, admitted, admitted_count, "
     "profiles_digest, receipt, buried"
 )
 """The columns of a session that a backup has as they are."""
+
+_OF_THE_END = ("state", "since", "erased", "error_kind", "error_text", "told")
+"""Those that say that a session is over, of one that was not as well."""
+
+_LEFT_OUT = ("sealing", "tag_key", "shown", "confirmed")
+"""Those that a backup has nothing of: secrets, and what an operator has to look at anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +153,7 @@ def _copy(database: Database, made: Database) -> None:
     with made.transaction() as to, database.transaction() as of:
         names = [name.strip() for name in _KEPT.split(",")]
         given_up = f"this server was restored from a backup of {_shown(now)}"
-        for row in of.execute(
-            f"SELECT {_KEPT}, state, since, erased, error_kind, error_text FROM sessions"
-        ):
+        for row in of.execute(f"SELECT {_KEPT}, {', '.join(_OF_THE_END)} FROM sessions"):
             values = {name: row[name] for name in names}
             over = row["state"] in _FINAL
             values |= {
@@ -158,6 +162,7 @@ def _copy(database: Database, made: Database) -> None:
                 "erased": row["erased"] or now,
                 "error_kind": row["error_kind"] if over else StateError.kind,
                 "error_text": row["error_text"] if over else given_up,
+                "told": row["told"] if over else 0,
             }
             _insert(to, "sessions", values)
         for row in of.execute("SELECT session, at, state, because FROM events ORDER BY number"):

@@ -21,7 +21,7 @@ from ppmf_spec.errors import ParametersError
 from ppmf_spec.files import read_text
 from ppmf_spec.roles import CSP, RECSYS, Role
 
-ASK, TRIAL = "ask", "trial"
+ASK, NEVER, TRIAL = "ask", "never", "trial"
 LEVELS = ("debug", "info", "warning", "error")
 
 EXAMPLE = """\
@@ -49,6 +49,14 @@ peer_url = "http://127.0.0.1:{peer_api}"  # under what users reach the other ser
 [policy]
 accept = "ask"                     # csp: or "trial", to accept sessions marked as trials at once
 grace = 0                          # recsys: seconds for replacing uploads once all users are there
+transcripts = "never"              # or "trial", to keep what is sent in sessions marked as trials
+
+# [workers]                        # of this server, if it has any (extra `cluster`)
+# scheduler = "tls://10.0.0.5:8786"
+# ca = "workers/ca.pem"            # whom this server and its workers believe
+# certificate = "workers/server.pem"
+# key = "workers/server.key"
+# folder = "shards"                # private; the workers see it under the same path
 
 [log]
 level = "info"
@@ -92,15 +100,33 @@ class LinkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersConfig:
+    """Where the workers of a server are (chapter 4, "Workers").
+
+    scheduler: the address of their scheduler. ca: the certificate of the authority that issued
+    those of the server, of the scheduler and of the workers. certificate, key: the server's own.
+    folder: a private folder that the workers see under the same path, for their shards.
+    """
+
+    scheduler: str
+    ca: Path
+    certificate: Path
+    key: Path
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What a server decides without its operator.
 
     accept: "ask", or "trial" for a CSP that accepts sessions marked `trial` at once. grace: for how
-    many seconds users may replace their uploads when all are there (PPMF-ADM-003).
+    many seconds users may replace their uploads when all are there (PPMF-ADM-003). transcripts:
+    "never", or "trial" to keep those of sessions marked `trial` (PPMF-SRV-025).
     """
 
     accept: str = ASK
     grace: int = 0
+    transcripts: str = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +142,7 @@ class ServerConfig:
     link: LinkConfig
     policy: Policy = Policy()
     log_level: str = "info"
+    workers: WorkersConfig | None = None
 
     @property
     def database(self) -> Path:
@@ -129,6 +156,10 @@ class ServerConfig:
     def profiles_file(self, session_id: bytes) -> Path:
         """The file in which RecSys publishes V, which outlives the session."""
         return self.folder / "profiles" / f"{session_id.hex()}.json"
+
+    def transcripts_folder(self, session_id: bytes) -> Path:
+        """The folder of the transcripts of a trial session, which are not erased."""
+        return self.folder / "transcripts" / session_id.hex()
 
     @property
     def reports_folder(self) -> Path:
@@ -172,6 +203,7 @@ class _Table:
             self._table("link")._link(),
             self._table("policy", {})._policy(),
             self._table("log", {})._level(),
+            self._table("workers")._workers() if "workers" in self._left else None,
         )
         self._end()
         return found
@@ -198,13 +230,22 @@ class _Table:
         self._end()
         return found
 
+    def _workers(self) -> WorkersConfig:
+        scheduler = self._text("scheduler")
+        if not scheduler.startswith("tls://"):
+            raise self._error("scheduler", "an address that begins with tls:// is due")
+        files = [self._file(key) for key in ("ca", "certificate", "key", "folder")]
+        self._end()
+        return WorkersConfig(scheduler, *files)
+
     def _policy(self) -> Policy:
         accept = self._one_of("accept", (ASK, TRIAL), ASK)
         grace = self._left.pop("grace", 0)
         if type(grace) is not int or not 0 <= grace <= 1 << 31:
             raise self._error("grace", "a whole number of seconds is due")
+        transcripts = self._one_of("transcripts", (NEVER, TRIAL), NEVER)
         self._end()
-        return Policy(accept, grace)
+        return Policy(accept, grace, transcripts)
 
     def _level(self) -> str:
         found = self._one_of("level", LEVELS, "info")

@@ -173,6 +173,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        "ALTER TABLE sessions ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+        "UPDATE sessions SET told = 1 WHERE receipt IS NOT NULL",
+        "ALTER TABLE sessions DROP COLUMN confirmed",
+        "ALTER TABLE sessions ADD COLUMN shown BLOB",  # who would be admitted, as the operator saw
+        "ALTER TABLE sessions ADD COLUMN confirmed BLOB",  # the same, once they confirmed it
+        # what is looked at twice in a second must not grow with the sessions that have ended
+        "CREATE INDEX sessions_due ON sessions (number) WHERE told = 0 AND buried IS NULL",
+        "CREATE INDEX sessions_whole ON sessions (number) WHERE erased IS NULL AND buried IS NULL",
+        "CREATE INDEX sessions_expire ON sessions (expires) WHERE buried IS NULL",
+        "CREATE INDEX sessions_by_state ON sessions (state)",
+    ),
 )
 """The statements that lead from each version of the schema to the next one."""
 
@@ -234,6 +246,15 @@ class Database:
         with self._translated():
             found: sqlite3.Row | None = self._connection().execute(statement, values).fetchone()
             return found
+
+    def part(self, table: str, column: str, number: int, at: int, size: int) -> bytes:
+        """Some bytes of a long value, of which no more is read. Raises as `open`."""
+        with (
+            self._translated(),
+            self._connection().blobopen(table, column, number, readonly=True) as value,
+        ):
+            value.seek(at)
+            return value.read(size)
 
     def check(self) -> None:
         """Look through the whole file. Raises EncodingError if it is damaged (PPMF-SRV-020)."""

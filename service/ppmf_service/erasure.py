@@ -54,7 +54,7 @@ class Erasure:
         """
         changed: list[bytes] = []
         failed: OSError | None = None
-        for row in self._sessions.all():
+        for row in self._sessions.to_erase():
             try:
                 if self._sweep_one(row):
                     changed.append(row.key)
@@ -69,6 +69,11 @@ class Erasure:
         """Erase what is due of one session; whether anything was."""
         changed = False
         expired = 0 < row.expires <= self._database.clock.now()
+        unaccepted = row.state is State.PROPOSED and self._config.role is CSP
+        if expired and unaccepted:
+            self._sessions.forget(row.key)
+            self._log_due = True
+            return False  # nothing is left of which anything could be said
         if expired and not row.state.final:
             self._sessions.move(row.key, State.ABANDONED, because="it has expired")
             row = self._sessions.get(row.key)
@@ -94,6 +99,8 @@ class Erasure:
             folder = self._config.session_folder(row.id)
             files, size = _count(folder)
             erase_folder(folder)
+            if row.profiles_digest is None:  # a V that was written, and then not published
+                self._config.profiles_file(row.id).unlink(missing_ok=True)
         with self._database.transaction() as connection:
             self._measures.erased(row.number, FILES, files, size)
             uploads = connection.execute(
@@ -112,6 +119,10 @@ class Erasure:
             connection.execute(
                 "UPDATE uploads SET message = NULL, digest = NULL WHERE session = ?", (row.number,)
             )
+            if row.id is None and self._config.role is CSP:
+                connection.execute(
+                    "UPDATE sessions SET proposal = NULL WHERE number = ?", (row.number,)
+                )
             connection.execute(
                 "UPDATE sessions SET sealing = NULL, tag_key = NULL, erased = ? WHERE number = ?",
                 (self._database.clock.now(), row.number),

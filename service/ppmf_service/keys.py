@@ -119,7 +119,8 @@ def link_certificate(key: ec.EllipticCurvePrivateKey) -> tuple[bytes, bytes]:
 def read_certificate(path: Path) -> tuple[bytes, bytes]:
     """A peer's certificate in PEM, and the point of its key, 33 bytes (PPMF-SRV-003).
 
-    Raises EncodingError if the file is none, or its key is not of P-256.
+    Raises EncodingError if the file is none, its key is not of P-256, or another hash than SHA-256
+    was signed.
     """
     content = read_bytes(path)
     try:
@@ -130,6 +131,8 @@ def read_certificate(path: Path) -> tuple[bytes, bytes]:
         found.verify_directly_issued_by(found)
     except Exception:  # the library raises errors of its own for each field
         raise EncodingError(f"{path}: not a certificate in PEM that its own key signed") from None
+    if not isinstance(found.signature_hash_algorithm, hashes.SHA256):
+        raise EncodingError(f"{path}: not signed with SHA-256")
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise EncodingError(f"{path}: not a certificate of a key of P-256")
     return found.public_bytes(Encoding.PEM), write_point(key)
@@ -142,7 +145,7 @@ def read_private_file(path: Path) -> bytes:
     not there or longer than `MOST_BYTES`.
     """
     try:
-        descriptor = own_file(path)
+        descriptor = own_file(path, written=False)  # it may stand where nothing is written
     except OSError as error:
         raise EncodingError(f"{path}: cannot be read: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:

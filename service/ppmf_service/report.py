@@ -75,7 +75,7 @@ class Reports:
 
     def _agreed(self, row: SessionRow) -> Facts | None:
         """What the session was to compute, as long as the session file is kept."""
-        if row.buried is not None:
+        if not self._sessions.has_proposal(row.key):
             return None
         proposal = self._sessions.proposal(row.key)
         return {

@@ -37,19 +37,21 @@ from ppmf_secure.session.set_up import SignedSession
 from ppmf_service.database import Database
 from ppmf_service.keys import public_point
 from ppmf_service.states import TRANSITIONS, State
+from ppmf_spec import strict_cbor
 from ppmf_spec.errors import ParametersError, PpmfError, StateError, told
 
 TRAINED_BEFORE = "this catalogue was trained before"
 """How the error begins by which CSP's operator is shown how many users differ (PPMF-SRV-018)."""
 
 _TOOK_PART = b"ppmf/v2/took-part/"
+_SHOWN = b"ppmf/shown/"
 _MOST_ERROR = 500
 """The characters of an error that are kept."""
 
 _COLUMNS = (
     "number, proposed, id, catalogue, users, items, closes, expires, trial, state, since, phase, "
     "done, total, epoch, error_kind, error_text, signed IS NOT NULL AS signed, admitted, "
-    "admitted_count, confirmed, profiles_digest, receipt, erased, buried"
+    "admitted_count, shown, confirmed, profiles_digest, receipt, told, erased, buried"
 )
 
 
@@ -68,7 +70,10 @@ class SessionRow:
     last_error: the class and the line of the last error, if there was one.
     signed: whether the session file is here.
     admitted: the bits of the admission, admitted_count: how many users these are.
+    shown: the digest of who would be admitted, if the operator has to confirm it, and confirmed:
+    the one that they confirmed last (PPMF-SRV-024).
     profiles_digest, receipt: of V, and RecSys' signature of it.
+    told: whether the peer is known to know how the session ended.
     erased: when the secrets were erased. buried: when the rest was, and only a tombstone stayed.
     """
 
@@ -91,11 +96,18 @@ class SessionRow:
     signed: bool
     admitted: bytes | None
     admitted_count: int | None
-    confirmed: bool
+    shown: bytes | None
+    confirmed: bytes | None
     profiles_digest: bytes | None
     receipt: bytes | None
+    told: bool
     erased: int | None
     buried: int | None
+
+    @property
+    def to_confirm(self) -> bool:
+        """Whether CSP's operator has to confirm who takes part (PPMF-SRV-018, -024)."""
+        return self.state is State.CLOSED and self.shown != self.confirmed
 
     @property
     def key(self) -> bytes:
@@ -172,9 +184,47 @@ class Sessions:
         """All sessions, the oldest first."""
         return self._find("1")
 
+    def due(self) -> list[SessionRow]:
+        """The sessions that go on, and those of whose end the peer may not know yet, the oldest
+        first. How long this takes does not depend on how many others have ended.
+        """
+        return self._find("told = 0 AND buried IS NULL")
+
     def active(self) -> list[SessionRow]:
-        """The sessions that are in no final state, the oldest first."""
-        return [row for row in self.all() if not row.state.final]
+        """The sessions that are in no final state, the oldest first; it takes as long as `due`."""
+        return [row for row in self.due() if not row.state.final]
+
+    def to_erase(self) -> list[SessionRow]:
+        """The sessions of which something may have to be erased now, the oldest first; it takes as
+        long as `due`.
+        """
+        return self._find(
+            "number IN (SELECT number FROM sessions WHERE erased IS NULL AND buried IS NULL UNION "
+            "SELECT number FROM sessions WHERE buried IS NULL AND expires BETWEEN 1 AND ?)",
+            self._database.clock.now(),
+        )
+
+    def waiting(self) -> tuple[int, int]:
+        """How many proposals are not accepted yet, and their bytes."""
+        found = self._database.row(
+            "SELECT count(*), coalesce(sum(length(proposal)), 0) FROM sessions WHERE state = ?",
+            (State.PROPOSED,),
+        )
+        assert found is not None, "a sum is one row"
+        return found[0], found[1]
+
+    def held(self, since: int) -> tuple[int, int]:
+        """How many sessions were accepted since that time, and the bytes of all proposals that are
+        kept.
+        """
+        accepted = self._database.row(
+            "SELECT count(*) FROM events WHERE state = ? AND at >= ?", (State.ACCEPTED, since)
+        )
+        kept = self._database.row(
+            "SELECT coalesce(sum(length(proposal)), 0) FROM sessions WHERE buried IS NULL"
+        )
+        assert accepted is not None and kept is not None, "a sum is one row"  # noqa: PT018
+        return accepted[0], kept[0]
 
     def events(self, key: bytes) -> list[Event]:
         """The changes of a session's state, the oldest first."""
@@ -202,6 +252,14 @@ class Sessions:
     def proposal(self, key: bytes) -> Proposal:
         """The proposal of a session. Raises StateError after it was erased."""
         return read_proposal(self._part(key, "proposal"))
+
+    def has_proposal(self, key: bytes) -> bool:
+        """Whether the proposal of a session is still here."""
+        found = self._database.row(
+            "SELECT 1 FROM sessions WHERE number = ? AND proposal IS NOT NULL",
+            (self.get(key).number,),
+        )
+        return found is not None
 
     def acceptance(self, key: bytes) -> tuple[Acceptance, bytes]:
         """CSP's acceptance of a session and CSP's signature. Raises StateError if there is none."""
@@ -235,6 +293,17 @@ class Sessions:
                 )
                 self._note(connection, self.get(digest).number, State.PROPOSED, "")
             return self.get(digest)
+
+    def forget(self, key: bytes) -> None:
+        """Keep nothing of a proposal that was never accepted. Raises StateError if it was
+        (PPMF-SRV-009, -023).
+        """
+        with self._database.transaction() as connection:
+            row = self.get(key)
+            if row.id is not None:
+                raise StateError(f"session {short(row.key)}: it was accepted")
+            connection.execute("DELETE FROM events WHERE session = ?", (row.number,))
+            connection.execute("DELETE FROM sessions WHERE number = ?", (row.number,))
 
     def accept(
         self,
@@ -373,6 +442,11 @@ class Sessions:
         with self._database.transaction() as connection:
             self._set(connection, self.get(key), error_kind=None, error_text=None)
 
+    def note_told(self, key: bytes) -> None:
+        """Note that the peer knows how a session has ended."""
+        with self._database.transaction() as connection:
+            self._set(connection, self.get(key), told=1)
+
     def fail(self, key: bytes, error: PpmfError) -> SessionRow:
         """End a session with an error."""
         with self._database.transaction():
@@ -432,7 +506,7 @@ class Sessions:
         check_receipt(self.signed_session(key).session, profiles_digest, signature)
         with self._database.transaction() as connection:
             row = self.publish(key, profiles_digest)
-            self._set(connection, row, receipt=signature)
+            self._set(connection, row, receipt=signature, told=1)
             return self.get(key)
 
     # -- training again ----------------------------------------------------------------------------
@@ -466,10 +540,38 @@ class Sessions:
         )
         return None if found is None else int(found[0])
 
-    def confirm(self, key: bytes) -> None:
-        """Let the training of a catalogue that was trained before begin, as CSP's operator."""
+    def to_show(self, key: bytes, users: Iterable[str]) -> bytes:
+        """The digest of what the operator is shown: who would be admitted now, which session of the
+        same catalogue was the last, and whether there may have been another one since a backup.
+        """
+        row = self.get(key)
+        last = self._database.row(
+            "SELECT max(session) FROM trained WHERE catalogue = ? AND session != ?",
+            (row.catalogue, row.number),
+        )
+        seen = [0 if last is None else last[0] or 0, self.trained_unseen(key) or 0]
+        now = sorted({took_part(row.catalogue, user) for user in users})
+        return hashlib.sha256(_SHOWN + strict_cbor.encode([*seen, *now])).digest()
+
+    def show(self, key: bytes, shown: bytes, error: PpmfError) -> None:
+        """Note what the operator is shown, and its line, in one step."""
         with self._database.transaction() as connection:
-            self._set(connection, self.get(key), confirmed=1)
+            self._set(connection, self.get(key), shown=shown)
+            self.note_error(key, error)
+
+    def confirm(self, key: bytes, shown: bytes) -> None:
+        """Let the training of a catalogue that was trained before begin, as CSP's operator.
+
+        shown: which difference the operator has looked at. Raises StateError if it is another one
+        by now (PPMF-SRV-024).
+        """
+        with self._database.transaction() as connection:
+            row = self.get(key)
+            if row.shown != shown:
+                raise StateError(
+                    f"session {short(row.key)}: others would take part now; look again"
+                )
+            self._set(connection, row, confirmed=shown)
 
     # -- within ------------------------------------------------------------------------------------
 
@@ -555,6 +657,6 @@ def _row(found: sqlite3.Row) -> SessionRow:
     kind, text = values.pop("error_kind"), values.pop("error_text")
     values["last_error"] = None if kind is None else (kind, text)
     values["state"] = State(values["state"])
-    for name in ("trial", "confirmed", "signed"):
+    for name in ("trial", "told", "signed"):
         values[name] = bool(values[name])
     return SessionRow(**values)

@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, log2
 from typing import Final
 
@@ -75,7 +76,12 @@ def bounds(params: Parameters, users: int, items: int) -> Bounds:
     could leave the ring (PPMF-PAR-015 to PPMF-PAR-018, PPMF-PAR-027).
     """
     check_rows(users, items)
-    rows = max(users, items)
+    return _of_rows(params, max(users, items))
+
+
+@lru_cache(maxsize=64)
+def _of_rows(params: Parameters, rows: int) -> Bounds:
+    """The bounds, which a search or the plan of a run asks for again and again."""
     f, q = params.frac_bits, params.step_bits
     move = largest_move(params, rows)
     half = 2 ** (2 * f + q - 1)
@@ -158,6 +164,8 @@ def _warnings(params: Parameters, rows: int) -> tuple[str, ...]:
     """A line for the factors, and one for the bias, if some count makes their step 0
     (PPMF-PAR-019).
     """
+    if every_row_moves(params, rows):
+        return ()
     found: list[str] = []
     if params.bias:
         found += _idle("bias", rows, *BIAS.levels_at_start(params, rows))

@@ -25,6 +25,8 @@ EXTRA_OF = {
     "segno": "serve",
     "starlette": "serve",
     "uvicorn": "serve",
+    "dask": "cluster",
+    "distributed": "cluster",
 }
 """The extra with which a package comes, by the name that is imported (see pyproject.toml)."""
 

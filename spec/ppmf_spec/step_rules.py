@@ -127,10 +127,13 @@ class CountRule(StepRule):
     def largest_move(
         self, params: Parameters, rows: int, error: Fraction, pull: Fraction
     ) -> Fraction:
-        """The maximum over the counts; of those with equal steps the largest count matters."""
-        box = 1 << params.box_bits
+        """The maximum over the counts, in integers; of those with equal steps the largest count
+        matters.
+        """
+        unit = error.denominator * pull.denominator
+        slope, offset = int(error * unit) << params.box_bits, int(pull * unit)
         found, _ = self.levels_at_start(params, rows)
-        return max((step * (c * box * error + pull) for step, c in found), default=Fraction(0))
+        return Fraction(max((step * (c * slope + offset) for step, c in found), default=0), unit)
 
     def levels_at_start(self, params: Parameters, rows: int) -> tuple[Levels, int]:
         """The steps over c = 0..N, at the start as at any time."""

@@ -136,3 +136,19 @@ def all_primitives() -> set[str]:
         count_run(params, PublicSize.numbered(6, 5), cipher_suite(SUITE)) for params in sizes
     ]
     return {name for tally in tallies for name in primitives(tally, SUITE)}
+
+
+@pytest.mark.usefixtures("no_training")
+def test_bench_measures_two_servers_and_many_uploads(tmp_path: Path, capsys: Capture) -> None:
+    """The servers are real; what stands beside them is predicted, and so is not equal."""
+    assert main.main(command(tmp_path, "--only", "service")) in (0, 1)
+    found = json.loads((tmp_path / "results.json").read_text())["service"]
+    trained, loaded = found["training"], found["load"]
+    assert trained["users"] == QUICK.training[0].users
+    assert trained["seconds"] > 0
+    assert set(trained["engine_cpu_seconds"]) == {"recsys", "csp"}
+    assert 0 < trained["tls_share_of_cpu"] < 1
+    assert loaded["users"] == QUICK.load.users
+    assert loaded["requests"] > QUICK.load.users
+    assert (loaded["lost"], loaded["twice"]) == (0, 0)
+    assert "upload at once" in capsys.readouterr().out

@@ -119,7 +119,9 @@ def test_a_backup_is_put_back_and_the_operator_told_what_to_do(
 ) -> None:
     both.propose("--closes", "2h")
     run("backup", "--config", both.config(CSP), "--out", tmp_path / "backup")
-    assert "3 enrolled users, 1 sessions, 0 of them" in capsys.readouterr().out
+    assert (
+        "enrolled users: 3; sessions: 1, of which with item profiles: 0" in capsys.readouterr().out
+    )
     line = refused(capsys, ["restore", str(tmp_path / "backup"), "--config", str(both.config(CSP))])
     assert "there is a database already" in line
     shutil.rmtree(both.folder / CSP / "data")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ppmf import main
 from ppmf.evaluation import suggestion, tried_sets
+from ppmf.evaluation.advice import advise
 from ppmf_reference import fixed, ratings_from
 from ppmf_spec.bounds import bounds
 from ppmf_spec.errors import ParametersError
@@ -26,14 +27,31 @@ from tests.support.command_line import Capture, refused
 
 def test_params_check_shows_the_bound(capsys: Capture) -> None:
     assert main.main(["params", "check", "--users", "943", "--items", "1682"]) == 0
-    assert "46.4 of 47 bits" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "46.4 of 47 bits" in out
+    assert re.search(r"rlwe-8192 +holds it", out)
+    assert "nearest" not in out
+
+
+def test_params_check_names_the_limit_and_the_nearest_set(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "P.toml"
+    file.write_text("step_bits = 20\nfrac_bits = 16\n")
+    command = ["params", "check", str(file), "--users", "10", "--items", "10"]
+    assert main.main(command) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("ppmf: ring_bits = 64: 10 rows of rank 10 need 7")
+    (line,) = (line for line in said.out.splitlines() if line.startswith("the nearest set"))
+    found = re.findall(r"(\w+) = (\d+)", line)
+    assert dict(found).keys() == {"frac_bits", "step_bits"}
+    file.write_text("".join(f"{name} = {value}\n" for name, value in found))
+    assert main.main(command) == 0
+    assert "nearest" not in capsys.readouterr().out
 
 
 BAD_PARAMETERS = {
     "unknown name": ("ranks = 3", "unknown parameter 'ranks'"),
     "not dyadic": ("ridge = 0.1", "must be dyadic"),
     "out of its domain": ("rank = 0", "rank = 0"),
-    "overflow": ("step_bits = 20\nfrac_bits = 16", "bits"),
     "not TOML": ("rank = ", "not TOML"),
 }
 
@@ -89,9 +107,10 @@ def test_a_suggested_file_fits_its_size(size: str, capsys: Capture) -> None:
     assert main.main(["params", "suggest", "--users", str(users), "--items", str(items)]) == 0
     params = Parameters.from_toml(capsys.readouterr().out)
     assert_it_fits(params, users, items)
-    assert params == replace(
-        Parameters(), step_bits=params.step_bits, ring_bits=params.ring_bits
-    ), "the other parameters have their defaults"
+    bits = {name: getattr(params, name) for name in ("step_bits", "ring_bits", "box_bits")}
+    assert params == replace(Parameters(), **bits), "the other parameters have their defaults"
+    assert params.box_bits == (0 if size == "a million users" else 1), "which rlwe-8192 needs"
+    assert advise(params, users, items, "rlwe-8192").fits
 
 
 @given(

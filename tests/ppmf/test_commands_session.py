@@ -52,6 +52,17 @@ def test_init_makes_a_folder_that_is_private_and_never_replaced(
     assert "recsys or csp" in line
 
 
+def test_titles_are_put_on_the_page(both: Operators, tmp_path: Path, capsys: Capture) -> None:
+    table = tmp_path / "movies.csv"
+    table.write_text("movieId,title\n1,Heat\n2,\n")
+    run("session", "titles", str(table), "--config", both.config(RECSYS))
+    assert "1 titles are on the page now" in capsys.readouterr().out
+    written = json.loads((both.folder / RECSYS / "data" / "titles.json").read_text())
+    assert written == {"format": "ppmf-titles/1", "titles": {"1": "Heat"}}
+    command = ["session", "titles", str(table), "--config", str(both.config(CSP))]
+    assert refused(capsys, command)
+
+
 def test_two_operators_agree_close_and_end_a_session(both: Operators, capsys: Capture) -> None:
     both.propose("--closes", "2h", "--expires", "10d")
     said = capsys.readouterr().out
@@ -119,7 +130,8 @@ def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsy
     assert "nothing to confirm" in refused(capsys, confirm)
     with both.storage(CSP) as theirs:
         assert not theirs.sessions.get(second).confirmed
-        theirs.sessions.note_error(second, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
+        found = theirs.sessions.to_show(second, ("u1",))
+        theirs.sessions.show(second, found, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
     run(*confirm)
     said = capsys.readouterr().out
     assert f"{TRAINED_BEFORE}: 1 users joined" in said
@@ -151,10 +163,10 @@ def test_what_is_wrong_ends_in_one_line(both: Operators, tmp_path: Path, capsys:
         (["propose", *recsys, *items, "--closes", "3d", "--expires", "1h"], "expires: must be 0"),
         (["propose", *recsys, *items, "--least", "9"], "least = 9"),
         (["propose", *recsys, *items, "--suite", "rlwe-64-insecure"], "--insecure-test-keys"),
-        (["accept", *csp], "there are 0 sessions that are proposed: name one"),
+        (["accept", *csp], "there is no session here that is proposed; see `ppmf status`"),
         (["accept", *recsys], "this is for csp"),
         (["show", *recsys, "00ff"], "there is no session '00ff' here"),
-        (["close", *recsys], "there are 0 sessions that are open"),
+        (["close", *recsys], "there is no session here that is open"),
     ):
         assert text in refused(capsys, ["session", *arguments])
     both.propose()

@@ -131,18 +131,18 @@ def command(trained: Run, tmp_path: Path) -> list[str]:
     return ["train", str(trained.ratings), "--params", str(trained.params), "--out", out]
 
 
-@pytest.mark.req("PPMF-AHE-012")
-def test_train_and_demo_default_to_the_lattice_suite(
+@pytest.mark.req("PPMF-AHE-014")
+def test_train_and_demo_take_the_lattice_suite_where_it_holds_the_size(
     trained: Run, tmp_path: Path, asked: Asked, capsys: Capture
 ) -> None:
     assert main.main(["train", str(trained.ratings), "--out", str(tmp_path / "run")]) == 0
     assert asked.by["suite"] == "rlwe-8192"
     assert asked.by["checkpoints"] is None
-    for command, default in (("train", "rlwe-8192"), ("demo", "rlwe-8192")):
-        capsys.readouterr()
+    assert "cipher suite rlwe-8192: the fastest" in capsys.readouterr().err
+    for command in ("train", "demo"):
         main.main([command, "--help"])
         shown = " ".join(capsys.readouterr().out.split())
-        assert f"[default: {default}]" in shown
+        assert "[default: auto]" in shown
         assert all(name in shown for name in ("rlwe-8192", "paillier-3072", "paillier-2048"))
 
 

@@ -16,6 +16,7 @@ from ppmf.main import main
 from ppmf.pair import Pair
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.upload import user_rows
+from ppmf_secure.session.invitations import join, read_half
 from ppmf_service import keys
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
@@ -62,6 +63,7 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     shown = capsys.readouterr()
     assert "7 users uploaded" in shown.out
     assert "ok V equals F_fix bit for bit" in words(shown.out)
+    assert "ok transcripts contain only ciphertexts" in words(shown.out)
     logged = [(folder / role / "log.jsonl").read_text() for role in (RECSYS, CSP)]
     assert all('"state": "finished"' in log for log in logged)
 
@@ -70,10 +72,20 @@ def test_all_users_upload_and_v_is_that_of_f_fix(
     shown = capsys.readouterr()
     assert "users uploaded" not in shown.out
     assert "ok V equals F_fix bit for bit" in words(shown.out)
+    assert "ok transcripts contain only ciphertexts" in words(shown.out)
+    assert main(["audit", str(folder / "transcripts")]) == 0
+    capsys.readouterr()
 
     for other in (["--users", "6", "--items", "5"], [*size, "--iterations", "2"]):
         assert main([*command, *other]) == 2
         assert "its session is of other users, items or parameters" in capsys.readouterr().err
+
+
+def test_a_link_opens_the_page_with_the_whole_invitation(pair: Pair) -> None:
+    user = pair.users()[0]
+    page, both = pair.link(user).split("/#")
+    assert page == pair.config(RECSYS).api.public_url
+    assert join(*map(read_half, both.split(";"))) == pair.invitation(user)
 
 
 def test_what_was_interrupted_goes_on(ratings: Path, pair: Pair, capsys: Capture) -> None:
@@ -148,7 +160,8 @@ def agreed(pair: Pair) -> bytes:
 
 def test_the_status_of_servers_without_a_session(pair: Pair, capsys: Capture) -> None:
     shown = told(pair, RECSYS, capsys)
-    assert "running no: `ppmf serve recsys` starts it" in shown
+    assert "recsys, does not run" in shown
+    assert "`ppmf serve recsys` starts it" in shown
     assert "There is no session yet." in shown
 
 
@@ -177,11 +190,11 @@ def fails(storage: Storage, key: bytes) -> None:
 
 TO_TRAINING = (State.CLOSED, State.SETTING_UP, State.TRAINING)
 CASES: dict[str, tuple[Role, Step, str]] = {
-    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded; it closes in "),
+    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded"),
     "open at csp": (CSP, at(), "recsys: the closing of the intake"),
     "closed": (RECSYS, at(State.CLOSED), "csp: whom it admits"),
     "set-up": (CSP, at(*TO_TRAINING[:2]), "recsys: the exchange of keys and encrypted rows"),
-    "training": (RECSYS, at(*TO_TRAINING), "nothing: both servers train"),
+    "training": (RECSYS, at(*TO_TRAINING), "nobody: both servers train"),
     "ended": (RECSYS, fails, "last error peer: csp cannot be reached"),
 }
 
@@ -213,4 +226,4 @@ def test_the_status_says_that_a_server_does_not_run(pair: Pair, capsys: Capture)
     assert main(config) == 1
     with pair.running():
         assert main(config) == 0
-    assert "running yes" in words(capsys.readouterr().out)
+    assert "server recsys, runs" in words(capsys.readouterr().out)

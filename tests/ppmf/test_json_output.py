@@ -43,6 +43,7 @@ def test_estimate(capsys: Capture) -> None:
     found = told(capsys, [*command, "--suite", "rlwe-8192", "--suite", "paillier-512-insecure"])
     assert set(found) == documented("estimate")
     assert (found["users"], found["items"], found["parameters"]["rank"]) == (50, 20, 3)
+    assert found["automatic"] == "rlwe-8192"
     known, unknown = found["suites"]
     for one in found["suites"]:
         assert one["bytes_sent"] == sum(phase["bytes_sent"] for phase in one["phases"])
@@ -58,7 +59,35 @@ def test_params_check(capsys: Capture) -> None:
     assert found["bits"] == bounds(Parameters(), 943, 1682).bits
     assert found["sha256"] == Parameters().digest().hex()
     assert found["parameters"] == Parameters().as_dict()
-    assert found["warnings"] == []
+    assert found["warnings"] == found["nearest"] == []
+    assert found["nearest_parameters"] == found["parameters"]
+    assert (found["fits"], found["limit"], found["automatic"]) == (True, None, "rlwe-8192")
+
+
+def test_params_check_of_a_set_that_does_not_fit(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "P.toml"
+    file.write_text("ring_bits = 40\n")
+    found = told(capsys, ["params", "check", "--users", "9", "--items", "9", str(file)], 1)
+    assert set(found) == documented("params-check")
+    assert (found["fits"], found["bits"], found["automatic"]) == (False, None, None)
+    assert found["limit"].startswith("ring_bits = 40: 9 rows of rank 10 need ")
+    (change,) = found["nearest"]
+    assert (change["parameter"], change["from"], change["to"]) == ("ring_bits", 40, 0)
+    assert found["nearest_parameters"] == Parameters().as_dict()
+
+
+def test_estimate_of_a_set_that_does_not_fit(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "P.toml"
+    file.write_text("ring_bits = 40\n")
+    size = ["estimate", "--users", "9", "--items", "9", "--suite", "rlwe-8192"]
+    line = ["--bandwidth", "1Gbit", "--latency", "20ms"]
+    (one,) = told(capsys, [*size, *line, "--params", str(file)])["suites"]
+    (of_nearest,) = told(capsys, [*size, *line])["suites"]
+    assert not one["fits"]
+    assert one["bytes_sent"] == of_nearest["bytes_sent"] > 0
+    assert one["seconds"] == of_nearest["seconds"]
+    assert all(phase["seconds"] >= phase["network_seconds"] for phase in one["phases"])
+    assert sum(phase["network_seconds"] for phase in one["phases"]) > 0
 
 
 def test_params_suggest(capsys: Capture, tmp_path: Path) -> None:

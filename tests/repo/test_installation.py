@@ -98,13 +98,13 @@ def roots_of(lock: str) -> list[Requirement]:
     return runtime() + group("build" if lock == LOCKS[0] else "dev")
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS[:2])
 def test_every_requirement_of_every_locked_package_is_met_by_the_lock(lock: str) -> None:
     wrong = {line for kind in environments() for line in unmet(lock, roots_of(lock), kind)}
     assert sorted(wrong) == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS[:2])
 def test_the_versions_installed_here_are_those_of_the_lock(lock: str) -> None:
     """Otherwise `asked_for` knows little, and the test above says little."""
     here = {key: str(value) for key, value in default_environment().items()}

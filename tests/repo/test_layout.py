@@ -16,11 +16,11 @@ import pytest
 from tests.support.project_text import FILES
 from tools.packages import PACKAGES, ROOT, TOP_OF
 
-FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "LICENSES", ".ci"}
+FOLDERS = {*TOP_OF.values(), "tests", "tools", "docs", "benchmarks", "deploy", "LICENSES", ".ci"}
 REAL_DATA = ("*ratings*.csv", "*.inter", "u.*", "*.base", "ua.test", "*.dat", "ml-*", "*.cborseq")
 HEADED = {".py", ".md", ".toml", ".cddl", ".yml", ".yaml", ".css", ".sh"}
 LARGEST = 1 << 20
-ACROSS = {"formal", "independent_reading", "properties", "repo", "security", "support"}
+ACROSS = {"browser", "formal", "independent_reading", "properties", "repo", "security", "support"}
 """The folders of tests that belong to no package."""
 TAG = r"SPDX-License-" + r"Identifier: ([A-Za-z0-9.-]+)"  # in two parts: not this file's own
 
@@ -62,9 +62,10 @@ def test_every_list_of_packages_is_the_one_of_the_wheel() -> None:
     assert set(re.split(r" \| ", " | ".join(layers["layers"]))) == set(packages)
 
 
-def test_ci_runs_the_lint_and_then_the_readmes_test_command() -> None:
+def test_ci_runs_the_lint_the_readmes_test_command_and_the_page_in_a_browser() -> None:
     script = ROOT / ".ci" / "run"
-    assert re.findall(r"^make .*$", script.read_text(), re.MULTILINE) == ["make lint", "make test"]
+    run = ["make lint", "make test", "make test-browser"]
+    assert re.findall(r"^make .*$", script.read_text(), re.MULTILINE) == run
     assert script.stat().st_mode & stat.S_IXUSR
     assert "make test" in text(Path("README.md"))
     assert "make demo" in text(Path("README.md"))

@@ -38,6 +38,7 @@ NEEDS = {
     "ppmf_conformance.adapters.building_blocks": "secure",
     "ppmf_conformance.adapters.enrolment": "secure",
     "ppmf_conformance.adapters.lattice_blocks": "secure",
+    "ppmf_conformance.adapters.link": "secure",
     "ppmf_conformance.adapters.named_draws": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",
@@ -48,6 +49,7 @@ NEEDS = {
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
+    "ppmf.bench.service": "serve",
     "ppmf.commands.audit": "secure",
     "ppmf.commands.backup": "secure",
     "ppmf.commands.bench": "secure",
@@ -72,7 +74,7 @@ LIGHT = ("ppmf_spec", "ppmf_reference", "ppmf_conformance", "ppmf")
 EXTRAS_OF = {  # the extras that a package may import; a package that is not named here, none
     "ppmf_spec": ("symbolic",),
     "ppmf_conformance": ("secure",),
-    "ppmf_secure": ("secure",),
+    "ppmf_secure": ("secure", "cluster"),
     "ppmf_service": ("secure", "serve"),
     "ppmf_audit": ("secure",),
     "ppmf_costs": ("secure",),
@@ -393,7 +395,7 @@ def test_every_dependency_is_imported_by_a_package_of_the_light_installation() -
     assert light_names() - used(LIGHT) == set()
 
 
-@pytest.mark.parametrize("name", ["secure", "plots", "frames", "symbolic"])
+@pytest.mark.parametrize("name", ["secure", "cluster", "plots", "frames", "symbolic"])
 def test_every_dependency_of_an_extra_is_imported_where_it_is_needed(name: str) -> None:
     packages = tuple(package for package, extras in EXTRAS_OF.items() if name in extras)
     assert names(extra(name)) - used(packages) == set()

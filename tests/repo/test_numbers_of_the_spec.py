@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 import tests.support.derived_numbers as derived
-from ppmf.commands.train import PAILLIER
 from ppmf_conformance.cases import shipped
 from ppmf_secure.primitives.base_transfers import ORDER, POINT_BYTES, REQUEST_BYTES
 from ppmf_secure.primitives.circuits.half_gates import BATCH
@@ -36,6 +35,7 @@ from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
+from ppmf_secure.protocols.suite_choice import PAILLIER
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
 from ppmf_spec import profiles
@@ -79,6 +79,19 @@ CLAIMS = [
         "With the defaults and a scale from 1 to 5, 1,682 rows need # bits, 10,000 need # and a "
         "million #. Rows of more than # ratings need a larger `step_bits`",
         lambda: [*map(derived.bits, (1682, 10_000, 10**6)), derived.most_ratings()],
+    ),
+    Claim(
+        PROTOCOL,
+        "No size up to 1,000,000 users and 100,000 items needs it: with the parameters of chapter "
+        "3 at their defaults and `step_bits` = #, so that every row can move, such a run has a "
+        "ring of # bits, for which the ten primes suffice for up to # iterations",
+        lambda: derived.largest_run()[:3],
+    ),
+    Claim(
+        PROTOCOL,
+        "With `box_bits` = 0 the ring has # bits and they suffice for up to #, with "
+        "`curvature_shift` = 2 and `step_bits` = # as well # bits and for up to #.",
+        lambda: derived.largest_run()[3:],
     ),
     Claim(
         PROTOCOL,

@@ -151,9 +151,42 @@ def test_a_restored_csp_asks_before_each_catalogue_is_trained(tmp_path: Path) ->
     world.upload_all(first)
     world.until(lambda: "restored from a backup" in told(first))
     assert "trained before, or may have been" in told(first)
-    world.server(CSP).sessions.confirm(first)
+    world.confirm(first)
     world.until(world.is_in(first, State.FINISHED))
     second = world.opened(nonce=bytes([2]) * 16)
     world.upload_all(second)
     world.until(lambda: "0 users joined" in told(second))
     assert "restored" not in told(second)  # now it knows who took part last
+
+
+def test_every_column_of_a_session_is_kept_or_left_out_on_purpose(servers: Pair) -> None:
+    """A column that is added is thought about, since it may be a secret."""
+    columns = {row[1] for row in servers.csp.database.rows("PRAGMA table_info(sessions)")}
+    kept = {name.strip() for name in backup._KEPT.split(",")}
+    assert kept | {*backup._OF_THE_END} | {*backup._LEFT_OUT} == columns
+    assert len(kept) + len(backup._OF_THE_END) + len(backup._LEFT_OUT) == len(columns)
+    tables = {
+        row[0]
+        for row in servers.csp.database.rows(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        )
+    }
+    here = {"place"}  # a backup has no place yet
+    thought_of = {"sessions", "events", "uploads", "backups", *backup._AS_THEY_ARE}
+    assert thought_of | here == tables
+
+
+@pytest.mark.req("PPMF-SRV-021")
+def test_a_session_that_is_newer_than_the_backup_ends_only_at_its_operators_word(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "world")
+    make(world.configs[CSP], world.server(CSP).database, tmp_path / "backup")
+    key = world.opened()
+    restored_world(world, CSP, tmp_path / "backup")
+    world.upload_all(key)
+    world.until(lambda: "no such session here" in str(world.row(RECSYS, key).last_error))
+    assert not world.server(CSP).sessions.known(key)
+    world.server(RECSYS).sessions.move(key, State.ABANDONED)
+    again = world.opened(nonce=bytes([9]) * 16)  # and the pair goes on
+    assert world.states(again) == (State.OPEN, State.OPEN)

@@ -77,6 +77,7 @@ def test_the_peers_key_is_read_from_its_certificate(tmp_path: Path) -> None:
         ("[link] ", "[[link]]", "link: a table is due"),
         ("[policy]", "[policy]\naccpet = 1", "policy.accpet: unknown"),
         ('accept = "ask" ', 'accept = "all" ', "policy.accept: must be one of ask, trial"),
+        ('"never"', '"always"', "policy.transcripts: must be one of never, trial"),
         ("grace = 0", "grace = -1", "policy.grace: a whole number of seconds is due"),
         ("grace = 0", "grace = true", "policy.grace: a whole number of seconds is due"),
         ("grace = 0", "grace = 1.5", "policy.grace: a whole number of seconds is due"),

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,13 +21,14 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import proposals
 from ppmf_secure.transport import store
 from ppmf_service import erasure
+from ppmf_service.engine import csp as csp_steps
 from ppmf_service.engine import recsys, training
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor, wire
-from ppmf_spec.errors import EncodingError
+from ppmf_spec.errors import EncodingError, ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.engines import World
-from tests.support.services import CLOSES, EXPIRES
+from tests.support.services import CLOSES, EXPIRES, proposal_of
 from tests.support.sessions import POINTS, SIGNING
 
 
@@ -239,7 +241,7 @@ def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World)
             world.until(partial(is_told, key))
             assert "0 users joined, 0 left, 3 stayed" in told(key)
             assert world.row(CSP, key).admitted is None
-            world.server(CSP).sessions.confirm(key)
+            world.confirm(key)
         world.until(world.is_in(key, State.FINISHED))
         assert world.profiles(key) == world.expected()
 
@@ -247,9 +249,7 @@ def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World)
 @pytest.mark.req("PPMF-LNK-009", "PPMF-LNK-014")
 def test_two_sessions_are_trained_one_after_the_other(world: World) -> None:
     keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2)]
-    for role in (RECSYS, CSP):
-        for key in keys:
-            world.server(role).sessions.confirm(key)
+    world.confirming = True
     for key in keys:
         world.upload_all(key)
     world.until(lambda: all(world.is_in(key, State.FINISHED)() for key in keys))
@@ -491,8 +491,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, by
 @pytest.mark.req("PPMF-LNK-014", "PPMF-LNK-015")
 def test_a_session_that_csp_cannot_go_on_with_holds_up_no_later_one(world: World) -> None:
     keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2)]
-    for role in (RECSYS, CSP):
-        world.server(role).sessions.confirm(keys[1])
+    world.confirming = True
     folder = world.configs[CSP].session_folder(world.session(keys[0]).id)
     world.upload_all(keys[0])
     world.until((folder / "model-1.state").exists)
@@ -510,7 +509,7 @@ def test_a_file_that_cannot_be_erased_holds_up_nothing_else(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in (1, 2, 3)]
-    world.server(CSP).sessions.confirm(keys[2])
+    world.confirming = True
     stuck = world.configs[RECSYS].session_folder(world.session(keys[0]).id)
     erase = erasure.erase_folder
 
@@ -568,3 +567,220 @@ def test_a_second_acceptance_that_differs_is_refused(world: World) -> None:
         assert line in (world.row(RECSYS, key).last_error or ("", ""))[1]
         assert bool(world.errors(RECSYS)) is bool(line)
     assert world.server(RECSYS).sessions.acceptance(key) == (first, by_csp)
+
+
+def proposed(world: World, number: int, **more: Any) -> control.Propose:
+    """What a RecSys sends that makes up one proposal after the other."""
+    proposal = proposal_of(world.server(RECSYS).members.users(), nonce=number, **more)
+    data = proposals.write_proposal(proposal)
+    return control.Propose(proposals.proposal_digest(data), data)
+
+
+def asking_csp(world: World, monkeypatch: pytest.MonkeyPatch) -> list[control.Control]:
+    """What CSP's engine answers from now on."""
+    said: list[control.Control] = []
+    monkeypatch.setattr(world.engines[CSP].steps.control, "send", said.append)
+    return said
+
+
+@pytest.mark.req("PPMF-SRV-023")
+@pytest.mark.parametrize("accept", ["ask", "trial"])
+def test_proposals_that_nobody_accepts_fill_no_disk(
+    tmp_path: Path, accept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csp_steps, "MOST_TRIALS", 0)
+    world = World(tmp_path, accept=accept)
+    said = asking_csp(world, monkeypatch)
+    most = csp_steps.MOST_WAITING
+    for number in range(most + 5):
+        world.engines[CSP]._answer(proposed(world, number))
+    rows = world.server(CSP).sessions.all()
+    assert [row.state for row in rows] == [State.PROPOSED] * most
+    refusals = [one.line for one in said[most:] if isinstance(one, control.Refused)]
+    assert len(refusals) == 5
+    assert all(f"{most} proposals of" in line for line in refusals)
+    # whoever asks again is told the same, and the operator can make room
+    world.engines[CSP]._answer(proposed(world, 0))
+    assert isinstance(said[-1], control.Refused)
+    assert ("accept this one" in said[-1].line) == (accept == "trial")
+    world.server(CSP).sessions.move(rows[0].key, State.ABANDONED, because="given up")
+    world.engines[CSP]._answer(proposed(world, most))
+    assert world.server(CSP).sessions.known(proposed(world, most).key)
+    world.servers.close()
+
+
+@pytest.mark.req("PPMF-SRV-023")
+def test_large_proposals_fill_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, accept="ask")
+    size = len(proposed(world, 0).proposal)
+    monkeypatch.setattr(csp_steps, "MOST_WAITING_BYTES", 3 * size)
+    asking_csp(world, monkeypatch)
+    for number in range(9):
+        world.engines[CSP]._answer(proposed(world, number))
+    assert world.server(CSP).sessions.waiting() == (3, 3 * size)
+    world.servers.close()
+
+
+@pytest.mark.req("PPMF-SRV-023", "PPMF-SRV-006")
+def test_nothing_is_kept_of_a_proposal_that_was_taken_back_or_expired_or_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, accept="ask")
+    said = asking_csp(world, monkeypatch)
+    sessions = world.server(CSP).sessions
+    ended = control.Ended(proposed(world, 1).key, "abandoned", "state", "taken back")
+    world.engines[CSP]._answer(proposed(world, 1))
+    world.engines[CSP]._answer(ended)
+    assert isinstance(said[-1], control.Ended)
+    world.engines[CSP]._answer(proposed(world, 2, expires=world.clock.now() + 5, closes=0))
+    assert len(sessions.all()) == 1
+    world.clock.advance(10)
+    world.step(CSP)
+    world.engines[CSP]._answer(proposed(world, 3, expires=world.clock.now(), closes=0))
+    assert "has expired" in getattr(said[-1], "line", "")
+
+    def fits_not(*_: object) -> None:
+        raise ParametersError("it does not fit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csp_steps, "fitted_scheme", fits_not)
+        world.engines[CSP]._answer(proposed(world, 4))
+    assert (getattr(said[-1], "state", ""), getattr(said[-1], "kind", "")) == (
+        "failed",
+        "parameters",
+    )
+    assert sessions.all() == []
+    assert world.server(CSP).database.rows("SELECT * FROM events") == []
+    # what the operator has given up is remembered, and its bytes are not
+    key = proposed(world, 5).key
+    world.engines[CSP]._answer(proposed(world, 5))
+    sessions.move(key, State.ABANDONED, because="given up")
+    world.clock.advance(1)
+    world.step(CSP)
+    assert sessions.get(key).erased is not None
+    with pytest.raises(StateError, match="it was erased"):
+        sessions.proposal(key)
+    world.engines[CSP]._answer(proposed(world, 5))
+    assert getattr(said[-1], "state", "") == "abandoned"
+    world.servers.close()
+
+
+@pytest.mark.req("PPMF-SRV-024")
+def test_whoever_joins_after_the_operator_has_confirmed_is_shown_first(world: World) -> None:
+    first = world.opened()
+    world.upload_all(first)
+    world.until(world.is_in(first, State.FINISHED))
+    key = world.opened(nonce=bytes([9]) * 16)
+    world.upload_all(key, but=0)
+    world.server(RECSYS).uploads.freeze(key)
+    world.until(lambda: world.row(CSP, key).to_confirm)
+    assert "1 left" in (world.row(CSP, key).last_error or ("", ""))[1]
+    # one code is replaced after they have looked, so that one more does not take part
+    world.confirm(key)
+    user = world.session(key).users[1]
+    world.server(CSP).members.enrol_consent_keys({user: bytes(32)})
+    world.until(lambda: world.row(CSP, key).to_confirm or world.row(CSP, key).state.final)
+    assert world.row(CSP, key).admitted is None
+    assert (
+        "0 users joined, 2 left, 1 stayed; these are not those that were confirmed"
+        in (world.row(CSP, key).last_error or ("", ""))[1]
+    )
+
+
+@pytest.mark.req("PPMF-LNK-016")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_what_is_looked_at_does_not_grow_with_the_sessions_that_have_ended(
+    world: World, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after both have started again nothing is said of a session of whose end both know."""
+    keys = [world.opened(nonce=bytes([nonce]) * 16) for nonce in range(4)]
+    world.upload_all(keys[0])
+    world.until(world.is_in(keys[0], State.FINISHED))
+    for key in keys[1:]:
+        world.server(role).sessions.move(key, State.ABANDONED, because="given up")
+    world.until(
+        lambda: not any(world.server(one).sessions.due() for one in (RECSYS, CSP)), turns=60
+    )
+    assert [world.states(key) for key in keys[1:]] == [(State.ABANDONED, State.ABANDONED)] * 3
+    for one in (RECSYS, CSP):
+        world.restart(one)
+    said: list[control.Control] = []
+    for one in (RECSYS, CSP):
+        monkeypatch.setattr(world.engines[one].steps.control, "send", said.append)
+    for _ in range(8):
+        world.turn()
+    assert said == []
+    for one in (RECSYS, CSP):
+        assert world.server(one).sessions.to_erase() == []
+        for query in ("told = 0 AND buried IS NULL", "state = 'proposed'"):
+            plan = world.server(one).database.rows(
+                f"EXPLAIN QUERY PLAN SELECT number FROM sessions WHERE {query} ORDER BY number"
+            )
+            assert "USING" in plan[0]["detail"], plan[0]["detail"]
+            assert "INDEX sessions_" in plan[0]["detail"], plan[0]["detail"]
+
+
+def trains(world: World, key: bytes) -> bool:
+    """Whether an epoch runs at both servers, in its half-steps."""
+    rows = [world.row(role, key) for role in (RECSYS, CSP)]
+    return all(row.state is State.TRAINING and row.done > 1 for row in rows)
+
+
+@pytest.mark.req("PPMF-LNK-009", "PPMF-LNK-014")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_server_that_starts_again_is_trained_with_at_once(world: World, role: Role) -> None:
+    """Both may name stream 1 then: the one that went on must not take it for the one it has."""
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    numbers = [world.row(one, key).epoch for one in (RECSYS, CSP)]
+    world.restart(role)
+    since = world.clock.monotonic()
+    world.wire.connect()  # and the one that has started is the first to say something
+    world.step(role)
+    world.wire.pump()
+    world.until(
+        lambda: all(world.row(one, key).epoch > max(numbers) for one in (RECSYS, CSP)), turns=100
+    )
+    assert world.clock.monotonic() - since < 4
+
+
+@pytest.mark.req("PPMF-RES-016")
+@pytest.mark.parametrize("lost", ["files", "database"])
+def test_no_epoch_has_a_number_twice_though_it_was_lost_once(world: World, lost: str) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    for role in (RECSYS, CSP):
+        world.restart(role)
+    before = [world.row(role, key).epoch for role in (RECSYS, CSP)]
+    for role in (RECSYS, CSP):
+        if lost == "files":
+            folder = world.configs[role].session_folder(world.session(key).id)
+            (folder / "epoch.state").unlink()
+            for path in folder.glob("model-*.state"):
+                path.unlink()
+        else:
+            world.server(role).sessions.began(key, 0)
+    world.until(
+        lambda: min(world.row(role, key).epoch for role in (RECSYS, CSP)) > max(before), turns=100
+    )
+    assert [world.row(role, key).epoch for role in (RECSYS, CSP)] == [max(before) + 1] * 2
+    world.until(world.is_in(key, State.FINISHED))
+    assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-RES-019")
+def test_a_session_ends_when_nobody_knows_which_epochs_it_had(world: World) -> None:
+    key = world.opened()
+    world.upload_all(key)
+    world.until(partial(trains, world, key))
+    world.restart(CSP)
+    world.server(CSP).sessions.began(key, 0)
+    folder = world.configs[CSP].session_folder(world.session(key).id)
+    for path in (folder / "epoch.state", *folder.glob("model-*.state")):
+        path.unlink()
+    world.until(world.is_in(key, State.FAILED))
+    assert (
+        "the numbers of the epochs are lost" in (world.row(RECSYS, key).last_error or ("", ""))[1]
+    )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def test_a_certificate_is_of_the_key_and_always_the_same(tmp_path: Path) -> None
 
 
 @pytest.mark.req("PPMF-SRV-003")
+@pytest.mark.parametrize("other", [hashes.SHA384(), hashes.SHA512(), hashes.SHA224()])
+def test_a_certificate_that_is_signed_with_another_hash_is_refused(
+    tmp_path: Path, other: hashes.SHA384 | hashes.SHA512 | hashes.SHA224
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "SHA256", lambda: other)
+        certificate, _ = keys.link_certificate(KEY)
+    path = tmp_path / "peer.pem"
+    path.write_bytes(certificate)
+    with pytest.raises(EncodingError, match=f"{path}: not signed with SHA-256"):
+        keys.read_certificate(path)
+
+
+@pytest.mark.req("PPMF-SRV-003")
 def test_what_is_no_such_certificate_is_refused(tmp_path: Path) -> None:
     certificate, secret = keys.link_certificate(KEY)
     der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
@@ -157,3 +172,21 @@ def test_a_private_file_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         keys.write_private_file(folder, b"three")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_key_may_stand_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the secrets of a container do."""
+    key = keys.make_signing_key(Coins.seeded("read-only"))
+    keys.write_signing_key(tmp_path / "signing.pem", key)
+    opens = os.open
+
+    def only_read(path: str, flags: int, *more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return opens(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", only_read)
+    found = keys.read_signing_key(tmp_path / "signing.pem")
+    assert keys.public_point(found) == keys.public_point(key)

@@ -12,7 +12,7 @@ import pytest
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_secure.session import proposals, set_up
-from ppmf_service.sessions import Difference, UnknownSessionError, short, took_part
+from ppmf_service.sessions import UnknownSessionError, short, took_part
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError, StateError
@@ -240,22 +240,57 @@ def test_csp_compares_who_takes_part_with_the_last_training_of_the_same_items(
     servers: Pair,
 ) -> None:
     sessions = servers.csp.sessions
+
+    def numbers(key: bytes, users: tuple[str, ...]) -> tuple[bytes, int, int, int]:
+        found = sessions.difference(key, users)
+        assert found is not None
+        return found.last, found.joined, found.left, found.stayed
+
+    def digest(key: bytes, users: tuple[str, ...]) -> bytes:
+        return sessions.to_show(key, users)
+
     new = opened(servers, proposal_of(USERS, nonce=99), "new")
     assert sessions.difference(new.id, USERS) is None
     first = finished(servers, (0, 1), 1)
     finished(servers, (0, 1, 2), 2, items=5)  # of other items
-    assert sessions.difference(new.id, USERS) == Difference(first, 1, 0, 2)
-    assert sessions.difference(new.id, ("u1",)) == Difference(first, 0, 1, 1)
-    assert sessions.difference(new.id, ("u3",)) == Difference(first, 1, 2, 0)
+    assert numbers(new.id, USERS) == (first, 1, 0, 2)
+    assert numbers(new.id, ("u1",)) == (first, 0, 1, 1)
+    assert numbers(new.id, ("u3",)) == (first, 1, 2, 0)
+    assert digest(new.id, USERS) == digest(new.id, USERS[::-1])
+    assert digest(new.id, ("u1",)) != digest(new.id, ("u2",))  # though as many differ
+    before = digest(new.id, ("u1", "u2"))
     # an admission is enough: that session may be finished while this one waits
     third = opened(servers, proposal_of(USERS, nonce=3), "3")
     sessions.admit(third.id, write_rows((1, 2), 3), remember=True)
     last = third.id
     assert sessions.difference(third.id, USERS) is None
-    assert sessions.difference(new.id, ("u2", "u3")) == Difference(last, 0, 0, 2)
-    assert not sessions.get(new.id).confirmed
-    sessions.confirm(new.id)
-    assert sessions.get(new.id).confirmed
+    assert numbers(new.id, ("u2", "u3")) == (last, 0, 0, 2)
+    assert digest(new.id, ("u1", "u2")) != before
+
+
+@pytest.mark.req("PPMF-SRV-024")
+def test_what_is_confirmed_is_what_was_shown(servers: Pair) -> None:
+    sessions = servers.csp.sessions
+    finished(servers, (0, 1), 1)
+    new = opened(servers, proposal_of(USERS, nonce=99), "new")
+    sessions.move(new.id, State.CLOSED)
+    assert not sessions.get(new.id).to_confirm
+    shown, other = (sessions.to_show(new.id, users) for users in (USERS, ("u1",)))
+    sessions.show(new.id, shown, StateError("1 joined"))
+    row = sessions.get(new.id)
+    assert (row.shown, row.last_error, row.to_confirm) == (
+        shown,
+        ("state", "1 joined"),
+        True,
+    )
+    sessions.show(new.id, other, StateError("1 left"))  # while the operator looked
+    with pytest.raises(StateError, match="others would take part now; look again"):
+        sessions.confirm(new.id, shown)
+    assert sessions.get(new.id).confirmed is None
+    sessions.confirm(new.id, other)
+    assert not sessions.get(new.id).to_confirm
+    sessions.show(new.id, shown, StateError("1 joined"))
+    assert sessions.get(new.id).to_confirm
 
 
 @pytest.mark.req("PPMF-SRV-018")

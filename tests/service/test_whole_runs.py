@@ -99,7 +99,7 @@ def test_csp_trains_a_catalogue_again_once_its_operator_has_looked(world: World)
     assert row.last_error[0] == "state"
     assert f"0 users joined, 1 left, {row.users - 1} stayed" in row.last_error[1]
     assert world.row(RECSYS, second).admitted is None
-    world.server(CSP).sessions.confirm(second)
+    world.confirm(second)
     world.until(lambda: finished(world, second))
     assert world.states(second) == (State.FINISHED, State.FINISHED)
     assert world.row(CSP, second).admitted_count == row.users - 1

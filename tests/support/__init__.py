@@ -11,6 +11,7 @@ belong to no package:
     formal               proofs by z3 and sympy of the bounds, the circuits and the objective
     independent_reading  programs written from the specification's prose alone, held against ours
     repo                 the repository: its text, docs, installation, layout, tables
+    browser              the users' page in Chromium, with what only `make test-browser` installs
     support              this package
 
 Begin here to build what a test needs:

@@ -216,9 +216,9 @@ def number_of_another_band(patch: Patch) -> None:
     """For the first number of a part, that of band 1: row b + 1 of a group where row b is due."""
     make = peer.RlweRows._second_component
 
-    def answer(self: peer.RlweRows, lifted: Any, part: Any, u: Any, *rest: Any) -> None:
-        make(self, lifted, part, u, *rest)
-        context, packing, stored = self._context, self.packing, self._second[part.block]
+    def answer(self: peer.RlweRows, sums: Any, used: Any, part: Any, u: Any, *rest: Any) -> None:
+        make(self, sums, used, part, u, *rest)
+        context, packing, stored = self._context, self.packing, sums._second[part.block]
         found = np.empty((len(context.lattice.primes), 1))
         for index, prime in enumerate(context.lattice.primes):
             turned = np.zeros(packing.groups * packing.size)
@@ -226,7 +226,7 @@ def number_of_another_band(patch: Patch) -> None:
             turned = np.roll(turned.reshape(-1, packing.size), -1, axis=1)
             turned[:, -1] *= -1
             zero = context.negacyclic.product(u[:1], self._keys_b[part.block, index])
-            found[index] = lifted[index, 0] @ turned.ravel()[: packing.rows]
+            found[index] = sums._lifted[index, used.start] @ turned.ravel()[: packing.rows]
             found[index] += zero[0, packing.band]
             reduce(found[index], prime)
         context.rounding.switch(found, rest[-1][:, :1])

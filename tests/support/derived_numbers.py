@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache, partial
 from itertools import count
 from math import log2, prod
 from typing import Any
@@ -17,11 +18,15 @@ from typing import Any
 import cbor2
 import gmpy2
 
+from ppmf.evaluation import suggestion
 from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.encryption.lattice.params import LARGE_PRIMES, STANDARD, Budget
 from ppmf_secure.primitives.encryption.paillier.randomisers import distance_squared, pool_shape
 from ppmf_secure.primitives.hashing import MAX_CALLS
+from ppmf_secure.protocols.suite_choice import check_holds
+from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
+from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from tests.support.lengths import CSP, RECSYS, Message, Sizes, conversion, half_step
 
@@ -38,6 +43,30 @@ def most_ratings() -> str:
     """The most ratings of a row whose step is never 0."""
     idle = first(lambda rows: bool(bounds(WHOLE_STARS, rows, rows).warnings), 1, 1 << 20)
     return f"{idle - 1:,}"
+
+
+@cache
+def largest_run() -> list[int]:
+    """What the ten primes hold at 1,000,000 x 100,000: `step_bits` with which every row can move,
+    bits of the ring and most iterations, with three parameter sets.
+    """
+    found: list[int] = []
+    closer = replace(DEFAULTS, box_bits=0)
+    for base in (DEFAULTS, closer, replace(closer, curvature_shift=2)):
+        params = suggestion.fitted(base, 10**6, 10**5)
+        ring = bounds(params, 10**6, 10**5).ring_bits
+        most = first(partial(_too_long, params), 1, 1 << 12) - 1
+        found += [params.step_bits, ring, most] if len(found) != 3 else [ring, most]
+    return found
+
+
+def _too_long(params: Parameters, iterations: int) -> bool:
+    longer = replace(params, iterations=iterations)
+    try:
+        check_holds(cipher_suite("rlwe-8192"), longer, 10**6, 10**5)
+    except ParametersError:
+        return True
+    return False
 
 
 def amplification() -> int:

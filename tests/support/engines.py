@@ -26,7 +26,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from ppmf_spec.wire import Link
 from tests.support.ideal import ideal_suite
 from tests.support.ratings import ratings_of
-from tests.support.services import CLOSES, EXPIRES, Server, pair
+from tests.support.services import ADDRESSES, CLOSES, EXPIRES, Server, pair
 from tests.support.sessions import POINTS, SIGNING
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -59,6 +59,8 @@ class World:
         self.wire = Wire.between(self.coins.child("wire"))
         self.logged: dict[Role, list[tuple[str, dict[str, Any]]]] = {RECSYS: [], CSP: []}
         self.starts = 0
+        self.confirming = False
+        """Whether CSP's operator confirms whatever they are shown."""
         self.engines: dict[Role, Engine] = {}
         for role in (RECSYS, CSP):
             self._start(role)
@@ -100,8 +102,18 @@ class World:
         """One engine steps once."""
         self.engines[role].step()
 
+    def confirm(self, key: bytes) -> None:
+        """CSP's operator confirms what they are shown."""
+        shown = self.row(CSP, key).shown
+        assert shown is not None
+        self.server(CSP).sessions.confirm(key, shown)
+
     def turn(self) -> None:
         """Both engines step once, the wire carries what they sent, and time passes."""
+        if self.confirming:
+            for row in self.server(CSP).sessions.active():
+                if row.to_confirm:
+                    self.confirm(row.key)
         for role in (RECSYS, CSP):
             self.step(role)
         if not self.wire.up:
@@ -121,7 +133,14 @@ class World:
     def propose(self, **more: Any) -> bytes:
         """RecSys' operator proposes a session; its key."""
         users = self.server(RECSYS).members.users()
-        values = {"closes": CLOSES, "expires": EXPIRES, "least": 2, "trial": True, **more}
+        values = {
+            "closes": CLOSES,
+            "expires": EXPIRES,
+            "least": 2,
+            "trial": True,
+            "addresses": ADDRESSES,
+            **more,
+        }
         nonce = values.pop("nonce", bytes(16))
         params = values.pop("parameters", PARAMETERS)
         proposal = Proposal(

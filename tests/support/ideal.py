@@ -24,6 +24,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Uses,
 )
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.session.cipher_suites import CipherSuite
 
 KEY_BYTES = 16
@@ -107,10 +108,10 @@ class IdealScheme(ProductScheme, FittedScheme):
     def key_bytes(self) -> int:
         return KEY_BYTES
 
-    def generate(self, coins: Coins) -> IdealOwner:
+    def generate(self, coins: Coins, workers: Workers | None = None) -> IdealOwner:
         return IdealOwner(coins.bytes(KEY_BYTES))
 
-    def peer(self, public: bytes) -> IdealPeer:
+    def peer(self, public: bytes, workers: Workers | None = None) -> IdealPeer:
         return IdealPeer()
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:

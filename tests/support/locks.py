@@ -10,8 +10,10 @@ from typing import Any
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
-"""What the program needs, every extra included, and all that tests, checks and docs need."""
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-browser.lock")
+"""What the program needs, every extra included; all that tests, checks and docs need; and what the
+tests in a browser need beside that.
+"""
 
 
 def entries(lock: str) -> list[Requirement]:

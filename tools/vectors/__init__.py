@@ -12,7 +12,7 @@ show. Begin with `vector_files`, which lists the families and writes their files
 - `sessions_and_uploads`, `lattice`, `base_transfers`, `building_blocks`, `netlists`,
   `resumed_runs`, `party_runs`, `chunked_runs`, `ranked_runs`, `whole_runs`,
   `interrupted_runs`, `traces`: chapter 4;
-- `enrolment`: chapter 8.
+- `enrolment`, `link`: chapter 8.
 
 The comment of a case is part of its vector and must never change.
 """

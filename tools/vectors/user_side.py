@@ -214,6 +214,13 @@ def _refused(family: Family) -> None:
     for slug, comment, kind, change in changes:
         bad(slug, comment, kind, json.dumps({**good, **change}))
     text = json.dumps(good)
+    for slug, comment, broken in (
+        ("comma-list", "a comma after the last bias", text.replace("-512, 3]", "-512, 3,]")),
+        ("comma-object", "a comma after the last field", f"{text[:-1]},}}"),
+        ("comma-first", "a comma before the first bias", text.replace("[-512, 3]", "[,-512, 3]")),
+        ("zero-before", "a zero before a number", text.replace("[-512, 3]", "[-0512, 3]")),
+    ):
+        bad(slug, comment, "encoding", broken)
     bad("twice", "a field twice", "encoding", text[:-1] + ', "rank": 2}')
     bad("cut", "a text cut short", "encoding", text[:-1])
     bad("more", "something after the object", "encoding", text + "1")

@@ -47,7 +47,7 @@ def backup(
     console.say(f"{out}: {_held(made)}")
     if made.given_up:
         console.note(
-            f"{made.given_up} of them are not over: put back, this backup has them as given up"
+            f"sessions that are not over: {made.given_up}; the backup has them as given up"
         )
 
 
@@ -71,7 +71,7 @@ def restore(
     config = read_config(settings)
     found = backups.restore(config, folder, SystemClock())
     console.say(f"restored {config.folder} as it was on {serving.shown_moment(found.at)}")
-    console.say(f"it has {_held(found)}")
+    console.say(_held(found))
     console.say()
     console.say("What was done since then is undone, so before you start the server:")
     half = "codes" if config.role is CSP else "tokens"
@@ -88,6 +88,6 @@ def restore(
 
 def _held(found: backups.Backup) -> str:
     return (
-        f"{found.users:,} enrolled users, {found.sessions:,} sessions, "
-        f"{found.profiles:,} of them with item profiles"
+        f"enrolled users: {found.users:,}; sessions: {found.sessions:,}, of which with item "
+        f"profiles: {found.profiles:,}"
     )

@@ -42,7 +42,7 @@ class Foreseen:
     @property
     def seconds(self) -> float | None:
         """The seconds of the computation and of the line between the servers."""
-        return self.known and self.known.total + sum(self.network.values())
+        return None if self.known is None else self.known.total + sum(self.network.values())
 
 
 def estimate(

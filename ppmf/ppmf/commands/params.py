@@ -14,7 +14,10 @@ import typer
 from ppmf import console, options
 from ppmf.docstring_help import add
 from ppmf.evaluation import suggestion
-from ppmf_spec.bounds import bounds
+from ppmf.evaluation.advice import Advice, advise, costs_of, listed, others
+from ppmf.evaluation.advice import members as change_members
+from ppmf.evaluation.nearest import Change, changes
+from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.extras import MissingExtraError, needed_by
 from ppmf_spec.parameters import Parameters
@@ -23,9 +26,6 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _SUITE = "rlwe-8192"
 _WIDTH = 98  # of a line of comments, without its mark
-
-_MOST_USERS = 200_000
-"""With more users the cost model, which goes through all uploads, would take too long for a set."""
 
 Cost = tuple[float, int]
 """The seconds of a secure training, estimated, and the bytes that all parties send."""
@@ -53,11 +53,12 @@ def check(
     ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Check that a run of a given size cannot overflow.
+    """Check that a run of a given size cannot overflow, and which cipher suites hold it.
 
     The set is checked against its domain, and the largest intermediate against the ring. The bound
-    is exact and holds for all ratings on the public scale. Exit status 2, with the rule
-    that is broken, if a run could overflow.
+    is exact and holds for all ratings on the public scale. If a run could overflow, no suite holds
+    it or a row could not move, the nearest set that works is named, with what it costs. Exit status
+    1 if a run of this size would be refused, and 2 if the set itself is no parameter set.
 
     Examples:
       ppmf params check P.toml --users 943 --items 1682
@@ -65,44 +66,116 @@ def check(
       ppmf params check P.toml --users 943 --items 1682 --json
     """
     parameters = options.parameters(params)
-    fit = bounds(parameters, users, items)
-    unit = 1 << parameters.frac_bits
+    of_ring = advise(parameters, users, items)
+    of_suites = _of_suites(parameters, users, items)
+    # the suite that would be taken: the first that holds the size, or the first of all
+    automatic = next((one for one in of_suites if one.fits), None)
+    best = automatic or next(iter(of_suites), of_ring)
+    refused = not (of_ring.fits if automatic is None and not of_suites else automatic)
+    fit = bounds(parameters, users, items) if of_ring.fits else None
     if as_json:
-        console.put_json(
-            "params-check",
-            {
-                "users": users,
-                "items": items,
-                "bits": fit.bits,
-                "ring_bits": fit.ring_bits,
-                "z_bits": fit.z_bits,
-                "max_step": fit.max_step / (1 << parameters.step_bits),
-                "max_tau": fit.max_tau / unit,
-                "max_theta": fit.max_theta / unit,
-                "warnings": list(fit.warnings),
-                "parameters": parameters.as_dict(),
-                "sha256": parameters.digest().hex(),
-            },
-        )
-        return
+        _put_check(parameters, (users, items), fit, best, of_suites, automatic)
+    else:
+        _show_check(parameters, (users, items), fit, of_suites)
+        for warning in best.warnings:
+            console.note(warning)
+        _show_nearest(best, users, items)
+        if refused:
+            console.warn(best.limit or "no cipher suite holds a run of this size")
+        elif automatic is not None and automatic is not of_suites[0]:
+            console.note(
+                f"{automatic.suite} takes very much longer than {of_suites[0].suite}: "
+                f"{of_suites[0].limit}; {of_suites[0].remedy()}"
+            )
+    if refused:
+        raise typer.Exit(1)
+
+
+def _of_suites(params: Parameters, users: int, items: int) -> list[Advice]:
+    """Advice for the suites that a training takes if none is named; without the extra, none."""
+    try:
+        with needed_by("the limits of cipher suites"):
+            from ppmf_secure.protocols.suite_choice import PREFERRED
+    except MissingExtraError as error:
+        console.detail(str(error))
+        return []
+    return [advise(params, users, items, suite) for suite in PREFERRED]
+
+
+def _put_check(
+    params: Parameters,
+    size: tuple[int, int],
+    fit: Bounds | None,
+    best: Advice,
+    of_suites: Sequence[Advice],
+    automatic: Advice | None,
+) -> None:
+    """Print the JSON of a check; null is what no run of this size has."""
+    unit = 1 << params.frac_bits
+    nearest = best.nearest
+    console.put_json(
+        "params-check",
+        {
+            "users": size[0],
+            "items": size[1],
+            "fits": fit is not None and (automatic is not None or not of_suites),
+            "limit": best.limit,
+            "bits": fit and fit.bits,
+            "ring_bits": fit and fit.ring_bits,
+            "z_bits": fit and fit.z_bits,
+            "max_step": params.max_step / (1 << params.step_bits),
+            "max_tau": params.max_tau / unit,
+            "max_theta": params.max_theta / unit,
+            "warnings": list(best.warnings),
+            "suites": [{"suite": one.suite, **one.members()} for one in of_suites],
+            "automatic": automatic and automatic.suite,
+            "nearest": None if nearest is None else [change_members(one) for one in best.changes],
+            "nearest_parameters": nearest and nearest.as_dict(),
+            "parameters": params.as_dict(),
+            "sha256": params.digest().hex(),
+        },
+    )
+
+
+def _show_check(
+    params: Parameters, size: tuple[int, int], fit: Bounds | None, of_suites: Sequence[Advice]
+) -> None:
+    """Print the set, what it reaches at this size, and which suites hold that."""
     console.table(
-        ["parameter", "value"], [[name, str(value)] for name, value in parameters.as_dict().items()]
+        ["parameter", "value"], [[name, str(value)] for name, value in params.as_dict().items()]
     )
     console.say()
-    console.table(
-        ["for any ratings of this size", ""],
-        [
-            ["users x items", f"{users:,} x {items:,}"],
+    unit = 1 << params.frac_bits
+    rows = [["users x items", f"{size[0]:,} x {size[1]:,}"]]
+    if fit is not None:
+        rows += [
             ["largest intermediate", f"{fit.bits:.1f} of {fit.ring_bits} bits"],
             ["width of Z before its shift", f"{fit.z_bits} bits"],
-            ["longest step", f"{fit.max_step} / 2^{parameters.step_bits}"],
-            ["largest thresholds", f"tau {fit.max_tau / unit:g}, theta {fit.max_theta / unit:g}"],
-        ],
-    )
+        ]
+    rows += [
+        ["longest step", f"{params.max_step} / 2^{params.step_bits}"],
+        ["largest thresholds", f"tau {params.max_tau / unit:g}, theta {params.max_theta / unit:g}"],
+    ]
+    if fit is not None:
+        rows += [[f"cipher suite {one.suite}", one.limit or "holds it"] for one in of_suites]
+    console.table(["for any ratings of this size", ""], rows)
     console.say()
-    console.say(f"sha256 {parameters.digest().hex()}")
-    for warning in fit.warnings:
-        console.note(warning)
+    console.say(f"sha256 {params.digest().hex()}")
+
+
+def _show_nearest(one: Advice, users: int, items: int) -> None:
+    """Print the nearest set that works, what it costs, and other sets that do."""
+    if not one.changes:
+        if one.nearest is None:
+            console.say(one.remedy())
+        return
+    with_suite = "" if one.suite is None else f" with {one.suite}"
+    console.say()
+    console.say(f"{one.remedy()}{with_suite}")
+    if told := costs_of(one.changes):
+        console.say(f"in the sweep behind the defaults: {told}")
+    for other in others(one, users, items):
+        console.say(f"another has {listed(changes(one.params, other))}")
 
 
 def suggest(
@@ -137,8 +210,8 @@ def suggest(
     The set is printed as TOML, with the reasons as comments. It has the default parameters, but for
     the bits: `step_bits` is the least, from 12 on, with which every row can move, at the start and
     with factors as large as ratings on that scale make them; `ring_bits` is the least that holds
-    such a run. For another scale of ratings the ridge, the damping
-    and the box go with its width.
+    such a run. What else has to change for the fastest cipher suite to hold the size is changed and
+    named. For another scale of ratings the ridge, the damping and the box go with its width.
 
     The comments say what other ranks, iterations and widths cost: how much larger the error of the
     users' own predictions was on ratings held out, in the sweep from which the defaults were
@@ -154,7 +227,7 @@ def suggest(
         base = suggestion.with_scale(base, scale)
     if rank is not None:
         base = replace(base, rank=rank)
-    chosen = suggestion.fitted(base, users, items)
+    chosen, changed = _held(suggestion.fitted(base, users, items), users, items)
     bits = bounds(chosen, users, items).bits
     cost = _costs(users, items)
     spent = cost(chosen)
@@ -182,11 +255,32 @@ def suggest(
             f"ratings make them, and no number needs more than {bits:.1f} bits.",
             _WIDTH,
         ),
+        *(wrap(_because(changed), _WIDTH) if changed else ()),
         *wrap(_taking(spent), _WIDTH),
         *_about_others(others, cost),
     ]
     typer.echo(
         "".join(f"# {line}".rstrip() + "\n" for line in comments) + chosen.to_toml(), nl=False
+    )
+
+
+def _held(params: Parameters, users: int, items: int) -> tuple[Parameters, list[Change]]:
+    """The nearest set that the fastest suite holds too, and what it changes; the set itself where
+    there is none near, or the suite is not known.
+    """
+    best = next(iter(_of_suites(params, users, items)), None)
+    if best is None or best.fits or best.nearest is None:
+        return params, []
+    narrowest = bounds(replace(best.nearest, ring_bits=0), users, items).ring_bits
+    found = replace(best.nearest, ring_bits=narrowest)
+    return found, [each for each in changes(params, found) if each.name != "ring_bits"]
+
+
+def _because(changed: Sequence[Change]) -> str:
+    told = costs_of(changed)
+    return (
+        f"It has {listed(changed)}, so that {_SUITE} holds so many ratings"
+        f"{f'; in the sweep behind the defaults {told}' if told else ''}."
     )
 
 
@@ -246,8 +340,6 @@ def _costs(users: int, items: int) -> Callable[[Parameters], Cost | None]:
             from ppmf_secure.session.cipher_suites import cipher_suite
     except MissingExtraError as error:
         console.detail(str(error))
-        return lambda _: None
-    if users > _MOST_USERS:
         return lambda _: None
     measured, suite = UnitCosts.read(), cipher_suite(_SUITE)
     size = PublicSize.numbered(users, items)

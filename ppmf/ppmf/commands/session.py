@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite
-from ppmf.data import id_lists
-from ppmf.data.columns import BY_USUAL_NAMES
+from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite, say_suite
+from ppmf.data import id_lists, item_titles
+from ppmf.data.columns import BY_USUAL_NAMES, Columns
 from ppmf.data.columns import Role as Column
 from ppmf.docstring_help import add
 from ppmf_secure.primitives.coins import Coins
@@ -20,7 +20,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
-from ppmf_service import keys
+from ppmf_service import keys, page
 from ppmf_service.backup import check_place
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
 from ppmf_service.states import State
@@ -263,8 +263,10 @@ def propose(
                 raise StateError(f"{user_list}: {lacking} of these users are not enrolled here")
         if not enrolled:
             raise StateError("no user is enrolled yet: see `ppmf enrol tokens`")
-        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         now = storage.database.clock.now()
+        closing = serving.moment(closes, now, "--closes")
+        end = serving.moment(expires, now, "--expires")
+        chosen = chosen_suite(suite, parameters, len(enrolled), len(items.ids))
         coins = Coins.system()
         proposal = Proposal(
             parameters,
@@ -274,8 +276,8 @@ def propose(
             keys.public_point(key),
             coins.bytes(NONCE_BYTES),
             least or default_least(len(enrolled)),
-            serving.moment(closes, now, "--closes"),
-            serving.moment(expires, now, "--expires"),
+            closing,
+            end,
             (ours.api.public_url, ours.link.peer_url),
             trial=trial,
         )
@@ -283,6 +285,7 @@ def propose(
         tried, _ = set_up.accept(key, coins)
         fitted_scheme(Session(proposal, tried), chosen)
         row = storage.sessions.propose(proposal)
+        say_suite(suite, chosen.name, parameters, len(enrolled), len(items.ids))
         console.say(f"proposed session {row.key.hex()[:12]}")
         _show(proposal, row)
     console.note("`ppmf serve recsys` sends it to CSP, whose operator accepts it")
@@ -323,18 +326,19 @@ def confirm(
     """Let a training of a catalogue that was trained before begin, as CSP.
 
     Two trainings that differ in a few users may show what these few rated, to whoever compares
-    the two results. So CSP waits here until its operator has seen how many users differ.
+    the two results. So CSP waits here until its operator has seen how many users differ. What is
+    confirmed is what was shown: if others are to take part by then, CSP waits again.
 
     Examples:
       ppmf session confirm --config csp.toml
     """
     with serving.storage(settings, CSP) as storage:
         row = serving.chosen(storage.sessions, named, (State.CLOSED,))
-        if row.confirmed:
+        if row.shown is not None and row.confirmed == row.shown:
             console.say(f"session {row.key.hex()[:12]} is confirmed already")
             return
         told = "" if row.last_error is None else row.last_error[1]
-        if not told.startswith(TRAINED_BEFORE):
+        if row.shown is None or not told.startswith(TRAINED_BEFORE):
             raise StateError(
                 f"session {row.key.hex()[:12]}: nothing to confirm; if these items were trained "
                 "before, csp says so once it has examined who takes part"
@@ -342,7 +346,7 @@ def confirm(
         console.say(told)
         if not yes:
             typer.confirm("Let the training begin?", abort=True)
-        storage.sessions.confirm(row.key)
+        storage.sessions.confirm(row.key, row.shown)
         console.say(f"confirmed session {row.key.hex()[:12]}")
 
 
@@ -368,9 +372,41 @@ def close(
         console.say(f"closed, with {present} users")
 
 
+def titles(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A table with columns of items and of titles, u.item or movies.dat.",
+            show_default=False,
+        ),
+    ],
+    settings: serving.ConfigFile,
+    columns: options.ColumnNames = None,
+) -> None:
+    """Let the page for users show the titles of items, at RecSys.
+
+    RecSys serves a page on which users search and rate items. Without titles it shows their ids.
+    Everybody can fetch the titles; nothing but what is shown depends on them. The same command
+    again replaces them, also while the server runs.
+
+    Examples:
+      ppmf session titles movies.csv --config recsys.toml
+    """
+    named = BY_USUAL_NAMES if columns is None else Columns.parse(columns)
+    with serving.storage(settings, RECSYS) as storage:
+        found = item_titles.read(table, named, console.note)
+        written = page.write_titles(storage.config.folder, found)
+    console.say(f"{len(found):,} titles are on the page now, from {written}")
+
+
 def abandon(
     settings: serving.ConfigFile,
     named: serving.SessionId = None,
+    waiting: Annotated[
+        bool,
+        typer.Option("--waiting", help="All proposals that nobody has accepted, instead of one."),
+    ] = False,
     because: Annotated[
         str, typer.Option("--because", metavar="TEXT", help="The reason, for the record.")
     ] = "given up by the operator",
@@ -380,14 +416,28 @@ def abandon(
 
     Examples:
       ppmf session abandon --config recsys.toml 3fa9c2
+      ppmf session abandon --config csp.toml --waiting
     """
     running = tuple(state for state in State if not state.final)
     with serving.storage(settings) as storage:
-        row = serving.chosen(storage.sessions, named, running)
-        if not yes:
-            typer.confirm(f"Give session {row.key.hex()[:12]} up for good?", abort=True)
-        storage.sessions.move(row.key, State.ABANDONED, because=because)
-        console.say(f"abandoned session {row.key.hex()[:12]}")
+        if waiting:
+            if named is not None:
+                raise typer.BadParameter(
+                    "it stands in the place of a session", None, None, "--waiting"
+                )
+            rows = [one for one in storage.sessions.active() if one.state is State.PROPOSED]
+            asked = f"Give {len(rows)} proposals up for good?"
+        else:
+            rows = [serving.chosen(storage.sessions, named, running)]
+            asked = f"Give session {rows[0].key.hex()[:12]} up for good?"
+        if rows and not yes:
+            typer.confirm(asked, abort=True)
+        for row in rows:
+            storage.sessions.move(row.key, State.ABANDONED, because=because)
+            console.say(f"abandoned session {row.key.hex()[:12]}")
+        if not rows:
+            console.say("no proposal waits")
+            return
     console.note("the running server tells the other one, and erases what is secret")
 
 
@@ -432,7 +482,7 @@ def show(
         if as_json:
             console.put_json("session", _facts(storage, row))
             return
-        if row.buried is None:
+        if storage.sessions.has_proposal(row.key):
             _show(storage.sessions.proposal(row.key), row)
         console.facts(
             (name, str(value))
@@ -458,8 +508,9 @@ def _present(storage: Storage, row: SessionRow) -> str:
 def _facts(storage: Storage, row: SessionRow) -> dict[str, object]:
     """What is shown of a session, for programs."""
     kept = asdict(row)
-    for name in ("number", "admitted", "signed", "last_error"):
+    for name in ("number", "admitted", "signed", "last_error", "shown", "told"):
         del kept[name]
+    kept["confirmed"] = row.confirmed is not None
     shown = {
         name: value.hex() if isinstance(value, bytes) else value for name, value in kept.items()
     }
@@ -511,6 +562,7 @@ for _name, _command in (
     ("list", listed),
     ("show", show),
     ("close", close),
+    ("titles", titles),
     ("confirm", confirm),
     ("abandon", abandon),
 ):

@@ -93,6 +93,17 @@ def train(
             "`ppmf resume` can go on after an interruption. Removed when the run is finished.",
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Give each server N worker processes on this machine, which hold its encrypted "
+            "matrices in shards (needs ppmf[cluster]). [default: none]",
+            show_default=False,
+        ),
+    ] = 0,
     force: Annotated[
         bool,
         typer.Option(
@@ -143,6 +154,7 @@ def train(
     tally = predicted(training, parameters, chosen)
     record = transcripts is Record.FULL
     folder.prepare(force=force, record=record)
+    say_suite(suite, chosen.name, parameters, *size)
     started = time.monotonic()
     with folder.if_interrupted():
         result = run(
@@ -152,6 +164,7 @@ def train(
             tally,
             transcripts=folder.recording if record else None,
             checkpoints=folder.checkpoints if keep_checkpoints else None,
+            workers=processes.LocalWorkers(workers, folder.workers) if workers else None,
         )
     for refusal in result.refusals:
         console.note(f"an upload was refused, and the run went on: {refusal}")
@@ -172,6 +185,7 @@ def run(
     *,
     transcripts: Path | None,
     checkpoints: Path | None = None,
+    workers: processes.LocalWorkers | None = None,
 ) -> processes.RunResult:
     """Run the three parties on this machine, with progress bars, and record what is asked for."""
     with following(Forecast.of(tally, suite.name)) as progress:
@@ -182,12 +196,12 @@ def run(
             transcripts=transcripts,
             checkpoints=checkpoints,
             progress=progress,
+            workers=workers,
         )
 
 
 def chosen_suite(name: str, params: Parameters, users: int, items: int) -> CipherSuite:
-    """The cipher suite of a run of this size, which `name` names or leaves open. A note says which
-    was taken, and why.
+    """The cipher suite of a run of this size, which `name` names or leaves open.
 
     Raises ParametersError, which says what would work, if the run does not fit.
     """
@@ -197,15 +211,21 @@ def chosen_suite(name: str, params: Parameters, users: int, items: int) -> Ciphe
     except ParametersError as error:
         advised = advise(params, users, items, LATTICE if name == AUTOMATIC else name)
         raise ParametersError(f"{error}; {advised.remedy()}") from None
-    if name == AUTOMATIC and chosen.name == LATTICE:
-        console.note(f"cipher suite {chosen.name}: the fastest, and it holds this size")
-    elif name == AUTOMATIC:
-        advised = advise(params, users, items, LATTICE)
-        console.note(
-            f"cipher suite {chosen.name}, which takes very much longer than {LATTICE}, since "
-            f"{advised.limit}; {advised.remedy()}"
-        )
     return chosen
+
+
+def say_suite(asked: str, taken: str, params: Parameters, users: int, items: int) -> None:
+    """Say in a note which suite was taken, and why, if it was left open."""
+    if asked != AUTOMATIC:
+        return
+    if taken == LATTICE:
+        console.note(f"cipher suite {taken}: the fastest, and it holds this size")
+        return
+    advised = advise(params, users, items, LATTICE)
+    console.note(
+        f"cipher suite {taken}, which takes very much longer than {LATTICE}, since "
+        f"{advised.limit}; {advised.remedy()}"
+    )
 
 
 def check_name(name: str, insecure_test_keys: bool) -> None:

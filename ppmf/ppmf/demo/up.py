@@ -20,6 +20,7 @@ from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
 from ppmf.demo import checks, slices
 from ppmf.pair import Pair
+from ppmf_audit import Finding, audit
 from ppmf_reference import fixed
 from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.protocols.upload import user_rows
@@ -54,6 +55,13 @@ def up(
             help="Also play all users: upload what they rated, wait for V, and check it.",
         ),
     ] = False,
+    audited: Annotated[
+        bool,
+        typer.Option(
+            "--audit/--no-audit",
+            help="With --play-users: keep all that is sent, and audit it when V is there.",
+        ),
+    ] = True,
     data_path: slices.DataPath = None,
     columns: options.ColumnNames = None,
     separator: options.Separator = None,
@@ -73,17 +81,19 @@ def up(
     on one machine they protect nobody. Ctrl-C ends both, and the same command starts them again.
 
     With --play-users every user of the data set uploads over HTTP. V is then fetched as a user
-    does, and compared with the training in the clear; exit status 1 if a check fails.
+    does, and compared with the training in the clear, and what all parties sent is audited, as
+    `ppmf demo` does; exit status 1 if a check fails.
 
     Files:
       DIR/recsys/, DIR/csp/     configuration, keys, database and log of each server
       DIR/invitations/USER.txt  both halves of a user's invitation
+      DIR/transcripts/          with --play-users: what each party sent and received
 
     Examples:
       ppmf up
       ppmf up --play-users
       ppmf up --play-users --users 943 --items 1682 --rank 10 --iterations 8 --folder whole
-      ppmf submit mine.csv --invitation ppmf-pair/invitations/USER.txt
+      ppmf submit mine.csv --trial --invitation ppmf-pair/invitations/USER.txt
       ppmf status --config ppmf-pair/recsys/recsys.toml
     """
     training.check_name(suite, insecure_test_keys)
@@ -100,18 +110,20 @@ def up(
     )
     train, test = slices.split(source, users or size.rows, items or size.rows, parameters)
     chosen = training.chosen_suite(suite, parameters, train.n_users, train.n_items)
+    training.say_suite(suite, chosen.name, parameters, train.n_users, train.n_items)
     pair = Pair(folder)
     if not pair.made:
         pair.make()
     if not pair.users():
         pair.enrol(train.n_users)
     pair.write_titles({item: source.titles.get(item, item) for item in train.items})
+    pair.keep_transcripts(play_users and audited)
     with pair.running():
         _say_where(pair)
         row = _session(pair, train, parameters, chosen.name)
         if play_users:
             published = _play(pair, row, train)
-            _check(published, train, test, parameters)
+            _check(published, train, test, parameters, _audit(pair, row) if audited else None)
             return
         _say_how(pair, row)
         try:
@@ -167,14 +179,34 @@ def _play(pair: Pair, row: SessionRow, train: Ratings) -> ItemProfiles:
     return published
 
 
-def _check(published: ItemProfiles, train: Ratings, test: Ratings, params: Parameters) -> None:
-    """Print the checks of V; exit status 1 if one failed."""
+def _audit(pair: Pair, row: SessionRow) -> Finding | None:
+    """The audit of what all parties sent, as one finding; None if the servers kept nothing."""
+    transcripts = pair.transcripts(row.key)
+    if transcripts is None:
+        console.note("the servers kept no transcripts of this session: there is no audit")
+        return None
+    findings = audit(transcripts)
+    console.say("What the transcripts contain")
+    audit_command.show(findings)
+    console.say()
+    return checks.audited(findings)
+
+
+def _check(
+    published: ItemProfiles,
+    train: Ratings,
+    test: Ratings,
+    params: Parameters,
+    audited: Finding | None,
+) -> None:
+    """Print the checks of V, and the one of the transcripts; exit status 1 if one failed."""
     with console.iterations("F_fix", params.iterations) as done:
         expected = fixed.train(train, params, on_iteration=done)
     errors = checks.held_out_errors(published, train, test, params)
     found = [
         checks.equality(published, expected),
         checks.distance(published, oracle.enclose(train, params)),
+        *([audited] if audited else []),
         checks.useful(errors, len(test)),
     ]
     console.say("Checks")
@@ -215,7 +247,8 @@ def _say_how(pair: Pair, row: SessionRow) -> None:
     for user in pair.users()[:_LINKS]:
         console.say_whole(f"  {pair.link(user)}")
     console.say("Or send ratings of your own without the page:")
-    console.say(f"  ppmf submit mine.csv --invitation {pair.invitations / pair.users()[0]}.txt")
+    invitation = pair.invitations / f"{pair.users()[0]}.txt"
+    console.say(f"  ppmf submit mine.csv --trial --invitation {invitation}")
     console.say("See what the session waits for:")
     console.say(f"  ppmf status --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")
     console.say("Close the intake when those who want to take part have uploaded:")

@@ -71,7 +71,8 @@ def advise(params: Parameters, users: int, items: int, suite: str | None = None)
     """
     check_rows(users, items)
     holds = None if suite is None else held_by(suite, users, items)
-    limit, warnings = None, ()
+    limit: str | None = None
+    warnings: tuple[str, ...] = ()
     try:
         warnings = bounds(params, users, items).warnings
         if suite is not None:
@@ -134,8 +135,10 @@ def costs_of(changes: Sequence[Change]) -> str:
         if one.name in ("step_bits", "ring_bits"):
             continue
         if one.difference is None:
-            told.append(f"what {one} changes was not measured")
+            told.append(f"what {one} changes is not known")
         else:
-            figures = ", ".join(f"{each:+.4f} on {data}" for data, each in one.difference.items())
+            figures = " and ".join(
+                f"{round(each, 4) + 0.0:+.4f} ({data})" for data, each in one.difference.items()
+            )
             told.append(f"{one} changed the error on held-out ratings by {figures} stars")
     return "; ".join(told)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from ppmf.evaluation import suggestion, tried_sets
@@ -80,9 +81,12 @@ def nearest(
     if search.at(chosen) is None:
         return None
     for name in sorted(chosen, key=_HARM.index):
-        relaxed = chosen.pop(name)
-        if search.at(chosen) is None:
+        best, relaxed = search.at(chosen), chosen.pop(name)
+        found = search.at(chosen)
+        if found is None:
             chosen[name] = search.closest(chosen, name, relaxed)
+        elif name == "ring_bits" and best is not None and found.step_bits != best.step_bits:
+            chosen[name] = relaxed  # on the width of the ring no result depends
     return search.at(chosen)
 
 
@@ -185,14 +189,16 @@ class _Search:
             return tried
         if self.keep_step_bits:
             return None
-        most = MAX_STEP_WIDTH - tried.step_guard_bits
-        least = next((q for q in range(most + 1) if self._moves(replace(tried, step_bits=q))), None)
-        if least is None or not self._works(found := replace(tried, step_bits=least)):
+        fewest = min(suggestion.LEAST_STEP_BITS, tried.step_bits)
+        with_bits = map(partial(_with_step_bits, tried), range(fewest, MAX_STEP_WIDTH + 1))
+        found = next((one for one in with_bits if one is not None and self._moves(one)), None)
+        if found is None or not self._works(found):
             return None
-        low, high = least, tried.step_bits
+        low, high = found.step_bits, tried.step_bits
         while high - low > 1:
             middle = (low + high) // 2
-            if self._works(other := replace(tried, step_bits=middle)):
+            other = _with_step_bits(tried, middle)
+            if other is not None and self._works(other):
                 found, low = other, middle
             else:
                 high = middle
@@ -220,6 +226,14 @@ class _Search:
         if not every_row_moves(params, max(self.users, self.items)):
             return False
         return works(params, self.users, self.items, self.holds)
+
+
+def _with_step_bits(params: Parameters, step_bits: int) -> Parameters | None:
+    """The set with another `step_bits`; None if its domain does not allow that."""
+    try:
+        return replace(params, step_bits=step_bits)
+    except ParametersError:
+        return None
 
 
 def _difference(name: str, before: str, after: str) -> dict[str, float] | None:

@@ -22,6 +22,9 @@ MOST_BYTES = 2 * set_up.MOST_BYTES
 
 _MOST_LINE = 300
 _ITEMS = 8
+_CLASSES = {kind.kind: kind for kind in KINDS}
+_ENDS = ("failed", "abandoned")
+"""The states in which a session ends without V (PPMF-SRV-004)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ Control: TypeAlias = (
     | Ended
 )
 
-_KINDS: dict[str, type[_Control]] = {
+_KINDS: dict[str, type[Control]] = {
     kind.name: kind
     for kind in (
         Propose,
@@ -184,6 +187,13 @@ _KINDS: dict[str, type[_Control]] = {
 _TYPES = {name: get_type_hints(kind) for name, kind in _KINDS.items()}
 
 
+def kind_of(name: str) -> type[Control]:
+    """The class of the control messages of a name. Raises EncodingError for an unknown name."""
+    if name not in _KINDS:
+        raise EncodingError(f"link: unknown control message {told(name)}")
+    return _KINDS[name]
+
+
 def bounded(line: str) -> str:
     """The line of an error as it is sent."""
     return line.encode("ascii", "backslashreplace").decode()[:_MOST_LINE]
@@ -200,13 +210,10 @@ def decode(data: Bulk) -> Control:
     Raises EncodingError if they are malformed or of an unknown name (PPMF-LNK-013).
     """
     match strict_cbor.decode(data, items=_ITEMS):
-        case [str(name), *values] if name in _KINDS:
-            pass
-        case [str(name), *_]:
-            raise EncodingError(f"link: unknown control message {told(name)}")
+        case [str(name), *values]:
+            kind = kind_of(name)
         case _:
             raise EncodingError("link: a control message is not an array with a name")
-    kind = _KINDS[name]
     names = [item.name for item in fields(kind)]
     if len(values) != len(names):
         raise EncodingError(f"link: control message {name}: {len(values)} members")
@@ -220,12 +227,12 @@ def decode(data: Bulk) -> Control:
             raise EncodingError(f"link: control message {name}: a key has {KEY_BYTES} bytes")
         found.append(plain)
     made = kind(*found)  # type: ignore[arg-type]
-    assert isinstance(made, Control)
+    if isinstance(made, Refused | Ended) and made.kind not in _CLASSES:
+        raise EncodingError(f"link: control message {name}: an unknown class")
+    if isinstance(made, Ended) and made.state not in _ENDS:
+        raise EncodingError(f"link: control message {name}: in an unknown state")
     return made
 
 
 def _error(peer: str, kind: str, line: str) -> PpmfError:
-    of_kind = {error.kind: error for error in KINDS}
-    if kind not in of_kind:
-        return EncodingError(f"{peer}: refused with an unknown class")
-    return of_kind[kind](f"{peer}: {ascii(line)[1:-1]}")
+    return _CLASSES[kind](f"{peer}: {ascii(line)[1:-1]}")

@@ -61,6 +61,9 @@ _LENGTHS = {
 }
 """The least and the most bytes of the body, by kind."""
 
+_OF_NO_STREAM = (Kind.HELLO, Kind.PING)
+_WITHOUT_OFFSET = (Kind.HELLO, Kind.PING, Kind.RESET)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -96,17 +99,20 @@ def write_head(kind: Kind, stream: int, offset: int, size: int) -> bytes:
 
 
 def read_head(data: Bulk) -> Head:
-    """The head in 17 bytes. Raises EncodingError for an unknown kind, or a length that no frame of
-    the kind has (PPMF-LNK-004).
+    """The head in 17 bytes. Raises EncodingError for an unknown kind, or a length, stream or offset
+    that no frame of the kind has (PPMF-LNK-004).
     """
     number, stream, offset, size = _HEAD.unpack(data)
     try:
         kind = Kind(number)
     except ValueError:
         raise EncodingError(f"frame: kind {number}, which does not exist") from None
+    name = kind.name.lower()
     least, most = _LENGTHS[kind]
     if not least <= size <= most:
-        raise EncodingError(f"frame {kind.name.lower()}: a body of {size} bytes")
+        raise EncodingError(f"frame {name}: a body of {size} bytes")
+    if (stream and kind in _OF_NO_STREAM) or (offset and kind in _WITHOUT_OFFSET):
+        raise EncodingError(f"frame {name}: stream {stream}, offset {offset}, where 0 is due")
     return Head(kind, stream, offset, size)
 
 
@@ -128,16 +134,21 @@ def reset(stream: int, error: PpmfError) -> bytes:
     return write_head(Kind.RESET, stream, 0, len(body)) + body
 
 
+def read_reason(body: Bulk) -> tuple[str, str]:
+    """The class and the line in the body of a reset. Raises EncodingError if it is malformed."""
+    match strict_cbor.decode(body, items=3):
+        case [str(kind), str(line)] if kind in {each.kind for each in KINDS}:
+            return kind, line
+    raise EncodingError("frame reset: not a class and a line")
+
+
 def read_reset(body: Bulk, peer: Role) -> PeerError:
     """The error of a stream that the peer gave up; it shows what the peer said as `told` does.
 
     Raises EncodingError if the body is malformed.
     """
-    match strict_cbor.decode(body, items=3):
-        case [str(kind), str(line)] if kind in {each.kind for each in KINDS}:
-            shown = ascii(line)[1:-1]
-            return PeerError(f"{peer} stopped: {kind}: {shown}")
-    raise EncodingError("frame reset: not a class and a line")
+    kind, line = read_reason(body)
+    return PeerError(f"{peer} stopped: {kind}: {ascii(line)[1:-1]}")
 
 
 def ping() -> bytes:
@@ -204,6 +215,11 @@ class Splitter:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+
+    @property
+    def left(self) -> int:
+        """How many bytes are here of a frame that is not whole yet."""
+        return len(self._rest)
 
     def feed(self, data: Bulk) -> Iterator[tuple[Head, bytes]]:
         """The frames that are whole now. Raises as `read_head` does."""

@@ -179,11 +179,13 @@ class _Incoming:
 class Stream:
     """One stream at one server. It is made by `Streams.open`.
 
+    ahead: the most bytes beyond the window that the peer may have to send before it takes anything.
     lost: why nothing comes any more after what is here, if that is so.
     """
 
-    def __init__(self, number: int, window: int) -> None:
+    def __init__(self, number: int, window: int, ahead: int = 0) -> None:
         self.number = number
+        self._ahead = ahead
         self.lost: PpmfError | None = None
         self._out = _Outgoing()
         self._in = _Incoming(window)
@@ -195,6 +197,18 @@ class Stream:
     def queued(self) -> int:
         """The bytes that were written and not sent yet."""
         return self._out.end - self._out.sent
+
+    @property
+    def held(self) -> int:
+        """The bytes that were written and that the peer has not acknowledged, all of which are kept
+        here.
+        """
+        return self._out.end - self._out.acked
+
+    @property
+    def acknowledged(self) -> int:
+        """How many bytes the peer has acknowledged."""
+        return self._out.acked
 
     @property
     def available(self) -> int:
@@ -228,9 +242,11 @@ class Stream:
             raise PeerError(str(self.lost))
         return self._in.read_into(room)
 
-    def widen(self, count: int) -> None:
-        """Allow the peer so many bytes more than the window, while this server can take none."""
-        self._in.wide = count
+    def widen(self, waits: bool) -> None:
+        """While this server waits to send, allow the peer as many bytes beyond the window as its
+        program may have to send before it takes anything (PPMF-LNK-017).
+        """
+        self._in.wide = self._ahead if waits else 0
 
 
 class Streams:
@@ -256,15 +272,17 @@ class Streams:
         self._turn = 0
         self.control = self._begin(CONTROL, CONTROL_WINDOW)
 
-    def open(self, number: int, *, met: bool = False, window: int = WINDOW) -> Stream:
+    def open(
+        self, number: int, *, met: bool = False, window: int = WINDOW, ahead: int = 0
+    ) -> Stream:
         """Open a stream, of a number that both servers have agreed on (PPMF-LNK-009).
 
-        met: whether the peer has opened it already.
+        met: whether the peer has opened it already. ahead: see `Stream`.
         Raises StateError for one that is open, or too many.
         """
         if number in self._streams or len(self._streams) >= MOST_STREAMS:
             raise StateError(f"link: stream {number} cannot be opened")
-        stream = self._begin(number, window)
+        stream = self._begin(number, window, ahead)
         stream._met = met
         return stream
 
@@ -389,9 +407,9 @@ class Streams:
 
     # -- within -----------------------------------------------------------------------------------
 
-    def _begin(self, number: int, window: int) -> Stream:
+    def _begin(self, number: int, window: int, ahead: int = 0) -> Stream:
         self._resets.pop(number, None)
-        stream = self._streams[number] = Stream(number, window)
+        stream = self._streams[number] = Stream(number, window, ahead)
         stream._in.allow()
         stream._in._told = (-1, -1)
         match self._early.pop(number, None):

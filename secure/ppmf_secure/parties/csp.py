@@ -9,6 +9,7 @@ from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import check_time, take_closing
 from ppmf_secure.protocols.observer import Observer, nobody
 from ppmf_secure.protocols.output import send_output
@@ -30,6 +31,7 @@ def csp(
     epoch: int = 0,
     kept: Kept | None = None,
     observer: Observer = nobody,
+    workers: Workers | None = None,
 ) -> Program[None]:
     """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
@@ -37,6 +39,7 @@ def csp(
     first epoch.
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
+    workers: those of this server, if it has any.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -51,7 +54,15 @@ def csp(
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(
-        CSP, session, suite, shares, coins, epoch=epoch, kept=kept, observer=observer
+        CSP,
+        session,
+        suite,
+        shares,
+        coins,
+        epoch=epoch,
+        kept=kept,
+        observer=observer,
+        workers=workers,
     )
     yield Phase("output", session.half_steps, session.half_steps)
     yield from send_output(labels)

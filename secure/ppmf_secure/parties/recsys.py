@@ -6,6 +6,7 @@ from __future__ import annotations
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import check_time, take_uploads
 from ppmf_secure.protocols.observer import Observer, nobody
 from ppmf_secure.protocols.output import receive_output
@@ -26,12 +27,14 @@ def recsys(
     epoch: int = 0,
     kept: Kept | None = None,
     observer: Observer = nobody,
+    workers: Workers | None = None,
 ) -> Program[ItemProfiles]:
     """The program of RecSys in one epoch. Its result is V, which RecSys publishes (PPMF-UPL-016).
 
     grace: for how many seconds users may replace their uploads when all are there.
     kept: what earlier epochs kept, for a later one; no user uploads twice.
     observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
+    workers: those of this server, if it has any.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -41,7 +44,15 @@ def recsys(
     else:
         shares = read_ratings(session, kept.ratings)
     labels = yield from train(
-        RECSYS, session, suite, shares, coins, epoch=epoch, kept=kept, observer=observer
+        RECSYS,
+        session,
+        suite,
+        shares,
+        coins,
+        epoch=epoch,
+        kept=kept,
+        observer=observer,
+        workers=workers,
     )
     yield Phase("output", session.half_steps, session.half_steps)
     return (yield from receive_output(session, labels))

@@ -12,6 +12,7 @@ In the order in which they build on each other:
 - `base_transfers` and `transfer_extension` are oblivious transfer; `bit_transpose` serves the
   latter.
 - `circuits` are Boolean circuits and their garbling.
+- `workers` are other processes of the party, which hold a part of its data.
 
 Each module says what it hides, from whom, and on which assumption that rests. Chapter 6,
 "Assumptions, step by step", collects these. Begin with `shares`, then `transfer_extension`.

@@ -61,8 +61,12 @@ class Coins:
 
     def child(self, label: str) -> Coins:
         """An independent stream for one purpose; the same label gives the same stream again."""
+        return Coins(self.child_key(label))
+
+    def child_key(self, label: str) -> bytes:
+        """The key of that stream, for a worker that makes something in the name of this party."""
         self._check_process()
-        return Coins(hashlib.sha256(b"ppmf/v1/coins-child/" + self._key + label.encode()).digest())
+        return hashlib.sha256(b"ppmf/v1/coins-child/" + self._key + label.encode()).digest()
 
     def bytes(self, count: int) -> bytes:
         """`count` uniform bytes."""

@@ -10,7 +10,7 @@ In the order of a run (chapter 4):
   `conversion` turns the users' bits into arithmetic shares, `bit_products` multiplies shared bits
   with shared vectors, `shared_circuits` garbles a circuit on shares.
 - `ratings_product` multiplies shared columns with the shared ratings; its set-up exchanges the
-  encrypted ratings.
+  encrypted ratings. `suite_choice` says which cipher suite holds a run.
 - `public_start` is the model before the first half-step.
 - `sub_problem`, `step_sizes` and `half_step` are the parts of a half-step.
 - `output` opens the result.

@@ -14,9 +14,10 @@ not part of the plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 from ppmf_secure.driver import Limits
 from ppmf_secure.primitives.circuits.netlist import Circuit
@@ -48,7 +49,7 @@ from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
 from ppmf_spec.bounds import Bounds, bounds
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import SIDES, Role, Side
+from ppmf_spec.roles import CSP, RECSYS, SIDES, Role, Side
 from ppmf_spec.wire import Message, Upload
 
 
@@ -217,3 +218,34 @@ def limits(session: Session, suite: CipherSuite, epoch: int) -> Limits:
             key = due.sender, due.receiver, due.kind
             found[key] = max(found[key], due.encoded(highest, numbered))
     return dict(found)
+
+
+def most_ahead(session: Session, suite: CipherSuite) -> Mapping[Role, int]:
+    """The most bytes, for each server, that it may have to send in an epoch while its peer waits to
+    send and takes nothing (PPMF-LNK-017).
+
+    A program has taken all messages of an operation before it begins the next one, but for products
+    of bits that are made in one round. So a server is in no later operation than the next in which
+    its peer sends something, and what is under way is of none before the last one of these.
+    """
+    found = dict.fromkeys((RECSYS, CSP), 0)
+    for done in (0, 1):
+        plan = MessagePlan.of(session, suite, epoch=1, held=(MOST_CHECKPOINTS,) * 2, done=done)
+        under_way = dict.fromkeys(found, 0)
+        for part in _rounds(plan.operations()):
+            sent = {sender: sum(each.ahead(sender) for each in part) for sender in found}
+            for sender, count in sent.items():
+                under_way[sender] += count
+                found[sender] = max(found[sender], under_way[sender])
+                if sent[sender.peer]:
+                    under_way[sender] = count
+    return found
+
+
+def _rounds(operations: Iterator[Operation]) -> Iterator[list[Operation]]:
+    """The operations, those together that are made in one round."""
+    for products, some in groupby(operations, key=lambda each: type(each) is MultiplyBits):
+        if products:
+            yield list(some)
+        else:
+            yield from ([each] for each in some)

@@ -35,6 +35,11 @@ from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 
+_NUMBERED = (1 << 64) - 1
+
+ROWS_AHEAD = 16
+"""The most messages of encrypted rows by which a server is ahead of what it takes."""
+
 BOTH_WAYS = ((RECSYS, CSP), (CSP, RECSYS))
 
 
@@ -135,6 +140,12 @@ class Operation:
     def counted(self) -> Counter[PlannedMessage]:
         """How many of its messages are alike: integers in them stand for all of their length."""
         return Counter(self.messages())
+
+    def ahead(self, sender: Role) -> int:
+        """The most bytes of its messages that a server may have sent while the next message of its
+        peer is still under way: all of them, unless some depend on what the peer sends.
+        """
+        return _bytes_of(self.counted(), sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +285,18 @@ class GiveEncryptedRows(Operation):
                 found[due] += times
         return found
 
+    def ahead(self, sender: Role) -> int:
+        """Those of as many messages as a server may be ahead of what it takes, the longest ones."""
+        found, left = 0, ROWS_AHEAD
+        sizes = ((one.encoded(_NUMBERED, _NUMBERED), times) for one, times in self._of(sender))
+        for size, times in sorted(sizes, reverse=True):
+            found += min(times, left) * size
+            left -= min(times, left)
+        return found
+
+    def _of(self, sender: Role) -> Iterator[tuple[PlannedMessage, int]]:
+        return ((one, times) for one, times in self.counted().items() if one.sender is sender)
+
     def _of_batch(self, first: int, rows: int) -> Iterator[PlannedMessage]:
         sizes = (len(self.orientation.packing), first, rows)
         for way in BOTH_WAYS:
@@ -326,6 +349,11 @@ class ConvertBits(ChunkedOperation):
             for later in sizes[number + AHEAD : number + AHEAD + 1]:
                 yield self._columns(RECSYS, self.planes * later)
 
+    def ahead(self, sender: Role) -> int:
+        """Those of as many chunks as RecSys' columns are ahead, and of one more."""
+        parts = min(AHEAD + 1, sum(chunk_sizes(self.entries).values()))
+        return parts * _bytes_of(Counter(self.of_chunk(max(chunk_sizes(self.entries)))), sender)
+
     def _columns(self, sender: Role, bits: int) -> PlannedMessage:
         return PlannedMessage(sender, sender.peer, wire.TransferColumns, (columns_bytes(bits),))
 
@@ -372,6 +400,14 @@ class RunCircuit(ChunkedOperation):
         yield PlannedMessage(RECSYS, CSP, wire.TransferColumns, (columns,))
         tables = 32 * self.circuit.and_count * count
         yield PlannedMessage(CSP, RECSYS, wire.GarbledTables, (tables,))
+
+    def ahead(self, sender: Role) -> int:
+        """CSP's tables of a chunk depend on RecSys' columns of it; those are sent when the tables
+        before have come.
+        """
+        if sender is CSP:
+            return _bytes_of(Counter(self.of_chunk(max(chunk_sizes(self.elements)))), sender)
+        return _bytes_of(self.counted(), sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +514,15 @@ def heads_below(value: int) -> int:
     return sum(
         size * (limit - before)
         for (size, _), before, limit in zip(_HEADS, limits, limits[1:], strict=False)
+    )
+
+
+def _bytes_of(messages: Counter[PlannedMessage], sender: Role) -> int:
+    """The bytes of the messages that one party sends, of the highest epoch and numbers."""
+    return sum(
+        times * due.encoded(_NUMBERED, _NUMBERED)
+        for due, times in messages.items()
+        if due.sender is sender
     )
 
 

@@ -61,13 +61,14 @@ def partial_file(path: Path) -> tuple[int, Path]:
     return descriptor, Path(name)
 
 
-def own_file(path: Path) -> int:
-    """The descriptor of a file that is there, for reading and for writing at its end.
+def own_file(path: Path, *, written: bool = True) -> int:
+    """The descriptor of a file that is there, for reading and, if written, writing at its end.
 
     Raises StateError if it is a link or another user's (PPMF-RES-011).
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        how = os.O_RDWR | os.O_APPEND if written else os.O_RDONLY
+        descriptor = os.open(path, how | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         if path.is_symlink():
             raise StateError(f"{path}: a link, where a file of one's own is needed") from None

@@ -70,6 +70,11 @@ class Recorder:
         if self._file is not None:
             self._file.write(strict_cbor.encode([direction, peer, b"".join(pieces)]))
 
+    def close(self) -> None:
+        """End the file."""
+        if self._file is not None:
+            self._file.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -79,8 +84,7 @@ class Recorder:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
 
 
 def record_session(folder: Path | None, file: bytes) -> None:

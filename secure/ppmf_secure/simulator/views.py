@@ -33,6 +33,7 @@ from ppmf_secure.primitives.encryption.interface import (
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.resumption import lineage
 from ppmf_secure.session.checkpoint import Kept, read_admission, read_closing
@@ -327,14 +328,14 @@ class _WatchedFit(FittedScheme):
         """The length in the scheme."""
         return self._scheme.key_bytes
 
-    def generate(self, coins: Coins) -> OwnerKey:
+    def generate(self, coins: Coins, workers: Workers | None = None) -> OwnerKey:
         """A key pair of the scheme, which the simulated messages are given too."""
-        self._simulated.own = self._scheme.generate(coins)
+        self._simulated.own = self._scheme.generate(coins, workers)
         return self._simulated.own
 
-    def peer(self, public: bytes) -> PeerKey:
+    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
         """The peer's view of a key, in the scheme."""
-        return self._scheme.peer(public)
+        return self._scheme.peer(public, workers)
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """The lengths in the scheme."""

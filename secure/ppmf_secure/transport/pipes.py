@@ -18,8 +18,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
+from ppmf_secure.arrays import aligned_room
 from ppmf_secure.driver import too_long
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_spec.errors import PeerError
@@ -30,8 +29,6 @@ _LENGTH_BYTES = 8
 
 _BUFFER_BYTES = 4 << 20
 """What the system is asked to hold of a pipe, so that two servers seldom wait for each other."""
-
-_ALIGNMENT = 64
 
 _LONGEST = 86_400.0
 """The most seconds that are waited for at once."""
@@ -199,17 +196,6 @@ def _socket_of(pipe: Connection) -> socket.socket:
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
     return end
-
-
-def aligned_room(size: int) -> memoryview:
-    """Uninitialised bytes that end where a line of the cache does.
-
-    The large field of a message is its last one. If its length is a multiple of 16, as that of
-    labels is, it therefore begins where arrays of labels like to begin.
-    """
-    room = np.empty(size + _ALIGNMENT, dtype=np.uint8)
-    end = size + -(room.ctypes.data + size) % _ALIGNMENT
-    return room[end - size : end].data
 
 
 def _always() -> bool:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -29,6 +30,7 @@ from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.cipher_suites import cipher_suite
+from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import Agreed, agree, write
 from ppmf_secure.session.transcript import Recorder, record_session
@@ -45,6 +47,7 @@ from ppmf_secure.transport.server_process import (
 )
 from ppmf_secure.transport.store import in_use, load_session, save_session
 from ppmf_spec.errors import PeerError, PpmfError
+from ppmf_spec.extras import needed_by
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.ratings import Ratings, check_scale
@@ -60,6 +63,17 @@ _OF_SERVERS = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
 }
 """The environment of the servers' processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorkers:
+    """So many workers for each server, on this machine.
+
+    folder: a new one for the files of their shards; it is removed at the end.
+    """
+
+    count: int
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,7 @@ def train(
     checkpoints: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     least: int = 0,
+    workers: LocalWorkers | None = None,
 ) -> RunResult:
     """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-010).
 
@@ -92,6 +107,7 @@ def train(
     checkpoints: a folder in which each server keeps its shares, for `resume`.
     progress: called whenever a party enters a phase.
     least: how many users have to take part; 0 for the default (PPMF-SES-015).
+    workers: for each server a cluster of processes of this machine, which share its work.
     Raises RangeError for ratings of another scale than the parameters', and otherwise the PpmfError
     of the party that found something wrong.
     """
@@ -113,8 +129,8 @@ def train(
         save_session(checkpoints, agreed.signed, epoch=0, coins=root)
     record_session(transcripts, write(agreed.signed))
     options = RunOptions(transcripts, checkpoints, coins_label)
-    with in_use(checkpoints):
-        run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed)
+    with in_use(checkpoints), _clusters(workers) as clusters:
+        run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed, clusters)
         return run.finish(ratings)
 
 
@@ -139,6 +155,28 @@ def resume(
         return _Run(signed.session, last + 1, options, progress or (lambda _: None)).finish(None)
 
 
+@contextmanager
+def _clusters(workers: LocalWorkers | None) -> Iterator[Mapping[Role, Any]]:
+    """A cluster for each server, if any are wanted; then their folder is removed."""
+    if workers is None:
+        yield {}
+        return
+    with needed_by("a training with workers"):
+        from ppmf_secure.transport.dask_workers import local_cluster
+
+    private_folder(workers.folder)
+    try:
+        with ExitStack() as held:
+            with starting_servers():
+                made = {
+                    name: held.enter_context(local_cluster(workers.count, workers.folder / name))
+                    for name in (RECSYS, CSP)
+                }
+            yield made
+    finally:
+        shutil.rmtree(workers.folder)
+
+
 class _Run:
     """The two server processes of an epoch, with the calling process' ends of their pipes."""
 
@@ -149,6 +187,7 @@ class _Run:
         options: RunOptions,
         progress: Callable[[Progress], None],
         agreed: Agreed | None = None,
+        clusters: Mapping[Role, Any] | None = None,
     ) -> None:
         self._session = session
         self._options = options
@@ -165,7 +204,8 @@ class _Run:
                 control, control_end = context.Pipe(duplex=False)
                 pipes = {name.peer: peer_end, USERS: data_end}
                 secrets = CspSecrets.of(agreed) if agreed and name is CSP else None
-                arguments = (name, session, epoch, pipes, control_end, options, secrets)
+                cluster = (clusters or {}).get(name)
+                arguments = (name, session, epoch, pipes, control_end, options, secrets, cluster)
                 process = context.Process(target=serve, args=arguments, name=name, daemon=True)
                 process.start()
                 for end in (peer_end, data_end, control_end):

@@ -8,7 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,7 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -97,12 +98,13 @@ def serve(
     control: Connection,
     options: RunOptions,
     secrets: CspSecrets | None,
+    cluster: Any = None,
 ) -> None:
     """The main function of a server's process: it runs the server and reports how that ended.
 
     pipes: to the other parties. control: for reports to the calling process, each a kind
     ("progress", "refused", "abandoned", "failed", "stopped" or "done") with its content. secrets:
-    CSP's, in the first epoch.
+    CSP's, in the first epoch. cluster: this server's, a `dask_workers.Cluster`, if it has one.
     """
     end_with_parent()
 
@@ -125,10 +127,12 @@ def serve(
             account = Account(name, recorder, report, store)
             suite = cipher_suite(session.suite)
             of_csp = {} if secrets is None else secrets.as_arguments()
+            workers = held.enter_context(workers_of(cluster)) if cluster else None
             program = _SERVERS[name](
                 session,
                 suite,
                 coins_of(options.coins_label, name),
+                workers=workers,
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
                 **of_csp,
@@ -145,6 +149,13 @@ def serve(
             tell("stopped", (PeerError.kind, stop_text(error)))
         else:
             tell("done", (result, account.measures()))
+
+
+def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
+    """The workers of a cluster. Dask is an extra, and is loaded where it is asked for alone."""
+    from ppmf_secure.transport.dask_workers import DaskWorkers
+
+    return DaskWorkers(cluster)
 
 
 def end_with_parent() -> None:

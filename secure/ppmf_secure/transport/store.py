@@ -90,10 +90,13 @@ class Store:
             write_durably(self._folder / _EPOCH, self._keeper.write(Path(_EPOCH).stem, b""))
 
     def last_epoch(self) -> int:
-        """The highest number of an epoch that was kept; 0 if there is none. Raises as `kept`."""
-        if self._folder is None or not (self._folder / _EPOCH).is_file():
+        """The highest number of an epoch that was kept, by itself or with a checkpoint; 0 if there
+        is none. Raises as `kept`.
+        """
+        if self._folder is None:
             return 0
-        return self._read(self._folder / _EPOCH).epoch
+        found = [path for path in (self._folder / _EPOCH, *self._checkpoints()) if path.is_file()]
+        return max((self._read(path).epoch for path in found), default=0)
 
     def kept_once(self, name: str) -> bytes | None:
         """What was kept under the name of something that is kept once; None if it was not.

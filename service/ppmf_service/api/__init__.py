@@ -5,6 +5,7 @@
 `server` puts them on addresses. What every request passes, whichever application it is for, is in
 `envelope`: how many are under way, what an error becomes, what is counted (`metrics`) and logged.
 Answers are made by `published` (sessions), `public_status` (how far one is) and `problems`
-(refusals); `limits` bounds bodies and wrong tokens. `openapi.yaml` describes it all for programs.
+(refusals); `limits` bounds bodies and wrong tokens. `page_routes` serves the page for users, and
+`openapi.yaml` describes the rest for programs.
 Begin with `users_api`.
 """

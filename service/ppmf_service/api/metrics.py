@@ -51,7 +51,10 @@ class Metrics:
     def gauge(
         self, name: str, about: str, label: str, values: Callable[[], Mapping[str, int]]
     ) -> None:
-        """Add a gauge whose values, by label, are computed when somebody asks."""
+        """Add a gauge whose values, by label, are computed when somebody asks.
+
+        label: "" for a gauge that has one value, under the label "", or none.
+        """
         self.registry.register(_Asked(name, about, label, values))
 
     def text(self) -> bytes:
@@ -73,9 +76,9 @@ class _Asked(Collector):
     def collect(self) -> Iterable[Metric]:
         """The values of now."""
         name, about, label = self._named
-        family = GaugeMetricFamily(name, about, labels=[label])
+        family = GaugeMetricFamily(name, about, labels=[label] if label else [])
         for key, value in self._values().items():
-            family.add_metric([key], value)
+            family.add_metric([key] if label else [], value)
         return [family]
 
 

@@ -22,14 +22,18 @@ _ASK_AGAIN = "no-cache"
 _NO_TITLES = f'{{"format": "{TITLES_FORMAT}", "titles": {{}}}}'.encode()
 
 
-def page_routes(config: ServerConfig) -> list[Route]:
+class PageRoute(Route):
+    """A route for browsers, which the description of the interface for programs does not have."""
+
+
+def page_routes(config: ServerConfig) -> list[PageRoute]:
     """The routes of the page of a RecSys."""
     page = _Page(config)
     return [
-        Route("/", page.get_file),
-        Route("/service-worker.js", page.get_file),
-        Route(f"/{TITLES}", page.get_titles),
-        Route("/page/{path:path}", page.get_file),
+        PageRoute("/", page.get_file),
+        PageRoute("/service-worker.js", page.get_file),
+        PageRoute(f"/{TITLES}", page.get_titles),
+        PageRoute("/page/{path:path}", page.get_file),
     ]
 
 
@@ -72,7 +76,8 @@ class _Page:
 
 
 def security_policy(peer_url: str) -> str:
-    """The policy by which the page may ask RecSys, and CSP for sessions, and nobody else.
+    """The policy by which the page may ask RecSys, and CSP for sessions, and nobody else
+    (PPMF-PAGE-004).
 
     peer_url: under what users reach CSP, "" if nobody does.
     """

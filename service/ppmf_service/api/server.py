@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ppmf_service import logs
+from ppmf_service import health, logs
 from ppmf_service.api import problems
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.envelope import application
@@ -33,6 +34,8 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.clock import Clock
 from ppmf_service.config import Listen, ServerConfig
 from ppmf_service.database import Database
+from ppmf_service.measures import Measures
+from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import RECSYS
 
@@ -47,6 +50,7 @@ _SENT_BYTES = 1 << 18
 
 _HEADER_BYTES = 1 << 14
 _BACKLOG = 2048
+_ENDED = tuple(str(state) for state in State if state.final)
 _FILES = 8192
 _STOP_SECONDS = 0.1
 _GRACE_SECONDS = 10
@@ -88,7 +92,10 @@ async def serve(
     make = users_app if config.role is RECSYS else csp_app
     apps = (
         (config.api, make(config, database, clock, metrics)),
-        (config.monitoring, monitoring_app(database, metrics)),
+        (
+            config.monitoring,
+            monitoring_app(database, metrics, partial(health.trouble, config.folder)),
+        ),
     )
     servers = [_Server(_configuration(listen, app)) for listen, app in apps]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
@@ -109,22 +116,45 @@ async def serve(
             raise end
 
 
-def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
-    """The operator's application."""
+def monitoring_app(
+    database: Database, metrics: Metrics, trouble: Callable[[], str] = lambda: ""
+) -> Starlette:
+    """The operator's application. trouble: what is wrong with the engine, "" for nothing."""
 
     def states() -> Mapping[str, int]:
         found = database.rows("SELECT state, count(*) FROM sessions GROUP BY state")
         return {row[0]: row[1] for row in found}
 
+    def in_trouble() -> Mapping[str, int]:
+        found = database.rows(
+            f"SELECT count(*) FROM sessions WHERE error_kind IS NOT NULL "
+            f"AND state NOT IN ({', '.join('?' * len(_ENDED))})",
+            _ENDED,
+        )
+        return {"": found[0][0]}
+
+    def link_up() -> Mapping[str, int]:
+        last = measures.last_link()
+        return {} if last is None else {"": int(last.up)}
+
+    def disk_free() -> Mapping[str, int]:
+        return {"": shutil.disk_usage(database.path.parent).free}
+
+    measures = Measures(database)
     metrics.gauge("ppmf_sessions", "Sessions by their state.", "state", states)
+    metrics.gauge("ppmf_sessions_in_trouble", "Sessions with an error.", "", in_trouble)
+    metrics.gauge("ppmf_link_up", "Whether the other server is there.", "", link_up)
+    metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
 
     async def ready(_: Request) -> Response:
-        """Whether the server can read its database."""
+        """Whether the server can read its database, and its engine does not keep ending."""
         try:
             await to_thread.run_sync(partial(database.rows, "SELECT 1"))
         except (PpmfError, OSError) as error:
             logs.failure("the database cannot be read", error)
             return problems.response(problems.busy("the database cannot be read", 5, 503))
+        if told := trouble():
+            return problems.response(problems.busy(told, 5, 503))
         return PlainTextResponse("ready\n")
 
     async def counted(_: Request) -> Response:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ppmf_secure.link import control
 from ppmf_secure.link.control import Control
 from ppmf_secure.protocols.admission import examine, read_closing
-from ppmf_secure.session import proposals
+from ppmf_secure.protocols.ratings_product import fitted_scheme
+from ppmf_secure.session import proposals, set_up
 from ppmf_secure.session.checkpoint import write_closing
 from ppmf_secure.session.session import Session
 from ppmf_service.config import TRIAL
@@ -17,11 +19,20 @@ from ppmf_service.engine.training import Epoch, decide_at_csp, kept_closing, kep
 from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, short
 from ppmf_service.states import State
 from ppmf_spec import wire
-from ppmf_spec.errors import PeerError, StateError
+from ppmf_spec.errors import ParametersError, PeerError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 
 _MOST_SESSIONS = 1000
 """The most sessions that are neither finished nor given up at a time."""
+
+MOST_WAITING, MOST_WAITING_BYTES = 16, 1 << 27
+"""The most proposals that wait for the operator, and their bytes (PPMF-SRV-023)."""
+
+MOST_TRIALS, MOST_TRIAL_BYTES = 100, 1 << 28
+"""The most sessions within a day, and bytes of all that are kept, after which the operator has to
+accept trials too (PPMF-SRV-023)."""
+
+_DAY = 86_400
 
 _CLOSED = {State.CLOSED, *TRAINED, State.FINISHED}
 
@@ -47,6 +58,7 @@ class CspSteps(Steps):
         match row.state:
             case State.PROPOSED:
                 if row.trial and self.config.policy.accept == TRIAL:
+                    self._check_trials()
                     self.sessions.accept(row.key, self.key, self.coins(), peer=self.peer_key)
                     self.log("state", session=row.key, state=State.ACCEPTED)
                     self.went_well(row)
@@ -69,9 +81,12 @@ class CspSteps(Steps):
             self._answer_propose(message)
             return
         assert row is not None, "only proposals are of unknown sessions"
+        if isinstance(message, control.Ended) and row.id is None:
+            self._take_end_unaccepted(row)
+            return
         if row.state in (State.FAILED, State.ABANDONED) and not isinstance(message, control.Ended):
-            self.asked.pop((row.proposed, "ended"), None)
-            self.tell_end(row)
+            self.say_end(row)
+            self.sessions.note_told(row.key)  # else it asks again
             return
         match message:
             case control.Sign(_, by_recsys):
@@ -103,14 +118,13 @@ class CspSteps(Steps):
         if proposals.proposal_digest(message.proposal) != message.key:
             raise StateError("propose: the key is not the digest of the proposal")
         if not self.sessions.known(message.key):  # else it was read once, and is the same again
-            proposal = proposals.read_proposal(message.proposal)
-            if proposal.signing_key != self.peer_key:
-                raise StateError("propose: RecSys' signing key is not that of the configuration")
-            if len(self.sessions.active()) >= _MOST_SESSIONS:
-                raise StateError("propose: too many sessions are not finished")
-            self.suites(proposal.suite)
-            row = self.sessions.propose(proposal)
-            self.log("state", session=row.key, state=State.PROPOSED)
+            self._check_room(len(message.proposal))
+            try:
+                self._note_proposal(message)
+            except ParametersError as error:  # it never fits, and nothing of it is kept
+                line = control.bounded(str(error))
+                self.control.send(control.Ended(message.key, State.FAILED, error.kind, line))
+                return
         row = self.sessions.get(message.key)
         if row.state is State.PROPOSED:
             with self.guarded(row.proposed):
@@ -121,11 +135,60 @@ class CspSteps(Steps):
             refused = control.Refused(message.key, message.name, kind, control.bounded(line))
             self.control.send(refused)
         elif row.state in (State.FAILED, State.ABANDONED):
-            self.asked.pop((row.proposed, "ended"), None)
-            self.tell_end(row)
+            self.say_end(row)
+            self.sessions.note_told(row.key)
         else:
             self.asked[row.proposed, "accept"] = self.clock.monotonic()
             self.control.send(self._acceptance(row))
+
+    def _check_room(self, size: int) -> None:
+        """Raise StateError if too many proposals, or too large ones, wait for the operator already
+        to take in one of so many bytes (PPMF-SRV-023).
+        """
+        count, held = self.sessions.waiting()
+        if count >= MOST_WAITING or held + size > MOST_WAITING_BYTES:
+            raise StateError(
+                f"propose: {count} proposals of {held} bytes wait for CSP's operator, who has to "
+                "accept some or give them up first"
+            )
+        if len(self.sessions.active()) >= _MOST_SESSIONS:
+            raise StateError("propose: too many sessions are not finished")
+
+    def _note_proposal(self, message: control.Propose) -> None:
+        """Note a proposal that is new. Raises what is wrong with it, ParametersError for one that
+        could never be accepted.
+        """
+        proposal = proposals.read_proposal(message.proposal)
+        if proposal.signing_key != self.peer_key:
+            raise StateError("propose: RecSys' signing key is not that of the configuration")
+        if 0 < proposal.expires <= self.clock.now():
+            raise StateError("propose: the session has expired")
+        tried, _ = set_up.accept(self.key, self.coins())  # whether it fits depends on nothing of it
+        fitted_scheme(Session(proposal, tried), self.suites(proposal.suite))
+        row = self.sessions.propose(proposal)
+        self.log("state", session=row.key, state=State.PROPOSED)
+
+    def _check_trials(self) -> None:
+        """Raise StateError if the operator has to accept the next trial, since many were accepted
+        without them (PPMF-SRV-023).
+        """
+        accepted, held = self.sessions.held(self.clock.now() - _DAY)
+        if accepted >= MOST_TRIALS or held > MOST_TRIAL_BYTES:
+            raise StateError(
+                f"{accepted} sessions were accepted within a day, and {held} bytes are kept: "
+                "CSP's operator has to accept this one"
+            )
+
+    def _take_end_unaccepted(self, row: SessionRow) -> None:
+        """RecSys has taken a proposal back that was never accepted: nothing of it is kept, and
+        RecSys is told so that it need not say so again (PPMF-SRV-023).
+        """
+        self.drop(row)
+        if not row.state.final:  # one that CSP's operator gave up is remembered
+            self.sessions.forget(row.key)
+            self.log("state", session=row.key, state=State.ABANDONED)
+        line = "it was never accepted"
+        self.control.send(control.Ended(row.key, State.ABANDONED, StateError.kind, line))
 
     def _answer_closing(self, row: SessionRow, message: control.ClosingControl) -> None:
         self.check_state(row, State.OPEN, *_CLOSED)
@@ -157,14 +220,15 @@ class CspSteps(Steps):
 
     def _answer_epoch(self, row: SessionRow, stream: int) -> None:
         self.check_state(row, *TRAINED)
-        runs = None if self.epochs.running is None else self.epochs.running.stream.number
+        epoch = self.epochs.running
+        # RecSys may have started anew, and count streams from 1 again
+        runs = epoch.stream.number if epoch is not None and self.epochs.lives else None
         if stream not in (runs, self.epochs.finished):
             if stream <= self.epochs.stream:
                 raise StateError("this epoch has ended")
-            if self.epochs.running is not None:
-                if self.epochs.running.session_id != row.id:
-                    raise BusyError("another session is trained now")
-                self.epochs.give_up(PeerError("another epoch begins"))
+            if self.epochs.lives and not self.epochs.runs(row):
+                raise BusyError("another session is trained now")
+            self.epochs.give_up(PeerError("another epoch begins"))
             self.epochs.stream = stream
             self.epochs.begin(row, stream, met=False)
         self.control.send(control.Ready(row.key, stream))
@@ -179,10 +243,11 @@ class CspSteps(Steps):
         decision = self.decisions.get(row.proposed)
         said: bytes | None = None
         if decision is not None and self.clock.now() >= row.closes:
+            self.forget_decision(row.proposed)
             decision = None  # it waited, and meanwhile codes may have been replaced (PPMF-ENR-008)
         if decision is None:
-            self._check_confirmed(row, session, question)
             consent_keys = self.members.consent_keys(session, self.coins())
+            self._check_confirmed(row, session, question, consent_keys)
             decision = self.decisions[row.proposed] = decide_at_csp(
                 session,
                 self.suites(session.suite),
@@ -190,13 +255,15 @@ class CspSteps(Steps):
                 consent_keys,
                 self.store(row),
                 self.clock,
+                self.recorder(row),
             )
             said = question.message
         if not decision.advance(said):
             return
         answer = decision.answer
         assert answer is not None, "the program has ended, and so has sent the admission"
-        del self._closings[row.proposed], self.decisions[row.proposed]
+        del self._closings[row.proposed]
+        self.forget_decision(row.proposed)
         self._admitted(row, answer)
         if decision.abandoned is not None:
             raise decision.abandoned
@@ -211,21 +278,27 @@ class CspSteps(Steps):
         self.control.send(control.AdmissionControl(row.key, answer))
 
     def _check_confirmed(
-        self, row: SessionRow, session: Session, question: control.ClosingControl
+        self,
+        row: SessionRow,
+        session: Session,
+        question: control.ClosingControl,
+        consent_keys: Mapping[str, bytes],
     ) -> None:
         """Raise StateError if the operator has to say first that this catalogue may be trained once
-        more, with users who differ so much (PPMF-SRV-018).
+        more, with users who differ so much; what they have confirmed is this set of users, and no
+        other one (PPMF-SRV-018, -024).
         """
         unseen = self.sessions.trained_unseen(row.key)
-        known = self.sessions.difference(row.key, ()) is not None
-        if row.confirmed or (unseen is None and not known):
+        if unseen is None and self.sessions.difference(row.key, ()) is None:
             return
         closing = closing_of(session, question)
         listed = read_closing(session, closing)
         self.store(row).keep("closing", None, lambda: write_closing(session, closing, None))
-        consent_keys = self.members.consent_keys(session, self.coins())
         seeds = examine(session, self.sessions.sealing_key(row.key), consent_keys, listed)
-        found = self.sessions.difference(row.key, [session.users[at] for at in seeds])
+        who = [session.users[at] for at in seeds]
+        found, shown = self.sessions.difference(row.key, who), self.sessions.to_show(row.key, who)
+        if shown == row.confirmed:
+            return
         told = TRAINED_BEFORE
         if found is not None:
             told += (
@@ -237,4 +310,8 @@ class CspSteps(Steps):
                 ", or may have been: this server was restored from a backup, and does not know "
                 "who took part since that was made"
             )
-        raise StateError(f"{told}: look, and then `ppmf session confirm`")
+        if row.confirmed is not None:
+            told += "; these are not those that were confirmed"
+        error = StateError(f"{told}: look, and then `ppmf session confirm`")
+        self.sessions.show(row.key, shown, error)
+        raise error

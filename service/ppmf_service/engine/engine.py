@@ -78,6 +78,7 @@ class Engine:
         self._link_was: bool | None = None
         self._generation = link.generation
         self._next_sweep = 0.0
+        link.meanwhile = self._meanwhile
 
     def run(self, stop: Stop) -> None:
         """Step until `stop` is set. Raises the errors of a bug."""
@@ -123,7 +124,7 @@ class Engine:
     def _poll(self) -> None:
         self._note_link()
         self._sweep()
-        for row in self.steps.sessions.all():
+        for row in self.steps.sessions.due():
             if self.steps.trouble_waits(row):
                 continue
             with self.steps.guarded(row.proposed):
@@ -136,6 +137,19 @@ class Engine:
             with suppress(OSError):  # the disk may be full
                 self._measures.link(up, "" if up else self.steps.link.trouble)
                 self._link_was = up
+
+    def _meanwhile(self) -> None:
+        """What must not wait until the peer takes what is sent: to erase what is due, and to end an
+        epoch whose session has ended (PPMF-SRV-015, PPMF-LNK-018).
+        """
+        now = self.steps.clock.monotonic()
+        if now < self.steps.next_poll:
+            return
+        self.steps.next_poll = now + POLL_SECONDS
+        self._sweep()
+        epoch = self.epochs.running
+        if epoch is not None and self.steps.sessions.get(epoch.session_id).state.final:
+            self.steps.link.give_up(epoch.stream, PeerError("the session has ended"))
 
     def _sweep(self) -> None:
         """Erase what is due; what cannot be erased is tried again, and holds up no session."""
@@ -156,6 +170,8 @@ class Engine:
             self._reports.write(key)
         except OSError as error:
             self.steps.log("no report", session=key, detail=StateError(line_of(error)))
+        except PpmfError as error:  # a damaged part holds up nothing else
+            self.steps.log("no report", session=key, detail=error)
 
     def _answer_all(self) -> bool:
         """Take the control messages that are here, so many at most that a peer who goes on sending
@@ -176,7 +192,9 @@ class Engine:
             if message is None:
                 return moved
             moved = True
-            self._answer(message)
+            self._notice_generation()
+            if self.steps.control.generation == self._generation:  # else it is of a peer that ended
+                self._answer(message)
         return moved
 
     def _answer(self, message: Control) -> None:

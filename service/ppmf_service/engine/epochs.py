@@ -6,9 +6,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ppmf_secure.protocols.message_plan import most_ahead
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
-from ppmf_service.engine.training import Epoch
+from ppmf_secure.transport.store import Store
+from ppmf_service.engine.training import Epoch, LostError
+from ppmf_service.engine.workers import workers_of
 from ppmf_service.measures import FINISHED, Measures
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
@@ -37,6 +40,11 @@ class Epochs:
         """Whether an epoch of the session runs here."""
         return self.running is not None and self.running.session_id == row.id
 
+    @property
+    def lives(self) -> bool:
+        """Whether an epoch runs, and the peer may still send something for it."""
+        return self.running is not None and self.running.stream.lost is None
+
     def give_up(self, error: PpmfError) -> None:
         """End the epoch that runs, if any, and tell the peer why."""
         if self.running is not None:
@@ -53,12 +61,15 @@ class Epochs:
         suite = self._steps.suites(session.suite)
         fitted_scheme(session, suite)
         store = self._steps.store(row)
+        number = _next_epoch(row, store)
         if row.state is not State.SETTING_UP:
             self._steps.sessions.move(row.key, State.SETTING_UP, because="another epoch")
-        opened = self._steps.link.open(stream, met=met)
+        ahead = most_ahead(session, suite)[self._steps.me.peer]
+        opened = self._steps.link.open(stream, met=met, ahead=ahead)
         try:
             self.running = Epoch(
                 self._steps.me,
+                number,
                 session,
                 suite,
                 store,
@@ -72,6 +83,8 @@ class Epochs:
                     self._steps.control.waiting
                     or self._steps.clock.monotonic() >= self._steps.next_poll
                 ),
+                recorder=lambda epoch: self._steps.recorder(row, epoch=epoch),
+                workers=workers_of(self._steps.config.workers),
             )
         except BaseException:
             self._steps.link.give_up(opened, StateError("the epoch could not begin"))
@@ -125,3 +138,16 @@ class Epochs:
         with suppress(OSError):  # the disk may be full
             number = self._steps.sessions.get(row.key).epoch
             self._measures.ended(row.number, number, outcome, epoch.taken)
+
+
+def _next_epoch(row: SessionRow, store: Store) -> int:
+    """The number of the next epoch: after each that the files or the database know.
+
+    Either of the two may be lost, or be of an older backup, and what was drawn in an epoch must
+    never be drawn in another one of its number (PPMF-RES-016). Raises LostError if half-steps were
+    computed and neither knows an epoch.
+    """
+    last = max(store.last_epoch(), row.epoch)
+    if not last and row.state is State.TRAINING:
+        raise LostError("the numbers of the epochs are lost, so that none can begin")
+    return last + 1

@@ -123,10 +123,11 @@ class RecSysSteps(Steps):
                 self.uploads.frozen(row.key),
                 self.store(row),
                 str(self.database.path),
+                self.recorder(row),
             )
+            self.decisions[row.proposed] = decision
             if decision.advance() and decision.abandoned is not None:
                 raise decision.abandoned
-            self.decisions[row.proposed] = decision
         if self.due(row.proposed, "closing"):
             assert decision.answer is not None, "the program has sent the closing"
             self.control.send(control.ClosingControl(row.key, decision.answer))
@@ -135,7 +136,7 @@ class RecSysSteps(Steps):
         """Ask for an epoch; or, of one that runs, whether it runs at CSP too."""
         epoch = self.epochs.running
         if epoch is not None and self.epochs.runs(row):
-            if self.due(row.proposed, "epoch"):
+            if self.epochs.lives and self.due(row.proposed, "epoch"):
                 self.control.send(control.EpochHello(row.key, epoch.stream.number))
         elif epoch is None and self._first_to_train(row) and self.due(row.proposed, "epoch"):
             self.epochs.stream += 1
@@ -156,7 +157,10 @@ class RecSysSteps(Steps):
 
     def _take_refusal(self, row: SessionRow, message: control.Refused) -> None:
         """What CSP refuses for now, its operator has to look at; it is asked again later."""
-        if not row.state.final:
+        if row.state.final:
+            if message.question == control.Ended.name:  # CSP does not know it, or not any more
+                self.sessions.note_told(row.key)
+        else:
             error = message.error(CSP)
             if message.question == control.EpochHello.name and self.epochs.runs(row):
                 self.epochs.give_up(PeerError("it does not run at the peer"))
@@ -176,7 +180,7 @@ class RecSysSteps(Steps):
         session = self.session(row)
         admission = wire.Link(session.id, 0, CSP, RECSYS).decode(data, wire.Admission)
         self.sessions.admit(row.key, admission.admitted)
-        del self.decisions[row.proposed]
+        self.forget_decision(row.proposed)
         if decision.abandoned is not None:
             raise decision.abandoned
         self.move(row, State.SETTING_UP)

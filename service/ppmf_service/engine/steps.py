@@ -21,13 +21,15 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.kept_files import Keeper
+from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder, record_session
 from ppmf_secure.transport.store import Store
 from ppmf_service.clock import Clock
-from ppmf_service.config import ServerConfig
+from ppmf_service.config import TRIAL, ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.engine.epochs import Epochs
-from ppmf_service.engine.training import Decision, Epoch
+from ppmf_service.engine.training import Decision, Epoch, LostError
 from ppmf_service.enrolment import Members
 from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
@@ -60,10 +62,14 @@ class BusyError(PeerError):
 
 @dataclass
 class _Trouble:
-    """What went wrong with a session last: when to try again, and the pause after that."""
+    """What went wrong with a session last: when to try again, and the pause after that.
+
+    confirmed: what the operator had confirmed by then.
+    """
 
     until: float
     pause: float
+    confirmed: bytes | None
 
 
 class Steps(ABC):
@@ -136,7 +142,7 @@ class Steps(ABC):
             yield
         except AbandonedError as error:
             self.end(proposed, State.ABANDONED, error)
-        except ParametersError as error:
+        except (ParametersError, LostError) as error:
             self.end(proposed, State.FAILED, error)
         except PpmfError as error:
             self.note(proposed, error)
@@ -148,9 +154,10 @@ class Steps(ABC):
         last = self._trouble.get(proposed)
         most = MOST_PEER_PAUSE if isinstance(error, PeerError) else PAUSE_SECONDS[1]
         pause = PAUSE_SECONDS[0] if last is None else min(2 * last.pause, most)
-        self._trouble[proposed] = _Trouble(self.clock.monotonic() + pause, pause)
-        self.decisions.pop(proposed, None)
         row = self.sessions.get(proposed)
+        until = self.clock.monotonic() + pause
+        self._trouble[proposed] = _Trouble(until, pause, row.confirmed)
+        self.forget_decision(proposed)
         self.log("goes on later", session=row.key, error=error.kind, detail=error)
         with suppress(OSError):  # the disk may be full
             self.sessions.note_error(proposed, error)
@@ -167,29 +174,42 @@ class Steps(ABC):
 
     def drop(self, row: SessionRow) -> None:
         """Forget what runs for a session."""
-        self.decisions.pop(row.proposed, None)
+        self.forget_decision(row.proposed)
         if self.epochs.runs(row):
             self.epochs.give_up(PeerError("the session has ended"))
 
     def tell_end(self, row: SessionRow) -> None:
         """Tell the peer, once in a generation, that a session has ended here."""
-        if row.buried is None and self.due(row.proposed, "ended", once=True):
-            kind, line = row.last_error or (StateError.kind, f"it was {row.state}")
-            self.control.send(control.Ended(row.key, row.state, kind, control.bounded(line)))
+        if self.due(row.proposed, "ended", once=True):
+            self.say_end(row)
+
+    def say_end(self, row: SessionRow) -> None:
+        """Say that a session has ended here."""
+        kind, line = row.last_error or (StateError.kind, f"it was {row.state}")
+        self.control.send(control.Ended(row.key, row.state, kind, control.bounded(line)))
 
     def take_end(self, row: SessionRow, message: control.Ended) -> None:
-        """The peer has ended a session, so it ends here too, unless V is there."""
+        """The peer has ended a session, so it ends here too, unless V is there. It is told so in
+        turn, and then neither tells the other one again.
+        """
         if row.state.final:
+            self.sessions.note_told(row.key)
+            if row.state is not State.FINISHED:
+                self.tell_end(row)
             return
         error = message.error(self.me.peer)
         state = State.ABANDONED if message.state == State.ABANDONED else State.FAILED
-        self.asked[row.proposed, "ended"] = self.clock.monotonic()  # the peer knows
         self.end(row.proposed, state, error)
+        self.sessions.note_told(row.key)
 
     def trouble_waits(self, row: SessionRow) -> bool:
-        """Whether a session rests after something went wrong."""
+        """Whether a session rests after something went wrong; not if the operator has confirmed
+        something since.
+        """
         trouble = self._trouble.get(row.proposed)
-        return trouble is not None and self.clock.monotonic() < trouble.until
+        if trouble is None or trouble.confirmed != row.confirmed:
+            return False
+        return self.clock.monotonic() < trouble.until
 
     def went_well(self, row: SessionRow) -> None:
         """Forget what went wrong with a session before."""
@@ -244,6 +264,25 @@ class Steps(ABC):
         folder = self.config.session_folder(row.id)
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         return Store(folder, Keeper(key, row.id, self.me))
+
+    def recorder(self, row: SessionRow, *, epoch: int = 0) -> Recorder:
+        """What records what this server sends and receives, in a trial session whose transcripts
+        its operator wants (PPMF-SRV-025), and otherwise nothing.
+        """
+        folder = None
+        if row.trial and self.config.policy.transcripts == TRIAL:
+            assert row.id is not None, "it was accepted"
+            folder = self.config.transcripts_folder(row.id)
+            private_folder(folder.parent)
+            if not epoch:
+                record_session(folder, self.sessions.file(row.key))
+        return Recorder(folder, self.me, epoch=epoch)
+
+    def forget_decision(self, proposed: bytes) -> None:
+        """Forget the decision of a session that is not made yet, or is kept now."""
+        decision = self.decisions.pop(proposed, None)
+        if decision is not None:
+            decision.close()
 
 
 def closing_of(session: Session, message: control.ClosingControl) -> wire.Closing:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from ppmf_secure.driver import Driver
@@ -19,12 +20,14 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols import admission
 from ppmf_secure.protocols.admission import AbandonedError, take_closing, take_uploads
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.checkpoint import read_admission, read_closing
 from ppmf_secure.session.cipher_suites import CipherSuite
 from ppmf_secure.session.session import Session
+from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.recorded_ends import Account, Measure, Progress, RecordedEnds
 from ppmf_secure.transport.store import Store
 from ppmf_service.clock import Clock
@@ -38,6 +41,10 @@ from ppmf_spec.wire import Bulk
 _SERVERS: Mapping[Role, Callable[..., Program[Any]]] = {RECSYS: recsys, CSP: csp}
 
 
+class LostError(StateError):
+    """What a session needs in order to go on is lost, and it ends."""
+
+
 class Decision:
     """The program that decides who takes part, at one server, and its one message to the peer.
 
@@ -45,11 +52,17 @@ class Decision:
     """
 
     def __init__(
-        self, program: Program[Any], ends: _DecisionEnds, session: Session, suite: CipherSuite
+        self,
+        program: Program[Any],
+        ends: _DecisionEnds,
+        session: Session,
+        suite: CipherSuite,
+        recorder: Recorder,
     ) -> None:
         self._ends = ends
         bounded = limits(session, suite, 0)
         self._driver = Driver(ends.account.party, program, ends, session.id, limits=bounded)
+        self._recorder = recorder
         self.abandoned: AbandonedError | None = None
 
     @property
@@ -72,17 +85,27 @@ class Decision:
             self.abandoned = end
         return self._driver.finished or self.abandoned is not None
 
+    def close(self) -> None:
+        """End the program where it stands, and its transcript."""
+        self._driver.close()
+        self._recorder.close()
+
 
 def decide_at_recsys(
-    session: Session, suite: CipherSuite, uploads: Iterator[bytes], store: Store, path: str
+    session: Session,
+    suite: CipherSuite,
+    uploads: Iterator[bytes],
+    store: Store,
+    path: str,
+    recorder: Recorder,
 ) -> Decision:
     """RecSys' decision, from the uploads that were frozen (PPMF-ADM-001 to -008).
 
     path: of the database, for an error.
     """
-    ends = _DecisionEnds(Account(RECSYS, store=store), _checked(uploads, path))
+    ends = _DecisionEnds(Account(RECSYS, recorder, store=store), _checked(uploads, path))
     ends.account.clock = _never  # the intake was closed by the database, and not by this program
-    return Decision(take_uploads(session), ends, session, suite)
+    return Decision(take_uploads(session), ends, session, suite, recorder)
 
 
 def decide_at_csp(
@@ -92,11 +115,13 @@ def decide_at_csp(
     consent_keys: Mapping[str, bytes],
     store: Store,
     clock: Clock,
+    recorder: Recorder,
 ) -> Decision:
     """CSP's decision, for the closing that RecSys sends (PPMF-ADM-004 to -008)."""
-    ends = _DecisionEnds(Account(CSP, store=store), iter(()))
+    ends = _DecisionEnds(Account(CSP, recorder, store=store), iter(()))
     ends.account.clock = clock.now
-    return Decision(take_closing(session, key, consent_keys), ends, session, suite)
+    program = take_closing(session, key, consent_keys)
+    return Decision(program, ends, session, suite, recorder)
 
 
 def kept_decision(session: Session, store: Store) -> admission.Decision | None:
@@ -163,12 +188,14 @@ class Epoch:
     """One epoch of a session at one server, on a stream of the link.
 
     on_begin: told the number of the epoch, once it is kept. on_progress: told each phase.
-    asked: whether somebody else wants the thread.
+    number: of the epoch. asked: whether somebody else wants the thread. recorder: makes what
+    records the epoch of a number. workers: those of this server, from when it begins to its end.
     """
 
     def __init__(
         self,
         me: Role,
+        number: int,
         session: Session,
         suite: CipherSuite,
         store: Store,
@@ -180,18 +207,28 @@ class Epoch:
         on_begin: Callable[[int], None],
         on_progress: Callable[[Progress], None],
         asked: Callable[[], bool],
+        recorder: Callable[[int], Recorder],
+        workers: AbstractContextManager[Workers | None],
     ) -> None:
         self.session_id = session.id
         self._link = link
         self.stream = stream
-        epoch = store.last_epoch() + 1
-        account = self._account = Account(me, on_progress=on_progress, store=store)
-        account.clock = clock.now
-        ends = _EpochEnds(account, link, stream, asked, on_begin)
-        program = _SERVERS[me](session, suite, coins, epoch=epoch, kept=store.kept())
-        self._driver = Driver(
-            me, program, ends, session.id, epoch=epoch, limits=limits(session, suite, epoch)
-        )
+        with ExitStack() as held:
+            recording = held.enter_context(recorder(number))
+            account = self._account = Account(me, recording, on_progress, store)
+            account.clock = clock.now
+            ends = _EpochEnds(account, link, stream, asked, on_begin)
+            program = _SERVERS[me](
+                session,
+                suite,
+                coins,
+                epoch=number,
+                kept=store.kept(),
+                workers=held.enter_context(workers),
+            )
+            bounded = limits(session, suite, number)
+            self._driver = Driver(me, program, ends, session.id, epoch=number, limits=bounded)
+            self._held = held.pop_all()
 
     def advance(self) -> bool:
         """Run the program as far as it goes, and return whether it has finished.
@@ -211,12 +248,14 @@ class Epoch:
             raise
         if self._driver.finished:
             self._link.finish(self.stream)
+            self._held.close()
         return self._driver.finished
 
     def give_up(self, error: PpmfError) -> None:
         """End the epoch, and tell the peer why."""
         self._link.give_up(self.stream, error)
         self._driver.close()
+        self._held.close()
 
     @property
     def taken(self) -> tuple[Measure, ...]:

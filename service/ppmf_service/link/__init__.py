@@ -2,8 +2,7 @@
 """The link between the servers (chapter 8, "The link").
 
 What the servers say, without what carries it, is in `ppmf_secure.link`: frames, streams, and
-control messages. `link` is what the rest of a server sees of the streams; `tls` and `connection`
-carry frames over two TLS connections, `memory` carries them within one thread for tests and
-simulations. `messages` cuts a stream into messages, `ends` are those of a driver over it, and
-`control_messages` those that are no part of an epoch.
+messages. `link` is what the rest of a server sees of the streams; `tls` and `connection` carry
+frames over two TLS connections, `memory` carries them within one thread for tests and simulations.
+`ends` are those of a driver over a stream, and `control_messages` are no part of an epoch.
 """

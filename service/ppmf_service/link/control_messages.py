@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ppmf_secure.link.control import MOST_BYTES, Control, decode, encode
+from ppmf_secure.link.messages import Messages
 from ppmf_service.link.link import Link
-from ppmf_service.link.messages import Messages
 from ppmf_spec.errors import EncodingError
 
 
@@ -15,6 +15,8 @@ class ControlMessages:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._messages: Messages | None = None
+        self.generation = -1
+        """The generation of the link whose messages these are."""
 
     @property
     def waiting(self) -> bool:
@@ -40,6 +42,7 @@ class ControlMessages:
         return None if data is None else decode(data)
 
     def _current(self) -> Messages:
-        if self._messages is None or self._messages.stream is not self._link.control:
-            self._messages = Messages(self._link, self._link.control)
+        control, generation = self._link.control_now()
+        if self._messages is None or self._messages.stream is not control:
+            self._messages, self.generation = Messages(self._link, control), generation
         return self._messages

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ppmf_secure.link.messages import Messages
 from ppmf_secure.link.streams import Stream
 from ppmf_secure.transport.recorded_ends import Account, RecordedEnds
 from ppmf_service.link.link import Link
-from ppmf_service.link.messages import Messages
 from ppmf_spec.errors import PeerError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk

@@ -8,23 +8,30 @@ is told to. All that happens to the streams happens here, under one lock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
-from ppmf_secure.link.streams import Stream, Streams
+from ppmf_secure.link.streams import WINDOW, Stream, Streams
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import PeerError, PpmfError
 from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
 MOST_QUEUED = 64 << 20
-"""The bytes that a program may be ahead of the connection before it waits (PPMF-LNK-006)."""
+"""The bytes beyond the window by which a program may be ahead of what the peer has acknowledged,
+before it waits (PPMF-LNK-006)."""
 
 AWAY_SECONDS = 600.0
 """After how long without a peer a program that waits to send is let go: this server has more to do
 than to wait, such as to erase what has expired (PPMF-SRV-015)."""
 
-_WIDE = 1 << 62
-"""More bytes than a peer sends while this server waits to send."""
+STALL_SECONDS = 120.0
+STALL_BYTES = 1 << 20
+"""A peer that is there and acknowledges fewer bytes than that within these seconds, while a program
+waits to send, has stalled (PPMF-LNK-018)."""
+
+_LOOK_SECONDS = 1.0
+"""How often a program that waits to send looks after everything else."""
 
 
 class Link:
@@ -44,6 +51,8 @@ class Link:
         """Notified when something came, or the peer was met or lost."""
         self._work = threading.Condition(self._lock)
         """Notified when there may be something to send."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called now and then by a thread that waits to send, which has other things to do."""
 
     @property
     def me(self) -> Role:
@@ -65,10 +74,15 @@ class Link:
         """The control stream, which is another one in each generation."""
         return self._streams.control
 
-    def open(self, number: int, *, met: bool = False) -> Stream:
+    def control_now(self) -> tuple[Stream, int]:
+        """The control stream, and its generation."""
+        with self._lock:
+            return self._streams.control, self._streams.generation
+
+    def open(self, number: int, *, met: bool = False, ahead: int = 0) -> Stream:
         """Open a stream; arguments and errors as `Streams.open`."""
         with self._lock:
-            stream = self._streams.open(number, met=met)
+            stream = self._streams.open(number, met=met, ahead=ahead)
             self._work.notify_all()
             return stream
 
@@ -85,21 +99,47 @@ class Link:
             self._work.notify_all()
 
     def write(self, stream: Stream, pieces: Sequence[Bulk]) -> None:
-        """Queue bytes on a stream, and wait while the connection is far behind.
+        """Queue bytes on a stream, and wait while the peer is far behind.
 
-        Meanwhile the peer may send what it likes: it may wait for the same, and neither would go
-        on. Raises PeerError if the stream is lost, or the peer stays away.
+        Meanwhile the peer may send what its program may have to send first: it may wait for the
+        same, and neither would go on (PPMF-LNK-017). Raises PeerError if the stream is lost, or the
+        peer stays away or takes nothing (PPMF-LNK-018).
         """
         with self._lock:
             stream.write(pieces)
             self._work.notify_all()
-            if not self.waits or stream.queued <= MOST_QUEUED:
+            if not self.waits or not self._behind(stream):
                 return
-            stream.widen(_WIDE)
-            while stream.queued > MOST_QUEUED and stream.lost is None:
-                if not self._news.wait(AWAY_SECONDS) and not self.connected:
+            stream.widen(waits=True)
+        try:
+            self._wait_to_send(stream)
+        finally:
+            with self._lock:
+                stream.widen(waits=False)
+
+    def _behind(self, stream: Stream) -> bool:
+        """Whether a program waits to send. What was sent is kept until it is acknowledged, so it
+        counts as well as what is queued: a peer may allow much and acknowledge nothing.
+        """
+        return stream.lost is None and stream.held > MOST_QUEUED + WINDOW
+
+    def _wait_to_send(self, stream: Stream) -> None:
+        since, before, there = time.monotonic(), stream.acknowledged, self.connected
+        while True:
+            with self._lock:
+                if not self._behind(stream):
+                    return
+                self._news.wait(_LOOK_SECONDS)
+                now = time.monotonic()
+                if stream.acknowledged - before >= STALL_BYTES or self.connected != there:
+                    since, before, there = now, stream.acknowledged, self.connected
+                if there and now - since > STALL_SECONDS:
+                    break
+                if not there and now - since > AWAY_SECONDS:
                     raise PeerError(f"{self.me.peer} stays away, and too much waits to be sent")
-            stream.widen(0)
+            self.meanwhile()
+        self.cut()
+        raise PeerError(f"{self.me.peer} is there and takes nothing of what is sent")
 
     def read_into(self, stream: Stream, room: memoryview) -> int:
         """Take bytes of a stream that are here, and return how many; raises as
@@ -138,6 +178,9 @@ class Link:
         """End what waits in `wait`, from another thread."""
         with self._lock:
             self._news.notify_all()
+
+    def cut(self) -> None:
+        """Cut what carries the link, which is found again."""
 
     def close(self) -> None:
         """End what carries the link."""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page without a network. What the server has goes first, so that a page that was mended is used at once; the kept
-// copy is for when there is no answer. Only the page's own files are kept, never an answer of the interface below /v1/.
+// copy is for when there is no answer. Only the page's own files are kept, never an answer of the interface below /v1/
+// (PPMF-PAGE-007).
 
 "use strict";
 

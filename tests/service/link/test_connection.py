@@ -20,12 +20,12 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.link import frames
+from ppmf_secure.link.messages import Messages
 from ppmf_secure.link.streams import WINDOW
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_service.link.connection import Timing, TlsLink
-from ppmf_service.link.messages import Messages
 from ppmf_service.link.tls import Identity, check_peer, context
 from ppmf_spec.errors import StateError
 from ppmf_spec.parameters import Parameters

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from ppmf_reference import fixed
 from ppmf_secure.link import streams
+from ppmf_secure.link.messages import Messages
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.protocols.message_plan import most_ahead
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_service.link.ends import LinkEnds
 from ppmf_service.link.memory import Wire
-from ppmf_service.link.messages import Messages
 from ppmf_spec.errors import EncodingError, PeerError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS, USERS
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.ideal import ideal_suite
-from tests.support.linked_servers import keep_uploads, run_linked
+from tests.support.linked_servers import STREAM, keep_uploads, run_linked, server
 from tests.support.ratings import ratings_of
 from tests.support.sessions import session_of
 
@@ -98,3 +99,28 @@ def test_users_send_nothing_over_the_link() -> None:
     link = Wire.between(Coins.seeded("users")).links[CSP]
     with pytest.raises(PeerError, match="no messages of users"):
         LinkEnds(Account(CSP), link, link.open(1)).receive(USERS, None)
+
+
+@pytest.mark.req("PPMF-LNK-017")
+@pytest.mark.parametrize("ahead", [RECSYS, CSP])
+def test_the_plan_knows_how_far_a_server_may_be_ahead(ahead: Role, kept: Path) -> None:
+    """One server goes on as long as it can, while its peer takes nothing: what it has sent by then
+    is what the peer must be able to hold.
+    """
+    wire = Wire.between(Coins.seeded("ahead"))
+    wire.connect()
+    streams = {role: wire.links[role].open(STREAM) for role in (RECSYS, CSP)}
+    coins = Coins.seeded("ahead/epoch")
+    drivers = {
+        role: server(role, SESSION, ideal_suite(), kept, wire.links[role], stream, coins)
+        for role, stream in streams.items()
+    }
+    most = 0
+    while not all(driver.finished for driver in drivers.values()):
+        drivers[ahead].advance()
+        wire.pump()
+        taken = streams[ahead.peer]._in.taken
+        most = max(most, streams[ahead]._out.end - taken)
+        drivers[ahead.peer].advance()
+        wire.pump()
+    assert 0 < most <= most_ahead(SESSION, ideal_suite())[ahead]

@@ -120,14 +120,14 @@ def test_more_than_the_window_is_refused() -> None:
         wire.links[CSP]._streams.take(head, body)
 
 
-@pytest.mark.req("PPMF-LNK-006")
+@pytest.mark.req("PPMF-LNK-017")
 def test_a_server_that_waits_to_send_lets_the_peer_send_more() -> None:
     wire = pair()
     wire.connect()
-    both = opened(wire)
+    both = {role: wire.links[role].open(NUMBER, ahead=streams.WINDOW) for role in (CSP, RECSYS)}
     wire.links[RECSYS].write(both[RECSYS], [bytes(2 * streams.WINDOW)])
     wire.pump()
-    both[CSP].widen(1 << 62)
+    both[CSP].widen(waits=True)
     wire.pump()
     assert both[CSP].available == 2 * streams.WINDOW
 
@@ -468,16 +468,8 @@ def test_bytes_that_come_one_by_one_take_no_more_room_than_others() -> None:
     assert bytes(room[:-3]) == sent[3:]
 
 
-@pytest.mark.req("PPMF-LNK-006", "PPMF-SRV-015")
-@pytest.mark.parametrize("connected", [False, True])
-def test_a_program_that_waits_to_send_is_let_go_if_the_peer_stays_away(
-    connected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "MOST_QUEUED", 10)
-    monkeypatch.setattr(link, "AWAY_SECONDS", 0.05)
-    one = link.Link(RECSYS, COINS.child("away"))
-    one._streams.connected = connected
-    stream = one.open(NUMBER)
+def waiting_to_send(one: link.Link, stream: Stream) -> tuple[threading.Thread, list[PeerError]]:
+    """A program that sends more than the peer acknowledges, and what it is told in the end."""
     told = list[PeerError]()
 
     def send() -> None:
@@ -488,10 +480,92 @@ def test_a_program_that_waits_to_send_is_let_go_if_the_peer_stays_away(
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
-    sender.join(1 if connected else 20)
-    assert sender.is_alive() is connected
-    one.give_up(stream, StateError("the test ends"))
-    one.wake()
+    return sender, told
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small bounds and short times."""
+    for name, value in (
+        ("MOST_QUEUED", 10),
+        ("WINDOW", 10),
+        ("AWAY_SECONDS", 0.05),
+        ("STALL_SECONDS", 0.1),
+        ("STALL_BYTES", 30),
+        ("_LOOK_SECONDS", 0.01),
+    ):
+        monkeypatch.setattr(link, name, value)
+
+
+@pytest.mark.req("PPMF-LNK-018", "PPMF-SRV-015")
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_program_that_waits_to_send_is_let_go_if_nothing_is_taken(
+    connected: bool, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = link.Link(RECSYS, COINS.child("away"))
+    cuts, looked = list[bool](), list[bool]()
+    monkeypatch.setattr(one, "cut", lambda: cuts.append(True))
+    one.meanwhile = lambda: looked.append(True)
+    one._streams.connected = connected
+    sender, told = waiting_to_send(one, one.open(NUMBER))
     sender.join(20)
     assert not sender.is_alive()
-    assert ["stays away" in str(error) for error in told] == ([] if connected else [True])
+    assert "takes nothing" if connected else "stays away" in str(told[0])
+    assert bool(cuts) is connected
+    assert looked
+
+
+@pytest.mark.req("PPMF-LNK-006", "PPMF-LNK-018")
+def test_a_peer_that_reads_all_and_acknowledges_nothing_fills_no_memory(quick: None) -> None:
+    """What was sent is kept, so that is what counts, whatever the peer allows."""
+    wire = pair()
+    wire.connect()
+    one = link.Link(RECSYS, COINS.child("held"))
+    one._streams = wire.links[RECSYS]._streams
+    stream = one.open(NUMBER)
+    stream._out.limit = 1 << 60
+    sender, told = waiting_to_send(one, stream)
+    while one._streams.next_frame(idle=True) is not None:
+        pass
+    assert stream.queued == 0 or sender.is_alive()
+    sender.join(20)
+    assert not sender.is_alive()
+    assert "takes nothing" in str(told[0])
+
+
+@pytest.mark.req("PPMF-LNK-018")
+def test_a_peer_that_takes_little_by_little_is_waited_for(quick: None) -> None:
+    one = link.Link(RECSYS, COINS.child("slow"))
+    one._streams.connected = True
+    stream = one.open(NUMBER)
+    stream._out.limit = 100
+    turns = iter(range(0, 101, 4))
+
+    def takes() -> None:
+        stream._out.next(4)
+        stream._out.acknowledge(min(next(turns, 100), stream._out.sent), 100)
+
+    one.meanwhile = takes
+    sender, told = waiting_to_send(one, stream)
+    sender.join(20)
+    assert told == []
+    assert stream.acknowledged >= 80
+
+
+@pytest.mark.req("PPMF-LNK-006", "PPMF-LNK-017")
+def test_while_a_program_waits_to_send_the_peer_may_send_what_the_plan_says() -> None:
+    wire = pair()
+    wire.connect()
+    stream = wire.links[RECSYS].open(NUMBER, ahead=500)
+    granted = stream._in.allow()[1]
+    stream.widen(waits=True)
+    assert stream._in.allow()[1] == granted + 500
+    stream._in.add(0, bytes(granted + 500))
+    with pytest.raises(StateError, match="are allowed"):
+        stream._in.add(granted + 500, b"x")
+    stream.widen(waits=False)
+    room = memoryview(bytearray(500))
+    stream._in.read_into(room)
+    assert stream._in.allow()[1] == granted + 500  # no more than the window from now on
+    stream._in.read_into(room[:1])
+    assert stream._in.allow()[1] == granted + 501

@@ -10,13 +10,14 @@ import { BLOCKS } from "./operations/blocks.mjs";
 import { ENROLMENT } from "./operations/enrolment.mjs";
 import { FUNCTIONS } from "./operations/functions.mjs";
 import { LATTICE } from "./operations/lattice.mjs";
+import { LINK } from "./operations/link.mjs";
 import { MESSAGES } from "./operations/messages.mjs";
 import { PAILLIER } from "./operations/paillier.mjs";
 import { SESSIONS } from "./operations/sessions.mjs";
 import * as party from "./party.mjs";
 import { Refusal, shown } from "./users/refusal.mjs";
 
-const OPERATIONS = { ...FUNCTIONS, ...MESSAGES, ...SESSIONS, ...ENROLMENT, ...BLOCKS, ...PAILLIER, ...LATTICE };
+const OPERATIONS = { ...FUNCTIONS, ...MESSAGES, ...SESSIONS, ...ENROLMENT, ...LINK, ...BLOCKS, ...PAILLIER, ...LATTICE };
 
 // Calls of the parties of `party.run` (PPMF-CON-030).
 const CALLS = {

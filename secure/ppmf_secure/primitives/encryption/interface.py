@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -128,12 +129,16 @@ class FittedScheme(ABC):
         """The length of a public key, the same for every key."""
 
     @abstractmethod
-    def generate(self, coins: Coins) -> OwnerKey:
-        """A fresh key pair."""
+    def generate(self, coins: Coins, workers: Workers | None = None) -> OwnerKey:
+        """A fresh key pair. workers: those that are to encrypt with it, as for `peer`."""
 
     @abstractmethod
-    def peer(self, public: bytes) -> PeerKey:
-        """The peer's view of a public key. Raises EncodingError or RangeError if it is none."""
+    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
+        """The peer's view of a public key. Raises EncodingError or RangeError if it is none.
+
+        workers: those that are to hold the encrypted matrices, if this server has any. A scheme
+            that cannot share its work does all of it here.
+        """
 
     @abstractmethod
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:

@@ -228,6 +228,6 @@ const refusal = (method, status, kind) => {
   return new Told(`RecSys refused this (status ${status}). ${kept}`);
 };
 
-// One tab at a time: two that read the same last serial would use the next one twice.
+// One tab at a time: two that read the same last serial would use the next one twice (PPMF-PAGE-005).
 const locked = (user, call) => navigator.locks.request(`ppmf upload of ${user}`, call);
 

@@ -66,16 +66,13 @@ const readTable = (text) => {
   const lines = text.replace(/[\r\n]+$/, "").split(/\r?\n/);
   const separator = ["\t", "::", ";", ","].find((one) => lines[0].includes(one));
   if (!separator) throw new Told("This file has no columns: a table of items and ratings, or an export, is due.");
-  const names = fields(lines[0], separator, "Line 1").map(plain);
-  const named = find(names, RATINGS) >= 0;
-  if (!named && names.some((name) => /[a-z]/.test(name)))
-    throw new Told("The first line of this file names no column of ratings.");
+  const first = fields(lines[0], separator, "Line 1");
   // without names: user, item, rating, as in u.data; or item, rating
-  const [user, item, rating] = named
-    ? [find(names, USERS), find(names, ITEMS), find(names, RATINGS)]
-    : names.length > 2
-      ? [0, 1, 2]
-      : [-1, 0, 1];
+  const places = first.length > 2 ? [0, 1, 2] : [-1, 0, 1];
+  const named = !decimal(first[places[2]].trim());
+  const names = first.map(plain);
+  const [user, item, rating] = named ? [USERS, ITEMS, RATINGS].map((wanted) => find(names, wanted)) : places;
+  if (rating < 0) throw new Told("The first line of this file names no column of ratings.");
   if (item < 0) throw new Told("The first line of this file names no column of items.");
   const [found, whose] = [new Map(), new Set()];
   for (const [at, line] of lines.entries()) {

@@ -51,8 +51,9 @@ const once = async (url, most, what, options) => {
 };
 
 // The answer of a server that is called `who` in sentences: status, headers, body. Told if there is none.
-export const request = async (who, url, { most = MOST_JSON, what = `The answer of ${who}`, ...options } = {}) => {
-  for (let left = TRIES - 1, pause = FIRST_PAUSE; ; left -= 1, pause *= 2) {
+export const request = async (who, url, given = {}) => {
+  const { most = MOST_JSON, what = `The answer of ${who}`, tries = TRIES, ...options } = given;
+  for (let left = tries - 1, pause = FIRST_PAUSE; ; left -= 1, pause *= 2) {
     let asked = 0;
     try {
       const answer = await once(url, most, what, options);
@@ -61,7 +62,7 @@ export const request = async (who, url, { most = MOST_JSON, what = `The answer o
       if (!left) throw away(`${who} is busy or out of order: try again ${later(asked)}.`);
     } catch (error) {
       if (error instanceof Told) throw error;
-      if (navigator.onLine === false) throw away(`This device is offline, so ${who} cannot be reached.`);
+      if (globalThis.navigator?.onLine === false) throw away(`This device is offline, so ${who} cannot be reached.`);
       if (!left) throw away(`${who} cannot be reached: try again later.`);
     }
     await wait(Math.min(Math.max(pause, asked) * (1 + part()), LONGEST_PAUSE));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page for users: from the invitation to recommendations. Ratings stay on the device, but for the one message that
-// the user sends; nothing is asked of any other address than RecSys' own and, for the session, CSP's.
+// the user sends; nothing is asked of any other address than RecSys' own and, for the session, CSP's (PPMF-PAGE-001).
 
 import { Client, madeOf } from "./client.mjs";
 import { busy, byId, el, number, plural, setText, time } from "./dom.mjs";
@@ -30,9 +30,10 @@ const app = {
   receipt: undefined, // what RecSys says that it has; undefined is not known
   ratings: new Map(),
   catalogue: null,
-  titles: new Map(),
+  titles: null, // comes as a promise of a Map
   trained: null, // the id of the session whose V was read
   asked: 0,
+  warned: "", // the last warning about a session that was refused
 };
 const tabs = new BroadcastChannel("ppmf");
 
@@ -80,6 +81,7 @@ const showView = (name, focus = true) => {
     byId(`view-${name}`).querySelector("h2").focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
+  byId("others").hidden = name !== "data" || !byId("other-people").children.length;
   if (name === "recommendations") recommend();
 };
 const isShown = (name) => !byId(`view-${name}`).hidden;
@@ -100,9 +102,17 @@ const SENT = {
   sent: "Sent, and acknowledged by RecSys.",
   changed: "You changed ratings since you sent them.",
   withdrawn: "Withdrawn: RecSys uses nothing of yours.",
-  elsewhere: "Something newer was sent in your name from elsewhere; sending replaces it.",
+  elsewhere: "Something newer was sent with your invitation from another device.",
   lost: "RecSys says that it has nothing from you: send it again.",
 };
+const SENT_AT_THE_END = {
+  sent: "You sent these ratings.",
+  changed: "You changed ratings since you sent them.",
+  elsewhere: "Another device sent ratings with your invitation.",
+  withdrawn: "You withdrew what you had sent.",
+  unsent: "What you sent was never acknowledged.",
+};
+const ADMITTED = { true: " They are in the training.", false: " They are not in the training." };
 const SEND = { none: "Send", changed: "Replace what was sent", elsewhere: "Replace what was sent" };
 
 const showSending = async () => {
@@ -112,11 +122,14 @@ const showSending = async () => {
   byId("rated-count").dataset.count = own.size;
   setText(byId("rated-count"), `You have rated ${number(own.size)} of ${plural(app.catalogue.items.length, "title")}.`);
   byId("sent-state").dataset.state = state;
-  setText(byId("sent-state"), SENT[state] + (open ? "" : " This session takes no ratings any more."));
+  const admitted = ["sent", "changed", "elsewhere"].includes(state) ? (ADMITTED[app.receipt?.admitted] ?? "") : "";
+  const ended = `${SENT_AT_THE_END[state] ?? SENT.none}${admitted} Ratings are taken no more.`;
+  setText(byId("sent-state"), open ? SENT[state] : ended);
   byId("send").hidden = !open;
   byId("send").textContent = SEND[state] ?? "Send again";
   byId("send").disabled = !own.size;
   byId("withdraw").hidden = !open || ["none", "withdrawn", "lost"].includes(state);
+  // What leaves the device, before it does; what else the page has to say stands in index.html (PPMF-PAGE-009).
   byId("leaves").dataset.bytes = app.session.bytes;
   setText(
     byId("leaves"),
@@ -166,10 +179,17 @@ const recommend = async () => {
   }
 };
 
+// Show the parts for a state, and none of the others.
+const showState = (state, ...parts) => {
+  root.dataset.state = state;
+  const all = ["start", "waiting", "nav", "phase", "trial"];
+  for (const id of all) byId(id).hidden = !parts.includes(id);
+  if (!parts.includes("nav")) for (const one of VIEWS) byId(`view-${one}`).hidden = true;
+  byId("others").hidden = state === "erased" || !byId("other-people").children.length || (state === "ready" && !isShown("data"));
+};
+
 const showAll = async () => {
-  root.dataset.state = "ready";
-  byId("start").hidden = true;
-  byId("nav").hidden = false;
+  showState("ready", "nav", "phase");
   byId("trial").hidden = !app.session.trial;
   if (!VIEWS.some(isShown)) showView("rate", false);
   showPhase(app);
@@ -178,14 +198,22 @@ const showAll = async () => {
 };
 
 const showStart = (text = "") => {
-  root.dataset.state = "start";
-  byId("start").hidden = false;
-  byId("nav").hidden = true;
-  byId("phase").hidden = true;
-  byId("trial").hidden = true;
-  for (const one of VIEWS) byId(`view-${one}`).hidden = true;
+  showState("start", "start");
   byId("half-waiting").hidden = !text;
   setText(byId("half-waiting"), text);
+};
+
+const showWaiting = () => {
+  showState("waiting", "waiting");
+  setText(byId("waiting-text"), "Your invitation is whole. The session is fetched from both servers, and compared.");
+};
+
+// The others whose invitations are kept here, to switch to.
+const showOthers = async () => {
+  const people = (await app.store.all("people")).filter((one) => one.user !== app.person?.user);
+  byId("other-people").replaceChildren(
+    ...people.map((one) => el("button", { type: "button", click: act(() => open(one)) }, one.user)),
+  );
 };
 
 // -- steps -----------------------------------------------------------------------------------------------------------
@@ -202,7 +230,7 @@ const take = async (session, phase) => {
   app.phase = phase;
   app.last = await app.client.last(session);
   if (another) {
-    app.catalogue = new Catalogue(session.items, app.titles);
+    app.catalogue = new Catalogue(session.items, await app.titles);
     views.rate.show(app.catalogue, app.ratings, session.scale);
   }
 };
@@ -234,59 +262,60 @@ const refresh = async () => {
   const found = await client.newest();
   if (client !== app.client) return;
   if (!found.current) throw new Told(found.refused || "RecSys has no session for your invitation yet: come back later.");
-  const { session, phase } = found.current;
-  await take(session, phase);
-  const [{ tenths, phase: now }, receipt] = await Promise.all([client.status(session), client.receipt(session)]);
-  Object.assign(app, { tenths, phase: now, receipt, asked: Date.now() });
+  const { session } = found.current;
+  const [{ tenths, phase }, receipt] = await Promise.all([client.status(session), client.receipt(session)]);
   const uploads = await app.store.all("uploads");
-  app.before = uploads.some((one) => one.user === app.person.user && one.session !== session.id);
-  app.person = { ...app.person, current: session.id, trained: found.trained?.session.id ?? app.person.trained ?? null };
+  if (client !== app.client) return;
+  await take(session, phase);
+  const before = uploads.some((one) => one.user === app.person.user && one.session !== session.id);
+  Object.assign(app, { tenths, receipt, before, asked: Date.now() });
+  const trained = phase === "finished" ? session : found.trained?.session;
+  app.person = { ...app.person, current: session.id, phase, trained: trained?.id ?? app.person.trained ?? null };
   await app.store.put("people", app.person);
   await showAll();
-  if (found.refused) showError(new Told(found.refused));
-  if (found.trained) await learn(found.trained.session);
+  if (found.refused !== app.warned) {
+    app.warned = found.refused;
+    if (found.refused) showError(new Told(found.refused));
+  }
+  if (trained) await learn(trained);
   else if (isShown("recommendations")) await recommend();
   if (isFinal(app.phase)) polling.end();
   else polling.begin();
 };
 
-// Without a network: what is kept of the last visit.
-const fall = async (error) => {
-  if (app.session) throw error;
-  const { current, trained } = app.person;
+// What is kept of the last visit, at once and also without a network; whether there is something.
+const showKept = async () => {
+  const { current, phase, trained } = app.person;
   const session = await fromKept(current).catch(() => null);
-  if (!session) throw error;
-  await take(session, trained === current ? "finished" : "unknown");
+  if (!session) return false;
+  await take(session, phase);
   await showAll();
   const kept = trained && (await app.store.get("profiles", trained));
-  if (!kept) throw error;
-  await app.engine.profiles({ id: trained, bytes: kept.bytes });
-  app.trained = trained;
-  showError(error);
+  if (kept) {
+    await app.engine.profiles({ id: trained, bytes: kept.bytes });
+    app.trained = trained;
+    if (isShown("recommendations")) await recommend();
+  }
+  return true;
 };
 
 const open = async (person) => {
-  app.person = person;
-  await app.store.put("settings", { name: "current", value: person.user });
-  const invitation = whole(person);
-  Object.assign(app, { session: null, trained: null, last: null, receipt: undefined, client: null });
   polling.end();
+  const fresh = { person, session: null, trained: null, last: null, receipt: undefined, client: null, tenths: 0 };
+  Object.assign(app, fresh);
+  await app.store.put("settings", { name: "current", value: person.user });
+  await showOthers();
+  const invitation = whole(person);
   if (!invitation) {
-    const missing = person.recsys ? "the enroller's" : "RecSys'";
-    showStart(`One half of your invitation is here. Now open ${missing} half in this browser, too.`);
+    showStart("One half of your invitation is here. Now open the other sender's half in this browser, too.");
     return;
   }
-  showStart("Your invitation is whole. The session is being fetched from both servers.");
+  showWaiting();
   checkAddress(invitation, base);
-  const { store, engine } = app;
-  app.client = new Client({ invitation, store, engine });
-  app.ratings = await store.ratings(person.user);
-  app.titles = await fetchTitles(base);
-  try {
-    await refresh();
-  } catch (error) {
-    await fall(error);
-  }
+  app.client = new Client({ invitation, store: app.store, engine: app.engine });
+  app.ratings = await app.store.ratings(person.user);
+  await showKept();
+  await refresh();
 };
 
 const openText = async (text) => {
@@ -376,9 +405,17 @@ const importRatings = async (event) => {
 
 const erase = async () => {
   byId("erase-dialog").close();
-  polling.end();
   await app.store.erase();
-  location.replace(base);
+  showErased();
+};
+
+// Also in the other tabs, whose store was closed then.
+const showErased = () => {
+  polling.end();
+  app.client = null;
+  showState("erased");
+  hideError();
+  notice("Everything that this page had kept in this browser was erased. Reload the page to begin anew.");
 };
 
 // -- the beginning ---------------------------------------------------------------------------------------------------
@@ -417,6 +454,7 @@ const wire = () => {
   byId("send-anew").addEventListener("click", sending(send));
   byId("withdraw").addEventListener("click", sending(withdraw));
   byId("check-now").addEventListener("click", act(refresh));
+  byId("try-again").addEventListener("click", act(() => open(app.person)));
   byId("export").addEventListener("click", act(exportRatings));
   byId("import-file").addEventListener("change", act(importRatings));
   byId("erase").addEventListener("click", () => byId("erase-dialog").showModal());
@@ -447,20 +485,26 @@ const begin = async () => {
   const { fragment, browser } = window.ppmf;
   delete window.ppmf.fragment;
   if (!browser || !(await browser)) return;
-  app.store = await Store.open(() => location.replace(base));
+  app.store = await Store.open(showErased);
   app.engine = new Engine();
+  app.titles = fetchTitles(base);
   wire();
-  if (fragment.includes("ppmf=")) {
-    await openText(fragment);
-    return;
+  let failed = null;
+  try {
+    if (fragment.includes("ppmf=")) await openText(fragment);
+  } catch (error) {
+    failed = error;
   }
-  const current = await app.store.get("settings", "current");
-  const person = current && (await app.store.get("people", current.value));
-  if (person) await open(person);
-  else showStart();
+  if (!app.person) {
+    const current = await app.store.get("settings", "current");
+    const person = current && (await app.store.get("people", current.value));
+    if (person) await open(person);
+    else showStart();
+  }
+  if (failed) throw failed;
 };
 
 busy(begin).catch((error) => {
-  if (root.dataset.state === "loading") showStart();
+  if (root.dataset.state === "loading") root.dataset.state = "start";
   showError(error);
 });

@@ -84,7 +84,7 @@ export class RecommendationView {
       "Similar",
     );
     node.append(
-      el("div", { class: "line" }, el("span", { class: "title" }, title), el("span", { class: "value" }, shown(value)), button),
+      el("div", { class: "line" }, el("span", { class: "title" }, title), el("span", { class: "value" }, el("span", { class: "unseen" }, "predicted "), shown(value)), button),
     );
     return node;
   }

@@ -96,7 +96,7 @@ export class Store {
     });
   }
 
-  // Everything goes, also the copy of the page for when there is no network.
+  // Everything goes, also the copy of the page for when there is no network (PPMF-PAGE-008).
   async erase() {
     this.database.close();
     await done(indexedDB.deleteDatabase(NAME));

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Titles of items, and the search in them, which is done on the device: nobody is told what is looked for.
 
-import { object, request } from "./http.mjs";
+import { request } from "./http.mjs";
 
 const MOST = 1 << 26;
+const LONGEST = 200;
 
-// Without case and accents.
-const plain = (text) =>
-  text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase();
+// Without case and accents; capitals first, since some small letters have two of them.
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
 
-// The titles that RecSys' page has, by item; none is no error: ids are shown then.
-export const fetchTitles = async (base) => {
-  const what = "The list of titles";
+// The titles that RecSys' page has, by item, for all items at once (PPMF-PAGE-006); none is no error: ids are shown then.
+export const fetchTitles = async (base, ask = request) => {
   try {
-    const { status, body } = await request("RecSys", new URL("titles.json", base).href, { most: MOST, what, cache: "no-cache" });
-    const titles = status === 200 ? object(body, what).get("titles") : null;
-    return titles instanceof Map ? titles : new Map();
+    const url = new URL("titles.json", base).href;
+    const { status, body } = await ask("RecSys", url, { most: MOST, tries: 1, cache: "no-cache" });
+    const titles = status === 200 ? JSON.parse(new TextDecoder().decode(body)).titles : {};
+    return new Map(Object.entries(titles).filter(([, title]) => typeof title === "string" && title.trim()));
   } catch {
     return new Map();
   }
@@ -34,8 +31,7 @@ export class Catalogue {
   }
 
   title(item) {
-    const found = this.titles.get(item);
-    return typeof found === "string" && found.trim() ? found.slice(0, 200) : item;
+    return this.titles.get(item)?.slice(0, LONGEST) ?? item;
   }
 
   // The rows whose titles hold every word that was typed: first those that begin with the text, then those with a word

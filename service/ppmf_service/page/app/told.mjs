@@ -23,6 +23,7 @@ const OF_CLASS = {
 export const sentence = (error, what = "What the page was given") => {
   if (error instanceof Told) return error.message;
   if (error instanceof Refusal) return `${what} ${OF_CLASS[error.kind] ?? OF_CLASS.encoding}, so it is not used.`;
+  console.error(error?.stack ?? error); // a fault of the program, for those who mend it
   return "Something failed in this page: reload it, and try again. Your ratings are kept.";
 };
 

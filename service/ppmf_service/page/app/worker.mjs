@@ -96,7 +96,7 @@ const CALLS = {
     const { found, rows } = trained.get(id);
     const usable = [...ratings].filter(([item, text]) => rows.has(item) && fits(found, text));
     const rated = new Map(usable.map(([item, text]) => [rows.get(item), decimal(text)]));
-    const own = ridge.profile(found, rated);
+    const own = ridge.solution(found, rated);
     const predicted = (row) => ridge.shownPrediction(found, own, row);
     return {
       top: ridge.top(found, own, rated, count).map((item) => ({ item, value: predicted(rows.get(item)) })),

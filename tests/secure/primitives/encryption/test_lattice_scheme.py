@@ -22,6 +22,7 @@ from ppmf_secure.primitives.encryption.lattice import owner as owner_module
 from ppmf_secure.primitives.encryption.lattice import peer as peer_module
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Budget
 from ppmf_secure.primitives.encryption.lattice.scheme import RlweScheme, rlwe_scheme
+from ppmf_secure.primitives.encryption.lattice.stored import StoredRows
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
 from ppmf_secure.primitives.shares import ring_mask
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError
@@ -136,7 +137,9 @@ def test_large_matrices_are_stored_in_three_bytes_a_residue(
         monkeypatch.setattr(layout_module, "LARGE_BYTES", large)
         rows, scheme = take_in(SMALL, matrix, layout), SMALL.fit([layout])
         assert isinstance(rows, peer_module.RlweRows)
-        for stored in (rows._first._values, *rows._second):
+        store = rows.store
+        assert isinstance(store, StoredRows)
+        for stored in (store._first._values, *store._second):
             assert stored._low.itemsize == width
         assert scheme.is_compact(layout) == (size == 3)
         assert scheme.stored_bytes(layout) == 300 * 144 * 10 * size

@@ -5,7 +5,8 @@ import { refuse } from "./refusal.mjs";
 
 export const utf8 = (text) => new TextEncoder().encode(text);
 
-export const concat = (...parts) => {
+// Of any number of parts, of which a call could not take more than some ten thousand.
+export const joined = (parts) => {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -14,6 +15,7 @@ export const concat = (...parts) => {
   }
   return out;
 };
+export const concat = (...parts) => joined(parts);
 
 export const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 

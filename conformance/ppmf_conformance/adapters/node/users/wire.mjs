@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chapter 5: messages in deterministic CBOR, and their numbering.
 
-import { concat, numberOf, utf8 } from "./bytes.mjs";
+import { concat, joined, numberOf, utf8 } from "./bytes.mjs";
 import { refuse } from "./refusal.mjs";
 
 const B = "bytes";
@@ -38,7 +38,7 @@ export const item = (kind, value) => {
   return concat(head(kind, bytes.length), bytes);
 };
 
-export const array = (items) => concat(head("array", items.length), ...items);
+export const array = (items) => joined([head("array", items.length), ...items]);
 
 // A message whose fields are byte strings, integers and texts.
 export const write = ({ name, session, epoch, number, fields }) =>

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,15 @@ class Packing:
             before += width
         return found
 
+    def shards(self, count: int) -> list[slice]:
+        """The groups in so many ranges, or fewer if there are not so many, as equal as can be."""
+        ends = [self.groups * number // count for number in range(count + 1)]
+        return [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
+
+    def of_groups(self, groups: slice) -> Packing:
+        """The packing of some groups as a matrix of their own."""
+        return Packing(self.degree, length(self.rows_of(groups)), self.blocks, self.size)
+
     def rows_of(self, groups: slice) -> slice:
         """The rows of some groups; the last group may have fewer than the others."""
         return slice(groups.start * self.size, min(groups.stop * self.size, self.rows))
@@ -198,7 +208,7 @@ class LatticeContext:
     """
 
     def __init__(self, lattice: Lattice, layouts: Sequence[Layout]) -> None:
-        self.lattice = lattice
+        self.lattice, self.layouts = lattice, tuple(layouts)
         self.negacyclic = NegacyclicProduct(lattice.degree)
         self.rounding = Rounding(lattice, layouts[0].ring_bits)
         self.secrets = max(self.packing(layout).secrets for layout in layouts)

@@ -33,24 +33,22 @@ from ppmf_secure.primitives.encryption.interface import (
     length,
 )
 from ppmf_secure.primitives.encryption.lattice.layout import (
-    GROUPS_AT_ONCE,
     AnswerPart,
     AnswerShape,
     LatticeContext,
-    is_compact,
 )
 from ppmf_secure.primitives.encryption.lattice.params import Budget
 from ppmf_secure.primitives.encryption.lattice.ring import (
-    GroupMatrix,
-    ResidueMatrix,
-    Residues,
     Scratch,
     Spectrum,
     reduce,
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binomial, flood, ternary
+from ppmf_secure.primitives.encryption.lattice.shards import RowsAtWorkers
+from ppmf_secure.primitives.encryption.lattice.stored import RowStore, StoredRows, Sums
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
 from ppmf_secure.primitives.shares import check_length, ring_mask, words_to_bytes
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import EncodingError
 
 _ANSWERS_AT_ONCE = 128
@@ -60,7 +58,9 @@ _ANSWERS_AT_ONCE = 128
 class RlwePeer(PeerKey):
     """Q's public key, as P holds it: the transforms of a and of every b modulo each prime."""
 
-    def __init__(self, context: LatticeContext, public: bytes) -> None:
+    def __init__(
+        self, context: LatticeContext, public: bytes, workers: Workers | None = None
+    ) -> None:
         lattice, count = context.lattice, context.secrets
         check_length(public, context.public_bytes(), "lattice public key")
         size = context.residue_bytes(lattice.degree)
@@ -74,70 +74,53 @@ class RlwePeer(PeerKey):
         self._key_a = context.negacyclic.transform(context.expand([public[:SEED_BYTES]])[:, 0])
         self._keys_b = context.negacyclic.transform(b.swapaxes(0, 1))
         self._scratch = Scratch()
+        self._workers, self._matrices = workers, 0
 
     def intake(self, layout: Layout, own: Words) -> RlweIntake:
         """The intake for a matrix of Q, to which P's share is added."""
+        if own.shape != layout.shape:
+            raise ValueError("the peer's share has not the layout's shape")
+        context, packing = self._context, self._context.packing(layout)
+        store: RowStore
+        if self._workers is None:
+            store = StoredRows(context, packing, own, self._scratch)
+        else:
+            self._matrices += 1
+            folder = self._workers.folder / f"matrix-{self._matrices}"
+            store = RowsAtWorkers(context, packing, own, self._workers, folder)
         key = self._key_a, self._keys_b
-        return RlweIntake(self._context, RlweRows(self._context, key, layout, self._scratch), own)
+        return RlweIntake(RlweRows(context, key, layout, self._scratch, store))
 
 
 class RlweIntake(RowIntake):
     """The intake of Q's rows, which adds P's share to them and stores the residues."""
 
-    def __init__(self, context: LatticeContext, taken: RlweRows, own: Words) -> None:
-        if own.shape != taken.layout.shape:
-            raise ValueError("the peer's share has not the layout's shape")
-        self._context = context
+    def __init__(self, taken: RlweRows) -> None:
         self._taken = taken
-        self._own = own
         self._count = 0
 
     def add(self, groups: Sequence[bytes]) -> None:
-        """Check and store the next groups."""
-        packing, at = self._taken.packing, 0
-        if self._count + len(groups) > packing.groups:
-            raise EncodingError(f"encrypted matrix: more than {packing.groups} groups")
-        while at < len(groups):
-            # the last group may have fewer rows than the others
-            room = max(1, packing.rows // packing.size - self._count)
-            here = slice(self._count, self._count + min(GROUPS_AT_ONCE, room, len(groups) - at))
-            self._add(here, groups[at : at + length(here)])
-            self._count += length(here)
-            at += length(here)
-
-    def _add(self, here: slice, groups: Sequence[bytes]) -> None:
-        """Check and store some groups of equally many rows, P's share added (PPMF-RLW-014)."""
-        context, packing = self._context, self._taken.packing
-        size, rows = context.group_bytes(packing, here), packing.rows_of(here)
-        names = [f"encrypted group {number}" for number in range(here.start, here.stop)]
-        for group, name in zip(groups, names, strict=True):
-            check_length(group, size, name)
-        primes, shape = context.lattice.primes, (length(rows), packing.columns)
-        second = read_residues(
-            [group[SEED_BYTES:] for group in groups],
-            shape[0] * shape[1] // len(groups),
-            primes,
-            names,
-        ).reshape(len(primes), -1)
-        folded = context.rounding.encode(self._own[rows])
-        for values, received, prime in zip(folded, second, primes, strict=True):
-            values += received
-            reduce(values, prime)
-        seeds = [bytes(group[:SEED_BYTES]) for group in groups]
-        self._taken.put(here, seeds, folded.reshape(len(primes), *shape))
+        """Take in the next groups. Workers, where there are any, check them in `finish`."""
+        due = self._taken.packing.groups
+        if self._count + len(groups) > due:
+            raise EncodingError(f"encrypted matrix: more than {due} groups")
+        self._taken.store.take_in(self._count, groups)
+        self._count += len(groups)
 
     def finish(self) -> RlweRows:
         """The encrypted matrix, once all rows are in."""
-        packing = self._taken.packing
-        if self._count != packing.groups:
-            raise EncodingError(
-                f"encrypted matrix: {self._count} groups instead of {packing.groups}"
-            )
+        due = self._taken.packing.groups
+        if self._count != due:
+            raise EncodingError(f"encrypted matrix: {self._count} groups instead of {due}")
+        self._taken.store.finish()
         return self._taken
 
 
 class RlweRows(EncryptedRows):
-    """Enc_Q(M), as P holds it: values of the c1 of all groups, and residues of c0 by block."""
+    """Enc_Q(M), as P holds it, with what an answer needs besides.
+
+    store: where the residues are.
+    """
 
     def __init__(
         self,
@@ -145,30 +128,17 @@ class RlweRows(EncryptedRows):
         key: tuple[Spectrum, Spectrum],
         layout: Layout,
         scratch: Scratch,
+        store: RowStore,
     ) -> None:
-        lattice = context.lattice
         self.layout = layout
-        self.packing = packing = context.packing(layout)
+        self.packing = context.packing(layout)
+        self.store = store
         self._context = context
         self._key_a, self._keys_b = key
         self._scratch = scratch
-        self._flood_bits = Budget.of(lattice, layout).flood_bits + 1
+        self._flood_bits = Budget.of(context.lattice, layout).flood_bits + 1
         self._ring = ring_mask(layout.ring_bits)
         self._hiding = context.rounding.hiding(self._flood_bits)
-        compact = is_compact(lattice, packing)
-        self._first = GroupMatrix(lattice, packing.groups, packing.size, compact=compact)
-        self._second = [
-            ResidueMatrix(lattice, packing.rows, width, compact=compact) for width in packing.blocks
-        ]
-
-    def put(self, groups: slice, seeds: list[bytes], second: Residues) -> None:
-        """Store some groups: the seeds of their c1, and their c0 (primes, rows, columns)."""
-        packing = self.packing
-        self._first.put(groups, self._context.expand(seeds))
-        for block, (stored, width) in enumerate(zip(self._second, packing.blocks, strict=True)):
-            before = sum(packing.blocks[:block])
-            for index, values in enumerate(second[:, :, before : before + width]):
-                stored.put(index, packing.rows_of(groups), values)
 
     def multiply(self, x: Words, uses: Uses, coins: Coins) -> tuple[bytes, list[Words]]:
         """The answer, and P's shares -rho mod 2^k (PPMF-RLW-008, -009, -011).
@@ -187,16 +157,16 @@ class RlweRows(EncryptedRows):
             np.empty((length(use), columns), dtype=np.uint64)
             for use, columns in zip(uses, self.layout.blocks, strict=True)
         ]
-        lifted = self._context.rounding.lift(np.ascontiguousarray(x[shape.rows]))
+        sums = self.store.sums(x[shape.rows], shape)
         for start in range(0, len(shape.rows), _ANSWERS_AT_ONCE):
             group = slice(start, min(start + _ANSWERS_AT_ONCE, len(shape.rows)))
-            self._answer(lifted, shape, group, coins, shape.split(sent), shares)
+            self._answer(sums, shape, group, coins, shape.split(sent), shares)
         packed = [pack(row, prime) for row, prime in zip(sent, lattice.kept_primes, strict=True)]
         return b"".join(map(words_to_bytes, packed)), shares
 
     def _answer(
         self,
-        lifted: Residues,
+        sums: Sums,
         shape: AnswerShape,
         group: slice,
         coins: Coins,
@@ -205,13 +175,12 @@ class RlweRows(EncryptedRows):
     ) -> None:
         """Answer some rows of X, and fill in P's shares of them.
 
-        lifted: all rows of the answer (primes, rows, layout.rows). outs: where the residues go, c1
-        (kept, rows N), then each part (kept, rows columns).
+        outs: where the residues go, c1 (kept, rows N), then each part (kept, rows columns).
         """
         degree = self._context.lattice.degree
         first, *seconds = outs
         out = first[:, group.start * degree : group.stop * degree]
-        u = self._first_component(lifted[:, group], coins, out)
+        u = self._first_component(sums, group, coins, out)
         for part, second in zip(shape.parts, seconds, strict=True):
             rows = part.within(group)
             if not length(rows):
@@ -221,28 +190,31 @@ class RlweRows(EncryptedRows):
             used = slice(part.place + rows.start, part.place + rows.stop)
             of_rows = u[used.start - group.start : used.stop - group.start]
             out = second[:, rows.start * part.width : rows.stop * part.width]
-            self._second_component(lifted[:, used], part, of_rows, rho, coins, out)
+            self._second_component(sums, used, part, of_rows, rho, coins, out)
 
-    def _first_component(self, lifted: Residues, coins: Coins, out: NDArray[np.int32]) -> Spectrum:
+    def _first_component(
+        self, sums: Sums, group: slice, coins: Coins, out: NDArray[np.int32]
+    ) -> Spectrum:
         """Write c1 of some rows, rounded, to out (kept, rows N); the transform of their u
         (PPMF-RLW-008).
         """
         lattice, negacyclic = self._context.lattice, self._context.negacyclic
-        shape = lifted.shape[1], lattice.degree
+        shape = length(group), lattice.degree
         u = negacyclic.transform(ternary(coins, shape))
         errors = binomial(coins, shape)
         values = self._scratch.take_integers("c1", (len(lattice.primes), *shape))
         for index, prime in enumerate(lattice.primes):
-            for rows, sums in self._first.times(lifted[index], index, self._scratch):
-                sums += negacyclic.product(u[rows], self._key_a[index])
-                sums += errors[rows]
-                values[index, rows] = reduce(sums, prime)
+            for rows, some in sums.first(group, index):
+                some += negacyclic.product(u[rows], self._key_a[index])
+                some += errors[rows]
+                values[index, rows] = reduce(some, prime)
         self._context.rounding.switch(values.reshape(len(values), -1), out)
         return u
 
     def _second_component(
         self,
-        lifted: Residues,
+        sums: Sums,
+        used: slice,
         part: AnswerPart,
         u: Spectrum,
         rho: Words,
@@ -251,7 +223,7 @@ class RlweRows(EncryptedRows):
     ) -> None:
         """Write c0 of some rows of a part, masked, flooded, rounded, to out (kept, rows columns).
 
-        lifted: these rows of X (primes, rows, layout.rows). u: the transform of their u
+        used: these rows, among those of the whole answer. u: the transform of their u
         (PPMF-RLW-008, -009).
         """
         context, count = self._context, rho.size
@@ -267,7 +239,7 @@ class RlweRows(EncryptedRows):
         product = self._scratch.take("c0", rho.shape)
         segments = [segment for segment in self.packing.segments if segment.block == part.block]
         for index, prime in enumerate(context.lattice.primes):
-            self._second[part.block].times(lifted[index], index, product, self._scratch)
+            sums.second(part, used, index, product)
             reduce(product, prime)
             for segment in segments:
                 product[:, segment.columns] += context.negacyclic.product(

@@ -55,6 +55,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice, chosen
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -91,13 +92,13 @@ class FittedRlwe(FittedScheme):
         """The bytes of a seed, and for each secret of the residues of b modulo each prime."""
         return self.context.public_bytes()
 
-    def generate(self, coins: Coins) -> RlweOwner:
+    def generate(self, coins: Coins, workers: Workers | None = None) -> RlweOwner:
         """A fresh key pair, from `coins` alone."""
-        return RlweOwner(self.context, coins)
+        return RlweOwner(self.context, coins, workers)
 
-    def peer(self, public: bytes) -> RlwePeer:
+    def peer(self, public: bytes, workers: Workers | None = None) -> RlwePeer:
         """The peer's view of the other server's key, once it is checked."""
-        return RlwePeer(self.context, public)
+        return RlwePeer(self.context, public, workers)
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""

@@ -35,6 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
 
@@ -61,12 +62,12 @@ class PaillierScheme(ProductScheme, FittedScheme):
         """The bytes of the modulus."""
         return self.bits // 8
 
-    def generate(self, coins: Coins) -> PaillierOwner:
-        """A fresh key pair."""
+    def generate(self, coins: Coins, workers: Workers | None = None) -> PaillierOwner:
+        """A fresh key pair. Workers are not used."""
         return PaillierOwner(SecretKey.generate(self.bits, coins))
 
-    def peer(self, public: bytes) -> PaillierPeer:
-        """The peer's view of the other server's modulus, once it is checked."""
+    def peer(self, public: bytes, workers: Workers | None = None) -> PaillierPeer:
+        """The peer's view of the other server's modulus, once it is checked. It has no workers."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:

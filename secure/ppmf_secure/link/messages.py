@@ -4,20 +4,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
+from ppmf_secure.arrays import aligned_room
 from ppmf_secure.driver import too_long
 from ppmf_secure.link.streams import Stream
-from ppmf_secure.transport.pipes import aligned_room
-from ppmf_service.link.link import Link
+from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
 LENGTH_BYTES = 8
 
 
+class Carrier(Protocol):
+    """What reads and writes the streams of a server."""
+
+    @property
+    def me(self) -> Role:
+        """This server."""
+
+    def write(self, stream: Stream, pieces: Sequence[Bulk]) -> None:
+        """Queue bytes on a stream; raises as `Stream.write`."""
+
+    def read_into(self, stream: Stream, room: memoryview) -> int:
+        """Take bytes of a stream that are here, and return how many; raises as
+        `Stream.read_into`.
+        """
+
+
 class Messages:
     """The messages that are sent and received on one stream of a link."""
 
-    def __init__(self, link: Link, stream: Stream) -> None:
+    def __init__(self, link: Carrier, stream: Stream) -> None:
         self._link = link
         self.stream = stream
         self._length = memoryview(bytearray(LENGTH_BYTES))

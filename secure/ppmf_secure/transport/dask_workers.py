@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workers through Dask distributed, which carries calls, finds lost processes and does TLS.
+
+Each server has a cluster of its own: a scheduler and its workers, which are in the server's trust
+domain (PPMF-WRK-001). What is needed of Dask is little: to run a function on one named worker, and
+to be told that a worker is gone. Which shard lies where is decided here, not by Dask's scheduler,
+since a shard must not move.
+
+A shard lives in a module of the worker's process. A worker that is asked for one that it does not
+have answers so, and the server loads the shard anew, there or elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed.comm.core import CommClosedError
+from distributed.security import Security
+
+from ppmf_secure.primitives.workers import Call, WorkerHealth, Workers
+from ppmf_spec.errors import PeerError
+
+_AWAITED = 0.5
+"""The seconds that results are awaited before it is looked whether a worker is gone."""
+
+_PATIENCE = 60
+"""The seconds that a server without any worker waits for one."""
+
+_UNDER_WAY = 2
+"""The tasks that each worker has waiting or under way."""
+
+_LOST = object()
+"""Stands for the answer of a worker that is gone."""
+
+_shards: dict[str, Any] = {}
+"""The shards of this process, where it is a worker."""
+
+
+class WorkersLostError(PeerError):
+    """A server has no worker left, and none came back."""
+
+
+class _NotHereError(Exception):
+    """The worker does not have the shard that it was asked for."""
+
+
+def _load(name: str, call: Call) -> None:
+    _shards[name] = call()
+
+
+def _ask(name: str, call: Call) -> Any:
+    if name not in _shards:
+        raise _NotHereError(name)
+    return call.function(_shards[name], *call.arguments)
+
+
+def _run(call: Call) -> Any:
+    return call()
+
+
+def _drop(names: Sequence[str]) -> None:
+    for name in names:
+        _shards.pop(name, None)
+
+
+def _own_health() -> tuple[tuple[str, ...], int, float]:
+    """The shards of this worker, its resident bytes, its processor seconds."""
+    statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    memory = int(statm[1]) * os.sysconf("SC_PAGE_SIZE")
+    return tuple(sorted(_shards)), memory, time.process_time()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cluster:
+    """Where the workers of one server are.
+
+    address: the scheduler's, such as tls://10.0.0.5:8786. security: its certificates.
+    folder: a folder of the server that all its workers see under the same path.
+    """
+
+    address: str
+    security: Security
+    folder: Path
+
+    @classmethod
+    def of_files(
+        cls, address: str, ca: Path, certificate: Path, key: Path, folder: Path
+    ) -> Cluster:
+        """A cluster whose certificates are files in PEM: the authority's, and this server's."""
+        security = Security(
+            require_encryption=True,
+            tls_ca_file=str(ca),
+            tls_client_cert=str(certificate),
+            tls_client_key=str(key),
+        )
+        return cls(address, security, folder)
+
+
+class DaskWorkers(Workers):
+    """The workers of a cluster; a context that ends the connection, and removes the files of its
+    shards.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._folder = cluster.folder
+        try:
+            self._client = Client(
+                cluster.address,
+                security=cluster.security,
+                direct_to_workers=True,
+                set_as_default=False,
+            )
+        except OSError as error:
+            raise WorkersLostError(f"{cluster.address}: no scheduler answers there") from error
+        self._calls: dict[str, Call] = {}
+        self._places: dict[str, str] = {}
+        self._count = len(self._alive())
+
+    def __enter__(self) -> DaskWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a worker that is gone has forgotten them
+            self._client.run(_drop, list(self._calls), on_error="ignore")
+        self._client.close()
+        for path in self._folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    @property
+    def count(self) -> int:
+        """As many as there were workers at the beginning."""
+        return self._count
+
+    @property
+    def folder(self) -> Path:
+        """That of the cluster."""
+        return self._folder
+
+    def load(self, shards: Mapping[str, Call]) -> None:
+        """Load each shard on the worker that has the fewest, all workers at the same time."""
+        self._calls |= shards
+        self._place(shards)
+
+    def multiply(self, questions: Mapping[str, Call]) -> Iterator[Any]:
+        """The answers as they come. A question to a worker that is gone is put to another one,
+        which loads the shard first.
+        """
+        due = set(questions)
+        while due:
+            asked = {self._put(_ask, name, name, questions[name]): name for name in due}
+            due = set()
+            for name, answer in self._answers(asked):
+                if answer is _LOST:
+                    due.add(name)
+                else:
+                    yield answer
+            self._place(due)
+
+    def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
+        """The results in their order. Dask itself gives a task of a lost worker to another one."""
+        under_way: deque[Future[Any]] = deque()
+        for task in tasks:
+            under_way.append(self._client.submit(_run, task, pure=False))
+            if len(under_way) >= _UNDER_WAY * self._count:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Forget shards, here and at all workers."""
+        for name in names:
+            del self._calls[name]
+            self._places.pop(name, None)
+        self._client.run(_drop, names)
+
+    def health(self) -> list[WorkerHealth]:
+        """What each worker says of itself."""
+        told = self._client.run(_own_health, on_error="ignore")
+        return [WorkerHealth(address, *found) for address, found in told.items()]
+
+    def _alive(self) -> list[str]:
+        """The addresses of the workers; some are there, or WorkersLostError is raised."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            found = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+            if found:
+                return found
+            if time.monotonic() > until:
+                raise WorkersLostError(f"no worker is left, and none came back in {_PATIENCE} s")
+            time.sleep(_AWAITED)
+
+    def _place(self, names: Iterable[str]) -> None:
+        """Load shards, each on a worker that is there and has the fewest, until all are loaded."""
+        due = set(names)
+        while due:
+            load = dict.fromkeys(self._alive(), 0)
+            for name, address in self._places.items():
+                if address in load and name not in due:
+                    load[address] += 1
+            asked = {}
+            for name in sorted(due):
+                address = min(load, key=lambda each: (load[each], each))
+                load[address] += 1
+                self._places[name] = address
+                asked[self._put(_load, name, name, self._calls[name])] = name
+            due = {name for name, answer in self._answers(asked) if answer is _LOST}
+
+    def _put(self, function: Callable[..., Any], name: str, *arguments: Any) -> Future[Any]:
+        """Have the worker that has, or is to have, a shard run a function."""
+        with warnings.catch_warnings():  # of arguments that are longer than usual
+            warnings.simplefilter("ignore", UserWarning)
+            return self._client.submit(
+                function, *arguments, workers=[self._places[name]], pure=False
+            )
+
+    def _answers(self, asked: Mapping[Future[Any], str]) -> Iterator[tuple[str, Any]]:
+        """The name of a shard and the answer about it, as they come. The answer is _LOST where the
+        worker is gone, or has not the shard. Raises what a call raised.
+        """
+        waiting = dict(asked)
+        while waiting:
+            for future in self._ended(waiting):
+                try:
+                    answer = future.result(timeout=_AWAITED)
+                except (TimeoutError, CommClosedError):
+                    continue  # it is looked below whether the worker is gone
+                except (_NotHereError, CancelledError, KilledWorker):
+                    answer = _LOST
+                yield waiting.pop(future), answer
+            alive = self._client.scheduler_info(n_workers=-1)["workers"]
+            for future in [f for f, name in waiting.items() if self._places[name] not in alive]:
+                self._client.cancel(future, force=True)
+                yield waiting.pop(future), _LOST
+
+    def _ended(self, waiting: Iterable[Future[Any]]) -> list[Future[Any]]:
+        """The futures that ended within a moment, at least one if any does."""
+        with self._client.as_current():
+            try:
+                ended = wait(list(waiting), timeout=_AWAITED, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                return []
+        return list(ended.done)
+
+
+@contextmanager
+def local_cluster(workers: int, folder: Path) -> Iterator[Cluster]:
+    """A cluster of processes of this machine, which ends with the context. Its certificates are
+    made for it and stay in memory.
+    """
+    shards = folder / "shards"
+    for each in (folder, shards):
+        each.mkdir(mode=0o700)
+    security = Security.temporary()
+    nothing_served: dict[str, list[str]] = {
+        f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")
+    }
+    with (
+        dask.config.set(nothing_served),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            local_directory=str(folder / "dask"),
+            silence_logs="ERROR",
+            env=dict(os.environ),
+        ) as cluster,
+    ):
+        yield Cluster(cluster.scheduler_address, security, shards)

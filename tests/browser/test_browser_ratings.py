@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Day by day: rating, searching, files, two tabs, two devices, and what is left after erasing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from ppmf_service.states import State
+from tests.browser.conftest import Devices
+from tests.browser.page_servers import PageServers, titles_of
+from tests.browser.recording_proxy import CUT_OFF, RecordingProxy
+from tests.browser.users_page import UsersPage
+
+
+def test_what_is_searched_is_found_by_any_part_of_the_title(
+    servers: PageServers, page: UsersPage
+) -> None:
+    titles = {**titles_of(100), "200": "Äpfel & Straße (2001)", "201": "Crème brûlée"}
+    servers.session(titles)
+    page.open(servers.link())
+    shown = page.by("items").locator("li")
+    expect(shown).to_have_count(20)
+    page.by("more").click()
+    expect(shown).to_have_count(40)
+    for words, due in (
+        ("STRASSE", "200"),
+        ("apfel", "200"),
+        ("creme brulee", "201"),
+        ("orchard 9", "9"),
+        ("9 orchard", "9"),
+    ):
+        page.search(words)
+        expect(page.item(due)).to_be_visible()
+        expect(shown.first).to_contain_text(titles[due])
+    page.search("(2001)")
+    expect(page.by("found")).to_contain_text(re.compile(r"\d"))
+
+
+def test_ratings_are_kept_when_the_tab_is_closed(servers: PageServers, devices: Devices) -> None:
+    servers.session()
+    device = devices.device()
+    page = devices.tab(device)
+    page.open(servers.link())
+    page.rate("3", "4.5")
+    page.rate("4", "1")
+    page.item("4").get_by_test_id("clear").click()
+    page.rated(1)
+    page.tab.close()
+    page = devices.tab(device)
+    page.open(servers.recsys)
+    page.rated(1)
+    expect(page.item("3").locator("input[value='4.5']")).to_be_checked()
+    expect(page.item("4").locator("input:checked")).to_have_count(0)
+
+
+def test_ratings_go_from_device_to_device_in_a_file(
+    servers: PageServers, devices: Devices, tmp_path: Path
+) -> None:
+    servers.session()
+    page = devices.tab()
+    page.open(servers.link())
+    for item, stars in (("3", "4.5"), ("4", "1"), ("17", "0.5")):
+        page.rate(item, stars)
+    exported = page.export(tmp_path / "mine.json")
+    content = exported.read_text()
+    assert servers.invitation().recsys.token not in content
+    other = devices.tab()
+    other.open(servers.link())
+    other.rate("5", "2")
+    other.view("data")
+    other.by("import-file").set_input_files(exported)
+    other.noticed("3")
+    other.view("rate")
+    other.rated(4)
+    expect(other.item("17").locator("input[value='0.5']")).to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ("userId,movieId,rating\nme,3,4.5\nme,4,2\n", 2),
+        ("item,rating\n3,5\n", 1),
+        ("user;item;rating\nme;3;4.5\n", 1),
+        ("3\t4.5\n5\t1\n", 2),
+    ],
+    ids=["movielens", "two columns", "semicolons", "tabs"],
+)
+def test_a_file_of_ppmf_submit_is_imported(
+    content: str, count: int, servers: PageServers, page: UsersPage, tmp_path: Path
+) -> None:
+    servers.session()
+    file = tmp_path / "mine.csv"
+    file.write_text(content)
+    page.open(servers.link())
+    page.view("data")
+    page.by("import-file").set_input_files(file)
+    page.noticed(str(count))
+    page.view("rate")
+    page.rated(count)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        b"a letter to the editor",
+        b"item,rating\n3,7\n",
+        b"item,rating\n3,4.25\n",
+        b"item,rating\n3,good\n",
+        b"item,rating\n3,1\n3,2\n",
+        b'{"format": "something else"}',
+        b"[" * 100_000,
+        b"user,item,rating\na,3,1\nb,4,1\n",
+    ],
+    ids=[
+        "empty", "picture", "letter", "off the scale", "too fine", "a word", "twice", "json",
+        "deep json", "two users",
+    ],
+)  # fmt: skip
+def test_a_file_of_something_else_is_refused_and_changes_nothing(
+    content: bytes, servers: PageServers, page: UsersPage, tmp_path: Path
+) -> None:
+    servers.session()
+    file = tmp_path / "mine.csv"
+    file.write_bytes(content)
+    page.open(servers.link())
+    page.rate("5", "2")
+    page.view("data")
+    page.by("import-file").set_input_files(file)
+    text = page.refused("")
+    assert len(text) < 250
+    page.view("rate")
+    page.rated(1)
+
+
+@pytest.mark.req("PPMF-API-018")
+def test_two_tabs_never_use_a_serial_for_two_uploads(
+    servers: PageServers, devices: Devices, proxy: RecordingProxy
+) -> None:
+    servers.session()
+    device = devices.device()
+    first, second = devices.tab(device), devices.tab(device)
+    first.open(servers.link())
+    second.open(servers.recsys)
+    first.rate("3", "4.5")
+    second.rated(1)
+    first.by("send").click(no_wait_after=True)
+    second.by("send").click(no_wait_after=True)
+    for page in (first, second):
+        page.sent("sent")
+    second.rate("4", "1")
+    first.rated(2)
+    first.sent("changed")
+    second.by("send").click(no_wait_after=True)
+    first.by("send").click(no_wait_after=True)
+    for page in (first, second):
+        page.sent("sent")
+    bodies = {one.body for one in proxy.asked("/uploads/0", "PUT")}
+    receipts = [
+        (content["serial"], content["digest"])
+        for one in proxy.asked("/uploads/0", "PUT")
+        if one.answer is not None
+        for content in [json.loads(one.answer.body)]
+    ]
+    assert len(set(receipts)) == len({serial for serial, _ in receipts}) == len(bodies) == 2
+
+
+def test_another_device_that_sent_something_newer_is_told(
+    servers: PageServers, devices: Devices
+) -> None:
+    servers.session()
+    first, second = devices.tab(), devices.tab()
+    for page in (first, second):
+        page.open(servers.link())
+    first.rate("3", "4.5")
+    first.send()
+    second.rate("4", "2")
+    second.send()  # it asks for the newest serial before
+    first.rate("5", "1")
+    first.send()
+    uploads, session = servers.pair.recsys.uploads, servers.pair.recsys.sessions.all()[-1]
+    assert session.id is not None
+    assert uploads.receipt(session.id, 0).serial == 3
+
+
+def test_erasing_leaves_nothing_in_any_tab(servers: PageServers, devices: Devices) -> None:
+    session = servers.session()
+    servers.publish(session)
+    device = devices.device()
+    page, other = devices.tab(device), devices.tab(device)
+    page.open(servers.link())
+    other.open(servers.recsys)
+    page.view("recommendations")
+    page.idle()
+    kept = page.stored()
+    assert kept["rows"]
+    page.erase()
+    left = page.stored()
+    assert left["rows"] == {}
+    assert (left["local"], left["session"], left["cookies"]) == ([], [], "")
+    assert not [url for url in left["caches"] if "/v1/" in url]
+    other.until("erased")
+    page.open(servers.recsys, "start")
+
+
+def test_an_intake_that_closes_meanwhile_is_told(servers: PageServers, page: UsersPage) -> None:
+    session = servers.session()
+    page.open(servers.link())
+    page.rate("3", "4.5")
+    servers.move(session, State.CLOSED)
+    page.by("send").click()
+    page.refused("closed")
+    page.rated(1)
+    page.sent("unsent")
+
+
+def test_a_server_that_cannot_be_reached_is_told_and_loses_nothing(
+    servers: PageServers, page: UsersPage, proxy: RecordingProxy
+) -> None:
+    servers.session()
+    page.open(servers.link())
+    page.rate("3", "4.5")
+    page.tab.clock.install()
+    with proxy.changed(lambda asked: CUT_OFF):
+        page.by("send").click()
+        for _ in range(100):
+            page.tab.clock.run_for(1000)
+            if page.by("error").is_visible():
+                break
+        page.refused("reached")
+        page.rated(1)
+    page.tab.clock.resume()
+    page.send()
+
+
+def test_an_invitation_in_a_file_is_opened(
+    servers: PageServers, page: UsersPage, tmp_path: Path
+) -> None:
+    servers.session()
+    file = tmp_path / "u1.txt"
+    file.write_text(servers.invitation().text())
+    page.open(servers.recsys, "start")
+    page.by("invitation-file").set_input_files(file)
+    page.until("ready")
+    page.phase("open")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hello", "https://example.org/#ppmf=2&from=recsys&user=u1", "#" * 10_000]
+)
+def test_what_is_no_invitation_is_refused(text: str, servers: PageServers, page: UsersPage) -> None:
+    servers.session()
+    page.open(servers.recsys, "start")
+    page.by("invitation-text").fill(text)
+    page.by("invitation-add").click()
+    page.refused("")
+    page.until("start")
+
+
+def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPage) -> None:
+    servers.session()
+    one, other = servers.invitation("u1"), servers.invitation("u2")
+    page.open(servers.recsys, "start")
+    page.by("invitation-text").fill(f"{one.recsys.text()}\n{other.csp.text()}")
+    page.by("invitation-add").click()
+    expect(page.tab.locator("html")).to_have_attribute("data-state", "start")
+    page.idle()
+    assert page.by("error").is_visible() or page.by("half-waiting").is_visible()

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers through Dask, as real processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppmf_reference import fixed
+from ppmf_secure.primitives.workers import Call
+from ppmf_secure.transport import dask_workers, processes
+from ppmf_secure.transport.dask_workers import Cluster, DaskWorkers, local_cluster
+from ppmf_secure.transport.processes import LocalWorkers
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
+from tests.support.ratings import ratings_of
+
+RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
+PARAMETERS = Parameters(rank=2, iterations=2)
+SUITE = "rlwe-64-insecure"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with local_cluster(2, tmp_path_factory.mktemp("cluster") / "csp") as made:
+        yield made
+
+
+@pytest.fixture
+def workers(cluster: Cluster) -> Iterator[DaskWorkers]:
+    until = time.monotonic() + 60
+    while True:  # a worker that an earlier test killed comes back
+        with DaskWorkers(cluster) as found:
+            if found.count == 2 or time.monotonic() > until:
+                yield found
+                return
+        time.sleep(0.1)
+
+
+def pids(workers: DaskWorkers) -> list[int]:
+    return sorted(workers._client.run(os.getpid).values())
+
+
+def slowly(shard: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return shard
+
+
+def refuses() -> None:
+    raise EncodingError("encrypted group 7: bad")
+
+
+def test_shards_lie_apart_and_answer(workers: DaskWorkers) -> None:
+    workers.load({name: Call(np.full, (3, value)) for name, value in (("a", 5), ("b", 7))})
+    found = workers.multiply({name: Call(np.add, (np.ones(3),)) for name in ("a", "b")})
+    assert sorted(answer.tolist() for answer in found) == [[6] * 3, [8] * 3]
+    told = workers.health()
+    assert sorted(one.shards for one in told) == [("a",), ("b",)]
+    assert all(one.memory > 1 << 20 and one.cpu_seconds > 0 for one in told)
+    workers.drop(["a"])
+    assert sorted(one.shards for one in workers.health()) == [(), ("b",)]
+
+
+def test_results_of_tasks_come_in_their_order(workers: DaskWorkers) -> None:
+    tasks = (Call(pow, (number, 2)) for number in range(20))
+    assert list(workers.run(tasks)) == [number**2 for number in range(20)]
+
+
+def test_what_a_call_raises_is_raised(workers: DaskWorkers) -> None:
+    with pytest.raises(EncodingError, match="group 7: bad"):
+        workers.load({"bad": Call(refuses, ())})
+    with pytest.raises(EncodingError, match="group 7: bad"):
+        list(workers.run(iter([Call(refuses, ())])))
+
+
+@pytest.mark.req("PPMF-WRK-003")
+def test_the_shard_of_a_worker_that_was_killed_is_loaded_again(workers: DaskWorkers) -> None:
+    """Before it is asked, and while it answers."""
+    workers.load({"a": Call(int, (5,)), "b": Call(int, (7,))})
+    os.kill(pids(workers)[0], signal.SIGKILL)
+    both = {name: Call(slowly, (0.0,)) for name in ("a", "b")}
+    assert sorted(workers.multiply(both)) == [5, 7]
+    victim = pids(workers)[0]
+    threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
+    both = {name: Call(slowly, (1.5,)) for name in ("a", "b")}
+    assert sorted(workers.multiply(both)) == [5, 7]
+    assert victim not in pids(workers)
+
+
+@pytest.mark.req("PPMF-WRK-001")
+def test_who_has_no_certificate_reaches_neither_scheduler_nor_workers(workers: DaskWorkers) -> None:
+    scheduler = workers._client.scheduler_info()["address"]
+    for address in (scheduler, *(one.address for one in workers.health())):
+        host, _, port = address.removeprefix("tls://").rpartition(":")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((host, int(port)), timeout=10) as plain,
+            context.wrap_socket(plain) as encrypted,
+            pytest.raises(ssl.SSLError, match="certificate required"),
+        ):
+            encrypted.recv(1)  # in TLS 1.3 a client hears of it only now
+
+
+@pytest.mark.req("PPMF-WRK-001")
+def test_nothing_is_left_of_shards_at_the_end(cluster: Cluster) -> None:
+    with DaskWorkers(cluster) as found:
+        found.load({"a": Call(int, (5,))})
+        (cluster.folder / "matrix").mkdir()
+        (cluster.folder / "matrix" / "0.own").write_bytes(b"secret")
+    assert list(cluster.folder.iterdir()) == []
+    with DaskWorkers(cluster) as found:
+        assert all(one.shards == () for one in found.health())
+
+
+def test_without_any_worker_the_server_waits_and_then_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_workers, "_PATIENCE", 0.3)
+    with (
+        local_cluster(0, tmp_path / "none") as made,
+        pytest.raises(dask_workers.WorkersLostError, match="no worker"),
+    ):
+        DaskWorkers(made)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-WRK-002")
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_training_with_workers_is_the_same_bit_for_bit(tmp_path: Path, count: int) -> None:
+    alone = processes.train(RATINGS, PARAMETERS, suite=SUITE)
+    found = processes.train(
+        RATINGS, PARAMETERS, suite=SUITE, workers=LocalWorkers(count, tmp_path / "workers")
+    )
+    assert found.profiles == alone.profiles == fixed.train(RATINGS, PARAMETERS)
+    sent = [
+        sorted((one.party, one.phase, one.bytes_sent) for one in run.measures)
+        for run in (found, alone)
+    ]
+    assert sent[0] == sent[1]
+    assert not (tmp_path / "workers").exists()
