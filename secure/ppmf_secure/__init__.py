@@ -7,6 +7,7 @@ The packages build on each other, in this order:
 - `session` holds what the parties agree on before a run, and what a run leaves in files.
 - `protocols` are the sub-protocols: the upload, and all that the two servers do together.
 - `parties` are the programs of the users, of RecSys and of CSP.
+- `link` is what two servers on machines of their own say to each other, without what carries it.
 - `transport` runs these programs, `simulator` makes what each party sees without their secrets.
 
 A program is a generator that yields `effects`, and one `driver` runs it over every transport. The

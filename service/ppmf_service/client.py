@@ -42,7 +42,13 @@ from ppmf_spec.roles import RECSYS, USERS
 from ppmf_spec.wire import Link
 
 SECONDS = 30.0
-"""How long an answer may take."""
+"""How long the next bytes of an answer may take."""
+
+ANSWER_SECONDS = 300.0
+"""How long a whole answer may take, however its bytes come."""
+
+REQUEST_SECONDS = 900.0
+"""After how long no further try of a request is begun."""
 
 _MOST_JSON = 1 << 16
 _TRIES = 12
@@ -144,13 +150,24 @@ class UserClient:
     def newest(self, phase: str | None = None) -> SignedSession:
         """The newest session of this user, in a phase if one is named; checked as `session` does.
 
-        Raises StateError if there is none.
+        A session that is not right, or has been erased, does not hide those that are. Raises
+        StateError if there is none; what is wrong with the newest one if none is right; PeerError
+        if a server does not answer.
         """
+        wrong: PpmfError | None = None
         for shown in self.sessions():
             if phase in (None, shown.phase):
-                signed = self.session(shown.id)
+                try:
+                    signed = self.session(shown.id)
+                except PeerError:
+                    raise
+                except PpmfError as error:
+                    wrong = wrong or error
+                    continue
                 if self.user in signed.session.users:
                     return signed
+        if wrong is not None:
+            raise wrong
         raise StateError(
             f"RecSys has no session of this user{f' that is {phase}' if phase else ''}"
         )
@@ -191,9 +208,8 @@ class UserClient:
         proposal = session.proposal
         if session.suite.endswith("-insecure") and not proposal.trial:
             raise ParametersError("session: its cipher suite protects nothing, and it is no trial")
-        for url in (invitation.recsys.recsys_url, invitation.recsys.csp_url):
-            if proposal.addresses and url not in proposal.addresses:
-                raise StateError("session: of other addresses than those of the invitation")
+        if proposal.addresses != (invitation.recsys.recsys_url, invitation.recsys.csp_url):
+            raise StateError("session: of other addresses than those of the invitation")
 
     def check_open(self, session: Session) -> None:
         """Raise StateError if the session has expired or takes no uploads any more, by the user's
@@ -324,17 +340,19 @@ class UserClient:
         """The answer of a request, which is sent again where that may help: every request of the
         interface may be repeated (PPMF-API-005).
         """
-        pause = _FIRST_PAUSE
-        for last in range(_TRIES - 1, -1, -1):
+        pause, until = _FIRST_PAUSE, self._clock.monotonic() + REQUEST_SECONDS
+        for left in range(_TRIES - 1, -1, -1):
             try:
                 answer = self._once(method, url.rstrip("/") + path, most, where, **more)
             except httpx.HTTPError as error:
-                if not last:
+                last = not left or self._clock.monotonic() >= until
+                if last:
                     kind = type(error).__name__
                     raise PeerError(f"{where}: no answer from {_host(url)} ({kind})") from None
                 asked = 0.0
             else:
-                if answer.status not in _AGAIN or not last:
+                last = not left or self._clock.monotonic() >= until
+                if answer.status not in _AGAIN or last:
                     return answer
                 asked = _seconds(answer.headers.get("retry-after"))
             part = int.from_bytes(self._coins.bytes(2), "little") / (1 << 16)
@@ -343,6 +361,7 @@ class UserClient:
         raise AssertionError("the last try returns or raises")
 
     def _once(self, method: str, url: str, most: int, where: str, **more: Any) -> _Answer:
+        until = self._clock.monotonic() + ANSWER_SECONDS
         with self._http.stream(method, url, **more) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise EncodingError(f"{where}: compressed, which was not asked for")
@@ -351,6 +370,8 @@ class UserClient:
                 found += piece
                 if len(found) > most:
                     raise EncodingError(f"{where}: more than the {most} bytes that are due at most")
+                if self._clock.monotonic() >= until:
+                    raise PeerError(f"{where}: the answer takes more than {ANSWER_SECONDS:.0f} s")
             return _Answer(response.status_code, response.headers, bytes(found))
 
 

@@ -247,6 +247,15 @@ class Database:
             found: sqlite3.Row | None = self._connection().execute(statement, values).fetchone()
             return found
 
+    def part(self, table: str, column: str, number: int, at: int, size: int) -> bytes:
+        """Some bytes of a long value, of which no more is read. Raises as `open`."""
+        with (
+            self._translated(),
+            self._connection().blobopen(table, column, number, readonly=True) as value,
+        ):
+            value.seek(at)
+            return value.read(size)
+
     def check(self) -> None:
         """Look through the whole file. Raises EncodingError if it is damaged (PPMF-SRV-020)."""
         found = self.rows("PRAGMA quick_check(1)")

@@ -99,6 +99,8 @@ class Erasure:
             folder = self._config.session_folder(row.id)
             files, size = _count(folder)
             erase_folder(folder)
+            if row.profiles_digest is None:  # a V that was written, and then not published
+                self._config.profiles_file(row.id).unlink(missing_ok=True)
         with self._database.transaction() as connection:
             self._measures.erased(row.number, FILES, files, size)
             uploads = connection.execute(

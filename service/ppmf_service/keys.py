@@ -27,7 +27,8 @@ from cryptography.x509.oid import NameOID
 
 from ppmf_secure.primitives.base_transfers import fresh_secret, write_point
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.private_files import own_file, partial_file
+from ppmf_secure.session.private_files import own_file
+from ppmf_secure.transport.store import write_durably
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.files import read_bytes
 
@@ -119,7 +120,8 @@ def link_certificate(key: ec.EllipticCurvePrivateKey) -> tuple[bytes, bytes]:
 def read_certificate(path: Path) -> tuple[bytes, bytes]:
     """A peer's certificate in PEM, and the point of its key, 33 bytes (PPMF-SRV-003).
 
-    Raises EncodingError if the file is none, or its key is not of P-256.
+    Raises EncodingError if the file is none, its key is not of P-256, or another hash than SHA-256
+    was signed.
     """
     content = read_bytes(path)
     try:
@@ -130,6 +132,8 @@ def read_certificate(path: Path) -> tuple[bytes, bytes]:
         found.verify_directly_issued_by(found)
     except Exception:  # the library raises errors of its own for each field
         raise EncodingError(f"{path}: not a certificate in PEM that its own key signed") from None
+    if not isinstance(found.signature_hash_algorithm, hashes.SHA256):
+        raise EncodingError(f"{path}: not signed with SHA-256")
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise EncodingError(f"{path}: not a certificate of a key of P-256")
     return found.public_bytes(Encoding.PEM), write_point(key)
@@ -156,13 +160,4 @@ def read_private_file(path: Path) -> bytes:
 
 def write_private_file(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, whole or not at all, in the place of what is there."""
-    descriptor, temporary = partial_file(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    write_durably(path, content)

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 
@@ -23,7 +23,7 @@ from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.transport.processes import starting_servers
 from ppmf_secure.transport.server_process import end_with_parent
 from ppmf_secure.transport.store import in_use
-from ppmf_service import logs
+from ppmf_service import health, logs
 from ppmf_service.api import server
 from ppmf_service.backup import check_place
 from ppmf_service.clock import SystemClock
@@ -95,17 +95,23 @@ def _engine_beside(config: ServerConfig, stop: threading.Event) -> Iterator[None
 def _keep_engine(config: ServerConfig, stop: threading.Event) -> None:
     """Start the engine, and again whenever it ends, until `stop` is set."""
     clock = SystemClock()
-    pause = _PAUSES[0]
+    pause, soon = _PAUSES[0], 0
+    health.note_well(config.folder)
     while not stop.is_set():
         since = clock.monotonic()
         try:
             process, its_stop = _start_engine(config)
         except OSError as error:  # too little memory, or too many processes, for now
             logs.failure("the engine cannot be started", error)
+            soon += 1
+            health.note_end(config.folder, soon, "no process: the system has no room for one")
             stop.wait(_PAUSES[1])
             continue
         while process.is_alive() and not stop.is_set():
             process.join(0.1)
+            if soon and clock.monotonic() - since > _SOON:
+                soon = 0
+                health.note_well(config.folder)
         if stop.is_set():
             its_stop.set()
             process.join(_STOP_SECONDS)
@@ -113,8 +119,18 @@ def _keep_engine(config: ServerConfig, stop: threading.Event) -> None:
             process.join()
             return
         pause = _PAUSES[0] if clock.monotonic() - since > _SOON else min(2 * pause, _PAUSES[1])
+        soon += 1
+        health.note_end(config.folder, soon, _ending(process.exitcode))
         logs.event("the engine ended", level=logging.WARNING, seconds=pause)
         stop.wait(pause)
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, for a person."""
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit status {code}: the log says why"
 
 
 def _start_engine(config: ServerConfig) -> tuple[SpawnProcess, Event]:

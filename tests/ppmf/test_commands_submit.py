@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -46,8 +47,8 @@ def halves(servers: Served, folder: Path, user: str = "u1") -> list[str]:
 
 
 def ran(capsys: Capture, *arguments: str) -> dict[str, object]:
-    """The JSON object of a command that ended well."""
-    assert main.main(["submit", *arguments, "--json"]) == 0, capsys.readouterr().err
+    """The JSON object of a command that ended well; the sessions of these tests are trials."""
+    assert main.main(["submit", *arguments, "--trial", "--json"]) == 0, capsys.readouterr().err
     found = json.loads(capsys.readouterr().out)
     assert isinstance(found, dict)
     return found
@@ -90,25 +91,68 @@ def test_a_trial_is_shown_on_every_screen(
 ) -> None:
     servers.session()
     for arguments in ([mine, *halves(servers, tmp_path)], [], ["--status"], ["--withdraw"]):
-        assert main.main(["--quiet", "submit", *arguments]) == 0
+        assert main.main(["--quiet", "submit", *arguments, "--trial"]) == 0
         found = capsys.readouterr()
         assert "this session is a trial" in found.err
         assert "session" in found.out
 
 
-def test_invitations_come_as_links_files_and_input(
+@pytest.mark.req("PPMF-API-023")
+def test_nothing_is_sent_to_a_trial_before_the_user_has_said_so(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = servers.session()
+    options = [mine, *halves(servers, tmp_path)]
+    assert "a trial, which protects nobody" in refused(capsys, "submit", *options)
+    for said, status in (("n\n", 130), ("y\n", 0)):
+        assert servers.pair.recsys.uploads.count(session.id) == 0
+        monkeypatch.setattr("sys.stdin", Typed(said))
+        assert main.main(["submit", *options]) == status
+        assert "Send ratings to it?" in "".join(capsys.readouterr())
+    assert servers.pair.recsys.uploads.count(session.id) == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main.main(["submit"]) == 0  # what they said holds for this session
+    other = servers.session(replace(session.proposal, nonce=bytes(15) + b"\7"))
+    assert "a trial, which protects nobody" in refused(capsys, "submit")
+    assert servers.pair.recsys.uploads.count(other.id) == 0
+
+
+class Typed(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_invitations_come_as_files_and_input(
     servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers.session()
     invitation = servers.invitation("u2")
     both = tmp_path / "both.txt"
     both.write_text(invitation.text())
-    links = [f"https://x.example/#{half.text()}" for half in (invitation.recsys, invitation.csp)]
-    for given in ([str(both)], links):
-        options = [part for one in given for part in ("--invitation", one)]
-        assert ran(capsys, mine, *options, "--folder", str(tmp_path / "u2"))["serial"] == 1
+    folder = ["--folder", str(tmp_path / "u2")]
+    assert ran(capsys, mine, "--invitation", str(both), *folder)["serial"] == 1
     monkeypatch.setattr("sys.stdin", io.StringIO(both.read_text()))
-    assert ran(capsys, mine, "--invitation", "-", "--folder", str(tmp_path / "u2"))["serial"] == 1
+    assert ran(capsys, mine, "--invitation", "-", *folder)["serial"] == 1
+
+
+@pytest.mark.req("PPMF-ENR-013")
+def test_no_half_stands_in_a_command(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user who gives none is asked, and what they paste is not shown."""
+    servers.session()
+    invitation = servers.invitation("u2")
+    texts = [half.text() for half in (invitation.recsys, invitation.csp)]
+    for given in (texts[0], f"https://x.example/#{texts[1]}"):
+        line = refused(capsys, "submit", mine, "--invitation", given)
+        assert "which other users of this machine can see" in line
+        assert invitation.recsys.token not in line
+    pasted = iter(texts)
+    monkeypatch.setattr("typer.prompt", lambda _, hide_input: next(pasted))
+    monkeypatch.setattr("sys.stdin", Typed())
+    assert ran(capsys, mine, "--folder", str(tmp_path / "u2"))["serial"] == 1
 
 
 def test_what_cannot_be_sent_is_one_line(

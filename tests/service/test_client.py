@@ -18,14 +18,16 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session import set_up
 from ppmf_service import submission
+from ppmf_service.client import ANSWER_SECONDS
+from ppmf_service.states import State
 from ppmf_service.user_folder import Last, UserFolder, made_of
 from ppmf_spec import profiles
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError, RangeError, StateError
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.refusals import refusal_of
-from tests.support.served import URLS, Served, published, served
-from tests.support.services import EXPIRES, START
+from tests.support.served import Served, published, served
+from tests.support.services import ADDRESSES, EXPIRES, START
 from tests.support.sessions import SIGNING
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -102,9 +104,51 @@ def test_the_keys_addresses_and_signatures_are_those_of_the_invitation(servers: 
     elsewhere = servers.session(addressed)
     text = refusal_of(lambda: servers.client("u1").session(elsewhere.id), StateError)
     assert "other addresses" in text
-    listed = replace(session.proposal, nonce=bytes(15) + b"\3", addresses=tuple(URLS.values()))
-    good = servers.session(listed)
+    good = servers.session(replace(session.proposal, nonce=bytes(15) + b"\3"))
     assert servers.client("u1").session(good.id).session == good
+
+
+@pytest.mark.req("PPMF-API-017")
+@pytest.mark.parametrize(
+    "addresses",
+    [(), ADDRESSES[:1], ADDRESSES[::-1], (*ADDRESSES, "https://c.example"), ADDRESSES[1:]],
+)
+def test_the_addresses_of_a_session_are_exactly_those_of_the_invitation(
+    servers: Served, addresses: tuple[str, ...]
+) -> None:
+    found = servers.session(
+        replace(servers.session().proposal, nonce=bytes(16), addresses=addresses)
+    )
+    text = refusal_of(lambda: servers.client("u1").session(found.id), StateError)
+    assert "other addresses" in text
+
+
+@pytest.mark.req("PPMF-API-017")
+def test_a_session_that_is_not_right_hides_no_other(servers: Served) -> None:
+    good = servers.session()
+    bad = servers.session(replace(good.proposal, nonce=bytes(15) + b"\4", addresses=()))
+    assert servers.client("u1").sessions()[0].id == bad.id
+    assert servers.client("u1").newest().session == good
+    servers.pair.recsys.sessions.move(good.id, State.ABANDONED, because="given up")
+    text = refusal_of(lambda: servers.client("u1").newest("open"), StateError)
+    assert "other addresses" in text
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(servers: Served) -> None:
+    clock = servers.pair.clock
+
+    def slowly() -> Iterator[bytes]:
+        while True:
+            clock.advance(20)
+            yield b" "
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=slowly())
+
+    client = servers.client("u1", servers.http(recsys=httpx.MockTransport(answer)))
+    before = clock.monotonic()
+    assert "takes more than" in refusal_of(client.sessions, PeerError)
+    assert clock.monotonic() - before <= ANSWER_SECONDS + 20
 
 
 @pytest.mark.req("PPMF-API-017")

@@ -687,7 +687,7 @@ def test_whoever_joins_after_the_operator_has_confirmed_is_shown_first(world: Wo
     )
 
 
-@pytest.mark.req("PPMF-LNK-013")
+@pytest.mark.req("PPMF-LNK-016")
 @pytest.mark.parametrize("role", [RECSYS, CSP])
 def test_what_is_looked_at_does_not_grow_with_the_sessions_that_have_ended(
     world: World, role: Role, monkeypatch: pytest.MonkeyPatch

@@ -260,3 +260,17 @@ def test_an_erasure_that_a_crash_cut_short_is_done_again(
     assert servers.recsys.sessions.get(session.id).erased is None
     assert erasure_of(servers, RECSYS).sweep() == [session.id]
     assert left(servers.recsys, secrets) == 0
+
+
+@pytest.mark.req("PPMF-SRV-013", "PPMF-LNK-015")
+def test_a_v_that_was_written_and_not_published_is_erased(servers: Pair) -> None:
+    """The operator gave the session up between the two, or the server was killed there."""
+    session = opened(servers)
+    server = servers.recsys
+    config = config_of(RECSYS, server)
+    path = config.profiles_file(session.id)
+    path.parent.mkdir(mode=0o700, parents=True)
+    path.write_bytes(b"V")
+    server.sessions.move(session.id, State.ABANDONED, because="given up")
+    Erasure(config, server.database, server.sessions).sweep()
+    assert not path.exists()

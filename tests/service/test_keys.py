@@ -119,6 +119,20 @@ def test_a_certificate_is_of_the_key_and_always_the_same(tmp_path: Path) -> None
 
 
 @pytest.mark.req("PPMF-SRV-003")
+@pytest.mark.parametrize("other", [hashes.SHA384(), hashes.SHA512(), hashes.SHA224()])
+def test_a_certificate_that_is_signed_with_another_hash_is_refused(
+    tmp_path: Path, other: hashes.SHA384 | hashes.SHA512 | hashes.SHA224
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "SHA256", lambda: other)
+        certificate, _ = keys.link_certificate(KEY)
+    path = tmp_path / "peer.pem"
+    path.write_bytes(certificate)
+    with pytest.raises(EncodingError, match=f"{path}: not signed with SHA-256"):
+        keys.read_certificate(path)
+
+
+@pytest.mark.req("PPMF-SRV-003")
 def test_what_is_no_such_certificate_is_refused(tmp_path: Path) -> None:
     certificate, secret = keys.link_certificate(KEY)
     der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)

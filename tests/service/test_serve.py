@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ import pytest
 from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.transport.store import in_use
-from ppmf_service import logs, serve
+from ppmf_service import health, logs, serve
 from ppmf_service.config import ServerConfig
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
@@ -29,6 +30,7 @@ from tests.support.ratings import ratings_of
 from tests.support.real_servers import PATIENCE, RealServers, real_servers
 from tests.support.relay import Relay
 from tests.support.served import config_of
+from tools import kills
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=3)
@@ -93,11 +95,11 @@ def test_servers_that_are_killed_come_to_v_after_nothing_but_a_restart(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.req("PPMF-LNK-015", "PPMF-RES-001")
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_fifty_kills_at_chance_change_nothing(tmp_path: Path, seed: int) -> None:
-    with real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers:
-        key = killed_at_chance(servers, Chance(seed), kills=10)
-        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+def test_fifty_kills_of_a_working_server_in_every_phase_change_nothing(tmp_path: Path) -> None:
+    told = kills.run(tmp_path, 50, seed=1)
+    assert told.kills == 50
+    assert told.right == told.sessions
+    assert set(told.phases) == set(kills.PHASES[:-1])
 
 
 def epochs(servers: RealServers, key: bytes) -> tuple[int, int]:
@@ -272,3 +274,104 @@ def test_an_engine_that_the_system_does_not_let_start_is_started_later(
     serve._keep_engine(config_of(RECSYS, tmp_path), stop)
     assert len(tries) == 2
     assert told == ["the engine cannot be started"] * 2
+
+
+class _Ending:
+    """An engine's process that has ended already."""
+
+    exitcode = -signal.SIGKILL
+
+    def is_alive(self) -> bool:
+        return False
+
+
+class _Going:
+    """One that goes on until its server stops."""
+
+    exitcode = None
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.looks = 0
+
+    def is_alive(self) -> bool:
+        return True
+
+    def join(self, _: float | None = None) -> None:
+        self.looks += 1
+        if self.looks > 1:
+            self.stop.set()
+
+    def kill(self) -> None:
+        pass
+
+
+def test_an_engine_that_keeps_ending_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    config, told = config_of(RECSYS, tmp_path), list[str]()
+    processes = iter([_Ending(), _Ending(), _Going(stop)])
+
+    def start(_: ServerConfig) -> tuple[object, threading.Event]:
+        told.append(health.trouble(tmp_path))
+        return next(processes), threading.Event()
+
+    monkeypatch.setattr(serve, "_start_engine", start)
+    monkeypatch.setattr(serve, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(serve, "_SOON", 0.0)
+    monkeypatch.setattr(logs, "event", lambda *_, **__: None)
+    serve._keep_engine(config, stop)
+    assert told[0] == ""
+    assert told[1] == "the engine ended once; at last with SIGKILL"
+    assert told[2] == "the engine ended 2 times, each time soon; at last with SIGKILL"
+    assert health.trouble(tmp_path) == ""
+
+
+@pytest.mark.slow
+def test_an_engine_whose_port_is_taken_is_started_until_it_is_free(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        config = servers.configs[CSP]
+        with socket.create_server(("127.0.0.1", config.link.port)):
+            servers.start()
+            servers.until(lambda: "2 times" in health.trouble(config.folder))
+            assert "exit status 1" in health.trouble(config.folder)
+            assert health.trouble(servers.configs[RECSYS].folder) == ""
+        key = servers.propose()
+        servers.until_both(key, State.OPEN)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-LNK-015")
+def test_servers_that_are_told_to_end_while_they_train_end_in_order(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers:
+        key = in_training(servers)
+        processes = dict(servers.processes)
+        for process in processes.values():
+            process.terminate()
+        assert [process.wait(30) for process in processes.values()] == [0, 0]
+        assert State.FINISHED not in servers.states(key)
+        servers.start()
+        servers.until_both(key, State.FINISHED)
+        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-LNK-015")
+def test_a_folder_or_an_address_that_is_used_ends_a_server_in_one_line(tmp_path: Path) -> None:
+    with real_servers(tmp_path, RATINGS, PARAMETERS, SUITE) as servers:
+        servers.start(CSP)
+        servers.until(lambda: '"starts"' in servers.logged(CSP))
+        first = servers.processes.pop(CSP)
+        one_line(servers, CSP, "error (state)", "goes on")
+        first.terminate()
+        assert first.wait(30) == 0
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            path = tmp_path / CSP / "csp.toml"
+            path.write_text(
+                path.read_text().replace(
+                    '[api]\naddress = "127.0.0.1:0"', f'[api]\naddress = "127.0.0.1:{port}"'
+                )
+            )
+            one_line(servers, CSP, f"127.0.0.1:{port}: this address cannot be had")

@@ -40,7 +40,7 @@ def recorded(world: World, key: bytes, role: Role) -> Path:
 
 
 def kinds(path: Path) -> list[tuple[str, Role, str]]:
-    found = []
+    found: list[tuple[str, Role, str]] = []
     for one in transcript.read(path):
         found.append((one.direction, one.peer, wire.decode(one.message).message.name))
     return found

@@ -26,7 +26,7 @@ from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from ppmf_spec.wire import Link
 from tests.support.ideal import ideal_suite
 from tests.support.ratings import ratings_of
-from tests.support.services import CLOSES, EXPIRES, Server, pair
+from tests.support.services import ADDRESSES, CLOSES, EXPIRES, Server, pair
 from tests.support.sessions import POINTS, SIGNING
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
@@ -133,7 +133,14 @@ class World:
     def propose(self, **more: Any) -> bytes:
         """RecSys' operator proposes a session; its key."""
         users = self.server(RECSYS).members.users()
-        values = {"closes": CLOSES, "expires": EXPIRES, "least": 2, "trial": True, **more}
+        values = {
+            "closes": CLOSES,
+            "expires": EXPIRES,
+            "least": 2,
+            "trial": True,
+            "addresses": ADDRESSES,
+            **more,
+        }
         nonce = values.pop("nonce", bytes(16))
         params = values.pop("parameters", PARAMETERS)
         proposal = Proposal(

@@ -26,6 +26,9 @@ from tests.support.sessions import POINTS, SIGNING
 
 START = 1_800_000_000
 CLOSES, EXPIRES = START + 3600, START + 86400
+ADDRESSES = ("http://127.0.0.1:8443", "http://127.0.0.1:8444")
+"""Under which users reach RecSys and CSP."""
+
 TOY = Parameters(rank=2, iterations=1)
 
 
@@ -88,7 +91,14 @@ def proposal_of(
     **more: object,
 ) -> Proposal:
     """A toy proposal of RecSys."""
-    values = {"closes": CLOSES, "expires": EXPIRES, "least": 2, "trial": True, **more}
+    values = {
+        "closes": CLOSES,
+        "expires": EXPIRES,
+        "least": 2,
+        "trial": True,
+        "addresses": ADDRESSES,
+        **more,
+    }
     return Proposal(
         TOY,
         users,

@@ -36,6 +36,8 @@ def published(folder: Path) -> tuple[ItemProfiles, Path]:
                 raise
             console.note(f"{error}; the profiles that were kept are taken")
             return profiles.read(last), kept.ratings
+        if session.proposal.trial:
+            console.warn("these profiles are of a trial, which protected nobody")
         path = kept.profiles(session.id)
         if not path.is_file():
             write_atomically(path, one.profiles(session)[1])

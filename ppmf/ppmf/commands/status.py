@@ -12,6 +12,7 @@ import httpx
 import typer
 
 from ppmf import console, serving
+from ppmf_service import health
 from ppmf_service.config import Listen
 from ppmf_service.measures import seconds_left
 from ppmf_service.sessions import SessionRow
@@ -72,6 +73,7 @@ def _look(storage: Storage, *, everything: bool, as_json: bool = False) -> bool:
         content: dict[str, object] = {
             "role": storage.config.role,
             "running": runs,
+            "engine": health.trouble(storage.config.folder) or None,
             "link": None if link is None else {"up": link.up, "since": link.at, "why": link.why},
             "disk_free": _free(storage),
             "sessions": [_facts(storage, row, now) for row in shown],
@@ -79,6 +81,8 @@ def _look(storage: Storage, *, everything: bool, as_json: bool = False) -> bool:
         console.put_json("status", content)
     else:
         _say(storage, shown, now, runs=runs)
+    if health.trouble(storage.config.folder):
+        return False
     return runs and not any(row.last_error and row.state is not State.ABANDONED for row in shown)
 
 
@@ -95,6 +99,8 @@ def _say(storage: Storage, shown: list[SessionRow], now: int, *, runs: bool) -> 
             ),
         ]
     )
+    if told := health.trouble(storage.config.folder):
+        console.say(f"{told[0].upper()}{told[1:]}.")
     if not runs:
         console.say(f"`ppmf serve {role}` starts it.")
     if not shown:
@@ -261,7 +267,7 @@ def _runs(monitoring: Listen) -> bool:
     """Whether the server's program answers its operator."""
     url = f"http://{_host(monitoring.host)}:{monitoring.port}/readyz"
     try:
-        return httpx.get(url, timeout=_PATIENCE, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=_PATIENCE, trust_env=False).status_code in (200, 503)
     except httpx.HTTPError:
         return False
 

@@ -46,9 +46,9 @@ def submit(
         list[str] | None,
         typer.Option(
             "--invitation",
-            metavar="FILE|LINK",
-            help="A half of your invitation, or a file with one or both; - for standard input. "
-            "Give it once for each half. [default: the invitation that was kept]",
+            metavar="FILE",
+            help="A file with one half of your invitation, or with both; - for standard input. "
+            "Give it once for each half. [default: the invitation that was kept, or you are asked]",
             show_default=False,
         ),
     ] = None,
@@ -62,6 +62,13 @@ def submit(
             show_default=False,
         ),
     ] = None,
+    trial: Annotated[
+        bool,
+        typer.Option(
+            "--trial",
+            help="Send to a session that is marked as a trial too, which protects nobody.",
+        ),
+    ] = False,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Withdraw what was sent, while the intake is open.")
     ] = False,
@@ -97,6 +104,9 @@ def submit(
     Other ratings replace what was sent before, until the intake closes. Which message RecSys uses
     rests on its honesty; --status shows what it says.
 
+    A session that is marked as a trial protects nobody. Ratings are sent to one only if you say so,
+    when you are asked or by --trial.
+
     Examples:
       ppmf submit mine.csv --invitation from-recsys.txt --invitation from-csp.txt
       ppmf submit
@@ -126,6 +136,7 @@ def submit(
         else:
             reading = options.reading(columns, separator, duplicates, rounding)
             raw, row = _row(kept, session, ratings_file, user, reading, ignore_unknown)
+            _check_trial(kept, session, said=trial)
             kept.keep_ratings(raw)
             sent = submission.submit(one, kept, session, row, Coins.system())
             outcome = "there already" if sent.before else "sent"
@@ -136,10 +147,13 @@ def _invitation(kept: UserFolder, invited: list[str]) -> Invitation:
     """The invitation of the options, which is kept from now on, or the one that was kept."""
     if not invited:
         found = kept.invitation()
-        if found is None:
+        if found is not None:
+            return found
+        if not sys.stdin.isatty():
             raise StateError(f"{kept.path}: no invitation is kept; --invitation names yours")
-        return found
-    halves = [half for one in invited for half in _lines(one)]
+        halves = _asked()
+    else:
+        halves = [half for one in invited for half in _lines(one)]
     if len(halves) != 2:
         raise EncodingError(f"invitation: {len(halves)} lines where its two halves are due")
     invitation = join(*map(read_half, halves))
@@ -147,10 +161,35 @@ def _invitation(kept: UserFolder, invited: list[str]) -> Invitation:
     return invitation
 
 
+def _asked() -> list[str]:
+    """The halves of the invitation, as somebody pastes them; they are not shown."""
+    return [
+        typer.prompt(f"The half of your invitation that {who} sent", hide_input=True)
+        for who in ("RecSys", "the enroller")
+    ]
+
+
+def _check_trial(kept: UserFolder, session: Session, *, said: bool) -> None:
+    """Raise StateError unless the session is no trial, or the user says that they know
+    (PPMF-API-023). What was sent once in a session needs no second word.
+    """
+    if not session.proposal.trial or said or kept.last(session.id) is not None:
+        return
+    if not sys.stdin.isatty():
+        raise StateError(
+            "this session is a trial, which protects nobody; `ppmf submit --trial` sends ratings "
+            "that need no protection"
+        )
+    typer.confirm("This session is a trial, which protects nobody. Send ratings to it?", abort=True)
+
+
 def _lines(text: str) -> list[str]:
-    """The halves in the text of an option: a link, a file, or standard input."""
+    """The halves in a file or in standard input."""
     if _MARK in text:
-        return [text]
+        raise typer.BadParameter(
+            "--invitation: a half stands in the command, which other users of this machine can see "
+            "(PPMF-ENR-013); put it into a file and name that, or name - and paste it"
+        )
     if text == "-":
         content = sys.stdin.read(4 * MOST_CHARACTERS)
     else:

@@ -93,7 +93,7 @@ def up(
       ppmf up
       ppmf up --play-users
       ppmf up --play-users --users 943 --items 1682 --rank 10 --iterations 8 --folder whole
-      ppmf submit mine.csv --invitation ppmf-pair/invitations/USER.txt
+      ppmf submit mine.csv --trial --invitation ppmf-pair/invitations/USER.txt
       ppmf status --config ppmf-pair/recsys/recsys.toml
     """
     training.check_name(suite, insecure_test_keys)
@@ -247,7 +247,8 @@ def _say_how(pair: Pair, row: SessionRow) -> None:
     for user in pair.users()[:_LINKS]:
         console.say_whole(f"  {pair.link(user)}")
     console.say("Or send ratings of your own without the page:")
-    console.say(f"  ppmf submit mine.csv --invitation {pair.invitations / pair.users()[0]}.txt")
+    invitation = pair.invitations / f"{pair.users()[0]}.txt"
+    console.say(f"  ppmf submit mine.csv --trial --invitation {invitation}")
     console.say("See what the session waits for:")
     console.say(f"  ppmf status --config {pair.folder / RECSYS / f'{RECSYS}.toml'}")
     console.say("Close the intake when those who want to take part have uploaded:")

@@ -49,7 +49,9 @@ class Wrong:
         """For each address the time at which all of its wrong tokens are forgotten."""
 
     def check(self, address: str | None) -> None:
-        """Raise the problem 429 if too many wrong tokens came from this address."""
+        """Raise the problem 429 if too many wrong tokens came from this address, if it is known."""
+        if address is None:
+            return
         caller = network_of(address)
         left = self._free_at.get(caller, 0.0) - self._monotonic()
         over = left - (self._burst - 1) * self._seconds
@@ -58,6 +60,8 @@ class Wrong:
 
     def add(self, address: str | None) -> None:
         """Count a wrong token."""
+        if address is None:
+            return
         caller = network_of(address)
         now = self._monotonic()
         self._free_at[caller] = max(self._free_at.get(caller, now), now) + self._seconds
@@ -90,21 +94,38 @@ class UnderWay:
                 del self._count[whose]
 
 
-def network_of(address: str | None) -> str:
+def caller(request: Request, proxy: str) -> str | None:
+    """The address that a request comes from; None if it is not known, since the proxy has not said
+    it (PPMF-API-021): the proxy's own address stands for everybody, and would lock all users out.
+
+    proxy: the one that the operator named, "" for none.
+    """
+    found = None if request.client is None else _ip(request.client.host)
+    if found is None or (proxy and found == _ip(proxy)):
+        return None
+    return str(found)
+
+
+def network_of(address: str) -> str:
     """What stands for a caller: an IPv4 address, or the network of an IPv6 address.
 
     >>> network_of("2001:db8:1:2:3:4:5:6"), network_of("192.0.2.7"), network_of("::ffff:192.0.2.7")
     ('2001:db8:1:2::/64', '192.0.2.7', '192.0.2.7')
     """
-    try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return "unknown"
+    found = _ip(address)
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is None:
-            return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
-        found = found.ipv4_mapped
+        return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
     return str(found)
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address, that of IPv4 also if it is written as one of IPv6; None for what is none."""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
 
 
 def check_length(request: Request, most: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
+from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from ppmf_service.api.problems import Problem
 from ppmf_service.database import Database
@@ -19,6 +20,9 @@ from ppmf_spec.errors import RangeError, StateError
 CBOR = "application/cbor"
 FOR_EVER = "public, max-age=31536000, immutable"
 """How long what never changes may be kept: the address names the content."""
+
+PIECE_BYTES = 1 << 16
+"""How much of a file is in memory at a time while it is sent."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _BRIEF = (
@@ -70,9 +74,14 @@ def session_file(
 ) -> Response:
     """The answer with the file of a session. Raises the problem 404 if there is none."""
     shown = with_file(database, request)
-    found = database.row("SELECT signed FROM sessions WHERE id = ?", (shown.id,))
-    assert found is not None, "a session is never removed"
-    return unchanging(request, shown.id.hex(), bytes(found[0] or b""), CBOR, headers)
+    found = database.row("SELECT number, length(signed) FROM sessions WHERE id = ?", (shown.id,))
+    assert found is not None, "an accepted session is never removed"
+    number, size = found[0], found[1] or 0
+
+    def part(at: int, most: int) -> bytes:
+        return database.part("sessions", "signed", number, at, min(most, size - at))
+
+    return unchanging(request, shown.id.hex(), size, part, CBOR, headers)
 
 
 def session_id(request: Request) -> bytes:
@@ -91,18 +100,35 @@ def no_session() -> Problem:
 def unchanging(
     request: Request,
     tag: str,
-    content: bytes,
+    size: int,
+    part: Callable[[int, int], bytes],
     media_type: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer with what never changes, or without it for who has it already.
 
-    tag: what the content is known by.
+    tag: what the content is known by. size: its bytes. part: reads some of them, from a place on
+    and at most so many; they are read as the caller takes them, so that a connection holds no more
+    of them in memory, however long the content is (PPMF-API-008, PPMF-API-022).
     """
     named = {"ETag": f'"{tag}"', "Cache-Control": FOR_EVER, **(headers or {})}
     if request.headers.get("if-none-match") == f'"{tag}"':
         return Response(None, 304, named)
-    return Response(content, headers=named, media_type=media_type)
+    length = {"Content-Length": str(size)}
+    if request.method == "HEAD":
+        return Response(None, 200, named | length, media_type)
+    pieces = _pieces(size, part)
+    return StreamingResponse(pieces, headers=named | length, media_type=media_type)
+
+
+async def _pieces(size: int, part: Callable[[int, int], bytes]) -> AsyncIterator[bytes]:
+    at = 0
+    while at < size:
+        piece = await to_thread.run_sync(part, at, PIECE_BYTES)
+        if not piece:  # it was erased meanwhile, and the answer is cut short
+            raise OSError("a file that is sent has become shorter")
+        at += len(piece)
+        yield piece
 
 
 async def healthy(_: Request) -> Response:

@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ppmf_service import logs
+from ppmf_service import health, logs
 from ppmf_service.api import problems
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.envelope import application
@@ -92,7 +92,10 @@ async def serve(
     make = users_app if config.role is RECSYS else csp_app
     apps = (
         (config.api, make(config, database, clock, metrics)),
-        (config.monitoring, monitoring_app(database, metrics)),
+        (
+            config.monitoring,
+            monitoring_app(database, metrics, partial(health.trouble, config.folder)),
+        ),
     )
     servers = [_Server(_configuration(listen, app)) for listen, app in apps]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
@@ -113,8 +116,10 @@ async def serve(
             raise end
 
 
-def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
-    """The operator's application."""
+def monitoring_app(
+    database: Database, metrics: Metrics, trouble: Callable[[], str] = lambda: ""
+) -> Starlette:
+    """The operator's application. trouble: what is wrong with the engine, "" for nothing."""
 
     def states() -> Mapping[str, int]:
         found = database.rows("SELECT state, count(*) FROM sessions GROUP BY state")
@@ -142,12 +147,14 @@ def monitoring_app(database: Database, metrics: Metrics) -> Starlette:
     metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
 
     async def ready(_: Request) -> Response:
-        """Whether the server can read its database."""
+        """Whether the server can read its database, and its engine does not keep ending."""
         try:
             await to_thread.run_sync(partial(database.rows, "SELECT 1"))
         except (PpmfError, OSError) as error:
             logs.failure("the database cannot be read", error)
             return problems.response(problems.busy("the database cannot be read", 5, 503))
+        if told := trouble():
+            return problems.response(problems.busy(told, 5, 503))
         return PlainTextResponse("ready\n")
 
     async def counted(_: Request) -> Response:

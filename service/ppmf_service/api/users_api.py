@@ -49,6 +49,9 @@ STATUS_SECONDS = 60
 """How long what is shown of a session stays at least."""
 
 SHOWN_SESSIONS = 100
+_KNOWN_SESSIONS = 8
+"""How many sessions are kept as they were read, for the next request."""
+
 _MOST_SERIAL = (1 << 64) - 1
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}")
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9_-]{1,200})")
@@ -97,6 +100,8 @@ class UsersApi:
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
         self._known: dict[bytes, Session] = {}
+        self._profiles: dict[Path, tuple[int, int, int, bytes]] = {}
+        """Of each file of V what it was when its digest was found right."""
         self._wrong = limits.Wrong(clock.monotonic)
         self._bodies = limits.UnderWay()
         self._status = PublicStatus(clock.monotonic, STATUS_SECONDS)
@@ -133,8 +138,9 @@ class UsersApi:
         digest = found.profiles_digest
         if found.state is not State.FINISHED or digest is None:
             raise Problem(404, StateError("the item profiles are not there yet"))
-        data = await self._read(partial(_profiles, self._config.profiles_file(found.id), digest))
-        return published.unchanging(request, digest.hex(), data, JSON)
+        path = self._config.profiles_file(found.id)
+        size = await self._read(partial(self._checked_size, path, digest))
+        return published.unchanging(request, digest.hex(), size, partial(_part, path), JSON)
 
     # -- what a user may see and do ----------------------------------------------------------------
 
@@ -203,7 +209,7 @@ class UsersApi:
         Raises the problem 401 for every other token, whoever's it is, and 429 once too many came
         from one address (PPMF-API-002, -009).
         """
-        address = None if request.client is None else request.client.host
+        address = limits.caller(request, self._config.api.proxy)
         self._wrong.check(address)
         session = await self._read(partial(self._session, request))
         text = request.path_params["row"]
@@ -230,7 +236,22 @@ class UsersApi:
         found = self._known.get(asked)
         if found is None:
             found = self._known[asked] = self._sessions.signed_session(shown.id).session
+            while len(self._known) > _KNOWN_SESSIONS:
+                del self._known[next(iter(self._known))]
         return found
+
+    def _checked_size(self, path: Path, digest: bytes) -> int:
+        """The bytes of the file of V, which is the one that was published with that digest; it is
+        read as a whole only if it is another one than when it was looked at last.
+        """
+        found = path.stat()
+        known = (found.st_ino, found.st_size, found.st_mtime_ns, digest)
+        if self._profiles.get(path) != known:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").digest() != digest:
+                    raise RuntimeError("the file of item profiles is not the published one")
+            self._profiles[path] = known
+        return found.st_size
 
     async def _read(self, call: Callable[[], T]) -> T:
         return await to_thread.run_sync(call, limiter=self._reading)
@@ -239,12 +260,11 @@ class UsersApi:
         return await to_thread.run_sync(call, limiter=self._writing)
 
 
-def _profiles(path: Path, digest: bytes) -> bytes:
-    """The file of V, which was published with that digest."""
-    data = path.read_bytes()
-    if hashlib.sha256(data).digest() != digest:
-        raise RuntimeError("the file of item profiles is not the one that was published")
-    return data
+def _part(path: Path, at: int, most: int) -> bytes:
+    """Some bytes of a file."""
+    with path.open("rb") as file:
+        file.seek(at)
+        return file.read(most)
 
 
 def upload_cap(session: Session, row: int) -> int:

@@ -11,6 +11,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store
 from ppmf_service.engine.training import Epoch, LostError
+from ppmf_service.engine.workers import workers_of
 from ppmf_service.measures import FINISHED, Measures
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
@@ -83,6 +84,7 @@ class Epochs:
                     or self._steps.clock.monotonic() >= self._steps.next_poll
                 ),
                 recorder=lambda epoch: self._steps.recorder(row, epoch=epoch),
+                workers=workers_of(self._steps.config.workers),
             )
         except BaseException:
             self._steps.link.give_up(opened, StateError("the epoch could not begin"))
@@ -142,8 +144,8 @@ def _next_epoch(row: SessionRow, store: Store) -> int:
     """The number of the next epoch: after each that the files or the database know.
 
     Either of the two may be lost, or be of an older backup, and what was drawn in an epoch must
-    never be drawn in another one of its number (PPMF-RES-016). Raises LostError if half-steps were
-    computed and neither knows an epoch.
+    never be drawn in another one of its number (PPMF-RES-016, PPMF-RES-019). Raises LostError if
+    half-steps were computed and neither knows an epoch.
     """
     last = max(store.last_epoch(), row.epoch)
     if not last and row.state is State.TRAINING:

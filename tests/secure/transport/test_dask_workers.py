@@ -98,8 +98,8 @@ def test_the_shard_of_a_worker_that_was_killed_is_loaded_again(workers: DaskWork
 
 @pytest.mark.req("PPMF-WRK-001")
 def test_who_has_no_certificate_reaches_neither_scheduler_nor_workers(workers: DaskWorkers) -> None:
-    told = workers.health()
-    for address in (workers._client.scheduler.address, *(one.address for one in told)):
+    scheduler = workers._client.scheduler_info()["address"]
+    for address in (scheduler, *(one.address for one in workers.health())):
         host, _, port = address.removeprefix("tls://").rpartition(":")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -127,6 +127,43 @@ def test_an_upload_over_https(servers: Pair, tmp_path: Path) -> None:
             http.get(row, headers=headers)
 
 
+@pytest.mark.req("PPMF-API-022")
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/v1/sessions", "{at}", "{at}/status", "{at}/profiles", "{at}/uploads/0"]
+)
+def test_the_head_of_an_answer_is_that_of_the_answer(
+    servers: Pair, ports: Ports, path: str
+) -> None:
+    session = opened(servers)
+    url = f"http://127.0.0.1:{ports['api']}{path.format(at=f'/v1/sessions/{session.id.hex()}')}"
+    with httpx.Client(trust_env=False, headers=bearer(servers.tokens["u1"])) as http:
+        whole, head = http.get(url), http.head(url)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    changing = {"date"}
+    assert {k: v for k, v in head.headers.items() if k not in changing} == {
+        k: v for k, v in whole.headers.items() if k not in changing
+    }
+
+
+@pytest.mark.req("PPMF-API-021")
+@pytest.mark.parametrize("named", [None, "unknown", "", "127.0.0.1"])
+def test_a_proxy_that_names_nobody_locks_nobody_out(
+    servers: Pair, tmp_path: Path, named: str | None
+) -> None:
+    session = opened(servers)
+    config = config_of(RECSYS, tmp_path / "recsys")
+    config = replace(config, api=replace(config.api, proxy="127.0.0.1"))
+    more = {} if named is None else {"X-Forwarded-For": named}
+    with (
+        listening(config, servers.recsys.database, servers.clock) as ports,
+        httpx.Client(trust_env=False) as http,
+    ):
+        row = f"http://127.0.0.1:{ports['api']}/v1/sessions/{session.id.hex()}/uploads/0"
+        for _ in range(25):
+            assert http.get(row, headers={**more, **bearer("A" * 43)}).status_code == 401
+        assert http.get(row, headers={**more, **bearer(servers.tokens["u1"])}).status_code == 404
+
+
 @pytest.mark.req("PPMF-API-009")
 @pytest.mark.parametrize("proxy", ["127.0.0.1", "192.0.2.1", ""])
 def test_users_behind_a_proxy_are_told_apart_only_if_the_proxy_is_known(

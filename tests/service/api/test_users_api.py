@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import httpx
@@ -13,12 +14,13 @@ import pytest
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
+from ppmf_service.api import published as api_published
 from ppmf_service.api.users_api import upload_cap
 from ppmf_service.erasure import Erasure
 from ppmf_service.states import State
 from ppmf_spec import wire
 from ppmf_spec.roles import CSP, RECSYS
-from tests.support.served import CBOR, URLS, Served, bearer, config_of, url
+from tests.support.served import CBOR, URLS, Served, bearer, config_of, published, url
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
 from tests.support.sessions import SIGNING
 
@@ -56,6 +58,54 @@ def test_both_servers_show_the_same_session(servers: Served) -> None:
     assert "access-control-allow-origin" not in answers[RECSYS].headers
     again = http.get(URLS[CSP] + path, headers={"If-None-Match": answers[CSP].headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.req("PPMF-API-008", "PPMF-API-010", "PPMF-API-015")
+def test_a_connection_holds_no_more_than_a_piece_of_a_file(
+    servers: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a session or V is, and however slowly it is taken."""
+    session, http = servers.session(), servers.http()
+    data = bytes(1000)
+    published(servers, session, data)
+    file = servers.pair.recsys.sessions.file(session.id)
+    held: list[int] = []
+    pieces = api_published._pieces
+
+    async def counted(size: int, part: Callable[[int, int], bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces(size, part):
+            held.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr(api_published, "PIECE_BYTES", 128)
+    monkeypatch.setattr(api_published, "_pieces", counted)
+    assert http.get(url(session)).content == file
+    assert http.get(url(session, "profiles")).content == data
+    assert sum(held) == len(file) + len(data)
+    assert max(held) == 128
+    assert http.head(url(session)).headers["content-length"] == str(len(file))
+
+
+@pytest.mark.req("PPMF-API-021")
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::9", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_callers_are_told_apart_by_their_network(
+    servers: Served, one: str, other: str, same: bool
+) -> None:
+    session = servers.session()
+    for _ in range(20):
+        assert servers.http(one).get(url(session, "uploads", 0)).status_code == 401
+    found = servers.http(other).get(url(session, "uploads", 0)).status_code
+    assert found == (429 if same else 401)
 
 
 @pytest.mark.req("PPMF-API-003", "PPMF-API-010")
@@ -302,7 +352,7 @@ def test_profiles_are_there_once_they_are_published(servers: Served) -> None:
 @pytest.mark.req("PPMF-API-003", "PPMF-API-011")
 def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     session, http = servers.session(), servers.http()
-    for path in ("/", "/v1", "/v1/sessions/", "/V1/sessions", "/metrics", "/readyz", "//healthz"):
+    for path in ("/v1", "/v1/sessions/", "/V1/sessions", "/metrics", "/readyz", "//healthz"):
         problem(http.get(URLS[RECSYS] + path), 404, "range")
     answer = http.post(url(session))
     assert problem(answer, 405, "state")
