@@ -110,6 +110,23 @@ class UnitCosts:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ParametersError(f"{path}: not a file of unit costs ({error})") from error
 
+    def with_suites_of(self, other: UnitCosts) -> UnitCosts:
+        """These unit costs, with those of the other's suites that are not among these.
+
+        What does not depend on the suite stays as it is here.
+        """
+        lacking = set(other.suites) - set(self.suites)
+
+        def joined(mine: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, float]:
+            kept = {
+                name: value for name, value in theirs.items() if name.partition("/")[2] in lacking
+            }
+            return {**mine, **kept}
+
+        return UnitCosts(
+            self.machine, joined(self.seconds, other.seconds), joined(self.memory, other.memory)
+        )
+
     def write(self, path: Path) -> None:
         """Write the unit costs to a file, as TOML."""
         lines = [

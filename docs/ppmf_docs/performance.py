@@ -102,6 +102,47 @@ def phases() -> str:
     return table(headings, rows, right=range(1, 1 + 2 * len(runs)))
 
 
+def served() -> str:
+    """A training by two servers over TLS, beside the same one by `ppmf train`."""
+    runs = [part["training"] for _, part in parts("service")]
+    if not runs:
+        return _missing("training by two servers")
+    lines = [
+        ("users × items", [f"{count(run['users'])} × {count(run['items'])}" for run in runs]),
+        ("rank, T", [f"{run['rank']}, {run['iterations']}" for run in runs]),
+        ("seconds by two servers", [seconds(run["seconds"]) for run in runs]),
+        ("seconds of `ppmf train`", [seconds(run["train_seconds"]) for run in runs]),
+        ("ratio", [f"{run['ratio']:.2f}" for run in runs]),
+        ("memory of a server", [quantity(run["memory_of_a_server"]) for run in runs]),
+        ("memory beside `ppmf train`", [f"{run['memory_ratio']:.2f}" for run in runs]),
+        ("sent over the link", [quantity(run["link_bytes"]) for run in runs]),
+        ("TLS, of all CPU seconds", [f"{100 * run['tls_share_of_cpu']:.1f} %" for run in runs]),
+        ("equal to `ppmf train`", ["yes, every bit" if run["equal"] else "**NO**" for run in runs]),
+    ]
+    headings = ["cipher suite", *(f"`{run['suite']}`" for run in runs)]
+    rows = ([what, *values] for what, values in lines)
+    return table(headings, rows, right=range(1, len(headings)))
+
+
+def uploaded() -> str:
+    """Many uploads at the same moment."""
+    rows = [
+        [
+            count(run["users"]),
+            count(run["items"]),
+            f"{run['cpu_milliseconds_per_upload']:.1f} ms",
+            quantity(run["bytes_per_upload"]),
+            count(run["lost"]),
+            count(run["twice"]),
+        ]
+        for run in (part["load"] for _, part in parts("service"))
+    ]
+    if not rows:
+        return _missing("uploads")
+    headings = ["users", "items", "CPU of RecSys each", "bytes each", "lost", "stored twice"]
+    return table(headings, rows, right=range(6))
+
+
 def compared() -> str:
     """The same work here and on SPU."""
     rows = []

@@ -67,6 +67,8 @@ class Pair:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.processes: dict[Role, subprocess.Popen[bytes]] = {}
+        """The servers that run."""
 
     @property
     def made(self) -> bool:
@@ -300,9 +302,11 @@ class Pair:
                 start_new_session=True,  # Ctrl-C is for this process, which ends both
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
+        self.processes[role] = process
         try:
             yield
         finally:
+            del self.processes[role]
             process.terminate()
             try:
                 process.wait(_PATIENCE)

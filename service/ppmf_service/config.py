@@ -51,6 +51,13 @@ accept = "ask"                     # csp: or "trial", to accept sessions marked 
 grace = 0                          # recsys: seconds for replacing uploads once all users are there
 transcripts = "never"              # or "trial", to keep what is sent in sessions marked as trials
 
+# [workers]                        # of this server, if it has any (extra `cluster`)
+# scheduler = "tls://10.0.0.5:8786"
+# ca = "workers/ca.pem"            # whom this server and its workers believe
+# certificate = "workers/server.pem"
+# key = "workers/server.key"
+# folder = "shards"                # private; the workers see it under the same path
+
 [log]
 level = "info"
 """
@@ -93,6 +100,22 @@ class LinkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersConfig:
+    """Where the workers of a server are (chapter 4, "Workers").
+
+    scheduler: the address of their scheduler. ca: the certificate of the authority that issued
+    those of the server, of the scheduler and of the workers. certificate, key: the server's own.
+    folder: a private folder that the workers see under the same path, for their shards.
+    """
+
+    scheduler: str
+    ca: Path
+    certificate: Path
+    key: Path
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What a server decides without its operator.
 
@@ -119,6 +142,7 @@ class ServerConfig:
     link: LinkConfig
     policy: Policy = Policy()
     log_level: str = "info"
+    workers: WorkersConfig | None = None
 
     @property
     def database(self) -> Path:
@@ -179,6 +203,7 @@ class _Table:
             self._table("link")._link(),
             self._table("policy", {})._policy(),
             self._table("log", {})._level(),
+            self._table("workers")._workers() if "workers" in self._left else None,
         )
         self._end()
         return found
@@ -204,6 +229,14 @@ class _Table:
         found = LinkConfig(*address, certificate, self._url("peer_url"))
         self._end()
         return found
+
+    def _workers(self) -> WorkersConfig:
+        scheduler = self._text("scheduler")
+        if not scheduler.startswith("tls://"):
+            raise self._error("scheduler", "an address that begins with tls:// is due")
+        files = [self._file(key) for key in ("ca", "certificate", "key", "folder")]
+        self._end()
+        return WorkersConfig(scheduler, *files)
 
     def _policy(self) -> Policy:
         accept = self._one_of("accept", (ASK, TRIAL), ASK)

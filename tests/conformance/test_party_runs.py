@@ -289,6 +289,17 @@ def test_a_party_that_waits_for_what_it_does_not_need_fails(role: str) -> None:
     assert "which does not need it" in detail
 
 
+@pytest.mark.req("PPMF-OTE-013")
+@pytest.mark.parametrize("role", ["recsys", "csp"])
+def test_nobody_waits_for_a_base_transfer_before_both_own_messages_are_sent(role: str) -> None:
+    late = case(f"parties/lipschitz-late-{role}")
+    for link, back in (("recsys>csp", "csp>recsys"), ("csp>recsys", "recsys>csp")):
+        sent = [name for name, _ in late.steps["messages"][back]]
+        for number, (name, _) in enumerate(late.steps["messages"][link]):
+            if name in ("base-request", "base-answer"):
+                assert int(late.steps["needed"][link][number]) == 1 + sent.index("base-answer")
+
+
 @pytest.mark.req("PPMF-CON-034")
 def test_a_session_is_refused_before_there_is_a_handle() -> None:
     refused = case("parties/refused-order-csp")

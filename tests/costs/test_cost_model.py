@@ -144,6 +144,18 @@ def test_estimates_never_fall_as_a_dimension_grows(dimension: str) -> None:
         last = now
 
 
+def test_a_calibration_of_one_suite_keeps_the_others() -> None:
+    old = UnitCosts(
+        "old", {"starts/a": 1, "starts/b": 2, "pads": 3}, {"starts/a": 4, "starts/b": 5}
+    )
+    new = UnitCosts("new", {"starts/b": 6, "gates": 7}, {"starts/b": 8})
+    found = new.with_suites_of(old)
+    assert found.machine == "new"
+    assert found.seconds == {"starts/a": 1, "starts/b": 6, "gates": 7}
+    assert found.memory == {"starts/a": 4, "starts/b": 8}
+    assert set(found.suites) == {"a", "b"}
+
+
 def test_a_fit_recovers_the_costs_behind_the_samples() -> None:
     hidden = made_up_costs()
     samples = []

@@ -160,7 +160,8 @@ def agreed(pair: Pair) -> bytes:
 
 def test_the_status_of_servers_without_a_session(pair: Pair, capsys: Capture) -> None:
     shown = told(pair, RECSYS, capsys)
-    assert "running no: `ppmf serve recsys` starts it" in shown
+    assert "recsys, does not run" in shown
+    assert "`ppmf serve recsys` starts it" in shown
     assert "There is no session yet." in shown
 
 
@@ -189,11 +190,11 @@ def fails(storage: Storage, key: bytes) -> None:
 
 TO_TRAINING = (State.CLOSED, State.SETTING_UP, State.TRAINING)
 CASES: dict[str, tuple[Role, Step, str]] = {
-    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded; it closes in "),
+    "open": (RECSYS, at(), "users: 3 of 3 have not uploaded"),
     "open at csp": (CSP, at(), "recsys: the closing of the intake"),
     "closed": (RECSYS, at(State.CLOSED), "csp: whom it admits"),
     "set-up": (CSP, at(*TO_TRAINING[:2]), "recsys: the exchange of keys and encrypted rows"),
-    "training": (RECSYS, at(*TO_TRAINING), "nothing: both servers train"),
+    "training": (RECSYS, at(*TO_TRAINING), "nobody: both servers train"),
     "ended": (RECSYS, fails, "last error peer: csp cannot be reached"),
 }
 
@@ -225,4 +226,4 @@ def test_the_status_says_that_a_server_does_not_run(pair: Pair, capsys: Capture)
     assert main(config) == 1
     with pair.running():
         assert main(config) == 0
-    assert "running yes" in words(capsys.readouterr().out)
+    assert "server recsys, runs" in words(capsys.readouterr().out)

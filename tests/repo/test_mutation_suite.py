@@ -279,6 +279,7 @@ def test_a_mutant_that_lives_is_asked_what_it_has_not_passed(tmp_path: Path) -> 
     cache.put(one, Verdict("survived"), "code")
     assert cache.get(one, "code") is not None
     assert cache.get(one, "other code") is None
+    assert cache.get(one, "other code", argued=True) is not None
     again = Cache(tmp_path / "verdicts.json", suite)
     assert again.get(one, "code") is None
     assert again.left(one, "code", suite.cases) == [suite.cases[2]]

@@ -213,6 +213,7 @@ def test_base_transfers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.array_equal(seeds[i], pairs[i, c])
 
 
+@pytest.mark.req("PPMF-OTE-013")
 def test_neither_message_of_base_transfers_waits_for_another() -> None:
     program = open_transfers(CSP, bytes(32), 0, 64, Coins.seeded("no wait"))
     effects = [program.send(None) for _ in range(3)]

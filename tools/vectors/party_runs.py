@@ -93,6 +93,8 @@ def _runs(family: Family) -> None:
         # rows of 65 in two pieces, under four secrets
         ("no-bias-many", (65, 2, 2), (("recsys",), ("csp",)), "rlwe-64-insecure"),
         ("inertia", (2, 2, 2), singles, "rlwe-64-insecure"),
+        # each plane of a user's bits ends with a byte
+        ("l1-many", (2, 16, 1), singles[:3], "paillier-512-insecure"),
     ):
         given = _given(kind, *shape, suite)
         expect = {"status": "ok", "out": {**output(given), "refused": []}}
@@ -116,7 +118,7 @@ def _runs(family: Family) -> None:
                 whole_runs.add(
                     family,
                     f"{kind}-late-{role}",
-                    f"RUN-008 RUN-009 {OF_ROLE[role]}",
+                    f"RUN-008 RUN-009 OTE-013 {OF_ROLE[role]}",
                     f"{role} under test gets each message when nobody can go on without it",
                     {**given, "roles": [role], "delivery": "late"},
                     expect,

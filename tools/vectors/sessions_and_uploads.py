@@ -661,7 +661,9 @@ def _moduli(family: Family) -> None:
     add("plain", "a modulus of 512 bits", good)
     add("short", "a byte too few", good[1:], refuse="encoding")
     add("long", "a byte too many", b"\0" + good, refuse="encoding")
-    add("511-bits", "a bit too few", (modulus >> 1 | 1).to_bytes(64, "big"), refuse="range")
+    short = int(gmpy2.next_prime(1 << 255)) * int(gmpy2.next_prime(3 << 254))
+    assert short.bit_length() == 511, "a bit too few, and nothing else is wrong with it"
+    add("511-bits", "a bit too few", short.to_bytes(64, "big"), refuse="range")
     add("zero", "no bits at all", bytes(64), refuse="range")
     add("even", "an even number", (modulus - 1).to_bytes(64, "big"), refuse="range")
     add(

@@ -446,6 +446,24 @@ _BEYOND: dict[str, Any] = version_1(
 )
 """Parameters under which a run has factors on both sides of the jump, and at the end of the box."""
 
+_EXACT: dict[str, Any] = {
+    **_BEYOND,
+    "rank": "1",
+    "iterations": "1",
+    "inner_steps": "1",
+    "inertia": "0",
+    "step_rule": "count",
+    "curvature_shift": "0",
+    "damping": "3",
+    "rating_frac_bits": "10",
+    "rating_min": "-2",
+    "rating_max": "2",
+    "rating_offset": "0",
+    "seed": "tie 253",
+}
+"""Of one rating the step is 1/4, so that all numbers of a run are dyadic. The seed starts the user
+at 61/128 and the item at -1/4."""
+
 _OF_REAL = {
     **KINDS,
     "binary-beyond": _BEYOND,
@@ -503,38 +521,28 @@ def _real(family: Family) -> None:
             seed=label,
         )
 
-    given = {
-        "parameters": {
-            **_BEYOND,
-            "rank": "1",
-            "iterations": "1",
-            "inner_steps": "1",
-            "inertia": "0",
-            "step_rule": "count",
-            "curvature_shift": "0",
-            "damping": "3",
-            "rating_frac_bits": "10",
-            "rating_min": "-2",
-            "rating_max": "2",
-            "rating_offset": "0",
-            "seed": "tie 253",
-        },
-        "users": ["1"],
-        "items": ["1"],
-        "ratings": [["1", "1", "-0.470703125"]],
-    }
-    params = values.parameters(given["parameters"])
-    enclosure = certified.train(values.ratings(given, params), params, radius_bits=80)
-    assert not enclosure.undecided
-    family.add(
-        "train-binary-tie",
-        "train.real",
-        "FIX-060",
-        "z is at the jump itself, exactly: the tie goes to 0",
-        given,
-        expect=_enclosed(enclosure, params),
-        flags="positive unlucky",
-    )
+    for kind, comment, changes in (
+        ("binary-tie", "z is at the jump itself, exactly: the tie goes to 0", {}),
+        ("threshold-one", "a threshold of exactly 1", {"regulariser": "elastic-net", "l1": "8"}),
+    ):
+        given = {
+            "parameters": {**_EXACT, **changes},
+            "users": ["1"],
+            "items": ["1"],
+            "ratings": [["1", "1", "-0.470703125"]],
+        }
+        params = values.parameters(given["parameters"])
+        enclosure = certified.train(values.ratings(given, params), params, radius_bits=80)
+        assert not enclosure.undecided
+        family.add(
+            f"train-{kind}",
+            "train.real",
+            "FIX-060",
+            comment,
+            given,
+            expect=_enclosed(enclosure, params),
+            flags="positive unlucky",
+        )
 
 
 def _enclosed(enclosure: certified.Enclosure, params: Parameters) -> dict[str, Any]:

@@ -201,8 +201,8 @@ def enumerate_steps(plan: MessagePlan) -> Iterator[tuple[tuple[int, int], tuple[
             match operation:
                 case RunCircuit():  # all columns stand before all tables
                     step = int(due.kind is wire.GarbledTables)
-                case RunBaseTransfers():
-                    step = int(due.kind is wire.BaseAnswer)
+                case RunBaseTransfers():  # none of the four waits for another (PPMF-OTE-013)
+                    step = 0
                 case TakeUploads():
                     step = int(due.kind is wire.Admission)
                 case ConvertBits():  # one chunk: RecSys' columns, CSP's answer, RecSys' payload

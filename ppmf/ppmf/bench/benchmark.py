@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ppmf import console, run_report
 from ppmf.bench import comparison, measured_runs, plots, scaling, spu, tables
@@ -28,7 +29,11 @@ from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import ratings as rating_lists
+from ppmf_spec.extras import needed_by
 from ppmf_spec.ratings import Ratings
+
+if TYPE_CHECKING:
+    from ppmf_service.sessions import SessionRow
 
 RESULTS = "results.json"
 
@@ -156,6 +161,29 @@ class Benchmark:
         plots.scaling(self.out / plots.SCALING, series)
         kept = {"suite": suite, "base": str(base), "series": [each.json() for each in series]}
         self._keep("scaling", kept)
+
+    def service(self) -> None:
+        """Measure the first training by two servers over TLS, beside `ppmf train` in the same hour,
+        and many uploads at once.
+        """
+        with needed_by("`ppmf bench --only service`", "serve"):
+            from ppmf.bench import service
+        point, suite = self.sizes.training[0], self.suites[0]
+        self._title(f"Two servers over TLS, {suite}: {point}")
+        beside = self.run(point, suite, self._real(point))
+        with console.bars() as bars:
+
+            def show(now: SessionRow) -> None:
+                total = max(1, now.total)
+                bars.show("two servers", now.done, total, now.phase or str(now.state), total)
+
+            found = service.training(beside, show)
+        self.equal &= bool(found["equal"])
+        tables.facts(found)
+        self._title(f"{self.sizes.load.users:,} users upload at once")
+        loaded = service.load(self.sizes.load, suite)
+        tables.facts(loaded)
+        self._keep("service", {"training": found, "load": loaded})
 
     def finish(self) -> None:
         """Print the table of ratios."""

@@ -62,14 +62,20 @@ class Checked:
         }
 
 
-def calibrate(sizes: BenchmarkSizes, suites: Sequence[str], run: Measure) -> UnitCosts:
-    """Measure the calibration's runs with each suite, and fit."""
+def calibrate(
+    sizes: BenchmarkSizes, suites: Sequence[str], run: Measure, earlier: UnitCosts | None = None
+) -> UnitCosts:
+    """Measure the calibration's runs with each suite, and fit.
+
+    earlier: the unit costs that are replaced, of which those of other suites are kept.
+    """
     samples = [
         run(point, suite).sample()
         for suite in suites
         for point in sizes.calibration[is_paillier(suite)]
     ]
-    return fit(samples, machine())
+    found = fit(samples, machine())
+    return found if earlier is None else found.with_suites_of(earlier)
 
 
 def check(

@@ -51,7 +51,8 @@ class BenchmarkSizes:
     inertia. paper: the founding paper's size, and `paper_defaults` the same with the defaults;
     `paper` is compared with SPU. base, factors: the sizes of "cost against
     size". calibration, checks: the runs that unit costs are fitted to, and those that estimates are
-    compared with, each for a lattice suite and for Paillier.
+    compared with, each for a lattice suite and for Paillier. load: of the session whose users all
+    upload at once.
     """
 
     training: tuple[RunSize, ...]
@@ -63,6 +64,7 @@ class BenchmarkSizes:
     factors: tuple[int, ...]
     calibration: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
     checks: tuple[tuple[RunSize, ...], tuple[RunSize, ...]]
+    load: RunSize
 
     def of(self, suite: str) -> tuple[RunSize, ...]:
         """The sizes of the trainings with this cipher suite."""
@@ -115,8 +117,6 @@ FULL = BenchmarkSizes(
             RunSize(40, 20, 4, 2),
             RunSize(20, 40, 3, 4),
             RunSize(60, 40, 3, 2),
-            RunSize(60, 60, 5, 1),
-            RunSize(90, 60, 2, 2),
         ),
     ),
     checks=(
@@ -129,6 +129,7 @@ FULL = BenchmarkSizes(
         ),
         (RunSize(30, 50, 4, 2), RunSize(70, 70, 3, 2)),
     ),
+    load=RunSize(1000, 1682, 10, 1),
 )
 
 _TINY = RunSize(12, 9, 2, 2)
@@ -143,6 +144,7 @@ QUICK = BenchmarkSizes(
     factors=(1, 2),
     calibration=((_TINY, RunSize(8, 12, 3, 1)), (_TINY, RunSize(8, 12, 3, 1))),
     checks=((RunSize(10, 10, 2, 2),), (RunSize(10, 10, 2, 2),)),
+    load=RunSize(20, 9, 1, 1),
 )
 """Toy sizes, to see that everything runs; their figures have no meaning."""
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ppmf import console
 from ppmf.bench.calibration import Checked
@@ -34,6 +34,20 @@ def run(measured: Measured) -> None:
     ]
     console.table(["phase", "seconds", "sent"], rows, right="seconds,sent")
     console.say(f"memory of a server: {console.size(measured.memory)}")
+
+
+def facts(found: Mapping[str, object]) -> None:
+    """Print what was measured, by name."""
+    rows = [(name.replace("_", " "), _shown(name, value)) for name, value in found.items()]
+    console.facts(rows)
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
+    if isinstance(value, int) and ("bytes" in name or "memory" in name):
+        return console.size(value)
+    return str(value)
 
 
 def scaling(series: Sequence[Series]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from ppmf.commands import train as training
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import Duplicates
 from ppmf_costs.unit_costs import SHIPPED, UnitCosts
+from ppmf_spec.errors import ParametersError
 
 _LONGEST = 30 * 86_400
 """The most seconds of a limit."""
@@ -31,6 +33,7 @@ class Part(StrEnum):
     SPU = "spu"
     PAPER = "paper"
     SCALING = "scaling"
+    SERVICE = "service"
 
 
 def _limit(seconds: float) -> float:
@@ -123,7 +126,11 @@ def bench(
     ] = 3600.0,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Only measure the unit costs of `ppmf estimate`."),
+        typer.Option(
+            "--calibrate",
+            help="Only measure the unit costs of `ppmf estimate`: about two minutes, or one with "
+            "--suite rlwe-8192, which keeps those of the other suites.",
+        ),
     ] = False,
     check_estimate: Annotated[
         bool,
@@ -150,6 +157,8 @@ def bench(
       spu       the same work in SecretFlow SPU's two-party protocol CHEETAH
       paper     940 users x 40 items, rank 8: the founding paper's size, likewise
       scaling   users, items, rank and iterations multiplied alone, and the fitted slopes
+      service   the first training again by two servers over TLS, beside `ppmf train`, TLS's part
+                of it, and a thousand users who upload at once; needs the extra ppmf[serve]
 
     No time is judged: exit status 1 only if a secure result differs from F_fix (or, with
     --check-estimate, an estimate is off by more than a quarter). For figures worth keeping, leave
@@ -162,7 +171,7 @@ def bench(
     Examples:
       ppmf bench --install-spu --out results
       ppmf bench --only training --suite rlwe-8192 --iterations 5
-      ppmf bench --calibrate --costs costs.toml
+      ppmf bench --calibrate --suite rlwe-8192 --costs costs.toml
       ppmf bench --check-estimate --costs costs.toml
     """
     sizes = (QUICK if quick else FULL).with_training(users, items, rank, iterations)
@@ -186,7 +195,10 @@ def bench(
     benchmark = Benchmark(sizes, suites, source, out, measured, python, limit)
     benchmark.begin()
     if calibrate:
-        found = calibration.calibrate(sizes, suites, benchmark.run)
+        earlier = None
+        with suppress(ParametersError):  # there is none, or not one of unit costs
+            earlier = UnitCosts.read(costs) if costs.is_file() else None
+        found = calibration.calibrate(sizes, suites, benchmark.run, earlier)
         found.write(costs)
         console.say(f"Unit costs of {', '.join(found.suites)}: {costs}")
     if check_estimate:

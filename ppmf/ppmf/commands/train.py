@@ -149,12 +149,12 @@ def train(
     )
     size = training.n_users, training.n_items
     chosen = chosen_suite(suite, parameters, *size)
-    say_suite(suite, chosen.name, parameters, *size)
     for warning in bounds(parameters, *size).warnings:
         console.note(warning)
     tally = predicted(training, parameters, chosen)
     record = transcripts is Record.FULL
     folder.prepare(force=force, record=record)
+    say_suite(suite, chosen.name, parameters, *size)
     started = time.monotonic()
     with folder.if_interrupted():
         result = run(

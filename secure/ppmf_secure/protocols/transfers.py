@@ -77,7 +77,7 @@ def open_transfers(
 
     In the base transfers roles are reversed: this server chooses for the transfers that it is going
     to send. It sends both of its messages before it waits, since neither depends on the peer's
-    (PPMF-OTE-001, -010 to -012).
+    (PPMF-OTE-001, -010 to -013).
     """
     peer = me.peer
     ours, theirs = (_context(session_id, epoch, sender=sender) for sender in (me, peer))

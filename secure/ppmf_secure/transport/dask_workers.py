@@ -19,7 +19,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,19 @@ class Cluster:
     security: Security
     folder: Path
 
+    @classmethod
+    def of_files(
+        cls, address: str, ca: Path, certificate: Path, key: Path, folder: Path
+    ) -> Cluster:
+        """A cluster whose certificates are files in PEM: the authority's, and this server's."""
+        security = Security(
+            require_encryption=True,
+            tls_ca_file=str(ca),
+            tls_client_cert=str(certificate),
+            tls_client_key=str(key),
+        )
+        return cls(address, security, folder)
+
 
 class DaskWorkers(Workers):
     """The workers of a cluster; a context that ends the connection, and removes the files of its
@@ -102,9 +115,15 @@ class DaskWorkers(Workers):
 
     def __init__(self, cluster: Cluster) -> None:
         self._folder = cluster.folder
-        self._client = Client(
-            cluster.address, security=cluster.security, direct_to_workers=True, set_as_default=False
-        )
+        try:
+            self._client = Client(
+                cluster.address,
+                security=cluster.security,
+                direct_to_workers=True,
+                set_as_default=False,
+            )
+        except OSError as error:
+            raise WorkersLostError(f"{cluster.address}: no scheduler answers there") from error
         self._calls: dict[str, Call] = {}
         self._places: dict[str, str] = {}
         self._count = len(self._alive())
@@ -113,10 +132,11 @@ class DaskWorkers(Workers):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.run(_drop, list(self._calls))
+        with suppress(OSError):  # a worker that is gone has forgotten them
+            self._client.run(_drop, list(self._calls), on_error="ignore")
         self._client.close()
         for path in self._folder.iterdir():
-            shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @property
     def count(self) -> int:

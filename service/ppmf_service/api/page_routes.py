@@ -76,7 +76,8 @@ class _Page:
 
 
 def security_policy(peer_url: str) -> str:
-    """The policy by which the page may ask RecSys, and CSP for sessions, and nobody else.
+    """The policy by which the page may ask RecSys, and CSP for sessions, and nobody else
+    (PPMF-PAGE-004).
 
     peer_url: under what users reach CSP, "" if nobody does.
     """

@@ -3,5 +3,5 @@
 
 Begin with `engine.engine`, whose steps are those of `engine.recsys` or `engine.csp`. Both rest on
 `engine.steps`; `engine.epochs` has the training that runs, and `engine.training` what is run of the
-protocol.
+protocol. `engine.workers` are those of the server, if it has any.
 """

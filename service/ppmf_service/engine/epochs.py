@@ -11,6 +11,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store
 from ppmf_service.engine.training import Epoch, LostError
+from ppmf_service.engine.workers import workers_of
 from ppmf_service.measures import FINISHED, Measures
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
@@ -83,6 +84,7 @@ class Epochs:
                     or self._steps.clock.monotonic() >= self._steps.next_poll
                 ),
                 recorder=lambda epoch: self._steps.recorder(row, epoch=epoch),
+                workers=workers_of(self._steps.config.workers),
             )
         except BaseException:
             self._steps.link.give_up(opened, StateError("the epoch could not begin"))

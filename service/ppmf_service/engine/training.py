@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from ppmf_secure.driver import Driver
@@ -19,6 +20,7 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.sealing import SealingKey
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols import admission
 from ppmf_secure.protocols.admission import AbandonedError, take_closing, take_uploads
 from ppmf_secure.protocols.message_plan import limits
@@ -187,7 +189,7 @@ class Epoch:
 
     on_begin: told the number of the epoch, once it is kept. on_progress: told each phase.
     number: of the epoch. asked: whether somebody else wants the thread. recorder: makes what
-    records the epoch of a number.
+    records the epoch of a number. workers: those of this server, from when it begins to its end.
     """
 
     def __init__(
@@ -206,18 +208,27 @@ class Epoch:
         on_progress: Callable[[Progress], None],
         asked: Callable[[], bool],
         recorder: Callable[[int], Recorder],
+        workers: AbstractContextManager[Workers | None],
     ) -> None:
         self.session_id = session.id
         self._link = link
         self.stream = stream
-        self._recorder = recorder(number)
-        account = self._account = Account(me, self._recorder, on_progress, store)
-        account.clock = clock.now
-        ends = _EpochEnds(account, link, stream, asked, on_begin)
-        program = _SERVERS[me](session, suite, coins, epoch=number, kept=store.kept())
-        self._driver = Driver(
-            me, program, ends, session.id, epoch=number, limits=limits(session, suite, number)
-        )
+        with ExitStack() as held:
+            recording = held.enter_context(recorder(number))
+            account = self._account = Account(me, recording, on_progress, store)
+            account.clock = clock.now
+            ends = _EpochEnds(account, link, stream, asked, on_begin)
+            program = _SERVERS[me](
+                session,
+                suite,
+                coins,
+                epoch=number,
+                kept=store.kept(),
+                workers=held.enter_context(workers),
+            )
+            bounded = limits(session, suite, number)
+            self._driver = Driver(me, program, ends, session.id, epoch=number, limits=bounded)
+            self._held = held.pop_all()
 
     def advance(self) -> bool:
         """Run the program as far as it goes, and return whether it has finished.
@@ -237,14 +248,14 @@ class Epoch:
             raise
         if self._driver.finished:
             self._link.finish(self.stream)
-            self._recorder.close()
+            self._held.close()
         return self._driver.finished
 
     def give_up(self, error: PpmfError) -> None:
         """End the epoch, and tell the peer why."""
         self._link.give_up(self.stream, error)
         self._driver.close()
-        self._recorder.close()
+        self._held.close()
 
     @property
     def taken(self) -> tuple[Measure, ...]:

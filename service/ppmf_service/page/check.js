@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is done before anything else, in the oldest JavaScript: the fragment with its secrets leaves the address, and a
-// browser that is too old is told so. The rest of the page waits for `window.ppmf.browser`.
+// What is done before anything else, in the oldest JavaScript: the fragment with its secrets leaves the address
+// (PPMF-PAGE-003), and a browser that is too old is told so. The rest of the page waits for `window.ppmf.browser`.
 
 (function () {
   "use strict";
@@ -45,6 +45,6 @@
     },
     function () {
       return tell(false);
-    }
+    },
   );
 })();

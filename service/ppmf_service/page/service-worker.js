@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page without a network. What the server has goes first, so that a page that was mended is used at once; the kept
-// copy is for when there is no answer. Only the page's own files are kept, never an answer of the interface below /v1/.
+// copy is for when there is no answer. Only the page's own files are kept, never an answer of the interface below /v1/
+// (PPMF-PAGE-007).
 
 "use strict";
 
@@ -12,7 +13,8 @@ const isOfPage = (url) =>
   !url.search &&
   (url.href === base.href || ["page/", "titles.json"].some((part) => url.href.startsWith(base.href + part)));
 
-const fetched = (url) => fetch(url, { cache: "no-cache", credentials: "omit", redirect: "error" });
+const fetched = (url) =>
+  fetch(url, { cache: "no-cache", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" });
 
 // All files of the page, which the server lists, so that none is missing that was not needed yet.
 const keep = async () => {

@@ -73,7 +73,7 @@ def run(
     traced = [case for case in vectors.cases if case.family == "trace"]
     pending: list[tuple[Mutant, Verdict]] = []
     for number, one in enumerate(mutants, start=1):
-        verdict = cache.get(one, code)
+        verdict = cache.get(one, code, argued=bool(said.reason(one)))
         if verdict is None or (only and verdict.outcome == "pending"):
             cases = cache.left(one, code, vectors.cases)
             asked = [case for case in cases if any(matches(case.id, glob) for glob in only)]
@@ -144,7 +144,10 @@ def main() -> int:
                 said=said,
             )
         now = code_of(target)
-        records += [report.record(one, cache.get(one, now), said.reason(one)) for one in mutants]
+        for mutant in mutants:
+            reason = said.reason(mutant)
+            verdict = cache.get(mutant, now, argued=bool(reason))
+            records.append(report.record(mutant, verdict, reason))
     made = report.tables(records)
     print(made)
     alive = [one for one in records if one["outcome"] in report.ALIVE]
