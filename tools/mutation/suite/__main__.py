@@ -144,9 +144,10 @@ def main() -> int:
                 said=said,
             )
         now = code_of(target)
-        for one in mutants:
-            reason = said.reason(one)
-            records.append(report.record(one, cache.get(one, now, argued=bool(reason)), reason))
+        for mutant in mutants:
+            reason = said.reason(mutant)
+            verdict = cache.get(mutant, now, argued=bool(reason))
+            records.append(report.record(mutant, verdict, reason))
     made = report.tables(records)
     print(made)
     alive = [one for one in records if one["outcome"] in report.ALIVE]
