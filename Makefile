@@ -59,7 +59,7 @@ test-all: $(VENV)/.dev ## every test, the slow ones too
 
 .PHONY: test-browser
 test-browser: $(VENV)/.browser ## the users' page in Chromium, or ARGS=--measure, ARGS="--screens DIR"
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser --no-cov $(ARGS)
+	$(PYTEST) tests/browser --no-cov $(ARGS)
 
 MUTATED := spec reference primitives core
 .PHONY: mutation

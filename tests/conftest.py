@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: hypothesis profiles, readable arrays in failures, one trained run."""
+"""What every test shares: hypothesis profiles, readable arrays in failures, one trained run, and
+where coverage looks.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -41,3 +45,54 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from tests.support.trained_run import train_in  # only they need the whole command
 
     return train_in(tmp_path_factory.mktemp("trained"))
+
+
+# -- where coverage looks --------------------------------------------------------------------------
+
+COVERED_EXAMPLES = 10
+"""Of a property, the examples in which coverage looks. It takes as long as the tests themselves,
+and nearly every line that a property reaches is reached in its first examples.
+"""
+
+_OF_NUMBERS = ("formal", "independent_reading")
+"""The folders of tests that prove or compare numbers; the lines that they reach, others do too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let coverage rest in the tests of numbers."""
+    for item in items:
+        if item.path.parent.name in _OF_NUMBERS:
+            item.add_marker("no_cover")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let coverage rest from a property's eleventh example to its end.
+
+    So a line that only a later example reaches counts as not covered. Single tests in which
+    coverage rests are marked `no_cover` (of pytest-cov).
+    """
+    plugin: Any = item.config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    property_ = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if controller is None or property_ is None:
+        yield
+        return
+    inner, examples, resting = property_.inner_test, 0, False
+
+    @wraps(inner)  # the examples follow from the source of what is wrapped
+    def watched(*arguments: Any, **named: Any) -> Any:
+        nonlocal examples, resting
+        examples += 1
+        if examples > COVERED_EXAMPLES and controller.started:
+            controller.pause()
+            resting = True
+        return inner(*arguments, **named)
+
+    property_.inner_test = watched
+    try:
+        yield
+    finally:
+        property_.inner_test = inner
+        if resting:
+            controller.resume()

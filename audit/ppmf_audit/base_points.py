@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import gmpy2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ppmf_audit.finding import Finding
@@ -176,10 +177,9 @@ def _of_candidates(encoded: bytes, behind: PointSecrets) -> bool:
 
 
 def _on_curve(encoded: bytes) -> bool:
-    """Whether there is a y: the square roots of the curve's equation are sought by hand."""
+    """Whether there is a y: whether the right side of the curve's equation is a square."""
     x = int.from_bytes(encoded[1:], "big")
-    square = (x**3 - 3 * x + _B) % FIELD
-    return x < FIELD and pow(square, (FIELD - 1) // 2, FIELD) <= 1
+    return x < FIELD and gmpy2.legendre(x**3 - 3 * x + _B, FIELD) >= 0
 
 
 _B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B

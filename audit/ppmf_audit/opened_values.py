@@ -109,10 +109,9 @@ class OpenedValues:
 def unfair_bits(values: Sequence[int], bits: int) -> list[int]:
     """The top bits, counted from 0, that are not fair among values of [0, 2^bits)."""
     wide, count = min(bits, FINE), len(values)
-    ones = np.zeros(wide, dtype=np.int64)
-    for value in values:
-        top = max(0, min(value, (1 << bits) - 1)) >> (bits - wide)
-        ones += np.array([top >> (wide - 1 - at) & 1 for at in range(wide)])
+    tops = [max(0, min(value, (1 << bits) - 1)) >> (bits - wide) for value in values]
+    places = np.arange(wide - 1, -1, -1, dtype=np.uint64)
+    ones = (np.array(tops, dtype=np.uint64)[:, None] >> places & np.uint64(1)).sum(axis=0)
     limit = sqrt(count * log(2 * wide / ALPHA) / 2)
     return [at for at in range(wide) if abs(ones[at] - count / 2) > limit]
 

@@ -4,7 +4,7 @@
 A page calls functions of these modules by the directive and the role of `computed`; begin there.
 `toy_training` records the training that most of them show.
 
-- one module a page: `audit_page`, `choosing`, `limits`, `messages`, `mutation_suite`,
+- one module a page: `audit_page`, `choosing`, `how_far`, `limits`, `messages`, `mutation_suite`,
   `performance`, `transcript_page`, `worked_example`, with
   `example_shares` for the last part of the worked example;
 - `figures`: what the README and the first page begin with;

@@ -16,8 +16,8 @@ from ppmf_costs.unit_costs import Estimate, UnitCosts
 from ppmf_docs import performance
 from ppmf_docs.tables import count, seconds, table
 from ppmf_secure.primitives.rating_code import RatingCode
-from ppmf_secure.protocols.operations import SEAL_BYTES
 from ppmf_secure.protocols.suite_choice import LATTICE
+from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import bounds
 from ppmf_spec.parameters import Parameters

@@ -10,9 +10,11 @@ checked of a session) and `user_folder` (what is kept on the user's disk). `page
 browser.
 
 Both servers: `serve` keeps two processes alive, `api`, the HTTP interfaces, and `engine`, which
-leads every session through its states over the `link`; an epoch is `training`. They meet in the
-storage: `storage` opens it, `database` is one file, in which `sessions` (with `states`), `uploads`
-and `enrolment` have their tables; `erasure` is what goes when, and `backup` what may be put back.
+leads every session through its states over the `link`; `health` is how the first knows that the
+second works. They meet in the storage: `storage` opens it, `database` is one file, in which
+`sessions` (with `states`), `uploads` and `enrolment` have their tables; `erasure` is what goes
+when, and `backup` what may be put back.
 `measures` keeps what trainings took, for a `report` and its `report_page`. `config` reads a
-server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened.
+server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened, and `health`
+whether the engine keeps ending.
 """

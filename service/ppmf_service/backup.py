@@ -10,7 +10,7 @@ backup holds what has to outlast a lost disk, and nothing of a session that coul
 - of every session its ids, digests, counts and times; and of one that was not over, that it was
   given up;
 - who took part last, by catalogue (PPMF-SRV-018);
-- the item profiles that were published, and the reports.
+- the item profiles that were published, the titles that the page shows, and the reports.
 
 No upload, key for seals, checkpoint or key of tags is ever in a backup, so what a server erases is
 erased from its backups as well.
@@ -29,6 +29,7 @@ from ppmf_secure.transport.store import write_durably
 from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import FILE, Database
+from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 
@@ -83,10 +84,7 @@ def make(config: ServerConfig, database: Database, folder: Path) -> Backup:
     finally:
         made.truncate_log()
         made.close()
-    for name in _COPIED:
-        for path in _files(config.folder / name):
-            (folder / name).mkdir(mode=0o700, exist_ok=True)
-            write_durably(folder / name / path.name, path.read_bytes())
+    _copy_files(config.folder, folder)
     return found
 
 
@@ -118,10 +116,7 @@ def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
         for path in config.folder.glob(f"{tried.name}*"):
             path.unlink()
         raise
-    for name in _COPIED:
-        for path in _files(folder / name):
-            (config.folder / name).mkdir(mode=0o700, exist_ok=True)
-            write_durably(config.folder / name / path.name, path.read_bytes())
+    _copy_files(folder, config.folder)
     tried.replace(config.database)
     return found
 
@@ -202,6 +197,16 @@ def _described(database: Database, folder: Path) -> Backup:
             "folder must not be put back, since it would repeat what is done once"
         )
     return Backup(*row[:5])
+
+
+def _copy_files(source: Path, to: Path) -> None:
+    """Copy the files beside the database that a backup has."""
+    for name in _COPIED:
+        for path in _files(source / name):
+            (to / name).mkdir(mode=0o700, exist_ok=True)
+            write_durably(to / name / path.name, path.read_bytes())
+    if (source / TITLES).is_file():
+        write_durably(to / TITLES, (source / TITLES).read_bytes())
 
 
 def _files(folder: Path) -> Iterator[Path]:

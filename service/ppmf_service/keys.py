@@ -27,7 +27,8 @@ from cryptography.x509.oid import NameOID
 
 from ppmf_secure.primitives.base_transfers import fresh_secret, write_point
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.session.private_files import own_file, partial_file
+from ppmf_secure.session.private_files import own_file
+from ppmf_secure.transport.store import write_durably
 from ppmf_spec.errors import EncodingError, StateError
 from ppmf_spec.files import read_bytes
 
@@ -159,13 +160,4 @@ def read_private_file(path: Path) -> bytes:
 
 def write_private_file(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, whole or not at all, in the place of what is there."""
-    descriptor, temporary = partial_file(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    write_durably(path, content)

@@ -38,7 +38,8 @@ def submit(
     """Upload a row, in the place of what was uploaded before, if it is another one.
 
     The same ratings again are the same bytes again, unless RecSys says that something newer came
-    from this user. Raises as `UserClient.put` and `UserFolder.last`.
+    from this user. Whoever calls this has asked the user about a trial (PPMF-API-023). Raises as
+    `UserClient.put` and `UserFolder.last`.
     """
     made = made_of(client.invitation, row)
     last, there = folder.last(session.id), client.receipt(session)

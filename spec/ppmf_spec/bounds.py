@@ -119,7 +119,7 @@ def _ring_bits(params: Parameters, rows: int, bound: Fraction, after_shift: int)
 
 def _check_ring(params: Parameters, k: int, rows: int, bound: Fraction, after_shift: int) -> None:
     drop = 2 * params.frac_bits + params.step_bits
-    where = f"ring_bits = {k}: {rows} rows of rank {params.rank}"
+    where = f"ring_bits = {k}: {rows:,} rows of rank {params.rank}"
     if bound >= 2 ** (k - 1):
         need = ceil(10 * (_log2(bound) + 1)) / 10
         raise ParametersError(f"{where} need {need} bits")

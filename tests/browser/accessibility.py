@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def violations(tab: Page) -> list[str]:
-    """A line for each rule that the page breaks, with the elements."""
+def violations(tab: Page, rules: Sequence[str] = ()) -> list[str]:
+    """A line for each rule that the page breaks, with the elements. rules: those that are looked
+    at, if not all.
+    """
     if not tab.evaluate("() => 'axe' in window"):
         tab.evaluate(AXE.read_text(encoding="utf-8"))
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
     found: dict[str, Any] = tab.evaluate(
-        "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", _TAGS
+        "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only
     )
     return [
         f"{rule['id']}: {rule['help']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"

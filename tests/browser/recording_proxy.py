@@ -102,6 +102,7 @@ class RecordingProxy:
     url: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     client: httpx.AsyncClient = field(
         default_factory=lambda: httpx.AsyncClient(timeout=_PATIENCE, trust_env=False)
     )
@@ -122,6 +123,10 @@ class RecordingProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection of the browser."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         ours = h11.Connection(h11.SERVER)
         with (
             closing(writer),
@@ -210,11 +215,11 @@ def recording_proxy() -> Iterator[RecordingProxy]:
             begun.set()
             await stop.wait()
             server.close()
-            left = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
-            for task in left:
+            await asyncio.sleep(0.01)  # connections that were just accepted become tasks
+            for task in proxy.tasks:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-        await asyncio.sleep(0)  # what was closed ends in the next round of the loop
+            await asyncio.gather(*proxy.tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was closed ends in the next round of the loop
 
     runner = threading.Thread(target=lambda: loop.run_until_complete(run()))
     runner.start()

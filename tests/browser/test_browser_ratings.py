@@ -36,7 +36,9 @@ def test_what_is_searched_is_found_by_any_part_of_the_title(
     ):
         page.search(words)
         expect(page.item(due)).to_be_visible()
-        expect(shown.first).to_contain_text(titles[due])
+        expect(page.item(due)).to_contain_text(titles[due])
+    page.search("orchard 9")
+    expect(shown.first).to_contain_text(titles["9"])  # others have a year with this digit
     page.search("(2001)")
     expect(page.by("found")).to_contain_text(re.compile(r"\d"))
 
@@ -80,63 +82,48 @@ def test_ratings_go_from_device_to_device_in_a_file(
     expect(other.item("17").locator("input[value='0.5']")).to_be_checked()
 
 
-@pytest.mark.parametrize(
-    ("content", "count"),
-    [
-        ("userId,movieId,rating\nme,3,4.5\nme,4,2\n", 2),
-        ("item,rating\n3,5\n", 1),
-        ("user;item;rating\nme;3;4.5\n", 1),
-        ("3\t4.5\n5\t1\n", 2),
-    ],
-    ids=["movielens", "two columns", "semicolons", "tabs"],
-)
-def test_a_file_of_ppmf_submit_is_imported(
-    content: str, count: int, servers: PageServers, page: UsersPage, tmp_path: Path
+FILES_OF_SUBMIT = {
+    "as MovieLens": ("userId,movieId,rating\nme,3,4.5\nme,4,2\n", 2),
+    "two columns": ("item,rating\n6,5\n", 3),
+    "semicolons": ("user;item;rating\nme;7;4.5\n", 4),
+    "tabs": ("8\t4.5\n9\t1\n", 6),
+}
+"""Files that `ppmf submit` reads, and how many ratings there are after each."""
+
+OTHER_FILES = {
+    "empty": b"",
+    "picture": b"\x89PNG\r\n\x1a\n",
+    "letter": b"a letter to the editor",
+    "off the scale": b"item,rating\n3,7\n",
+    "too fine": b"item,rating\n3,4.25\n",
+    "a word": b"item,rating\n3,good\n",
+    "twice": b"item,rating\n3,1\n3,2\n",
+    "JSON": b'{"format": "something else"}',
+    "deep JSON": b"[" * 100_000,
+    "two users": b"user,item,rating\na,3,1\nb,4,1\n",
+}
+
+
+def test_files_of_ppmf_submit_are_imported_and_others_change_nothing(
+    servers: PageServers, page: UsersPage, tmp_path: Path
 ) -> None:
     servers.session()
     file = tmp_path / "mine.csv"
-    file.write_text(content)
     page.open(servers.link())
+    for name, (content, count) in FILES_OF_SUBMIT.items():
+        file.write_text(content)
+        page.view("data")
+        page.by("import-file").set_input_files(file)
+        page.noticed(f"Imported {content.count(chr(10)) - (name != 'tabs')}")
+        page.view("rate")
+        page.rated(count)
     page.view("data")
-    page.by("import-file").set_input_files(file)
-    page.noticed(str(count))
+    for name, wrong in OTHER_FILES.items():
+        file.write_bytes(wrong)
+        page.by("import-file").set_input_files(file)
+        assert len(page.refused("")) < 250, name
     page.view("rate")
-    page.rated(count)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\x89PNG\r\n\x1a\n",
-        b"a letter to the editor",
-        b"item,rating\n3,7\n",
-        b"item,rating\n3,4.25\n",
-        b"item,rating\n3,good\n",
-        b"item,rating\n3,1\n3,2\n",
-        b'{"format": "something else"}',
-        b"[" * 100_000,
-        b"user,item,rating\na,3,1\nb,4,1\n",
-    ],
-    ids=[
-        "empty", "picture", "letter", "off the scale", "too fine", "a word", "twice", "json",
-        "deep json", "two users",
-    ],
-)  # fmt: skip
-def test_a_file_of_something_else_is_refused_and_changes_nothing(
-    content: bytes, servers: PageServers, page: UsersPage, tmp_path: Path
-) -> None:
-    servers.session()
-    file = tmp_path / "mine.csv"
-    file.write_bytes(content)
-    page.open(servers.link())
-    page.rate("5", "2")
-    page.view("data")
-    page.by("import-file").set_input_files(file)
-    text = page.refused("")
-    assert len(text) < 250
-    page.view("rate")
-    page.rated(1)
+    page.rated(6)
 
 
 @pytest.mark.req("PPMF-API-018")
@@ -251,16 +238,14 @@ def test_an_invitation_in_a_file_is_opened(
     page.phase("open")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "hello", "https://example.org/#ppmf=2&from=recsys&user=u1", "#" * 10_000]
-)
-def test_what_is_no_invitation_is_refused(text: str, servers: PageServers, page: UsersPage) -> None:
+def test_what_is_no_invitation_is_refused(servers: PageServers, page: UsersPage) -> None:
     servers.session()
     page.open(servers.recsys, "start")
-    page.by("invitation-text").fill(text)
-    page.by("invitation-add").click()
-    page.refused("")
-    page.until("start")
+    for text in ("", "hello", "https://example.org/#ppmf=2&from=recsys&user=u1", "#" * 10_000):
+        page.by("invitation-text").fill(text)
+        page.by("invitation-add").click()
+        page.refused("")
+        page.until("start")
 
 
 def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPage) -> None:
@@ -272,3 +257,22 @@ def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPag
     expect(page.tab.locator("html")).to_have_attribute("data-state", "start")
     page.idle()
     assert page.by("error").is_visible() or page.by("half-waiting").is_visible()
+
+
+@pytest.mark.req("PPMF-API-023")
+def test_nothing_is_sent_to_a_trial_before_the_user_says_that_they_know(
+    servers: PageServers, page: UsersPage, proxy: RecordingProxy
+) -> None:
+    servers.session()
+    page.tab.goto(servers.link())
+    page.until("ready")
+    page.rate("3", "4.5")
+    expect(page.by("trial-known")).to_be_visible()
+    if page.by("send").is_enabled():
+        page.by("send").click()
+        page.idle()
+    assert proxy.asked("/uploads/0", "PUT") == []
+    page.know_of_trial()
+    page.send()
+    page.open(servers.recsys)
+    expect(page.by("trial-known")).to_be_hidden()

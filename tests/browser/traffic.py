@@ -70,7 +70,7 @@ class Allowed:
     sessions: Iterable[Session]
     texts: Iterable[str] = ()
     _tags: dict[str, set[str]] = field(default_factory=dict)
-    """The tags that the servers gave for each address."""
+    """The tags and times that the servers gave for what is at each address."""
 
     _there: set[str] = field(default_factory=set)
     """The addresses at which there was something."""
@@ -83,8 +83,9 @@ class Allowed:
         for asked in exchanges:
             where = f"{asked.method} {asked.url[:200]}"
             found += [f"{where}: {what}" for what in self._breaches(asked)]
-            if asked.answer is not None and (tag := asked.answer.header("etag")):
-                self._tags.setdefault(asked.url, set()).add(tag)
+            for name in ("etag", "last-modified"):
+                if asked.answer is not None and (tag := asked.answer.header(name)):
+                    self._tags.setdefault(asked.url, set()).add(tag)
         return found
 
     def _breaches(self, asked: Exchange) -> Iterator[str]:
@@ -147,13 +148,15 @@ class Allowed:
             name, value = raw_name.decode().lower(), raw_value.decode("latin-1")
             if name == "authorization":
                 due = own and value == f"Bearer {self.invitation.recsys.token}"
+            elif name == "referer":  # of a service worker that looks for a newer one of itself
+                due = asked.path == "/service-worker.js" and value == asked.url
             elif name == "origin":
                 due = value == self.invitation.recsys.recsys_url
             elif name == "content-type":
                 due = asked.method == "PUT" and value == "application/cbor"
             elif name == "content-length":
                 due = value == str(len(asked.body))
-            elif name == "if-none-match":
+            elif name in ("if-none-match", "if-modified-since"):
                 due = value in self._tags.get(asked.url, set())
             else:
                 due = name in _HEADERS and bool(re.fullmatch(_HEADERS[name], value))

@@ -56,6 +56,16 @@ class UsersPage:
         """Open a link, and wait for the page."""
         self.tab.goto(link)
         self.until(state)
+        if state == "ready":
+            self.know_of_trial()
+
+    def know_of_trial(self) -> None:
+        """Say, if this is a trial for which it was not said yet, that one knows of it."""
+        known = self.by("trial-known")
+        if known.is_visible():
+            known.check()
+            expect(known).to_be_hidden()
+            self.idle()
 
     def view(self, name: str) -> None:
         """Go to one of the views."""

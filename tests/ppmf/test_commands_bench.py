@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ppmf import main
-from ppmf.bench import measured_runs
+from ppmf.bench import measured_runs, service
 from ppmf.bench.measured_runs import Measured
 from ppmf.bench.run_sizes import QUICK
 from ppmf_costs.counts import PublicSize, count_run
@@ -138,6 +139,17 @@ def all_primitives() -> set[str]:
     return {name for tally in tallies for name in primitives(tally, SUITE)}
 
 
+def test_what_a_process_has_used_and_what_tls_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_TLS_BYTES", 1 << 22)
+    per_byte, cipher = service.tls_cost()
+    assert per_byte > 0
+    assert cipher.startswith("TLS_")
+    used = service.Used.by(os.getpid())
+    assert used.seconds > 0
+    assert used.memory > 1 << 20
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_training")
 def test_bench_measures_two_servers_and_many_uploads(tmp_path: Path, capsys: Capture) -> None:
     """The servers are real; what stands beside them is predicted, and so is not equal."""

@@ -48,7 +48,7 @@ def test_a_set_that_does_not_fit_is_answered_with_the_nearest(
     size = ["--users", "1000000", "--items", "10", "--suite", "auto"]
     assert main.main(["estimate", *size, "--params", str(wide)]) == 0
     said = capsys.readouterr().out
-    assert "does not fit: ring_bits = 64: 1000000 rows of rank 10 need 66.1 bits\n" in said
+    assert "does not fit: ring_bits = 64: 1,000,000 rows of rank 10 need 66.1 bits\n" in said
     assert "the nearest set that works has frac_bits = 8, step_bits = " in said
     assert "memory of each server: " in said
 

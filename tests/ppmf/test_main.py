@@ -64,7 +64,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
     for arguments, absent in (
         (["--version"], {"numpy", "cryptography", "httpx", "matplotlib"}),
         (["--help"], {"numpy", "cryptography", "httpx", "matplotlib"}),
-        (["params", "check", "--users", "9", "--items", "9"], {"cryptography", "httpx"}),
+        (["params", "check", "--users", "9", "--items", "9"], {"httpx", "matplotlib"}),
         (["train", "--help"], {"httpx", "matplotlib", "starlette", "ppmf_conformance"}),
     ):
         shown = subprocess.run(

@@ -82,7 +82,7 @@ def test_what_the_image_leaves_out_is_what_no_server_needs() -> None:
     (text,) = re.findall(r"uninstall --yes(.*?)&&", CONTAINERFILE.replace("\\\n", " "), re.DOTALL)
     left_out = set(text.split())
     base = [Requirement(one) for one in project()["project"]["dependencies"]]
-    used = needed([*base, *extra("serve")])
+    used = needed([*base, *extra("serve"), *extra("cluster")])
     assert used & left_out == set()
     assert {canonicalize_name(one.name) for one in group("build")} <= left_out
     installed = {

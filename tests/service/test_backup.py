@@ -12,6 +12,7 @@ from ppmf_service import backup
 from ppmf_service.backup import Backup, check_place, make, restore
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import FILE, Database
+from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
@@ -61,8 +62,10 @@ def test_what_was_not_over_is_given_up_and_never_run_again(
     server = servers.of(role)
     proposal = server.sessions.proposal(second.id)
     folder = tmp_path / "backup"
+    (server.path.parent / TITLES).write_text("{}")
     make(config_of(role, server), server.database, folder)
     assert put_back(servers, role, folder).users == 3
+    assert (server.path.parent / TITLES).read_text() == "{}"
     assert server.sessions.get(first.id).state is State.FINISHED
     assert server.sessions.signed_session(first.id).session == first
     row = server.sessions.get(second.id)
@@ -190,3 +193,43 @@ def test_a_session_that_is_newer_than_the_backup_ends_only_at_its_operators_word
     world.server(RECSYS).sessions.move(key, State.ABANDONED)
     again = world.opened(nonce=bytes([9]) * 16)  # and the pair goes on
     assert world.states(again) == (State.OPEN, State.OPEN)
+
+
+@pytest.mark.req("PPMF-RES-016", "PPMF-ADM-007", "PPMF-LNK-014")
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_that_was_put_back_all_the_same_repeats_nothing(
+    tmp_path: Path, changed: bool
+) -> None:
+    """RecSys' folder as it was while the intake was open, against what the guide says: the epoch is
+    another one than those that CSP has seen, and another closing is refused.
+    """
+    world = World(tmp_path / "world")
+    key = world.opened()
+    world.upload_all(key)
+    folder, copy = world.configs[RECSYS].folder, tmp_path / "copy"
+    world.server(RECSYS).close()
+    shutil.copytree(folder, copy)
+    world.server(RECSYS).open()
+    world.restart(RECSYS)
+    kept = world.configs[CSP].session_folder(world.session(key).id)
+    world.until((kept / "model-1.state").exists)
+    before = world.row(CSP, key).epoch
+    world.server(RECSYS).close()
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    world.server(RECSYS).open()
+    if changed:
+        world.server(RECSYS).uploads.withdraw(key, 0, 2)
+    world.restart(RECSYS)
+    if not changed:
+        world.until(world.is_in(key, State.FINISHED))
+        assert world.profiles(key) == world.expected()
+        assert world.row(RECSYS, key).epoch == world.row(CSP, key).epoch == before + 1
+        return
+    world.clock.advance(3600)  # the intake closes without them
+    world.until(lambda: world.row(RECSYS, key).last_error is not None)
+    kind, line = world.row(RECSYS, key).last_error or ("", "")
+    assert (kind, "another" in line) == ("state", True), line
+    for _ in range(20):
+        world.turn()
+    assert not world.configs[RECSYS].profiles_file(world.session(key).id).exists()

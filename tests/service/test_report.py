@@ -180,9 +180,9 @@ def test_samples_of_a_long_epoch_grow_rarer_and_say_how_long_it_takes(servers: P
     number = servers.recsys.sessions.get(opened(servers).id).number
     measures = Measures(servers.recsys.database)
     measures.began(number, 1)
-    for second in range(1, 1200):
-        taken = [PhaseCost("products", float(second), 10 * second, second)]
-        if second % 4 == 0:
+    with servers.recsys.database.transaction():
+        for second in range(4, 1200, 4):
+            taken = [PhaseCost("products", float(second), 10 * second, second)]
             measures.sample(number, 1, "products", second // 20, 100, taken)
     samples = measures.samples(number, 1)
     assert 200 < len(samples) < 300

@@ -30,6 +30,7 @@ from tests.support.ratings import ratings_of
 from tests.support.real_servers import PATIENCE, RealServers, real_servers
 from tests.support.relay import Relay
 from tests.support.served import config_of
+from tools import kills
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=3)
@@ -94,11 +95,11 @@ def test_servers_that_are_killed_come_to_v_after_nothing_but_a_restart(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.req("PPMF-LNK-015", "PPMF-RES-001")
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_fifty_kills_at_chance_change_nothing(tmp_path: Path, seed: int) -> None:
-    with real_servers(tmp_path, RATINGS, LONGER, SUITE) as servers:
-        key = killed_at_chance(servers, Chance(seed), kills=10)
-        assert servers.profiles(key) == fixed.train(RATINGS, LONGER)
+def test_fifty_kills_of_a_working_server_in_every_phase_change_nothing(tmp_path: Path) -> None:
+    told = kills.run(tmp_path, 50, seed=1)
+    assert told.kills == 50
+    assert told.right == told.sessions
+    assert set(told.phases) == set(kills.PHASES[:-1])
 
 
 def epochs(servers: RealServers, key: bytes) -> tuple[int, int]:

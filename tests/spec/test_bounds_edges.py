@@ -51,7 +51,7 @@ def test_the_denominator_may_reach_the_last_word_of_the_ring() -> None:
     rows = 2**28 - 16  # 2^8 rows + 2^4 damping = 2^36
     assert refusal(params, rows - 1, Fraction(0), 0) == ""
     assert refusal(params, rows, Fraction(0), 0) == (
-        f"ring_bits = 36: {rows} rows of rank 10 need 37 bits for the step's denominator"
+        f"ring_bits = 36: {rows:,} rows of rank 10 need 37 bits for the step's denominator"
     )
 
 

@@ -37,6 +37,7 @@ def backup(
     Files:
       DIR/service.sqlite   the database
       DIR/profiles/        the item profiles (RecSys)
+      DIR/titles.json      the titles of items (RecSys, if it has any)
       DIR/reports/         the reports of sessions
 
     Examples:

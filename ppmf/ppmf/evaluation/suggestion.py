@@ -43,7 +43,7 @@ def fitted(params: Parameters, users: int, items: int) -> Parameters:
             narrowest = bounds(replace(tried, ring_bits=0), users, items).ring_bits
             return replace(tried, ring_bits=narrowest)
     raise ParametersError(
-        f"{max(users, items)} rows of rank {params.rank}: with every step_bits some row can have "
+        f"{max(users, items):,} rows of rank {params.rank}: with every step_bits some row can have "
         "step 0; use a smaller rank"
     )
 
@@ -72,7 +72,7 @@ def _bounds(params: Parameters, users: int, items: int) -> Bounds:
         return bounds(params, users, items)
     except ParametersError:
         raise ParametersError(
-            f"{max(users, items)} rows of rank {params.rank}: no ring holds steps in which every "
+            f"{max(users, items):,} rows of rank {params.rank}: no ring holds steps in which every "
             "row can move; use a smaller rank, or ratings on a narrower scale"
         ) from None
 

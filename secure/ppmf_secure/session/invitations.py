@@ -3,7 +3,8 @@
 
 RecSys' half holds the token, the enroller's half the code. Each is one line of text of the form of
 a URL's query, which stands after the # of a link, in a QR code, or in a file. A browser does not
-send what stands after the #.
+send what stands after the #. No program takes a half from the arguments of its command
+(PPMF-ENR-013).
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def unchanging(
 
     tag: what the content is known by. size: its bytes. part: reads some of them, from a place on
     and at most so many; they are read as the caller takes them, so that a connection holds no more
-    of them in memory, however long the content is (PPMF-API-008).
+    of them in memory, however long the content is (PPMF-API-008, PPMF-API-022).
     """
     named = {"ETag": f'"{tag}"', "Cache-Control": FOR_EVER, **(headers or {})}
     if request.headers.get("if-none-match") == f'"{tag}"':

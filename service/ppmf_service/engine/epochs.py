@@ -144,8 +144,8 @@ def _next_epoch(row: SessionRow, store: Store) -> int:
     """The number of the next epoch: after each that the files or the database know.
 
     Either of the two may be lost, or be of an older backup, and what was drawn in an epoch must
-    never be drawn in another one of its number (PPMF-RES-016). Raises LostError if half-steps were
-    computed and neither knows an epoch.
+    never be drawn in another one of its number (PPMF-RES-016, PPMF-RES-019). Raises LostError if
+    half-steps were computed and neither knows an epoch.
     """
     last = max(store.last_epoch(), row.epoch)
     if not last and row.state is State.TRAINING:

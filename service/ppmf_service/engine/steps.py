@@ -190,7 +190,7 @@ class Steps(ABC):
 
     def take_end(self, row: SessionRow, message: control.Ended) -> None:
         """The peer has ended a session, so it ends here too, unless V is there. It is told so in
-        turn, and then neither tells the other one again.
+        turn, and then neither tells the other one again (PPMF-LNK-016).
         """
         if row.state.final:
             self.sessions.note_told(row.key)

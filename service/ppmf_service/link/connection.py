@@ -30,6 +30,12 @@ from ppmf_spec.wire import Bulk
 _BUFFER_BYTES = 4 << 20
 """What the system is asked to hold of a connection."""
 
+MOST_RECORDS = 1 << 24
+"""The most records of TLS that are sent on a connection; OpenSSL never renews the keys of one by
+itself, and Python's `ssl` cannot ask it to (PPMF-LNK-019)."""
+
+_RECORD_BYTES = 1 << 14
+
 _JOINED = 1 << 16
 """The most bytes that are copied in order to be written at once."""
 
@@ -365,7 +371,9 @@ class TlsLink(Link):
             return True
 
     def _write_on(self, pair: _Pair) -> None:
-        while (frame := self._next_frame(pair)) is not None:
+        left = MOST_RECORDS
+        while left > 0 and (frame := self._next_frame(pair)) is not None:
+            left -= _most_records(frame)
             _write(pair.outgoing, frame)
 
     def _next_frame(self, pair: _Pair) -> Sequence[Bulk] | None:
@@ -394,6 +402,11 @@ def _fill(end: ssl.SSLSocket, room: memoryview, pair: _Pair) -> None:
             raise EncodingError("link: the connection was closed")
         pair.heard = time.monotonic()
         at += count
+
+
+def _most_records(frame: Sequence[Bulk]) -> int:
+    """At most how many records of TLS a frame is."""
+    return sum(len(piece) // _RECORD_BYTES + 1 for piece in frame)
 
 
 def _write(end: ssl.SSLSocket, frame: Sequence[Bulk]) -> None:

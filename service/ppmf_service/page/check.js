@@ -45,6 +45,6 @@
     },
     function () {
       return tell(false);
-    }
+    },
   );
 })();

@@ -13,7 +13,8 @@ const isOfPage = (url) =>
   !url.search &&
   (url.href === base.href || ["page/", "titles.json"].some((part) => url.href.startsWith(base.href + part)));
 
-const fetched = (url) => fetch(url, { cache: "no-cache", credentials: "omit", redirect: "error" });
+const fetched = (url) =>
+  fetch(url, { cache: "no-cache", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" });
 
 // All files of the page, which the server lists, so that none is missing that was not needed yet.
 const keep = async () => {

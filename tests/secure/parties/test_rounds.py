@@ -17,6 +17,8 @@ from tests.support.ideal import ideal_suite
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 
+pytestmark = pytest.mark.no_cover  # many whole runs, whose lines other tests reach
+
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 3): 1})
 
 

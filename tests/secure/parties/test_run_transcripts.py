@@ -36,6 +36,8 @@ from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.ratings import ratings_of
 from tests.support.toy_runs import run_toy
 
+pytestmark = pytest.mark.no_cover  # many whole runs, whose lines other tests reach
+
 N_USERS, N_ITEMS = 4, 5
 PAILLIER, LATTICE = "paillier-512-insecure", "rlwe-64-insecure"
 

@@ -32,6 +32,7 @@ def _scale(span: int) -> Parameters:
 
 
 @pytest.mark.req("PPMF-COD-002", "PPMF-COD-003", "PPMF-COD-004")
+@pytest.mark.no_cover  # 40,000 codes, whose lines the other tests reach
 @pytest.mark.parametrize("make", ["secure", "oracle"])
 def test_every_string_is_a_rating_and_every_rating_has_a_code(make: str) -> None:
     for span in SPANS:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.protocols.message_plan import MessagePlan, limits
-from ppmf_secure.protocols.operations import head, heads_below
+from ppmf_secure.protocols.operations import Numbers, head, heads_below, multiples_by_head
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
@@ -147,3 +147,16 @@ def test_users_are_no_server_and_have_no_peer() -> None:
     assert RECSYS.peer.peer is RECSYS
     with pytest.raises(ValueError, match="no peer"):
         _ = Role.USERS.peer
+
+
+@pytest.mark.parametrize("last", [1, 9, 10, 99, 100, 12_345])
+def test_the_lengths_of_numbers_are_counted_without_being_written(last: int) -> None:
+    lengths = [len(str(number)) for number in range(1, last + 1)]
+    assert list(Numbers(last)) == Numbers(last)[:] == lengths
+    assert Numbers(last).counted() == Counter(lengths)
+
+
+@given(step=st.integers(1, 300), end=st.integers(0, 70_000))
+def test_multiples_are_counted_by_the_lengths_of_their_heads(step: int, end: int) -> None:
+    counted = Counter(head(number) for number in range(0, end, step))
+    assert {head(least): times for least, times in multiples_by_head(step, end).items()} == counted

@@ -352,7 +352,7 @@ def test_profiles_are_there_once_they_are_published(servers: Served) -> None:
 @pytest.mark.req("PPMF-API-003", "PPMF-API-011")
 def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     session, http = servers.session(), servers.http()
-    for path in ("/", "/v1", "/v1/sessions/", "/V1/sessions", "/metrics", "/readyz", "//healthz"):
+    for path in ("/v1", "/v1/sessions/", "/V1/sessions", "/metrics", "/readyz", "//healthz"):
         problem(http.get(URLS[RECSYS] + path), 404, "range")
     answer = http.post(url(session))
     assert problem(answer, 405, "state")

@@ -8,13 +8,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -25,11 +26,13 @@ from ppmf_secure.link.streams import WINDOW
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
+from ppmf_service.link import connection
 from ppmf_service.link.connection import Timing, TlsLink
 from ppmf_service.link.tls import Identity, check_peer, context
 from ppmf_spec.errors import StateError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
+from ppmf_spec.wire import Bulk
 from tests.support.link_identities import identities
 from tests.support.linked_servers import STREAM, keep_uploads, server
 from tests.support.ratings import ratings_of
@@ -117,6 +120,36 @@ def test_messages_pass_both_ways_though_the_connections_are_cut() -> None:
         sender.join()
         assert pair.trouble[RECSYS]
         assert links[RECSYS].generation == links[CSP].generation == 1
+
+
+@pytest.mark.req("PPMF-LNK-007", "PPMF-LNK-019")
+def test_a_connection_that_has_carried_its_records_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most, written = 200, list[int]()
+    known: WeakKeyDictionary[ssl.SSLSocket, int] = WeakKeyDictionary()
+    write = connection._write
+
+    def counted(end: ssl.SSLSocket, frame: Sequence[Bulk]) -> None:
+        if end not in known:
+            known[end] = len(written)
+            written.append(0)
+        written[known[end]] += connection._most_records(frame)
+        write(end, frame)
+
+    monkeypatch.setattr(connection, "MOST_RECORDS", most)
+    monkeypatch.setattr(connection, "_write", counted)
+    with started(identities()) as pair:
+        both_connected(pair)
+        both = {role: Messages(link, link.open(1)) for role, link in pair.links.items()}
+        large = bytes(range(256)) * (1 << 15)
+        both[CSP].send([b"large", large])
+        assert next_message(pair.links[RECSYS], both[RECSYS]) == b"large" + large
+        assert pair.links[RECSYS].generation == pair.links[CSP].generation == 1
+    records = len(large) >> 14
+    assert len(written) > records // most
+    longest = connection._most_records([bytes(17), bytes(frames.MOST_DATA)])
+    assert max(written) <= most + longest
 
 
 @pytest.mark.req("PPMF-LNK-008")

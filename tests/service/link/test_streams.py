@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -534,7 +535,11 @@ def test_a_peer_that_reads_all_and_acknowledges_nothing_fills_no_memory(quick: N
 
 
 @pytest.mark.req("PPMF-LNK-018")
-def test_a_peer_that_takes_little_by_little_is_waited_for(quick: None) -> None:
+def test_a_peer_that_takes_little_by_little_is_waited_for(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = (count / 100 for count in range(1 << 20))  # a look in each hundredth of a second
+    monkeypatch.setattr(link, "time", SimpleNamespace(monotonic=lambda: next(passed)))
     one = link.Link(RECSYS, COINS.child("slow"))
     one._streams.connected = True
     stream = one.open(NUMBER)

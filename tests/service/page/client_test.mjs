@@ -96,9 +96,37 @@ test("an upload that was not answered is sent again with the same bytes", async 
 test("the same ratings in another order are the same upload, others are one of a larger serial", async () => {
   const recsys = new RecSys();
   const client = made(recsys);
-  await client.submit(session, new Map([["1", "4.5"], ["2", "3"]]));
-  assert.equal((await client.submit(session, new Map([["2", "3"], ["1", "4.5"]]))).before, true);
-  assert.equal((await client.submit(session, new Map([["1", "4"], ["2", "3"]]))).receipt.serial, 2n);
+  await client.submit(
+    session,
+    new Map([
+      ["1", "4.5"],
+      ["2", "3"],
+    ]),
+  );
+  assert.equal(
+    (
+      await client.submit(
+        session,
+        new Map([
+          ["2", "3"],
+          ["1", "4.5"],
+        ]),
+      )
+    ).before,
+    true,
+  );
+  assert.equal(
+    (
+      await client.submit(
+        session,
+        new Map([
+          ["1", "4"],
+          ["2", "3"],
+        ]),
+      )
+    ).receipt.serial,
+    2n,
+  );
   assert.equal(puts(recsys).length, 2);
 });
 
@@ -155,7 +183,9 @@ test("an acknowledgement of something else is refused, and what was sent is kept
   const { ask } = recsys;
   client.ask = async (...all) => {
     const found = await ask(...all);
-    return all[2]?.method === "PUT" ? answer(201, { serial: 1, digest: "00".repeat(32), withdrawn: false, admitted: null }) : found;
+    return all[2]?.method === "PUT"
+      ? answer(201, { serial: 1, digest: "00".repeat(32), withdrawn: false, admitted: null })
+      : found;
   };
   await refused(client.submit(session, new Map()), /something else/);
   assert.equal((await client.last(session)).acknowledged, false);
@@ -170,8 +200,13 @@ test("an acknowledgement of something else is refused, and what was sent is kept
 test("a session is fetched from both servers, and refused if they differ", async () => {
   const recsys = new RecSys();
   assert.equal((await made(recsys).newest()).current.session.id, ID);
-  const asked = recsys.requests.filter(([, , url]) => url.endsWith(ID)).map(([who, , url]) => [who, new URL(url).origin]);
-  assert.deepEqual(asked.sort(), [["CSP", CSP], ["RecSys", RECSYS]]);
+  const asked = recsys.requests
+    .filter(([, , url]) => url.endsWith(ID))
+    .map(([who, , url]) => [who, new URL(url).origin]);
+  assert.deepEqual(asked.sort(), [
+    ["CSP", CSP],
+    ["RecSys", RECSYS],
+  ]);
   recsys.files.CSP = new Uint8Array([2]);
   const store = new MemoryStore();
   const { current, refused: why } = await made(recsys, store).newest();
@@ -198,8 +233,18 @@ test("no request but an upload depends on the ratings", async () => {
     await client.profiles(current.session);
     return recsys.requests;
   };
-  const [few, many] = [await journey(new Map()), await journey(new Map([["1", "5"], ["2", "0.5"], ["77", "3"]]))];
-  const public_ = (requests) => requests.map(([who, method, url, headers, body]) => [who, method, url, headers, body?.length]);
+  const [few, many] = [
+    await journey(new Map()),
+    await journey(
+      new Map([
+        ["1", "5"],
+        ["2", "0.5"],
+        ["77", "3"],
+      ]),
+    ),
+  ];
+  const public_ = (requests) =>
+    requests.map(([who, method, url, headers, body]) => [who, method, url, headers, body?.length]);
   assert.deepEqual(public_(few), public_(many));
   for (const [who, method, url, , body] of many) {
     assert.equal(new URL(url).origin, { RecSys: RECSYS, CSP }[who]);
@@ -207,4 +252,13 @@ test("no request but an upload depends on the ratings", async () => {
     assert.equal(body === null, method !== "PUT");
     assert.doesNotMatch(url, /T$|C$/);
   }
+});
+
+test("nothing is sent to a trial before the user has said that they know", async () => {
+  const recsys = new RecSys();
+  const client = made(recsys);
+  const trial = { ...session, trial: true };
+  assert.throws(() => client.submit(trial, new Map()), /you know that this trial protects nobody/);
+  assert.deepEqual(recsys.requests, []);
+  assert.equal((await client.submit(trial, new Map(), true)).receipt.serial, 1n);
 });

@@ -19,7 +19,12 @@ const rejected = (call, text) => assert.rejects(call, (error) => error instanceo
 const { recsys, csp, link, other } = given;
 
 test("both halves are read from one link, two links, lines and files", () => {
-  for (const text of [link, `${recsys}\n${csp}\n`, `Your links: http://a/#${recsys}\r\n http://b/#${csp} bye`, `${csp};${recsys}`]) {
+  for (const text of [
+    link,
+    `${recsys}\n${csp}\n`,
+    `Your links: http://a/#${recsys}\r\n http://b/#${csp} bye`,
+    `${csp};${recsys}`,
+  ]) {
     const halves = halvesIn(text);
     assert.deepEqual(halves.map((half) => half.from).sort(), ["csp", "recsys"]);
     const person = withHalves({ user: "x", recsys: null, csp: null }, halves);
@@ -48,13 +53,21 @@ const file = (text) => new Blob([text]);
 const pairs = async (text) => [...(await files.read(file(text)))];
 
 test("what is exported is imported again", async () => {
-  const ratings = new Map([["10", "4.5"], ["a, \"b\"", "3"], ["__proto__", "1"], ["é", "0.5"]]);
+  const ratings = new Map([
+    ["10", "4.5"],
+    ['a, "b"', "3"],
+    ["__proto__", "1"],
+    ["é", "0.5"],
+  ]);
   const again = await files.read(file(files.write(ratings)));
   assert.deepEqual([...again].sort(), [...ratings].sort());
 });
 
 test("tables that `ppmf submit` reads are imported", async () => {
-  const due = [["1", "4.5"], ["20", "3"]];
+  const due = [
+    ["1", "4.5"],
+    ["20", "3"],
+  ];
   for (const text of [
     "userId,movieId,rating\nme,1,4.5\nme,20,3\n",
     "userId,movieId,rating,timestamp\r\nme,1,4.50,9\r\nme,20,3.0,9\r\n\r\n",
@@ -90,7 +103,12 @@ test("a file that is none is told with its line", async () => {
   await rejected(files.read({ size: 1 << 25 }), /too long/);
 });
 
-const TITLES = new Map([["1", "Amélie (2001)"], ["2", "The Straße"], ["3", "A man (2001)"], ["4", "Woman"]]);
+const TITLES = new Map([
+  ["1", "Amélie (2001)"],
+  ["2", "The Straße"],
+  ["3", "A man (2001)"],
+  ["4", "Woman"],
+]);
 const found = (catalogue, ...search) => catalogue.search(...search).map((row) => catalogue.items[row]);
 
 test("titles are searched without case and accents, the nearest first", () => {
@@ -100,7 +118,10 @@ test("titles are searched without case and accents, the nearest first", () => {
   assert.deepEqual(found(catalogue, "man"), ["3", "4"]);
   assert.deepEqual(found(catalogue, "2001 a"), ["1", "3"]);
   assert.deepEqual(found(catalogue, ""), ["1", "2", "3", "4", "5"]);
-  assert.deepEqual(found(catalogue, " ", (item) => item > "3"), ["4", "5"]);
+  assert.deepEqual(
+    found(catalogue, " ", (item) => item > "3"),
+    ["4", "5"],
+  );
   assert.deepEqual(found(catalogue, "5"), ["5"]);
   assert.deepEqual(found(catalogue, "nothing"), []);
   assert.equal(catalogue.title("5"), "5");
@@ -112,7 +133,10 @@ test("titles are asked for once, for all items, and are not needed", async () =>
     asked.push([who, url]);
     return reply();
   };
-  const titles = await fetchTitles("http://h/p/", ask(() => answer(200, { titles: { 1: "One", 2: 3, 3: " " } })));
+  const titles = await fetchTitles(
+    "http://h/p/",
+    ask(() => answer(200, { titles: { 1: "One", 2: 3, 3: " " } })),
+  );
   assert.deepEqual([...titles], [["1", "One"]]);
   assert.deepEqual(asked, [["RecSys", "http://h/p/titles.json"]]);
   for (const reply of [() => refusal(404, "range"), () => answer(200, [1]), () => answer(200, { titles: null })])
@@ -142,7 +166,10 @@ const network = async (replies, call) => {
     [globalThis.fetch, globalThis.setTimeout] = before;
   }
 };
-const reply = (status, text = "", headers = {}) => () => new Response(text, { status, headers });
+const reply =
+  (status, text = "", headers = {}) =>
+  () =>
+    new Response(text, { status, headers });
 
 test("a request sends no cookies and no referrer, and follows no redirect", async () => {
   const { asked, result } = await network([reply(200, "{}")], () => request("RecSys", "http://h/"));
@@ -171,15 +198,24 @@ test("what may help is tried again, politely", async () => {
   assert.equal(asked.length, 3);
   assert.ok(pauses[0] >= 500 && pauses[0] <= 1000);
   assert.ok(pauses[1] >= 7000 && pauses[1] <= 14000);
-  await rejected(network([reply(429, "", { "retry-after": "9" })], () => request("CSP", "http://h/")), /CSP is busy.* in 9 seconds/);
-  await rejected(network([new TypeError("no")], () => request("CSP", "http://h/")), /CSP cannot be reached/);
+  await rejected(
+    network([reply(429, "", { "retry-after": "9" })], () => request("CSP", "http://h/")),
+    /CSP is busy.* in 9 seconds/,
+  );
+  await rejected(
+    network([new TypeError("no")], () => request("CSP", "http://h/")),
+    /CSP cannot be reached/,
+  );
   assert.equal((await network([reply(409)], () => request("RecSys", "http://h/"))).asked.length, 1);
 });
 
 test("problem documents and JSON are read strictly", () => {
   assert.equal(problem(refusal(409, "state")), "state");
   assert.equal(problem(answer(409, { class: "state" })), undefined);
-  assert.equal(object(answer(200, { a: 12345678901234567890n.toString() }).body, "It").get("a"), "12345678901234567890");
+  assert.equal(
+    object(answer(200, { a: 12345678901234567890n.toString() }).body, "It").get("a"),
+    "12345678901234567890",
+  );
   for (const text of ["[1]", "{", '{"a":1,"a":2}', '{"a":1,}', '{"a":[1,]}'])
     told(() => object(new TextEncoder().encode(text), "It"), /^It is not of the form/);
 });

@@ -100,7 +100,12 @@ test("only files of the page are kept, and never an answer of the interface", as
   await keep();
   assert.deepEqual([...kept.keys()].sort(), ["http://h/p/", "http://h/p/page/style.css", "http://h/p/titles.json"]);
   asked.length = 0;
-  for (const url of ["http://h/p/v1/sessions", "http://h/v1/sessions", "http://csp/v1/sessions/x", "http://h/p/page/x?y=1"])
+  for (const url of [
+    "http://h/p/v1/sessions",
+    "http://h/v1/sessions",
+    "http://csp/v1/sessions/x",
+    "http://h/p/page/x?y=1",
+  ])
     assert.equal(await ask(url), null);
   assert.equal(await ask("http://h/p/page/style.css", "PUT"), null);
   assert.deepEqual(asked, []);

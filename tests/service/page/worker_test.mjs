@@ -73,7 +73,11 @@ test("an upload is of the ratings, and as long as was said", async () => {
   const opened = await readSession(bytes, 0n);
   const { seed } = await open(opened, fields.user, fromHex(secret), fields.sealed);
   const hidden = await mask(opened, fields.user, seed, fields.masked.length);
-  const rows = ratingsOf(codeOf(opened.p), opened.items.length, fields.masked.map((byte, at) => byte ^ hidden[at]));
+  const rows = ratingsOf(
+    codeOf(opened.p),
+    opened.items.length,
+    fields.masked.map((byte, at) => byte ^ hidden[at]),
+  );
   const texts = rows.map(([column, x]) => [opened.items[column], `${3 + Number(x) / 2}`]);
   assert.deepEqual(texts.sort(), [...ratings].sort());
 });
@@ -84,8 +88,15 @@ test("profiles of another session are refused, and those of this one give the or
   await told("profiles", { id, bytes: fileOf("{}") }, /^The file of item profiles is not of the form/);
   await told("profiles", { id, bytes: fileOf(profiles.replace('"bias": [', '"bias": [9999999, ')) }, /not used/);
   await found("profiles", { id, bytes: fileOf(profiles) });
-  const { top, own, left, items } = await found("recommend", { id, ratings: new Map([...ratings, ["x", "3"]]), count: 4 });
-  assert.deepEqual(top.map(({ item }) => item), oracle.top.map(([item]) => item));
+  const { top, own, left, items } = await found("recommend", {
+    id,
+    ratings: new Map([...ratings, ["x", "3"]]),
+    count: 4,
+  });
+  assert.deepEqual(
+    top.map(({ item }) => item),
+    oracle.top.map(([item]) => item),
+  );
   for (const [k, { value }] of top.entries()) assert.ok(Math.abs(value - oracle.top[k][1]) <= 0.005);
   assert.deepEqual(own.map(({ item }) => item).sort(), [...ratings.keys()].sort());
   assert.equal(left, 1);

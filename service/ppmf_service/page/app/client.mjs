@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A user's program (chapter 8, "The users' interface"), over what keeps (`store`), computes (`engine`) and asks (`ask`).
+// A user's program (chapter 8, "The users' interface"), over what keeps (`store`), computes (`engine`), asks (`ask`).
 // What is about to be sent is kept before it is sent, and a serial is never used for other bytes (PPMF-API-018).
 
 import { compare, hexOf, sha256, utf8 } from "../users/bytes.mjs";
@@ -24,7 +24,7 @@ export const madeOf = async (code, ratings) => {
 export class Client {
   // `invitation` is what `join` gives; `exclusively` runs one call of all tabs of this user at a time.
   constructor({ invitation, store, engine, ask = request, now = () => Date.now(), exclusively = locked }) {
-    Object.assign(this, { invitation, store, engine, ask, now, exclusively });
+    Object.assign(this, { invitation, store, engine, ask, now, exclusively, ofOthers: new Set() });
   }
 
   // -- sessions ------------------------------------------------------------------------------------------------------
@@ -39,12 +39,12 @@ export class Client {
     return list.map((one) => ({ id: one.get("id"), phase: one.get("phase") }));
   }
 
-  // The newest session of this user and the newest of which V is there: {session, phase} or null, each; `refused` is the
-  // sentence of the first that was refused.
+  // The newest session of this user and the newest of which V is there: {session, phase} or null, each; `refused` is
+  // the sentence of the first that was refused.
   async newest() {
     const found = { current: null, trained: null, refused: "" };
     for (const { id, phase } of (await this.sessions()).slice(0, SESSIONS_LOOKED_AT)) {
-      if (found.current && (found.trained || phase !== "finished")) continue;
+      if (this.ofOthers.has(id) || (found.current && (found.trained || phase !== "finished"))) continue;
       let session;
       try {
         session = await this.session(id);
@@ -53,14 +53,16 @@ export class Client {
         found.refused ||= error.message;
         continue;
       }
-      if (!session?.row && session?.row !== 0) continue;
+      if (session?.row === null) this.ofOthers.add(id); // it need not be fetched again
+      if ((session?.row ?? null) === null) continue;
       found.current ??= { session, phase };
       if (phase === "finished") found.trained ??= { session, phase };
     }
     return found;
   }
 
-  // The session of that id, from both servers and checked (PPMF-API-017), or null if it is over and erased.
+  // The session of that id, from both servers and checked (PPMF-API-017), or null if it is over and erased. What was
+  // checked is kept here and not in the browser's cache, where a wrong answer would stay for ever.
   async session(id) {
     const kept = await this.store.get("sessions", id);
     const files = kept ? [kept.bytes] : await Promise.all([RECSYS, CSP].map((who) => this.#file(who, id)));
@@ -75,7 +77,7 @@ export class Client {
 
   async #file(who, id) {
     const url = `${this.invitation[who.toLowerCase()]}/v1/sessions/${id}`;
-    const answer = await this.ask(who, url, { most: MOST_SESSION, what: `The session of ${who}`, cache: "default" });
+    const answer = await this.ask(who, url, { most: MOST_SESSION, what: `The session of ${who}` });
     if (answer.status === 200) return answer.body;
     if (answer.status === 404) return null;
     throw new Told(`${who} does not show the session (status ${answer.status}).`);
@@ -90,7 +92,10 @@ export class Client {
 
   // Upload ratings, a Map from item to text, in the place of what was uploaded before: {receipt, before}. The same
   // ratings again are the same bytes again, unless RecSys says that something newer came from this user.
-  submit(session, ratings) {
+  // known: whether the user has said that they know that a trial protects nobody (PPMF-API-023).
+  submit(session, ratings, known = false) {
+    if (session.trial && !known)
+      throw new Told("Say first, in the note at the top, that you know that this trial protects nobody.");
     return this.exclusively(this.invitation.user, async () => {
       const made = await madeOf(this.invitation.code, ratings);
       const [last, there] = [await this.last(session), await this.receipt(session)];
@@ -103,8 +108,21 @@ export class Client {
         if (!there || there.serial < BigInt(last.serial)) return this.#put(session, last);
       }
       const serial = next(last, there);
-      const data = await this.engine.upload({ id: session.id, user: this.invitation.user, ratings, serial, code: this.invitation.code });
-      const fresh = { user: this.invitation.user, session: session.id, serial: `${serial}`, made, data, acknowledged: false };
+      const data = await this.engine.upload({
+        id: session.id,
+        user: this.invitation.user,
+        ratings,
+        serial,
+        code: this.invitation.code,
+      });
+      const fresh = {
+        user: this.invitation.user,
+        session: session.id,
+        serial: `${serial}`,
+        made,
+        data,
+        acknowledged: false,
+      };
       await this.#keep(fresh);
       return this.#put(session, fresh);
     });
@@ -198,7 +216,7 @@ export class Client {
     const kept = await this.store.get("profiles", session.id);
     const what = "The file of item profiles";
     const path = `/v1/sessions/${session.id}/profiles`;
-    const bytes = kept?.bytes ?? (await this.#get(path, what, { most: MOST_PROFILES, cache: "default" }));
+    const bytes = kept?.bytes ?? (await this.#get(path, what, { most: MOST_PROFILES }));
     await this.engine.profiles({ id: session.id, bytes });
     if (!kept) await this.store.put("profiles", { session: session.id, bytes, at: this.now() });
   }
@@ -213,21 +231,22 @@ export class Client {
 
 const next = (last, there) => {
   const used = [last ? BigInt(last.serial) : 0n, there?.serial ?? 0n].reduce((a, b) => (a > b ? a : b));
-  if (used >= MOST_SERIAL) throw new Told("RecSys says that the last number of an upload was used: ask those who run it.");
+  if (used >= MOST_SERIAL)
+    throw new Told("RecSys says that the last number of an upload was used: ask those who run it.");
   return used + 1n;
 };
 
 const refusal = (method, status, kind) => {
   const kept = "Your ratings are kept on this device.";
-  if (status === 401) return new Told(`RecSys does not know this invitation, or not any more: ask for a new one. ${kept}`);
+  if (status === 401)
+    return new Told(`RecSys does not know this invitation, or not any more: ask for a new one. ${kept}`);
   if (status === 404) return new Told(`This session is over. ${kept}`);
   if (status === 409 && kind === "state" && method !== "GET")
     return new Told(
-      `RecSys takes this no more: the session is closed, or something newer came from you, for example from another device. ${kept}`,
+      `RecSys takes this no more: the session is closed, or another device sent something newer from you. ${kept}`,
     );
   return new Told(`RecSys refused this (status ${status}). ${kept}`);
 };
 
 // One tab at a time: two that read the same last serial would use the next one twice (PPMF-PAGE-005).
 const locked = (user, call) => navigator.locks.request(`ppmf upload of ${user}`, call);
-

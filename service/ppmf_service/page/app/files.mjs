@@ -59,7 +59,11 @@ const fields = (line, separator, where) => {
   }
 };
 
-const plain = (name) => name.trim().toLowerCase().replace(/[^a-z]/g, "");
+const plain = (name) =>
+  name
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z]/g, "");
 const find = (names, wanted) => wanted.map((one) => names.indexOf(one)).find((at) => at >= 0) ?? -1;
 
 const readTable = (text) => {

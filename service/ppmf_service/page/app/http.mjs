@@ -21,7 +21,8 @@ const body = async (response, most, what) => {
   const tooLong = () => new Told(`${what} is longer than it can be, so it is not used.`);
   const length = response.headers.get("content-length");
   if (Number(length ?? 0) > most) throw tooLong();
-  const packed = response.type !== "basic" || response.headers.has("content-encoding"); // CSP's headers are not all shown
+  // A packed answer is longer than it says; of CSP's headers not all are shown.
+  const packed = response.type !== "basic" || response.headers.has("content-encoding");
   if (length !== null && !packed) return new Uint8Array(await response.arrayBuffer());
   const [pieces, reader] = [[], response.body?.getReader()];
   let size = 0;

@@ -6,7 +6,8 @@ import { Told } from "./told.mjs";
 
 const NONE = "This is no invitation: paste the whole link or line that you were sent.";
 
-// The halves in a text: each stands by itself, or after the # of a link, or both in one link with a `;` between (PPMF-PAGE-002).
+// The halves in a text: each stands by itself, or after the # of a link, or both in one link with a `;` between
+// (PPMF-PAGE-002).
 export const halvesIn = (text) => {
   if (text.length > 1 << 14) throw new Told(NONE);
   const parts = text.split(/[\s;]+/).filter((part) => part.includes("ppmf="));

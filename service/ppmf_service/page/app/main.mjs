@@ -69,7 +69,9 @@ const act = (call) => async (event) => {
 // -- what is shown ---------------------------------------------------------------------------------------------------
 
 const usable = () =>
-  new Map([...app.ratings].filter(([item]) => app.catalogue.rowOf.has(item)).sort(([one], [other]) => (one < other ? -1 : 1)));
+  new Map(
+    [...app.ratings].filter(([item]) => app.catalogue.rowOf.has(item)).sort(([one], [other]) => (one < other ? -1 : 1)),
+  );
 
 const showView = (name, focus = true) => {
   for (const one of VIEWS) byId(`view-${one}`).hidden = one !== name;
@@ -85,6 +87,9 @@ const showView = (name, focus = true) => {
   if (name === "recommendations") recommend();
 };
 const isShown = (name) => !byId(`view-${name}`).hidden;
+
+// Whether the user has said of this session that they know that it is a trial.
+const knowsTrial = () => app.person.knows?.includes(app.session.id) ?? false;
 
 const sentState = async () => {
   const { last, receipt } = app;
@@ -133,7 +138,8 @@ const showSending = async () => {
   byId("leaves").dataset.bytes = app.session.bytes;
   setText(
     byId("leaves"),
-    `Sending takes ${plural(app.session.bytes, "byte")} from this device, however much you rate: your ratings, hidden from RecSys, and their key, hidden from everybody but CSP.`,
+    `Sending takes ${plural(app.session.bytes, "byte")} from this device, however much you rate: your ratings, ` +
+      "hidden from RecSys, and their key, hidden from everybody but CSP.",
   );
   byId("new-session").hidden = !(open && state === "none" && own.size && app.before);
 };
@@ -185,12 +191,14 @@ const showState = (state, ...parts) => {
   const all = ["start", "waiting", "nav", "phase", "trial"];
   for (const id of all) byId(id).hidden = !parts.includes(id);
   if (!parts.includes("nav")) for (const one of VIEWS) byId(`view-${one}`).hidden = true;
-  byId("others").hidden = state === "erased" || !byId("other-people").children.length || (state === "ready" && !isShown("data"));
+  byId("others").hidden =
+    state === "erased" || !byId("other-people").children.length || (state === "ready" && !isShown("data"));
 };
 
 const showAll = async () => {
   showState("ready", "nav", "phase");
   byId("trial").hidden = !app.session.trial;
+  byId("trial-box").hidden = byId("trial-known").checked = knowsTrial();
   if (!VIEWS.some(isShown)) showView("rate", false);
   showPhase(app);
   showFacts();
@@ -261,7 +269,8 @@ const refresh = async () => {
   const { client } = app;
   const found = await client.newest();
   if (client !== app.client) return;
-  if (!found.current) throw new Told(found.refused || "RecSys has no session for your invitation yet: come back later.");
+  if (!found.current)
+    throw new Told(found.refused || "RecSys has no session for your invitation yet: come back later.");
   const { session } = found.current;
   const [{ tenths, phase }, receipt] = await Promise.all([client.status(session), client.receipt(session)]);
   const uploads = await app.store.all("uploads");
@@ -345,7 +354,8 @@ const rate = async (item, value) => {
 };
 
 const send = async () => {
-  const { before } = await app.client.submit(app.session, usable());
+  if (app.session.trial && !knowsTrial()) byId("trial-known").focus();
+  const { before } = await app.client.submit(app.session, usable(), knowsTrial());
   await sent(before ? "RecSys has exactly this already." : "Sent: RecSys has acknowledged it.");
 };
 const withdraw = async () => {
@@ -453,8 +463,20 @@ const wire = () => {
   byId("send").addEventListener("click", sending(send));
   byId("send-anew").addEventListener("click", sending(send));
   byId("withdraw").addEventListener("click", sending(withdraw));
+  byId("trial-known").addEventListener(
+    "change",
+    act(async () => {
+      app.person = { ...app.person, knows: [...(app.person.knows ?? []), app.session.id] };
+      await app.store.put("people", app.person);
+      byId("trial-box").hidden = true;
+      byId("main").focus({ preventScroll: true });
+    }),
+  );
   byId("check-now").addEventListener("click", act(refresh));
-  byId("try-again").addEventListener("click", act(() => open(app.person)));
+  byId("try-again").addEventListener(
+    "click",
+    act(() => open(app.person)),
+  );
   byId("export").addEventListener("click", act(exportRatings));
   byId("import-file").addEventListener("change", act(importRatings));
   byId("erase").addEventListener("click", () => byId("erase-dialog").showModal());

@@ -22,15 +22,17 @@ export const takes = ({ phase, session }) =>
 const line = (state) => {
   const { phase, tenths, session } = state;
   if (phase === "open" && !takes(state)) return "Collecting is over; the training begins soon.";
-  return {
-    open: `Collecting ratings ${session.closes ? `until ${time(session.closes)}` : "until RecSys closes it"}.`,
-    closed: "Collecting is over; the training begins soon.",
-    "setting-up": "The servers prepare the training.",
-    training: `The servers train: ${10 * tenths} % done.`,
-    finished: "The training is finished.",
-    failed: `The training failed. ${KEPT}`,
-    abandoned: `The training was given up. ${KEPT}`,
-  }[phase] ?? "How far the training is cannot be told.";
+  return (
+    {
+      open: `Collecting ratings ${session.closes ? `until ${time(session.closes)}` : "until RecSys closes it"}.`,
+      closed: "Collecting is over; the training begins soon.",
+      "setting-up": "The servers prepare the training.",
+      training: `The servers train: ${10 * tenths} % done.`,
+      finished: "The training is finished.",
+      failed: `The training failed. ${KEPT}`,
+      abandoned: `The training was given up. ${KEPT}`,
+    }[phase] ?? "How far the training is cannot be told."
+  );
 };
 
 export const showPhase = (state) => {

@@ -30,7 +30,9 @@ export class RecommendationView {
     Object.assign(this, { id, catalogue, ratings });
     const found = await this.engine.recommend({ id, ratings: new Map(ratings), count: this.count });
     const few = ratings.size ? "" : "You have rated nothing yet: these are what people like most.";
-    const left = found.left ? `${plural(found.left, "rating")} of yours could not be used: these items were not trained.` : "";
+    const left = found.left
+      ? `${plural(found.left, "rating")} of yours could not be used: these items were not trained.`
+      : "";
     byId("no-recommendations").textContent = few || left;
     byId("no-recommendations").hidden = !few && !left;
     byId("with-recommendations").hidden = false;
@@ -84,7 +86,13 @@ export class RecommendationView {
       "Similar",
     );
     node.append(
-      el("div", { class: "line" }, el("span", { class: "title" }, title), el("span", { class: "value" }, el("span", { class: "unseen" }, "predicted "), shown(value)), button),
+      el(
+        "div",
+        { class: "line" },
+        el("span", { class: "title" }, title),
+        el("span", { class: "value" }, el("span", { class: "unseen" }, "predicted "), shown(value)),
+        button,
+      ),
     );
     return node;
   }
@@ -102,7 +110,11 @@ export class RecommendationView {
       node.append(
         el(
           "ol",
-          { class: "similar", "data-testid": "similar-items", "aria-label": `Similar to ${this.catalogue.title(item)}` },
+          {
+            class: "similar",
+            "data-testid": "similar-items",
+            "aria-label": `Similar to ${this.catalogue.title(item)}`,
+          },
           ...found.map((one) => el("li", { "data-item": one }, this.catalogue.title(one))),
         ),
       );

@@ -22,7 +22,8 @@ const done = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-const NOT_KEPT = "This browser does not let the page keep anything, as in some private windows: open it in another one.";
+const NOT_KEPT =
+  "This browser does not let the page keep anything, as in some private windows: open it in another one.";
 
 export class Store {
   // `closed` is called when another tab erases everything.

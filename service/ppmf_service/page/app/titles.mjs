@@ -6,10 +6,13 @@ import { request } from "./http.mjs";
 const MOST = 1 << 26;
 const LONGEST = 200;
 
-// Without case and accents; capitals first, since some small letters have two of them.
-const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
+// Without case and accents; capitals first, since some small letters have two of them. Most titles need none of it.
+const plain = (text) =>
+  /^[ -~]*$/.test(text)
+    ? text.toLowerCase()
+    : text.normalize("NFKD").replace(/\p{M}/gu, "").toUpperCase().toLowerCase();
 
-// The titles that RecSys' page has, by item, for all items at once (PPMF-PAGE-006); none is no error: ids are shown then.
+// The titles that RecSys' page has, by item, for all items at once (PPMF-PAGE-006); none is no error: ids are shown.
 export const fetchTitles = async (base, ask = request) => {
   try {
     const url = new URL("titles.json", base).href;
@@ -40,9 +43,11 @@ export class Catalogue {
     const typed = plain(text).trim();
     const words = typed.split(/\s+/).filter(Boolean);
     const found = [[], [], []];
-    for (const [row, title] of this.plain.entries()) {
+    for (let row = 0; row < this.plain.length; row += 1) {
+      const title = this.plain[row];
       if (!words.every((word) => title.includes(word)) || !wanted(this.items[row])) continue;
-      found[!typed || title.startsWith(typed) ? 0 : ` ${title}`.includes(` ${typed}`) ? 1 : 2].push(row);
+      const at = title.indexOf(typed);
+      found[at === 0 ? 0 : at > 0 && title.includes(` ${typed}`) ? 1 : 2].push(row);
     }
     return found.flat();
   }

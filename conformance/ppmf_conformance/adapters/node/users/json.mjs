@@ -38,7 +38,8 @@ export const parse = (text) => {
     let end = first;
     while (text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57) end += 1;
     const digits = end - first;
-    if (!digits || digits > 15 || (digits > 1 && text[first] === "0") || /[.eE]/.test(text[end] ?? "")) return undefined;
+    if (!digits || digits > 15 || (digits > 1 && text[first] === "0") || /[.eE]/.test(text[end] ?? ""))
+      return undefined;
     const found = BigInt(Number(text.slice(at, end)));
     at = end;
     return found;

@@ -81,8 +81,7 @@ const score = (p, { numerators, denominator }, row) => {
 const underScores = (p, { denominator }) => denominator * one(p) * one(p);
 
 // PPMF-RDG-005, -006.
-export const prediction = (p, own, row) =>
-  p.rating_offset.plus(new Fraction(score(p, own, row), underScores(p, own)));
+export const prediction = (p, own, row) => p.rating_offset.plus(new Fraction(score(p, own, row), underScores(p, own)));
 export const clip = (p, value) =>
   value.compare(p.rating_min) < 0 ? p.rating_min : value.compare(p.rating_max) > 0 ? p.rating_max : value;
 
