@@ -148,6 +148,8 @@ def test_two_tabs_never_use_a_serial_for_two_uploads(
     first.by("send").click(no_wait_after=True)
     for page in (first, second):
         page.sent("sent")
+    answers = [one.answer.status for one in proxy.asked("/uploads/0", "PUT") if one.answer]
+    assert set(answers) <= {200, 201}
     bodies = {one.body for one in proxy.asked("/uploads/0", "PUT")}
     receipts = [
         (content["serial"], content["digest"])
