@@ -46,8 +46,8 @@ def operations() -> dict[str, tuple[set[str], set[str]]]:
         members = []
         for cell, before in zip((given, out), last, strict=True):
             here = set(quoted(cell))
-            for name, of_object in objects().items():
-                if name in cell:
+            for word, of_object in objects().items():
+                if word in cell:
                     here |= of_object
             members.append(here | before if "the same" in cell else here)
         last = (members[0], members[1])
