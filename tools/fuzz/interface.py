@@ -48,7 +48,7 @@ class Seen:
 
 
 @dataclass
-class _Answer:
+class Answer:
     status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
@@ -78,7 +78,7 @@ class Interface:
             self._last = {}
         request, before = mutated(self.material, source), self._last
         began = perf_counter()
-        answer = await self._ask(request)
+        answer = await self.ask(request)
         self.seen.longest = max(self.seen.longest, perf_counter() - began)
         self.seen.statuses[answer.status] += 1
         self.seen.most_read = max(self.seen.most_read, answer.taken)
@@ -91,7 +91,7 @@ class Interface:
     def _check(
         self,
         request: Request,
-        answer: _Answer,
+        answer: Answer,
         before: Mapping[tuple[bytes, int], tuple[bytes, bytes]],
         after: Mapping[tuple[bytes, int], tuple[bytes, bytes]],
     ) -> None:
@@ -121,7 +121,7 @@ class Interface:
             assert after[key][1] == digest, "something else is stored than was acknowledged"
         assert after[key][0] >= before.get(key, (b"", b""))[0], "a serial went back"
 
-    def _check_problem(self, answer: _Answer) -> None:
+    def _check_problem(self, answer: Answer) -> None:
         assert answer.headers.get(b"content-type") == PROBLEM.encode(), "no problem document"
         content = json.loads(answer.body)
         assert set(content) == {"type", "title", "status", "detail", "class"}
@@ -139,8 +139,9 @@ class Interface:
         )
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
-    async def _ask(self, request: Request) -> _Answer:
-        answer = _Answer()
+    async def ask(self, request: Request) -> Answer:
+        """The interface's answer to one request."""
+        answer = Answer()
         pieces = [
             part[at : at + MOST_PIECE]
             for part in request.body

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ppmf_service.api.problems import Problem
 from ppmf_service.database import Database
@@ -29,6 +30,18 @@ _BRIEF = (
     "SELECT id, state, done, total, profiles_digest FROM sessions "
     f"WHERE id IS NOT NULL AND state NOT IN ('{State.PROPOSED}', '{State.ACCEPTED}')"
 )
+
+
+class _InPieces(StreamingResponse):
+    """A body in pieces that takes nothing from the client meanwhile.
+
+    Starlette's own looks for the client's end by reading, and would read whatever body came with
+    the question. Whoever has left is sent the pieces to the end, which uvicorn drops.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the pieces."""
+        await self.stream_response(send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,7 @@ def unchanging(
     if request.method == "HEAD":
         return Response(None, 200, named | length, media_type)
     pieces = _pieces(size, part)
-    return StreamingResponse(pieces, headers=named | length, media_type=media_type)
+    return _InPieces(pieces, headers=named | length, media_type=media_type)
 
 
 async def _pieces(size: int, part: Callable[[int, int], bytes]) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ppmf_service import logs
 from tests.support.fuzzed import opened_interface
 from tools.fuzz.interface import BrokenError, Interface
-from tools.fuzz.requests import Material, right
+from tools.fuzz.requests import Material, Request, right
 
 
 @pytest.mark.req("PPMF-API-002", "PPMF-API-003", "PPMF-API-004", "PPMF-API-007")
@@ -33,6 +33,18 @@ def test_every_mutated_request_is_answered_and_does_no_harm(
         statuses = set(interface.seen.statuses)
     assert statuses & {200, 201}
     assert statuses & {400, 401, 404, 409}
+
+
+@pytest.mark.req("PPMF-API-002")
+def test_a_body_that_comes_with_a_question_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long answer is sent in pieces, and nothing is taken from the client meanwhile."""
+    monkeypatch.setattr(logs, "_log", logs.Log(least=100))
+    with opened_interface(tmp_path) as interface:
+        path = b"/v1/sessions/" + interface.material.sessions[0]
+        answer = asyncio.run(interface.ask(Request(path=path, body=(bytes(1 << 16),) * 64)))
+    assert (answer.status, answer.taken) == (200, 0)
 
 
 def test_harm_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
