@@ -49,6 +49,8 @@ class Seen:
 
 @dataclass
 class Answer:
+    """What came of a request. taken: the bytes of its body that were read."""
+
     status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
