@@ -26,6 +26,9 @@ class UsersPage:
     def idle(self) -> None:
         """Wait until nothing is under way."""
         expect(self.tab.locator("html")).to_have_attribute("data-busy", "0")
+        if self.by("trial-known").is_visible():  # a person says once that they know of the trial
+            self.by("trial-known").check()
+            expect(self.tab.locator("html")).to_have_attribute("data-busy", "0")
 
     def until(self, state: str) -> None:
         """Wait until the page as a whole is in this state, and nothing is under way."""

@@ -253,3 +253,12 @@ test("no request but an upload depends on the ratings", async () => {
     assert.doesNotMatch(url, /T$|C$/);
   }
 });
+
+test("nothing is sent to a trial before the user has said that they know", async () => {
+  const recsys = new RecSys();
+  const client = made(recsys);
+  const trial = { ...session, trial: true };
+  assert.throws(() => client.submit(trial, new Map()), /you know that this trial protects nobody/);
+  assert.deepEqual(recsys.requests, []);
+  assert.equal((await client.submit(trial, new Map(), true)).receipt.serial, 1n);
+});

@@ -31,7 +31,7 @@ def invitation() -> Invitation:
     return Invitation(recsys, csp)
 
 
-@pytest.mark.req("PPMF-API-018", "PPMF-PAGE-001", "PPMF-PAGE-005")
+@pytest.mark.req("PPMF-API-018", "PPMF-API-023", "PPMF-PAGE-001", "PPMF-PAGE-005")
 def test_the_client_uses_no_serial_for_two_things(tmp_path: Path) -> None:
     run_script("client_test.mjs", tmp_path)
 

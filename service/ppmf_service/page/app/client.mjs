@@ -92,7 +92,10 @@ export class Client {
 
   // Upload ratings, a Map from item to text, in the place of what was uploaded before: {receipt, before}. The same
   // ratings again are the same bytes again, unless RecSys says that something newer came from this user.
-  submit(session, ratings) {
+  // known: whether the user has said that they know that a trial protects nobody (PPMF-API-023).
+  submit(session, ratings, known = false) {
+    if (session.trial && !known)
+      throw new Told("Say first, in the note at the top, that you know that this trial protects nobody.");
     return this.exclusively(this.invitation.user, async () => {
       const made = await madeOf(this.invitation.code, ratings);
       const [last, there] = [await this.last(session), await this.receipt(session)];

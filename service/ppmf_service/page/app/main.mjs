@@ -88,6 +88,9 @@ const showView = (name, focus = true) => {
 };
 const isShown = (name) => !byId(`view-${name}`).hidden;
 
+// Whether the user has said of this session that they know that it is a trial.
+const knowsTrial = () => app.person.knows?.includes(app.session.id) ?? false;
+
 const sentState = async () => {
   const { last, receipt } = app;
   if (receipt && (!last || receipt.serial > BigInt(last.serial))) return receipt.withdrawn ? "withdrawn" : "elsewhere";
@@ -195,6 +198,7 @@ const showState = (state, ...parts) => {
 const showAll = async () => {
   showState("ready", "nav", "phase");
   byId("trial").hidden = !app.session.trial;
+  byId("trial-box").hidden = byId("trial-known").checked = knowsTrial();
   if (!VIEWS.some(isShown)) showView("rate", false);
   showPhase(app);
   showFacts();
@@ -350,7 +354,8 @@ const rate = async (item, value) => {
 };
 
 const send = async () => {
-  const { before } = await app.client.submit(app.session, usable());
+  if (app.session.trial && !knowsTrial()) byId("trial-known").focus();
+  const { before } = await app.client.submit(app.session, usable(), knowsTrial());
   await sent(before ? "RecSys has exactly this already." : "Sent: RecSys has acknowledged it.");
 };
 const withdraw = async () => {
@@ -458,6 +463,15 @@ const wire = () => {
   byId("send").addEventListener("click", sending(send));
   byId("send-anew").addEventListener("click", sending(send));
   byId("withdraw").addEventListener("click", sending(withdraw));
+  byId("trial-known").addEventListener(
+    "change",
+    act(async () => {
+      app.person = { ...app.person, knows: [...(app.person.knows ?? []), app.session.id] };
+      await app.store.put("people", app.person);
+      byId("trial-box").hidden = true;
+      byId("main").focus({ preventScroll: true });
+    }),
+  );
   byId("check-now").addEventListener("click", act(refresh));
   byId("try-again").addEventListener(
     "click",

@@ -24,9 +24,9 @@ const check = async (session, id, invitation, now) => {
     throw new Told("The session is signed by another CSP than your invitation names: do not take part.");
   if (session.suite.endsWith("-insecure") && !session.trial)
     throw new Told("The session's cipher suite protects nothing, and it is not marked as a trial: do not take part.");
-  for (const url of [invitation.recsys, invitation.csp])
-    if (session.addresses.length && !session.addresses.includes(url))
-      throw new Told("The session is one of other addresses than those of your invitation: do not take part.");
+  const due = [invitation.recsys, invitation.csp];
+  if (session.addresses.length !== due.length || session.addresses.some((url, k) => url !== due[k]))
+    throw new Told("The session is one of other addresses than those of your invitation: do not take part.");
   if (session.expires && now >= session.expires) throw new Told("The session has expired.");
 };
 
