@@ -45,6 +45,9 @@ TRAINED_BEFORE = "this catalogue was trained before"
 
 _TOOK_PART = b"ppmf/v2/took-part/"
 _SHOWN = b"ppmf/shown/"
+_MOST_READ = 16
+"""How many sessions are kept in memory as they were read."""
+
 _MOST_ERROR = 500
 """The characters of an error that are kept."""
 
@@ -243,6 +246,8 @@ class Sessions:
         if found is None or not row.signed:
             found = set_up.read(self.file(key), f"session {short(row.key)}")
             self._read[row.number] = found
+            while len(self._read) > _MOST_READ:
+                del self._read[next(iter(self._read))]
         return found
 
     def file(self, key: bytes) -> bytes:

@@ -39,6 +39,9 @@ POLL_SECONDS = 0.5
 _MOST_MESSAGES = 64
 """The most control messages that are taken before the engine looks at everything else."""
 
+_MOST_SECONDS = 1.0
+"""After how long it looks at everything else, though there are more."""
+
 
 class Stop(Protocol):
     """What says that the engine is to end."""
@@ -177,8 +180,10 @@ class Engine:
         """Take the control messages that are here, so many at most that a peer who goes on sending
         holds up nothing else. Returns whether there were any.
         """
-        moved = False
+        moved, until = False, self.steps.clock.monotonic() + _MOST_SECONDS
         for _ in range(_MOST_MESSAGES):
+            if self.steps.clock.monotonic() > until:  # a large proposal takes seconds to read
+                return moved
             try:
                 message = self.steps.control.receive()
             except PeerError:  # the peer has started anew
