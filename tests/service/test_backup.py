@@ -99,6 +99,29 @@ def test_only_a_backup_is_put_back_and_only_where_there_is_nothing(
     assert not list(config.folder.glob("*.sqlite*"))
 
 
+@pytest.mark.req("PPMF-SRV-021", "PPMF-SRV-017")
+@pytest.mark.parametrize("left", [f"{FILE}-wal", f"{FILE}-shm", "sessions/x", "transcripts/x"])
+def test_a_backup_is_not_put_back_beside_what_a_lost_database_has_left(
+    servers: Pair, tmp_path: Path, left: str
+) -> None:
+    """The old log would be played into it, and secrets that no session knows never erased."""
+    server = servers.recsys
+    config, folder = config_of(RECSYS, server), tmp_path / "backup"
+    make(config, server.database, folder)
+    server.close()
+    for path in config.folder.glob(f"{FILE}*"):
+        path.unlink()
+    kept = config.folder / left
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    kept.write_bytes(b"")
+    if left.startswith("transcripts"):  # nobody erases these
+        assert restore(config, folder, servers.clock).users == 3
+        return
+    with pytest.raises(StateError, match="move the whole folder away first"):
+        restore(config, folder, servers.clock)
+    assert not config.database.exists()
+
+
 @pytest.mark.req("PPMF-SRV-021")
 def test_a_copy_of_the_database_is_noticed(servers: Pair, tmp_path: Path) -> None:
     server = servers.recsys
