@@ -96,8 +96,8 @@ def make(config: ServerConfig, database: Database, folder: Path) -> Backup:
 def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
     """Put a backup back, in the place of a storage that is not there.
 
-    Raises StateError if there is a database or a part of one already, or if the folder is no backup but, for
-    example, a copy of a server's folder; EncodingError if it is damaged.
+    Raises StateError if there is a database or a part of one already, or if the folder is no backup
+    but, for example, a copy of a server's folder; EncodingError if it is damaged.
     """
     for name in _OF_A_SERVER:
         if os.path.lexists(config.folder / name):

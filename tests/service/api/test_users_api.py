@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
 from ppmf_service.api import published as api_published
-from ppmf_service.api.users_api import upload_cap
+from ppmf_service.api.users_api import UsersApi, upload_cap
 from ppmf_service.erasure import Erasure
 from ppmf_service.states import State
 from ppmf_spec import wire
@@ -218,6 +219,33 @@ def test_a_token_is_good_for_its_own_row_alone(servers: Served) -> None:
     answer = servers.http().get(url(session, "uploads", 0), headers=twice)
     problem(answer, 401, "range")
     assert servers.pair.recsys.uploads.count(session.id) == 0
+
+
+@pytest.mark.req("PPMF-API-002", "PPMF-ENR-008")
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_token_that_is_replaced_while_the_request_is_under_way_is_worthless(
+    servers: Served, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Whoever has a lost token cannot keep it alive by a body that takes its time."""
+    session, data = servers.session(), message(servers.pair, servers.session(), 0, 2)
+    members = servers.pair.recsys.members
+    caller = UsersApi._caller
+
+    async def slow(api: UsersApi, request: Request) -> object:
+        found = await caller(api, request)
+        members.enrol_tokens({"u1": bytes(32)})
+        return found
+
+    monkeypatch.setattr(UsersApi, "_caller", slow)
+    answer = servers.http().request(
+        method,
+        url(session, "uploads", 0),
+        params={"serial": "2"} if method == "DELETE" else {},
+        content=data if method == "PUT" else b"",
+        headers={**CBOR, **bearer(servers.pair.tokens["u1"])},
+    )
+    problem(answer, 401, "range")
+    assert servers.pair.recsys.uploads.receipt(session.id, 0).serial == 0
 
 
 @pytest.mark.req("PPMF-API-009")
