@@ -39,7 +39,7 @@ from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.enrolment import Members
-from ppmf_service.sessions import Sessions
+from ppmf_service.sessions import Recent, Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Outcome, Receipt, Uploads, read_upload, upload_digest
 from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
@@ -49,9 +49,6 @@ STATUS_SECONDS = 60
 """How long what is shown of a session stays at least."""
 
 SHOWN_SESSIONS = 100
-_KNOWN_SESSIONS = 8
-"""How many sessions are kept as they were read, for the next request."""
-
 _MOST_SERIAL = (1 << 64) - 1
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}")
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9_-]{1,200})")
@@ -108,7 +105,7 @@ class UsersApi:
         self._sessions = Sessions(database)
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
-        self._known: dict[bytes, Session] = {}
+        self._known: Recent[bytes, Session] = Recent()
         self._profiles: dict[Path, tuple[int, int, int, bytes]] = {}
         """Of each file of V what it was when its digest was found right."""
         self._wrong = limits.Wrong(clock.monotonic)
@@ -254,13 +251,11 @@ class UsersApi:
         try:
             shown = published.with_file(self._database, request)
         except Problem:
-            self._known.pop(asked, None)  # it may have been erased since
+            self._known.forget(asked)  # it may have been erased since
             raise
         found = self._known.get(asked)
         if found is None:
-            found = self._known[asked] = self._sessions.signed_session(shown.id).session
-            while len(self._known) > _KNOWN_SESSIONS:
-                del self._known[next(iter(self._known))]
+            found = self._known.keep(asked, self._sessions.signed_session(shown.id).session)
         return found
 
     def _checked_size(self, path: Path, digest: bytes) -> int:
