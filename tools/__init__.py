@@ -8,5 +8,6 @@
 - `default_sweep`: the sweep from which the default parameters were chosen (`make sweep`);
 - `notebooks`: runs the notebooks of the documentation and writes what their cells show;
 - `fuzz`: hostile inputs in great numbers (`make fuzz`);
+- `kills`: two working servers, killed again and again in every phase of a session;
 - `mutation`: mutation testing of the packages (`make mutation`).
 """

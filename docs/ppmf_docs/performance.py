@@ -32,10 +32,18 @@ SIZES = ((610, 9724), (943, 1682), (6040, 3706))
 Result = dict[str, Any]
 
 
+BROWSER = "browser.json"
+"""What the users' page costs a browser, which `make test-browser ARGS=--measure` writes."""
+
+
 @cache
 def results() -> dict[str, Result]:
     """The results by the names of their files."""
-    found = {path.name: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    found = {
+        path.name: json.loads(path.read_text())
+        for path in sorted(RESULTS.glob("*.json"))
+        if path.name != BROWSER
+    }
     wrong = [name for name, result in found.items() if result.get("format") != FORMAT]
     if wrong:
         raise ValueError(f"not of format {FORMAT}: {', '.join(wrong)}")
@@ -56,6 +64,42 @@ def measured_on() -> str:
         data = re.sub(r": \S+ \(", " (", result["data"])  # without the path
         rows.append([f"`{file}`", result["machine"], tools, data])
     return table(["file", "machine", "with", "ratings at hand"], rows)
+
+
+def in_a_browser() -> str:
+    """What the users' page costs a browser, by the number of items."""
+    found = json.loads((RESULTS / BROWSER).read_text())
+    sizes = found["sizes"]
+    lines = [
+        ("read and check the session", "session_ms"),
+        ("make an upload", "upload_ms"),
+        ("make and send it: the processor, for the page", "upload_page_cpu_ms"),
+        ("the same for all of the browser", "upload_browser_cpu_ms"),
+        ("search the titles", "search_ms"),
+        ("read V", "profiles_ms"),
+        ("recommend", "recommend_ms"),
+        ("similar items", "similar_ms"),
+    ]
+    rows = [
+        ["bytes of the upload", *(quantity(size["upload_bytes"]) for size in sizes)],
+        ["bytes of V", *(quantity(size["profiles_bytes"]) for size in sizes)],
+        *([what, *(_milliseconds(size[name]) for size in sizes)] for what, name in lines),
+    ]
+    headings = ["", *(f"{count(size['items'])} items" for size in sizes)]
+    return table(headings, rows, right=range(1, len(headings)))
+
+
+def browser_measured_on() -> str:
+    """The machine and the browser, and how much was rated."""
+    found = json.loads((RESULTS / BROWSER).read_text())
+    return (
+        f"{found['browser']} on {found['machine']}, {found['day']}: {found['sizes'][0]['rated']} "
+        f"ratings, rank {found['sizes'][0]['rank']}, the least of {found['repeats']}"
+    )
+
+
+def _milliseconds(spent: float) -> str:
+    return f"{spent:.{0 if spent >= 10 else 1}f}\N{NO-BREAK SPACE}ms"
 
 
 def trainings() -> str:

@@ -61,7 +61,10 @@ def intake(servers: PageServers, new_tab: NewTab, folder: Path) -> Shown:
     """From the first look at a session to recommendations."""
     session = servers.session(titles_of(60))
     page = new_tab()
-    page.open(servers.link())
+    page.tab.goto(servers.link())
+    page.until("ready")
+    yield "rate-trial", page
+    page.know_of_trial()
     yield "rate", page
     page.search("orchard")
     expect(page.by("found")).to_contain_text("8")

@@ -105,6 +105,9 @@ def test_the_keyboard_alone_is_enough(
     keyboard.press("Enter")
     page.until("ready")
 
+    keyboard.tab_to("trial-known")
+    keyboard.press("Space")
+    expect(page.by("trial-known")).to_be_hidden()
     keyboard.tab_to("search")
     page.tab.keyboard.type("orchard")
     keyboard.tab_to("radio")

@@ -233,3 +233,35 @@ def test_a_user_takes_part_twice_and_gets_recommendations_without_any_server(
 
     allowed = Allowed(trial.invitation, trial.sessions, ["orchard", titles[item], titles["10"]])
     assert allowed.breaches(proxy.exchanges) == []
+
+
+def test_as_many_items_as_movielens_has(
+    tmp_path: Path, proxy: RecordingProxy, devices: Devices
+) -> None:
+    trial = Trial(tmp_path / "pair", titles_of(1_682))
+    page = devices.tab(size=PHONE)
+    generator = np.random.default_rng(3)
+    chosen = [trial.items[row] for row in generator.choice(1_682, 100, replace=False).tolist()]
+    mine = {item: str(generator.integers(1, 11) / 2) for item in chosen}
+    mine = {item: stars.removesuffix(".0") for item, stars in mine.items()}
+    file = tmp_path / "mine.csv"
+    file.write_text("\n".join(["item,rating", *map(",".join, mine.items())]))
+    with trial.pair.running():
+        key = trial.agree()
+        page.open(page_link(trial.invitation))
+        page.view("data")
+        page.by("import-file").set_input_files(file)
+        page.noticed("100")
+        page.view("rate")
+        page.send()
+        everybody = trial.ratings(mine)
+        trial.others_upload(key, everybody)
+        trial.close(key)
+        trial.pair.until_state(key, DONE, lambda _: None)
+        found = trial.published(key)
+        assert found == fixed.train(everybody, PARAMS)
+        page.check_now()
+        page.phase("finished")
+        check_recommendations(page, found, mine)
+    allowed = Allowed(trial.invitation, trial.sessions)
+    assert allowed.breaches(proxy.exchanges) == []

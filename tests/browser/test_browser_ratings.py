@@ -149,6 +149,8 @@ def test_two_tabs_never_use_a_serial_for_two_uploads(
     first.by("send").click(no_wait_after=True)
     for page in (first, second):
         page.sent("sent")
+    answers = [one.answer.status for one in proxy.asked("/uploads/0", "PUT") if one.answer]
+    assert set(answers) <= {200, 201}
     bodies = {one.body for one in proxy.asked("/uploads/0", "PUT")}
     receipts = [
         (content["serial"], content["digest"])
@@ -289,3 +291,22 @@ def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPag
     expect(page.tab.locator("html")).to_have_attribute("data-state", "start")
     page.idle()
     assert page.by("error").is_visible() or page.by("half-waiting").is_visible()
+
+
+@pytest.mark.req("PPMF-API-023")
+def test_nothing_is_sent_to_a_trial_before_the_user_says_that_they_know(
+    servers: PageServers, page: UsersPage, proxy: RecordingProxy
+) -> None:
+    servers.session()
+    page.tab.goto(servers.link())
+    page.until("ready")
+    page.rate("3", "4.5")
+    expect(page.by("trial-known")).to_be_visible()
+    if page.by("send").is_enabled():
+        page.by("send").click()
+        page.idle()
+    assert proxy.asked("/uploads/0", "PUT") == []
+    page.know_of_trial()
+    page.send()
+    page.open(servers.recsys)
+    expect(page.by("trial-known")).to_be_hidden()

@@ -26,9 +26,6 @@ class UsersPage:
     def idle(self) -> None:
         """Wait until nothing is under way."""
         expect(self.tab.locator("html")).to_have_attribute("data-busy", "0")
-        if self.by("trial-known").is_visible():  # a person says once that they know of the trial
-            self.by("trial-known").check()
-            expect(self.tab.locator("html")).to_have_attribute("data-busy", "0")
 
     def until(self, state: str) -> None:
         """Wait until the page as a whole is in this state, and nothing is under way."""
@@ -59,6 +56,16 @@ class UsersPage:
         """Open a link, and wait for the page."""
         self.tab.goto(link)
         self.until(state)
+        if state == "ready":
+            self.know_of_trial()
+
+    def know_of_trial(self) -> None:
+        """Say, if this is a trial for which it was not said yet, that one knows of it."""
+        known = self.by("trial-known")
+        if known.is_visible():
+            known.check()
+            expect(known).to_be_hidden()
+            self.idle()
 
     def view(self, name: str) -> None:
         """Go to one of the views."""

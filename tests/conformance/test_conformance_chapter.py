@@ -46,10 +46,23 @@ def operations() -> dict[str, tuple[set[str], set[str]]]:
         members = []
         for cell, before in zip((given, out), last, strict=True):
             here = set(quoted(cell))
+            for word, of_object in objects().items():
+                if word in cell:
+                    here |= of_object
             members.append(here | before if "the same" in cell else here)
         last = (members[0], members[1])
         found[name.strip("`")] = last
     return found
+
+
+def objects() -> dict[str, set[str]]:
+    """The members of what the rows of `link.*` name by one word, from the text below the table."""
+    frame, _, message = (
+        TEXT.partition("a frame is an object of")[2]
+        .partition("\n\n")[0]
+        .partition("A control message is an object of")
+    )
+    return {"frame": set(quoted(frame)), "control message": set(quoted(message))}
 
 
 def levels() -> dict[str, list[str]]:

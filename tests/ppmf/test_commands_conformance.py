@@ -66,7 +66,8 @@ def test_the_check_of_an_adapter_reports_what_is_wrong_with_it(
 ) -> None:
     deadline = "20"
     if status:  # an adapter may be silent: it is waited for until the deadlines
-        monkeypatch.setattr("ppmf.commands.conformance.HELLO_SECONDS", 1.0)
+        for_hello = 1.0 if "introduces itself" in said else 20.0
+        monkeypatch.setattr("ppmf.commands.conformance.HELLO_SECONDS", for_hello)
         deadline = "0.5"
     assert main.main(["conformance", "check", "--deadline", deadline, "--", *command]) == status
     assert said in capsys.readouterr().out

@@ -6,18 +6,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import pytest
 
 from ppmf.data import rating_sources
 from ppmf.data.rating_tables import AS_FOUND
-from ppmf.demo import slices
-from ppmf.main import main
+from ppmf.demo import slices, up
+from ppmf.main import INTERRUPTED, main
 from ppmf.pair import Pair
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.invitations import join, read_half
 from ppmf_service import keys
+from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec.errors import PeerError
@@ -86,6 +90,48 @@ def test_a_link_opens_the_page_with_the_whole_invitation(pair: Pair) -> None:
     page, both = pair.link(user).split("/#")
     assert page == pair.config(RECSYS).api.public_url
     assert join(*map(read_half, both.split(";"))) == pair.invitation(user)
+
+
+@pytest.mark.slow
+def test_the_servers_serve_on_when_v_is_there(
+    ratings: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --play-users the command goes on until Ctrl-C, and so does the same one again."""
+    folder = tmp_path / "pair"
+    command = ["up", "--folder", str(folder), "--data", str(ratings), *TOY]
+    command += ["--users", "3", "--items", "5"]
+    train, _ = slices.split(
+        rating_sources.find(ratings, reading=AS_FOUND, announce=print, note=print), 3, 5, ONE
+    )
+    answered: list[int] = []
+
+    class UntilCtrlC:
+        """What waits for Ctrl-C: by now V is there, and is still served."""
+
+        def wait(self) -> None:
+            made = Pair(folder)
+            session_id = made.rows()[-1].key.hex()
+            url = f"{made.config(RECSYS).api.public_url}/v1/sessions/{session_id}/profiles"
+            answered.append(httpx.get(url).status_code)
+            raise KeyboardInterrupt
+
+    def users_of(made: Pair, key: bytes, *more: Any) -> SessionRow:
+        """All users upload as soon as the command waits for the end of the session."""
+        if not more[0]:
+            rows = (row for _, row in user_rows(train))
+            made.play(made.rows()[-1].key, list(zip(made.users(), rows, strict=True)))
+        return until_state(made, key, *more)
+
+    until_state = Pair.until_state
+    monkeypatch.setattr(up, "threading", SimpleNamespace(Event=UntilCtrlC))
+    monkeypatch.setattr(Pair, "until_state", users_of)
+    assert main(command) == INTERRUPTED
+    shown = capsys.readouterr()
+    assert "the servers still answer users, until Ctrl-C" in words(shown.out)
+    assert "starts both again" in words(shown.err)
+    monkeypatch.setattr(Pair, "until_state", until_state)
+    assert main(command) == INTERRUPTED
+    assert answered == [200, 200]
 
 
 def test_what_was_interrupted_goes_on(ratings: Path, pair: Pair, capsys: Capture) -> None:

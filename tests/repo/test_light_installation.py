@@ -49,7 +49,6 @@ NEEDS = {
     "ppmf_conformance.adapters.sessions_and_uploads": "secure",
     "ppmf_conformance.our_parties": "secure",
     "ppmf.bench": "secure",
-    "ppmf.bench.service": "serve",
     "ppmf.commands.audit": "secure",
     "ppmf.commands.backup": "secure",
     "ppmf.commands.bench": "secure",

@@ -182,12 +182,13 @@ def test_a_case_reaches_a_change_in_a_script_if_it_runs_its_place() -> None:
 
 def test_a_function_that_is_new_since_the_baseline_is_reached_by_all_that_run_its_module() -> None:
     one = Mutant("secure", "a.py", "new", "", "", 0, "", "z")
-    found = Baseline("", {}, {}, {"some": ["a.py:old"], "other": ["b.py:new"]}, [], "")
-    assert found.reached(one) == {"some"}
+    called = {"some": ["a.py:old"], "since": ["a.py:new"], "other": ["b.py:new"]}
+    found = Baseline("", {}, {}, called, [], "")
+    assert found.reached(one) == {"some", "since"}
     known = replace(found, modules={"a.py": hashlib.sha256(b"z").hexdigest()})
-    assert known.reached(one) == set()
-    assert known.reached(replace(one, function="")) == {"some"}
-    assert found.reached(replace(one, function="old")) == {"some"}
+    assert known.reached(one) == {"since"}
+    assert known.reached(replace(one, function="")) == {"some", "since"}
+    assert known.reached(replace(one, function="old")) == {"some"}
 
 
 def test_the_stretches_that_ran_for_a_case_are_joined(tmp_path: Path) -> None:
@@ -316,5 +317,9 @@ def test_the_file_of_the_figures_is_read_as_it_was_written(
 
 
 def test_the_figures_of_the_page_leave_nothing_alive_that_a_run_of_rank_3_would_show() -> None:
-    alive = [one for one in report.read() if one["outcome"] in ("survived", "unreached")]
-    assert [one for one in alive if one["seen"]] == []
+    records = report.read()
+    assert [one for one in records if one["outcome"] == "not run"] == []
+    alive = [one for one in records if one["outcome"] in report.ALIVE]
+    assert [one for one in alive if one["seen"] or one["kind"]] == []
+    dead = [one for one in records if one["outcome"] in report.DEAD]
+    assert len(dead) >= 19 * len(alive)

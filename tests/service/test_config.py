@@ -48,7 +48,7 @@ def test_both_examples_are_of_one_pair(tmp_path: Path) -> None:
 
 
 def test_every_line_that_is_a_comment_may_be_used(tmp_path: Path) -> None:
-    text = re.sub(r"^# (\w+ = )", r"\1", example(RECSYS), flags=re.M)
+    text = re.sub(r"^# (\w+ = |\[\w+\])", r"\1", example(RECSYS), flags=re.M)
     found = read_config(written(tmp_path, text))
     assert found.passphrase == tmp_path / "passphrase.txt"
     assert found.api.certificate == tmp_path / "web.pem"

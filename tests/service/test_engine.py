@@ -26,7 +26,7 @@ from ppmf_service.engine import csp as csp_steps
 from ppmf_service.engine import recsys, training
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor, wire
-from ppmf_spec.errors import EncodingError, ParametersError, StateError
+from ppmf_spec.errors import KINDS, EncodingError, ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.engines import World
 from tests.support.services import CLOSES, EXPIRES, proposal_of
@@ -439,6 +439,7 @@ def test_a_control_message_that_is_longer_than_any_begins_the_link_anew(
 
 
 KEYS = st.sampled_from([bytes(32), b"s" * 32])
+CLASSES = st.sampled_from([kind.kind for kind in KINDS])
 CONTROLS = st.one_of(
     st.builds(control.Propose, KEYS, st.binary(max_size=40)),
     st.builds(control.Accept, KEYS, st.binary(max_size=40), st.binary(max_size=70)),
@@ -450,8 +451,8 @@ CONTROLS = st.one_of(
     st.builds(control.Ready, KEYS, st.integers(0, (1 << 64) - 1)),
     st.builds(control.Receipt, KEYS, st.binary(max_size=40), st.binary(max_size=70)),
     st.builds(control.Received, KEYS),
-    st.builds(control.Refused, KEYS, st.text(max_size=9), st.text(max_size=9), st.text()),
-    st.builds(control.Ended, KEYS, st.text(max_size=9), st.text(max_size=9), st.text()),
+    st.builds(control.Refused, KEYS, st.text(max_size=9), CLASSES, st.text()),
+    st.builds(control.Ended, KEYS, st.sampled_from(["failed", "abandoned"]), CLASSES, st.text()),
 )
 
 

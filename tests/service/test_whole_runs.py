@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ppmf_secure.protocols.upload import keystream, open_seal
+from ppmf_secure.protocols.upload import keystream, open_seal, plain_bits, user_rows
 from ppmf_secure.session.enrolment import consent_key, read_token, token_digest, write_code
+from ppmf_secure.session.session import Session
+from ppmf_service.report import Reports
 from ppmf_service.states import State
 from ppmf_service.uploads import read_upload, upload_digest
+from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.engines import World
+from tests.support.ratings import ratings_of
 
 
 @pytest.fixture
@@ -80,6 +87,46 @@ def test_after_a_run_nothing_secret_is_in_any_file_or_log(world: World) -> None:
         for letters in (*tokens, *map(write_code, codes)):
             assert letters not in text
             assert letters.encode() not in content
+
+
+def of_ratings(ratings: Ratings, session: Session) -> set[str]:
+    """What would show who rated what: ids of items, and rows of bits, of item numbers and of
+    values, in the ways in which they may stand in a text.
+    """
+    found = set(ratings.items)
+    for _, row in user_rows(ratings):
+        bits = plain_bits(session, row)
+        windows = (bits[at : at + 8] for at in range(0, len(bits) - 7, 8))
+        for part in (part for part in windows if sum(map(bool, part)) > 3):
+            shown = base64.b64encode(part).decode().rstrip("=")
+            found |= {part.hex(), shown, str(list(part))[1:-1], repr(part)[2:-1]}
+        for numbers in (row.items.tolist(), row.values.tolist()):
+            found |= {sign.join(map(str, numbers[:8])) for sign in (",", ", ", " ")}
+    return found
+
+
+@pytest.mark.req("PPMF-SRV-019", "PPMF-API-020")
+def test_nobody_is_told_who_rated_what(tmp_path: Path) -> None:
+    cells = {(row, at): (row * at) % 8 - 4 for row in range(3) for at in range(row, 80, 2 + row)}
+    made = ratings_of(3, 80, cells)
+    made = replace(made, items=tuple(f"movie-7391-{at:03}" for at in range(80)))
+    world = World(tmp_path, ratings=made)
+    try:
+        key = world.opened()
+        forms = of_ratings(made, world.session(key))
+        world.upload_all(key)
+        world.until(lambda: finished(world, key))
+        for role in (RECSYS, CSP):
+            server = world.server(role)
+            reports = Reports(world.configs[role], server.database)
+            text = told(world, role) + json.dumps(reports.facts(key), default=str)
+            text += "".join(path.read_text() for path in reports.write(key))
+            assert len(text) > 2000
+            assert not [form for form in forms if form in text]
+            for leak in sorted(forms)[:: len(forms) // 20]:  # each would be seen
+                assert [form for form in forms if form in f"{text[:500]}{leak}{text[500:]}"]
+    finally:
+        world.servers.close()
 
 
 @pytest.mark.req("PPMF-SRV-018")

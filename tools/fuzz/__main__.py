@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import resource
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ppmf_service import logs
+from ppmf_spec.files import write_atomically
 from tests.support.engines import World
 from tests.support.fuzzed import opened_interface
 from tools.fuzz.link import HostileLink
@@ -67,13 +69,24 @@ def main() -> None:
     parser.add_argument("--link", action="store_true", help="the servers' link")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--total", type=Path, metavar="FILE", help="count all runs there, each with another seed"
+    )
     given = parser.parse_args()
+    kind = "link" if given.link else "requests"
+    before = json.loads(given.total.read_text()) if given.total and given.total.is_file() else {}
+    seed = given.seed + before.get(kind, {}).get("runs", 0)
     logs.use(logs.Log(least=100))
     with tempfile.TemporaryDirectory() as folder:
         if given.link:
-            run_link(Path(folder), given.requests, given.seed)
+            run_link(Path(folder), given.requests, seed)
         else:
-            asyncio.run(run(Path(folder), given.requests, given.seed))
+            asyncio.run(run(Path(folder), given.requests, seed))
+    if given.total:
+        was = before.get(kind, {"runs": 0, "inputs": 0})
+        before[kind] = {"runs": was["runs"] + 1, "inputs": was["inputs"] + given.requests}
+        write_atomically(given.total, json.dumps(before, indent=1).encode())
+        print(f"in all {before[kind]['inputs']:,} in {before[kind]['runs']} runs")
 
 
 if __name__ == "__main__":

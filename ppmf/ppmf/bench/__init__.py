@@ -6,6 +6,7 @@
 - `run_sizes`: the sizes at which each part measures;
 - `measured_runs`: one measured training;
 - `scaling`: cost against size; `comparison`, `spu`: the same work in SecretFlow SPU;
+- `service`: two servers over TLS beside `ppmf train`, and many uploads at once;
 - `calibration`: unit costs for `ppmf estimate`, and estimates beside measured runs;
 - `tables`, `plots`: the results, shown.
 """

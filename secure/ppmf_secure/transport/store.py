@@ -91,7 +91,7 @@ class Store:
 
     def last_epoch(self) -> int:
         """The highest number of an epoch that was kept, by itself or with a checkpoint; 0 if there
-        is none. Raises as `kept`.
+        is none (PPMF-RES-019). Raises as `kept`.
         """
         if self._folder is None:
             return 0

@@ -90,8 +90,9 @@ class Baseline:
         module = mutant.module
         same = self.modules.get(module) == hashlib.sha256(mutant.original.encode()).hexdigest()
         if module.endswith(".py"):
-            found = self._with({f"{module}:{mutant.function}"})
-            return found if found or (mutant.function and same) else self._starting(f"{module}:")
+            if mutant.function and same:
+                return self._with({f"{module}:{mutant.function}"})
+            return self._starting(f"{module}:")
         if not same:
             return self._starting(f"{module} ")
         holding = {
