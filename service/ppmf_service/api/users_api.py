@@ -178,7 +178,7 @@ class UsersApi:
         outcome, receipt = await self._write(partial(self._take, caller, data))
         name = outcome.name.lower()
         self._metrics.uploads.labels(name).inc()
-        logs.event("upload", session=session.id, row=row, serial=receipt.serial, outcome=name)
+        logs.event("upload", session=session.id, outcome=name)
         return _receipt(receipt, 201 if outcome is Outcome.CREATED else 200)
 
     async def _delete(self, request: Request, caller: _Caller) -> Response:
@@ -187,9 +187,7 @@ class UsersApi:
         outcome, receipt = await self._write(partial(self._withdraw, caller, serial))
         name = "withdrawn" if outcome is not Outcome.SAME else outcome.name.lower()
         self._metrics.uploads.labels(name).inc()
-        logs.event(
-            "withdrawal", session=caller.session.id, row=caller.row, serial=serial, outcome=name
-        )
+        logs.event("withdrawal", session=caller.session.id, outcome=name)
         return _receipt(receipt)
 
     # -- steps -------------------------------------------------------------------------------------

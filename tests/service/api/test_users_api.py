@@ -25,6 +25,8 @@ from tests.support.served import CBOR, URLS, Served, bearer, config_of, publishe
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
 from tests.support.sessions import SIGNING
 
+REQUEST = {"route", "method", "status", "seconds"}
+
 
 def put(servers: Served, session: Session, row: int, data: bytes, **more: str) -> httpx.Response:
     token = more.pop("token", servers.pair.tokens[session.users[row]])
@@ -391,6 +393,23 @@ def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     assert http.get(URLS[CSP] + "/healthz").text == "ok\n"
     listed = http.get(URLS[RECSYS] + "/v1/sessions").json()
     assert listed["sessions"] == [{"id": session.id.hex(), "phase": "open"}]
+
+
+@pytest.mark.req("PPMF-API-020")
+def test_no_line_of_the_log_says_who_uploaded(
+    servers: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines have times, and whoever has the session file knows whose row is which."""
+    session, client = servers.session(), servers.client("u3")
+    client.put(session, message(servers.pair, session, 2, 77))
+    client.withdraw(session, 78)
+    assert put(servers, session, 2, message(servers.pair, session, 2, 1)).status_code == 409
+    assert servers.http().get(url(session, "uploads", 2)).status_code == 401
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {line["event"] for line in lines} == {"upload", "withdrawal", "request"}
+    for line in lines:
+        told = {"session", "outcome"} if line["event"] != "request" else REQUEST
+        assert set(line) - {"time", "level", "event"} == told, line
 
 
 @pytest.mark.req("PPMF-API-004", "PPMF-API-008")
