@@ -152,7 +152,7 @@ def check_place(database: Database, *, moved: bool = False) -> None:
 def _copy(database: Database, made: Database) -> None:
     """Copy the rows that a backup has, all as they were at one moment."""
     now = database.clock.now()
-    with made.transaction() as to, database.transaction() as of:
+    with made.transaction() as to, database.snapshot() as of:
         names = [name.strip() for name in _KEPT.split(",")]
         given_up = f"this server was restored from a backup of {_shown(now)}"
         for row in of.execute(f"SELECT {_KEPT}, {', '.join(_OF_THE_END)} FROM sessions"):

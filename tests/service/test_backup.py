@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ppmf_service import backup
+from ppmf_service import backup, database
 from ppmf_service.backup import Backup, check_place, make, restore
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import FILE, Database
+from ppmf_service.enrolment import Members
 from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
@@ -120,6 +122,28 @@ def test_a_backup_is_not_put_back_beside_what_a_lost_database_has_left(
     with pytest.raises(StateError, match="move the whole folder away first"):
         restore(config, folder, servers.clock)
     assert not config.database.exists()
+
+
+@pytest.mark.req("PPMF-SRV-021")
+def test_a_server_goes_on_while_a_backup_is_made(
+    servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the copying takes; what it has is as it was at one moment."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    server = servers.recsys
+    running = Database.open(server.path, servers.clock)
+    insert = backup._insert
+
+    def slowly(*given: Any) -> None:
+        with running.transaction() as connection:
+            connection.execute("DELETE FROM members")
+        insert(*given)
+
+    monkeypatch.setattr(backup, "_insert", slowly)
+    made = make(config_of(RECSYS, server), server.database, tmp_path / "backup")
+    assert made.users == 3
+    assert Members(running).users() == ()
+    running.close()
 
 
 @pytest.mark.req("PPMF-SRV-021")
