@@ -85,7 +85,7 @@ def in_a_browser() -> str:
         ["bytes of V", *(quantity(size["profiles_bytes"]) for size in sizes)],
         *([what, *(_milliseconds(size[name]) for size in sizes)] for what, name in lines),
     ]
-    headings = ["", *(f"{count(size['items'])} items" for size in sizes)]
+    headings = ["what", *(f"{count(size['items'])} items" for size in sizes)]
     return table(headings, rows, right=range(1, len(headings)))
 
 

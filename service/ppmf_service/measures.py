@@ -2,7 +2,8 @@
 """What trainings took, what was erased, and when the peer was there, for the operator.
 
 Times, counts and bytes alone, all of which follow from public sizes or from what the operator sees
-anyway: nothing here is secret, and it outlives the session (chapter 8, "What a server keeps").
+anyway: nothing here is secret, and it outlives the session (chapter 8, "What a server keeps,
+and what it erases").
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a browser may send on behalf of the page, and nothing else (chapter 8, "The page").
+"""What a browser may send on behalf of the page, and nothing else (chapter 8, "The page for
+users").
 
 The check is of a closed world: `breaches` knows each request that the page has to make, by method,
 path, query, names and values of headers, and body. Whatever else was sent is a breach, whether it

@@ -32,6 +32,7 @@ from ppmf_secure.primitives.encryption.lattice.params import TOY
 from ppmf_secure.primitives.encryption.lattice.scheme import FittedRlwe, RlweScheme
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
 from ppmf_secure.primitives.hashing import BatchKeys
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols import transfers as transfers_module
 from ppmf_secure.protocols.conversion import Conversion
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
@@ -220,8 +221,8 @@ def taps() -> Iterator[dict[Role, Secrets]]:
         noted.primes[made.public.to_bytes()] = int(made._p), int(made._q)
         return made
 
-    def lattice(self: FittedRlwe, coins: Coins) -> RlweOwner:
-        made = make_lattice(self, coins)
+    def lattice(self: FittedRlwe, coins: Coins, workers: Workers | None = None) -> RlweOwner:
+        made = make_lattice(self, coins, workers)
         noted.polynomials[made.public] = secrets_of(made)
         return made
 

@@ -69,8 +69,9 @@ class RlweOwner(OwnerKey):
             raise ValueError("the matrix has not the layout's shape")
         packing = self._context.packing(layout)
         if self._workers is None:
-            return self._encrypted_here(matrix, packing, coins)
-        return self._encrypted_by(self._workers, matrix, packing, coins)
+            yield from self._encrypted_here(matrix, packing, coins)
+        else:
+            yield from self._encrypted_by(self._workers, matrix, packing, coins)
 
     def _encrypted_here(self, matrix: Words, packing: Packing, coins: Coins) -> Iterator[bytes]:
         for groups in packing.batches():
