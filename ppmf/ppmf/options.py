@@ -18,6 +18,9 @@ from ppmf_spec import ratings
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.ratings import Ratings, RatingScale
 
+_MARK = "ppmf=2&"
+"""What the text of a half has, and no name of a file."""
+
 RatingsFile = Annotated[
     Path,
     typer.Argument(
@@ -128,6 +131,17 @@ UserListFile = Annotated[
         show_default=False,
     ),
 ]
+
+
+def refuse_half(where: str, text: str) -> None:
+    """Raise BadParameter, without the text, for a half of an invitation in place of the name of its
+    file (PPMF-ENR-013).
+    """
+    if _MARK in text:
+        raise typer.BadParameter(
+            f"{where}: a half stands in the command, which other users of this machine can see "
+            "(PPMF-ENR-013); put it into a file and name that"
+        )
 
 
 def user_folder() -> Path:

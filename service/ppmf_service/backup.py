@@ -18,6 +18,7 @@ erased from its backups as well.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ from ppmf_spec.errors import StateError
 
 _COPIED = ("profiles", "reports")
 """The folders of public files, and of reports."""
+
+_OF_A_SERVER = (FILE, f"{FILE}-wal", f"{FILE}-shm", "sessions")
+"""What must not be there where a backup is put back: the log of another database would be played
+into this one, and the files of sessions that are given up would be erased by nobody."""
 
 _AS_THEY_ARE = ("members", "trained", "epochs", "phases", "samples", "erasures", "links")
 
@@ -89,16 +94,18 @@ def make(config: ServerConfig, database: Database, folder: Path) -> Backup:
 
 
 def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
-    """Put a backup back, in the place of a database that is not there.
+    """Put a backup back, in the place of a storage that is not there.
 
-    Raises StateError if there is a database already, or if the folder is no backup but, for
-    example, a copy of a server's folder; EncodingError if it is damaged.
+    Raises StateError if there is a database or a part of one already, or if the folder is no backup
+    but, for example, a copy of a server's folder; EncodingError if it is damaged.
     """
-    if config.database.exists():
-        raise StateError(
-            f"{config.database}: there is a database already; if it is the damaged one, move the "
-            "whole folder away first"
-        )
+    for name in _OF_A_SERVER:
+        if os.path.lexists(config.folder / name):
+            what = "a database" if name == FILE else "a part of a server's storage"
+            raise StateError(
+                f"{config.folder / name}: there is {what} already; if it is the damaged one, move "
+                "the whole folder away first"
+            )
     if not (folder / FILE).is_file():
         raise StateError(f"{folder}: holds no backup: {FILE} is missing")
     private_folder(config.folder)
@@ -145,7 +152,7 @@ def check_place(database: Database, *, moved: bool = False) -> None:
 def _copy(database: Database, made: Database) -> None:
     """Copy the rows that a backup has, all as they were at one moment."""
     now = database.clock.now()
-    with made.transaction() as to, database.transaction() as of:
+    with made.transaction() as to, database.snapshot() as of:
         names = [name.strip() for name in _KEPT.split(",")]
         given_up = f"this server was restored from a backup of {_shown(now)}"
         for row in of.execute(f"SELECT {_KEPT}, {', '.join(_OF_THE_END)} FROM sessions"):

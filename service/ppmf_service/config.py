@@ -206,7 +206,22 @@ class _Table:
             self._table("workers")._workers() if "workers" in self._left else None,
         )
         self._end()
+        if found.workers is not None:
+            self._check_own(found.workers.folder, found.folder)
         return found
+
+    def _check_own(self, shards: Path, folder: Path) -> None:
+        """Raise ParametersError if the workers' folder is also one of something else."""
+        shards, others = (
+            shards.resolve(),
+            (folder.resolve(), self._path.absolute().parent.resolve()),
+        )
+        if (
+            shards in others
+            or others[0] in shards.parents
+            or any(shards in other.parents for other in others)
+        ):
+            raise self._error("workers.folder", "a folder of its own is due")
 
     def _listen(self, *, public: bool) -> Listen:
         host, port = self._address("address")

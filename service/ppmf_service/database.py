@@ -236,6 +236,19 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that only reads: it sees all as it was at one moment, and others may write
+        meanwhile. Raises as `open`.
+        """
+        with self._translated():
+            connection = self._connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """What a statement that reads alone finds. Raises as `open`."""
         with self._translated():

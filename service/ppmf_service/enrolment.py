@@ -14,7 +14,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import CONSENT_KEY_BYTES
 from ppmf_service.database import Database
-from ppmf_service.sessions import Sessions
+from ppmf_service.sessions import Recent, Sessions
 from ppmf_service.states import State
 from ppmf_spec.errors import RangeError
 from ppmf_spec.ids import canonical_order, check_id
@@ -28,7 +28,7 @@ class Members:
     def __init__(self, database: Database, sessions: Sessions | None = None) -> None:
         self._database = database
         self._sessions = sessions or Sessions(database)
-        self._rows: dict[bytes, Mapping[str, int]] = {}
+        self._rows: Recent[bytes, Mapping[str, int]] = Recent()
 
     def users(self) -> tuple[str, ...]:
         """The pseudonyms of all, in canonical order."""
@@ -125,5 +125,5 @@ class Members:
         found = self._rows.get(key)
         if found is None:
             users = self._sessions.signed_session(key).session.users
-            found = self._rows[key] = {user: row for row, user in enumerate(users)}
+            found = self._rows.keep(key, {user: row for row, user in enumerate(users)})
         return found

@@ -145,7 +145,8 @@ class Erasure:
             connection.execute("UPDATE events SET because = '' WHERE session = ?", (row.number,))
             connection.execute(
                 "UPDATE sessions SET proposal = NULL, acceptance = NULL, by_csp = NULL, "
-                "signed = NULL, admitted = NULL, error_kind = NULL, error_text = NULL, buried = ? "
+                "signed = NULL, admitted = NULL, shown = NULL, confirmed = NULL, "
+                "error_kind = NULL, error_text = NULL, buried = ? "
                 "WHERE number = ?",
                 (self._database.clock.now(), row.number),
             )

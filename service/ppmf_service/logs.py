@@ -64,9 +64,7 @@ def _detail(value: object) -> str | None:
 
 MEMBERS: Mapping[str, Callable[[object], str | int | float | None]] = {
     "session": _session,
-    "row": _count,
     "epoch": _count,
-    "serial": _count,
     "bytes": _count,
     "count": _count,
     "done": _count,

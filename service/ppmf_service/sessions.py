@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -45,7 +46,7 @@ TRAINED_BEFORE = "this catalogue was trained before"
 
 _TOOK_PART = b"ppmf/v2/took-part/"
 _SHOWN = b"ppmf/shown/"
-_MOST_READ = 16
+MOST_READ = 16
 """How many sessions are kept in memory as they were read."""
 
 _MOST_ERROR = 500
@@ -56,6 +57,43 @@ _COLUMNS = (
     "done, total, epoch, error_kind, error_text, signed IS NOT NULL AS signed, admitted, "
     "admitted_count, shown, confirmed, profiles_digest, receipt, told, erased, buried"
 )
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """What was read of the sessions that were asked for last, for all threads; each may be large,
+    and of those that are over nothing is to stay.
+    """
+
+    def __init__(self, most: int = MOST_READ) -> None:
+        self._most = most
+        self._found: dict[K, V] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._found)
+
+    def get(self, key: K) -> V | None:
+        """What was kept, if it still is."""
+        return self._found.get(key)
+
+    def keep(self, key: K, value: V) -> V:
+        """Keep something, in the place of what was kept first if there is too much; returns it."""
+        with self._lock:
+            self._found.pop(key, None)
+            self._found[key] = value
+            if len(self._found) > self._most:
+                del self._found[next(iter(self._found))]
+        return value
+
+    def forget(self, key: K) -> None:
+        """Keep it no more."""
+        with self._lock:
+            self._found.pop(key, None)
 
 
 class UnknownSessionError(StateError):
@@ -152,7 +190,7 @@ class Sessions:
     ) -> None:
         self._database = database
         self._suites = suites
-        self._read: dict[int, SignedSession] = {}
+        self._read: Recent[int, SignedSession] = Recent()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -244,10 +282,9 @@ class Sessions:
         row = self.get(key)
         found = self._read.get(row.number)
         if found is None or not row.signed:
+            self._read.forget(row.number)  # it may have been erased since
             found = set_up.read(self.file(key), f"session {short(row.key)}")
-            self._read[row.number] = found
-            while len(self._read) > _MOST_READ:
-                del self._read[next(iter(self._read))]
+            self._read.keep(row.number, found)
         return found
 
     def file(self, key: bytes) -> bytes:

@@ -39,8 +39,21 @@ def submit(
 
     The same ratings again are the same bytes again, unless RecSys says that something newer came
     from this user. Whoever calls this has asked the user about a trial (PPMF-API-023). Raises as
-    `UserClient.put` and `UserFolder.last`.
+    `UserClient.put`, `UserFolder.last` and `UserFolder.exclusively`.
     """
+    with folder.exclusively():
+        return _submit(client, folder, session, row, coins)
+
+
+def withdraw(client: UserClient, folder: UserFolder, session: Session) -> Receipt:
+    """Withdraw what was uploaded. Raises as `submit`, and StateError if nothing was."""
+    with folder.exclusively():
+        return _withdraw(client, folder, session)
+
+
+def _submit(
+    client: UserClient, folder: UserFolder, session: Session, row: Row, coins: Coins
+) -> Submitted:
     made = made_of(client.invitation, row)
     last, there = folder.last(session.id), client.receipt(session)
     if last is not None and last.data and last.made_of == made:
@@ -56,8 +69,7 @@ def submit(
     return _send(client, folder, session, last)
 
 
-def withdraw(client: UserClient, folder: UserFolder, session: Session) -> Receipt:
-    """Withdraw what was uploaded. Raises as `submit`, and StateError if nothing was."""
+def _withdraw(client: UserClient, folder: UserFolder, session: Session) -> Receipt:
     last, there = folder.last(session.id), client.receipt(session)
     if there is not None and there.withdrawn and (last is None or last.serial <= there.serial):
         return there

@@ -7,9 +7,11 @@ stored before they are sent, and a serial is never used for others (PPMF-UPL-014
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from ppmf_spec.rating_files import RawRatings
 _FORMAT = "ppmf-last-upload/1"
 RATINGS = "ratings.csv"
 INVITATION = "invitation.txt"
+_LOCK = "in-use"
+_OPEN_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,20 @@ class UserFolder:
         """Make the folder if there is none; raises StateError if others may use it."""
         self.path = path
         private_folder(path)
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """The context of one program, from reading the last serial to the acknowledgement of the
+        next: another one would use the same serial for other bytes (PPMF-API-018).
+
+        Raises StateError if there is another one. The lock ends with its process.
+        """
+        with os.fdopen(os.open(self.path / _LOCK, _OPEN_LOCK, 0o600), "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StateError(f"{self.path}: another program uses this folder now") from None
+            yield
 
     def last(self, session_id: bytes) -> Last | None:
         """What was kept of a session, if anything. Raises EncodingError for a damaged file."""
@@ -120,10 +138,11 @@ class UserFolder:
             _write(self.path / INVITATION, invitation.text().encode("ascii"))
 
     def forget(self) -> None:
-        """Remove what was kept, and the folder."""
-        names = (RATINGS, INVITATION, "upload-*.cbor", "profiles-*.json", "*.partial")
-        for path in [path for name in names for path in self.path.glob(name)]:
-            path.unlink()
+        """Remove what was kept, and the folder. Raises StateError as `exclusively`."""
+        names = (RATINGS, INVITATION, "upload-*.cbor", "profiles-*.json", "*.partial", _LOCK)
+        with self.exclusively():
+            for path in [path for name in names for path in self.path.glob(name)]:
+                path.unlink()
         with suppress(OSError):  # it has files of somebody else
             self.path.rmdir()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,37 @@ def test_what_is_no_invitation_is_refused(servers: PageServers, page: UsersPage)
         page.by("invitation-add").click()
         page.refused("")
         page.until("start")
+
+
+_RECSYS_HALF = """(user) => new Promise((resolve) => {
+  indexedDB.open("ppmf").onsuccess = ({ target: { result } }) => {
+    result.transaction("people").objectStore("people").get(user).onsuccess = (event) => {
+      result.close();
+      resolve(event.target.result.recsys);
+    };
+  };
+})"""
+
+
+@pytest.mark.req("PPMF-PAGE-010")
+def test_a_link_of_another_page_replaces_no_half_without_a_word(
+    servers: PageServers, page: UsersPage
+) -> None:
+    servers.session()
+    one = servers.invitation("u1")
+    page.open(servers.link("u1"))
+    half = replace(one.recsys, token="A" * 43).text()
+
+    def kept() -> str:
+        return str(page.tab.evaluate(_RECSYS_HALF, "u1"))
+
+    for agrees in (False, True):
+        page.tab.goto(f"{servers.recsys}/#{half}")
+        expect(page.by("replace-dialog")).to_be_visible()
+        assert kept() == one.recsys.text()
+        page.by("replace-confirm" if agrees else "replace-cancel").click()
+        page.refused("does not know this invitation" if agrees else "was not changed")
+        assert kept() == (half if agrees else one.recsys.text())
 
 
 def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPage) -> None:

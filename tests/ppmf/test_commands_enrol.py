@@ -204,3 +204,13 @@ def test_the_groups_show_their_help(capsys: Capture) -> None:
     for group in ("enrol", "session"):
         run(group)
         assert "Usage: ppmf" in capsys.readouterr().out
+
+
+@pytest.mark.req("PPMF-ENR-013")
+def test_no_half_to_be_joined_stands_in_the_command(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "half.txt"
+    half = "ppmf=2&from=recsys&user=u1&token=SECRET"
+    for given in ([half, str(file)], [str(file), f"https://x.example/#{half}"]):
+        line = refused(capsys, ["enrol", "join", *given, "--out", str(tmp_path / "whole.txt")])
+        assert "which other users of this machine can see" in line
+        assert "SECRET" not in line

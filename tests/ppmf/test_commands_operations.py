@@ -168,6 +168,23 @@ def test_a_signing_key_is_rotated_and_the_peer_takes_the_new_certificate(
     both.open()
 
 
+@pytest.mark.req("PPMF-SRV-014", "PPMF-SRV-016")
+def test_no_key_is_rotated_before_csp_has_the_receipt(both: Operators, capsys: Capture) -> None:
+    """RecSys would sign it by another key than the session's, and CSP never erase its secrets."""
+    both.propose()
+    run("session", "accept", "--config", both.config(CSP), "--yes")
+    both.open()
+    rotate = ["session", "rotate-key", "--config", str(both.config(RECSYS)), "--yes"]
+    with both.storage(RECSYS) as storage:
+        (row,) = storage.sessions.all()
+        for state in (State.CLOSED, State.SETTING_UP, State.TRAINING):
+            storage.sessions.move(row.key, state)
+        storage.sessions.publish(row.key, bytes(32))
+        assert "1 sessions are not over" in refused(capsys, rotate)
+        storage.sessions.note_told(row.key)
+    run(*rotate)
+
+
 def test_a_folder_that_was_moved_is_told_once(both: Operators, capsys: Capture) -> None:
     run("session", "moved", "--config", both.config(CSP), "--yes")
     assert "noted" in capsys.readouterr().out

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ppmf_service import backup
+from ppmf_service import backup, database
 from ppmf_service.backup import Backup, check_place, make, restore
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import FILE, Database
+from ppmf_service.enrolment import Members
 from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
@@ -97,6 +99,51 @@ def test_only_a_backup_is_put_back_and_only_where_there_is_nothing(
     with pytest.raises(StateError, match="no backup that `ppmf backup` made"):
         restore(config, tmp_path / "copy", servers.clock)
     assert not list(config.folder.glob("*.sqlite*"))
+
+
+@pytest.mark.req("PPMF-SRV-021", "PPMF-SRV-017")
+@pytest.mark.parametrize("left", [f"{FILE}-wal", f"{FILE}-shm", "sessions/x", "transcripts/x"])
+def test_a_backup_is_not_put_back_beside_what_a_lost_database_has_left(
+    servers: Pair, tmp_path: Path, left: str
+) -> None:
+    """The old log would be played into it, and secrets that no session knows never erased."""
+    server = servers.recsys
+    config, folder = config_of(RECSYS, server), tmp_path / "backup"
+    make(config, server.database, folder)
+    server.close()
+    for path in config.folder.glob(f"{FILE}*"):
+        path.unlink()
+    kept = config.folder / left
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    kept.write_bytes(b"")
+    if left.startswith("transcripts"):  # nobody erases these
+        assert restore(config, folder, servers.clock).users == 3
+        return
+    with pytest.raises(StateError, match="move the whole folder away first"):
+        restore(config, folder, servers.clock)
+    assert not config.database.exists()
+
+
+@pytest.mark.req("PPMF-SRV-021")
+def test_a_server_goes_on_while_a_backup_is_made(
+    servers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the copying takes; what it has is as it was at one moment."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    server = servers.recsys
+    running = Database.open(server.path, servers.clock)
+    insert = backup._insert
+
+    def slowly(*given: Any) -> None:
+        with running.transaction() as connection:
+            connection.execute("DELETE FROM members")
+        insert(*given)
+
+    monkeypatch.setattr(backup, "_insert", slowly)
+    made = make(config_of(RECSYS, server), server.database, tmp_path / "backup")
+    assert made.users == 3
+    assert Members(running).users() == ()
+    running.close()
 
 
 @pytest.mark.req("PPMF-SRV-021")

@@ -17,8 +17,9 @@ import pytest
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session import set_up
+from ppmf_secure.session.session import Session
 from ppmf_service import submission
-from ppmf_service.client import ANSWER_SECONDS
+from ppmf_service.client import ANSWER_SECONDS, Receipt
 from ppmf_service.states import State
 from ppmf_service.user_folder import Last, UserFolder, made_of
 from ppmf_spec import profiles
@@ -248,6 +249,32 @@ def test_a_request_that_never_arrived_is_sent_again_as_it_was(
     assert not sent.before
     assert sent.receipt.digest == hashlib.sha256(gone.requests[-1].content).digest()
     assert sent.receipt.serial == 1
+
+
+@pytest.mark.req("PPMF-API-018")
+def test_two_programs_at_once_use_no_serial_for_two_things(
+    servers: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one begins while the first one asks for its receipt, or waits for an answer."""
+    session, folder = servers.session(), tmp_path / "user"
+    one, other = servers.client("u1"), servers.client("u1")
+    asked = one.receipt
+    refused: list[str] = []
+
+    def meanwhile(of: Session) -> Receipt | None:
+        for call in (
+            lambda: submission.submit(other, UserFolder(folder), session, row(4), Coins.system()),
+            lambda: submission.withdraw(other, UserFolder(folder), session),
+            lambda: UserFolder(folder).forget(),
+        ):
+            refused.append(refusal_of(call, StateError))
+        return asked(of)
+
+    monkeypatch.setattr(one, "receipt", meanwhile)
+    assert submission.submit(one, UserFolder(folder), session, row(3), coins()).receipt.serial == 1
+    assert len(refused) == 3
+    assert all("another program" in line for line in refused)
+    assert submission.withdraw(other, UserFolder(folder), session).serial == 2
 
 
 @pytest.mark.req("PPMF-API-018")

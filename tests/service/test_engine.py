@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ppmf_secure.link import control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import proposals
+from ppmf_secure.session.enrolment import consent_key
 from ppmf_secure.transport import store
 from ppmf_service import erasure
 from ppmf_service.engine import csp as csp_steps
@@ -244,6 +245,33 @@ def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World)
             world.confirm(key)
         world.until(world.is_in(key, State.FINISHED))
         assert world.profiles(key) == world.expected()
+
+
+@pytest.mark.req("PPMF-SRV-018")
+def test_a_session_without_a_training_hides_no_earlier_one(world: World) -> None:
+    """What the operator compares with is the last set of users of which there can be a V."""
+
+    def is_told(key: bytes) -> bool:
+        return world.row(CSP, key).last_error is not None
+
+    consent = {user: consent_key(code) for user, code in world.servers.codes.items()}
+    told: list[str] = []
+    for number, due in enumerate((State.FINISHED, State.ABANDONED, State.FINISHED)):
+        closes = world.clock.now() + 600
+        key = world.opened(nonce=bytes([number]) * 16, closes=closes)
+        world.upload_all(key)
+        wrong = due is State.ABANDONED  # nobody is admitted
+        keys = {user: bytes(32) for user in consent} if wrong else consent
+        world.server(CSP).members.enrol_consent_keys(keys)
+        if number:
+            world.until(partial(is_told, key))
+            told.append((world.row(CSP, key).last_error or ("", ""))[1])
+            world.confirm(key)
+        if wrong:
+            world.clock.advance(closes - world.clock.now())
+        world.until(world.is_in(key, due))
+    assert "0 users joined, 3 left, 0 stayed" in told[0]
+    assert "0 users joined, 0 left, 3 stayed" in told[1]
 
 
 @pytest.mark.req("PPMF-LNK-009", "PPMF-LNK-014")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,20 @@ def test_a_session_that_expires_leaves_a_tombstone(servers: Pair, role: Role, do
     assert server.sessions.propose(proposal).number == row.number
     assert server.sessions.propose(proposal).state.final
     assert erasure.sweep() == []
+
+
+@pytest.mark.req("PPMF-SRV-015")
+def test_no_trace_of_who_would_have_taken_part_is_left_when_it_expires(servers: Pair) -> None:
+    """A digest of a set of users can be tried out by whoever knows whom to try."""
+    session = opened(servers)
+    shown = hashlib.sha256(b"who").digest()
+    servers.csp.sessions.show(session.id, shown, StateError("look"))
+    servers.csp.sessions.confirm(session.id, shown)
+    servers.clock.advance(EXPIRES - START)
+    erasure_of(servers, CSP).sweep()
+    row = servers.csp.sessions.get(session.id)
+    assert (row.buried is not None, row.shown, row.confirmed) == (True, None, None)
+    assert not left(servers.csp, [shown])
 
 
 @pytest.mark.req("PPMF-SRV-015")

@@ -160,7 +160,7 @@ def test_levels_times_and_whole_lines() -> None:
     stream = io.StringIO()
     found = Log(stream, least=logging.WARNING, now=lambda: 1.23456)
     found.event("small", level=logging.INFO)
-    found.event("large", level=logging.WARNING, session=bytes(32), seconds=0.5, row=0, peer=None)
+    found.event("large", level=logging.WARNING, session=bytes(32), seconds=0.5, count=0, peer=None)
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line) == {
         "time": 1.235,
@@ -168,5 +168,5 @@ def test_levels_times_and_whole_lines() -> None:
         "event": "large",
         "session": "00" * 32,
         "seconds": 0.5,
-        "row": 0,
+        "count": 0,
     }

@@ -12,7 +12,8 @@ import pytest
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_secure.session import proposals, set_up
-from ppmf_service.sessions import UnknownSessionError, short, took_part
+from ppmf_secure.session.enrolment import token_digest
+from ppmf_service.sessions import MOST_READ, UnknownSessionError, short, took_part
 from ppmf_service.states import State
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import EncodingError, ParametersError, PeerError, StateError
@@ -171,6 +172,16 @@ def test_progress_and_errors_are_kept_for_the_operator(servers: Pair) -> None:
     assert row.state is State.FAILED
     assert row.last_error == ("state", "x" * 500)
     assert sessions.events(session.id)[-1].because.startswith("state: xxx")
+
+
+def test_few_sessions_are_in_memory_however_many_there_were(servers: Pair) -> None:
+    """Each may have a hundred thousand users and items, and expires one day."""
+    sessions, members = servers.recsys.sessions, servers.recsys.members
+    for nonce in range(MOST_READ + 2):
+        session = opened(servers, proposal_of(USERS, nonce=nonce), str(nonce))
+        assert sessions.signed_session(session.id).session == session
+        assert members.token_row(session.id, token_digest(servers.tokens["u2"])) == 1
+    assert len(sessions._read) == len(members._rows) == MOST_READ
 
 
 def test_a_tag_key_is_drawn_once(servers: Pair) -> None:

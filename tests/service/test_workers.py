@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ def test_a_configuration_names_workers(tmp_path: Path) -> None:
         ('key = "workers/server.key"', "", r"workers\.key: is missing"),
         ("folder =", "fodler =", r"workers\.folder: is missing"),
         ('folder = "shards"', 'folder = "shards"\nnumber = 3', r"workers\.number: unknown"),
+        ('folder = "shards"', 'folder = "data"', r"workers\.folder: a folder of its own is due"),
+        ('folder = "shards"', 'folder = "data/x"', r"workers\.folder: a folder of its own is due"),
+        ('folder = "shards"', 'folder = "."', r"workers\.folder: a folder of its own is due"),
     ],
 )
 def test_workers_without_certificates_are_refused(
@@ -111,6 +115,22 @@ def test_an_epoch_that_cannot_begin_lets_its_workers_go(
     world.servers.close()
 
 
+@pytest.mark.req("PPMF-WRK-001")
+def test_what_a_killed_epoch_has_left_goes_when_the_server_starts_again(tmp_path: Path) -> None:
+    """Its session may have ended meanwhile, so that no later epoch begins; other files stay."""
+    world = World(tmp_path / "world")
+    folder = tmp_path / "shards"
+    (folder / "matrix-2").mkdir(parents=True)
+    for name in ("matrix-1.plain", "matrix-2/0.own", "notes.txt"):
+        (folder / name).write_bytes(b"bits")
+    none = tmp_path / "none.pem"
+    workers = WorkersConfig("tls://10.0.0.5:8786", none, none, none, folder)
+    world.configs[CSP] = replace(world.configs[CSP], workers=workers)
+    world.restart(CSP)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    world.servers.close()
+
+
 @pytest.mark.slow
 @pytest.mark.req("PPMF-WRK-001")
 def test_workers_of_a_cluster_by_its_files(tmp_path: Path) -> None:
@@ -124,7 +144,7 @@ def test_workers_of_a_cluster_by_its_files(tmp_path: Path) -> None:
             path.write_text(getattr(made.security, path.stem))
         config = WorkersConfig(made.address, ca, certificate, key, tmp_path / "shards")
         config.folder.mkdir(mode=0o700)
-        (config.folder / "left").mkdir()
+        (config.folder / "matrix-7").mkdir()
         with workers_of(config) as workers:
             assert isinstance(workers, DaskWorkers)
             assert workers.count == 1

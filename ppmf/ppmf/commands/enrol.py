@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 import segno
 import typer
 
-from ppmf import console, outputs, serving
+from ppmf import console, options, outputs, serving
 from ppmf.data import id_lists
 from ppmf.data.columns import BY_USUAL_NAMES
 from ppmf.data.columns import Role as Column
@@ -285,6 +285,8 @@ def join_halves(
     Examples:
       ppmf enrol join from-recsys.txt from-csp.txt --out invitation.txt
     """
+    for path in (first, second):
+        options.refuse_half("HALF", str(path))
     outputs.check(out, (first, second))
     halves = []
     for path in (first, second):

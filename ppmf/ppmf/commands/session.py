@@ -180,7 +180,8 @@ def moved(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
 
 
 def _check_none_active(storage: Storage) -> None:
-    active = len(storage.sessions.active())
+    waiting = storage.sessions.due()  # also those of which CSP has not the receipt yet
+    active = sum(not row.state.final or row.state is State.FINISHED for row in waiting)
     if active:
         raise StateError(
             f"{active} sessions are not over; they are signed with the old key, so wait for them "

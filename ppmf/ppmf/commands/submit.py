@@ -27,9 +27,6 @@ from ppmf_spec.files import read_text
 from ppmf_spec.rating_files import RawRatings
 from ppmf_spec.rating_scale import RatingScale
 
-_MARK = "ppmf=2&"
-"""What the text of a half has, and no name of a file."""
-
 _ID_DIGITS = 64
 
 
@@ -185,11 +182,7 @@ def _check_trial(kept: UserFolder, session: Session, *, said: bool) -> None:
 
 def _lines(text: str) -> list[str]:
     """The halves in a file or in standard input."""
-    if _MARK in text:
-        raise typer.BadParameter(
-            "--invitation: a half stands in the command, which other users of this machine can see "
-            "(PPMF-ENR-013); put it into a file and name that, or name - and paste it"
-        )
+    options.refuse_half("--invitation", text)
     if text == "-":
         content = sys.stdin.read(4 * MOST_CHARACTERS)
     else:

@@ -15,6 +15,7 @@ again, of another worker, when one is lost: nothing that is used once is used tw
 from __future__ import annotations
 
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ppmf_secure.arrays import Words
+
+_SHARDS = "matrix*"
+"""The names of what is written into the folder of workers."""
+
+
+def remove_shards(folder: Path) -> None:
+    """Remove what an epoch has left in the folder of its workers, and nothing else
+    (PPMF-WRK-001).
+    """
+    for path in folder.glob(_SHARDS):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,7 +13,6 @@ have answers so, and the server loads the shard anew, there or elsewhere.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import warnings
 from collections import deque
@@ -29,7 +28,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from distributed.comm.core import CommClosedError
 from distributed.security import Security
 
-from ppmf_secure.primitives.workers import Call, WorkerHealth, Workers
+from ppmf_secure.primitives.workers import Call, WorkerHealth, Workers, remove_shards
 from ppmf_spec.errors import PeerError
 
 _AWAITED = 0.5
@@ -135,8 +134,7 @@ class DaskWorkers(Workers):
         with suppress(OSError):  # a worker that is gone has forgotten them
             self._client.run(_drop, list(self._calls), on_error="ignore")
         self._client.close()
-        for path in self._folder.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove_shards(self._folder)
 
     @property
     def count(self) -> int:

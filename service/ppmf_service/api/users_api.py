@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.enrolment import Members
-from ppmf_service.sessions import Sessions
+from ppmf_service.sessions import Recent, Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Outcome, Receipt, Uploads, read_upload, upload_digest
 from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
@@ -49,14 +49,20 @@ STATUS_SECONDS = 60
 """How long what is shown of a session stays at least."""
 
 SHOWN_SESSIONS = 100
-_KNOWN_SESSIONS = 8
-"""How many sessions are kept as they were read, for the next request."""
-
 _MOST_SERIAL = (1 << 64) - 1
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}")
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9_-]{1,200})")
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Caller:
+    """Whose request it is: the row in the session, and the digest of the token that came."""
+
+    session: Session
+    row: int
+    token: bytes
 
 
 def users_app(
@@ -99,7 +105,7 @@ class UsersApi:
         self._sessions = Sessions(database)
         self._uploads = Uploads(database, self._sessions)
         self._members = Members(database, self._sessions)
-        self._known: dict[bytes, Session] = {}
+        self._known: Recent[bytes, Session] = Recent()
         self._profiles: dict[Path, tuple[int, int, int, bytes]] = {}
         """Of each file of V what it was when its digest was found right."""
         self._wrong = limits.Wrong(clock.monotonic)
@@ -146,13 +152,13 @@ class UsersApi:
 
     async def upload(self, request: Request) -> Response:
         """What concerns the upload of one user, for who has that user's token."""
-        session, row = await self._caller(request)
+        caller = await self._caller(request)
         match request.method:
             case "PUT":
-                return await self._put(request, session, row)
+                return await self._put(request, caller)
             case "DELETE":
-                return await self._delete(request, session, row)
-        return await self._get(session, row)
+                return await self._delete(request, caller)
+        return await self._get(caller.session, caller.row)
 
     async def _get(self, session: Session, row: int) -> Response:
         """What RecSys has of a user, for that user (PPMF-API-013)."""
@@ -161,49 +167,62 @@ class UsersApi:
             raise Problem(404, RangeError("there is no upload of this user"))
         return _receipt(receipt)
 
-    async def _put(self, request: Request, session: Session, row: int) -> Response:
+    async def _put(self, request: Request, caller: _Caller) -> Response:
         """Take in an upload, or refuse it (PPMF-API-005, -006, -007, -012)."""
+        session, row = caller.session, caller.row
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != published.CBOR:
             raise Problem(415, EncodingError(f"Content-Type: {published.CBOR} is due"))
         with self._bodies.one((session.id, row)):
             data = await limits.read_body(request, upload_cap(session, row))
-        outcome, receipt = await self._write(partial(self._take, session, row, data))
+        outcome, receipt = await self._write(partial(self._take, caller, data))
         name = outcome.name.lower()
         self._metrics.uploads.labels(name).inc()
-        logs.event("upload", session=session.id, row=row, serial=receipt.serial, outcome=name)
+        logs.event("upload", session=session.id, outcome=name)
         return _receipt(receipt, 201 if outcome is Outcome.CREATED else 200)
 
-    async def _delete(self, request: Request, session: Session, row: int) -> Response:
+    async def _delete(self, request: Request, caller: _Caller) -> Response:
         """Withdraw what a user uploaded (PPMF-API-016)."""
         serial = _serial(request)
-        outcome, receipt = await self._write(partial(self._withdraw, session, row, serial))
+        outcome, receipt = await self._write(partial(self._withdraw, caller, serial))
         name = "withdrawn" if outcome is not Outcome.SAME else outcome.name.lower()
         self._metrics.uploads.labels(name).inc()
-        logs.event("withdrawal", session=session.id, row=row, serial=serial, outcome=name)
+        logs.event("withdrawal", session=caller.session.id, outcome=name)
         return _receipt(receipt)
 
     # -- steps -------------------------------------------------------------------------------------
 
-    def _take(self, session: Session, row: int, data: bytes) -> tuple[Outcome, Receipt]:
+    def _take(self, caller: _Caller, data: bytes) -> tuple[Outcome, Receipt]:
         """Store an upload; what it did, and its receipt."""
+        session, row = caller.session, caller.row
         with _told(PpmfError):
             upload = read_upload(session, data)
             if upload.user != session.users[row]:
                 raise RangeError("upload: of another user than the row's")
-        with _told(IntakeClosedError, SerialError):
+        with self._as_enrolled(caller), _told(IntakeClosedError, SerialError):
             outcome = self._uploads.put(session.id, row, upload.serial, data)
         if outcome is Outcome.SAME:
             return outcome, self._uploads.receipt(session.id, row)
         return outcome, Receipt(upload.serial, upload_digest(data), False, None)
 
-    def _withdraw(self, session: Session, row: int, serial: int) -> tuple[Outcome, Receipt]:
+    def _withdraw(self, caller: _Caller, serial: int) -> tuple[Outcome, Receipt]:
         """Store a withdrawal; what it did, and its receipt."""
-        with _told(IntakeClosedError, SerialError):
+        session, row = caller.session, caller.row
+        with self._as_enrolled(caller), _told(IntakeClosedError, SerialError):
             outcome = self._uploads.withdraw(session.id, row, serial)
         return outcome, self._uploads.receipt(session.id, row)
 
-    async def _caller(self, request: Request) -> tuple[Session, int]:
+    @contextmanager
+    def _as_enrolled(self, caller: _Caller) -> Iterator[None]:
+        """A transaction in which the token is still that of the caller's row. Raises the problem
+        401 if it was replaced while the request was under way (PPMF-ENR-008).
+        """
+        with self._database.transaction():
+            if self._members.token_row(caller.session.id, caller.token) != caller.row:
+                raise _wrong_token()
+            yield
+
+    async def _caller(self, request: Request) -> _Caller:
         """The session and the row that the path names, if the token is the one of that row.
 
         Raises the problem 401 for every other token, whoever's it is, and 429 once too many came
@@ -219,11 +238,10 @@ class UsersApi:
         if digest is not None:
             row = await self._read(partial(self._members.token_row, session.id, digest))
             if row == int(text):
-                return session, row
+                return _Caller(session, row, digest)
         self._wrong.add(address)
         self._metrics.wrong_tokens.inc()
-        refusal = RangeError("the token of this user is due in Authorization: Bearer")
-        raise Problem(401, refusal, {"WWW-Authenticate": "Bearer"})
+        raise _wrong_token()
 
     def _session(self, request: Request) -> Session:
         """The session that the path names. Raises the problem 404 if users do not see one."""
@@ -231,13 +249,11 @@ class UsersApi:
         try:
             shown = published.with_file(self._database, request)
         except Problem:
-            self._known.pop(asked, None)  # it may have been erased since
+            self._known.forget(asked)  # it may have been erased since
             raise
         found = self._known.get(asked)
         if found is None:
-            found = self._known[asked] = self._sessions.signed_session(shown.id).session
-            while len(self._known) > _KNOWN_SESSIONS:
-                del self._known[next(iter(self._known))]
+            found = self._known.keep(asked, self._sessions.signed_session(shown.id).session)
         return found
 
     def _checked_size(self, path: Path, digest: bytes) -> int:
@@ -295,6 +311,11 @@ def _token(request: Request) -> bytes | None:
         return None if match is None else token_digest(match[1])
     except EncodingError:
         return None
+
+
+def _wrong_token() -> Problem:
+    refusal = RangeError("the token of this user is due in Authorization: Bearer")
+    return Problem(401, refusal, {"WWW-Authenticate": "Bearer"})
 
 
 def _serial(request: Request) -> int:

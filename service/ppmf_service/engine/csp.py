@@ -8,7 +8,7 @@ from typing import Any
 
 from ppmf_secure.link import control
 from ppmf_secure.link.control import Control
-from ppmf_secure.protocols.admission import examine, read_closing
+from ppmf_secure.protocols.admission import examine, read_closing, read_rows
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.session import proposals, set_up
 from ppmf_secure.session.checkpoint import write_closing
@@ -269,10 +269,16 @@ class CspSteps(Steps):
             raise decision.abandoned
 
     def _admitted(self, row: SessionRow, answer: bytes) -> None:
-        """Note the admission, and send it."""
+        """Note the admission, and send it.
+
+        Where too few are admitted there is no training, and with those who took part in the last
+        one the next one is still to be compared (PPMF-SRV-018).
+        """
         assert row.id is not None, "it was accepted"
         found = wire.Link(row.id, 0, CSP, RECSYS).decode(answer, wire.Admission)
-        self.sessions.admit(row.key, found.admitted, remember=True)
+        count = len(read_rows(found.admitted, row.users, "admission"))
+        trained = count >= self.session(row).least
+        self.sessions.admit(row.key, found.admitted, remember=trained)
         if row.state is State.CLOSED and kept_decision(self.session(row), self.store(row)):
             self.move(row, State.SETTING_UP)
         self.control.send(control.AdmissionControl(row.key, answer))

@@ -11,7 +11,7 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store
 from ppmf_service.engine.training import Epoch, LostError
-from ppmf_service.engine.workers import workers_of
+from ppmf_service.engine.workers import remove_left, workers_of
 from ppmf_service.measures import FINISHED, Measures
 from ppmf_service.sessions import SessionRow
 from ppmf_service.states import State
@@ -35,6 +35,7 @@ class Epochs:
         self.finished: int | None = None
         self._next_progress = 0.0
         self._measures = Measures(steps.database)
+        remove_left(steps.config.workers)
 
     def runs(self, row: SessionRow) -> bool:
         """Whether an epoch of the session runs here."""

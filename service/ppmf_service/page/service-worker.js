@@ -29,12 +29,17 @@ const keep = async () => {
   );
 };
 
+// What cannot be kept for want of room is shown all the same; an answer that was cut short is none.
+const withoutRoom = (error) => {
+  if (error?.name !== "QuotaExceededError") throw error;
+};
+
 const answer = async (request) => {
   const cache = await caches.open(CACHE);
   const url = request.url.split("#")[0];
   try {
     const found = await fetch(request, { signal: AbortSignal.timeout(1000 * SECONDS) });
-    if (found.ok && !found.redirected) await cache.put(url, found.clone());
+    if (found.ok && !found.redirected) await cache.put(url, found.clone()).catch(withoutRoom);
     if (found.status < 500) return found;
     return (await cache.match(url)) ?? found;
   } catch (error) {

@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
 from ppmf_service.api import published as api_published
-from ppmf_service.api.users_api import upload_cap
+from ppmf_service.api.users_api import UsersApi, upload_cap
 from ppmf_service.erasure import Erasure
 from ppmf_service.states import State
 from ppmf_spec import wire
@@ -23,6 +24,8 @@ from ppmf_spec.roles import CSP, RECSYS
 from tests.support.served import CBOR, URLS, Served, bearer, config_of, published, url
 from tests.support.services import CLOSES, EXPIRES, START, message, proposal_of, to
 from tests.support.sessions import SIGNING
+
+REQUEST = {"route", "method", "status", "seconds"}
 
 
 def put(servers: Served, session: Session, row: int, data: bytes, **more: str) -> httpx.Response:
@@ -220,6 +223,33 @@ def test_a_token_is_good_for_its_own_row_alone(servers: Served) -> None:
     assert servers.pair.recsys.uploads.count(session.id) == 0
 
 
+@pytest.mark.req("PPMF-API-002", "PPMF-ENR-008")
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_token_that_is_replaced_while_the_request_is_under_way_is_worthless(
+    servers: Served, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Whoever has a lost token cannot keep it alive by a body that takes its time."""
+    session, data = servers.session(), message(servers.pair, servers.session(), 0, 2)
+    members = servers.pair.recsys.members
+    caller = UsersApi._caller
+
+    async def slow(api: UsersApi, request: Request) -> object:
+        found = await caller(api, request)
+        members.enrol_tokens({"u1": bytes(32)})
+        return found
+
+    monkeypatch.setattr(UsersApi, "_caller", slow)
+    answer = servers.http().request(
+        method,
+        url(session, "uploads", 0),
+        params={"serial": "2"} if method == "DELETE" else {},
+        content=data if method == "PUT" else b"",
+        headers={**CBOR, **bearer(servers.pair.tokens["u1"])},
+    )
+    problem(answer, 401, "range")
+    assert servers.pair.recsys.uploads.receipt(session.id, 0).serial == 0
+
+
 @pytest.mark.req("PPMF-API-009")
 def test_wrong_tokens_are_limited_by_address_and_never_by_user(servers: Served) -> None:
     session, right = servers.session(), bearer(servers.pair.tokens["u1"])
@@ -363,6 +393,23 @@ def test_what_is_not_there_is_a_problem_too(servers: Served) -> None:
     assert http.get(URLS[CSP] + "/healthz").text == "ok\n"
     listed = http.get(URLS[RECSYS] + "/v1/sessions").json()
     assert listed["sessions"] == [{"id": session.id.hex(), "phase": "open"}]
+
+
+@pytest.mark.req("PPMF-API-020")
+def test_no_line_of_the_log_says_who_uploaded(
+    servers: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines have times, and whoever has the session file knows whose row is which."""
+    session, client = servers.session(), servers.client("u3")
+    client.put(session, message(servers.pair, session, 2, 77))
+    client.withdraw(session, 78)
+    assert put(servers, session, 2, message(servers.pair, session, 2, 1)).status_code == 409
+    assert servers.http().get(url(session, "uploads", 2)).status_code == 401
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {line["event"] for line in lines} == {"upload", "withdrawal", "request"}
+    for line in lines:
+        told = {"session", "outcome"} if line["event"] != "request" else REQUEST
+        assert set(line) - {"time", "level", "event"} == told, line
 
 
 @pytest.mark.req("PPMF-API-004", "PPMF-API-008")

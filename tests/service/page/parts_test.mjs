@@ -6,7 +6,7 @@ import test from "node:test";
 
 import * as files from "./page/app/files.mjs";
 import { object, problem, request } from "./page/app/http.mjs";
-import { checkAddress, halvesIn, whole, withHalves } from "./page/app/invitation.mjs";
+import { checkAddress, halvesIn, replaces, whole, withHalves } from "./page/app/invitation.mjs";
 import { Catalogue, fetchTitles } from "./page/app/titles.mjs";
 import { Told, sentence } from "./page/app/told.mjs";
 import { refuse } from "./page/users/refusal.mjs";
@@ -33,6 +33,14 @@ test("both halves are read from one link, two links, lines and files", () => {
   }
   assert.equal(halvesIn(recsys).length, 1);
   assert.equal(whole(withHalves({ recsys: null, csp: null }, halvesIn(recsys))), null);
+});
+
+test("a half that takes the place of another one is noticed", () => {
+  const kept = withHalves({ user: "x", recsys: null, csp: null }, halvesIn(recsys));
+  assert.equal(replaces(undefined, halvesIn(link)), false);
+  assert.equal(replaces(kept, halvesIn(link)), false); // the same half, and the one that is missing
+  assert.equal(replaces(kept, halvesIn(other)), true);
+  assert.equal(replaces(kept, halvesIn(recsys.replace(/token=./, (found) => found.replace(/.$/, "_")))), true);
 });
 
 test("a text that is no invitation is told in one sentence", () => {

@@ -61,6 +61,7 @@ test("a browser that lacks something is told so, and no other", async () => {
 // The service worker of a page at http://h/p/, with a network that is a function from URL to Response or Error.
 const worker = (network) => {
   const [listeners, kept, asked] = [{}, new Map(), []];
+  let full = false;
   const self = {
     location: { href: "http://h/p/service-worker.js" },
     addEventListener: (name, listener) => (listeners[name] = listener),
@@ -68,7 +69,10 @@ const worker = (network) => {
     clients: { claim: async () => {} },
   };
   const cache = {
-    put: async (url, response) => kept.set(url, await response.text()),
+    put: async (url, response) => {
+      if (full) throw new DOMException("no room", "QuotaExceededError");
+      kept.set(url, await response.text());
+    },
     match: async (url) => (kept.has(url) ? new Response(kept.get(url)) : undefined),
   };
   const fetch = async (what) => {
@@ -90,7 +94,7 @@ const worker = (network) => {
     listeners.message({ data: "keep", waitUntil: (promise) => (waiting = promise) });
     await waiting;
   };
-  return { ask, keep, kept, asked };
+  return { ask, keep, kept, asked, fill: () => (full = true) };
 };
 
 test("only files of the page are kept, and never an answer of the interface", async () => {
@@ -124,4 +128,12 @@ test("what RecSys has goes before what is kept, and the kept is for when there i
   const gone = worker(() => new Response("gone", { status: 404 }));
   gone.kept.set("http://h/p/page/style.css", "old");
   assert.equal((await gone.ask("http://h/p/page/style.css")).status, 404);
+});
+
+test("a browser that has no room to keep anything shows what RecSys has", async () => {
+  const { ask, kept, fill } = worker(() => new Response("new"));
+  kept.set("http://h/p/page/style.css", "old");
+  fill();
+  assert.equal(await (await ask("http://h/p/page/style.css")).text(), "new");
+  assert.equal(await (await ask("http://h/p/page/check.js")).text(), "new");
 });

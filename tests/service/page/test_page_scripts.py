@@ -36,7 +36,7 @@ def test_the_client_uses_no_serial_for_two_things(tmp_path: Path) -> None:
     run_script("client_test.mjs", tmp_path)
 
 
-@pytest.mark.req("PPMF-PAGE-002", "PPMF-PAGE-006", "PPMF-ENR-010")
+@pytest.mark.req("PPMF-PAGE-002", "PPMF-PAGE-006", "PPMF-PAGE-010", "PPMF-ENR-010")
 def test_the_parts_of_the_page(tmp_path: Path) -> None:
     """The link that `ppmf up` prints, among others."""
     one, other = invitation(), invitation()

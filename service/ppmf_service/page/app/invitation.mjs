@@ -28,6 +28,10 @@ export const withHalves = (person, halves) => {
   return kept;
 };
 
+// Whether one of these halves would take the place of another one that is kept: any page of the web can open a link here.
+export const replaces = (person, halves) =>
+  halves.some((half) => Boolean(person?.[half.from]) && person[half.from] !== writeHalf(half));
+
 // The invitation of a person both of whose halves are there, or null.
 export const whole = (person) =>
   person?.recsys && person.csp ? join(readHalf(person.recsys), readHalf(person.csp)) : null;

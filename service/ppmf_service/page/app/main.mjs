@@ -6,7 +6,7 @@ import { Client, madeOf } from "./client.mjs";
 import { busy, byId, el, number, plural, setText, time } from "./dom.mjs";
 import { Engine, trusted } from "./engine.mjs";
 import * as files from "./files.mjs";
-import { checkAddress, halvesIn, whole, withHalves } from "./invitation.mjs";
+import { checkAddress, halvesIn, replaces, whole, withHalves } from "./invitation.mjs";
 import { isFinal, showPhase, takes } from "./phases.mjs";
 import { Polling } from "./polling.mjs";
 import { RatingView } from "./rating_view.mjs";
@@ -335,10 +335,22 @@ const openText = async (text) => {
     throw new Told("Both are halves of the same sender: the other sender's half is missing.");
   const [user] = users;
   const before = await app.store.get("people", user);
+  if (replaces(before, halves) && !(await agreesToReplace(user)))
+    throw new Told("The invitation that is kept in this browser was not changed.");
   const person = withHalves(before ?? { user, recsys: null, csp: null }, halves);
   await app.store.put("people", person);
   await open(person);
 };
+
+// Whether the user wants another half in the place of the one that is kept (PPMF-PAGE-010).
+const agreesToReplace = (user) =>
+  new Promise((resolve) => {
+    const dialog = byId("replace-dialog");
+    setText(byId("replace-user"), user);
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "replace"), { once: true });
+    dialog.showModal();
+  });
 
 const rate = async (item, value) => {
   try {
@@ -481,6 +493,8 @@ const wire = () => {
   byId("import-file").addEventListener("change", act(importRatings));
   byId("erase").addEventListener("click", () => byId("erase-dialog").showModal());
   byId("erase-cancel").addEventListener("click", () => byId("erase-dialog").close());
+  byId("replace-cancel").addEventListener("click", () => byId("replace-dialog").close());
+  byId("replace-confirm").addEventListener("click", () => byId("replace-dialog").close("replace"));
   byId("erase-confirm").addEventListener("click", act(erase));
   window.addEventListener("hashchange", () => {
     const text = location.hash.slice(1);
