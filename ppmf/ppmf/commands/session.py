@@ -22,9 +22,11 @@ from ppmf_secure.session import set_up
 from ppmf_secure.session.session import NONCE_BYTES, Proposal, Session, default_least
 from ppmf_service import keys, page
 from ppmf_service.backup import check_place
-from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
+from ppmf_service.trained_before import TRAINED_BEFORE
 from ppmf_spec.errors import StateError
 from ppmf_spec.files import write_atomically
 from ppmf_spec.roles import CSP, RECSYS, Role
