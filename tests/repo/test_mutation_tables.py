@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,9 @@ def test_a_target_names_modules_and_tests_that_exist(target: str) -> None:
     wanted = TARGETS[target]
     folder = ROOT / TOP_OF[wanted["package"]] / wanted["package"]
     assert [pattern for pattern in wanted["modules"] if not list(folder.glob(pattern))] == []
-    assert [name for name in wanted["tests"] if not (ROOT / name).is_dir()] == []
-    files = {path.stem for name in wanted["tests"] for path in (ROOT / name).rglob("test_*.py")}
+    left_out = [name for name in wanted.get("without", []) if not (folder / name).is_file()]
+    assert left_out == []
+    assert [name for name in wanted["tests"] if not (ROOT / name).exists()] == []
+    below = (path for name in wanted["tests"] for path in (ROOT / name).rglob("test_*.py"))
+    files = {path.stem for path in [*below, *map(Path, wanted["tests"])]}
     assert set(wanted.get("first", ())) <= files
