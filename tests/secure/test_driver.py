@@ -427,7 +427,7 @@ def test_the_ends_are_told_the_most_bytes_and_until_when_they_wait() -> None:
         yield from receive(CSP, wire.TransferPayload)
 
     ends = AskedEnds({CSP: [encoded(0, message_of(wire.OutputShare))]})
-    limits = {(CSP, RECSYS, wire.OutputShare): 99}
+    limits: Limits = {(CSP, RECSYS, wire.OutputShare): 99}
     assert Driver(RECSYS, program(), ends, bytes(32), limits=limits).advance()
     assert ends.noted == [(CSP, 99, 7), (CSP, 0, None)]
 
