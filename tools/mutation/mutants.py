@@ -27,6 +27,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import NormalDist
 
+from tools.mutation import typecheck
 from tools.packages import FOLDERS, PACKAGES, ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -92,9 +93,6 @@ def mutmut_section(target: str) -> str:
         "timeout_constant": 100.0,
         "timeout_multiplier": 10.0,
     }
-    if wanted["types"]:
-        checker = [sys.executable, str(HERE / "typecheck.py"), package, "mypy"]
-        settings["type_check_command"] = checker
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     return "\n[tool.mutmut]\n" + "\n".join(lines) + "\n"
 
@@ -192,22 +190,10 @@ def mutmut(target: str, work: Path, profile: str, budget: float, names: list[str
     subprocess.run(command, cwd=work, env=told, check=True)
 
 
-# mutmut writes the mutants anew where code has changed, keeps the other verdicts, and asks mypy.
+# mutmut writes the mutants anew where code has changed, and keeps the other verdicts.
 GENERATE = """
-import json
-from pathlib import Path
 from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
-from mutmut.configuration import config
-from mutmut.mutation.file_mutation import filter_mutants_with_type_checker
 copy_src_dir(), copy_also_copy_files(), setup_source_paths(), create_mutants(1)
-refused = set(filter_mutants_with_type_checker()) if config().type_check_command else set()
-for meta in Path("mutants", "src").rglob("*.meta"):
-    verdicts = json.loads(meta.read_text(encoding="utf-8"))
-    codes = verdicts["exit_code_by_key"]
-    for key, code in codes.items():
-        if (key in refused) != (code == 37):
-            codes[key] = 37 if key in refused else None
-    meta.write_text(json.dumps(verdicts, indent=4), encoding="utf-8")
 """
 
 
@@ -215,6 +201,17 @@ def generate(target: str, work: Path) -> None:
     """Write the mutants, and mypy's verdicts, without running any test."""
     told = environment(target, work, "mutation", 0) | {"MUTANT_UNDER_TEST": "mutant_generation"}
     subprocess.run([sys.executable, "-c", GENERATE], cwd=work, env=told, check=True)
+    mutants, package = work / "mutants", TARGETS[target]["package"]
+    refused = typecheck.refused(package, mutants) if TARGETS[target]["types"] else set()
+    for meta in (mutants / "src" / package).rglob("*.meta"):
+        module = meta.relative_to(mutants / "src").as_posix().removesuffix(".meta")
+        verdicts = json.loads(meta.read_text(encoding="utf-8"))
+        codes = verdicts["exit_code_by_key"]
+        for key, code in codes.items():
+            now = (module, key.rpartition(".")[2]) in refused
+            if now != (code in REFUSED_BY_MYPY):
+                codes[key] = min(REFUSED_BY_MYPY) if now else None
+        meta.write_text(json.dumps(verdicts, indent=4), encoding="utf-8")
 
 
 def draw(target: str, work: Path, number: int, seed: int) -> set[str]:
@@ -441,9 +438,8 @@ def main() -> int:
     began, chosen = time.monotonic(), None
     if arguments.action == "run":
         prepare(target, work)
+        generate(target, work)
     if arguments.sample is not None:
-        if arguments.action == "run":
-            generate(target, work)
         chosen = draw(target, work, arguments.sample, arguments.seed)
     if arguments.action == "run":
         run(target, work, arguments.names, chosen)
