@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a running server, by its address, against the users' interface of chapter 8.
 
-Begin with `CHECKS` and `look`. `target` is the server and what of it is asked for once, `calls`
-carries the calls, `judged` says what every answer has to be. Nothing here knows how the server is
-written; uploads and sessions are made and read by `ppmf_conformance.adapters.server_user`.
+Begin with `CHECKS` and `look`; the checks themselves are in `public_checks` and `upload_checks`.
+`target` is the server and what of it is asked for once, `calls` carries the calls, `judged` says
+what every answer has to be. Nothing here knows how the server is written; uploads and sessions are
+made and read by `ppmf_conformance.adapters.server_user`.
 """
 
 from __future__ import annotations
