@@ -15,6 +15,6 @@ second works. They meet in the storage: `storage` opens it, `database` is one fi
 `sessions` (with `states`), `uploads` and `enrolment` have their tables; `erasure` is what goes
 when, and `backup` what may be put back.
 `measures` keeps what trainings took, for a `report` and its `report_page`. `config` reads a
-server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened, and `health`
-whether the engine keeps ending.
+server's settings, `keys` its signing key, `clock` the time, and `clock_watch` whether that can be
+believed; `logs` tell what happened, and `health` whether the engine keeps ending.
 """

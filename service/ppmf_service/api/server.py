@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ppmf_service import health, logs
+from ppmf_service import clock_watch, health, logs
 from ppmf_service.api import problems
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.envelope import application
@@ -137,6 +137,10 @@ def monitoring_app(
         last = measures.last_link()
         return {} if last is None else {"": int(last.up)}
 
+    def clock_doubt() -> Mapping[str, int]:
+        found = clock_watch.noted(database)
+        return {} if found is None else {"": int(found.in_doubt)}
+
     def disk_free() -> Mapping[str, int]:
         return {"": shutil.disk_usage(database.path.parent).free}
 
@@ -144,6 +148,7 @@ def monitoring_app(
     metrics.gauge("ppmf_sessions", "Sessions by their state.", "state", states)
     metrics.gauge("ppmf_sessions_in_trouble", "Sessions with an error.", "", in_trouble)
     metrics.gauge("ppmf_link_up", "Whether the other server is there.", "", link_up)
+    metrics.gauge("ppmf_clock_in_doubt", "Whether the clock is in doubt.", "", clock_doubt)
     metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
 
     async def ready(_: Request) -> Response:
