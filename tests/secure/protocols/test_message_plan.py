@@ -74,11 +74,22 @@ def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> Non
 
 
 @pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
-@pytest.mark.parametrize("done", [0, 1, 2])
-def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
+@pytest.mark.parametrize(("epoch", "done"), [(3, 0), (24, 1), (25, 2)])  # 24 takes a byte more
+def test_the_plan_of_a_later_epoch_is_the_chapters(epoch: int, done: int) -> None:
     session = session_of(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
-    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
-    assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
+    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 2), done=done)
+    assert planned(plan) == read_from_the_chapters(session, epoch=epoch, held=2, done=done)
+
+
+@pytest.mark.req("PPMF-RUN-011", "PPMF-ADM-004")
+def test_the_plan_of_a_run_without_some_users_has_none_of_their_uploads() -> None:
+    session = session_of(PLAIN, ids(12), ids(4), SUITES[0], bytes(16))
+    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), present=(1, 9, 11))
+    first = next(plan.operations())
+    assert [due.sizes[0] for due in first.messages() if due.kind is wire.Upload] == [1, 2, 2]
+    rest = [list(each.messages()) for each in plan.operations()][1:]
+    every = MessagePlan.of(session, cipher_suite(SUITES[0]))
+    assert rest == [list(each.messages()) for each in every.operations()][1:]
 
 
 @settings(max_examples=20)  # a large one takes seconds
@@ -114,12 +125,15 @@ def test_heads_below_a_large_value_grow_by_its_own_head() -> None:
 
 @pytest.mark.req("PPMF-WIR-009")
 @pytest.mark.parametrize("epoch", [0, 2])
-@pytest.mark.parametrize("iterations", [1, 2])
-def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, iterations: int) -> None:
+@pytest.mark.parametrize(("users", "iterations"), [(5, 1), (5, 2), (7000, 1)])
+def test_no_message_is_longer_than_its_limit_and_some_reach_it(
+    epoch: int, users: int, iterations: int
+) -> None:
+    """With 7000 users, transfers for a checkpoint take the longest message of all."""
     params = replace(PLAIN, iterations=iterations)
-    session = session_of(params, ids(5), ids(4), SUITES[0], bytes(16))
+    session = session_of(params, ids(users), ids(4), SUITES[0], bytes(16))
     largest: dict[tuple[str, str, type[wire.Message]], int] = defaultdict(int)
-    for done in range(2):
+    for done in range(2 if epoch else 1):
         plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 2), done=done)
         for way, messages in planned(plan).items():
             for name, length in messages:
@@ -131,6 +145,9 @@ def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, itera
         # each takes 1 to 9 bytes: number, epoch, `last`, or the serial of an upload
         numbers = 8 * (3 if epoch else 2 if key[-1] is wire.Upload else 1)
         assert largest[key] <= limit <= largest[key] + numbers, key
+    if not epoch:
+        upload = USERS, RECSYS, wire.Upload  # of serial 1, which has number 0
+        assert found[upload] == largest[upload] + 16
 
 
 def test_every_type_of_message_has_its_place_in_the_plan() -> None:
