@@ -174,7 +174,7 @@ def test_a_client_that_takes_too_little_of_its_answer_is_given_up(
     looks: list[int] = []
     protocol = server._Protocol.__new__(server._Protocol)
     protocol.transport = transport = Transport(left)  # type: ignore[assignment]
-    protocol._look = looks.append  # type: ignore[method-assign]
+    protocol._look = looks.append  # type: ignore[method-assign,assignment]
     protocol._stalled(before)
     assert transport.aborted is aborted
     assert looks == ([left] if left and not aborted else [])
