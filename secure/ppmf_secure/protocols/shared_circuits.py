@@ -10,13 +10,14 @@ slow line has not taken yet.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
-from ppmf_secure.arrays import Bits, Labels, Words
+from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.circuits.half_gates import BATCH, CipherOfBatch, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
@@ -35,11 +36,16 @@ from ppmf_secure.primitives.shares import (
     view_as_bytes,
     words_from_bytes,
 )
+from ppmf_secure.primitives.transfer_extension import check_columns
+from ppmf_secure.primitives.workers import Answer, Call, Workers
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers, send_transfers
-from ppmf_spec.wire import GarbledTables
+from ppmf_spec.wire import GarbledTables, TransferColumns
 
 GARBLER_INPUT = "share0"
 EVALUATOR_INPUT = "share1"
+
+_DIVIDED = 2
+"""The chunks from which on workers are worth asking, each for one."""
 
 WordLabels = Mapping[str, Labels]
 """The labels (width, n, 2) of words: zero labels at the garbler, active ones at the evaluator."""
@@ -105,8 +111,13 @@ def run_circuit(
         )
         for number, part in enumerate(chunks(share.size))
     ]
-    run = _garble if transfers.garbles else _evaluate
-    outputs = yield from run(transfers, circuit, pieces)
+    workers = transfers.workers if len(pieces) >= _DIVIDED else None
+    if workers is None:
+        run = _garble if transfers.garbles else _evaluate
+        outputs = yield from run(transfers, circuit, pieces)
+    else:
+        run_by = _garble_by if transfers.garbles else _evaluate_by
+        outputs = yield from run_by(workers, transfers, pieces)
     return {
         name: np.concatenate([chunk[name] for chunk in outputs], axis=1) for name in circuit.outputs
     }
@@ -156,6 +167,81 @@ def _evaluate(
         tables = words_from_bytes(message.tables, piece.tables_shape(), "garbled tables")
         outputs.append(evaluator.evaluate(active, tables, ciphers))
     return outputs
+
+
+def _garble_by(
+    workers: Workers, transfers: Transfers, pieces: Sequence[Piece]
+) -> Program[Sequence[WordLabels]]:
+    """The same by workers: one garbles a chunk, from the columns as they came."""
+    outputs: list[WordLabels] = []
+    asked: deque[Answer] = deque()
+
+    def deliver() -> Program[None]:
+        """Send the tables of the next chunk, which go to the line as they came."""
+        tables, out = asked.popleft().get()
+        yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
+        outputs.append(out)
+
+    for piece in pieces:
+        message = yield from receive(transfers.peer, TransferColumns)
+        check_columns(message.columns, piece.bits.size)
+        columns = np.frombuffer(message.columns, dtype=np.uint8)
+        part = transfers.part(sent=[piece.bits.size])
+        asked.append(workers.ask(Call(garbled, (part, piece, columns))))
+        if len(asked) > workers.count:
+            yield from deliver()
+    while asked:
+        yield from deliver()
+    return outputs
+
+
+def _evaluate_by(
+    workers: Workers, transfers: Transfers, pieces: Sequence[Piece]
+) -> Program[Sequence[WordLabels]]:
+    """The same by workers: one makes the columns of a chunk, and one evaluates it and makes the
+    chosen keys for that, which need not travel.
+    """
+    outputs: list[WordLabels] = []
+    asked: deque[Answer] = deque()
+    parts = [transfers.part(chosen=[piece.bits.size]) for piece in pieces]
+    for piece, part in zip(pieces, parts, strict=True):
+        asked.append(workers.ask(Call(columns_of, (part, piece.bits))))
+        if len(asked) > workers.count:
+            yield Send(transfers.peer, TransferColumns(asked.popleft().get().data))
+    while asked:
+        yield Send(transfers.peer, TransferColumns(asked.popleft().get().data))
+    for piece, part in zip(pieces, parts, strict=True):
+        message = yield from receive(transfers.peer, GarbledTables)
+        tables = words_from_bytes(message.tables, piece.tables_shape(), "garbled tables")
+        asked.append(workers.ask(Call(evaluated, (part, piece, tables))))
+        if len(asked) > workers.count:
+            outputs.append(asked.popleft().get())
+    outputs.extend(answer.get() for answer in asked)
+    return outputs
+
+
+def garbled(transfers: Transfers, piece: Piece, columns: Bytes) -> tuple[Labels, WordLabels]:
+    """The tables of a chunk and the zero labels of its outputs, made by a worker, from the columns
+    of the evaluator's transfers (PPMF-WRK-003).
+    """
+    zero, ciphers = _before_columns(transfers, piece)
+    keys = transfers.sender.here().extend(columns.data, piece.bits.size)
+    zero[EVALUATOR_INPUT] = keys.reshape(*piece.bits.shape, 2)
+    return Garbler(piece.circuit, transfers.offset).garble(zero, ciphers)
+
+
+def columns_of(transfers: Transfers, bits: Bits) -> Bytes:
+    """The columns of the transfers that these bits choose in, made by a worker."""
+    return np.frombuffer(transfers.chooser.here().columns(bits.ravel()), dtype=np.uint8)
+
+
+def evaluated(transfers: Transfers, piece: Piece, tables: Labels) -> WordLabels:
+    """The active labels of the outputs of a chunk, made by a worker, with the keys that its bits
+    chose.
+    """
+    keys = transfers.chooser.here().keys(piece.bits.size)
+    active, ciphers = _before_tables(transfers, piece, keys.reshape(*piece.bits.shape, 2))
+    return Evaluator(piece.circuit).evaluate(active, tables, ciphers)
 
 
 def _before_columns(transfers: Transfers, piece: Piece) -> tuple[dict[str, Labels], CipherOfBatch]:
