@@ -12,15 +12,13 @@ from ppmf_secure.primitives.workers import Answer, Call, OneProcess
 
 
 def as_sent(value: Any) -> bytes:
-    """The bytes of a value as it would travel; equal values may have different ones, so that what
-    they are compared for is equality byte for byte.
-    """
+    """The bytes of a value as it travels."""
     return pickle.dumps(value, protocol=5)
 
 
 class AskedTwice(OneProcess):
-    """Workers in this process. A question travels as bytes, is asked twice, and must be answered
-    alike; the second answer counts.
+    """Workers in this process. A question is asked twice, of which once as bytes that have
+    travelled, and must be answered alike.
 
     questions: all of them. most: the most that were under way at once.
     """
@@ -31,8 +29,7 @@ class AskedTwice(OneProcess):
         self.most = self.under_way = 0
 
     def _answer(self, call: Call) -> Any:
-        question = as_sent(call)
-        first, second = (as_sent(pickle.loads(question)()) for _ in range(2))
+        first, second = as_sent(pickle.loads(as_sent(call))()), as_sent(call())
         assert first == second
         return pickle.loads(second)
 

@@ -271,7 +271,7 @@ def _corrections(hashing: Hashing, chunk: Sending) -> tuple[Bytes, Words]:
         for bits, part, size in _sections(count * length, width, hashing.ring_bits)
     ]
     pads_of = cache(partial(PadHash, _blocks(length), kinds=2))
-    share = np.empty_like(chunk.vectors)
+    share = np.empty((count, length), dtype=np.uint64)
     ciphers_of = _ciphers(hashing, chunk.site, hashing.me.peer, width, chunk.vectors.shape)
     for rows, ciphers in zip(_batches(count, length), ciphers_of, strict=True):
         size = rows.stop - rows.start

@@ -10,7 +10,6 @@ slow line has not taken yet.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_secure.arrays import Bits, Bytes, Labels, Words
-from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.effects import Program, Send, finished, receive
 from ppmf_secure.primitives.circuits.half_gates import BATCH, CipherOfBatch, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.wire_labels import (
@@ -37,7 +36,8 @@ from ppmf_secure.primitives.shares import (
     words_from_bytes,
 )
 from ppmf_secure.primitives.transfer_extension import check_columns
-from ppmf_secure.primitives.workers import Answer, Call, Workers
+from ppmf_secure.primitives.workers import Call, Workers
+from ppmf_secure.protocols.ranges import by_ranges
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers, send_transfers
 from ppmf_spec.wire import GarbledTables, TransferColumns
 
@@ -174,49 +174,50 @@ def _garble_by(
 ) -> Program[Sequence[WordLabels]]:
     """The same by workers: one garbles a chunk, from the columns as they came."""
     outputs: list[WordLabels] = []
-    asked: deque[Answer] = deque()
 
-    def deliver() -> Program[None]:
-        """Send the tables of the next chunk, which go to the line as they came."""
-        tables, out = asked.popleft().get()
-        yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
-        outputs.append(out)
-
-    for piece in pieces:
+    def question(piece: Piece) -> Program[Call]:
         message = yield from receive(transfers.peer, TransferColumns)
         check_columns(message.columns, piece.bits.size)
         columns = np.frombuffer(message.columns, dtype=np.uint8)
-        part = transfers.part(sent=[piece.bits.size])
-        asked.append(workers.ask(Call(garbled, (part, piece, columns))))
-        if len(asked) > workers.count:
-            yield from deliver()
-    while asked:
-        yield from deliver()
+        return Call(garbled, (transfers.part(sent=[piece.bits.size]), piece, columns))
+
+    def deliver(_: Piece, answer: tuple[Labels, WordLabels]) -> Program[None]:
+        tables, out = answer
+        yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
+        outputs.append(out)
+
+    yield from by_ranges(workers, pieces, question, deliver, under_way=workers.count + 1)
     return outputs
 
 
 def _evaluate_by(
     workers: Workers, transfers: Transfers, pieces: Sequence[Piece]
 ) -> Program[Sequence[WordLabels]]:
-    """The same by workers: one makes the columns of a chunk, and one evaluates it and makes the
-    chosen keys for that, which need not travel.
+    """The same by workers: one makes the columns of a chunk; one evaluates it, and makes the chosen
+    keys for that, so that they need not travel.
     """
     outputs: list[WordLabels] = []
-    asked: deque[Answer] = deque()
-    parts = [transfers.part(chosen=[piece.bits.size]) for piece in pieces]
-    for piece, part in zip(pieces, parts, strict=True):
-        asked.append(workers.ask(Call(columns_of, (part, piece.bits))))
-        if len(asked) > workers.count:
-            yield Send(transfers.peer, TransferColumns(asked.popleft().get().data))
-    while asked:
-        yield Send(transfers.peer, TransferColumns(asked.popleft().get().data))
-    for piece, part in zip(pieces, parts, strict=True):
+    parts = [(transfers.part(chosen=[piece.bits.size]), piece) for piece in pieces]
+
+    def choose(part: tuple[Transfers, Piece]) -> Program[Call]:
+        ends, piece = part
+        return finished(Call(columns_of, (ends, piece.bits)))
+
+    def send(_: tuple[Transfers, Piece], columns: Bytes) -> Program[None]:
+        yield Send(transfers.peer, TransferColumns(columns.data))
+
+    def evaluate(part: tuple[Transfers, Piece]) -> Program[Call]:
+        ends, piece = part
         message = yield from receive(transfers.peer, GarbledTables)
         tables = words_from_bytes(message.tables, piece.tables_shape(), "garbled tables")
-        asked.append(workers.ask(Call(evaluated, (part, piece, tables))))
-        if len(asked) > workers.count:
-            outputs.append(asked.popleft().get())
-    outputs.extend(answer.get() for answer in asked)
+        return Call(evaluated, (ends, piece, tables))
+
+    def keep(_: tuple[Transfers, Piece], labels: WordLabels) -> Program[None]:
+        outputs.append(labels)
+        return finished(None)
+
+    yield from by_ranges(workers, parts, choose, send, under_way=workers.count + 1)
+    yield from by_ranges(workers, parts, evaluate, keep, under_way=workers.count + 1)
     return outputs
 
 

@@ -8,32 +8,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ppmf_secure.effects import Program, Send
+from ppmf_reference import fixed
+from ppmf_secure.effects import Program, Receive, Send
 from ppmf_secure.primitives import shares
 from ppmf_secure.primitives.circuits.training_circuits import update
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols import bit_products, transfers
-from ppmf_secure.protocols.bit_products import Factors, each_times_vectors
-from ppmf_secure.protocols.shared_circuits import run_circuit, share_outputs
-from ppmf_secure.protocols.transfers import Site, Transfers
-from ppmf_spec.wire import Envelope, encode
+from ppmf_secure.protocols.bit_products import Factors, corrections, each_times_vectors, taken
+from ppmf_secure.protocols.shared_circuits import (
+    columns_of,
+    evaluated,
+    garbled,
+    run_circuit,
+    share_outputs,
+)
+from ppmf_secure.protocols.transfers import Site, Transfers, chosen_keys, sent_keys
+from ppmf_secure.session.transcript import read, transcript_file
+from ppmf_spec.errors import EncodingError
+from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
+from ppmf_spec.wire import Envelope, GarbledTables, Message, TransferColumns, encode
 from tests.support.asked_twice import AskedTwice
+from tests.support.ideal import ideal_suite
+from tests.support.messages import message_of
+from tests.support.ratings import ratings_of
+from tests.support.three_parties import run_epoch
+from tests.support.toy_runs import toy_session
 from tests.support.two_servers import ideal_transfers, ideal_words, run_both
 
-CHUNK = 24
+CHUNK = 8
 CIRCUIT = update(
-    width=20,
-    drop=6,
-    frac_bits=8,
-    box_bits=1,
-    prox="elastic-net",
-    tau_bits=5,
-    theta_bits=0,
+    width=8, drop=3, frac_bits=2, box_bits=1, prox="elastic-net", tau_bits=2, theta_bits=0
 )
 
 Array = NDArray[Any]
@@ -48,7 +59,7 @@ def small_ranges() -> Iterator[None]:
     """Chunks and ranges of so few elements that a test has many."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shares, "CHUNK", CHUNK)
-        patch.setattr(bit_products, "RANGE_BYTES", 1 << 10)
+        patch.setattr(bit_products, "RANGE_BYTES", 200)
         patch.setattr(transfers, "RANGE", 128)
         yield
 
@@ -82,7 +93,7 @@ def circuit_and_products(
         for end, found in zip(ideal_transfers("ranges"), some, strict=True)
     )
     total, mine = (Coins.seeded(label).words(count) for label in ("total", "mine"))
-    tau = ideal_words("tau", (csp, recsys), Coins.seeded("bits").bits((5, count)))
+    tau = ideal_words("tau", (csp, recsys), Coins.seeded("bits").bits((2, count)))
     vectors = [Coins.seeded(f"y{length}").words((count, length)) for length in lengths]
     sent: list[list[bytes]] = [[], []]
 
@@ -105,7 +116,7 @@ def circuit_and_products(
 
 @pytest.mark.no_cover
 @pytest.mark.req("PPMF-WRK-002", "PPMF-WRK-003", "PPMF-WRK-006")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     count=st.integers(1, 5 * CHUNK),
     lengths=st.lists(st.integers(1, 5), min_size=1, max_size=3),
@@ -126,3 +137,85 @@ def test_the_same_is_computed_and_sent_with_any_workers(
             assert workers.under_way == 0
             assert workers.most <= 2 * (workers.count + 1), "what is under way is bounded"
             assert len(workers.questions) >= 2 * (count > CHUNK)
+
+
+@pytest.mark.req("PPMF-WRK-003", "PPMF-WRK-006", "PPMF-GCB-011")
+def test_no_chunk_is_garbled_under_two_questions() -> None:
+    """All that serves once is in one question: the place of the keystreams, the chunk and its batch
+    keys; and no two questions have the same.
+    """
+    some = workers_of((2, 2))
+    circuit_and_products(3 * CHUNK + 1, [2], some)
+    places = []
+    for workers in some:
+        assert workers is not None
+        for call in workers.questions:
+            if call.function is garbled:
+                ends, piece, _ = call.arguments
+                places.append((ends.sender._streams[0]._position, piece.site))
+    assert len(places) == 4
+    for once in zip(*places, strict=True):
+        assert len(set(once)) == 4
+
+
+RATINGS = ratings_of(
+    5, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (3, 0): 2, (4, 3): -1}
+)
+
+
+@pytest.mark.req("PPMF-WRK-002")
+def test_a_session_has_the_same_transcripts_with_workers(tmp_path: Path) -> None:
+    """With a product that needs no workers; RecSys has some, CSP has others."""
+    parameters = Parameters(rank=4, iterations=1, inner_steps=2)
+    session = toy_session(RATINGS, parameters, ideal_suite(), "workers")
+    asked = {role: AskedTwice(count, tmp_path) for role, count in ((RECSYS, 2), (CSP, 3))}
+    profiles = []
+    for name, workers in (("alone", {}), ("workers", asked)):
+        results = run_epoch(
+            session,
+            ideal_suite(),
+            lambda role: Coins.seeded(f"workers/{role}"),
+            ratings=RATINGS,
+            transcripts=tmp_path / name,
+            workers=workers,
+        )
+        profiles.append(results[RECSYS])
+    assert profiles[0] == profiles[1] == fixed.train(RATINGS, parameters)
+    done = {role: {call.function for call in one.questions} for role, one in asked.items()}
+    assert done[CSP] >= {garbled, sent_keys, chosen_keys, corrections, taken}
+    assert done[RECSYS] >= {columns_of, evaluated, sent_keys, chosen_keys, corrections, taken}
+    for role in (RECSYS, CSP):
+        alone, found = (transcript_file(tmp_path / name, role) for name in ("alone", "workers"))
+        assert same_records(alone, found)
+
+
+def same_records(one: Path, other: Path) -> bool:
+    """Whether two transcripts hold the same messages, each direction in the same order."""
+    return by_direction(one) == by_direction(other)
+
+
+def by_direction(path: Path) -> dict[str, list[bytes]]:
+    found: dict[str, list[bytes]] = {}
+    for record in read(path):
+        found.setdefault(f"{record.direction} {record.peer}", []).append(record.message)
+    return found
+
+
+@pytest.mark.req("PPMF-ERR-003", "PPMF-OTE-006")
+def test_what_has_a_wrong_length_is_refused_before_a_worker_is_asked() -> None:
+    share = Coins.seeded("share").words(2 * CHUNK)
+    tau = np.zeros((2, 2 * CHUNK, 2), np.uint64)
+
+    def refused(me: int, message: Message, line: str) -> None:
+        workers = AskedTwice(1, Path("/nowhere"))
+        end = replace(ideal_transfers("short")[me], workers=workers)
+        program = run_circuit(end, CIRCUIT, share, {"tau": tau}, Site("test"))
+        while not isinstance(effect := program.send(None), Receive):
+            assert isinstance(effect, Send)
+        before = len(workers.questions)
+        with pytest.raises(EncodingError, match=line):
+            program.send(message)
+        assert len(workers.questions) == before
+
+    refused(0, message_of(TransferColumns, columns=bytes(9)), "OT columns for 64 transfers")
+    refused(1, message_of(GarbledTables, tables=bytes(7)), "garbled tables: 7 bytes")
