@@ -44,7 +44,7 @@ from tests.support.two_servers import ideal_transfers, ideal_words, run_both
 
 CHUNK = 8
 CIRCUIT = update(
-    width=8, drop=3, frac_bits=2, box_bits=1, prox="elastic-net", tau_bits=2, theta_bits=0
+    width=10, drop=3, frac_bits=3, box_bits=2, prox="elastic-net", tau_bits=2, theta_bits=0
 )
 
 Array = NDArray[Any]
@@ -61,6 +61,7 @@ def small_ranges() -> Iterator[None]:
         patch.setattr(shares, "CHUNK", CHUNK)
         patch.setattr(bit_products, "RANGE_BYTES", 200)
         patch.setattr(transfers, "RANGE", 128)
+        patch.setattr(transfers, "_DIVIDED", 1)
         yield
 
 
