@@ -42,7 +42,7 @@ from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import toy_session
 from tests.support.two_servers import ideal_transfers, ideal_words, run_both
 
-CHUNK = 8
+CHUNK = 12
 CIRCUIT = update(
     width=10, drop=3, frac_bits=3, box_bits=2, prox="elastic-net", tau_bits=2, theta_bits=0
 )
@@ -60,7 +60,7 @@ def small_ranges() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shares, "CHUNK", CHUNK)
         patch.setattr(bit_products, "RANGE_BYTES", 200)
-        patch.setattr(transfers, "RANGE", 128)
+        patch.setattr(transfers, "RANGE", 256)
         patch.setattr(transfers, "_DIVIDED", 1)
         yield
 
@@ -160,7 +160,7 @@ def test_no_chunk_is_garbled_under_two_questions() -> None:
 
 
 RATINGS = ratings_of(
-    6, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (3, 0): 2, (5, 3): -1}
+    7, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1, (3, 0): 2, (5, 3): -1}
 )
 
 
@@ -218,5 +218,5 @@ def test_what_has_a_wrong_length_is_refused_before_a_worker_is_asked() -> None:
             program.send(message)
         assert len(workers.questions) == before
 
-    refused(0, message_of(TransferColumns, columns=bytes(9)), "OT columns for 64 transfers")
+    refused(0, message_of(TransferColumns, columns=bytes(9)), "OT columns for 120 transfers")
     refused(1, message_of(GarbledTables, tables=bytes(7)), "garbled tables: 7 bytes")
