@@ -17,7 +17,8 @@ from pathlib import Path
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.measures import Measures
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP

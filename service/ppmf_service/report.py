@@ -16,7 +16,8 @@ from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.measures import EpochCost, Measures
 from ppmf_service.report_page import Facts
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 
 FORMAT = "ppmf-service-report/1"
 

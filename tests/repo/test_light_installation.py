@@ -57,6 +57,8 @@ NEEDS = {
     "ppmf.commands.report": "secure",
     "ppmf.commands.resume": "secure",
     "ppmf.commands.session": "secure",
+    "ppmf.commands.session_folder": "secure",
+    "ppmf.commands.session_shown": "secure",
     "ppmf.commands.train": "secure",
     "ppmf.demo": "secure",
     "ppmf.evaluation.plots": "plots",

@@ -22,7 +22,7 @@ from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import NONCE_BYTES, Proposal
 from ppmf_service import config, keys
 from ppmf_service.config import ServerConfig
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec import profiles

@@ -15,7 +15,7 @@ from ppmf import console, serving
 from ppmf_service import health
 from ppmf_service.config import Listen
 from ppmf_service.measures import seconds_left
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
 from ppmf_spec.roles import CSP, RECSYS

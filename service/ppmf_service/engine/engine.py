@@ -29,7 +29,7 @@ from ppmf_service.erasure import Erasure
 from ppmf_service.link.link import Link
 from ppmf_service.measures import Measures
 from ppmf_service.report import Reports
-from ppmf_service.sessions import UnknownSessionError
+from ppmf_service.session_rows import UnknownSessionError
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 

@@ -13,7 +13,7 @@ from ppmf_secure.transport.store import Store
 from ppmf_service.engine.training import Epoch, LostError
 from ppmf_service.engine.workers import remove_left, workers_of
 from ppmf_service.measures import FINISHED, Measures
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError, StateError
 

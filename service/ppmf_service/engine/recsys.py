@@ -12,7 +12,7 @@ from ppmf_secure.session import proposals
 from ppmf_secure.transport.store import write_durably
 from ppmf_service.engine.steps import TRAINED, Steps
 from ppmf_service.engine.training import Epoch, decide_at_recsys
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec import profiles, wire
 from ppmf_spec.errors import PeerError, StateError

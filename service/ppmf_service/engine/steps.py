@@ -33,7 +33,8 @@ from ppmf_service.engine.training import Decision, Epoch, LostError
 from ppmf_service.enrolment import Members
 from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
-from ppmf_service.sessions import SessionRow, Sessions, short
+from ppmf_service.session_rows import SessionRow, short
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Uploads
 from ppmf_spec import wire
