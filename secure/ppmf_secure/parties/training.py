@@ -158,7 +158,8 @@ def _set_up(
             f"{peer} runs suite {told(theirs.suite)}, this server {session.suite}: use one suite"
         )
     peer_products = scheme.peer(theirs.product_key, workers, room)
-    transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
+    ring_bits = session.bounds.ring_bits
+    transfers = yield from open_transfers(me, session.id, epoch, ring_bits, coins, workers)
     code = RatingCode.of(session.parameters)
     ratings = yield from convert(transfers, bits, len(session.items), code)
     by_user = (ratings.rated, ratings.rating)

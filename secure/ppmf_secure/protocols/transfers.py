@@ -8,7 +8,8 @@ wires.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ppmf_secure.arrays import Bits, Labels
 from ppmf_secure.effects import Program, Send, receive
@@ -22,6 +23,7 @@ from ppmf_secure.primitives.transfer_extension import (
     fresh_offset,
     offset_bits,
 )
+from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.roles import CSP, Role
 from ppmf_spec.wire import BaseAnswer, BaseRequest, TransferColumns
 
@@ -50,6 +52,7 @@ class Transfers:
     keys: the batch keys of the hash, which are the same at both servers.
     offset (2,): the exclusive or of the two keys of every transfer that this server sends.
     sender, chooser: its ends of the two extensions.
+    workers: those of this server, if it has any.
     """
 
     me: Role
@@ -58,6 +61,19 @@ class Transfers:
     offset: Labels
     sender: ExtensionSender
     chooser: ExtensionChooser
+    workers: Workers | None = None
+
+    def part(self, *, sent: Sequence[int] = (), chosen: Sequence[int] = ()) -> Transfers:
+        """The ends for the next messages of columns, which have so many transfers each: these
+        themselves without workers. With workers, ends that can be sent to one, and these go on
+        behind them, so that no part of a keystream is used by both (PPMF-OTE-006).
+
+        sent: of messages from the peer. chosen: of those that this server sends.
+        """
+        if self.workers is None:
+            return self
+        sender, chooser = self.sender.leave(sent), self.chooser.leave(chosen)
+        return replace(self, sender=sender, chooser=chooser, workers=None)
 
     @property
     def peer(self) -> Role:
@@ -71,7 +87,12 @@ class Transfers:
 
 
 def open_transfers(
-    me: Role, session_id: bytes, epoch: int, ring_bits: int, coins: Coins
+    me: Role,
+    session_id: bytes,
+    epoch: int,
+    ring_bits: int,
+    coins: Coins,
+    workers: Workers | None = None,
 ) -> Program[Transfers]:
     """The transfers of an epoch, after 128 base transfers each way, with fresh coins.
 
@@ -97,6 +118,7 @@ def open_transfers(
         offset=offset,
         sender=ExtensionSender(offset, seeds, ours),
         chooser=ExtensionChooser(seed_pairs, theirs),
+        workers=workers,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ppmf_reference import fixed
 from ppmf_secure.primitives.workers import Call
@@ -24,6 +25,8 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ratings import ratings_of
+
+Words = NDArray[np.uint64]
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=2)
@@ -58,6 +61,10 @@ def slowly(shard: int, seconds: float) -> int:
 
 def refuses() -> None:
     raise EncodingError("encrypted group 7: bad")
+
+
+def refuses_large(_: Words) -> None:
+    refuses()
 
 
 def test_shards_lie_apart_and_answer(workers: DaskWorkers) -> None:
@@ -98,6 +105,37 @@ def test_the_shard_of_a_worker_that_was_killed_is_loaded_again(workers: DaskWork
     assert victim not in pids(workers)
 
 
+def doubled(values: Words, small: Words, seconds: float) -> tuple[Words, Words]:
+    """What a worker answers; it writes to what it was given."""
+    time.sleep(seconds)
+    values *= np.uint64(2)
+    return values, small + np.uint64(1)
+
+
+@pytest.mark.req("PPMF-WRK-003")
+def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
+    """Large arrays go through files, of which none is left; what was asked is asked again."""
+    sizes = [8, 1 << 10, 1 << 16]
+    arrays = [np.arange(2 * size, dtype=np.uint64)[::2] // np.uint64(2) for size in sizes]
+    arrays[2] = np.repeat(arrays[2], 2)[::2]
+    assert not arrays[2].flags.c_contiguous
+    small = np.arange(3, dtype=np.uint64)
+    asked = [workers.ask(Call(doubled, (each, small, 0.7))) for each in arrays]
+    assert len(list(workers.folder.iterdir())) == 1
+    threading.Timer(0.3, os.kill, (pids(workers)[0], signal.SIGKILL)).start()
+    for before, answer in zip(arrays, asked, strict=True):
+        large, rest = answer.get()
+        assert large.tolist() == [2 * value for value in range(len(before))]
+        assert rest.tolist() == [1, 2, 3]
+        large += np.uint64(1)
+    assert arrays[0].tolist() == list(range(8))
+    assert list(workers.folder.iterdir()) == []
+    failing = workers.ask(Call(refuses_large, (arrays[2],)))
+    with pytest.raises(EncodingError, match="group 7: bad"):
+        failing.get()
+    assert list(workers.folder.iterdir()) == []
+
+
 @pytest.mark.req("PPMF-WRK-001")
 def test_who_has_no_certificate_reaches_neither_scheduler_nor_workers(workers: DaskWorkers) -> None:
     scheduler = workers._client.scheduler_info()["address"]
@@ -119,6 +157,7 @@ def test_nothing_is_left_of_shards_at_the_end(cluster: Cluster) -> None:
         found.load({"a": Call(int, (5,))})
         (cluster.folder / "matrix").mkdir()
         (cluster.folder / "matrix" / "0.own").write_bytes(b"secret")
+        found.ask(Call(len, (np.zeros(1 << 17, np.uint8),)))
     assert list(cluster.folder.iterdir()) == []
     with DaskWorkers(cluster) as found:
         assert all(one.shards == () for one in found.health())

@@ -167,6 +167,15 @@ class FittedScheme(ABC):
         """The bytes that the peer needs for an encrypted matrix."""
 
     @property
+    def shared(self) -> bool:
+        """Whether workers share the work, where there are some."""
+        return False
+
+    def sums_bytes(self, layout: Layout, uses: Uses) -> int:
+        """The bytes of one worker's part of an answer; 0 where workers share nothing."""
+        return 0
+
+    @property
     def in_files(self) -> bool:
         """Whether the peer can keep its matrices in files."""
         return False

@@ -126,6 +126,16 @@ class FittedRlwe(FittedScheme):
         return count * len(self.lattice.primes) * (3 if self.is_compact(layout) else 4)
 
     @property
+    def shared(self) -> bool:
+        """By groups, it is."""
+        return True
+
+    def sums_bytes(self, layout: Layout, uses: Uses) -> int:
+        """The bytes of all sums, four for each and each prime."""
+        count = sum(AnswerShape.of(self.lattice.degree, layout, uses).counts)
+        return 4 * count * len(self.lattice.primes)
+
+    @property
     def in_files(self) -> bool:
         """Block by block, it can."""
         return True
