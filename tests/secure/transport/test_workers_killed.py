@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from tests.support.sessions import session_of
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=2)
 SUITE = "rlwe-64-insecure"
-PROGRAMS = {RECSYS: recsys, CSP: csp}
+PROGRAMS: Mapping[Role, Callable[..., Any]] = {RECSYS: recsys, CSP: csp}
 
 Kind = tuple[str, str, str]
 """A phase, how workers are asked in it, and for what."""
