@@ -59,7 +59,7 @@ def test_twice_as_many_workers_halve_what_each_does_and_holds() -> None:
         return found.worker.memory - WORKER_MEMORY
 
     assert shard(one) == pytest.approx(2 * shard(two)) == pytest.approx(4 * shard(four))
-    assert one.worker.seconds == pytest.approx(4 * four.worker.seconds)
+    assert 2 * two.worker.seconds < 4 * four.worker.seconds < 1.5 * one.worker.seconds
 
 
 def test_a_suite_that_shares_nothing_leaves_all_to_the_server() -> None:

@@ -189,10 +189,12 @@ def end_with_parent() -> None:
 
 def stop_text(error: Exception) -> str:
     """Why a party stopped outside the protocol: the file that the system did not let it read or
-    write, or else the place of a bug. The text of any other exception may hold secrets.
+    write, too little memory, or else the place of a bug. The text of any other exception may hold secrets.
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file of the run'}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "not enough memory: workers share it, and matrices on the disk need little of it"
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"
