@@ -110,7 +110,7 @@ class _End:
 
     def leave(self, counts: Iterable[int]) -> Self:
         """An end for the next transfers, which a worker makes: those of messages with so many each.
-        This end goes on behind them (PPMF-OTE-006).
+        This end goes on behind them (PPMF-OTE-006, PPMF-WRK-005).
         """
         end = self.here()
         size = sum(_column_bytes(count) for count in counts)
