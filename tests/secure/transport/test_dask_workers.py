@@ -165,7 +165,7 @@ def test_circuits_and_products_whoever_is_lost(
     cluster: Cluster, workers: DaskWorkers, server: int, function: str
 ) -> None:
     """A worker is killed while it has chunks of that."""
-    with small(), Killing(cluster, function) as killing:
+    with small(), (killing := Killing(cluster, function)):
         alone = circuit_and_products(5 * CHUNK, [3, 2], (None, None))
         some = [None, killing] if server else [killing, None]
         found = circuit_and_products(5 * CHUNK, [3, 2], some)
