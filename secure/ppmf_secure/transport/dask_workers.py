@@ -57,6 +57,10 @@ _PATIENCE = 60
 _SOON = 5
 """The seconds within which workers say how they are."""
 
+_LOOK = 3
+"""The seconds that an answer is awaited before it is asked for anew. Dask itself would go on for
+half a minute to ask a worker that is gone, for an answer that another one has by then."""
+
 _UNDER_WAY = 2
 """The tasks that each worker has waiting or under way."""
 
@@ -223,7 +227,7 @@ class _Asked(Answer):
     def _packed(self) -> _Packed:
         while True:
             try:
-                return self._future.result(timeout=_PATIENCE)
+                return self._future.result(timeout=_LOOK)
             except TimeoutError:
                 self._workers.check_alive()
             except (CancelledError, CommClosedError):

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ppmf_reference import fixed
-from ppmf_secure.primitives.workers import Call
+from ppmf_secure.primitives.workers import Answer, Call
 from ppmf_secure.transport import dask_workers, processes
 from ppmf_secure.transport.dask_workers import Cluster, DaskWorkers, local_cluster
 from ppmf_secure.transport.processes import LocalWorkers
@@ -25,6 +25,7 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ratings import ratings_of
+from tests.support.small_ranges import CHUNK, circuit_and_products, small
 
 Words = NDArray[np.uint64]
 
@@ -134,6 +135,46 @@ def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
     with pytest.raises(EncodingError, match="group 7: bad"):
         failing.get()
     assert list(workers.folder.iterdir()) == []
+
+
+class Killing(DaskWorkers):
+    """Workers of which one is killed once it has been asked for a certain thing, a second time."""
+
+    def __init__(self, cluster: Cluster, function: str) -> None:
+        super().__init__(cluster)
+        self._function, self._asked = function, 0
+        self.killed = False
+
+    def ask(self, call: Call) -> Answer:
+        answer = super().ask(call)
+        self._asked += call.function.__name__ == self._function
+        if self._asked == 2 and not self.killed:
+            self.killed = True
+            os.kill(pids(self)[0], signal.SIGKILL)
+        return answer
+
+
+@pytest.mark.req("PPMF-WRK-003", "PPMF-WRK-006")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("server", "function"),
+    [
+        *((0, each) for each in ("garbled", "chosen_keys", "corrections", "taken")),
+        *((1, each) for each in ("columns_of", "evaluated", "sent_keys", "corrections", "taken")),
+    ],
+)
+def test_circuits_and_products_whoever_is_lost(
+    cluster: Cluster, workers: DaskWorkers, server: int, function: str
+) -> None:
+    """A worker is killed while it has chunks of that."""
+    with small(), (killing := Killing(cluster, function)):
+        alone = circuit_and_products(5 * CHUNK, [3, 2], (None, None))
+        some = [None, killing] if server else [killing, None]
+        found = circuit_and_products(5 * CHUNK, [3, 2], some)
+        assert killing.killed
+    assert found[1] == alone[1]
+    for mine, without in zip(found[0], alone[0], strict=True):
+        assert all(np.array_equal(*each) for each in zip(mine, without, strict=True))
 
 
 @pytest.mark.req("PPMF-WRK-001")
