@@ -73,7 +73,9 @@ class Recorder:
         if self._file is not None:
             before = strict_cbor.encode([direction, peer, b""])[:-1]  # without the length, 0
             before += strict_cbor.head_of_bytes(sum(map(len, pieces)))
-            _write_all(self._file.fileno(), [memoryview(before), *map(memoryview, pieces)])
+            _write_all(
+                self._file.fileno(), [memoryview(before), *(memoryview(piece) for piece in pieces)]
+            )
 
     def close(self) -> None:
         """End the file."""
