@@ -2,7 +2,8 @@
 """A training with workers: CPU seconds and memory of each process, beside what the model says.
 
 Usage: nice python benchmarks/bench_workers.py [--users 6040] [--items 3706] [--workers 2]
-       [--rank R] [--iterations T] [--matrices-on-disk] [--data-limit MB] [--check] [--out results/workers.json]
+       [--rank R] [--iterations T] [--matrices-on-disk] [--data-limit MB]
+       [--check] [--out results/workers.json] | --table results/workers.json
 
 One training on this machine, of made-up ratings and with the parameters that `ppmf params suggest`
 prints for the size (or a smaller rank and fewer iterations), with so many workers of each server; 0
@@ -12,7 +13,8 @@ workers: the slope of a worker's CPU and memory on logarithmic axes between two 
 processes of a server took more than a server without workers. Asserts nothing about time.
 
 With --data-limit no process may have more private memory than that, as on a machine that has no
-more: a run that needs more fails, and passes with --matrices-on-disk, since mapped files do not count.
+more: a run that needs more fails, and passes with --matrices-on-disk, since mapped files do not
+count.
 
 A server without workers of 6,040 x 3,706 takes about 6.4 GB, and with workers as much in all; both
 servers run on this machine.

@@ -189,7 +189,8 @@ def end_with_parent() -> None:
 
 def stop_text(error: Exception) -> str:
     """Why a party stopped outside the protocol: the file that the system did not let it read or
-    write, too little memory, or else the place of a bug. The text of any other exception may hold secrets.
+    write, too little memory, or else the place of a bug. The text of any other exception may hold
+    secrets.
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file of the run'}: {error.strerror}"
