@@ -42,6 +42,7 @@ NEEDS = {
     "ppmf_conformance.adapters.named_draws": "secure",
     "ppmf_conformance.adapters.party": "secure",
     "ppmf_conformance.adapters.resumed_runs": "secure",
+    "ppmf_conformance.adapters.server_user": "secure",
     "ppmf_conformance.adapters.shown_shares": "secure",
     "ppmf_conformance.adapters.toy_runs": "secure",
     "ppmf_conformance.adapters.transcripts": "secure",
