@@ -5,6 +5,8 @@
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
+# Programs are compiled once and not by each process: the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 VENV    := .venv
@@ -61,7 +63,7 @@ test-all: $(VENV)/.dev ## every test, the slow ones too
 test-browser: $(VENV)/.browser ## the users' page in Chromium, or ARGS=--measure, ARGS="--screens DIR"
 	$(PYTEST) tests/browser --no-cov $(ARGS)
 
-MUTATED := spec reference primitives core
+MUTATED := spec reference primitives core sessions
 .PHONY: mutation
 mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the protocol core (hours)
 	for target in $(MUTATED); do \
@@ -147,7 +149,7 @@ $(VENV)/.runtime: $(VENV)/.created requirements.lock pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "installing what tests, checks and docs need (requirements-dev.lock)"
-	@$(LOCKED) -r requirements-dev.lock
+	@$(LOCKED) --no-compile -r requirements-dev.lock
 	$(AGREED)
 	@touch $@
 

@@ -24,13 +24,14 @@ from ppmf_secure.primitives.base_transfers import (
     chosen_seed,
     first_point,
     fresh_secret,
+    private_key,
     read_point,
     seed_pair,
     write_point,
 )
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError, RangeError
-from tests.support import p256_by_hand
+from tests.support import p256_by_hand, remembered_points
 from tests.support.p256_by_hand import G, decode, encode, times
 
 Bits = NDArray[np.uint8]
@@ -40,6 +41,11 @@ NO_CHOICES = np.zeros(128, dtype=np.uint8)
 bit_rows = st.lists(st.integers(0, 1), min_size=128, max_size=128).map(
     lambda bits: np.array(bits, dtype=np.uint8)
 )
+
+
+@pytest.fixture(autouse=True)
+def _by_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered_points.forget(monkeypatch)
 
 
 def ends(choices: Bits, label: str = "run") -> tuple[BaseChooser, BaseSender]:
@@ -106,8 +112,18 @@ def test_the_first_candidate_that_is_a_point_is_taken() -> None:
         assert first_point(drawn[place:]) == one
         if first:
             assert first_point(drawn[:place]) == valid[0]
-    with pytest.raises(RangeError, match="candidates: none is a point"):
+    with pytest.raises(RangeError, match="^candidates: none is a point$"):
         first_point([b"\xff" * 33])
+
+
+def test_a_private_key_is_a_number_below_the_order() -> None:
+    for number in (1, 2**64, ORDER - 1):
+        key = private_key(number.to_bytes(32, "big"))
+        assert key.private_numbers().private_value == number
+        assert key.curve.name == "secp256r1"
+    for number in (0, ORDER, 2**256 - 1):
+        with pytest.raises(RangeError, match="^private key: outside its range$"):
+            private_key(number.to_bytes(32, "big"))
 
 
 @pytest.mark.req("PPMF-OTE-010")
