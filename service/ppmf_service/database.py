@@ -216,6 +216,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX sessions_by_catalogue ON sessions (catalogue)",
     ),
+    (
+        # how the workers of an epoch did when they were last asked
+        "ALTER TABLE epochs ADD COLUMN workers INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_there INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_memory INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_cpu REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_at INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """The statements that lead from each version of the schema to the next one."""
 

@@ -61,7 +61,11 @@ def test_a_transaction_is_kept_whole_or_not_at_all(path: Path) -> None:
 
 
 @pytest.mark.req("PPMF-SRV-005")
-def test_what_was_committed_is_synchronised_to_the_disk(path: Path) -> None:
+def test_what_was_committed_is_synchronised_to_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # without the stand-in of tests/conftest.py
+    monkeypatch.setattr(sqlite3, "connect", sqlite3.Connection)
     database = opened_at(path)
     found = {
         pragma: database.rows(f"PRAGMA {pragma}")[0][0]

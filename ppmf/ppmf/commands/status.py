@@ -212,6 +212,13 @@ def _training(storage: Storage, row: SessionRow) -> Iterator[tuple[str, str]]:
     if not row.total:
         return
     yield "half-step", f"{row.done} of {row.total}, {row.phase}; epoch {row.epoch}"
+    if (workers := storage.measures.running_workers()) is not None:
+        yield (
+            "workers",
+            f"{workers.there} of {workers.count} are there, "
+            f"{_ago(workers.at, storage.database.clock.now())}; at most "
+            f"{console.size(workers.memory)} each",
+        )
     samples = storage.measures.samples(row.number, row.epoch)
     left = seconds_left(samples)
     if left is not None and row.total > row.done:
@@ -247,6 +254,7 @@ def _erasure(row: SessionRow, now: int) -> Iterator[tuple[str, str]]:
 def _facts(storage: Storage, row: SessionRow, now: int) -> dict[str, object]:
     training = row.state in (State.SETTING_UP, State.TRAINING)
     left = seconds_left(storage.measures.samples(row.number, row.epoch)) if training else None
+    workers = storage.measures.running_workers() if training else None
     return {
         "session": row.key.hex(),
         "state": row.state,
@@ -258,6 +266,7 @@ def _facts(storage: Storage, row: SessionRow, now: int) -> dict[str, object]:
         "admitted": row.admitted_count,
         "phase": row.phase or None,
         "half_steps": [row.done, row.total],
+        "workers": None if workers is None else {"count": workers.count, "there": workers.there},
         "seconds_left": None if left is None else round(left),
         "epoch": row.epoch,
         "closes": row.closes or None,

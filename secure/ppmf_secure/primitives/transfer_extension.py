@@ -72,7 +72,9 @@ def columns_bytes(count: int) -> int:
 
 
 def check_columns(columns: bytes | memoryview, count: int) -> None:
-    """Check that a message is as long as is due for so many transfers; raises EncodingError."""
+    """Check the length of the chooser's message for `count` transfers; raises EncodingError if it
+    is wrong (PPMF-OTE-006).
+    """
     if len(columns) != columns_bytes(count):
         raise EncodingError(
             f"OT columns for {count} transfers: {columns_bytes(count)} bytes expected, "
@@ -108,7 +110,7 @@ class _End:
 
     def leave(self, counts: Iterable[int]) -> Self:
         """An end for the next transfers, which a worker makes: those of messages with so many each.
-        This end goes on behind them (PPMF-OTE-006).
+        This end goes on behind them (PPMF-OTE-006, PPMF-WRK-005).
         """
         end = self.here()
         size = sum(_column_bytes(count) for count in counts)

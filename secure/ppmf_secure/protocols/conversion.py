@@ -196,17 +196,15 @@ def _convert_at_csp(run: _Run, shares: Words) -> Program[None]:
 
 
 def _receive_columns(transfers: Transfers, count: int) -> Program[Bytes]:
-    """The columns of so many transfers; raises EncodingError if they are not as long as is due
-    (PPMF-OTE-006).
-    """
+    """The columns of so many transfers; raises EncodingError if they are not as long as is due."""
     message = yield from receive(transfers.peer, TransferColumns)
     check_columns(message.columns, count)
     return np.frombuffer(message.columns, dtype=np.uint8)
 
 
 def _receive_payload(transfers: Transfers, count: int, planes: int) -> Program[Bytes]:
-    """The peer's corrections for a chunk; raises EncodingError if they are not as long as is due
-    (PPMF-CNV-007).
+    """The peer's corrections for a chunk; raises EncodingError if they are not as long as is due,
+    before a worker gets them (PPMF-CNV-007).
     """
     message = yield from receive(transfers.peer, TransferPayload)
     due = payload_bytes(transfers.peer, count, planes, transfers.ring_bits)
@@ -382,9 +380,12 @@ class Conversion:
         return payload.reshape(-1)
 
     def _corrections(self, payload: Bulk, sender: Role, bits: Bits) -> Words:
-        """The corrections (rows, n) in a payload (PPMF-CNV-007)."""
+        """The corrections (rows, n) in a payload; raises EncodingError if it is not as long as is
+        due (PPMF-CNV-007).
+        """
         planes, count = bits.shape
         due = payload_bytes(sender, count, planes, self.transfers.ring_bits)
+        check_length(payload, due, "transfer payload")
         return words_of_low_bytes(payload, (due // (self._size * count), count), self._size)
 
 

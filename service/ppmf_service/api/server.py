@@ -35,7 +35,7 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.clock import Clock
 from ppmf_service.config import Listen, ServerConfig
 from ppmf_service.database import Database
-from ppmf_service.measures import Measures
+from ppmf_service.measures import Measures, WorkersCost
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import RECSYS
@@ -125,6 +125,13 @@ async def serve(
             raise end
 
 
+_OF_WORKERS: tuple[tuple[str, str, Callable[[WorkersCost], int]], ...] = (
+    ("ppmf_workers", "Workers that answer, in the epoch that runs.", lambda it: it.there),
+    ("ppmf_workers_missing", "Workers that do not.", lambda it: max(0, it.count - it.there)),
+    ("ppmf_workers_memory_bytes", "The most that one of them has had.", lambda it: it.memory),
+)
+
+
 def monitoring_app(
     database: Database, metrics: Metrics, trouble: Callable[[], str] = lambda: ""
 ) -> Starlette:
@@ -159,6 +166,16 @@ def monitoring_app(
     metrics.gauge("ppmf_link_up", "Whether the other server is there.", "", link_up)
     metrics.gauge("ppmf_clock_in_doubt", "Whether the clock is in doubt.", "", clock_doubt)
     metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
+
+    def of_workers(value: Callable[[WorkersCost], int]) -> Callable[[], Mapping[str, int]]:
+        def now() -> Mapping[str, int]:
+            found = measures.running_workers()
+            return {} if found is None else {"": value(found)}
+
+        return now
+
+    for name, about, value in _OF_WORKERS:
+        metrics.gauge(name, about, "", of_workers(value))
 
     async def ready(_: Request) -> Response:
         """Whether the server can read its database, and its engine does not keep ending."""

@@ -11,13 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppmf_secure.protocols.message_plan import MessagePlan, limits
-from ppmf_secure.protocols.operations import Numbers, head, heads_below, multiples_by_head
+from ppmf_secure.protocols.message_plan import MessagePlan, limits, most_ahead
+from ppmf_secure.protocols.operations import (
+    MultiplyBits,
+    Numbers,
+    head,
+    heads_below,
+    multiples_by_head,
+)
+from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import RECSYS, USERS, Role
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.lengths import message_lengths
 from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.sessions import session_of
@@ -177,3 +184,46 @@ def test_the_lengths_of_numbers_are_counted_without_being_written(last: int) -> 
 def test_multiples_are_counted_by_the_lengths_of_their_heads(step: int, end: int) -> None:
     counted = Counter(head(number) for number in range(0, end, step))
     assert {head(least): times for least, times in multiples_by_head(step, end).items()} == counted
+
+
+# -- how far a server may be ahead ---------------------------------------------------------------
+
+
+def sums_of_windows(rounds: list[dict[Role, int]], sender: Role) -> int:
+    """The largest sum of what `sender` sends in operations that follow each other, of which its
+    peer sends something in the first and the last alone (PPMF-LNK-017).
+    """
+    most = 0
+    for first in range(len(rounds)):
+        total = 0
+        for last in range(first, len(rounds)):
+            total += rounds[last][sender]
+            most = max(most, total)
+            if last > first and rounds[last][sender.peer]:
+                break
+    return most
+
+
+@pytest.mark.req("PPMF-LNK-017")
+@pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
+@pytest.mark.parametrize("users", [2, 400])
+def test_how_far_a_server_is_ahead_is_the_largest_sum_of_operations(
+    params: Parameters, users: int
+) -> None:
+    session = session_of(replace(params, iterations=2), ids(users), ids(4), SUITES[0], bytes(16))
+    expected = dict.fromkeys((RECSYS, CSP), 0)
+    for done in (0, 1, 2):
+        held = (MOST_CHECKPOINTS, MOST_CHECKPOINTS)
+        plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=1, held=held, done=done)
+        rounds: list[dict[Role, int]] = []
+        products = False
+        for operation in plan.operations():
+            sizes = {role: operation.ahead(role) for role in (RECSYS, CSP)}
+            if products and isinstance(operation, MultiplyBits):
+                rounds[-1] = {role: rounds[-1][role] + size for role, size in sizes.items()}
+            else:
+                rounds.append(sizes)
+            products = isinstance(operation, MultiplyBits)
+        for role in expected:
+            expected[role] = max(expected[role], sums_of_windows(rounds, role))
+    assert most_ahead(session, cipher_suite(SUITES[0])) == expected

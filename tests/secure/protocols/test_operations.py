@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from ppmf_secure.primitives.circuits.netlist import Circuit
+from ppmf_secure.primitives.encryption.interface import Layout
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.transfer_extension import columns_bytes
 from ppmf_secure.protocols.bit_products import payload_bytes
@@ -15,6 +17,7 @@ from ppmf_secure.protocols.half_step import update_circuit
 from ppmf_secure.protocols.operations import (
     ChunkedOperation,
     ConvertBits,
+    GiveEncryptedRows,
     MultiplyBits,
     OpenOutput,
     Operation,
@@ -24,10 +27,11 @@ from ppmf_secure.protocols.operations import (
     alike,
     head,
 )
+from ppmf_secure.protocols.ratings_product import Orientation
 from ppmf_secure.protocols.shared_circuits import EVALUATOR_INPUT
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS, Role
+from ppmf_spec.roles import CSP, RECSYS, Role, Side
 
 CHUNKS = 2 * 4096 + 5
 """A number of elements in three chunks, the last of which is another one."""
@@ -81,6 +85,39 @@ def test_the_output_has_whole_bytes(bits: int, size: int) -> None:
 def test_users_may_be_called_by_their_numbers() -> None:
     size = PublicSize.numbered(11, 3)
     assert (list(size.id_bytes), size.users, size.items) == ([1] * 9 + [2, 2], 11, 3)
+
+
+class Groups:
+    """A fitted scheme, of which only the lengths of the groups are asked."""
+
+    def __init__(self, count: int, each: int, end: int) -> None:
+        self.sizes = count, each, end
+
+    def group_bytes(self, _: Layout) -> list[int]:
+        count, each, end = self.sizes
+        return [each] * (count - 1) + [end]
+
+    def group_sizes(self, _: Layout) -> tuple[int, int, int]:
+        return self.sizes
+
+
+@pytest.mark.req("PPMF-LNK-017", "PPMF-PRD-003")
+@pytest.mark.parametrize("count", [1, 16, 17, 40])
+@pytest.mark.parametrize(("each", "end"), [(1 << 20, 5), (300_000, 300_000), (1 << 21, 1 << 21)])
+def test_of_encrypted_rows_the_sixteen_longest_messages_are_ahead(
+    count: int, each: int, end: int
+) -> None:
+    uses = slice(0, 1), slice(0, 1)
+    orientation = Orientation(Side.USERS, Layout(4, (4, 4), 1, 46), uses)
+    operation = GiveEncryptedRows("set-up", Groups(count, each, end), orientation)  # type: ignore[arg-type]
+    for sender in (RECSYS, CSP):
+        lengths = []
+        for due in operation.messages():
+            if due.sender is sender:
+                packing, first, rows = due.sizes
+                longest = replace(due, sizes=(packing, alike(first), rows))
+                lengths.append(longest.encoded(2**64 - 1, 2**64 - 1))
+        assert operation.ahead(sender) == sum(sorted(lengths)[-16:])
 
 
 # -- chunks ----------------------------------------------------------------------------------------
