@@ -162,7 +162,12 @@ class _Victim:
         return cls(role, whole, servers.processes[role].pid if whole else found[0])
 
     def kill(self, servers: RealServers) -> bool:
-        """Kill it, and start it again; whether it ran until then."""
+        """Kill it, and start it again; whether it ran until then.
+
+        An engine that stands still would not notice that its server is gone.
+        """
+        if self.whole and servers.stands(self.role):
+            servers.signal_engine(self.role, signal.SIGKILL)
         try:
             os.kill(self.process, signal.SIGKILL)
         except ProcessLookupError:
