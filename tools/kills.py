@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Watched:
 
     def __init__(self, stack: ExitStack, servers: RealServers, key: bytes) -> None:
         self._key = key
+        self._profiles = servers.configs[RECSYS].profiles_file
         self._both = [stack.enter_context(servers.storage(role)) for role in (RECSYS, CSP)]
 
     def phase(self) -> str:
@@ -108,8 +109,10 @@ class Watched:
         if recsys.state is State.FINISHED:
             return "after" if csp.state is State.FINISHED else "receipt"
         if recsys.state is State.TRAINING:
+            # How far it is, is stored once in a second; V is written before the state.
             ended = "output" in (recsys.phase, csp.phase) or recsys.done == recsys.total
-            return "output" if ended else "training"
+            written = recsys.id is not None and self._profiles(recsys.id).exists()
+            return "output" if ended or written else "training"
         if recsys.state is State.SETTING_UP:
             return "set-up"
         if recsys.state is State.CLOSED:
@@ -121,14 +124,24 @@ class Watched:
         session is looked at, and at the end. Returns as `until`.
         """
         end = time.monotonic() + _PATIENCE
+        engines: list[int] = []
         while True:
-            for role in (RECSYS, CSP):
-                servers.signal_engine(role, signal.SIGSTOP)
+            try:  # to ask for their ids takes longer than the phase lasts
+                for engine in engines:
+                    os.kill(engine, signal.SIGSTOP)
+            except ProcessLookupError:
+                engines = []
             phase = self.phase()
             if PHASES.index(phase) >= PHASES.index(aim):
                 return phase
-            go_on(servers)
             assert time.monotonic() < end, f"the session stays in {phase}"
+            if len(engines) < 2:
+                go_on(servers)
+                found = [servers.engine(role) for role in (RECSYS, CSP)]
+                engines = [engine for engine in found if engine is not None]
+            for engine in engines:
+                with suppress(ProcessLookupError):
+                    os.kill(engine, signal.SIGCONT)
             time.sleep(_LOOK_SECONDS)
 
     def until(self, aim: str) -> str:
