@@ -123,9 +123,11 @@ def _keys(family: Family) -> None:
             f"digest-{slug}", "enrol.key_digest", requirements, comment, given, refuse=refuse
         )
 
-    for role in ("recsys", "csp"):
-        point = write_point(signing_key(f"session/{role}").public_key())
-        digest(role, "the key of a server", point)
+    recsys, point = (
+        write_point(signing_key(f"session/{role}").public_key()) for role in ("recsys", "csp")
+    )
+    digest("recsys", "the key of RecSys", recsys)
+    digest("csp", "the key of CSP", point)
     digest("no-point", "a number that is no point's", b"\x02" + bytes(31) + b"\x01", "range")
     digest(
         "other-form", "the first byte of a point that is not compressed", b"\4" + point[1:], "range"
