@@ -95,6 +95,15 @@ class Reports:
             "ended": cost.ended,
             "outcome": cost.outcome or "running",
             "memory_bytes": cost.memory,
+            "workers": None
+            if cost.workers is None
+            else {
+                "count": cost.workers.count,
+                "there": cost.workers.there,
+                "memory_bytes": cost.workers.memory,
+                "cpu_seconds": round(cost.workers.cpu_seconds, 3),
+                "asked": cost.workers.at,
+            },
             "peer_lost": self._measures.losses(cost.began, until),
             "phases": [
                 {

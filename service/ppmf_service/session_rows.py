@@ -159,14 +159,14 @@ class SessionRows:
         """The sessions that are in no final state, the oldest first; it takes as long as `due`."""
         return [row for row in self.due() if not row.state.final]
 
-    def to_erase(self) -> list[SessionRow]:
-        """The sessions of which something may have to be erased now, the oldest first; it takes as
-        long as `due`.
+    def to_erase(self, now: int) -> list[SessionRow]:
+        """The sessions of which something may have to be erased at that time, the oldest first; it
+        takes as long as `due`.
         """
         return self._find(
             "number IN (SELECT number FROM sessions WHERE erased IS NULL AND buried IS NULL UNION "
             "SELECT number FROM sessions WHERE buried IS NULL AND expires BETWEEN 1 AND ?)",
-            self._database.clock.now(),
+            now,
         )
 
     def waiting(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ what belongs to that command alone. In the order of a user's work: `params` (che
 `train`. `ppmf demo` and `ppmf up` stand in `ppmf.demo`.
 
 Who takes part in a training of two organisations uses `submit`, and then `recommend` without
-options, which `kept_session` finds the profiles for. A server's operator uses `serve`, `session`,
+options, which `kept_session` finds the profiles for. A server's operator uses `serve`, `session`
+(with `session_folder`, a server's own files, and `session_shown`, what is shown of sessions),
 `enrol`, `status`, `report` and `backup` (with restore).
 """

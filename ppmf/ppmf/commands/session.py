@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ppmf import console, options, serving
-from ppmf.commands.session_folder import init, moved, peer, rotate_key
+from ppmf.commands.session_folder import clock, init, moved, peer, rotate_key
 from ppmf.commands.session_shown import listed, show, show_agreed, show_last
 from ppmf.commands.train import InsecureTestKeys, SuiteName, check_name, chosen_suite, say_suite
 from ppmf.data import id_lists, item_titles
@@ -306,6 +306,7 @@ for _name, _command in (
     ("peer", peer),
     ("rotate-key", rotate_key),
     ("moved", moved),
+    ("clock", clock),
     ("propose", propose),
     ("accept", accept),
     ("list", listed),

@@ -10,7 +10,7 @@ import typer
 
 from ppmf import console, serving
 from ppmf_secure.primitives.coins import Coins
-from ppmf_service import keys
+from ppmf_service import clock_watch, keys
 from ppmf_service.backup import check_place
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
@@ -145,6 +145,33 @@ def moved(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
                 f"Is {storage.config.folder} as the server left it, and the only one?", abort=True
             )
         check_place(storage.database, moved=True)
+    console.say("noted")
+
+
+def clock(settings: serving.ConfigFile, yes: serving.Yes = False) -> None:
+    """Say that the clock of a server is right, after it leapt.
+
+    A server whose clock leaps, or shows quite another time at the start than it noted last, closes,
+    gives up and erases nothing because of a time, until its clock has gone evenly for some time:
+    a wrong clock would end every session at once. `ppmf status` says so. If the clock is right,
+    since the server did not run for days, this ends the wait.
+
+    Examples:
+      ppmf session clock --config recsys/recsys.toml
+    """
+    with serving.storage(settings) as storage:
+        found = clock_watch.noted(storage.database)
+        if found is None or not found.in_doubt:
+            console.say("the clock is not in doubt")
+            return
+        now = storage.database.clock.now()
+        console.say(f"it is {serving.shown_moment(now)} by the clock of this machine")
+        ended = sum(0 < row.expires <= now for row in storage.sessions.active())
+        if ended:
+            console.say(f"by that, {ended} sessions that are under way have expired")
+        if not yes:
+            typer.confirm("Is it right?", abort=True)
+        clock_watch.confirm(storage.database)
     console.say("noted")
 
 

@@ -71,6 +71,17 @@ def columns_bytes(count: int) -> int:
     return TRANSFERS * _column_bytes(count)
 
 
+def check_columns(columns: bytes | memoryview, count: int) -> None:
+    """Check the length of the chooser's message for `count` transfers; raises EncodingError if it
+    is wrong (PPMF-OTE-006).
+    """
+    if len(columns) != columns_bytes(count):
+        raise EncodingError(
+            f"OT columns for {count} transfers: {columns_bytes(count)} bytes expected, "
+            f"{len(columns)} received"
+        )
+
+
 def fresh_offset(coins: Coins, *, odd: bool) -> Labels:
     """A random offset (2,). With `odd` its lowest bit is 1, as point-and-permute needs
     (PPMF-OTE-001).
@@ -99,7 +110,7 @@ class _End:
 
     def leave(self, counts: Iterable[int]) -> Self:
         """An end for the next transfers, which a worker makes: those of messages with so many each.
-        This end goes on behind them (PPMF-OTE-006).
+        This end goes on behind them (PPMF-OTE-006, PPMF-WRK-005).
         """
         end = self.here()
         size = sum(_column_bytes(count) for count in counts)
@@ -127,11 +138,7 @@ class ExtensionSender(_End):
         Raises EncodingError on a message of the wrong length, which uses up nothing of the
         keystreams (PPMF-OTE-005, -006).
         """
-        if len(columns) != columns_bytes(count):
-            raise EncodingError(
-                f"OT columns for {count} transfers: {columns_bytes(count)} bytes expected, "
-                f"{len(columns)} received"
-            )
+        check_columns(columns, count)
         width = _column_bytes(count) // 8
         received = np.frombuffer(columns, dtype="<u8").reshape(TRANSFERS, width)
         keys = np.empty((64 * width, 2), dtype=np.uint64)

@@ -56,17 +56,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerHealth:
-    """How one worker does.
+class ProcessHealth:
+    """How a process does.
 
-    address: where it is. shards: the names of the shards that it holds.
-    memory: its resident size in bytes. cpu_seconds: the processor time that it has spent.
+    memory: its resident size in bytes. most_memory: the largest that it had.
+    cpu_seconds: the processor time that it has spent.
     """
+
+    memory: int
+    most_memory: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """How one worker does. address: where it is. shards: the names of those that it holds."""
 
     address: str
     shards: tuple[str, ...]
-    memory: int
-    cpu_seconds: float
+    process: ProcessHealth
 
 
 class Answer(ABC):

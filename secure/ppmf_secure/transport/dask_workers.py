@@ -40,10 +40,12 @@ from ppmf_secure.primitives.workers import (
     TASKS,
     Answer,
     Call,
+    ProcessHealth,
     WorkerHealth,
     Workers,
     remove_shards,
 )
+from ppmf_secure.transport.process_health import health_here
 from ppmf_spec.errors import PeerError
 
 _AWAITED = 0.5
@@ -51,6 +53,9 @@ _AWAITED = 0.5
 
 _PATIENCE = 60
 """The seconds that a server without any worker waits for one."""
+
+_SOON = 5
+"""The seconds within which workers say how they are."""
 
 _UNDER_WAY = 2
 """The tasks that each worker has waiting or under way."""
@@ -92,11 +97,9 @@ def _drop(names: Sequence[str]) -> None:
         _shards.pop(name, None)
 
 
-def _own_health() -> tuple[tuple[str, ...], int, float]:
-    """The shards of this worker, its resident bytes, its processor seconds."""
-    statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    memory = int(statm[1]) * os.sysconf("SC_PAGE_SIZE")
-    return tuple(sorted(_shards)), memory, time.process_time()
+def _own_health() -> tuple[tuple[str, ...], ProcessHealth]:
+    """The shards of this worker, and how its process does."""
+    return tuple(sorted(_shards)), health_here()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -317,9 +320,12 @@ class DaskWorkers(Workers):
         self._client.run(_drop, names)
 
     def health(self) -> list[WorkerHealth]:
-        """What each worker says of itself."""
-        told = self._client.run(_own_health, on_error="ignore")
-        return [WorkerHealth(address, *found) for address, found in told.items()]
+        """What each worker says of itself; nothing if they do not all answer soon."""
+        try:
+            told = self._client.run(_own_health, on_error="ignore", callback_timeout=_SOON)
+        except (OSError, TimeoutError):
+            return []
+        return [WorkerHealth(address, *found) for address, found in sorted(told.items())]
 
     def _alive(self) -> list[str]:
         """The addresses of the workers; some are there, or WorkersLostError is raised."""

@@ -90,6 +90,7 @@ def users_app(
         ],
         counts,
         most_under_way,
+        config.api.proxy,
     )
 
 

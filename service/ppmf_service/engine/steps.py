@@ -78,7 +78,8 @@ class Steps(ABC):
 
     asked: when a question was asked last, or a peer told of an end, by session and question.
     decisions: the decisions about who takes part that are not made yet. epochs: the one that runs.
-    next_poll: when the database is to be looked at again.
+    next_poll: when the database is to be looked at again. by: the time by which an intake is
+    closed, 0 while the clock is in doubt (PPMF-SRV-026).
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Steps(ABC):
         self.asked: dict[tuple[bytes, str], float] = {}
         self.decisions: dict[bytes, Decision] = {}
         self.next_poll = 0.0
+        self.by = 0
         self._trouble: dict[bytes, _Trouble] = {}
         self._away_since: float | None = None
 

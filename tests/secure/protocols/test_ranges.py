@@ -88,7 +88,7 @@ def play(program: Program[None]) -> None:
             program.send(None)
 
 
-@pytest.mark.req("PPMF-OTE-006", "PPMF-WRK-003")
+@pytest.mark.req("PPMF-OTE-006", "PPMF-WRK-003", "PPMF-WRK-005")
 @given(parts=st.lists(st.tuples(COUNTS, st.booleans()), min_size=1, max_size=4))
 def test_transfers_are_the_same_whoever_makes_them(parts: list[tuple[list[int], bool]]) -> None:
     """Some messages are left to workers, which get their ends as bytes; others are made here."""

@@ -23,6 +23,7 @@ from ppmf_secure.transport.dask_workers import Cluster, DaskWorkers, local_clust
 from ppmf_secure.transport.processes import LocalWorkers
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ratings import ratings_of
 
 Words = NDArray[np.uint64]
@@ -72,7 +73,8 @@ def test_shards_lie_apart_and_answer(workers: DaskWorkers) -> None:
     assert sorted(answer.tolist() for answer in found) == [[6] * 3, [8] * 3]
     told = workers.health()
     assert sorted(one.shards for one in told) == [("a",), ("b",)]
-    assert all(one.memory > 1 << 20 and one.cpu_seconds > 0 for one in told)
+    assert all(one.process.most_memory >= one.process.memory > 1 << 20 for one in told)
+    assert all(one.process.cpu_seconds > 0 for one in told)
     workers.drop(["a"])
     assert sorted(one.shards for one in workers.health()) == [(), ("b",)]
 
@@ -187,3 +189,24 @@ def test_a_training_with_workers_is_the_same_bit_for_bit(tmp_path: Path, count: 
     ]
     assert sent[0] == sent[1]
     assert not (tmp_path / "workers").exists()
+    assert {party: len(one.workers) for party, one in found.health.items()} == {
+        RECSYS: count,
+        CSP: count,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-WRK-002", "PPMF-WRK-010")
+def test_a_run_is_resumed_with_other_workers_than_it_had(tmp_path: Path) -> None:
+    """What a run that was killed has left in the workers' folder is in nobody's way."""
+    checkpoints, workers = tmp_path / "checkpoints", tmp_path / "workers"
+    processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=checkpoints)
+    (workers / "csp" / "shards").mkdir(parents=True)
+    workers.chmod(0o700)
+    found = processes.resume(
+        checkpoints, workers=LocalWorkers(2, workers), matrices=tmp_path / "matrices"
+    )
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+    assert all(len(one.workers) == 2 for one in found.health.values())
+    assert not workers.exists()
+    assert not (tmp_path / "matrices").exists()
