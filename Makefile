@@ -5,6 +5,8 @@
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
+# Programs are compiled once and not by each process: the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 VENV    := .venv
@@ -147,7 +149,7 @@ $(VENV)/.runtime: $(VENV)/.created requirements.lock pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "installing what tests, checks and docs need (requirements-dev.lock)"
-	@$(LOCKED) -r requirements-dev.lock
+	@$(LOCKED) --no-compile -r requirements-dev.lock
 	$(AGREED)
 	@touch $@
 

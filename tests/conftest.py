@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: hypothesis profiles, readable arrays in failures, one trained run, and
-where coverage looks.
+"""What every test shares: hypothesis profiles, readable arrays in failures, one trained run, what
+is not waited for or not computed twice, and where coverage looks.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,43 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from tests.support.trained_run import train_in  # only they need the whole command
 
     return train_in(tmp_path_factory.mktemp("trained"))
+
+
+# -- what is not waited for ------------------------------------------------------------------------
+
+
+class _QuickConnection(sqlite3.Connection):
+    """A connection that leaves it to the system when its file reaches the disk."""
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        return super().execute(sql.replace("synchronous = FULL", "synchronous = OFF"), *parameters)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_disk_is_waited_for() -> Iterator[None]:
+    """Let `fsync` and SQLite return at once in this process, a hundred thousand times in all.
+
+    What has been written and not synchronised survives all but the end of the machine, and no test
+    ends that. Processes that tests start do wait.
+    """
+    connect = sqlite3.connect
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # which still fails on what is no file
+        patch.setattr(sqlite3, "connect", partial(connect, factory=_QuickConnection))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_point_is_computed_twice() -> Iterator[None]:
+    """Let base transfers remember the points that P-256 gave in this process.
+
+    Most toy runs have coins of one label, hence the same points, which took a third of their time.
+    """
+    from tests.support import remembered_points
+
+    with pytest.MonkeyPatch.context() as patch:
+        remembered_points.apply(patch)
+        yield
 
 
 # -- where coverage looks --------------------------------------------------------------------------

@@ -85,9 +85,9 @@ class BaseChooser:
         Raises EncodingError on an answer of the wrong length, RangeError if it is no point
         (PPMF-OTE-009).
         """
-        point = read_point(answer, "base answer")
+        point, sent = read_point(answer, "base answer"), bytes(answer)
         return _rows(
-            chosen_seed(self._context, number, bit, secret, pair, point)
+            _seed(self._context, number, bit, pair, sent, secret, point)
             for number, (bit, secret, pair) in enumerate(
                 zip(self._choices, self._secrets, _pairs(self.request), strict=True)
             )
@@ -119,7 +119,7 @@ class BaseSender:
         rows = _rows(
             seed
             for number, pair in enumerate(_pairs(request))
-            for seed in seed_pair(self._context, number, self._secret, pair)
+            for seed in _seed_pair(self._context, number, self._secret, pair, self.answer)
         )
         return rows.reshape(TRANSFERS, 2, SEED_BYTES)
 
@@ -179,7 +179,14 @@ def seed_pair(
     context: bytes, number: int, secret: ec.EllipticCurvePrivateKey, pair: bytes
 ) -> tuple[bytes, bytes]:
     """Both seeds of transfer `number`, by the sender's secret and the chooser's two points."""
-    answer, where = write_point(secret.public_key()), f"base request: transfer {number}"
+    return _seed_pair(context, number, secret, pair, write_point(secret.public_key()))
+
+
+def _seed_pair(
+    context: bytes, number: int, secret: ec.EllipticCurvePrivateKey, pair: bytes, answer: bytes
+) -> tuple[bytes, bytes]:
+    """The same, if the sender's answer is written already."""
+    where = f"base request: transfer {number}"
     zero, one = (
         _seed(context, number, slot, pair, answer, secret, read_point(encoded, where))
         for slot, encoded in enumerate((pair[:POINT_BYTES], pair[POINT_BYTES:]))
@@ -212,9 +219,13 @@ def _seed(
     (PPMF-OTE-012).
     """
     place = context + number.to_bytes(8, "little") + slot.to_bytes(8, "little")
-    shared = secret.exchange(ec.ECDH(), point)
-    text = b"ppmf/v2/base-seed/" + place + pair + answer + shared
+    text = b"ppmf/v2/base-seed/" + place + pair + answer + multiple(secret, point)
     return hashlib.sha256(text).digest()[:SEED_BYTES]
+
+
+def multiple(secret: ec.EllipticCurvePrivateKey, point: ec.EllipticCurvePublicKey) -> bytes:
+    """The x of the secret's multiple of a point, 32 bytes, the highest first."""
+    return secret.exchange(ec.ECDH(), point)
 
 
 def read_point(data: bytes, where: str) -> ec.EllipticCurvePublicKey:

@@ -31,7 +31,7 @@ from ppmf_secure.primitives.base_transfers import (
 )
 from ppmf_secure.primitives.coins import Coins
 from ppmf_spec.errors import EncodingError, RangeError
-from tests.support import p256_by_hand
+from tests.support import p256_by_hand, remembered_points
 from tests.support.p256_by_hand import G, decode, encode, times
 
 Bits = NDArray[np.uint8]
@@ -41,6 +41,11 @@ NO_CHOICES = np.zeros(128, dtype=np.uint8)
 bit_rows = st.lists(st.integers(0, 1), min_size=128, max_size=128).map(
     lambda bits: np.array(bits, dtype=np.uint8)
 )
+
+
+@pytest.fixture(autouse=True)
+def _by_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered_points.forget(monkeypatch)
 
 
 def ends(choices: Bits, label: str = "run") -> tuple[BaseChooser, BaseSender]:
