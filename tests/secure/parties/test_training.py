@@ -230,16 +230,14 @@ class Noted(OneProcess):
 
 @pytest.mark.req("PPMF-WRK-002")
 def test_the_workers_of_a_server_encrypt_its_rows_and_hold_its_peers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     params = Parameters(rank=1, iterations=1)
-    workers: dict[Role, Noted] = {}
-    for role, program in ((RECSYS, recsys), (CSP, csp)):
-        (tmp_path / role).mkdir()
-        workers[role] = Noted(tmp_path / role)
-        monkeypatch.setitem(SERVERS, role, partial(program, workers=workers[role]))
+    workers = {role: Noted(tmp_path / role) for role in (RECSYS, CSP)}
+    for each in workers.values():
+        each.folder.mkdir()
     session = toy_session(RATINGS, params, LATTICE, "workers")
-    found = run_epoch(session, LATTICE, Coins.seeded, ratings=RATINGS)[RECSYS]
+    found = run_epoch(session, LATTICE, Coins.seeded, ratings=RATINGS, workers=workers)[RECSYS]
     assert found == fixed.train(RATINGS, params)
     for each in workers.values():
         assert (each.loaded, each.ran) == (2, 2), "a shard and a task of each orientation"
