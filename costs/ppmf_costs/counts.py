@@ -154,10 +154,15 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
         case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
+            gates = circuit.and_count * elements
+            # RecSys evaluates those of the steps while CSP is in the updates already
+            later = gates // 2 if phase == "steps" else 0
+            if later:
+                tally.do("updates", gates=later)
             tally.do(
                 phase,
                 transfers=operation.input_bits * elements,
-                gates=circuit.and_count * elements,
+                gates=gates - later,
                 gate_calls=circuit.and_count * sum(chunk_sizes(elements).values()),
                 hash_keys=circuit.and_count * _batches(elements, BATCH),
             )
