@@ -63,7 +63,7 @@ test-all: $(VENV)/.dev ## every test, the slow ones too
 test-browser: $(VENV)/.browser ## the users' page in Chromium, or ARGS=--measure, ARGS="--screens DIR"
 	$(PYTEST) tests/browser --no-cov $(ARGS)
 
-MUTATED := spec reference primitives core
+MUTATED := spec reference primitives core sessions
 .PHONY: mutation
 mutation: $(VENV)/.dev ## mutants of the specification, the oracle and the protocol core (hours)
 	for target in $(MUTATED); do \

@@ -134,10 +134,14 @@ class _Victim:
     def chosen(cls, servers: RealServers, chance: random.Random) -> _Victim:
         """One of both, once its engine runs."""
         role, whole = chance.choice((RECSYS, CSP)), chance.random() < 0.6
-        servers.until(lambda: servers.engine(role) is not None)
-        engine = servers.engine(role)
-        assert engine is not None, "it was seen"
-        return cls(role, whole, servers.processes[role].pid if whole else engine)
+        found: list[int] = []
+
+        def seen() -> bool:
+            found[:] = [engine for engine in (servers.engine(role),) if engine is not None]
+            return bool(found)
+
+        servers.until(seen)
+        return cls(role, whole, servers.processes[role].pid if whole else found[0])
 
     def kill(self, servers: RealServers) -> bool:
         """Kill it, and start it again; whether it ran until then."""

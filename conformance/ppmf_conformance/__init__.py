@@ -17,6 +17,7 @@ Chapter 7 of the specification is the contract between the suite and an adapter.
 - `own_runs`: one run of any parameters and ratings; `worked`: the files of the worked transcript;
 - `adapter_check`: checks of an adapter by itself, without its arithmetic;
 - `pytest_plugin`: the cases as tests of pytest;
+- `servers`: checks of a running server by its address, which need no adapter;
 - `adapters`: the adapters that come with the suite.
 
 The suite reaches the oracle and the secure implementation through `adapters` alone.

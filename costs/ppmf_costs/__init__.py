@@ -9,4 +9,5 @@ costs that were measured. In the order to read them:
 - `unit_costs` turns a tally into seconds and memory. `ppmf bench --calibrate` fits the unit costs
   to measured runs; those that come with the package are in `unit_costs.toml`.
 - `network` turns the bytes and rounds of a tally into the seconds of a line between the servers.
+- `workers` divides the work and the memory of a tally among the workers of a server.
 """

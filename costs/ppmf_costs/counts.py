@@ -35,6 +35,8 @@ the bits of the model's words, and rating_words, the ring elements of its shares
 
 from __future__ import annotations
 
+from math import prod
+
 from ppmf_costs.tally import Tally
 from ppmf_secure.primitives.circuits.half_gates import BATCH
 from ppmf_secure.primitives.shares import chunk_sizes
@@ -151,6 +153,12 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
             tally.do(phase, he_rows=stored, compact_rows=compact)
             tally.do("products", he_tables=stored)
             tally.do(MEMORY, he_rows=stored)
+            if operation.scheme.shared:
+                count, each, last = operation.scheme.group_sizes(layout)
+                # its share of the matrix for the encryption, and again for what is received
+                rows = (count - 1) * each + last
+                tally.asked[phase] += 16 * prod(layout.shape) + rows
+                tally.given[phase] += rows
         case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
@@ -198,3 +206,7 @@ def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> No
     answer, terms = scheme.answer_bytes(layout, uses), scheme.answer_terms(layout, uses)
     compact = terms if scheme.is_compact(layout) else 0
     tally.do(operation.phase, he_terms=terms, compact_terms=compact, he_answers=answer)
+    if scheme.shared:
+        rows = max(use.stop for use in uses) - min(use.start for use in uses)
+        tally.asked[operation.phase] += 8 * rows * layout.rows
+        tally.answered[operation.phase] += scheme.sums_bytes(layout, uses)

@@ -17,7 +17,9 @@ class Tally:
     sent: bytes, by party and phase. work: units of a primitive, by phase and primitive.
     link: bytes between the servers, by phase, of the busier direction of each operation. rounds:
     rounds, by phase. windows: how often, by phase, a server that is ahead would wait for an answer
-    if the line took no time for bytes and everything for distance.
+    if the line took no time for bytes and everything for distance. asked: bytes, by phase, that a
+    server would divide among its workers. given: those that they would give back, all together.
+    answered: those that each would.
     """
 
     sent: Counter[tuple[Role, str]] = field(default_factory=Counter)
@@ -25,6 +27,9 @@ class Tally:
     link: Counter[str] = field(default_factory=Counter)
     rounds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    asked: Counter[str] = field(default_factory=Counter)
+    given: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
     _numbers: Counter[tuple[Role, Role]] = field(default_factory=Counter)
 
     def send(self, phase: str, due: PlannedMessage, times: int = 1) -> None:

@@ -43,7 +43,7 @@ from ppmf_secure.session.transcript import (
 from ppmf_service import keys, page
 from ppmf_service.client import UserClient, new_http
 from ppmf_service.config import NEVER, TRIAL, Ports, ServerConfig, read_config
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import opened
 from ppmf_spec.errors import PeerError, StateError

@@ -16,7 +16,7 @@ from ppmf.ending import EndedError
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import Session
-from ppmf_secure.transport.processes import RunResult
+from ppmf_secure.transport.processes import LocalWorkers, RunResult
 from ppmf_secure.transport.store import discard, load_session, resumable
 from ppmf_spec import profiles
 from ppmf_spec.bounds import bounds
@@ -68,6 +68,15 @@ class RunFolder:
     def workers(self) -> Path:
         """The folder of the workers' shards, which is there only while the run is going on."""
         return self.path / "workers"
+
+    @property
+    def matrices(self) -> Path:
+        """The folder of matrices in files, which is there only while the run is going on."""
+        return self.path / "matrices"
+
+    def local_workers(self, count: int) -> LocalWorkers | None:
+        """So many workers of each server; None if there are to be none."""
+        return LocalWorkers(count, self.workers) if count else None
 
     @property
     def _written(self) -> tuple[Path, ...]:
@@ -163,6 +172,7 @@ class RunFolder:
                 "epoch": run.epoch,
                 "seconds": round(elapsed, 3),
                 "measures": run_report.measures_json(result.measures),
+                **run_report.workers_json(result.health),
                 "item_profiles_sha256": hashlib.sha256(self.profiles.read_bytes()).hexdigest(),
                 "parameters": run.params.as_dict(),
                 "parameters_sha256": run.params.digest().hex(),

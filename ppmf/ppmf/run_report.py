@@ -14,7 +14,10 @@ from ppmf import console
 from ppmf_spec.files import write_atomically
 
 if TYPE_CHECKING:  # the oracle's files are written here too, without ppmf_secure
+    from ppmf_secure.primitives.workers import ProcessHealth
     from ppmf_secure.transport.recorded_ends import Measure
+    from ppmf_secure.transport.server_process import ServerHealth
+    from ppmf_spec.roles import Role
 
 # The packages on which a result would depend if one of them had a fault.
 _PACKAGES = ("ppmf", "cryptography", "gmpy2", "numpy", "phe", "python-flint")
@@ -57,6 +60,27 @@ def measures_json(measures: Iterable[Measure]) -> list[dict[str, object]]:
         }
         for one in measures
     ]
+
+
+def workers_json(health: Mapping[Role, ServerHealth]) -> dict[str, object]:
+    """What the processes of each server took, where there are workers: a member of the report."""
+    told = [
+        {
+            "party": party,
+            **_process_json(one.server),
+            "workers": [
+                {"shards": len(worker.shards), **_process_json(worker.process)}
+                for worker in one.workers
+            ],
+        }
+        for party, one in health.items()
+        if one.workers
+    ]
+    return {"processes": told} if told else {}
+
+
+def _process_json(process: ProcessHealth) -> dict[str, object]:
+    return {"cpu_seconds": round(process.cpu_seconds, 3), "memory_bytes": process.most_memory}
 
 
 def measures_table(measures: Iterable[Measure]) -> None:

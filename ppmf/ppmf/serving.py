@@ -17,7 +17,8 @@ from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.transport.store import in_use
 from ppmf_service import keys
 from ppmf_service.config import Ports, ServerConfig, example, read_config
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec.errors import ParametersError, StateError

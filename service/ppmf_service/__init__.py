@@ -13,8 +13,9 @@ Both servers: `serve` keeps two processes alive, `api`, the HTTP interfaces, and
 leads every session through its states over the `link`; `health` is how the first knows that the
 second works. They meet in the storage: `storage` opens it, `database` is one file, in which
 `sessions` (with `states`), `uploads` and `enrolment` have their tables; `erasure` is what goes
-when, and `backup` what may be put back.
+when, and `backup` what may be put back. `sessions` rests on `session_rows`, `agreement`, by which a
+session comes about, and `trained_before`; `recent` is what was read last.
 `measures` keeps what trainings took, for a `report` and its `report_page`. `config` reads a
-server's settings, `keys` its signing key, `clock` the time; `logs` tell what happened, and `health`
-whether the engine keeps ending.
+server's settings, `keys` its signing key, `clock` the time, and `clock_watch` whether that can be
+believed; `logs` tell what happened, and `health` whether the engine keeps ending.
 """

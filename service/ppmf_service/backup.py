@@ -8,7 +8,7 @@ backup holds what has to outlast a lost disk, and nothing of a session that coul
 
 - the enrolment: digests of tokens at RecSys, consent keys at CSP;
 - of every session its ids, digests, counts and times; and of one that was not over, that it was
-  given up;
+  given up, but for proposals that CSP had not accepted;
 - who took part last, by catalogue (PPMF-SRV-018);
 - the item profiles that were published, the titles that the page shows, and the reports.
 
@@ -33,6 +33,7 @@ from ppmf_service.database import FILE, Database
 from ppmf_service.page import TITLES
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
+from ppmf_spec.roles import CSP, Role
 
 _COPIED = ("profiles", "reports")
 """The folders of public files, and of reports."""
@@ -84,7 +85,7 @@ def make(config: ServerConfig, database: Database, folder: Path) -> Backup:
         raise StateError(f"{folder}: is not empty; a backup belongs in a folder of its own")
     made = Database.open(folder / FILE, database.clock)
     try:
-        _copy(database, made)
+        _copy(database, made, config.role)
         found = _described(made, folder)
     finally:
         made.truncate_log()
@@ -116,6 +117,9 @@ def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
         try:
             source.check()
             found = _described(source, folder)
+            if config.role is CSP:  # an earlier version left it in (PPMF-SRV-023)
+                with source.transaction() as connection:
+                    connection.execute("UPDATE sessions SET proposal = NULL WHERE id IS NULL")
             source.truncate_log()
         finally:
             source.close()
@@ -149,13 +153,24 @@ def check_place(database: Database, *, moved: bool = False) -> None:
         connection.execute("INSERT INTO place (inode) VALUES (?)", (inode,))
 
 
-def _copy(database: Database, made: Database) -> None:
-    """Copy the rows that a backup has, all as they were at one moment."""
+def _copy(database: Database, made: Database, role: Role) -> None:
+    """Copy the rows that a backup has, all as they were at one moment.
+
+    At CSP a proposal that was not accepted is left out: nothing of it is to stay (PPMF-SRV-023).
+    """
     now = database.clock.now()
     with made.transaction() as to, database.snapshot() as of:
+        left_out = set()
+        if role is CSP:
+            proposed = of.execute(
+                "SELECT number FROM sessions WHERE state = ?", (str(State.PROPOSED),)
+            )
+            left_out = {row["number"] for row in proposed}
         names = [name.strip() for name in _KEPT.split(",")]
         given_up = f"this server was restored from a backup of {_shown(now)}"
         for row in of.execute(f"SELECT {_KEPT}, {', '.join(_OF_THE_END)} FROM sessions"):
+            if row["number"] in left_out:
+                continue
             values = {name: row[name] for name in names}
             over = row["state"] in _FINAL
             values |= {
@@ -168,8 +183,11 @@ def _copy(database: Database, made: Database) -> None:
             }
             _insert(to, "sessions", values)
         for row in of.execute("SELECT session, at, state, because FROM events ORDER BY number"):
-            _insert(to, "events", dict(row))
+            if row["session"] not in left_out:
+                _insert(to, "events", dict(row))
         for row in of.execute(f"SELECT number FROM sessions WHERE state NOT IN ({_MARKS})", _FINAL):
+            if row["number"] in left_out:
+                continue
             because = {"at": now, "state": str(State.ABANDONED), "because": given_up}
             _insert(to, "events", {"session": row["number"], **because})
         for row in of.execute(

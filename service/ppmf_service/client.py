@@ -11,7 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +48,10 @@ SECONDS = 30.0
 """How long the next bytes of an answer may take."""
 
 ANSWER_SECONDS = 300.0
-"""How long a whole answer may take, however its bytes come."""
+"""How long a request and its whole answer may take, however the bytes come (PPMF-API-026)."""
+
+MOST_LOOKED_AT = 20
+"""How many sessions are fetched to find one of this user: RecSys could list any number."""
 
 REQUEST_SECONDS = 900.0
 """After how long no further try of a request is begun."""
@@ -107,6 +113,44 @@ def new_http() -> httpx.Client:
     )
 
 
+class _Limit:
+    """What ends a request that takes too long in all.
+
+    The library has a limit for each time that it waits for bytes, and none for all of them: a
+    server that sends a byte of its header now and then would hold the user's program for ever. So
+    a thread shuts down the connection from outside.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[Any, Any] = {}
+
+    @contextmanager
+    def around(self) -> Iterator[dict[str, Any]]:
+        """The context of a request: the extensions by which it tells its connections."""
+        timer = threading.Timer(ANSWER_SECONDS, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield {"trace": self._told}
+        finally:
+            timer.cancel()
+
+    def _told(self, event: str, members: Mapping[str, Any]) -> None:
+        if event in _CONNECTED:
+            stream = members["return_value"]
+            where = stream.get_extra_info("server_addr")
+            self._streams[where] = stream  # in the place of the one without TLS
+
+    def _end(self) -> None:
+        for stream in list(self._streams.values()):
+            with suppress(OSError):
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+"""When the library tells of a connection; see httpcore, "Extensions"."""
+
+
 class UserClient:
     """One user, by their invitation.
 
@@ -124,6 +168,7 @@ class UserClient:
     ) -> None:
         self.invitation = invitation
         self._http = http
+        self._limit = _Limit()
         self._clock = clock or SystemClock()
         self._coins = coins or Coins.system()
         for url in (invitation.recsys.recsys_url, invitation.recsys.csp_url):
@@ -151,23 +196,28 @@ class UserClient:
         """The newest session of this user, in a phase if one is named; checked as `session` does.
 
         A session that is not right, or has been erased, does not hide those that are. Raises
-        StateError if there is none; what is wrong with the newest one if none is right; PeerError
-        if a server does not answer.
+        StateError if there is none among the first `MOST_LOOKED_AT`; what is wrong with the newest
+        one if none is right; PeerError if a server does not answer.
         """
         wrong: PpmfError | None = None
-        for shown in self.sessions():
-            if phase in (None, shown.phase):
-                try:
-                    signed = self.session(shown.id)
-                except PeerError:
-                    raise
-                except PpmfError as error:
-                    wrong = wrong or error
-                    continue
-                if self.user in signed.session.users:
-                    return signed
+        among = [shown for shown in self.sessions() if phase in (None, shown.phase)]
+        for shown in among[:MOST_LOOKED_AT]:
+            try:
+                signed = self.session(shown.id)
+            except PeerError:
+                raise
+            except PpmfError as error:
+                wrong = wrong or error
+                continue
+            if self.user in signed.session.users:
+                return signed
         if wrong is not None:
             raise wrong
+        if len(among) > MOST_LOOKED_AT:
+            raise StateError(
+                f"none of the newest {MOST_LOOKED_AT} of RecSys' sessions is of this user; name "
+                "yours (--session)"
+            )
         raise StateError(
             f"RecSys has no session of this user{f' that is {phase}' if phase else ''}"
         )
@@ -362,7 +412,10 @@ class UserClient:
 
     def _once(self, method: str, url: str, most: int, where: str, **more: Any) -> _Answer:
         until = self._clock.monotonic() + ANSWER_SECONDS
-        with self._http.stream(method, url, **more) as response:
+        with (
+            self._limit.around() as extensions,
+            self._http.stream(method, url, extensions=extensions, **more) as response,
+        ):
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise EncodingError(f"{where}: compressed, which was not asked for")
             found = bytearray()

@@ -7,6 +7,9 @@ import threading
 import time
 from typing import Protocol
 
+_SLEEPING: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux' clock that goes on while the machine sleeps, as the clock for people does."""
+
 
 class Clock(Protocol):
     """What the service asks about the time."""
@@ -29,8 +32,8 @@ class SystemClock:
         return int(time.time())
 
     def monotonic(self) -> float:
-        """Seconds since the machine started, or another such moment."""
-        return time.monotonic()
+        """Seconds since the machine started, also those in which it slept where it counts them."""
+        return time.monotonic() if _SLEEPING is None else time.clock_gettime(_SLEEPING)
 
     def sleep(self, seconds: float) -> None:
         """Wait so many seconds."""
@@ -48,14 +51,15 @@ class SettableClock:
 
     def __init__(self, start: float = 0) -> None:
         self._time = float(start)
+        self._leapt = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> int:
         """Whole seconds since 1970."""
-        return int(self._time)
+        return int(self._time + self._leapt)
 
     def monotonic(self) -> float:
-        """The same, with its fraction."""
+        """The time that passed, with its fraction."""
         return self._time
 
     def sleep(self, seconds: float) -> None:
@@ -68,3 +72,8 @@ class SettableClock:
             raise ValueError("time does not go back")
         with self._lock:
             self._time += seconds
+
+    def leap(self, seconds: float) -> None:
+        """Show another time, though none has passed."""
+        with self._lock:
+            self._leapt += seconds

@@ -58,6 +58,9 @@ transcripts = "never"              # or "trial", to keep what is sent in session
 # key = "workers/server.key"
 # folder = "shards"                # private; the workers see it under the same path
 
+# [matrices]                       # kept in files, if they are larger than the memory
+# folder = "matrices"              # of this machine; with workers, of each worker's machine
+
 [log]
 level = "info"
 """
@@ -116,6 +119,16 @@ class WorkersConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MatricesConfig:
+    """That encrypted matrices lie in files (PPMF-WRK-010).
+
+    folder: a private one on a disk of this machine; with workers, the path of one on theirs.
+    """
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What a server decides without its operator.
 
@@ -143,6 +156,7 @@ class ServerConfig:
     policy: Policy = Policy()
     log_level: str = "info"
     workers: WorkersConfig | None = None
+    matrices: MatricesConfig | None = None
 
     @property
     def database(self) -> Path:
@@ -204,14 +218,17 @@ class _Table:
             self._table("policy", {})._policy(),
             self._table("log", {})._level(),
             self._table("workers")._workers() if "workers" in self._left else None,
+            self._table("matrices")._matrices() if "matrices" in self._left else None,
         )
         self._end()
         if found.workers is not None:
-            self._check_own(found.workers.folder, found.folder)
+            self._check_own("workers.folder", found.workers.folder, found.folder)
+        if found.matrices is not None:
+            self._check_own("matrices.folder", found.matrices.folder, found.folder)
         return found
 
-    def _check_own(self, shards: Path, folder: Path) -> None:
-        """Raise ParametersError if the workers' folder is also one of something else."""
+    def _check_own(self, name: str, shards: Path, folder: Path) -> None:
+        """Raise ParametersError if the folder of that name is also one of something else."""
         shards, others = (
             shards.resolve(),
             (folder.resolve(), self._path.absolute().parent.resolve()),
@@ -221,7 +238,7 @@ class _Table:
             or others[0] in shards.parents
             or any(shards in other.parents for other in others)
         ):
-            raise self._error("workers.folder", "a folder of its own is due")
+            raise self._error(name, "a folder of its own is due")
 
     def _listen(self, *, public: bool) -> Listen:
         host, port = self._address("address")
@@ -252,6 +269,11 @@ class _Table:
         files = [self._file(key) for key in ("ca", "certificate", "key", "folder")]
         self._end()
         return WorkersConfig(scheduler, *files)
+
+    def _matrices(self) -> MatricesConfig:
+        found = MatricesConfig(self._file("folder"))
+        self._end()
+        return found
 
     def _policy(self) -> Policy:
         accept = self._one_of("accept", (ASK, TRIAL), ASK)

@@ -17,11 +17,12 @@ import stat
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
 from ppmf_secure.session.private_files import private_folder
+from ppmf_secure.transport.store import in_use
 from ppmf_service.clock import Clock
 from ppmf_spec.errors import EncodingError, PpmfError, StateError
 
@@ -185,6 +186,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX sessions_expire ON sessions (expires) WHERE buried IS NULL",
         "CREATE INDEX sessions_by_state ON sessions (state)",
     ),
+    (
+        """
+        CREATE TABLE clock (                -- whether the clock can be believed: see clock_watch
+            trusted REAL NOT NULL,
+            last INTEGER NOT NULL,
+            left REAL NOT NULL,
+            slack INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
+    (
+        # how the workers of an epoch did when they were last asked
+        "ALTER TABLE epochs ADD COLUMN workers INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_there INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_memory INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_cpu REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE epochs ADD COLUMN workers_at INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """The statements that lead from each version of the schema to the next one."""
 
@@ -200,17 +219,19 @@ class Database:
         self._open: list[tuple[weakref.ref[threading.Thread], sqlite3.Connection]] = []
 
     @classmethod
-    def open(cls, path: Path, clock: Clock) -> Self:
+    def open(cls, path: Path, clock: Clock, *, alone: bool = False) -> Self:
         """The database of that file, which is made if there is none; its folder is private.
 
-        Raises StateError if the file is another user's, of another program or of a later version of
-        this one, EncodingError if it is damaged, OSError if the system does not let it be used.
+        alone: whether the caller keeps the server of this folder from running, or is it. Raises
+        StateError if the file is another user's, of another program or of a later version of this
+        one, or of an earlier one whose server runs (PPMF-SRV-027), EncodingError if it is damaged,
+        OSError if the system does not let it be used.
         """
         private_folder(path.parent)
         _make_private_file(path)
         database = cls(path, clock)
         try:
-            database._migrate()
+            database._migrate(alone=alone)
         except BaseException:
             database.close()
             raise
@@ -316,7 +337,26 @@ class Database:
             self._open.append((weakref.ref(threading.current_thread()), connection))
         return connection
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, alone: bool) -> None:
+        with ExitStack() as held:
+            if not alone and self._earlier():
+                try:
+                    held.enter_context(in_use(self.path.parent))
+                except StateError:
+                    raise StateError(
+                        f"{self.path}: made by an earlier version of ppmf, whose server runs: stop "
+                        "it before you use this version"
+                    ) from None
+            self._bring_up()
+
+    def _earlier(self) -> bool:
+        """Whether this is a database of an earlier form, and not one that is still empty."""
+        with self.snapshot() as connection:
+            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            return 0 < version < len(MIGRATIONS)
+
+    def _bring_up(self) -> None:
+        """Bring the database to the form of this version."""
         with self.transaction() as connection:
             owner = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]

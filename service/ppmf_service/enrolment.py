@@ -14,7 +14,8 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import CONSENT_KEY_BYTES
 from ppmf_service.database import Database
-from ppmf_service.sessions import Recent, Sessions
+from ppmf_service.recent import Recent
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_spec.errors import RangeError
 from ppmf_spec.ids import canonical_order, check_id

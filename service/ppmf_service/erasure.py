@@ -17,7 +17,8 @@ from pathlib import Path
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.measures import Measures
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP
@@ -45,18 +46,20 @@ class Erasure:
         self._measures = Measures(database)
         self._log_due = True  # an earlier process may have ended before it
 
-    def sweep(self) -> list[bytes]:
-        """Erase all that is due by the server's clock; the keys of the sessions that changed.
+    def sweep(self, by: int | None = None) -> list[bytes]:
+        """Erase all that is due; the keys of the sessions that changed.
 
-        It is cheap where nothing is due, and may be called again and again: what a crash left
-        undone is done then (PPMF-SRV-013 to -015). Raises OSError for the first file that cannot be
-        erased, once all else is.
+        by: the time by which sessions have expired, or 0 if nobody knows (PPMF-SRV-026); that of
+        the server's clock if it is None. It is cheap where nothing is due, and may be called again
+        and again: what a crash left undone is done then (PPMF-SRV-013 to -015). Raises OSError for
+        the first file that cannot be erased, once all else is.
         """
         changed: list[bytes] = []
         failed: OSError | None = None
-        for row in self._sessions.to_erase():
+        now = self._database.clock.now() if by is None else by
+        for row in self._sessions.to_erase(now):
             try:
-                if self._sweep_one(row):
+                if self._sweep_one(row, now):
                     changed.append(row.key)
             except OSError as error:  # that of one session keeps no other from being erased
                 failed = failed or error
@@ -65,10 +68,10 @@ class Erasure:
             raise failed
         return changed
 
-    def _sweep_one(self, row: SessionRow) -> bool:
+    def _sweep_one(self, row: SessionRow, now: int) -> bool:
         """Erase what is due of one session; whether anything was."""
         changed = False
-        expired = 0 < row.expires <= self._database.clock.now()
+        expired = 0 < row.expires <= now
         unaccepted = row.state is State.PROPOSED and self._config.role is CSP
         if expired and unaccepted:
             self._sessions.forget(row.key)

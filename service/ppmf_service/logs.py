@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -89,10 +90,20 @@ UNTOLD = "untold"
 """What stands in the place of a value that is not of its form."""
 
 
+MOST_LINES = 60
+"""How many lines of one event, and one class of statuses, are logged in a minute."""
+
+_MINUTE = 60.0
+
+
 class Log:
     """Where lines go, from any thread: each whole, in one write.
 
+    Whoever may ask a server something could fill its disk with what it logs. So of each event at
+    most `most` lines are logged in a minute, and then one line on how many were left out.
+
     stream: where to. least: the least level that is logged. now: the time, in seconds since 1970.
+    monotonic: a clock, in seconds.
     """
 
     def __init__(
@@ -101,10 +112,16 @@ class Log:
         *,
         least: int = logging.INFO,
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        most: int = MOST_LINES,
     ) -> None:
         self._stream = stream
         self._least = least
         self._now = now
+        self._monotonic = monotonic
+        self._most = most
+        self._until = 0.0
+        self._counts: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
 
     def event(self, name: str, *, level: int = logging.INFO, **members: object) -> None:
@@ -124,11 +141,40 @@ class Log:
                 found[member] = UNTOLD if told is None else told
         if level < self._least:
             return
-        line = json.dumps(found, allow_nan=False) + "\n"
+        status = found.get("status")
+        self._write(found, (name, status // 100 if isinstance(status, int) else 0))
+
+    def _write(self, found: Mapping[str, object], kind: tuple[str, int]) -> None:
         with self._lock:
-            stream = sys.stderr if self._stream is None else self._stream
-            stream.write(line)
-            stream.flush()
+            lines = []
+            if (at := self._monotonic()) >= self._until:
+                lines += self._left_out()
+                self._until = at + _MINUTE
+            self._counts[kind] += 1
+            if self._counts[kind] <= self._most:
+                lines.append(json.dumps(found, allow_nan=False) + "\n")
+            if lines:
+                stream = sys.stderr if self._stream is None else self._stream
+                stream.write("".join(lines))
+                stream.flush()
+
+    def _left_out(self) -> list[str]:
+        """A line on each kind of which lines were left out in the minute that ended."""
+        lines = []
+        for (name, hundreds), count in self._counts.items():
+            if count > self._most:
+                found: dict[str, object] = {
+                    "time": round(self._now(), 3),
+                    "level": "warning",
+                    "event": "lines left out",
+                    "of": name,
+                    "count": count - self._most,
+                }
+                if hundreds:
+                    found["status"] = f"{hundreds}xx"
+                lines.append(json.dumps(found) + "\n")
+        self._counts.clear()
+        return lines
 
     def failure(self, name: str, error: BaseException, **members: object) -> None:
         """Log an error: a refusal with its line, any other exception with its type and place."""

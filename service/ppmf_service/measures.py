@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ppmf_secure.primitives.workers import WorkerHealth
 from ppmf_service.database import Database
 
 MOST_SAMPLES = 300
@@ -24,6 +25,7 @@ MOST_LINKS = 1000
 
 FINISHED, LOST = "finished", "lost"
 _MOST_REASON = 200
+_WORKERS = "workers, workers_there, workers_memory, workers_cpu, workers_at"
 
 
 class Taken(Protocol):
@@ -69,12 +71,27 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersCost:
+    """How the workers of an epoch did when they were last asked.
+
+    count: how many there were at its beginning. there: how many answered. memory: the most bytes
+    that one of these has had. cpu_seconds: the processor time of these. at: when they were asked.
+    """
+
+    count: int
+    there: int
+    memory: int
+    cpu_seconds: float
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpochCost:
     """What one epoch took.
 
     began, ended: seconds since 1970; ended is None while it runs. outcome: "finished", "lost" if
     the server was ended meanwhile, the class of an error, or "" while it runs. memory: the most
-    bytes that the engine's process has had.
+    bytes that the engine's process has had. workers: None where it has none.
     """
 
     epoch: int
@@ -83,6 +100,7 @@ class EpochCost:
     outcome: str
     memory: int
     phases: tuple[PhaseCost, ...]
+    workers: WorkersCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,32 @@ class Measures:
                 (session, epoch, seconds, phase, done, total, sent, received),
             )
 
+    def workers(self, session: int, epoch: int, count: int, health: Iterable[WorkerHealth]) -> None:
+        """Note how the workers of an epoch do, of which there were so many at its beginning."""
+        processes = [one.process for one in health]
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE epochs SET workers = ?, workers_there = ?, workers_at = ?, "
+                "workers_memory = max(workers_memory, ?), workers_cpu = max(workers_cpu, ?) "
+                "WHERE session = ? AND epoch = ?",
+                (
+                    count,
+                    len(processes),
+                    self._database.clock.now(),
+                    max((one.most_memory for one in processes), default=0),
+                    sum(one.cpu_seconds for one in processes),
+                    session,
+                    epoch,
+                ),
+            )
+
+    def running_workers(self) -> WorkersCost | None:
+        """The workers of the epoch that runs; None if none runs, or it has none."""
+        row = self._database.row(
+            f"SELECT {_WORKERS} FROM epochs WHERE outcome = '' ORDER BY began DESC"
+        )
+        return None if row is None or not row["workers"] else WorkersCost(*row)
+
     def ended(self, session: int, epoch: int, outcome: str, taken: Iterable[Taken]) -> None:
         """Note that an epoch has ended, how, and what it took."""
         with self._database.transaction() as connection:
@@ -171,10 +215,11 @@ class Measures:
                 row["outcome"],
                 row["memory"],
                 tuple(phases.get(row["epoch"], ())),
+                WorkersCost(*tuple(row)[5:]) if row["workers"] else None,
             )
             for row in self._database.rows(
-                "SELECT epoch, began, ended, outcome, memory FROM epochs WHERE session = ? "
-                "ORDER BY epoch",
+                f"SELECT epoch, began, ended, outcome, memory, {_WORKERS} FROM epochs "
+                "WHERE session = ? ORDER BY epoch",
                 (session,),
             )
         ]

@@ -16,7 +16,8 @@ from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.measures import EpochCost, Measures
 from ppmf_service.report_page import Facts
-from ppmf_service.sessions import SessionRow, Sessions
+from ppmf_service.session_rows import SessionRow
+from ppmf_service.sessions import Sessions
 
 FORMAT = "ppmf-service-report/1"
 
@@ -94,6 +95,15 @@ class Reports:
             "ended": cost.ended,
             "outcome": cost.outcome or "running",
             "memory_bytes": cost.memory,
+            "workers": None
+            if cost.workers is None
+            else {
+                "count": cost.workers.count,
+                "there": cost.workers.there,
+                "memory_bytes": cost.workers.memory,
+                "cpu_seconds": round(cost.workers.cpu_seconds, 3),
+                "asked": cost.workers.at,
+            },
             "peer_lost": self._measures.losses(cost.began, until),
             "phases": [
                 {

@@ -122,6 +122,9 @@ def _tiles(facts: Facts) -> str:
             (size(epoch["memory_bytes"]), "most memory of the process"),
             (f"{epoch['peer_lost']:,}", "times the connection was lost"),
         ]
+        if epoch.get("workers"):
+            found = epoch["workers"]
+            tiles.append((f"{found['there']:,} of {found['count']:,}", "workers were there last"))
     shown = "".join(f"<div class=tile><b>{value}</b><span>{of}</span></div>" for value, of in tiles)
     return f"<div class=tiles>{shown}</div>"
 

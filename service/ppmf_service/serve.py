@@ -26,7 +26,7 @@ from ppmf_secure.transport.store import in_use
 from ppmf_service import health, logs
 from ppmf_service.api import server
 from ppmf_service.backup import check_place
-from ppmf_service.clock import SystemClock
+from ppmf_service.clock import Clock, SystemClock
 from ppmf_service.config import ServerConfig
 from ppmf_service.engine.engine import Engine
 from ppmf_service.keys import link_certificate, read_certificate, read_signing_key
@@ -56,7 +56,7 @@ def run(config: ServerConfig, stop: threading.Event | None = None) -> None:
     clock = SystemClock()
     _identity(config)
     private_folder(config.folder)
-    with in_use(config.folder), opened(config, clock) as storage:
+    with in_use(config.folder), opened(config, clock, alone=True) as storage:
         storage.database.check()
         check_place(storage.database)
         logs.event("starts", role=config.role)
@@ -92,9 +92,9 @@ def _engine_beside(config: ServerConfig, stop: threading.Event) -> Iterator[None
         keeper.join()
 
 
-def _keep_engine(config: ServerConfig, stop: threading.Event) -> None:
+def _keep_engine(config: ServerConfig, stop: threading.Event, clock: Clock | None = None) -> None:
     """Start the engine, and again whenever it ends, until `stop` is set."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     pause, soon = _PAUSES[0], 0
     health.note_well(config.folder)
     while not stop.is_set():

@@ -34,14 +34,16 @@ class Storage:
 
 
 @contextmanager
-def opened(config: ServerConfig, clock: Clock | None = None) -> Iterator[Storage]:
+def opened(
+    config: ServerConfig, clock: Clock | None = None, *, alone: bool = False
+) -> Iterator[Storage]:
     """The storage of a server; several processes may have it open at once.
 
-    Raises StateError if its folder is open to others (PPMF-SRV-002), and otherwise as
-    `Database.open`.
+    alone: as of `Database.open`. Raises StateError if its folder is open to others (PPMF-SRV-002),
+    and otherwise as `Database.open`.
     """
     private_folder(config.folder)
-    database = Database.open(config.database, clock or SystemClock())
+    database = Database.open(config.database, clock or SystemClock(), alone=alone)
     sessions = Sessions(database)
     try:
         yield Storage(

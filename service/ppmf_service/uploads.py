@@ -24,7 +24,8 @@ from ppmf_secure.protocols.admission import (
 )
 from ppmf_secure.session.session import Session
 from ppmf_service.database import Database
-from ppmf_service.sessions import SessionRow, Sessions, short
+from ppmf_service.session_rows import SessionRow, short
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, RangeError, StateError

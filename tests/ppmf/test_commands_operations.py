@@ -12,6 +12,7 @@ import pytest
 
 from ppmf import main
 from ppmf.commands import status
+from ppmf_service import clock_watch
 from ppmf_service.keys import fingerprint, public_point, read_certificate, read_signing_key
 from ppmf_service.measures import PhaseCost
 from ppmf_service.states import State
@@ -82,6 +83,29 @@ def test_status_says_what_is_next_in_each_state(
     (one,) = found["sessions"]
     assert (one["seconds_left"], one["state"], one["half_steps"]) == (360, "training", [4, 10])
     assert main.main(["status", "--config", str(both.config(RECSYS))]) == 1  # there was an error
+
+
+@pytest.mark.req("PPMF-SRV-026")
+def test_a_clock_in_doubt_is_shown_until_the_operator_has_said_that_it_is_right(
+    both: Operators, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "_runs", lambda _: True)
+    of_csp = ("--config", str(both.config(CSP)))
+    run("session", "clock", *of_csp)
+    assert "the clock is not in doubt" in capsys.readouterr().out
+    with both.storage(CSP) as ours:
+        doubt = clock_watch.Noted(1.0, 1, 7200.0, 0)
+        clock_watch._note(ours.database, doubt)
+    capsys.readouterr()
+    assert main.main(["status", *of_csp]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "The clock has leapt: nothing is closed" in text
+    assert "for 2 h 0 min more" in text
+    assert main.main(["status", *of_csp, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["clock_doubt"] == 7200
+    run("session", "clock", *of_csp, "--yes")
+    assert "noted" in capsys.readouterr().out
+    assert main.main(["status", *of_csp]) == 0
 
 
 def test_status_watches_until_it_is_interrupted(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from ppmf import main
 from ppmf.commands import train
 from ppmf_audit import audit
 from ppmf_secure.session.transcript import read
+from ppmf_secure.transport import processes
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from tests.support.command_line import Capture
@@ -77,9 +79,20 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     trained: Run,
     tmp_path: Path,
     capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """It is resumed with workers and a place of the matrices that it had not before."""
     out = tmp_path / "run"
     command = training(trained, out, suite, "--transcripts", "full")
+    asked: list[object] = []
+
+    def without_workers(checkpoints: Path, *, workers: object, **by: Any) -> processes.RunResult:
+        asked.append(workers)
+        return resume(checkpoints, **by)
+
+    resume = processes.resume
+    monkeypatch.setattr(processes, "resume", without_workers)
+    more = ["--workers", "2", "--matrices-on-disk"] if suite.startswith("rlwe") else []
     assert killed(kill, [*command, "--keep-checkpoints"]) == 2
     said = capsys.readouterr().err
     assert f"`ppmf resume {out}` goes on from the last checkpoint" in said
@@ -88,7 +101,8 @@ def test_a_killed_run_is_resumed_and_its_transcripts_pass_the_audit(
     assert main.main(command) == 2
     assert f"an interrupted run: `ppmf resume {out}` goes on with it" in capsys.readouterr().err
 
-    assert main.main(["resume", str(out)]) == 0
+    assert main.main(["resume", str(out), *more]) == 0
+    assert asked == [processes.LocalWorkers(2, out / "workers") if more else None]
     expected = (trained.out / "item_profiles.json").read_bytes()
     assert (out / "item_profiles.json").read_bytes() == expected
     assert not (out / "checkpoints").exists()

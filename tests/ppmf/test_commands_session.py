@@ -12,8 +12,8 @@ import pytest
 from ppmf import main, serving
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_service.keys import read_certificate, read_signing_key
-from ppmf_service.sessions import TRAINED_BEFORE
 from ppmf_service.states import State
+from ppmf_service.trained_before import TRAINED_BEFORE
 from ppmf_spec.errors import ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.command_line import Capture, documented, refused

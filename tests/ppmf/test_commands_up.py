@@ -21,7 +21,7 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.invitations import join, read_half
 from ppmf_service import keys
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec.errors import PeerError

@@ -16,6 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ppmf_service import clock_watch
 from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.server import monitoring_app
 from ppmf_service.clock import SettableClock
@@ -145,9 +146,11 @@ def test_the_proxies_hand_on_one_address_that_no_user_wrote() -> None:
     nginx = (DEPLOY / "nginx.conf").read_text()
     assert "X-Forwarded-For $remote_addr;" in nginx
     assert "$proxy_add_x_forwarded_for" not in nginx
+    assert 'Strict-Transport-Security "max-age=63072000" always' in nginx
     assert nginx.count("{") == nginx.count("}")
     caddy = (DEPLOY / "Caddyfile").read_text()
     assert "header_up X-Forwarded-For {remote_host}" in caddy
+    assert 'Strict-Transport-Security "max-age=63072000"' in caddy
     port = read_config(DEPLOY / "recsys.toml").api.port
     assert f"127.0.0.1:{port}" in nginx
     assert f"127.0.0.1:{port}" in caddy
@@ -157,6 +160,7 @@ def test_every_alert_is_about_something_that_is_counted(tmp_path: Path) -> None:
     metrics = Metrics()
     database = Database.open(tmp_path / "x" / "service.sqlite", SettableClock())
     Measures(database).link(up=True)
+    clock_watch.confirm(database)
     monitoring_app(database, metrics)
     text = metrics.text().decode()
     database.close()

@@ -27,7 +27,7 @@ BREACHES = {
     "protocols": ("ppmf_secure.protocols.transfers", "ppmf_secure.protocols.half_step"),
     "parties": ("ppmf_secure.parties.csp", "ppmf_secure.parties.recsys"),
     "link": ("ppmf_secure.link.frames", "ppmf_secure.link.streams"),
-    "service-layers": ("ppmf_service.sessions", "ppmf_service.uploads"),
+    "service-layers": ("ppmf_service.session_rows", "ppmf_service.agreement"),
     "command-layers": ("ppmf.console", "ppmf.main"),
     "sans-io": ("ppmf_secure.primitives.shares", "time"),
     "oracle-without-cryptography": ("ppmf_reference.fixed", "phe"),

@@ -407,6 +407,53 @@ def test_the_driver_waits_for_a_message_until_a_time_or_until_none_can_come() ->
     assert driver.result == [share, None, None, None, 5]
 
 
+class AskedEnds(NotedEnds):
+    """Ends that note what they are asked for, and in which time passes while they wait."""
+
+    def __init__(self, coming: Mapping[Role, list[bytes]], passes: int = 0) -> None:
+        super().__init__(coming)
+        self._passes = passes
+
+    def receive(self, sender: Role, most: int | None, until: int | None = None) -> bytes | None:
+        self.noted.append((sender, most, until))
+        self.time += self._passes
+        return super().receive(sender, most, until)
+
+
+@pytest.mark.req("PPMF-WIR-009")
+def test_the_ends_are_told_the_most_bytes_and_until_when_they_wait() -> None:
+    def program() -> Program[None]:
+        yield from receive_until(CSP, wire.OutputShare, 7)
+        yield from receive(CSP, wire.TransferPayload)
+
+    ends = AskedEnds({CSP: [encoded(0, message_of(wire.OutputShare))]})
+    limits: Limits = {(CSP, RECSYS, wire.OutputShare): 99}
+    assert Driver(RECSYS, program(), ends, bytes(32), limits=limits).advance()
+    assert ends.noted == [(CSP, 99, 7), (CSP, 0, None)]
+
+
+@pytest.mark.req("PPMF-ADM-003")
+def test_what_comes_at_the_very_time_is_late() -> None:
+    def program() -> Program[wire.OutputShare | None]:
+        yield Wait(5)
+        return (yield from receive_until(CSP, wire.OutputShare, 5))
+
+    ends = AskedEnds({CSP: [encoded(0, message_of(wire.OutputShare))]})
+    ends.time = 5
+    driver = Driver(RECSYS, program(), ends, bytes(32))
+    assert driver.complete() is None
+    assert ends.noted == [], "nothing is waited for and no message taken"
+
+
+@pytest.mark.req("PPMF-ADM-003")
+def test_a_time_that_comes_while_ends_wait_ends_the_waiting() -> None:
+    ends = AskedEnds({CSP: []}, passes=5)
+    driver = Driver(RECSYS, receive_until(CSP, wire.OutputShare, 5), ends, bytes(32))
+    assert driver.advance()
+    assert driver.finished
+    assert ends.noted == [(CSP, None, 5)]
+
+
 def test_pipes_wait_for_a_message_no_longer_than_until_a_time() -> None:
     mine, theirs = multiprocessing.Pipe()
     account = Account(RECSYS)

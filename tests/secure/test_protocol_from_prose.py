@@ -39,7 +39,6 @@ from ppmf_secure.protocols.transfers import Site, open_transfers
 from ppmf_secure.protocols.upload import consent, keystream, plain_bits, upload
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
-from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Role
@@ -342,8 +341,9 @@ def test_corrections_of_the_conversion() -> None:
     at_csp, at_recsys = (Conversion(one, RatingCode(lowest, 3)) for one in (csp, recsys))
     chosen = sent ^ theirs[..., None] * csp.offset
     payload, shares = at_csp.corrections_of_csp(6, mine, sent)
-    answer, others = at_recsys.corrections_of_recsys(6, theirs, chosen, back, payload)
-    rest = at_csp.rest_at_csp(6, mine[:1], back ^ mine[:1, :, None] * recsys.offset, answer)
+    answer, others = at_recsys.corrections_of_recsys(6, theirs, chosen, back, payload.data)
+    pads = at_csp.pads_at_csp(6, back[0] ^ mine[0, :, None] * recsys.offset)
+    rest = pads + at_csp.rest_at_csp(mine[:1], answer.data)
     assert (len(payload), len(answer)) == (4 * count * 5, count * 5)
 
     def block(words: NDArray[np.uint64]) -> int:
@@ -353,7 +353,7 @@ def test_corrections_of_the_conversion() -> None:
         hashed = hash_of(csp.keys.key(f"conversion/to-{chooser}", 6, plane, 0))(key, element)
         return hashed % 2**64, hashed >> 64
 
-    def at(data: wire.Bulk, row: int, element: int) -> int:
+    def at(data: NDArray[np.uint8], row: int, element: int) -> int:
         return int.from_bytes(data[5 * (row * count + element) :][:5], "little")
 
     for e in (0, 1, 2047, 2048, 2499):

@@ -221,9 +221,36 @@ def test_every_column_of_a_session_is_kept_or_left_out_on_purpose(servers: Pair)
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         )
     }
-    here = {"place"}  # a backup has no place yet
+    here = {"place", "clock"}  # a backup has no place and no time yet
     thought_of = {"sessions", "events", "uploads", "backups", *backup._AS_THEY_ARE}
     assert thought_of | here == tables
+
+
+@pytest.mark.req("PPMF-SRV-021", "PPMF-SRV-023")
+@pytest.mark.parametrize("role", [RECSYS, CSP])
+def test_a_backup_of_csp_has_nothing_of_a_proposal_that_was_never_accepted(
+    servers: Pair, tmp_path: Path, role: Role
+) -> None:
+    server, folder = servers.of(role), tmp_path / "backup"
+    opened(servers)
+    waiting = server.sessions.propose(proposal_of(("u1", "u2"), nonce=7))
+    make(config_of(role, server), server.database, folder)
+    found = (folder / FILE).read_bytes()
+    assert (waiting.proposed in found) is (role is RECSYS)
+    made = put_back(servers, role, folder)
+    assert (made.sessions, made.given_up) == ((2, 2) if role is RECSYS else (1, 1))
+    assert servers.of(role).sessions.known(waiting.proposed) is (role is RECSYS)
+
+
+@pytest.mark.req("PPMF-SRV-023")
+def test_a_proposal_in_an_older_backup_is_not_put_back(servers: Pair, tmp_path: Path) -> None:
+    server, folder = servers.csp, tmp_path / "backup"
+    waiting = server.sessions.propose(proposal_of(("u1", "u2"), nonce=7))
+    make(config_of(RECSYS, server), server.database, folder)  # as an earlier version did at CSP
+    put_back(servers, CSP, folder)
+    row = servers.csp.sessions.get(waiting.proposed)
+    assert row.state is State.ABANDONED
+    assert not servers.csp.sessions.has_proposal(waiting.proposed)
 
 
 @pytest.mark.req("PPMF-SRV-021")

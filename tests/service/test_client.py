@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +23,9 @@ from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import Row
 from ppmf_secure.session import set_up
 from ppmf_secure.session.session import Session
+from ppmf_service import client as client_module
 from ppmf_service import submission
-from ppmf_service.client import ANSWER_SECONDS, Receipt
+from ppmf_service.client import ANSWER_SECONDS, MOST_LOOKED_AT, Receipt
 from ppmf_service.states import State
 from ppmf_service.user_folder import Last, UserFolder, made_of
 from ppmf_spec import profiles
@@ -87,6 +93,82 @@ def test_a_session_is_taken_only_if_both_servers_show_it_alike(servers: Served) 
     for transports, error, text in both:
         ask = partial(servers.client("u1", servers.http(**transports)).session, session.id)
         assert text in refusal_of(ask, error)
+
+
+@pytest.mark.req("PPMF-API-026")
+def test_only_some_sessions_are_looked_at(servers: Served) -> None:
+    """Those of others, however many RecSys lists."""
+    session = servers.session()
+    others = [hashlib.sha256(bytes([number])).hexdigest() for number in range(200)]
+    asked: list[str] = []
+
+    def answer(request: httpx.Request, inner: httpx.BaseTransport) -> httpx.Response:
+        if request.url.path != "/v1/sessions":
+            asked.append(request.url.path)
+            return inner.handle_request(request)
+        found = [{"id": one, "phase": "open"} for one in (*listed, session.id.hex())]
+        body = json.dumps({"format": "ppmf-sessions/1", "sessions": found}).encode()
+        return httpx.Response(200, stream=httpx.ByteStream(body))
+
+    client = servers.client("u1", servers.http(recsys=Changed(servers.transport(RECSYS), answer)))
+    listed = others[: MOST_LOOKED_AT - 1]
+    assert client.newest("open").session == session
+    listed = others
+    asked.clear()
+    with pytest.raises(RangeError, match="no such session"):
+        client.newest("open")
+    assert len(asked) == MOST_LOOKED_AT
+
+
+@pytest.mark.req("PPMF-API-026")
+def test_sessions_of_others_end_in_a_word_on_how_to_name_ones_own(
+    servers: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST_LOOKED_AT", 1)
+    session = servers.session()
+    newer = servers.session(replace(session.proposal, nonce=bytes(15) + b"\1", users=("u2", "u3")))
+    assert newer.users == ("u2", "u3")
+    with pytest.raises(StateError, match="name yours"):
+        servers.client("u1").newest("open")
+
+
+@contextmanager
+def dripping(before: bytes) -> Iterator[str]:
+    """The address of a server that begins an answer, and goes on by a byte now and then."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    one, _ = server.accept()
+                    stack.enter_context(one)
+                    one.recv(1 << 16)
+                    one.sendall(before)
+                    threading.Thread(target=go_on, args=(one,), daemon=True).start()
+
+        def go_on(one: socket.socket) -> None:
+            with suppress(OSError):
+                while True:
+                    one.sendall(b"x")
+                    time.sleep(0.02)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.req("PPMF-API-026")
+@pytest.mark.parametrize(
+    "before", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"]
+)
+def test_an_answer_that_drips_is_given_up(
+    servers: Served, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(client_module, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "_TRIES", 2)
+    with dripping(before) as url, client_module.new_http() as http:
+        one = servers.client("u1", http, recsys_url=url)
+        with pytest.raises(PeerError, match="RecSys|list of sessions"):
+            one.sessions()
 
 
 @pytest.mark.req("PPMF-API-017")

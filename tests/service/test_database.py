@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ppmf_secure.transport.store import in_use
 from ppmf_service import database as module
 from ppmf_service.clock import SettableClock
 from ppmf_service.database import Database
@@ -154,6 +155,7 @@ def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
         opened_at(path)
 
 
+@pytest.mark.req("PPMF-SRV-027")
 def test_a_database_of_a_later_version_is_left_alone(path: Path) -> None:
     database = opened_at(path)
     with database.transaction() as connection:
@@ -161,6 +163,35 @@ def test_a_database_of_a_later_version_is_left_alone(path: Path) -> None:
     database.close()
     with pytest.raises(StateError, match="later version"):
         opened_at(path)
+
+
+@pytest.mark.req("PPMF-SRV-027")
+def test_a_database_of_an_earlier_version_is_brought_up_once_its_server_stopped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = module.MIGRATIONS
+    monkeypatch.setattr(module, "MIGRATIONS", now[:-1])
+    opened_at(path).close()
+    monkeypatch.setattr(module, "MIGRATIONS", now)
+    with in_use(path.parent):  # by a server of that version
+        with pytest.raises(StateError, match="earlier version of ppmf, whose server runs: stop"):
+            opened_at(path)
+        with closing(sqlite3.connect(path)) as found:
+            assert found.execute("PRAGMA user_version").fetchone() == (len(now) - 1,)
+    opened_at(path).close()
+    with in_use(path.parent):
+        opened_at(path).close()  # there is nothing to be done
+
+
+@pytest.mark.req("PPMF-SRV-027")
+def test_a_server_brings_up_its_own_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = module.MIGRATIONS
+    monkeypatch.setattr(module, "MIGRATIONS", now[:-1])
+    opened_at(path).close()
+    monkeypatch.setattr(module, "MIGRATIONS", now)
+    with in_use(path.parent):
+        Database.open(path, SettableClock(), alone=True).close()
+        opened_at(path).close()
 
 
 @pytest.mark.req("PPMF-SRV-002")

@@ -740,7 +740,7 @@ def test_what_is_looked_at_does_not_grow_with_the_sessions_that_have_ended(
         world.turn()
     assert said == []
     for one in (RECSYS, CSP):
-        assert world.server(one).sessions.to_erase() == []
+        assert world.server(one).sessions.to_erase(world.clock.now()) == []
         for query in ("told = 0 AND buried IS NULL", "state = 'proposed'"):
             plan = world.server(one).database.rows(
                 f"EXPLAIN QUERY PLAN SELECT number FROM sessions WHERE {query} ORDER BY number"

@@ -14,7 +14,7 @@ from ppmf_secure.session import proposals
 from ppmf_secure.session.session import Session
 from ppmf_service.config import LinkConfig, Listen, ServerConfig
 from ppmf_service.erasure import Erasure, erase_folder
-from ppmf_service.sessions import UnknownSessionError
+from ppmf_service.session_rows import UnknownSessionError
 from ppmf_service.states import State
 from ppmf_service.uploads import Receipt, upload_digest
 from ppmf_spec.errors import StateError

@@ -43,7 +43,7 @@ PIECE = 8
 def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """The log of the process, with everything that is ever logged."""
     stream = io.StringIO()
-    monkeypatch.setattr(logs, "_log", Log(stream, least=logging.DEBUG))
+    monkeypatch.setattr(logs, "_log", Log(stream, least=logging.DEBUG, most=1 << 30))
     return stream
 
 

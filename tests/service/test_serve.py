@@ -21,6 +21,7 @@ from ppmf_reference import fixed
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.transport.store import in_use
 from ppmf_service import health, logs, serve
+from ppmf_service.clock import SettableClock
 from ppmf_service.config import ServerConfig
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
@@ -326,6 +327,26 @@ def test_an_engine_that_keeps_ending_is_seen(
     assert told[1] == "the engine ended once; at last with SIGKILL"
     assert told[2] == "the engine ended 2 times, each time soon; at last with SIGKILL"
     assert health.trouble(tmp_path) == ""
+
+
+class _NoTime(SettableClock):
+    """A clock of which nobody may ask what time it is: it could be any."""
+
+    def now(self) -> int:
+        raise AssertionError("a supervisor that goes by the time of day")
+
+
+@pytest.mark.req("PPMF-SRV-026")
+def test_an_engine_is_kept_whatever_time_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, clock, pauses = threading.Event(), _NoTime(), list[float]()
+    processes = iter([_Ending(), _Ending(), _Going(stop)])
+    monkeypatch.setattr(serve, "_start_engine", lambda _: (next(processes), threading.Event()))
+    monkeypatch.setattr(stop, "wait", pauses.append)
+    monkeypatch.setattr(logs, "event", lambda *_, **__: None)
+    serve._keep_engine(config_of(RECSYS, tmp_path), stop, clock)
+    assert pauses == [1.0, 2.0]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from ppmf_secure.protocols.admission import IntakeClosedError, SerialError, write_rows
-from ppmf_service.sessions import UnknownSessionError
+from ppmf_service.session_rows import UnknownSessionError
 from ppmf_service.states import State
 from ppmf_service.uploads import MOST_SERIAL, Outcome, Receipt, upload_digest
 from ppmf_spec.errors import EncodingError, RangeError, StateError

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from ppmf_secure.primitives.workers import OneProcess, Workers
+from ppmf_secure.primitives.room import MEMORY, Files
+from ppmf_secure.primitives.workers import OneProcess, ProcessHealth, WorkerHealth, Workers
 from ppmf_secure.transport.dask_workers import DaskWorkers, WorkersLostError, local_cluster
-from ppmf_service.config import WorkersConfig, example, read_config
+from ppmf_service.config import MatricesConfig, WorkersConfig, example, read_config
 from ppmf_service.engine import epochs
-from ppmf_service.engine.workers import workers_of
+from ppmf_service.engine.workers import room_of, workers_of
+from ppmf_service.measures import Measures, WorkersCost
+from ppmf_service.report import Reports
+from ppmf_service.report_page import page
 from ppmf_service.states import State
 from ppmf_spec.errors import ParametersError
 from ppmf_spec.roles import CSP, RECSYS
@@ -42,6 +46,23 @@ def test_a_configuration_names_workers(tmp_path: Path) -> None:
     assert read_config(path).workers is None
 
 
+@pytest.mark.req("PPMF-WRK-010")
+def test_a_configuration_puts_matrices_into_files(tmp_path: Path) -> None:
+    path = tmp_path / "csp.toml"
+    path.write_text(example(CSP) + '[matrices]\nfolder = "matrices"\n')
+    assert read_config(path).matrices == MatricesConfig(tmp_path / "matrices")
+    assert room_of(read_config(path).matrices) == Files(tmp_path / "matrices")
+    assert room_of(None) == MEMORY
+    for content, line in (
+        ('folder = "data"', r"matrices\.folder: a folder of its own is due"),
+        ("", r"matrices\.folder: is missing"),
+        ('folder = "m"\nsize = 3', r"matrices\.size: unknown"),
+    ):
+        path.write_text(f"{example(CSP)}[matrices]\n{content}\n")
+        with pytest.raises(ParametersError, match=line):
+            read_config(path)
+
+
 @pytest.mark.req("PPMF-WRK-001")
 @pytest.mark.parametrize(
     ("old", "new", "line"),
@@ -64,11 +85,21 @@ def test_workers_without_certificates_are_refused(
         read_config(path)
 
 
+class Limping(OneProcess):
+    """Workers of which one does not answer when it is asked how it is."""
+
+    def health(self) -> list[WorkerHealth]:
+        process = ProcessHealth(5 << 20, 7 << 20, 1.25)
+        return [WorkerHealth(f"tls://{number}", (), process) for number in range(2)]
+
+
 @pytest.mark.req("PPMF-WRK-002")
 def test_a_session_whose_servers_have_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each epoch has a folder for its shards; both servers are killed on the way."""
+    """Each epoch has a folder for its shards; both servers are killed on the way. One worker of
+    three does not answer.
+    """
     made: list[Path] = []
 
     @contextmanager
@@ -77,7 +108,7 @@ def test_a_session_whose_servers_have_workers(
         folder = tmp_path / f"shards-{len(made)}"
         folder.mkdir()
         made.append(folder)
-        yield OneProcess(3, folder)
+        yield Limping(3, folder)
 
     monkeypatch.setattr(epochs, "workers_of", shards)
     world = World(tmp_path)
@@ -86,9 +117,17 @@ def test_a_session_whose_servers_have_workers(
     world.upload_all(key)
     world.until(lambda: len(made) == 2)
     world.restart(RECSYS)
+    world.until(world.is_in(key, State.TRAINING))
+    measures = Measures(world.server(CSP).database)
+    world.until(lambda: measures.running_workers() is not None)
+    told = measures.running_workers()
     world.until(world.is_in(key, State.FINISHED))
     assert world.profiles(key) == world.expected()
     assert len(made) == 4
+    facts = Reports(world.configs[CSP], world.server(CSP).database).facts(key)
+    assert facts["epochs"][-1]["workers"]["there"] == 2
+    assert "2 of 3</b><span>workers were there last" in page(facts)
+    assert told == WorkersCost(3, 2, 7 << 20, 2.5, told.at if told else 0)
     world.servers.close()
 
 

@@ -15,7 +15,7 @@ from ppmf_secure.session.session import Proposal, Session
 from ppmf_service.config import LinkConfig, Listen, Policy, ServerConfig
 from ppmf_service.engine.engine import Engine
 from ppmf_service.link.memory import MemoryLink, Wire
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec import profiles
 from ppmf_spec.errors import PpmfError

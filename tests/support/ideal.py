@@ -23,6 +23,7 @@ from ppmf_secure.primitives.encryption.interface import (
     RowIntake,
     Uses,
 )
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.shares import words_from_bytes, words_to_bytes
 from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.session.cipher_suites import CipherSuite
@@ -111,7 +112,7 @@ class IdealScheme(ProductScheme, FittedScheme):
     def generate(self, coins: Coins, workers: Workers | None = None) -> IdealOwner:
         return IdealOwner(coins.bytes(KEY_BYTES))
 
-    def peer(self, public: bytes, workers: Workers | None = None) -> IdealPeer:
+    def peer(self, public: bytes, workers: Workers | None = None, room: Room = MEMORY) -> IdealPeer:
         return IdealPeer()
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from ppmf_secure.session.private_files import private_folder
 from ppmf_secure.session.session import NONCE_BYTES, Proposal
 from ppmf_service import config, keys
 from ppmf_service.config import ServerConfig
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage, opened
 from ppmf_spec import profiles
@@ -116,10 +116,15 @@ class RealServers:
         process.wait()
 
     def engine(self, role: Role) -> int | None:
-        """The id of the process of a server's engine, if it runs."""
-        found = Path(f"/proc/{self.processes[role].pid}/task")
+        """The id of the process of a server's engine, if it runs and is seen.
+
+        Threads and processes may end while they are looked at: that hides no other one.
+        """
+        found: list[Path] = []
         with suppress(OSError):
-            for task in found.iterdir():
+            found += Path(f"/proc/{self.processes[role].pid}/task").iterdir()
+        for task in found:
+            with suppress(OSError):
                 for child in (task / "children").read_text().split():
                     if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                         return int(child)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ppmf_secure.effects import Program
@@ -13,6 +14,7 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.parties.users import users
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_secure.session.checkpoint import Kept
@@ -43,13 +45,14 @@ def run_epoch(
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     change: Callable[[Role, Program[Any]], Program[Any]] = lambda _, program: program,
+    workers: Mapping[Role, Workers] = MappingProxyType({}),
 ) -> dict[Role, Any]:
     """Run the servers, and in epoch 0 the users with their ratings; what each program returned.
 
     suite: the cipher suite, or one for each server. coins: those of a party. epochs: the numbers
     that the servers expect for a later epoch, where they differ. transcripts,
     checkpoints: folders; a later epoch goes on from the latter. change: what becomes of a party's
-    program before it runs, for instance a power cut.
+    program before it runs, for instance a power cut. workers: those of each server that has any.
     """
     programs: dict[Role, Program[Any]] = {}
     accounts: dict[Role, Account] = {}
@@ -70,7 +73,15 @@ def run_epoch(
                 server, chosen = SERVERS[role], suites[role]
                 of_csp = {"sealing": SEALING, "consent_keys": keys} if role is CSP else {}
                 own = epochs[role] if epochs else epoch
-                program = server(session, chosen, coins(role), epoch=own, kept=kept, **of_csp)
+                program = server(
+                    session,
+                    chosen,
+                    coins(role),
+                    epoch=own,
+                    kept=kept,
+                    workers=workers.get(role),
+                    **of_csp,
+                )
             programs[role] = change(role, program)
         bounded = limits(session, suites[RECSYS], epoch)
         return run_together(programs, session.id, epoch=epoch, limits=bounded, accounts=accounts)

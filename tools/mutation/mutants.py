@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import math
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -23,7 +25,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from statistics import NormalDist
 
+from tools.mutation import typecheck
 from tools.packages import FOLDERS, PACKAGES, ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -79,6 +83,7 @@ def mutmut_section(target: str) -> str:
     settings: dict[str, object] = {
         "source_paths": ["src"],
         "only_mutate": [f"src/{package}/{name}" for name in wanted["modules"]],
+        "do_not_mutate": [f"src/{package}/{name}" for name in wanted.get("without", [])],
         "also_copy": READ_BY_TESTS,
         "pytest_add_cli_args": ["-p", "forked_session", "-p", "no:cacheprovider", "-m", "not slow"],
         "pytest_add_cli_args_test_selection": wanted["tests"],
@@ -88,9 +93,6 @@ def mutmut_section(target: str) -> str:
         "timeout_constant": 100.0,
         "timeout_multiplier": 10.0,
     }
-    if wanted["types"]:
-        checker = [sys.executable, str(HERE / "typecheck.py"), package, "mypy"]
-        settings["type_check_command"] = checker
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     return "\n[tool.mutmut]\n" + "\n".join(lines) + "\n"
 
@@ -169,11 +171,57 @@ def environment(target: str, work: Path, profile: str, budget: float) -> dict[st
     }
 
 
+# mutmut watches the tests pass when it records what they call, and here does not run them again.
+MUTMUT = """
+import mutmut.__main__ as program
+from mutmut.state import state
+def quickest(_):
+    took = state().duration_by_test
+    return {min(took, key=took.get)}
+program.tests_for_mutant_names = quickest
+program.cli()
+"""
+
+
 def mutmut(target: str, work: Path, profile: str, budget: float, names: list[str]) -> None:
     """Run mutmut in one process over the named mutants, or over all that have no verdict yet."""
-    command = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", "1", *names]
+    command = [sys.executable, "-c", MUTMUT, "run", "--max-children", "1", *names]
     told = environment(target, work, profile, budget)
     subprocess.run(command, cwd=work, env=told, check=True)
+
+
+# mutmut writes the mutants anew where code has changed, and keeps the other verdicts.
+GENERATE = """
+from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
+copy_src_dir(), copy_also_copy_files(), setup_source_paths(), create_mutants(1)
+"""
+
+
+def generate(target: str, work: Path) -> None:
+    """Write the mutants, and mypy's verdicts, without running any test."""
+    told = environment(target, work, "mutation", 0) | {"MUTANT_UNDER_TEST": "mutant_generation"}
+    subprocess.run([sys.executable, "-c", GENERATE], cwd=work, env=told, check=True)
+    mutants, package = work / "mutants", TARGETS[target]["package"]
+    refused = typecheck.refused(package, mutants) if TARGETS[target]["types"] else set()
+    for meta in (mutants / "src" / package).rglob("*.meta"):
+        module = meta.relative_to(mutants / "src").as_posix().removesuffix(".meta")
+        verdicts = json.loads(meta.read_text(encoding="utf-8"))
+        codes = verdicts["exit_code_by_key"]
+        for key, code in codes.items():
+            now = (module, key.rpartition(".")[2]) in refused
+            if now != (code in REFUSED_BY_MYPY):
+                codes[key] = min(REFUSED_BY_MYPY) if now else None
+        meta.write_text(json.dumps(verdicts, indent=4), encoding="utf-8")
+
+
+def draw(target: str, work: Path, number: int, seed: int) -> set[str]:
+    """`number` of the mutants that mypy lets pass, each as likely as any other.
+
+    A larger number with the same seed only adds to a smaller one.
+    """
+    keys = sorted(mutant.key for mutant in read(target, work) if mutant.verdict != "mypy")
+    random.Random(seed).shuffle(keys)
+    return set(keys[:number])
 
 
 # Every function that importing the package calls; mutmut's trampolines record them.
@@ -187,8 +235,8 @@ print(json.dumps(sorted(state()._stats)))
 """
 
 
-def afresh(target: str, work: Path) -> None:
-    """Try again the living mutants of functions that an import calls, each in a process of its own.
+def afresh(target: str, work: Path, wanted: list[Mutant]) -> None:
+    """Try again those mutants whose function an import calls, each in a process of its own.
 
     A forked session has imported everything before its mutant is switched on.
     """
@@ -204,8 +252,8 @@ def afresh(target: str, work: Path) -> None:
     called = set(json.loads(listing.stdout.splitlines()[-1]))
     options = ["-x", "-q", "--rootdir=.", "-p", "forked_session", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, "-m", "not slow"]
-    for mutant in list(read(target, work)):
-        if mutant.verdict in ALIVE and mutant.key.partition("__mutmut_")[0] in called:
+    for mutant in wanted:
+        if mutant.key.partition("__mutmut_")[0] in called:
             named = told | {"MUTANT_UNDER_TEST": mutant.key}
             tests = TARGETS[target]["tests"]
             code = subprocess.run([*command, *tests], cwd=inside, env=named).returncode
@@ -286,54 +334,92 @@ class Argued:
         return sorted(place for place in self._singles.keys() - self._met if place[0] in modules)
 
 
-def report(target: str, work: Path) -> bool:
+def report(target: str, work: Path, chosen: set[str] | None) -> bool:
     """Print the table of a target and its unexplained survivors; whether nine in ten are dead.
 
-    Modules of which no mutant was run are left out, as after a run of some mutants only.
+    Only the mutants drawn are counted where there is a sample, and those that mypy refuses.
     """
     known = Argued()
     counts: dict[str, Counter[str]] = {}
     for mutant in read(target, work):
+        row = counts.setdefault(mutant.module, Counter())
         verdict = mutant.verdict
+        row["mutants"] += 1
+        row["mypy"] += verdict == "mypy"
+        if verdict == "mypy" or (chosen is not None and mutant.key not in chosen):
+            continue
         if verdict in ALIVE:
             verdict = known.verdict(mutant) or verdict
         if verdict in ALIVE:
             tag = ", only words of an error" if mutant.message_only else ""
             print(f"{mutant.key}: {verdict}{tag}\n  - {mutant.before}\n  + {mutant.after}")
-        row = counts.setdefault(mutant.module, Counter())
         row[verdict] += 1
-        counted = verdict not in ("equivalent", "not run")
-        row["words" if mutant.message_only else "logic"] += counted
-        row["dead logic"] += verdict in DEAD and not mutant.message_only
-    counts = {module: row for module, row in counts.items() if ran(row)}
-    for place in known.stale([module for module, row in counts.items() if not row["not run"]]):
+        if verdict not in ("equivalent", "not run"):
+            kind = "words" if mutant.message_only else "logic"
+            row[kind] += 1
+            row[f"dead {kind}"] += verdict in DEAD
+    whole = [module for module, row in counts.items() if chosen is None and not row["not run"]]
+    for place in known.stale(whole):
         print("survivors.toml argues about what does not live:", *place, sep="\n    ")
-    return table(counts)
+    return table(counts, of_a_sample=chosen is not None)
 
 
-def ran(row: Counter[str]) -> int:
-    """How many mutants of a module were run."""
-    return row["words"] + row["logic"] + row["equivalent"]
-
-
-def table(counts: dict[str, Counter[str]]) -> bool:
-    """Print the figures of each module and of all; whether nine in ten are dead."""
+def table(counts: dict[str, Counter[str]], *, of_a_sample: bool) -> bool:
+    """Print the figures of each module and of all; whether the tests stop nine in ten."""
     total: Counter[str] = sum(counts.values(), Counter())
-    print("| module | mutants | mypy | tests | time | equivalent | alive | dead |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    share = 0.0
+    print("| module | mutants | mypy | run | tests | time | equivalent | alive | dead |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, row in [*((f"`{name}`", row) for name, row in counts.items()), ("all", total)]:
-        dead, counted = sum(row[verdict] for verdict in DEAD), row["words"] + row["logic"]
-        share = dead / max(1, counted)
-        print(
-            f"| {name} | {ran(row) + row['not run']} | {row['mypy']} | {row['killed']} | "
-            f"{row['timeout']} | {row['equivalent']} | {counted - dead} | {share:.1%} |"
-        )
+        counted, dead = row["words"] + row["logic"], row["dead words"] + row["dead logic"]
+        share = f"{dead / counted:.1%}" if counted else ""
+        if row["mutants"]:
+            print(
+                f"| {name} | {row['mutants']} | {row['mypy']} | {counted + row['equivalent']} | "
+                f"{row['killed']} | {row['timeout']} | {row['equivalent']} | {counted - dead} | "
+                f"{share} |"
+            )
+    counted, dead = total["words"] + total["logic"], total["dead words"] + total["dead logic"]
+    if of_a_sample:
+        low, high = interval(dead, counted)
+        print(f"of a sample of {counted}: 95 % interval {low:.1%} to {high:.1%}")
     of_logic = total["dead logic"] / max(1, total["logic"])
     print(f"without the {total['words']} in the words of errors: {of_logic:.1%}")
     if total["not run"]:
         print(f"{total['not run']} have not been run")
-    return share >= 0.9
+    return dead >= 0.9 * counted
+
+
+def interval(dead: int, counted: int) -> tuple[float, float]:
+    """Wilson's interval for a share, of 95 %: what all mutants would show, from those drawn.
+
+    It is made for draws from infinitely many, so it is a little wide where many were drawn.
+    """
+    if counted == 0:
+        return 0.0, 1.0
+    z, share = NormalDist().inv_cdf(0.975), dead / counted
+    half = z * math.sqrt(share * (1 - share) / counted + (z / counted) ** 2 / 4)
+    middle, scale = share + z * z / (2 * counted), 1 + z * z / counted
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def run(target: str, work: Path, names: list[str], chosen: set[str] | None) -> None:
+    """Try the mutants: once each, and what survives unexplained once more, and harder."""
+    budget, said = TARGETS[target]["budget"], Argued().verdict
+
+    def living() -> list[Mutant]:
+        """What lives of those that this run is about, without an argument."""
+        about = [m for m in read(target, work) if m.verdict in ALIVE and said(m) is None]
+        if chosen is not None:
+            return [m for m in about if m.key in chosen]
+        return [m for m in about if any(fnmatchcase(m.key, name) for name in names or ["*"])]
+
+    if chosen is not None:
+        names = [m.key for m in read(target, work) if m.key in chosen and m.verdict == "not run"]
+    if names or chosen is None:
+        mutmut(target, work, "mutation", budget, names)
+    if again := [m.key for m in living() if m.verdict == "survived"]:
+        mutmut(target, work, "mutation-more", 5 * budget, again)
+    afresh(target, work, living())
 
 
 def main() -> int:
@@ -342,22 +428,23 @@ def main() -> int:
     parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("names", nargs="*", help="mutants by name or pattern; all when none")
+    parser.add_argument("--sample", type=int, help="how many mutants to draw; all without it")
+    parser.add_argument("--seed", type=int, default=1, help="which ones are drawn (1)")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "mutation")
     arguments = parser.parse_args()
-    work = arguments.work.resolve() / arguments.target
+    target, work = arguments.target, arguments.work.resolve() / arguments.target
+    if arguments.sample is not None and arguments.names:
+        parser.error("a sample is of all mutants of a target: give no names")
+    began, chosen = time.monotonic(), None
     if arguments.action == "run":
-        began = time.monotonic()
-        prepare(arguments.target, work)
-        budget = TARGETS[arguments.target]["budget"]
-        mutmut(arguments.target, work, "mutation", budget, arguments.names)
-        said, wanted = Argued().verdict, arguments.names or ["*"]
-        alive = [m for m in read(arguments.target, work) if m.verdict == "survived"]
-        alive = [m for m in alive if any(fnmatchcase(m.key, name) for name in wanted)]
-        if again := [m.key for m in alive if said(m) is None]:
-            mutmut(arguments.target, work, "mutation-more", 5 * budget, again)
-        afresh(arguments.target, work)
+        prepare(target, work)
+        generate(target, work)
+    if arguments.sample is not None:
+        chosen = draw(target, work, arguments.sample, arguments.seed)
+    if arguments.action == "run":
+        run(target, work, arguments.names, chosen)
         print(f"{time.monotonic() - began:.0f} s")
-    return 0 if report(arguments.target, work) else 1
+    return 0 if report(target, work, chosen) else 1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ Python, begin with `line_server`, which answers the lines; `values` converts num
 modules hold the operations: `spec_operations`, which oracle and secure implementation share, and
 `secure_operations`, `building_blocks`, `lattice_blocks`, `sessions_and_uploads`, `enrolment`,
 `link`, `resumed_runs` and `party`, with `shown_shares`, of the secure implementation. The suite
-itself asks `stages` what a trace has to show, and `toy_runs` for a run of any parameters and
-ratings.
+itself asks `stages` what a trace has to show, `toy_runs` for a run of any parameters and ratings,
+and `server_user` for a user of a running server.
 `transcripts`, a program too, plays the worked transcript again, from what `named_draws` reads.
 """

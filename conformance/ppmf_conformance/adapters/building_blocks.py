@@ -195,12 +195,12 @@ def convert_chunk(given: Given) -> dict[str, Any]:
     received = bytes.fromhex(given["received"])
     if transfers.garbles:
         payload, shares = work.corrections_of_csp(number, bits, sent)
-        rest = work.rest_at_csp(number, bits[:1], chosen, received)
-        rated, rating = shares[0], shares[1] + rest
+        pads = work.pads_at_csp(number, chosen[0])
+        rated, rating = shares[0], shares[1] + pads + work.rest_at_csp(bits[:1], received)
     else:
         payload, (rated, rating) = work.corrections_of_recsys(number, bits, chosen, sent, received)
     shown = {"rated": _in_ring(transfers, rated), "rating": _in_ring(transfers, rating)}
-    return {"payload": payload.hex(), **values.shown(shown)}
+    return {"payload": payload.tobytes().hex(), **values.shown(shown)}
 
 
 def _planes(given: Given) -> NDArray[np.uint8]:

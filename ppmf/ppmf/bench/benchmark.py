@@ -33,7 +33,7 @@ from ppmf_spec.extras import needed_by
 from ppmf_spec.ratings import Ratings
 
 if TYPE_CHECKING:
-    from ppmf_service.sessions import SessionRow
+    from ppmf_service.session_rows import SessionRow
 
 RESULTS = "results.json"
 

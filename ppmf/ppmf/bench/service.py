@@ -32,7 +32,7 @@ from ppmf_secure.protocols.upload import user_rows
 from ppmf_service.client import UserClient, new_http
 from ppmf_service.keys import link_certificate, make_signing_key
 from ppmf_service.link.tls import Identity, context
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import opened
 from ppmf_spec.errors import StateError

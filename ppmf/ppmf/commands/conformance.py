@@ -14,6 +14,7 @@ import typer
 
 from ppmf import console, options, outputs
 from ppmf.commands.play import own_case, run_own
+from ppmf.commands.server_checks import api
 from ppmf.commands.transcript import transcript
 from ppmf.data.rating_tables import Duplicates
 from ppmf.docstring_help import add
@@ -379,4 +380,5 @@ add(app, "run", run)
 add(app, "play", play)
 add(app, "check", check_adapter)
 add(app, "vectors", vectors)
+add(app, "api", api)
 add(app, "transcript", transcript)

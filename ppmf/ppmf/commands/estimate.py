@@ -15,6 +15,7 @@ from ppmf_costs.counts import PHASES, PublicSize, count_run
 from ppmf_costs.network import Network
 from ppmf_costs.tally import Tally
 from ppmf_costs.unit_costs import SHIPPED, Estimate, UnitCosts, bytes_sent
+from ppmf_costs.workers import ProcessEstimate, WorkersEstimate, with_workers
 from ppmf_secure.protocols.suite_choice import LATTICE, suite_for
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.bounds import check_rows
@@ -30,7 +31,8 @@ class Foreseen:
     params: the set that was estimated, which is the nearest that works where the one that was asked
         for does not fit; None if there is none near.
     tally: its messages and work. known: its seconds and memory, if the unit costs are known.
-    network: the seconds of the line between the servers by phase.
+    network: the seconds of the line between the servers by phase. workers: the same with workers,
+        if they were asked for.
     """
 
     advice: Advice
@@ -38,6 +40,7 @@ class Foreseen:
     tally: Tally | None
     known: Estimate | None
     network: dict[str, float]
+    workers: WorkersEstimate | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -79,6 +82,16 @@ def estimate(
         str,
         typer.Option("--latency", metavar="L", help="Of the same line, there and back: 20ms."),
     ] = "0ms",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="W",
+            min=0,
+            help="Also with W workers of each server, a core each. [default: none]",
+            show_default=False,
+        ),
+    ] = 0,
     costs: options.CostsFile = SHIPPED,
     as_json: console.Json = False,
 ) -> None:
@@ -96,6 +109,7 @@ def estimate(
       ppmf estimate --users 943 --items 1682
       ppmf estimate --users 6040 --items 3706 --rank 8 --iterations 10 --suite rlwe-8192
       ppmf estimate --users 138493 --items 26744 --bandwidth 1Gbit --latency 20ms
+      ppmf estimate --users 138493 --items 26744 --bandwidth 1Gbit --workers 64
       ppmf estimate --users 943 --items 1682 --json
     """
     parameters = options.parameters(params, rank, iterations)
@@ -107,7 +121,8 @@ def estimate(
     size = PublicSize.numbered(users, items)
     named = [_name(one, parameters, users, items) for one in suites or measured.suites]
     found = {
-        name: _foreseen(name, parameters, size, measured, line) for name in dict.fromkeys(named)
+        name: _foreseen(name, parameters, size, measured, line, workers)
+        for name in dict.fromkeys(named)
     }
     for one in found.values():
         if one.advice.fits and one.advice.warnings:
@@ -159,7 +174,12 @@ def _automatic(params: Parameters, users: int, items: int) -> str | None:
 
 
 def _foreseen(
-    name: str, params: Parameters, size: PublicSize, measured: UnitCosts, line: Network
+    name: str,
+    params: Parameters,
+    size: PublicSize,
+    measured: UnitCosts,
+    line: Network,
+    workers: int,
 ) -> Foreseen:
     advice = advise(params, size.users, size.items, name)
     used = params if advice.fits else advice.nearest
@@ -167,7 +187,8 @@ def _foreseen(
         return Foreseen(advice, None, None, None, {})
     tally = count_run(used, size, cipher_suite(name))
     known = measured.estimate(tally, name) if name in measured.suites else None
-    return Foreseen(advice, used, tally, known, line.seconds(tally))
+    shared = with_workers(measured, tally, name, workers) if known and workers else None
+    return Foreseen(advice, used, tally, known, line.seconds(tally), shared)
 
 
 def _members(name: str, one: Foreseen) -> dict[str, object]:
@@ -178,6 +199,7 @@ def _members(name: str, one: Foreseen) -> dict[str, object]:
         **one.advice.members(),
         "seconds": one.seconds,
         "memory_bytes": known and round(known.memory),
+        "workers": one.workers and _workers(one.workers, one.network),
         "bytes_sent": None if one.tally is None else sum(sent.values()),
         "bytes_sent_by_party": None if one.tally is None else _by_party(one.tally),
         "phases": []
@@ -191,6 +213,23 @@ def _members(name: str, one: Foreseen) -> dict[str, object]:
             }
             for phase in PHASES
         ],
+    }
+
+
+def _workers(shared: WorkersEstimate, line: dict[str, float]) -> dict[str, object]:
+    """The members of a run with workers."""
+    return {
+        "count": shared.count,
+        "seconds": shared.total + sum(line.values()),
+        "server": {
+            "cpu_seconds": shared.server.seconds,
+            "memory_bytes": round(shared.server.memory),
+        },
+        "worker": {
+            "cpu_seconds": shared.worker.seconds,
+            "memory_bytes": round(shared.worker.memory),
+            "bytes": round(shared.carried),
+        },
     }
 
 
@@ -239,3 +278,29 @@ def _show(one: Foreseen) -> None:
         console.say("time and memory: not known, this suite's unit costs were not measured")
     else:
         console.say(f"memory of each server: {console.size(round(known.memory))}")
+    if one.workers is not None:
+        _show_workers(one.workers, sum(one.network.values()))
+
+
+def _show_workers(shared: WorkersEstimate, line: float) -> None:
+    """Say what a run with workers takes, and each of its processes."""
+    count = f"{shared.count:,} worker{'s' if shared.count > 1 else ''} of each server"
+    with_line = f", at most {console.seconds(shared.total + line)} with the line" if line else ""
+    console.say(f"with {count}: {console.seconds(shared.total)}{with_line}")
+    rows: list[tuple[str, ProcessEstimate, int]] = [
+        ("server", shared.server, round(shared.count * shared.carried)),
+        ("each worker", shared.worker, round(shared.carried)),
+    ]
+    console.table(
+        ["process", "of a core", "memory", "between them"],
+        [
+            [
+                name,
+                console.seconds(taken.seconds),
+                console.size(round(taken.memory)),
+                console.size(carried),
+            ]
+            for name, taken, carried in rows
+        ],
+        right="of a core,memory,between them",
+    )

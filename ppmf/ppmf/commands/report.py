@@ -83,6 +83,12 @@ def _say(facts: Any) -> None:
             f"epoch {last['epoch']}, {last['outcome']}, at most "
             f"{console.size(last['memory_bytes'])} of memory"
         )
+        if (workers := last["workers"]) is not None:
+            console.say(
+                f"{workers['there']} of {workers['count']} workers at the end, at most "
+                f"{console.size(workers['memory_bytes'])} of memory each, "
+                f"{console.seconds(workers['cpu_seconds'])} of processor time"
+            )
         console.table(["phase", "time", "sent", "received"], rows, right="time,sent,received")
     console.say()
 

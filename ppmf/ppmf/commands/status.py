@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ import httpx
 import typer
 
 from ppmf import console, serving
-from ppmf_service import health
+from ppmf_service import clock_watch, health
 from ppmf_service.config import Listen
 from ppmf_service.measures import seconds_left
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_service.storage import Storage
 from ppmf_spec.roles import CSP, RECSYS
@@ -43,7 +44,7 @@ def status(
     """Show what each session of a server waits for, since when, for whom, and what happens next.
 
     It reads the server's database, so it answers whether the server runs or not, and says which.
-    Exit status 1 if the server does not run, or a session has met an error.
+    Exit status 1 if the server does not run, its clock is in doubt, or a session has met an error.
 
     Examples:
       ppmf status --config recsys/recsys.toml
@@ -76,12 +77,13 @@ def _look(storage: Storage, *, everything: bool, as_json: bool = False) -> bool:
             "engine": health.trouble(storage.config.folder) or None,
             "link": None if link is None else {"up": link.up, "since": link.at, "why": link.why},
             "disk_free": _free(storage),
+            "clock_doubt": _doubt(storage) or None,
             "sessions": [_facts(storage, row, now) for row in shown],
         }
         console.put_json("status", content)
     else:
         _say(storage, shown, now, runs=runs)
-    if health.trouble(storage.config.folder):
+    if health.trouble(storage.config.folder) or _doubt(storage):
         return False
     return runs and not any(row.last_error and row.state is not State.ABANDONED for row in shown)
 
@@ -101,6 +103,12 @@ def _say(storage: Storage, shown: list[SessionRow], now: int, *, runs: bool) -> 
     )
     if told := health.trouble(storage.config.folder):
         console.say(f"{told[0].upper()}{told[1:]}.")
+    if left := _doubt(storage):
+        console.say(
+            "The clock has leapt: nothing is closed, given up or erased because of a time for "
+            f"{_lasting(left)} more, while the server runs. If {serving.shown_moment(now)} is "
+            "right, say so: `ppmf session clock`."
+        )
     if not runs:
         console.say(f"`ppmf serve {role}` starts it.")
     if not shown:
@@ -204,6 +212,13 @@ def _training(storage: Storage, row: SessionRow) -> Iterator[tuple[str, str]]:
     if not row.total:
         return
     yield "half-step", f"{row.done} of {row.total}, {row.phase}; epoch {row.epoch}"
+    if (workers := storage.measures.running_workers()) is not None:
+        yield (
+            "workers",
+            f"{workers.there} of {workers.count} are there, "
+            f"{_ago(workers.at, storage.database.clock.now())}; at most "
+            f"{console.size(workers.memory)} each",
+        )
     samples = storage.measures.samples(row.number, row.epoch)
     left = seconds_left(samples)
     if left is not None and row.total > row.done:
@@ -239,6 +254,7 @@ def _erasure(row: SessionRow, now: int) -> Iterator[tuple[str, str]]:
 def _facts(storage: Storage, row: SessionRow, now: int) -> dict[str, object]:
     training = row.state in (State.SETTING_UP, State.TRAINING)
     left = seconds_left(storage.measures.samples(row.number, row.epoch)) if training else None
+    workers = storage.measures.running_workers() if training else None
     return {
         "session": row.key.hex(),
         "state": row.state,
@@ -250,6 +266,7 @@ def _facts(storage: Storage, row: SessionRow, now: int) -> dict[str, object]:
         "admitted": row.admitted_count,
         "phase": row.phase or None,
         "half_steps": [row.done, row.total],
+        "workers": None if workers is None else {"count": workers.count, "there": workers.there},
         "seconds_left": None if left is None else round(left),
         "epoch": row.epoch,
         "closes": row.closes or None,
@@ -257,6 +274,12 @@ def _facts(storage: Storage, row: SessionRow, now: int) -> dict[str, object]:
         "erased": row.erased,
         "error": None if row.last_error is None else ": ".join(row.last_error),
     }
+
+
+def _doubt(storage: Storage) -> int:
+    """For how many seconds more the clock is in doubt, if nobody speaks; 0 for none."""
+    found = clock_watch.noted(storage.database)
+    return 0 if found is None else math.ceil(found.left)
 
 
 def _free(storage: Storage) -> int:

@@ -55,6 +55,26 @@ InsecureTestKeys = Annotated[
         help="Allow a suite whose name ends in -insecure: its keys can be broken. For tests.",
     ),
 ]
+WorkerCount = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="Give each server N worker processes on this machine, which hold its encrypted "
+        "matrices in shards (needs ppmf[cluster]). [default: none]",
+        show_default=False,
+    ),
+]
+MatricesOnDisk = Annotated[
+    bool,
+    typer.Option(
+        "--matrices-on-disk",
+        help="Keep the encrypted matrices, which are nearly all of a server's memory, in files in "
+        "DIR/matrices, and multiply them block by block: for a size that the memory cannot hold. "
+        "With a lattice suite alone.",
+    ),
+]
 
 
 class Record(StrEnum):
@@ -93,17 +113,8 @@ def train(
             "`ppmf resume` can go on after an interruption. Removed when the run is finished.",
         ),
     ] = False,
-    workers: Annotated[
-        int,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=0,
-            help="Give each server N worker processes on this machine, which hold its encrypted "
-            "matrices in shards (needs ppmf[cluster]). [default: none]",
-            show_default=False,
-        ),
-    ] = 0,
+    workers: WorkerCount = 0,
+    matrices_on_disk: MatricesOnDisk = False,
     force: Annotated[
         bool,
         typer.Option(
@@ -126,6 +137,7 @@ def train(
       DIR/transcripts/         only with --transcripts full: every message, as users, RecSys and
                                CSP saw it, a folder each; in unfinished/ while the training runs
       DIR/checkpoints/         only with --keep-checkpoints, only until the run is finished
+      DIR/workers/, DIR/matrices/  only while a run with --workers or --matrices-on-disk goes on
 
     Examples:
       ppmf train ratings.csv --out run
@@ -164,7 +176,8 @@ def train(
             tally,
             transcripts=folder.recording if record else None,
             checkpoints=folder.checkpoints if keep_checkpoints else None,
-            workers=processes.LocalWorkers(workers, folder.workers) if workers else None,
+            workers=folder.local_workers(workers),
+            matrices=folder.matrices if matrices_on_disk else None,
         )
     for refusal in result.refusals:
         console.note(f"an upload was refused, and the run went on: {refusal}")
@@ -186,6 +199,7 @@ def run(
     transcripts: Path | None,
     checkpoints: Path | None = None,
     workers: processes.LocalWorkers | None = None,
+    matrices: Path | None = None,
 ) -> processes.RunResult:
     """Run the three parties on this machine, with progress bars, and record what is asked for."""
     with following(Forecast.of(tally, suite.name)) as progress:
@@ -197,6 +211,7 @@ def run(
             checkpoints=checkpoints,
             progress=progress,
             workers=workers,
+            matrices=matrices,
         )
 
 

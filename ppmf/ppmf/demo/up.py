@@ -25,7 +25,7 @@ from ppmf_reference import fixed
 from ppmf_secure.protocols.suite_choice import AUTOMATIC
 from ppmf_secure.protocols.upload import user_rows
 from ppmf_service.client import UserClient, new_http
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec.errors import StateError
 from ppmf_spec.parameters import Parameters

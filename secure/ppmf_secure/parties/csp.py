@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import check_time, take_closing
@@ -32,6 +33,7 @@ def csp(
     kept: Kept | None = None,
     observer: Observer = nobody,
     workers: Workers | None = None,
+    room: Room = MEMORY,
 ) -> Program[None]:
     """The program of CSP in one epoch. It ends by sending its Boolean share of V to RecSys.
 
@@ -39,7 +41,7 @@ def csp(
     first epoch.
     kept: what earlier epochs kept, for a later one, which has new keys; no user uploads twice.
     observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
-    workers: those of this server, if it has any.
+    workers: those of this server, if it has any. room: where encrypted matrices lie.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -63,6 +65,7 @@ def csp(
         kept=kept,
         observer=observer,
         workers=workers,
+        room=room,
     )
     yield Phase("output", session.half_steps, session.half_steps)
     yield from send_output(labels)

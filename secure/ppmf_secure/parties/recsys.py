@@ -6,6 +6,7 @@ from __future__ import annotations
 from ppmf_secure.effects import Phase, Program
 from ppmf_secure.parties.training import train
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import check_time, take_uploads
 from ppmf_secure.protocols.observer import Observer, nobody
@@ -28,13 +29,14 @@ def recsys(
     kept: Kept | None = None,
     observer: Observer = nobody,
     workers: Workers | None = None,
+    room: Room = MEMORY,
 ) -> Program[ItemProfiles]:
     """The program of RecSys in one epoch. Its result is V, which RecSys publishes (PPMF-UPL-016).
 
     grace: for how many seconds users may replace their uploads when all are there.
     kept: what earlier epochs kept, for a later one; no user uploads twice.
     observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
-    workers: those of this server, if it has any.
+    workers: those of this server, if it has any. room: where encrypted matrices lie.
     """
     fitted_scheme(session, suite)
     yield from check_time(session)
@@ -53,6 +55,7 @@ def recsys(
         kept=kept,
         observer=observer,
         workers=workers,
+        room=room,
     )
     yield Phase("output", session.half_steps, session.half_steps)
     return (yield from receive_output(session, labels))

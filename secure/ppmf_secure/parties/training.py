@@ -17,6 +17,7 @@ from ppmf_secure.arrays import Labels
 from ppmf_secure.effects import Keep, Phase, Program, Send, finished, receive, started
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.workers import Workers
 from ppmf_secure.protocols.admission import Decision
 from ppmf_secure.protocols.conversion import convert
@@ -59,6 +60,7 @@ def train(
     kept: Kept | None = None,
     observer: Observer = nobody,
     workers: Workers | None = None,
+    room: Room = MEMORY,
 ) -> Program[Labels]:
     """The labels (word_bits, D m, 2) of V's words, after the training of one epoch.
 
@@ -68,7 +70,7 @@ def train(
     epoch: its number; of a later one, the number after the highest that this server kept.
     kept: what earlier epochs kept; the run goes on from the last iteration that both servers hold.
     observer: whom it tells its shares after each stage, in the trace of a conformance adapter.
-    workers: those of this server, if it has any
+    workers: those of this server, if it has any. room: where encrypted matrices lie
     (PPMF-RUN-001, -002, PPMF-FIX-026, -035, -040, -043, -062, PPMF-RES-001, -002, -005).
     """
     check_observer(observer, trial=session.proposal.trial)
@@ -84,7 +86,7 @@ def train(
         )
     done = 0 if found is None else found.iteration
     yield Phase("set-up", 2 * done, session.half_steps)
-    server = yield from _set_up(me, session, suite, bits, coins, epoch, observer, workers)
+    server = yield from _set_up(me, session, suite, bits, coins, epoch, observer, workers, room)
     params = session.parameters
     sides = _start(server) if found is None else (yield from restore_model(server, found))
     made_once = yield from _steps_from_counts(server)
@@ -140,6 +142,7 @@ def _set_up(
     epoch: int,
     observer: Observer,
     workers: Workers | None,
+    room: Room,
 ) -> Program[Server]:
     """The server after the set-up: keys and base transfers are exchanged, the bits converted, and
     then encrypted rows exchanged (PPMF-PRD-001, PPMF-CNV-009).
@@ -154,8 +157,9 @@ def _set_up(
         raise StateError(
             f"{peer} runs suite {told(theirs.suite)}, this server {session.suite}: use one suite"
         )
-    peer_products = scheme.peer(theirs.product_key, workers)
-    transfers = yield from open_transfers(me, session.id, epoch, session.bounds.ring_bits, coins)
+    peer_products = scheme.peer(theirs.product_key, workers, room)
+    ring_bits = session.bounds.ring_bits
+    transfers = yield from open_transfers(me, session.id, epoch, ring_bits, coins, workers)
     code = RatingCode.of(session.parameters)
     ratings = yield from convert(transfers, bits, len(session.items), code)
     by_user = (ratings.rated, ratings.rating)

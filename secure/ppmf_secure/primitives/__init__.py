@@ -13,6 +13,7 @@ In the order in which they build on each other:
   latter.
 - `circuits` are Boolean circuits and their garbling.
 - `workers` are other processes of the party, which hold a part of its data.
+- `room` is where large arrays of a party lie, in its memory or in files.
 
 Each module says what it hides, from whom, and on which assumption that rests. Chapter 6,
 "Assumptions, step by step", collects these. Begin with `shares`, then `transfer_extension`.

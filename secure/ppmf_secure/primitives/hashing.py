@@ -31,6 +31,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache, partial
 from struct import pack
+from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
@@ -52,9 +53,13 @@ class BatchKeys:
     """
 
     def __init__(self, session: bytes, epoch: int) -> None:
+        self._of = session, epoch
         self._prefix = b"ppmf/v2/batch-key/" + _field(session) + _number(epoch)
         self._begun = hashlib.sha256()
         self._outer: tuple[str, int, tuple[int, ...]] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BatchKeys, self._of
 
     def key(self, purpose: str, *indices: int) -> bytes:
         """The 16 bytes of a batch's key, from SHA-256 of all that names the batch (PPMF-HSH-002).

@@ -36,15 +36,20 @@ correlation robust: H(key ^ offset) is pseudorandom for every key, although the 
 Keystreams go on from call to call, and no part of one is used twice. One set of base transfers
 therefore serves one `ExtensionSender` and one `ExtensionChooser`: a second pair on the same seeds
 would repeat the keystreams, and reveal the exclusive or of two columns of choices.
+
+An end can leave transfers to a worker: the worker gets an end at the same place, for these
+transfers alone, and this one goes on behind them (`leave`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import cast
+from collections.abc import Iterable
+from copy import copy
+from typing import Any, Self, cast
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.primitives.base_transfers import TRANSFERS
@@ -66,6 +71,17 @@ def columns_bytes(count: int) -> int:
     return TRANSFERS * _column_bytes(count)
 
 
+def check_columns(columns: bytes | memoryview, count: int) -> None:
+    """Check the length of the chooser's message for `count` transfers; raises EncodingError if it
+    is wrong (PPMF-OTE-006).
+    """
+    if len(columns) != columns_bytes(count):
+        raise EncodingError(
+            f"OT columns for {count} transfers: {columns_bytes(count)} bytes expected, "
+            f"{len(columns)} received"
+        )
+
+
 def fresh_offset(coins: Coins, *, odd: bool) -> Labels:
     """A random offset (2,). With `odd` its lowest bit is 1, as point-and-permute needs
     (PPMF-OTE-001).
@@ -81,7 +97,29 @@ def offset_bits(offset: Labels) -> Bits:
     return np.unpackbits(offset.astype("<u8").view(np.uint8), bitorder="little")
 
 
-class ExtensionSender:
+class _End:
+    """One end, of which a worker may be given a copy."""
+
+    _streams: tuple[_Streams, ...]
+
+    def here(self) -> Self:
+        """An end at the same place, for the very same transfers."""
+        end = copy(self)
+        end._streams = tuple(streams.here() for streams in self._streams)
+        return end
+
+    def leave(self, counts: Iterable[int]) -> Self:
+        """An end for the next transfers, which a worker makes: those of messages with so many each.
+        This end goes on behind them (PPMF-OTE-006, PPMF-WRK-005).
+        """
+        end = self.here()
+        size = sum(_column_bytes(count) for count in counts)
+        for streams in self._streams:
+            streams.skip(size)
+        return end
+
+
+class ExtensionSender(_End):
     """The side that holds the offset; in the base transfers it was the chooser.
 
     offset (2,): its bits, the lowest first, were the choices in the base transfers.
@@ -90,7 +128,7 @@ class ExtensionSender:
     """
 
     def __init__(self, offset: Labels, seeds: Bytes, context: bytes) -> None:
-        self._streams = _Streams(seeds, context)
+        self._streams = (_Streams(seeds, context),)
         # a word of ones for each bit that is 1
         self._offset_columns = -offset_bits(offset).astype("<u8")[:, np.newaxis]
 
@@ -100,23 +138,20 @@ class ExtensionSender:
         Raises EncodingError on a message of the wrong length, which uses up nothing of the
         keystreams (PPMF-OTE-005, -006).
         """
-        if len(columns) != columns_bytes(count):
-            raise EncodingError(
-                f"OT columns for {count} transfers: {columns_bytes(count)} bytes expected, "
-                f"{len(columns)} received"
-            )
+        check_columns(columns, count)
         width = _column_bytes(count) // 8
         received = np.frombuffer(columns, dtype="<u8").reshape(TRANSFERS, width)
         keys = np.empty((64 * width, 2), dtype=np.uint64)
+        (streams,) = self._streams
         for chunk in _chunks(width):
             rows = row_buffer(chunk.stop - chunk.start)
             np.bitwise_and(received[:, chunk], self._offset_columns, out=rows)
-            self._streams.add_to(rows)
+            streams.add_to(rows)
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
         return keys[:count]
 
 
-class ExtensionChooser:
+class ExtensionChooser(_End):
     """The side that chooses; in the base transfers it was the sender.
 
     seed_pairs (128, 2, 16): both seeds of each base transfer.
@@ -124,8 +159,7 @@ class ExtensionChooser:
     """
 
     def __init__(self, seed_pairs: Bytes, context: bytes) -> None:
-        self._zero = _Streams(seed_pairs[:, 0], context)
-        self._one = _Streams(seed_pairs[:, 1], context)
+        self._streams = tuple(_Streams(seed_pairs[:, bit], context) for bit in (0, 1))
 
     def extend(self, choices: Bits) -> tuple[memoryview, Labels]:
         """The message to the sender, and the chosen keys (count, 2), for choices (count,).
@@ -135,48 +169,98 @@ class ExtensionChooser:
         `columns_bytes(count)` bytes in all (PPMF-OTE-004, -005).
         """
         count = len(choices)
-        width = _column_bytes(count) // 8
-        packed = np.zeros(8 * width, dtype=np.uint8)
-        packed[: (count + 7) // 8] = np.packbits(choices, bitorder="little")
-        chosen = packed.view("<u8")
+        chosen = _packed(choices)
+        width = len(chosen)
         columns = np.empty((TRANSFERS, width), dtype="<u8")
         keys = np.empty((64 * width, 2), dtype=np.uint64)
+        zero, one = self._streams
         for chunk in _chunks(width):
             rows = row_buffer(chunk.stop - chunk.start)
             rows[:] = 0
-            self._zero.add_to(rows)
+            zero.add_to(rows)
             np.bitwise_xor(rows, chosen[chunk], out=columns[:, chunk])
-            self._one.add_to(columns[:, chunk])
+            one.add_to(columns[:, chunk])
             transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
         return columns.view(np.uint8).reshape(-1).data, keys[:count]
+
+    def columns(self, choices: Bits) -> memoryview:
+        """The message alone. The keys are made by another end at this place (`keys`)."""
+        chosen = _packed(choices)
+        columns = np.empty((TRANSFERS, len(chosen)), dtype="<u8")
+        columns[:] = chosen
+        for streams in self._streams:
+            streams.add_to(columns)
+        return columns.view(np.uint8).reshape(-1).data
+
+    def keys(self, count: int) -> Labels:
+        """The chosen keys (count, 2) alone, for the choices of the message that another end at this
+        place makes (`columns`).
+        """
+        width = _column_bytes(count) // 8
+        keys = np.empty((64 * width, 2), dtype=np.uint64)
+        zero, one = self._streams
+        for chunk in _chunks(width):
+            rows = row_buffer(chunk.stop - chunk.start)
+            rows[:] = 0
+            zero.add_to(rows)
+            transpose(rows, keys[64 * chunk.start : 64 * chunk.stop])
+        one.skip(8 * width)
+        return keys[:count]
 
 
 class _Streams:
     """The keystreams of 128 seeds, AES-128 in counter mode, read together
     (PPMF-OTE-006, -008).
+
+    position: the bytes of each that are used up, whole blocks.
     """
 
-    def __init__(self, seeds: Bytes, context: bytes) -> None:
-        self._ciphers = [
-            Cipher(
-                algorithms.AES(seed.tobytes()), modes.CTR(_first_counter(context, i))
-            ).encryptor()
-            for i, seed in enumerate(seeds)
-        ]
+    def __init__(self, seeds: Bytes, context: bytes, position: int = 0) -> None:
+        self._seeds, self._context, self._position = seeds, context, position
+        self._ciphers: list[CipherContext] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Streams, (self._seeds, self._context, self._position)
+
+    def here(self) -> _Streams:
+        """The same keystreams at the same place."""
+        return _Streams(self._seeds, self._context, self._position)
+
+    def skip(self, count: int) -> None:
+        """Leave out so many bytes of each, whole blocks."""
+        self._position += count
+        self._ciphers = []
 
     def add_to(self, rows: Words) -> None:
         """Add, by exclusive or, the next words of each keystream to its row of (128, words)."""
+        if not self._ciphers:
+            self._ciphers = [
+                Cipher(
+                    algorithms.AES(seed.tobytes()),
+                    modes.CTR(_counter(self._context, i, self._position // 16)),
+                ).encryptor()
+                for i, seed in enumerate(self._seeds)
+            ]
         for cipher, row in zip(self._ciphers, rows.view(np.uint8), strict=True):
             # cast: the signature asks for bytes, but any writable buffer is taken
             cipher.update_into(row.data, cast(bytearray, row.data))
+        self._position += 8 * rows.shape[1]
 
 
-def _first_counter(context: bytes, column: int) -> bytes:
-    """The first counter of a column's keystream: another for each, so that a guess at a seed can
-    be tried on one column only (PPMF-OTE-008).
+def _counter(context: bytes, column: int, blocks: int) -> bytes:
+    """The counter of a column's keystream after so many blocks. The first is another for each, so
+    that a guess at a seed can be tried on one column only (PPMF-OTE-008).
     """
     text = b"ppmf/v2/ot-counter/" + context + column.to_bytes(8, "little")
-    return hashlib.sha256(text).digest()[:16]
+    first = int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
+    return ((first + blocks) % (1 << 128)).to_bytes(16, "big")
+
+
+def _packed(choices: Bits) -> Words:
+    """The words of a column of choices, padded by 0 to whole blocks (PPMF-OTE-004)."""
+    packed = np.zeros(_column_bytes(len(choices)), dtype=np.uint8)
+    packed[: (len(choices) + 7) // 8] = np.packbits(choices, bitorder="little")
+    return packed.view("<u8")
 
 
 def _column_bytes(count: int) -> int:

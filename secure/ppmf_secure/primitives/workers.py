@@ -26,7 +26,10 @@ import numpy as np
 
 from ppmf_secure.arrays import Words
 
-_SHARDS = "matrix*"
+TASKS = "task-"
+"""How the names of files begin in which the arrays of a task lie."""
+
+_LEFT = ("matrix*", f"{TASKS}*")
 """The names of what is written into the folder of workers."""
 
 
@@ -34,7 +37,7 @@ def remove_shards(folder: Path) -> None:
     """Remove what an epoch has left in the folder of its workers, and nothing else
     (PPMF-WRK-001).
     """
-    for path in folder.glob(_SHARDS):
+    for path in (path for names in _LEFT for path in folder.glob(names)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
@@ -53,17 +56,44 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerHealth:
-    """How one worker does.
+class ProcessHealth:
+    """How a process does.
 
-    address: where it is. shards: the names of the shards that it holds.
-    memory: its resident size in bytes. cpu_seconds: the processor time that it has spent.
+    memory: its resident size in bytes. most_memory: the largest that it had.
+    cpu_seconds: the processor time that it has spent.
     """
+
+    memory: int
+    most_memory: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """How one worker does. address: where it is. shards: the names of those that it holds."""
 
     address: str
     shards: tuple[str, ...]
-    memory: int
-    cpu_seconds: float
+    process: ProcessHealth
+
+
+class Answer(ABC):
+    """The answer to a call that was asked; it may be under way."""
+
+    @abstractmethod
+    def get(self) -> Any:
+        """The answer, once it is there. Raises what the call raised."""
+
+
+class Ready(Answer):
+    """An answer that is there."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def get(self) -> Any:
+        """What was given."""
+        return self._value
 
 
 class Workers(ABC):
@@ -88,6 +118,12 @@ class Workers(ABC):
     @abstractmethod
     def multiply(self, questions: Mapping[str, Call]) -> Iterator[Any]:
         """The answers of calls whose first argument is the shard of that name, in any order."""
+
+    @abstractmethod
+    def ask(self, call: Call) -> Answer:
+        """Have any worker answer a call that needs no shard. The caller sees to it that only a few
+        are under way at once. Large parts of a question or an answer should be arrays.
+        """
 
     @abstractmethod
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
@@ -133,6 +169,10 @@ class OneProcess(Workers):
         for name, call in questions.items():
             yield call.function(self._shards[name], *call.arguments)
 
+    def ask(self, call: Call) -> Answer:
+        """The answer, made at once."""
+        return Ready(call())
+
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
         """The results, one after the other."""
         return (task() for task in tasks)
@@ -145,6 +185,11 @@ class OneProcess(Workers):
     def health(self) -> list[WorkerHealth]:
         """There is no process to tell of."""
         return []
+
+
+def ask(workers: Workers | None, call: Call) -> Answer:
+    """Have a worker answer a call; without workers it is answered here, at once."""
+    return Ready(call()) if workers is None else workers.ask(call)
 
 
 def write_words(path: Path, words: Words) -> None:

@@ -14,13 +14,18 @@ value. CSP knows this share at once, since it is made of CSP's own pads; so both
 one message. In RecSys' transfers plane 0 is multiplied by RecSys' share of the value.
 
 RecSys' columns are `AHEAD` chunks ahead of its corrections. Both servers and the line between them
-are busy then, and what a server has to remember does not grow with the ratings.
+are busy then, and what a server has to remember does not grow with the ratings: RecSys makes the
+keys that its bits choose when it needs them, from the same keystreams as the columns, and CSP adds
+its pads to its shares at once.
+
+With workers a server takes in `WAITED` chunks, in ranges that its workers compute (`ranges`).
+Without, each chunk is a range, and the same functions are called here.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -29,14 +34,25 @@ from ppmf_secure.arrays import Bits, Bytes, Labels, Words
 from ppmf_secure.effects import Program, Send, receive
 from ppmf_secure.primitives.hashing import TweakedHash
 from ppmf_secure.primitives.rating_code import RatingCode
-from ppmf_secure.primitives.shares import check_length, chunks, low_bytes, words_of_low_bytes
-from ppmf_secure.protocols.transfers import Transfers, choose_transfers, send_transfers
+from ppmf_secure.primitives.shares import check_length, chunks, put_low_bytes, words_of_low_bytes
+from ppmf_secure.primitives.transfer_extension import check_columns
+from ppmf_secure.primitives.workers import Call
+from ppmf_secure.protocols.ranges import by_ranges, ranges
+from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_spec.roles import CSP, Role
-from ppmf_spec.wire import Bulk, TransferPayload
+from ppmf_spec.wire import Bulk, TransferColumns, TransferPayload
 
 AHEAD = 32
 """By how many chunks RecSys' columns are ahead of its corrections (PPMF-CNV-004)."""
+
+WAITED = 16
+"""The chunks at most that a server with workers takes in before it goes on with the first of them.
+Both servers may do so without waiting for each other, since RecSys is ahead by the sum
+(PPMF-WRK-004)."""
+
+_MOST_RANGES = 8
+"""The ranges at most of these chunks: what a worker gets at once should take it some time."""
 
 
 def convert(
@@ -45,26 +61,155 @@ def convert(
     """This server's arithmetic shares (users, items) of w and r, from its share of the bits.
 
     What comes out depends on the coins of both servers in this epoch, and fits nothing of another
-    epoch (PPMF-CNV-001 to -004, -009).
+    epoch (PPMF-CNV-001 to -004, -009, PPMF-WRK-004).
     """
     users = bits.planes.shape[1]
+    run = _Run(transfers, code, bits.planes, items, list(chunks(users * items)))
     shares = np.empty((2, users * items), dtype=np.uint64)
-    parts = list(chunks(users * items))
-    begun: deque[_Begun] = deque()
-    work = Conversion(transfers, code)
-    begin, finish = (
-        (_begin_at_csp, _finish_at_csp)
-        if transfers.garbles
-        else (_begin_at_recsys, _finish_at_recsys)
-    )
-    for number in range(len(parts) + AHEAD):
-        if 0 <= number - AHEAD < len(parts):
-            part = parts[number - AHEAD]
-            shares[:, part] = yield from finish(work, begun.popleft())
-        if number < len(parts):
-            some = _bits(bits.planes, items, parts[number])
-            begun.append((yield from begin(work, number, some)))
+    yield from (_convert_at_csp if transfers.garbles else _convert_at_recsys)(run, shares)
     return RatingShares(*shares.reshape(2, users, items))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Run:
+    """The bits of a server, and the chunks of elements."""
+
+    transfers: Transfers
+    code: RatingCode
+    planes: Bytes
+    items: int
+    chunks: list[slice]
+
+    @property
+    def ranges(self) -> tuple[list[range], int]:
+        """The numbers of chunks in ranges, and how many ranges may be under way at once."""
+        workers = self.transfers.workers
+        if workers is None:
+            return ranges(len(self.chunks), 1), 1
+        under_way = min(max(workers.count, 2), _MOST_RANGES)
+        return ranges(len(self.chunks), WAITED // under_way), under_way
+
+    def size(self, number: int) -> int:
+        """The elements of a chunk."""
+        part = self.chunks[number]
+        return int(part.stop - part.start)
+
+    def bits(self, numbers: range) -> _BitsOfChunks:
+        """The bits of some chunks."""
+        parts = [self.chunks[number] for number in numbers]
+        first, last = parts[0].start // self.items, (parts[-1].stop - 1) // self.items
+        before = first * self.items
+        return _BitsOfChunks(
+            self.planes[:, first : last + 1],
+            self.items,
+            [slice(part.start - before, part.stop - before) for part in parts],
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _BitsOfChunks:
+    """The packed bits of some users (1 + t, users, ceil(items / 8)), and chunks of their entries.
+
+    chunks: as slices of the entries of these users.
+    """
+
+    planes: Bytes
+    items: int
+    chunks: list[slice]
+
+    def __getitem__(self, index: int) -> Bits:
+        """The bits (1 + t, n) of a chunk; element i m + j is item j of user i (PPMF-CNV-001)."""
+        planes, items, part = self.planes, self.items, self.chunks[index]
+        first, last = part.start // items, (part.stop - 1) // items
+        at = part.start - first * items
+        if first == last:
+            here = planes[:, first, at // 8 : (at + part.stop - part.start + 7) // 8]
+            bits = np.unpackbits(here, axis=1, bitorder="little")
+            at %= 8
+        else:
+            rows = planes[:, first : last + 1]
+            bits = np.unpackbits(rows, axis=2, count=items, bitorder="little")
+            bits = bits.reshape(len(planes), -1)
+        return bits[:, at : at + part.stop - part.start]
+
+
+def _convert_at_recsys(run: _Run, shares: Words) -> Program[None]:
+    transfers, planes = run.transfers, len(run.planes)
+    # the columns are made by the end that is ahead, the keys by this one
+    work = Conversion(replace(transfers, chooser=transfers.chooser.here()), run.code)
+
+    def send_columns(number: int) -> Program[None]:
+        columns = transfers.chooser.columns(run.bits(range(number, number + 1))[0].ravel())
+        yield Send(transfers.peer, TransferColumns(columns))
+
+    def question(numbers: range) -> Program[Call]:
+        received = []
+        sizes = [run.size(number) for number in numbers]
+        for size in sizes:
+            columns = yield from _receive_columns(transfers, size)
+            received.append((columns, (yield from _receive_payload(transfers, size, planes))))
+        part = work.part(sent=sizes, chosen=[planes * size for size in sizes])
+        return Call(Conversion.end_at_recsys, (part, numbers.start, run.bits(numbers), received))
+
+    def deliver(numbers: range, answers: Sequence[tuple[Bytes, Words]]) -> Program[None]:
+        for number, (payload, share) in zip(numbers, answers, strict=True):
+            yield Send(transfers.peer, TransferPayload(payload.data))
+            shares[:, run.chunks[number]] = share
+            if number + AHEAD < len(run.chunks):
+                yield from send_columns(number + AHEAD)
+
+    for number in range(min(AHEAD, len(run.chunks))):
+        yield from send_columns(number)
+    parts, under_way = run.ranges
+    yield from by_ranges(transfers.workers, parts, question, deliver, under_way=under_way)
+
+
+def _convert_at_csp(run: _Run, shares: Words) -> Program[None]:
+    transfers, planes = run.transfers, len(run.planes)
+    work = Conversion(transfers, run.code)
+
+    def take_rest(number: int) -> Program[None]:
+        payload = yield from _receive_payload(transfers, run.size(number), 1)
+        bits = run.bits(range(number, number + 1))[0]
+        shares[1, run.chunks[number]] += work.rest_at_csp(bits[:1], payload.data)
+
+    def question(numbers: range) -> Program[Call]:
+        received = []
+        sizes = [run.size(number) for number in numbers]
+        for number, size in zip(numbers, sizes, strict=True):
+            if number >= AHEAD:
+                yield from take_rest(number - AHEAD)
+            received.append((yield from _receive_columns(transfers, planes * size)))
+        part = work.part(sent=[planes * size for size in sizes], chosen=sizes)
+        return Call(Conversion.answer_at_csp, (part, numbers.start, run.bits(numbers), received))
+
+    def deliver(numbers: range, answers: Sequence[tuple[Bytes, Bytes, Words]]) -> Program[None]:
+        for number, (columns, payload, share) in zip(numbers, answers, strict=True):
+            yield Send(transfers.peer, TransferColumns(columns.data))
+            yield Send(transfers.peer, TransferPayload(payload.data))
+            shares[:, run.chunks[number]] = share
+
+    parts, under_way = run.ranges
+    yield from by_ranges(transfers.workers, parts, question, deliver, under_way=under_way)
+    for number in range(max(0, len(run.chunks) - AHEAD), len(run.chunks)):
+        yield from take_rest(number)
+
+
+def _receive_columns(transfers: Transfers, count: int) -> Program[Bytes]:
+    """The columns of so many transfers; raises EncodingError if they are not as long as is due."""
+    message = yield from receive(transfers.peer, TransferColumns)
+    check_columns(message.columns, count)
+    return np.frombuffer(message.columns, dtype=np.uint8)
+
+
+def _receive_payload(transfers: Transfers, count: int, planes: int) -> Program[Bytes]:
+    """The peer's corrections for a chunk; raises EncodingError if they are not as long as is due,
+    before a worker gets them (PPMF-CNV-007).
+    """
+    message = yield from receive(transfers.peer, TransferPayload)
+    due = payload_bytes(transfers.peer, count, planes, transfers.ring_bits)
+    check_length(message.payload, due, "transfer payload")
+    return np.frombuffer(message.payload, dtype=np.uint8)
 
 
 def payload_bytes(sender: Role, elements: int, planes: int, ring_bits: int) -> int:
@@ -74,54 +219,8 @@ def payload_bytes(sender: Role, elements: int, planes: int, ring_bits: int) -> i
     return elements * (planes + 1 if sender == CSP else 1) * _byte_width(ring_bits)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Begun:
-    """What a server remembers of a chunk of n elements until it ends.
-
-    bits (p, n), chosen (p, n, 2): its bits, and the keys that they chose; at CSP of plane 0 alone.
-    shares (2, n): at CSP, its shares of w and r without what RecSys' corrections bring.
-    """
-
-    number: int
-    bits: Bits
-    chosen: Labels
-    shares: Words | None = None
-
-
-def _begin_at_recsys(work: Conversion, number: int, bits: Bits) -> Program[_Begun]:
-    chosen = yield from choose_transfers(work.transfers, bits)
-    return _Begun(number, bits, chosen)
-
-
-def _begin_at_csp(work: Conversion, number: int, bits: Bits) -> Program[_Begun]:
-    transfers = work.transfers
-    sent = yield from send_transfers(transfers, *bits.shape)
-    chosen = yield from choose_transfers(transfers, bits[:1])
-    payload, shares = work.corrections_of_csp(number, bits, sent)
-    yield Send(transfers.peer, TransferPayload(payload))
-    return _Begun(number, bits[:1], chosen, shares)
-
-
-def _finish_at_recsys(work: Conversion, begun: _Begun) -> Program[Words]:
-    transfers = work.transfers
-    sent = yield from send_transfers(transfers, 1, begun.bits.shape[1])
-    message = yield from receive(transfers.peer, TransferPayload)
-    payload, shares = work.corrections_of_recsys(
-        begun.number, begun.bits, begun.chosen, sent, message.payload
-    )
-    yield Send(transfers.peer, TransferPayload(payload))
-    return shares
-
-
-def _finish_at_csp(work: Conversion, begun: _Begun) -> Program[Words]:
-    message = yield from receive(work.transfers.peer, TransferPayload)
-    assert begun.shares is not None, "made at the beginning"
-    begun.shares[1] += work.rest_at_csp(begun.number, begun.bits, begun.chosen, message.payload)
-    return begun.shares
-
-
 class Conversion:
-    """What one server computes for a chunk of n elements, in buffers that are used again."""
+    """What one server computes for chunks of n elements, in buffers that are used again."""
 
     def __init__(self, transfers: Transfers, code: RatingCode) -> None:
         self.transfers = transfers
@@ -129,7 +228,47 @@ class Conversion:
         self._size = _byte_width(transfers.ring_bits)
         self._hashes: dict[tuple[int, int], TweakedHash] = {}
 
-    def corrections_of_csp(self, number: int, bits: Bits, sent: Labels) -> tuple[bytes, Words]:
+    def part(self, *, sent: Sequence[int], chosen: Sequence[int]) -> Conversion:
+        """The same for the next messages alone, if a worker is to have it (`Transfers.part`)."""
+        transfers = self.transfers.part(sent=sent, chosen=chosen)
+        return self if transfers is self.transfers else Conversion(transfers, self._code)
+
+    def answer_at_csp(
+        self, first: int, bits: _BitsOfChunks, received: Sequence[Bytes]
+    ) -> list[tuple[Bytes, Bytes, Words]]:
+        """CSP's answers to the columns of chunks from number `first` on: of each its columns, its
+        corrections, and its shares (2, n) but for what RecSys' corrections bring.
+        """
+        answers = []
+        for index, columns in enumerate(received):
+            here = bits[index]
+            planes, count = here.shape
+            sent = self.transfers.sender.extend(columns.data, planes * count)
+            ours, chosen = self.transfers.chooser.extend(here[0])
+            payload, shares = self.corrections_of_csp(
+                first + index, here, sent.reshape(planes, count, 2)
+            )
+            shares[1] += self.pads_at_csp(first + index, chosen)
+            answers.append((np.frombuffer(ours, dtype=np.uint8), payload, shares))
+        return answers
+
+    def end_at_recsys(
+        self, first: int, bits: _BitsOfChunks, received: Sequence[tuple[Bytes, Bytes]]
+    ) -> list[tuple[Bytes, Words]]:
+        """RecSys' corrections for chunks from number `first` on, and its shares (2, n), from CSP's
+        columns and corrections.
+        """
+        answers = []
+        for index, (columns, payload) in enumerate(received):
+            here = bits[index]
+            chosen = self.transfers.chooser.keys(here.size).reshape(*here.shape, 2)
+            sent = self.transfers.sender.extend(columns.data, here.shape[1])
+            answers.append(
+                self.corrections_of_recsys(first + index, here, chosen, sent[None], payload.data)
+            )
+        return answers
+
+    def corrections_of_csp(self, number: int, bits: Bits, sent: Labels) -> tuple[Bytes, Words]:
         """CSP's corrections for a chunk, and its shares (2, n) of w and r but for what RecSys'
         corrections bring (PPMF-CNV-005, -007).
 
@@ -157,11 +296,11 @@ class Conversion:
         zero, one = correct(0)
         corrections[-1] = zero + _negated_where(bits[0], value) - one
         shares = np.stack([numbers[0], mine[0] * value - zero])
-        return low_bytes(corrections, self._size), shares
+        return self._payload(corrections), shares
 
     def corrections_of_recsys(
         self, number: int, bits: Bits, chosen: Labels, sent: Labels, payload: Bulk
-    ) -> tuple[bytes, Words]:
+    ) -> tuple[Bytes, Words]:
         """RecSys' corrections for a chunk, and its shares (2, n) of w and r (PPMF-CNV-006).
 
         bits (1 + t, n): its bits. chosen (1 + t, n, 2): the keys that they chose.
@@ -180,15 +319,22 @@ class Conversion:
         zero, one = self._both_pads(number, 0, sent[0])[..., 0]
         correction = zero + _negated_where(bits[0], value) - one
         rating = mine[0] * value + as_chooser - zero
-        return low_bytes(correction, self._size), np.stack([numbers[0], rating])
+        return self._payload(correction), np.stack([numbers[0], rating])
 
-    def rest_at_csp(self, number: int, bits: Bits, chosen: Labels, payload: Bulk) -> Words:
+    def pads_at_csp(self, number: int, chosen: Labels) -> Words:
+        """What CSP adds to its shares (n,) of r for its chosen keys (n, 2) of plane 0; it is in a
+        buffer as the pads are (PPMF-CNV-006).
+        """
+        pads: Words = self._chosen_pads(number, 0, chosen)[:, 0]
+        return pads
+
+    def rest_at_csp(self, bits: Bits, payload: Bulk) -> Words:
         """What RecSys' corrections bring to CSP's shares (n,) of r (PPMF-CNV-006).
 
-        bits (1, n): CSP's bits of plane 0. chosen (1, n, 2): the keys that they chose.
+        bits (1, n): CSP's bits of plane 0.
         """
-        (correction,) = self._corrections(payload, self.transfers.peer, bits)
-        rest: Words = self._chosen_pads(number, 0, chosen[0])[:, 0] + bits[0] * correction
+        rest: Words = self._corrections(payload, self.transfers.peer, bits)[0]
+        rest *= bits[0]
         return rest
 
     def _both_pads(self, number: int, plane: int, sent: Labels) -> Labels:
@@ -227,6 +373,12 @@ class Conversion:
             total += np.uint64(weight) * row
         return total
 
+    def _payload(self, corrections: Words) -> Bytes:
+        """The bytes of corrections, one after the other (PPMF-CNV-007)."""
+        payload = np.empty((*corrections.shape, self._size), dtype=np.uint8)
+        put_low_bytes(corrections, payload)
+        return payload.reshape(-1)
+
     def _corrections(self, payload: Bulk, sender: Role, bits: Bits) -> Words:
         """The corrections (rows, n) in a payload; raises EncodingError if it is not as long as is
         due (PPMF-CNV-007).
@@ -240,20 +392,6 @@ class Conversion:
 def _negated_where(bits: Bits, values: Words) -> Words:
     """The values, negated where the bit is 1."""
     return np.where(bits.astype(bool), np.negative(values), values)
-
-
-def _bits(planes: Bytes, items: int, part: slice) -> Bits:
-    """The bits (1 + t, n) of a chunk; element i m + j is item j of user i (PPMF-CNV-001)."""
-    first, last = part.start // items, (part.stop - 1) // items
-    at = part.start - first * items
-    if first == last:
-        here = planes[:, first, at // 8 : (at + part.stop - part.start + 7) // 8]
-        bits = np.unpackbits(here, axis=1, bitorder="little")
-        at %= 8
-    else:
-        rows = planes[:, first : last + 1]
-        bits = np.unpackbits(rows, axis=2, count=items, bitorder="little").reshape(len(planes), -1)
-    return bits[:, at : at + part.stop - part.start]
 
 
 def _byte_width(ring_bits: int) -> int:

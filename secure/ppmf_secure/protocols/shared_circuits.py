@@ -11,11 +11,13 @@ slow line has not taken yet.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers import CipherContext
 
-from ppmf_secure.arrays import Labels, Words
-from ppmf_secure.effects import Program, Send, receive
+from ppmf_secure.arrays import Bits, Bytes, Labels, Words
+from ppmf_secure.effects import Program, Send, finished, receive
 from ppmf_secure.primitives.circuits.half_gates import BATCH, CipherOfBatch, Evaluator, Garbler
 from ppmf_secure.primitives.circuits.netlist import Circuit
 from ppmf_secure.primitives.circuits.wire_labels import (
@@ -25,6 +27,7 @@ from ppmf_secure.primitives.circuits.wire_labels import (
     public_inputs,
     public_labels,
 )
+from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.shares import (
     SharedWords,
     chunks,
@@ -32,14 +35,59 @@ from ppmf_secure.primitives.shares import (
     view_as_bytes,
     words_from_bytes,
 )
+from ppmf_secure.primitives.transfer_extension import check_columns
+from ppmf_secure.primitives.workers import Call, Workers
+from ppmf_secure.protocols.ranges import by_ranges
 from ppmf_secure.protocols.transfers import Site, Transfers, choose_transfers, send_transfers
-from ppmf_spec.wire import GarbledTables
+from ppmf_spec.wire import GarbledTables, TransferColumns
 
 GARBLER_INPUT = "share0"
 EVALUATOR_INPUT = "share1"
 
+_DIVIDED = 2
+"""The chunks from which on workers are worth asking, each for one."""
+
 WordLabels = Mapping[str, Labels]
 """The labels (width, n, 2) of words: zero labels at the garbler, active ones at the evaluator."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Piece:
+    """What a server brings to a circuit for the n elements of a chunk.
+
+    site: the chunk's. bits (width, n): of its shares. labels: the input words whose labels exist.
+    """
+
+    circuit: Circuit
+    site: Site
+    bits: Bits
+    labels: WordLabels
+
+    @property
+    def count(self) -> int:
+        """The number of elements."""
+        return int(self.bits.shape[1])
+
+    def tables_shape(self) -> tuple[int, int, int, int]:
+        """The shape of the tables of the chunk."""
+        return self.circuit.and_count, self.count, 2, 2
+
+    def input_cipher(self, keys: BatchKeys) -> CipherContext:
+        """The permutation of the garbler's input labels."""
+        return keys.cipher(f"{self.site.purpose}/garbler-inputs", *self.site.indices)
+
+    def ciphers(self, keys: BatchKeys) -> CipherOfBatch:
+        """The permutations of the AND gates, each batch under a key of its own.
+
+        All are made at once, as long as there is a message to wait for.
+        """
+        purpose, indices = f"{self.site.purpose}/gates", self.site.indices
+        made = {
+            (gate, batch): keys.cipher(purpose, *indices, gate, batch)
+            for gate in range(self.circuit.and_count)
+            for batch in range(-(-self.count // BATCH))
+        }
+        return lambda gate, batch: made[gate, batch]
 
 
 def run_circuit(
@@ -52,8 +100,24 @@ def run_circuit(
     share (n,): this server's arithmetic shares, which are reduced to the width of the inputs.
     labels: the input words whose labels exist already: the thresholds, from another circuit.
     """
-    run = _garble if transfers.garbles else _evaluate
-    outputs = yield from run(transfers, circuit, share, labels, site)
+    own_input = GARBLER_INPUT if transfers.garbles else EVALUATOR_INPUT
+    width = circuit.inputs[own_input]
+    pieces = [
+        Piece(
+            circuit,
+            site.within(number),
+            to_bits(share[part], width),
+            {name: word[:, part] for name, word in labels.items()},
+        )
+        for number, part in enumerate(chunks(share.size))
+    ]
+    workers = transfers.workers if len(pieces) >= _DIVIDED else None
+    if workers is None:
+        run = _garble if transfers.garbles else _evaluate
+        outputs = yield from run(transfers, circuit, pieces)
+    else:
+        run_by = _garble_by if transfers.garbles else _evaluate_by
+        outputs = yield from run_by(workers, transfers, pieces)
     return {
         name: np.concatenate([chunk[name] for chunk in outputs], axis=1) for name in circuit.outputs
     }
@@ -75,19 +139,13 @@ def share_outputs(transfers: Transfers, labels: Labels) -> Program[SharedWords]:
 
 
 def _garble(
-    transfers: Transfers, circuit: Circuit, share: Words, labels: WordLabels, site: Site
+    transfers: Transfers, circuit: Circuit, pieces: Sequence[Piece]
 ) -> Program[Sequence[WordLabels]]:
     garbler = Garbler(circuit, transfers.offset)
-    width = circuit.inputs[GARBLER_INPUT]
     outputs: list[WordLabels] = []
-    for number, part in enumerate(chunks(share.size)):
-        here = site.within(number)
-        bits = to_bits(share[part], width)
-        cipher = transfers.keys.cipher(f"{site.purpose}/garbler-inputs", *here.indices)
-        zero = {name: word[:, part] for name, word in labels.items()}
-        zero[GARBLER_INPUT] = public_inputs(cipher, bits, transfers.offset)
-        ciphers = _batch_ciphers(transfers, circuit, bits.shape[1], here)
-        zero[EVALUATOR_INPUT] = yield from send_transfers(transfers, *bits.shape)
+    for piece in pieces:
+        zero, ciphers = _before_columns(transfers, piece)
+        zero[EVALUATOR_INPUT] = yield from send_transfers(transfers, *piece.bits.shape)
         tables, out = garbler.garble(zero, ciphers)
         yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
         outputs.append(out)
@@ -95,41 +153,112 @@ def _garble(
 
 
 def _evaluate(
-    transfers: Transfers, circuit: Circuit, share: Words, labels: WordLabels, site: Site
+    transfers: Transfers, circuit: Circuit, pieces: Sequence[Piece]
 ) -> Program[Sequence[WordLabels]]:
     evaluator = Evaluator(circuit)
-    width = circuit.inputs[EVALUATOR_INPUT]
-    parts = list(chunks(share.size))
     chosen = []
-    for part in parts:
-        keys = yield from choose_transfers(transfers, to_bits(share[part], width))
+    for piece in pieces:
+        keys = yield from choose_transfers(transfers, piece.bits)
         chosen.append(keys)
     outputs: list[WordLabels] = []
-    for number, part in enumerate(parts):
-        here = site.within(number)
-        cipher = transfers.keys.cipher(f"{site.purpose}/garbler-inputs", *here.indices)
-        active = {name: word[:, part] for name, word in labels.items()}
-        active[EVALUATOR_INPUT] = chosen[number]
-        active[GARBLER_INPUT] = public_labels(cipher, width, part.stop - part.start)
-        ciphers = _batch_ciphers(transfers, circuit, part.stop - part.start, here)
+    for piece, keys in zip(pieces, chosen, strict=True):
+        active, ciphers = _before_tables(transfers, piece, keys)
         message = yield from receive(transfers.peer, GarbledTables)
-        shape = (circuit.and_count, part.stop - part.start, 2, 2)
-        tables = words_from_bytes(message.tables, shape, "garbled tables")
+        tables = words_from_bytes(message.tables, piece.tables_shape(), "garbled tables")
         outputs.append(evaluator.evaluate(active, tables, ciphers))
     return outputs
 
 
-def _batch_ciphers(
-    transfers: Transfers, circuit: Circuit, elements: int, site: Site
-) -> CipherOfBatch:
-    """The permutations of the AND gates of one chunk, each batch under a key of its own.
+def _garble_by(
+    workers: Workers, transfers: Transfers, pieces: Sequence[Piece]
+) -> Program[Sequence[WordLabels]]:
+    """The same by workers: one garbles a chunk, from the columns as they came."""
+    outputs: list[WordLabels] = []
 
-    All are made at once, as long as there is a message to wait for.
+    def question(piece: Piece) -> Program[Call]:
+        message = yield from receive(transfers.peer, TransferColumns)
+        check_columns(message.columns, piece.bits.size)
+        columns = np.frombuffer(message.columns, dtype=np.uint8)
+        return Call(garbled, (transfers.part(sent=[piece.bits.size]), piece, columns))
+
+    def deliver(_: Piece, answer: tuple[Labels, WordLabels]) -> Program[None]:
+        tables, out = answer
+        yield Send(transfers.peer, GarbledTables(view_as_bytes(tables)))
+        outputs.append(out)
+
+    yield from by_ranges(workers, pieces, question, deliver, under_way=workers.count + 1)
+    return outputs
+
+
+def _evaluate_by(
+    workers: Workers, transfers: Transfers, pieces: Sequence[Piece]
+) -> Program[Sequence[WordLabels]]:
+    """The same by workers: one makes the columns of a chunk; one evaluates it, and makes the chosen
+    keys for that, so that they need not travel.
     """
-    purpose, indices = f"{site.purpose}/gates", site.indices
-    made = {
-        (gate, batch): transfers.keys.cipher(purpose, *indices, gate, batch)
-        for gate in range(circuit.and_count)
-        for batch in range(-(-elements // BATCH))
-    }
-    return lambda gate, batch: made[gate, batch]
+    outputs: list[WordLabels] = []
+    parts = [(transfers.part(chosen=[piece.bits.size]), piece) for piece in pieces]
+
+    def choose(part: tuple[Transfers, Piece]) -> Program[Call]:
+        ends, piece = part
+        return finished(Call(columns_of, (ends, piece.bits)))
+
+    def send(_: tuple[Transfers, Piece], columns: Bytes) -> Program[None]:
+        yield Send(transfers.peer, TransferColumns(columns.data))
+
+    def evaluate(part: tuple[Transfers, Piece]) -> Program[Call]:
+        ends, piece = part
+        message = yield from receive(transfers.peer, GarbledTables)
+        tables = words_from_bytes(message.tables, piece.tables_shape(), "garbled tables")
+        return Call(evaluated, (ends, piece, tables))
+
+    def keep(_: tuple[Transfers, Piece], labels: WordLabels) -> Program[None]:
+        outputs.append(labels)
+        return finished(None)
+
+    yield from by_ranges(workers, parts, choose, send, under_way=workers.count + 1)
+    yield from by_ranges(workers, parts, evaluate, keep, under_way=workers.count + 1)
+    return outputs
+
+
+def garbled(transfers: Transfers, piece: Piece, columns: Bytes) -> tuple[Labels, WordLabels]:
+    """The tables of a chunk and the zero labels of its outputs, made by a worker, from the columns
+    of the evaluator's transfers (PPMF-WRK-003).
+    """
+    zero, ciphers = _before_columns(transfers, piece)
+    keys = transfers.sender.here().extend(columns.data, piece.bits.size)
+    zero[EVALUATOR_INPUT] = keys.reshape(*piece.bits.shape, 2)
+    return Garbler(piece.circuit, transfers.offset).garble(zero, ciphers)
+
+
+def columns_of(transfers: Transfers, bits: Bits) -> Bytes:
+    """The columns of the transfers that these bits choose in, made by a worker."""
+    return np.frombuffer(transfers.chooser.here().columns(bits.ravel()), dtype=np.uint8)
+
+
+def evaluated(transfers: Transfers, piece: Piece, tables: Labels) -> WordLabels:
+    """The active labels of the outputs of a chunk, made by a worker, with the keys that its bits
+    chose.
+    """
+    keys = transfers.chooser.here().keys(piece.bits.size)
+    active, ciphers = _before_tables(transfers, piece, keys.reshape(*piece.bits.shape, 2))
+    return Evaluator(piece.circuit).evaluate(active, tables, ciphers)
+
+
+def _before_columns(transfers: Transfers, piece: Piece) -> tuple[dict[str, Labels], CipherOfBatch]:
+    """What the garbler can make before the evaluator's columns come: the other zero labels of the
+    inputs, and the permutations.
+    """
+    own = public_inputs(piece.input_cipher(transfers.keys), piece.bits, transfers.offset)
+    return {**piece.labels, GARBLER_INPUT: own}, piece.ciphers(transfers.keys)
+
+
+def _before_tables(
+    transfers: Transfers, piece: Piece, chosen: Labels
+) -> tuple[dict[str, Labels], CipherOfBatch]:
+    """What the evaluator can make before the tables come: the active labels of the inputs, and the
+    permutations.
+    """
+    theirs = public_labels(piece.input_cipher(transfers.keys), *piece.bits.shape)
+    inputs = {**piece.labels, GARBLER_INPUT: theirs, EVALUATOR_INPUT: chosen}
+    return inputs, piece.ciphers(transfers.keys)

@@ -31,6 +31,7 @@ from ppmf_secure.primitives.encryption.interface import (
     Uses,
 )
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.sealing import SealingKey
 from ppmf_secure.primitives.shares import to_bits
 from ppmf_secure.primitives.workers import Workers
@@ -333,7 +334,7 @@ class _WatchedFit(FittedScheme):
         self._simulated.own = self._scheme.generate(coins, workers)
         return self._simulated.own
 
-    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
+    def peer(self, public: bytes, workers: Workers | None = None, room: Room = MEMORY) -> PeerKey:
         """The peer's view of a key, in the scheme."""
         return self._scheme.peer(public, workers)
 

@@ -8,11 +8,17 @@ since a shard must not move.
 
 A shard lives in a module of the worker's process. A worker that is asked for one that it does not
 have answers so, and the server loads the shard anew, there or elsewhere.
+
+The large arrays of a task go through files in the folder that the server and its workers share:
+Dask would copy them several times, and hand them to its scheduler.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
+import tempfile
 import time
 import warnings
 from collections import deque
@@ -24,11 +30,22 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import numpy as np
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from distributed.comm.core import CommClosedError
 from distributed.security import Security
 
-from ppmf_secure.primitives.workers import Call, WorkerHealth, Workers, remove_shards
+from ppmf_secure.arrays import aligned_room
+from ppmf_secure.primitives.workers import (
+    TASKS,
+    Answer,
+    Call,
+    ProcessHealth,
+    WorkerHealth,
+    Workers,
+    remove_shards,
+)
+from ppmf_secure.transport.process_health import health_here
 from ppmf_spec.errors import PeerError
 
 _AWAITED = 0.5
@@ -37,8 +54,14 @@ _AWAITED = 0.5
 _PATIENCE = 60
 """The seconds that a server without any worker waits for one."""
 
+_SOON = 5
+"""The seconds within which workers say how they are."""
+
 _UNDER_WAY = 2
 """The tasks that each worker has waiting or under way."""
+
+_IN_FILES = 1 << 16
+"""The bytes from which on an array of a task goes through a file."""
 
 _LOST = object()
 """Stands for the answer of a worker that is gone."""
@@ -65,8 +88,8 @@ def _ask(name: str, call: Call) -> Any:
     return call.function(_shards[name], *call.arguments)
 
 
-def _run(call: Call) -> Any:
-    return call()
+def _run(question: _Packed, folder: Path) -> _Packed:
+    return _Packed.of(_unpacked(question)(), folder)
 
 
 def _drop(names: Sequence[str]) -> None:
@@ -74,11 +97,9 @@ def _drop(names: Sequence[str]) -> None:
         _shards.pop(name, None)
 
 
-def _own_health() -> tuple[tuple[str, ...], int, float]:
-    """The shards of this worker, its resident bytes, its processor seconds."""
-    statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    memory = int(statm[1]) * os.sysconf("SC_PAGE_SIZE")
-    return tuple(sorted(_shards)), memory, time.process_time()
+def _own_health() -> tuple[tuple[str, ...], ProcessHealth]:
+    """The shards of this worker, and how its process does."""
+    return tuple(sorted(_shards)), health_here()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,6 +126,109 @@ class Cluster:
             tls_client_key=str(key),
         )
         return cls(address, security, folder)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Packed:
+    """Something that goes to a worker or comes from there.
+
+    head: its pickle. sizes: the bytes of its large arrays, which lie one after the other in a file.
+    """
+
+    head: bytes
+    sizes: tuple[int, ...]
+    file: Path | None
+
+    @classmethod
+    def of(cls, value: Any, folder: Path) -> _Packed:
+        """Pack something, its large arrays into a new file in the folder."""
+        large: list[memoryview] = []
+
+        def stays(buffer: pickle.PickleBuffer) -> bool:
+            raw = buffer.raw()
+            if raw.nbytes < _IN_FILES:
+                return True
+            large.append(raw)
+            return False
+
+        written = io.BytesIO()
+        _Pickler(written, protocol=5, buffer_callback=stays).dump(value)
+        head = written.getvalue()
+        if not large:
+            return cls(head, (), None)
+        descriptor, name = tempfile.mkstemp(prefix=TASKS, dir=folder)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            for raw in large:
+                _write(file.fileno(), raw)
+        return cls(head, tuple(raw.nbytes for raw in large), Path(name))
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+class _Pickler(pickle.Pickler):
+    """Arrays with gaps go without them: otherwise they would lie in the pickle itself."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """How to pickle an array with gaps; all else as usual."""
+        if isinstance(value, np.ndarray) and not value.flags.c_contiguous:
+            return np.ascontiguousarray(value).__reduce_ex__(5)
+        return NotImplemented
+
+
+def _write(descriptor: int, data: memoryview) -> None:
+    """Write all of it: one call writes 2 GiB at most."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _unpacked(packed: _Packed) -> Any:
+    """What was packed; its arrays can be written to."""
+    buffers = []
+    if packed.file is not None:
+        with packed.file.open("rb", buffering=0) as file:
+            for size in packed.sizes:
+                room = aligned_room(size)
+                at = 0
+                while at < size:
+                    count = file.readinto(room[at:])
+                    if not count:
+                        raise PeerError(f"{packed.file}: it ends too early")
+                    at += count
+                buffers.append(room)
+    return pickle.loads(packed.head, buffers=buffers)
+
+
+class _Asked(Answer):
+    """A call that a worker answers. The question is kept until the answer is there."""
+
+    def __init__(self, workers: DaskWorkers, call: Call) -> None:
+        self._workers = workers
+        self._question = _Packed.of(call, workers.folder)
+        self._future = workers.put_task(self._question)
+
+    def get(self) -> Any:
+        """The answer. Dask gives the task of a lost worker to another one."""
+        try:
+            packed = self._packed()
+        finally:
+            self._question.remove()
+        try:
+            return _unpacked(packed)
+        finally:
+            packed.remove()
+
+    def _packed(self) -> _Packed:
+        while True:
+            try:
+                return self._future.result(timeout=_PATIENCE)
+            except TimeoutError:
+                self._workers.check_alive()
+            except (CancelledError, CommClosedError):
+                self._workers.check_alive()
+                self._future = self._workers.put_task(self._question)
 
 
 class DaskWorkers(Workers):
@@ -166,15 +290,27 @@ class DaskWorkers(Workers):
                     yield answer
             self._place(due)
 
+    def ask(self, call: Call) -> Answer:
+        """The answer, which is under way."""
+        return _Asked(self, call)
+
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
-        """The results in their order. Dask itself gives a task of a lost worker to another one."""
-        under_way: deque[Future[Any]] = deque()
+        """The results in their order."""
+        under_way: deque[Answer] = deque()
         for task in tasks:
-            under_way.append(self._client.submit(_run, task, pure=False))
+            under_way.append(self.ask(task))
             if len(under_way) >= _UNDER_WAY * self._count:
-                yield under_way.popleft().result()
+                yield under_way.popleft().get()
         while under_way:
-            yield under_way.popleft().result()
+            yield under_way.popleft().get()
+
+    def put_task(self, question: _Packed) -> Future[_Packed]:
+        """Have any worker answer a question."""
+        return self._client.submit(_run, question, self._folder, pure=False)
+
+    def check_alive(self) -> None:
+        """Wait until a worker is there. Raises WorkersLostError if none comes."""
+        self._alive()
 
     def drop(self, names: Sequence[str]) -> None:
         """Forget shards, here and at all workers."""
@@ -184,9 +320,12 @@ class DaskWorkers(Workers):
         self._client.run(_drop, names)
 
     def health(self) -> list[WorkerHealth]:
-        """What each worker says of itself."""
-        told = self._client.run(_own_health, on_error="ignore")
-        return [WorkerHealth(address, *found) for address, found in told.items()]
+        """What each worker says of itself; nothing if they do not all answer soon."""
+        try:
+            told = self._client.run(_own_health, on_error="ignore", callback_timeout=_SOON)
+        except (OSError, TimeoutError):
+            return []
+        return [WorkerHealth(address, *found) for address, found in sorted(told.items())]
 
     def _alive(self) -> list[str]:
         """The addresses of the workers; some are there, or WorkersLostError is raised."""

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -26,6 +26,8 @@ from typing import Any
 
 from ppmf_secure.driver import Driver
 from ppmf_secure.parties.users import users
+from ppmf_secure.primitives.encryption.interface import FittedScheme
+from ppmf_secure.primitives.room import MEMORY, Files, Room
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.protocols.upload import user_rows
@@ -39,6 +41,7 @@ from ppmf_secure.transport.recorded_ends import Account, Measure, Progress
 from ppmf_secure.transport.server_process import (
     CspSecrets,
     RunOptions,
+    ServerHealth,
     StoppedError,
     coins_of,
     failure_of,
@@ -46,7 +49,7 @@ from ppmf_secure.transport.server_process import (
     stop_text,
 )
 from ppmf_secure.transport.store import in_use, load_session, save_session
-from ppmf_spec.errors import PeerError, PpmfError
+from ppmf_spec.errors import ParametersError, PeerError, PpmfError
 from ppmf_spec.extras import needed_by
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
@@ -78,13 +81,14 @@ class LocalWorkers:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run: V as RecSys opened it, what each party spent in each phase, and why
-    uploads were refused.
+    """The result of a run: V as RecSys opened it, what each party spent in each phase, why uploads
+    were refused, and how the processes of each server did.
     """
 
     profiles: ItemProfiles
     measures: tuple[Measure, ...]
     refusals: tuple[PpmfError, ...] = ()
+    health: Mapping[Role, ServerHealth] = field(default_factory=dict)
 
 
 def train(
@@ -98,6 +102,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     least: int = 0,
     workers: LocalWorkers | None = None,
+    matrices: Path | None = None,
 ) -> RunResult:
     """Train with three parties. The result equals F_fix bit for bit (PPMF-SES-010).
 
@@ -108,8 +113,11 @@ def train(
     progress: called whenever a party enters a phase.
     least: how many users have to take part; 0 for the default (PPMF-SES-015).
     workers: for each server a cluster of processes of this machine, which share its work.
-    Raises RangeError for ratings of another scale than the parameters', and otherwise the PpmfError
-    of the party that found something wrong.
+    matrices: a folder for encrypted matrices that are to lie in files (PPMF-WRK-010); it is removed
+        at the end. Without it they lie in memory.
+    Raises RangeError for ratings of another scale than the parameters', ParametersError for a suite
+    that cannot keep its matrices in files, and otherwise the PpmfError of the party that found
+    something wrong.
     """
     check_scale(ratings, params)
     chosen = cipher_suite(suite)
@@ -123,13 +131,14 @@ def train(
         least=least,
         trial=not chosen.secure,
     )
-    fitted_scheme(agreed.session, chosen)  # before any process starts
+    fitted = fitted_scheme(agreed.session, chosen)  # before any process starts
+    _check_room(fitted, suite, matrices)
     if checkpoints is not None:
         root = coins_of(coins_label, "tags")
         save_session(checkpoints, agreed.signed, epoch=0, coins=root)
     record_session(transcripts, write(agreed.signed))
-    options = RunOptions(transcripts, checkpoints, coins_label)
-    with in_use(checkpoints), _clusters(workers) as clusters:
+    with in_use(checkpoints), _room(matrices) as room, _clusters(workers) as clusters:
+        options = RunOptions(transcripts, checkpoints, coins_label, room)
         run = _Run(agreed.session, 0, options, progress or (lambda _: None), agreed, clusters)
         return run.finish(ratings)
 
@@ -140,19 +149,49 @@ def resume(
     coins_label: str | None = None,
     transcripts: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    workers: LocalWorkers | None = None,
+    matrices: Path | None = None,
 ) -> RunResult:
     """Go on with an interrupted run, in a new epoch, without the users.
 
+    workers, matrices: as for `train`; they need not be what the run had before (PPMF-WRK-002).
     Raises StateError if there is nothing to go on from or the run is still going on; otherwise
     raises as `train` does.
     """
     with in_use(checkpoints):
         signed, last = load_session(checkpoints)
+        suite = signed.session.suite
+        _check_room(fitted_scheme(signed.session, cipher_suite(suite)), suite, matrices)
         save_session(checkpoints, signed, epoch=last + 1)
         label = None if coins_label is None else f"{coins_label}/epoch-{last + 1}"
         record_session(transcripts, write(signed))
-        options = RunOptions(transcripts, checkpoints, label)
-        return _Run(signed.session, last + 1, options, progress or (lambda _: None)).finish(None)
+        with _room(matrices) as room, _clusters(workers) as clusters:
+            options = RunOptions(transcripts, checkpoints, label, room)
+            told = progress or (lambda _: None)
+            run = _Run(signed.session, last + 1, options, told, clusters=clusters)
+            return run.finish(None)
+
+
+def _check_room(scheme: FittedScheme, suite: str, matrices: Path | None) -> None:
+    """Raise ParametersError for matrices that are to lie in files and cannot."""
+    if matrices is not None and not scheme.in_files:
+        raise ParametersError(
+            f"suite {suite}: its encrypted matrices lie in memory alone; those of a lattice suite "
+            f"can lie in files"
+        )
+
+
+@contextmanager
+def _room(matrices: Path | None) -> Iterator[Room]:
+    """Where encrypted matrices lie; a folder of theirs is removed at the end."""
+    if matrices is None:
+        yield MEMORY
+        return
+    private_folder(matrices)
+    try:
+        yield Files(matrices)
+    finally:
+        shutil.rmtree(matrices)
 
 
 @contextmanager
@@ -165,6 +204,8 @@ def _clusters(workers: LocalWorkers | None) -> Iterator[Mapping[Role, Any]]:
         from ppmf_secure.transport.dask_workers import local_cluster
 
     private_folder(workers.folder)
+    for name in (RECSYS, CSP):  # of a run that was killed
+        shutil.rmtree(workers.folder / name, ignore_errors=True)
     try:
         with ExitStack() as held:
             with starting_servers():
@@ -222,6 +263,7 @@ class _Run:
         failures: dict[Role, PpmfError] = {}
         refusals: list[PpmfError] = []
         results: dict[Role, Any] = {}
+        health: dict[Role, ServerHealth] = {}
         users_thread = threading.Thread(
             target=self._run_users, args=(ratings, measures, failures), daemon=True
         )
@@ -240,7 +282,7 @@ class _Run:
                 elif kind == "stopped":
                     failures[name] = StoppedError(str(failure_of(name, *content)))
                 else:
-                    results[name], spent = content
+                    results[name], spent, health[name] = content
                     measures += spent
             if ratings is not None:
                 users_thread.join(timeout=1 if failures else None)
@@ -252,7 +294,7 @@ class _Run:
             for process in self._processes.values():
                 process.join()
         self._raise_first_cause(failures, refusals, results)
-        return RunResult(results[RECSYS], tuple(measures), tuple(refusals))
+        return RunResult(results[RECSYS], tuple(measures), tuple(refusals), health)
 
     def _raise_first_cause(
         self,

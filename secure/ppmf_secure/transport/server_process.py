@@ -19,8 +19,9 @@ from ppmf_secure.effects import Program
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.primitives.workers import Workers
+from ppmf_secure.primitives.workers import ProcessHealth, WorkerHealth, Workers
 from ppmf_secure.protocols.admission import AbandonedError
 from ppmf_secure.protocols.message_plan import limits
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -28,6 +29,7 @@ from ppmf_secure.session.session import Session
 from ppmf_secure.session.set_up import Agreed
 from ppmf_secure.session.transcript import Recorder
 from ppmf_secure.transport.pipes import PipeEnds
+from ppmf_secure.transport.process_health import health_here
 from ppmf_secure.transport.recorded_ends import Account, Progress
 from ppmf_secure.transport.store import Store
 from ppmf_spec.errors import KINDS, PeerError, PpmfError
@@ -42,11 +44,21 @@ class RunOptions:
 
     transcripts, checkpoints: the folders, if these are wanted.
     coins_label: a label for reproducible coins, for tests alone.
+    room: where encrypted matrices lie, here or at the workers.
     """
 
     transcripts: Path | None
     checkpoints: Path | None
     coins_label: str | None
+    room: Room = MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """How a server's process and those of its workers did, at the end of a run."""
+
+    server: ProcessHealth
+    workers: tuple[WorkerHealth, ...] = ()
 
 
 class StoppedError(PeerError):
@@ -133,6 +145,7 @@ def serve(
                 suite,
                 coins_of(options.coins_label, name),
                 workers=workers,
+                room=options.room,
                 epoch=epoch,
                 kept=store.kept() if epoch else None,
                 **of_csp,
@@ -141,6 +154,7 @@ def serve(
                 bounded = limits(session, suite, epoch)
                 driver = Driver(name, program, ends, session.id, epoch=epoch, limits=bounded)
                 result = driver.complete()
+            health = ServerHealth(health_here(), tuple(workers.health()) if workers else ())
         except AbandonedError as end:
             tell("abandoned", (end.kind, str(end)))
         except PpmfError as failure:
@@ -148,7 +162,7 @@ def serve(
         except Exception as error:
             tell("stopped", (PeerError.kind, stop_text(error)))
         else:
-            tell("done", (result, account.measures()))
+            tell("done", (result, account.measures(), health))
 
 
 def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
@@ -175,10 +189,13 @@ def end_with_parent() -> None:
 
 def stop_text(error: Exception) -> str:
     """Why a party stopped outside the protocol: the file that the system did not let it read or
-    write, or else the place of a bug. The text of any other exception may hold secrets.
+    write, too little memory, or else the place of a bug. The text of any other exception may hold
+    secrets.
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file of the run'}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "not enough memory: workers share it, and matrices on the disk need little of it"
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"stopped on {type(error).__name__} at {where}, a bug in ppmf"

@@ -34,7 +34,7 @@ def csp_app(
     most_under_way: int = MOST_UNDER_WAY,
 ) -> Starlette:
     """CSP's application. metrics: where it counts."""
-    del config, clock
+    del clock
     reading = CapacityLimiter(READERS)
 
     async def get_session(request: Request) -> Response:
@@ -46,4 +46,5 @@ def csp_app(
         [Route("/healthz", healthy), Route("/v1/sessions/{session}", get_session)],
         metrics or Metrics(),
         most_under_way,
+        config.api.proxy,
     )

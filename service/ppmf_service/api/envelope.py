@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,13 +19,16 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ppmf_service import logs
-from ppmf_service.api import problems
+from ppmf_service.api import limits, problems
 from ppmf_service.api.metrics import Metrics
 from ppmf_service.api.problems import Problem
 from ppmf_spec.errors import PeerError, PpmfError, RangeError, StateError
 
 MOST_UNDER_WAY = 1024
 """How many requests may be under way; those that come then are told to come again."""
+
+SHARE = 4
+"""One address may have one part in so many of them."""
 
 READERS = 4
 """How many threads read the database at once."""
@@ -40,12 +44,15 @@ _HEADERS = (
 
 
 def application(
-    routes: Sequence[BaseRoute], metrics: Metrics, most_under_way: int = MOST_UNDER_WAY
+    routes: Sequence[BaseRoute],
+    metrics: Metrics,
+    most_under_way: int = MOST_UNDER_WAY,
+    proxy: str = "",
 ) -> Starlette:
-    """An application of these routes within the envelope."""
+    """An application of these routes within the envelope. proxy: the one in front of it, if any."""
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Envelope, metrics=metrics, most=most_under_way)],
+        middleware=[Middleware(Envelope, metrics=metrics, most=most_under_way, proxy=proxy)],
         exception_handlers={
             HTTPException: _no_route,
             Problem: _problem,
@@ -56,17 +63,19 @@ def application(
 
 
 class Envelope:
-    """The middleware around an application (PPMF-API-004, -008, -020).
+    """The middleware around an application (PPMF-API-004, -008, -020, -024).
 
     An exception that nobody foresaw becomes a problem that says nothing of it; what the log has of
     it is its type and its place in the program.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, most: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, most: int, proxy: str) -> None:
         self._app = app
         self._metrics = metrics
         self._most = most
+        self._proxy = proxy
         self._under_way = 0
+        self._by_address: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what is no request passes."""
@@ -82,12 +91,13 @@ class Envelope:
                 message["headers"] = _completed(message.get("headers", ()))
             await send(message)
 
+        address = self._address(Request(scope))
         self._under_way += 1
+        self._by_address[address] += 1
         self._metrics.under_way.set(self._under_way)
         try:
-            if self._under_way > self._most and scope["path"] != _HEALTH:
-                busy = problems.busy("many requests are under way", RETRY_SECONDS)
-                await problems.response(busy)(scope, receive, sending)
+            if refusal := self._busy(scope["path"], address):
+                await problems.response(refusal)(scope, receive, sending)
             else:
                 await self._app(scope, receive, sending)
         except Exception as error:
@@ -97,6 +107,9 @@ class Envelope:
             await problems.response(_failed(error))(scope, receive, sending)
         finally:
             self._under_way -= 1
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
             self._metrics.under_way.set(self._under_way)
             seconds = time.perf_counter() - started
             self._metrics.answered(_route(scope), scope["method"], status, seconds)
@@ -108,6 +121,21 @@ class Envelope:
                 status=status,
                 seconds=seconds,
             )
+
+    def _address(self, request: Request) -> str:
+        """The address that a request counts for; "" if it counts for none."""
+        found = limits.caller(request, self._proxy)
+        return "" if found is None or limits.of_this_machine(found) else limits.network_of(found)
+
+    def _busy(self, path: str, address: str) -> Problem | None:
+        """Why a request is not answered now, if it is not."""
+        if path == _HEALTH:
+            return None
+        if self._under_way > self._most:
+            return problems.busy("many requests are under way", RETRY_SECONDS)
+        if address and self._by_address[address] > max(1, self._most // SHARE):
+            return problems.busy("many requests of this address are under way", RETRY_SECONDS)
+        return None
 
 
 def _completed(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

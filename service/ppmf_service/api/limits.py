@@ -118,6 +118,17 @@ def network_of(address: str) -> str:
     return str(found)
 
 
+def of_this_machine(address: str) -> bool:
+    """Whether an address is of the loopback, for which nothing is counted: it is that of the
+    operator's own programs, or of a proxy that they did not name.
+
+    >>> of_this_machine("127.0.0.5"), of_this_machine("::1"), of_this_machine("192.0.2.1")
+    (True, True, False)
+    """
+    found = _ip(address)
+    return found is not None and found.is_loopback
+
+
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An address, that of IPv4 also if it is written as one of IPv6; None for what is none."""
     try:

@@ -96,10 +96,14 @@ def security_policy(peer_url: str) -> str:
 
 
 def _source(url: str) -> str:
-    """Where CSP's sessions are, with the marks escaped that divide a policy."""
-    if not url:
-        return ""
+    """Where CSP's sessions are, with the marks escaped that divide a policy.
+
+    A policy can name no address of IPv6, and a browser passes over one; what would let the page
+    reach it would let it reach everybody else as well.
+    """
     parts = urlsplit(url)
+    if not url or "[" in parts.netloc:
+        return ""
     path = parts.path.replace(";", "%3B").replace(",", "%2C")
     return f"{parts.scheme}://{parts.netloc}{path}/v1/sessions/"
 

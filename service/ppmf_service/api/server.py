@@ -11,7 +11,8 @@ import asyncio
 import resource
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -25,8 +26,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ppmf_service import health, logs
-from ppmf_service.api import problems
+from ppmf_service import clock_watch, health, logs
+from ppmf_service.api import limits, problems
 from ppmf_service.api.csp_api import csp_app
 from ppmf_service.api.envelope import application
 from ppmf_service.api.metrics import MEDIA_TYPE, Metrics
@@ -34,7 +35,7 @@ from ppmf_service.api.users_api import users_app
 from ppmf_service.clock import Clock
 from ppmf_service.config import Listen, ServerConfig
 from ppmf_service.database import Database
-from ppmf_service.measures import Measures
+from ppmf_service.measures import Measures, WorkersCost
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError
 from ppmf_spec.roles import RECSYS
@@ -43,7 +44,11 @@ HEADER_SECONDS = 10
 """How long a connection may take from its beginning to its first whole request, and be idle."""
 
 STALL_SECONDS = 60.0
-"""After how long a client that takes nothing of its answer is given up."""
+STALL_BYTES = 1 << 16
+"""A client is given up that takes fewer bytes of its answer in so long, though there are more."""
+
+MOST_CONNECTIONS = 1024
+"""The most connections of one address, unless it is of the loopback or the proxy's."""
 
 _SENT_BYTES = 1 << 18
 """What the system is asked to hold of an answer; of a larger buffer it would tell news too late."""
@@ -54,6 +59,10 @@ _ENDED = tuple(str(state) for state in State if state.final)
 _FILES = 8192
 _STOP_SECONDS = 0.1
 _GRACE_SECONDS = 10
+
+
+CONNECTIONS: Counter[str] = Counter()
+"""How many connections of each address are open."""
 
 
 class Stop(Protocol):
@@ -116,6 +125,13 @@ async def serve(
             raise end
 
 
+_OF_WORKERS: tuple[tuple[str, str, Callable[[WorkersCost], int]], ...] = (
+    ("ppmf_workers", "Workers that answer, in the epoch that runs.", lambda it: it.there),
+    ("ppmf_workers_missing", "Workers that do not.", lambda it: max(0, it.count - it.there)),
+    ("ppmf_workers_memory_bytes", "The most that one of them has had.", lambda it: it.memory),
+)
+
+
 def monitoring_app(
     database: Database, metrics: Metrics, trouble: Callable[[], str] = lambda: ""
 ) -> Starlette:
@@ -137,6 +153,10 @@ def monitoring_app(
         last = measures.last_link()
         return {} if last is None else {"": int(last.up)}
 
+    def clock_doubt() -> Mapping[str, int]:
+        found = clock_watch.noted(database)
+        return {} if found is None else {"": int(found.in_doubt)}
+
     def disk_free() -> Mapping[str, int]:
         return {"": shutil.disk_usage(database.path.parent).free}
 
@@ -144,7 +164,18 @@ def monitoring_app(
     metrics.gauge("ppmf_sessions", "Sessions by their state.", "state", states)
     metrics.gauge("ppmf_sessions_in_trouble", "Sessions with an error.", "", in_trouble)
     metrics.gauge("ppmf_link_up", "Whether the other server is there.", "", link_up)
+    metrics.gauge("ppmf_clock_in_doubt", "Whether the clock is in doubt.", "", clock_doubt)
     metrics.gauge("ppmf_disk_free_bytes", "What is free on the disk.", "", disk_free)
+
+    def of_workers(value: Callable[[WorkersCost], int]) -> Callable[[], Mapping[str, int]]:
+        def now() -> Mapping[str, int]:
+            found = measures.running_workers()
+            return {} if found is None else {"": value(found)}
+
+        return now
+
+    for name, about, value in _OF_WORKERS:
+        metrics.gauge(name, about, "", of_workers(value))
 
     async def ready(_: Request) -> Response:
         """Whether the server can read its database, and its engine does not keep ending."""
@@ -191,12 +222,16 @@ class _Protocol(H11Protocol):
     are idle, but none for those that send a byte now and then, or do not read.
     """
 
+    _counted: str | None = None
     _due: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if not self._count():
+            transport.abort()
+            return
         transport.set_write_buffer_limits(high=1)  # to be told whenever something is not sent
         with suppress(OSError):
             transport.get_extra_info("socket").setsockopt(
@@ -232,7 +267,27 @@ class _Protocol(H11Protocol):
         """Wait for nothing any more."""
         self._unwatch()
         self._unlook()
+        self._uncount()
         super().connection_lost(exc)
+
+    def _count(self) -> bool:
+        """Count the connection for its address; whether there is room for it (PPMF-API-024)."""
+        host = self.client[0] if self.client else ""
+        if limits.of_this_machine(host) or host in _believed(self.config):
+            return True
+        caller = limits.network_of(host)
+        if CONNECTIONS[caller] >= MOST_CONNECTIONS:
+            return False
+        self._counted = caller
+        CONNECTIONS[caller] += 1
+        return True
+
+    def _uncount(self) -> None:
+        if self._counted is not None:
+            CONNECTIONS[self._counted] -= 1
+            if not CONNECTIONS[self._counted]:
+                del CONNECTIONS[self._counted]
+            self._counted = None
 
     @property
     def _owes(self) -> bool:
@@ -252,7 +307,7 @@ class _Protocol(H11Protocol):
     def _stalled(self, before: int) -> None:
         self._stall = None
         left = self.transport.get_write_buffer_size()
-        if left >= before:
+        if left and left > before - STALL_BYTES:
             self.transport.abort()
         elif left:
             self._look(left)
@@ -270,6 +325,12 @@ class _Protocol(H11Protocol):
         self._due = None
         if self._owes:
             self.timeout_keep_alive_handler()
+
+
+def _believed(config: uvicorn.Config) -> Sequence[str]:
+    """The proxies whose word counts on from where a request comes."""
+    found = config.forwarded_allow_ips or ()
+    return found.split(",") if isinstance(found, str) else found
 
 
 def _configuration(listen: Listen, app: Starlette) -> uvicorn.Config:

@@ -39,7 +39,8 @@ from ppmf_service.clock import Clock
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.enrolment import Members
-from ppmf_service.sessions import Recent, Sessions
+from ppmf_service.recent import Recent
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Outcome, Receipt, Uploads, read_upload, upload_digest
 from ppmf_spec.errors import EncodingError, PpmfError, RangeError, StateError
@@ -89,6 +90,7 @@ def users_app(
         ],
         counts,
         most_under_way,
+        config.api.proxy,
     )
 
 

@@ -16,8 +16,9 @@ from ppmf_secure.session.session import Session
 from ppmf_service.config import TRIAL
 from ppmf_service.engine.steps import TRAINED, BusyError, Steps, closing_of
 from ppmf_service.engine.training import Epoch, decide_at_csp, kept_closing, kept_decision
-from ppmf_service.sessions import TRAINED_BEFORE, SessionRow, short
+from ppmf_service.session_rows import SessionRow, short
 from ppmf_service.states import State
+from ppmf_service.trained_before import TRAINED_BEFORE
 from ppmf_spec import wire
 from ppmf_spec.errors import ParametersError, PeerError, StateError
 from ppmf_spec.roles import CSP, RECSYS

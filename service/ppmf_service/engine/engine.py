@@ -20,6 +20,7 @@ from ppmf_secure.link.control import Control
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import CipherSuite, cipher_suite
 from ppmf_service.clock import Clock
+from ppmf_service.clock_watch import ClockWatch
 from ppmf_service.config import ServerConfig
 from ppmf_service.database import Database
 from ppmf_service.engine.csp import CspSteps
@@ -29,7 +30,7 @@ from ppmf_service.erasure import Erasure
 from ppmf_service.link.link import Link
 from ppmf_service.measures import Measures
 from ppmf_service.report import Reports
-from ppmf_service.sessions import UnknownSessionError
+from ppmf_service.session_rows import UnknownSessionError
 from ppmf_spec.errors import EncodingError, PeerError, PpmfError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 
@@ -78,6 +79,8 @@ class Engine:
         self._erasure = Erasure(config, database, self.steps.sessions)
         self._measures = Measures(database)
         self._reports = Reports(config, database, self.steps.sessions)
+        self._watch = ClockWatch(database)
+        self._doubt_was = False
         self._link_was: bool | None = None
         self._generation = link.generation
         self._next_sweep = 0.0
@@ -126,6 +129,7 @@ class Engine:
 
     def _poll(self) -> None:
         self._note_link()
+        self._look_at_clock()
         self._sweep()
         for row in self.steps.sessions.due():
             if self.steps.trouble_waits(row):
@@ -149,10 +153,21 @@ class Engine:
         if now < self.steps.next_poll:
             return
         self.steps.next_poll = now + POLL_SECONDS
+        self._look_at_clock()
         self._sweep()
         epoch = self.epochs.running
         if epoch is not None and self.steps.sessions.get(epoch.session_id).state.final:
             self.steps.link.give_up(epoch.stream, PeerError("the session has ended"))
+
+    def _look_at_clock(self) -> None:
+        """Look whether the clock can be believed, before anything is done because of a time."""
+        self.steps.by = 0
+        with suppress(OSError):  # the disk may be full
+            self.steps.by = self._watch.by()
+        if self._watch.in_doubt is not self._doubt_was:
+            self._doubt_was = self._watch.in_doubt
+            told = "the clock is in doubt" if self._doubt_was else "the clock is believed again"
+            self.steps.log(told)
 
     def _sweep(self) -> None:
         """Erase what is due; what cannot be erased is tried again, and holds up no session."""
@@ -160,7 +175,7 @@ class Engine:
         if now < self._next_sweep:
             return
         try:
-            for key in self._erasure.sweep():
+            for key in self._erasure.sweep(self.steps.by):
                 self.steps.log("erased", session=key)
                 self._write_report(key)
         except OSError as error:

@@ -11,14 +11,17 @@ from ppmf_secure.protocols.ratings_product import fitted_scheme
 from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_secure.transport.store import Store
 from ppmf_service.engine.training import Epoch, LostError
-from ppmf_service.engine.workers import remove_left, workers_of
+from ppmf_service.engine.workers import remove_left, room_of, workers_of
 from ppmf_service.measures import FINISHED, Measures
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec.errors import PpmfError, StateError
 
 if TYPE_CHECKING:
     from ppmf_service.engine.steps import Steps
+
+_HEALTH_SECONDS = 10.0
+"""How long, at least, workers are not asked again how they are."""
 
 
 class Epochs:
@@ -33,7 +36,7 @@ class Epochs:
         self.running: Epoch | None = None
         self.stream = 0
         self.finished: int | None = None
-        self._next_progress = 0.0
+        self._next_progress = self._next_health = 0.0
         self._measures = Measures(steps.database)
         remove_left(steps.config.workers)
 
@@ -86,6 +89,7 @@ class Epochs:
                 ),
                 recorder=lambda epoch: self._steps.recorder(row, epoch=epoch),
                 workers=workers_of(self._steps.config.workers),
+                room=room_of(self._steps.config.matrices),
             )
         except BaseException:
             self._steps.link.give_up(opened, StateError("the epoch could not begin"))
@@ -133,12 +137,22 @@ class Epochs:
                 number = self._steps.sessions.get(row.key).epoch
                 far = (progress.phase, progress.done, progress.total)
                 self._measures.sample(row.number, number, *far, self.running.taken)
+                if now >= self._next_health:
+                    self._next_health = now + _HEALTH_SECONDS
+                    self.running.ask_workers()
+                    self._note_health(row, number, self.running)
 
     def _note_cost(self, row: SessionRow, epoch: Epoch, outcome: str) -> None:
         """Note what an epoch took, which has ended."""
         with suppress(OSError):  # the disk may be full
             number = self._steps.sessions.get(row.key).epoch
             self._measures.ended(row.number, number, outcome, epoch.taken)
+            self._note_health(row, number, epoch)
+
+    def _note_health(self, row: SessionRow, number: int, epoch: Epoch) -> None:
+        """Note how the workers did when they were last asked, if there are any."""
+        if epoch.health is not None:
+            self._measures.workers(row.number, number, *epoch.health)
 
 
 def _next_epoch(row: SessionRow, store: Store) -> int:

@@ -12,7 +12,7 @@ from ppmf_secure.session import proposals
 from ppmf_secure.transport.store import write_durably
 from ppmf_service.engine.steps import TRAINED, Steps
 from ppmf_service.engine.training import Epoch, decide_at_recsys
-from ppmf_service.sessions import SessionRow
+from ppmf_service.session_rows import SessionRow
 from ppmf_service.states import State
 from ppmf_spec import profiles, wire
 from ppmf_spec.errors import PeerError, StateError
@@ -24,7 +24,7 @@ class RecSysSteps(Steps):
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self._complete: dict[bytes, int] = {}
+        self._complete: dict[bytes, float] = {}
         """Since when all users of a session are present."""
 
     def step(self, row: SessionRow) -> None:
@@ -96,8 +96,8 @@ class RecSysSteps(Steps):
                 raise StateError(f"link: {message.name} is nothing that RecSys is told")
 
     def _close_in_time(self, row: SessionRow) -> None:
-        """Close the intake when it is time (PPMF-ADM-003)."""
-        now = self.clock.now()
+        """Close the intake when it is time (PPMF-ADM-003, PPMF-SRV-026)."""
+        now = self.clock.monotonic()
         if self.uploads.count(row.key) == row.users:
             since = self._complete.setdefault(row.proposed, now)
             if now >= since + self.config.policy.grace:
@@ -105,7 +105,7 @@ class RecSysSteps(Steps):
                 return
         else:
             self._complete.pop(row.proposed, None)
-        if row.closes and now >= row.closes:
+        if 0 < row.closes <= self.by:
             self._freeze(row, "it is time")
 
     def _freeze(self, row: SessionRow, because: str) -> None:

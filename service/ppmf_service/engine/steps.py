@@ -33,7 +33,8 @@ from ppmf_service.engine.training import Decision, Epoch, LostError
 from ppmf_service.enrolment import Members
 from ppmf_service.link.control_messages import ControlMessages
 from ppmf_service.link.link import Link
-from ppmf_service.sessions import SessionRow, Sessions, short
+from ppmf_service.session_rows import SessionRow, short
+from ppmf_service.sessions import Sessions
 from ppmf_service.states import State
 from ppmf_service.uploads import Uploads
 from ppmf_spec import wire
@@ -77,7 +78,8 @@ class Steps(ABC):
 
     asked: when a question was asked last, or a peer told of an end, by session and question.
     decisions: the decisions about who takes part that are not made yet. epochs: the one that runs.
-    next_poll: when the database is to be looked at again.
+    next_poll: when the database is to be looked at again. by: the time by which an intake is
+    closed, 0 while the clock is in doubt (PPMF-SRV-026).
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Steps(ABC):
         self.asked: dict[tuple[bytes, str], float] = {}
         self.decisions: dict[bytes, Decision] = {}
         self.next_poll = 0.0
+        self.by = 0
         self._trouble: dict[bytes, _Trouble] = {}
         self._away_since: float | None = None
 

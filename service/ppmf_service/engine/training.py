@@ -19,8 +19,9 @@ from ppmf_secure.link.streams import Stream
 from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.sealing import SealingKey
-from ppmf_secure.primitives.workers import Workers
+from ppmf_secure.primitives.workers import WorkerHealth, Workers
 from ppmf_secure.protocols import admission
 from ppmf_secure.protocols.admission import AbandonedError, take_closing, take_uploads
 from ppmf_secure.protocols.message_plan import limits
@@ -185,11 +186,13 @@ class _DecisionEnds(RecordedEnds):
 
 
 class Epoch:
-    """One epoch of a session at one server, on a stream of the link.
+    """One epoch of a session at one server, on a stream of the link. health: of how many workers
+    there were, and what those say of themselves that answered last; None without workers.
 
     on_begin: told the number of the epoch, once it is kept. on_progress: told each phase.
     number: of the epoch. asked: whether somebody else wants the thread. recorder: makes what
     records the epoch of a number. workers: those of this server, from when it begins to its end.
+    room: where encrypted matrices lie.
     """
 
     def __init__(
@@ -209,8 +212,10 @@ class Epoch:
         asked: Callable[[], bool],
         recorder: Callable[[int], Recorder],
         workers: AbstractContextManager[Workers | None],
+        room: Room = MEMORY,
     ) -> None:
         self.session_id = session.id
+        self.health: tuple[int, tuple[WorkerHealth, ...]] | None = None
         self._link = link
         self.stream = stream
         with ExitStack() as held:
@@ -218,13 +223,15 @@ class Epoch:
             account = self._account = Account(me, recording, on_progress, store)
             account.clock = clock.now
             ends = _EpochEnds(account, link, stream, asked, on_begin)
+            self._workers = held.enter_context(workers)
             program = _SERVERS[me](
                 session,
                 suite,
                 coins,
                 epoch=number,
                 kept=store.kept(),
-                workers=held.enter_context(workers),
+                workers=self._workers,
+                room=room,
             )
             bounded = limits(session, suite, number)
             self._driver = Driver(me, program, ends, session.id, epoch=number, limits=bounded)
@@ -248,6 +255,7 @@ class Epoch:
             raise
         if self._driver.finished:
             self._link.finish(self.stream)
+            self.ask_workers()
             self._held.close()
         return self._driver.finished
 
@@ -256,6 +264,11 @@ class Epoch:
         self._link.give_up(self.stream, error)
         self._driver.close()
         self._held.close()
+
+    def ask_workers(self) -> None:
+        """Ask the workers, if there are any, how they are; `health` has what they say."""
+        if self._workers is not None:
+            self.health = self._workers.count, tuple(self._workers.health())
 
     @property
     def taken(self) -> tuple[Measure, ...]:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workers of this server, for one epoch (chapter 4, "Workers")."""
+"""The workers of this server, for one epoch, and where matrices lie (chapter 4, "Workers")."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ppmf_secure.primitives.room import MEMORY, Files, Room
 from ppmf_secure.primitives.workers import Workers, remove_shards
 from ppmf_secure.session.private_files import private_folder
-from ppmf_service.config import WorkersConfig
+from ppmf_service.config import MatricesConfig, WorkersConfig
 from ppmf_spec.extras import needed_by
 
 
@@ -30,6 +31,11 @@ def workers_of(config: WorkersConfig | None) -> Iterator[Workers | None]:
     )
     with DaskWorkers(where) as workers:
         yield workers
+
+
+def room_of(config: MatricesConfig | None) -> Room:
+    """Where encrypted matrices lie: in the files that a configuration names, else in memory."""
+    return MEMORY if config is None else Files(config.folder)
 
 
 def remove_left(config: WorkersConfig | None) -> None:

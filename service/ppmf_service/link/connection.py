@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ppmf_secure.link import frames
 from ppmf_secure.link.frames import HEAD_BYTES, INCARNATION_BYTES, Direction, Head, Hello, Kind
@@ -179,10 +179,10 @@ class TlsLink(Link):
             ends += [self._connect(), self._connect()]
             up, down = ends
             pairing = self._coins.bytes(INCARNATION_BYTES)
+            with self._lock:  # once for both: a program may take or open something in between
+                ours = self._streams.hello(Direction.UP, pairing)
             for end, direction in ((up, Direction.UP), (down, Direction.DOWN)):
-                with self._lock:
-                    ours = self._streams.hello(direction, pairing)
-                end.sendall(frames.hello(ours))
+                end.sendall(frames.hello(replace(ours, direction=direction)))
             said = _read_hello(down)
             if (said.pairing, said.direction) != (pairing, Direction.DOWN):
                 raise StateError("link: a hello of another connection")
@@ -271,6 +271,8 @@ class TlsLink(Link):
         try:
             if {said.direction, before.direction} != set(Direction):
                 raise StateError("link: two connections of one direction")
+            if replace(said, direction=before.direction) != before:
+                raise EncodingError("link: two hellos of one pair that differ")
             up, down = (end, other) if said.direction is Direction.UP else (other, end)
             pair, goes_on = self._begin(said, up, down)
         except BaseException:

@@ -24,6 +24,7 @@ from ppmf_secure.primitives.base_transfers import (
     chosen_seed,
     first_point,
     fresh_secret,
+    private_key,
     read_point,
     seed_pair,
     write_point,
@@ -111,8 +112,18 @@ def test_the_first_candidate_that_is_a_point_is_taken() -> None:
         assert first_point(drawn[place:]) == one
         if first:
             assert first_point(drawn[:place]) == valid[0]
-    with pytest.raises(RangeError, match="candidates: none is a point"):
+    with pytest.raises(RangeError, match="^candidates: none is a point$"):
         first_point([b"\xff" * 33])
+
+
+def test_a_private_key_is_a_number_below_the_order() -> None:
+    for number in (1, 2**64, ORDER - 1):
+        key = private_key(number.to_bytes(32, "big"))
+        assert key.private_numbers().private_value == number
+        assert key.curve.name == "secp256r1"
+    for number in (0, ORDER, 2**256 - 1):
+        with pytest.raises(RangeError, match="^private key: outside its range$"):
+            private_key(number.to_bytes(32, "big"))
 
 
 @pytest.mark.req("PPMF-OTE-010")

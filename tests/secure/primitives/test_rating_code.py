@@ -44,6 +44,7 @@ def test_every_string_is_a_rating_and_every_rating_has_a_code(make: str) -> None
         strings = strings.reshape(code.bits, 1 << code.bits)
         if make == "secure":
             encoded, decoded = code.encode(values), code.decode(strings)
+            assert encoded.dtype == np.uint8
             back = code.decode(encoded).tolist()
         else:
             codes = [in_integers.encode(int(x), params) for x in values]

@@ -27,12 +27,19 @@ from ppmf_secure.protocols.admission import (
     Intake,
     read_admission,
     read_closing,
+    read_rows,
     take_closing,
     take_uploads,
     write_rows,
 )
 from ppmf_secure.protocols.upload import SEAL_BYTES, plain_bits, planes, upload
-from ppmf_secure.session.checkpoint import RatingBits
+from ppmf_secure.session.checkpoint import (
+    RatingBits,
+    read_ratings,
+    write_admission,
+    write_closing,
+    write_ratings,
+)
 from ppmf_secure.session.session import Session
 from ppmf_secure.transport.recorded_ends import Account
 from ppmf_secure.transport.stepper import Clock, run_together
@@ -178,11 +185,39 @@ def test_too_few_users_end_the_session() -> None:
 # -- what each server refuses of the other ---------------------------------------------------------
 
 
-def closing_of(session: Session, serial: int = 1) -> wire.Closing:
+def intake_of(session: Session, serial: int = 1) -> Intake:
     intake = Intake(session)
     for user in session.users:
         intake.take(an_upload(session, user, serial))
-    return intake.close()
+    return intake
+
+
+def closing_of(session: Session, serial: int = 1) -> wire.Closing:
+    return intake_of(session, serial).close()
+
+
+@pytest.mark.req("PPMF-ADM-004")
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_rows_are_written_in_as_few_bytes_as_hold_a_bit_each(there: list[bool]) -> None:
+    rows = tuple(row for row, present in enumerate(there) if present)
+    data = write_rows(rows, len(there))
+    assert int.from_bytes(data, "little") == sum(1 << row for row in rows)
+    assert len(data) == -(-len(there) // 8)
+    assert read_rows(data, len(there), "here") == rows
+    with pytest.raises(EncodingError, match="^here: "):
+        read_rows(data + b"\0", len(there), "here")
+
+
+@pytest.mark.req("PPMF-ADM-006")
+@pytest.mark.parametrize("items", [7, 8, 9, 16])
+def test_the_share_of_all_bits_is_packed_by_the_row(items: int) -> None:
+    names = tuple(str(number) for number in range(10, 10 + items))
+    session = session_of(PARAMETERS, ("1", "2"), names, "ideal", bytes(16))
+    intake = intake_of(session)
+    found = intake.bits((1,)).planes
+    assert found.shape[1:] == (2, -(-items // 8))
+    assert np.array_equal(found[:, 1], planes(session, an_upload(session, "2").masked))
+    assert not found[:, 0].any()
 
 
 @pytest.mark.req("PPMF-ADM-005")
@@ -230,7 +265,7 @@ def test_one_closing_has_one_answer() -> None:
     closing, admission = closing_of(session), wire.Admission(b"\3")
     decision = Decision(closing, admission)
     assert decision.again(closing_of(session)) is admission
-    with pytest.raises(StateError, match="another one than that which was answered"):
+    with pytest.raises(StateError, match="^closing: another one than that which was answered$"):
         decision.again(closing_of(session, serial=2))
 
 
@@ -268,6 +303,12 @@ def test_recsys_keeps_the_closing_before_it_sends_it() -> None:
     names = [one.name if isinstance(one, Keep) else type(one).__name__ for one in found]
     receive = ["Phase", "ReceiveUntil", "ReceiveUntil"]
     assert names == [*receive, "closing", "Send", "Receive", "admission", "ratings"]
+    closing, share = closing_of(session), intake_of(session).bits((0, 1))
+    assert [one.data() for one in found if isinstance(one, Keep)] == [
+        write_closing(session, closing, share),
+        write_admission(session, wire.Admission(b"\3")),
+        write_ratings(session, share),
+    ]
 
 
 @pytest.mark.req("PPMF-ADM-006", "PPMF-ADM-007")
@@ -277,6 +318,14 @@ def test_csp_keeps_closing_and_admission_before_it_answers() -> None:
     found = list(effects(program, [closing_of(session)]))
     names = [one.name if isinstance(one, Keep) else type(one).__name__ for one in found]
     assert names == ["Phase", "Receive", "closing", "admission", "Send", "ratings"]
+    kept = [one.data() for one in found if isinstance(one, Keep)]
+    assert kept[:2] == [
+        write_closing(session, closing_of(session), None),
+        write_admission(session, wire.Admission(b"\3")),
+    ]
+    plain = read_ratings(session, kept[2]).planes ^ intake_of(session).bits((0, 1)).planes
+    wanted = [planes(session, plain_bits(session, row_of(1)))] * 2
+    assert np.array_equal(plain, np.stack(wanted, axis=1))
 
 
 @pytest.mark.req("PPMF-ADM-003")
@@ -347,7 +396,9 @@ def test_nobody_begins_in_a_session_that_has_expired(role: Role) -> None:
 def test_csp_needs_the_key_pair_of_the_session(key: SealingKey | None) -> None:
     program = csp(a_session(), ideal_suite(), Coins.seeded("csp"), sealing=key)
     assert isinstance(next(program), Phase)
-    with pytest.raises(StateError, match="CSP has not the key pair for the seals of this session"):
+    with pytest.raises(
+        StateError, match="^CSP has not the key pair for the seals of this session$"
+    ):
         next(program)
 
 

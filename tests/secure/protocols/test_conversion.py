@@ -6,24 +6,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppmf_secure.effects import Program, Receive, Send
 from ppmf_secure.primitives import hashing
+from ppmf_secure.primitives import shares as shares_module
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.rating_code import RatingCode
 from ppmf_secure.primitives.transfer_extension import columns_bytes
-from ppmf_secure.protocols.conversion import AHEAD, convert, payload_bytes
+from ppmf_secure.primitives.workers import OneProcess
+from ppmf_secure.protocols.conversion import AHEAD, WAITED, convert, payload_bytes
 from ppmf_secure.protocols.transfers import Transfers
 from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.roles import CSP, RECSYS
 from ppmf_spec.wire import Message, TransferColumns
+from tests.support.asked_twice import AskedTwice
 from tests.support.messages import message_of
 from tests.support.two_servers import ideal_transfers, run_both
 
@@ -47,7 +51,11 @@ def _packed(bits: Bits) -> Bits:
 
 
 def _converted(
-    transfers: tuple[Transfers, Transfers], bits: Bits, code: RatingCode, label: str
+    transfers: tuple[Transfers, Transfers],
+    bits: Bits,
+    code: RatingCode,
+    label: str,
+    sent: tuple[list[bytes], list[bytes]] | None = None,
 ) -> tuple[RatingShares, RatingShares]:
     """Both servers' shares, CSP's first, of bits that are shared with a label's coins.
 
@@ -57,11 +65,31 @@ def _converted(
     size = int(np.prod(packed.shape))
     mask = np.frombuffer(Coins.seeded(f"mask/{label}").bytes(size), dtype=np.uint8)
     mine = mask.reshape(packed.shape)
-    items = bits.shape[2]
+    items, noted = bits.shape[2], sent or ([], [])
     return run_both(
-        convert(transfers[0], RatingBits(mine), items, code),
-        convert(transfers[1], RatingBits(mine ^ packed), items, code),
+        _noted(convert(transfers[0], RatingBits(mine), items, code), noted[0]),
+        _noted(convert(transfers[1], RatingBits(mine ^ packed), items, code), noted[1]),
     )
+
+
+def _noted(program: Program[T], sent: list[bytes]) -> Program[T]:
+    """A program whose messages are noted."""
+    answer = None
+    while True:
+        try:
+            effect = program.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        if isinstance(effect, Send):
+            sent.append(
+                effect.message.name.encode() + b"".join(map(bytes, _fields(effect.message)))
+            )
+        answer = yield effect
+
+
+def _both(shares: RatingShares) -> tuple[Words, Words]:
+    return shares.rated, shares.rating
 
 
 def _opened(shares: Sequence[RatingShares], ring_bits: int) -> tuple[Words, Words]:
@@ -157,8 +185,13 @@ def _in_turn(one: Sequence[T], other: Sequence[T]) -> list[T]:
     return [each for pair in zip(one, other, strict=True) for each in pair]
 
 
-def _alone(program: Program[Any], lengths: Iterable[int]) -> list[tuple[str, int]]:
-    """The names and lengths of what a program sends, when it is given zeros of these lengths."""
+def _alone(
+    program: Program[Any], lengths: Iterable[int], *, ends: bool = True
+) -> list[tuple[str, int]]:
+    """The names and lengths of what a program sends, when it is given zeros of these lengths.
+
+    ends: whether that is all that it waits for.
+    """
     sent: list[tuple[str, int]] = []
     due = iter(lengths)
     answer: Message | None = None
@@ -171,7 +204,11 @@ def _alone(program: Program[Any], lengths: Iterable[int]) -> list[tuple[str, int
                 answer = None
             elif isinstance(effect, Receive):
                 name = "columns" if effect.kind is TransferColumns else "payload"
-                answer = message_of(effect.kind, **{name: bytes(next(due))})
+                size = next(due, None)
+                if size is None:
+                    assert not ends
+                    return sent
+                answer = message_of(effect.kind, **{name: bytes(size)})
     assert not list(due)
     return sent
 
@@ -187,6 +224,61 @@ def test_an_entry_takes_so_many_bytes() -> None:
         columns = columns_bytes(128 * planes) + columns_bytes(128)
         payloads = [payload_bytes(server, 128, planes, ring_bits) for server in (CSP, RECSYS)]
         assert columns + sum(payloads) == 128 * expected
+
+
+@pytest.mark.req("PPMF-WRK-002", "PPMF-WRK-003", "PPMF-WRK-004", "PPMF-WRK-005")
+@settings(max_examples=12)
+@given(
+    chunk=st.sampled_from([8, 30]),
+    users=st.integers(1, 12),
+    items=st.integers(1, 40),
+    span=st.sampled_from([0, 4, 9]),
+    counts=st.tuples(*[st.none() | st.sampled_from([1, 2, 3, 5, 40])] * 2),
+)
+def test_workers_convert_to_the_same_shares_with_the_same_messages(
+    tmp_path_factory: pytest.TempPathFactory,
+    chunk: int,
+    users: int,
+    items: int,
+    span: int,
+    counts: tuple[int | None, ...],
+) -> None:
+    """Both servers have workers or none; every question is asked twice, of which once as bytes."""
+    code, folder = RatingCode(-3, span), tmp_path_factory.mktemp("workers")
+    bits = _bits("workers", code, users, items)
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares_module, "CHUNK", chunk)
+        for workers in ((None, None), counts):
+            sent: tuple[list[bytes], list[bytes]] = ([], [])
+            given = tuple(None if count is None else AskedTwice(count, folder) for count in workers)
+            csp, recsys = (
+                replace(transfers, workers=each)
+                for transfers, each in zip(_transfers("workers", 46), given, strict=True)
+            )
+            shares = _converted((csp, recsys), bits, code, "workers", sent)
+            found.append((sent, [[*map(np.ndarray.tolist, _both(each))] for each in shares]))
+            for each in filter(None, given):
+                assert each.most <= WAITED
+                assert each.under_way == 0
+                assert len(each.questions) >= users * items / chunk / WAITED
+    assert found[0] == found[1]
+
+
+@pytest.mark.req("PPMF-WRK-004")
+@pytest.mark.parametrize("count", [1, 3, 4, 40])
+@pytest.mark.parametrize("server", [0, 1])
+def test_with_workers_the_first_of_16_chunks_is_answered_before_another_one_is_awaited(
+    tmp_path: Path, server: int, count: int
+) -> None:
+    """The server gets messages about 16 chunks, and none about a later one."""
+    transfers = replace(_transfers("late")[server], workers=OneProcess(count, tmp_path))
+    size = 4096
+    bits = RatingBits(np.zeros((1, 40, size // 8), dtype=np.uint8))
+    columns = columns_bytes(size)
+    takes = [columns] if server == 0 else [columns, 2 * 8 * size]
+    sent = _alone(convert(transfers, bits, size, RatingCode(1, 0)), takes * 16, ends=False)
+    assert sent[(1, AHEAD)[server]] == ("transfer-payload", (2 - server) * 8 * size)
 
 
 @pytest.mark.req("PPMF-CNV-010", "PPMF-BIT-003", "PPMF-HSH-008")

@@ -11,13 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppmf_secure.protocols.message_plan import MessagePlan, limits
-from ppmf_secure.protocols.operations import Numbers, head, heads_below, multiples_by_head
+from ppmf_secure.protocols.message_plan import MessagePlan, limits, most_ahead
+from ppmf_secure.protocols.operations import (
+    MultiplyBits,
+    Numbers,
+    head,
+    heads_below,
+    multiples_by_head,
+)
+from ppmf_secure.protocols.resumption import MOST_CHECKPOINTS
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import RECSYS, USERS, Role
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
 from tests.support.lengths import message_lengths
 from tests.support.parameter_sets import OTHER_STEP_RULES
 from tests.support.sessions import session_of
@@ -74,11 +81,22 @@ def test_the_plan_of_a_run_is_the_chapters(params: Parameters, name: str) -> Non
 
 
 @pytest.mark.req("PPMF-RES-005", "PPMF-RUN-011")
-@pytest.mark.parametrize("done", [0, 1, 2])
-def test_the_plan_of_a_later_epoch_is_the_chapters(done: int) -> None:
+@pytest.mark.parametrize(("epoch", "done"), [(3, 0), (24, 1), (25, 2)])  # 24 takes a byte more
+def test_the_plan_of_a_later_epoch_is_the_chapters(epoch: int, done: int) -> None:
     session = session_of(replace(PLAIN, iterations=3), ids(300), ids(4), SUITES[0], bytes(16))
-    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=3, held=(2, 2), done=done)
-    assert planned(plan) == read_from_the_chapters(session, epoch=3, held=2, done=done)
+    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 2), done=done)
+    assert planned(plan) == read_from_the_chapters(session, epoch=epoch, held=2, done=done)
+
+
+@pytest.mark.req("PPMF-RUN-011", "PPMF-ADM-004")
+def test_the_plan_of_a_run_without_some_users_has_none_of_their_uploads() -> None:
+    session = session_of(PLAIN, ids(12), ids(4), SUITES[0], bytes(16))
+    plan = MessagePlan.of(session, cipher_suite(SUITES[0]), present=(1, 9, 11))
+    first = next(plan.operations())
+    assert [due.sizes[0] for due in first.messages() if due.kind is wire.Upload] == [1, 2, 2]
+    rest = [list(each.messages()) for each in plan.operations()][1:]
+    every = MessagePlan.of(session, cipher_suite(SUITES[0]))
+    assert rest == [list(each.messages()) for each in every.operations()][1:]
 
 
 @settings(max_examples=20)  # a large one takes seconds
@@ -114,12 +132,15 @@ def test_heads_below_a_large_value_grow_by_its_own_head() -> None:
 
 @pytest.mark.req("PPMF-WIR-009")
 @pytest.mark.parametrize("epoch", [0, 2])
-@pytest.mark.parametrize("iterations", [1, 2])
-def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, iterations: int) -> None:
+@pytest.mark.parametrize(("users", "iterations"), [(5, 1), (5, 2), (7000, 1)])
+def test_no_message_is_longer_than_its_limit_and_some_reach_it(
+    epoch: int, users: int, iterations: int
+) -> None:
+    """With 7000 users, transfers for a checkpoint take the longest message of all."""
     params = replace(PLAIN, iterations=iterations)
-    session = session_of(params, ids(5), ids(4), SUITES[0], bytes(16))
+    session = session_of(params, ids(users), ids(4), SUITES[0], bytes(16))
     largest: dict[tuple[str, str, type[wire.Message]], int] = defaultdict(int)
-    for done in range(2):
+    for done in range(2 if epoch else 1):
         plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=epoch, held=(2, 2), done=done)
         for way, messages in planned(plan).items():
             for name, length in messages:
@@ -131,6 +152,9 @@ def test_no_message_is_longer_than_its_limit_and_some_reach_it(epoch: int, itera
         # each takes 1 to 9 bytes: number, epoch, `last`, or the serial of an upload
         numbers = 8 * (3 if epoch else 2 if key[-1] is wire.Upload else 1)
         assert largest[key] <= limit <= largest[key] + numbers, key
+    if not epoch:
+        upload = USERS, RECSYS, wire.Upload  # of serial 1, which has number 0
+        assert found[upload] == largest[upload] + 16
 
 
 def test_every_type_of_message_has_its_place_in_the_plan() -> None:
@@ -160,3 +184,46 @@ def test_the_lengths_of_numbers_are_counted_without_being_written(last: int) -> 
 def test_multiples_are_counted_by_the_lengths_of_their_heads(step: int, end: int) -> None:
     counted = Counter(head(number) for number in range(0, end, step))
     assert {head(least): times for least, times in multiples_by_head(step, end).items()} == counted
+
+
+# -- how far a server may be ahead ---------------------------------------------------------------
+
+
+def sums_of_windows(rounds: list[dict[Role, int]], sender: Role) -> int:
+    """The largest sum of what `sender` sends in operations that follow each other, of which its
+    peer sends something in the first and the last alone (PPMF-LNK-017).
+    """
+    most = 0
+    for first in range(len(rounds)):
+        total = 0
+        for last in range(first, len(rounds)):
+            total += rounds[last][sender]
+            most = max(most, total)
+            if last > first and rounds[last][sender.peer]:
+                break
+    return most
+
+
+@pytest.mark.req("PPMF-LNK-017")
+@pytest.mark.parametrize("params", SETS.values(), ids=SETS.keys())
+@pytest.mark.parametrize("users", [2, 400])
+def test_how_far_a_server_is_ahead_is_the_largest_sum_of_operations(
+    params: Parameters, users: int
+) -> None:
+    session = session_of(replace(params, iterations=2), ids(users), ids(4), SUITES[0], bytes(16))
+    expected = dict.fromkeys((RECSYS, CSP), 0)
+    for done in (0, 1, 2):
+        held = (MOST_CHECKPOINTS, MOST_CHECKPOINTS)
+        plan = MessagePlan.of(session, cipher_suite(SUITES[0]), epoch=1, held=held, done=done)
+        rounds: list[dict[Role, int]] = []
+        products = False
+        for operation in plan.operations():
+            sizes = {role: operation.ahead(role) for role in (RECSYS, CSP)}
+            if products and isinstance(operation, MultiplyBits):
+                rounds[-1] = {role: rounds[-1][role] + size for role, size in sizes.items()}
+            else:
+                rounds.append(sizes)
+            products = isinstance(operation, MultiplyBits)
+        for role in expected:
+            expected[role] = max(expected[role], sums_of_windows(rounds, role))
+    assert most_ahead(session, cipher_suite(SUITES[0])) == expected

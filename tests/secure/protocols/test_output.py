@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ppmf_secure.effects import Send
 from ppmf_secure.primitives.shares import to_bits
-from ppmf_secure.protocols.output import open_output
+from ppmf_secure.protocols.output import open_output, send_output
+from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from tests.support.sessions import session_of
@@ -33,6 +35,19 @@ def test_the_output_is_opened_coordinate_by_coordinate() -> None:
     assert profiles.factors.tolist() == [[1, -512], [-2, 511], [3, 0]]
     assert profiles.bias is not None
     assert profiles.bias.tolist() == [7, -8, 9]
+
+
+@pytest.mark.req("PPMF-OUT-001", "PPMF-OUT-002")
+def test_csp_sends_its_permute_bits_the_lowest_of_a_byte_first() -> None:
+    labels = np.zeros((3, 3, 2), dtype=np.uint64)
+    labels[0, 0, 0] = labels[2, 1, 0] = 1  # the first and the eighth bit
+    (sent,) = send_output(labels)
+    assert isinstance(sent, Send)
+    assert sent.message == wire.OutputShare(b"\x81\x00")
+    labels[0, 1, 0] = 1
+    (sent,) = send_output(labels)
+    assert isinstance(sent, Send)
+    assert sent.message == wire.OutputShare(b"\x83\x00")
 
 
 @pytest.mark.req("PPMF-OUT-003")

@@ -89,6 +89,13 @@ def test_names_are_sorted_by_iteration_and_the_highest_common_one_is_chosen(me: 
 
 
 @pytest.mark.req("PPMF-RES-003")
+def test_of_two_common_checkpoints_the_one_of_more_iterations_is_chosen() -> None:
+    """As bytes, the name of iteration 256 is smaller than that of 1."""
+    both = [name(ONE), name(FAR)]
+    assert common_name(both, b"".join(both)) == name(FAR)
+
+
+@pytest.mark.req("PPMF-RES-003")
 def test_names_are_read_at_multiples_of_their_length() -> None:
     assert agreed(RECSYS, [ONE], bytes(20) + name(ONE) + bytes(20))[1] is None
     assert agreed(RECSYS, [ONE], b"")[1] is None
@@ -127,7 +134,9 @@ def test_more_names_than_a_server_keeps_are_refused() -> None:
 def test_two_checkpoints_of_one_iteration_are_refused() -> None:
     again = name(checkpoint(2, 6))
     for received in (name(TWO) + again, 2 * again, name(TWO) + name(ONE)):
-        with pytest.raises(EncodingError, match="the iterations of the checkpoints do not ascend"):
+        with pytest.raises(
+            EncodingError, match="^resume: the iterations of the checkpoints do not ascend$"
+        ):
             common_name([name(TWO), again], received)
     assert common_name([name(ONE), name(TWO)], name(ONE) + again) == name(ONE)
 

@@ -12,13 +12,19 @@ import pytest
 
 from ppmf_secure.session.checkpoint import (
     RatingBits,
+    read_admission,
     read_checkpoint,
+    read_closing,
     read_ratings,
+    write_admission,
     write_checkpoint,
+    write_closing,
     write_ratings,
 )
+from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError
 from tests.support.checkpoints import COINS, SESSION, checkpoint
+from tests.support.sessions import session_of
 
 
 def test_ratings_are_kept_as_one_array() -> None:
@@ -42,6 +48,35 @@ def test_other_bits_are_refused(kept: bytes, message: str) -> None:
         read_ratings(SESSION, data)
 
 
+@pytest.mark.req("PPMF-ERR-004")
+@pytest.mark.parametrize("items", [1, 7, 8, 9, 10, 15, 16, 17])
+def test_all_bits_of_a_row_are_kept_and_only_the_spare_ones_refused(items: int) -> None:
+    names = tuple(str(number) for number in range(10, 10 + items))
+    session = session_of(SESSION.parameters, ("1", "2"), names)
+    ones = np.packbits(np.ones((5, 2, items), dtype=np.uint8), axis=2, bitorder="little")
+    assert np.array_equal(
+        read_ratings(session, write_ratings(session, RatingBits(ones))).planes, ones
+    )
+    for bit in range(items % 8 or 8, 8):
+        spoiled = ones.copy()
+        spoiled[-1, -1, -1] |= np.uint8(1 << bit)
+        with pytest.raises(EncodingError, match="^kept ratings: a spare bit is not 0$"):
+            read_ratings(session, write_ratings(session, RatingBits(spoiled)))
+
+
+@pytest.mark.req("PPMF-ADM-007")
+def test_a_decision_is_kept_with_recsys_share_of_the_bits_and_at_csp_without() -> None:
+    closing, admission = wire.Closing(b"\3", b"seals"), wire.Admission(b"\2")
+    bits = RatingBits(np.arange(10, dtype=np.uint8).reshape(5, 2, 1))
+    for share, kept in ((bits, bytes(range(10))), (None, b"")):
+        data = write_closing(SESSION, closing, share)
+        assert cbor2.loads(data) == [FORMAT, SESSION.id, "closing", b"\3", b"seals", kept]
+        assert read_closing(SESSION, data) == closing
+    data = write_admission(SESSION, admission)
+    assert cbor2.loads(data) == [FORMAT, SESSION.id, "admission", b"\2"]
+    assert read_admission(SESSION, data) == admission
+
+
 def test_a_model_is_kept_as_one_array() -> None:
     some = replace(checkpoint(258), iteration=258)
     data = write_checkpoint(SESSION, some)
@@ -56,6 +91,7 @@ def test_a_model_is_kept_as_one_array() -> None:
         assert np.array_equal(one.bits, other.bits)
 
 
+FORMAT = "ppmf-checkpoint/2"
 FOREIGN = "not of format ppmf-checkpoint/2"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ppmf_reference import fixed
 from ppmf_secure.primitives.workers import Call
@@ -22,7 +23,10 @@ from ppmf_secure.transport.dask_workers import Cluster, DaskWorkers, local_clust
 from ppmf_secure.transport.processes import LocalWorkers
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ratings import ratings_of
+
+Words = NDArray[np.uint64]
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=2)
@@ -59,13 +63,18 @@ def refuses() -> None:
     raise EncodingError("encrypted group 7: bad")
 
 
+def refuses_large(_: Words) -> None:
+    refuses()
+
+
 def test_shards_lie_apart_and_answer(workers: DaskWorkers) -> None:
     workers.load({name: Call(np.full, (3, value)) for name, value in (("a", 5), ("b", 7))})
     found = workers.multiply({name: Call(np.add, (np.ones(3),)) for name in ("a", "b")})
     assert sorted(answer.tolist() for answer in found) == [[6] * 3, [8] * 3]
     told = workers.health()
     assert sorted(one.shards for one in told) == [("a",), ("b",)]
-    assert all(one.memory > 1 << 20 and one.cpu_seconds > 0 for one in told)
+    assert all(one.process.most_memory >= one.process.memory > 1 << 20 for one in told)
+    assert all(one.process.cpu_seconds > 0 for one in told)
     workers.drop(["a"])
     assert sorted(one.shards for one in workers.health()) == [(), ("b",)]
 
@@ -96,6 +105,37 @@ def test_the_shard_of_a_worker_that_was_killed_is_loaded_again(workers: DaskWork
     assert victim not in pids(workers)
 
 
+def doubled(values: Words, small: Words, seconds: float) -> tuple[Words, Words]:
+    """What a worker answers; it writes to what it was given."""
+    time.sleep(seconds)
+    values *= np.uint64(2)
+    return values, small + np.uint64(1)
+
+
+@pytest.mark.req("PPMF-WRK-003")
+def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
+    """Large arrays go through files, of which none is left; what was asked is asked again."""
+    sizes = [8, 1 << 10, 1 << 16]
+    arrays = [np.arange(2 * size, dtype=np.uint64)[::2] // np.uint64(2) for size in sizes]
+    arrays[2] = np.repeat(arrays[2], 2)[::2]
+    assert not arrays[2].flags.c_contiguous
+    small = np.arange(3, dtype=np.uint64)
+    asked = [workers.ask(Call(doubled, (each, small, 0.7))) for each in arrays]
+    assert len(list(workers.folder.iterdir())) == 1
+    threading.Timer(0.3, os.kill, (pids(workers)[0], signal.SIGKILL)).start()
+    for before, answer in zip(arrays, asked, strict=True):
+        large, rest = answer.get()
+        assert large.tolist() == [2 * value for value in range(len(before))]
+        assert rest.tolist() == [1, 2, 3]
+        large += np.uint64(1)
+    assert arrays[0].tolist() == list(range(8))
+    assert list(workers.folder.iterdir()) == []
+    failing = workers.ask(Call(refuses_large, (arrays[2],)))
+    with pytest.raises(EncodingError, match="group 7: bad"):
+        failing.get()
+    assert list(workers.folder.iterdir()) == []
+
+
 @pytest.mark.req("PPMF-WRK-001")
 def test_who_has_no_certificate_reaches_neither_scheduler_nor_workers(workers: DaskWorkers) -> None:
     scheduler = workers._client.scheduler_info()["address"]
@@ -117,6 +157,7 @@ def test_nothing_is_left_of_shards_at_the_end(cluster: Cluster) -> None:
         found.load({"a": Call(int, (5,))})
         (cluster.folder / "matrix").mkdir()
         (cluster.folder / "matrix" / "0.own").write_bytes(b"secret")
+        found.ask(Call(len, (np.zeros(1 << 17, np.uint8),)))
     assert list(cluster.folder.iterdir()) == []
     with DaskWorkers(cluster) as found:
         assert all(one.shards == () for one in found.health())
@@ -148,3 +189,24 @@ def test_a_training_with_workers_is_the_same_bit_for_bit(tmp_path: Path, count: 
     ]
     assert sent[0] == sent[1]
     assert not (tmp_path / "workers").exists()
+    assert {party: len(one.workers) for party, one in found.health.items()} == {
+        RECSYS: count,
+        CSP: count,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-WRK-002", "PPMF-WRK-010")
+def test_a_run_is_resumed_with_other_workers_than_it_had(tmp_path: Path) -> None:
+    """What a run that was killed has left in the workers' folder is in nobody's way."""
+    checkpoints, workers = tmp_path / "checkpoints", tmp_path / "workers"
+    processes.train(RATINGS, PARAMETERS, suite=SUITE, checkpoints=checkpoints)
+    (workers / "csp" / "shards").mkdir(parents=True)
+    workers.chmod(0o700)
+    found = processes.resume(
+        checkpoints, workers=LocalWorkers(2, workers), matrices=tmp_path / "matrices"
+    )
+    assert found.profiles == fixed.train(RATINGS, PARAMETERS)
+    assert all(len(one.workers) == 2 for one in found.health.values())
+    assert not workers.exists()
+    assert not (tmp_path / "matrices").exists()

@@ -58,6 +58,25 @@ def _measures_are_the_transcripts(result: processes.RunResult, folder: Path) -> 
             assert spent == recorded
 
 
+@pytest.mark.req("PPMF-WRK-010")
+def test_matrices_lie_in_files_only_as_long_as_a_run(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+    matrices = tmp_path / "matrices"
+    found = processes.train(
+        RATINGS,
+        Parameters(rank=2, iterations=1),
+        suite="rlwe-64-insecure",
+        matrices=matrices,
+        progress=lambda _: seen.append([path.name for path in matrices.iterdir()]),
+    )
+    assert found.profiles == fixed.train(RATINGS, Parameters(rank=2, iterations=1))
+    assert not any(seen)
+    assert not matrices.exists()
+    assert all(one.server.most_memory > 1 << 20 for one in found.health.values())
+    with pytest.raises(ParametersError, match=f"suite {SUITE}: its encrypted matrices lie in mem"):
+        processes.train(RATINGS, PARAMETERS, suite=SUITE, matrices=matrices)
+
+
 @pytest.mark.req("PPMF-ERR-004")
 def test_a_running_training_cannot_be_resumed(tmp_path: Path) -> None:
     def resume_too(_: Progress) -> None:

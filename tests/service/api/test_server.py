@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ppmf_service import keys
+from ppmf_service import clock_watch, keys
 from ppmf_service.api import server
 from ppmf_service.measures import Measures
 from ppmf_spec.errors import PeerError
@@ -213,6 +213,7 @@ def test_the_operators_address_is_another_one(servers: Pair, ports: Ports) -> No
     session = opened(servers)
     servers.recsys.sessions.note_error(session.id, PeerError("csp cannot be reached"))
     Measures(servers.recsys.database).link(up=False)
+    clock_watch.confirm(servers.recsys.database)
     with httpx.Client(trust_env=False) as http:
         users, operator = (f"http://127.0.0.1:{ports[name]}" for name in ("api", "monitoring"))
         assert http.get(operator + "/readyz").text == "ready\n"
@@ -225,6 +226,7 @@ def test_the_operators_address_is_another_one(servers: Pair, ports: Ports) -> No
     assert 'ppmf_sessions{state="open"} 1.0' in text
     assert "ppmf_sessions_in_trouble 1.0" in text
     assert "ppmf_link_up 0.0" in text
+    assert "ppmf_clock_in_doubt 0.0" in text
     assert "ppmf_disk_free_bytes " in text
     assert 'ppmf_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
     assert 'route="/v1/sessions/{session}",status="404"' in text

@@ -21,8 +21,9 @@ import pytest
 
 from ppmf_reference import fixed
 from ppmf_secure.link import frames
+from ppmf_secure.link.frames import Direction
 from ppmf_secure.link.messages import Messages
-from ppmf_secure.link.streams import WINDOW
+from ppmf_secure.link.streams import WINDOW, Streams
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
@@ -243,6 +244,51 @@ def test_a_peer_that_says_something_else_first_is_let_go() -> None:
         assert not link.connected
     finally:
         link.close()
+
+
+HELLO = frames.Hello(RECSYS, Direction.UP, bytes(16), b"", bytes(16), ((0, 0, 1 << 20),))
+
+
+@pytest.mark.req("PPMF-LNK-003")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"incarnation": bytes(15) + b"\x01"},
+        {"peer": bytes(16)},
+        {"streams": ((0, 0, 1 << 19),)},
+        {"streams": ((0, 0, 1 << 20), (1, 0, 1))},
+    ],
+    ids=["incarnation", "peer", "limit", "streams"],
+)
+def test_two_hellos_of_a_pair_that_differ_are_refused(other: dict[str, Any]) -> None:
+    known = identities()
+    pair = Pair(known)
+    link = pair.start(CSP)
+    with ExitStack() as stack:
+        stack.callback(link.close)
+        for said in (HELLO, replace(HELLO, direction=Direction.DOWN, **other)):
+            dialled = context(known[RECSYS], Coins.system(), server=False)
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", link.port)))
+            stack.enter_context(dialled.wrap_socket(plain)).sendall(frames.hello(said))
+        until(lambda: pair.trouble[CSP])
+    assert pair.trouble[CSP] == ["link: two hellos of one pair that differ"]
+
+
+@pytest.mark.req("PPMF-LNK-003")
+def test_both_hellos_are_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may open a stream while its server dials."""
+    said = Streams.hello
+
+    def changing(streams: Streams, *given: Any, **more: Any) -> frames.Hello:
+        found = said(streams, *given, **more)
+        if streams.me is RECSYS:
+            streams.open(10 + len(streams._streams))
+        return found
+
+    monkeypatch.setattr(Streams, "hello", changing)
+    with started(identities()) as pair:
+        both_connected(pair)
+        assert pair.trouble == {RECSYS: [], CSP: []}
 
 
 @pytest.mark.req("PPMF-LNK-001")

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from ppmf_secure.arrays import Words
 from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
@@ -133,11 +134,13 @@ class FittedScheme(ABC):
         """A fresh key pair. workers: those that are to encrypt with it, as for `peer`."""
 
     @abstractmethod
-    def peer(self, public: bytes, workers: Workers | None = None) -> PeerKey:
+    def peer(self, public: bytes, workers: Workers | None = None, room: Room = MEMORY) -> PeerKey:
         """The peer's view of a public key. Raises EncodingError or RangeError if it is none.
 
         workers: those that are to hold the encrypted matrices, if this server has any. A scheme
             that cannot share its work does all of it here.
+        room: where they lie, here or at the workers. A scheme that cannot keep them in files keeps
+            them in memory (`in_files`).
         """
 
     @abstractmethod
@@ -162,6 +165,20 @@ class FittedScheme(ABC):
     @abstractmethod
     def stored_bytes(self, layout: Layout) -> int:
         """The bytes that the peer needs for an encrypted matrix."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether workers share the work, where there are some."""
+        return False
+
+    def sums_bytes(self, layout: Layout, uses: Uses) -> int:
+        """The bytes of one worker's part of an answer; 0 where workers share nothing."""
+        return 0
+
+    @property
+    def in_files(self) -> bool:
+        """Whether the peer can keep its matrices in files."""
+        return False
 
     def is_compact(self, layout: Layout) -> bool:
         """Whether the peer keeps a matrix in less room than is fastest."""

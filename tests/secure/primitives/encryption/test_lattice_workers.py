@@ -97,6 +97,7 @@ class Asked(OneProcess):
     def __init__(self, shards: int, folder: Path) -> None:
         super().__init__(shards, folder)
         self.tasks: list[Call] = []
+        self.asked: list[str] = []
 
     def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
         for task in tasks:
@@ -106,6 +107,7 @@ class Asked(OneProcess):
             yield second
 
     def multiply(self, questions: Mapping[str, Call]) -> Iterator[Any]:
+        self.asked += questions
         for first, second in zip(
             super().multiply(questions), super().multiply(questions), strict=True
         ):
@@ -131,6 +133,7 @@ def test_a_question_that_is_asked_again_is_answered_alike_and_no_two_have_the_sa
     assert len({group[:32] for group in sent}) == len(sent) == 140
     taken = scheme.peer(owner.public, workers).rows(sent[:70], layout, coins.words(layout.shape))
     taken.multiply(coins.words((2, 70)), [slice(0, 2)] * 2, coins)
+    assert len(set(workers.asked)) == len(workers.asked) == 3, "each shard is asked once"
 
 
 def test_a_matrix_leaves_no_plain_share_on_the_disk_once_it_is_encrypted(tmp_path: Path) -> None:

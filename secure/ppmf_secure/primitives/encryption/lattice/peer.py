@@ -47,6 +47,7 @@ from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES, binom
 from ppmf_secure.primitives.encryption.lattice.shards import RowsAtWorkers
 from ppmf_secure.primitives.encryption.lattice.stored import RowStore, StoredRows, Sums
 from ppmf_secure.primitives.encryption.lattice.wire import pack, read_residues
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.shares import check_length, ring_mask, words_to_bytes
 from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import EncodingError
@@ -59,7 +60,11 @@ class RlwePeer(PeerKey):
     """Q's public key, as P holds it: the transforms of a and of every b modulo each prime."""
 
     def __init__(
-        self, context: LatticeContext, public: bytes, workers: Workers | None = None
+        self,
+        context: LatticeContext,
+        public: bytes,
+        workers: Workers | None = None,
+        room: Room = MEMORY,
     ) -> None:
         lattice, count = context.lattice, context.secrets
         check_length(public, context.public_bytes(), "lattice public key")
@@ -74,7 +79,7 @@ class RlwePeer(PeerKey):
         self._key_a = context.negacyclic.transform(context.expand([public[:SEED_BYTES]])[:, 0])
         self._keys_b = context.negacyclic.transform(b.swapaxes(0, 1))
         self._scratch = Scratch()
-        self._workers, self._matrices = workers, 0
+        self._workers, self._matrices, self._room = workers, 0, room
 
     def intake(self, layout: Layout, own: Words) -> RlweIntake:
         """The intake for a matrix of Q, to which P's share is added."""
@@ -83,11 +88,11 @@ class RlwePeer(PeerKey):
         context, packing = self._context, self._context.packing(layout)
         store: RowStore
         if self._workers is None:
-            store = StoredRows(context, packing, own, self._scratch)
+            store = StoredRows(context, packing, own, self._scratch, room=self._room)
         else:
             self._matrices += 1
             folder = self._workers.folder / f"matrix-{self._matrices}"
-            store = RowsAtWorkers(context, packing, own, self._workers, folder)
+            store = RowsAtWorkers(context, packing, own, self._workers, folder, self._room)
         key = self._key_a, self._keys_b
         return RlweIntake(RlweRows(context, key, layout, self._scratch, store))
 

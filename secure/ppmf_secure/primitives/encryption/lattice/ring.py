@@ -32,7 +32,7 @@ transforms are sums of at most 128 products of residues, so they are exact too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from ppmf_secure.arrays import Bytes
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
+from ppmf_secure.primitives.room import MEMORY, Room
 
 Residues = NDArray[np.float64]
 Spectrum = NDArray[np.complex128]
@@ -160,18 +161,33 @@ class ResidueMatrix:
 
     A residue takes four bytes or, in `compact` matrices, three, high 2^16 + low, which makes
     products a tenth slower. Residues are float64 only while they are multiplied.
+
+    room: where the residues lie. In files they are multiplied by blocks of whole rows, so that each
+        is read once, from the first to the last.
     """
 
     def __init__(
-        self, lattice: Lattice, rows: int, columns: int, *, layers: int = 1, compact: bool
+        self,
+        lattice: Lattice,
+        rows: int,
+        columns: int,
+        *,
+        layers: int = 1,
+        compact: bool,
+        room: Room = MEMORY,
     ) -> None:
         self._lattice = lattice
         self._rows, self._columns = rows, columns
         full = len(lattice.primes), layers, rows, columns
-        self._low: NDArray[np.int32] | NDArray[np.uint16] = (
-            np.empty(full, np.uint16) if compact else np.empty(full, np.int32)
-        )
-        self._high = np.empty(full, np.int8) if compact else None
+        low = room.take(full, np.uint16 if compact else np.int32)
+        self._stored = [low]
+        self._low: NDArray[np.int32] | NDArray[np.uint16] = low.values
+        self._high: NDArray[np.int8] | None = None
+        if compact:
+            high = room.take(full, np.int8)
+            self._stored.append(high)
+            self._high = high.values
+        self._by_rows = low.by_rows
 
     def put(self, index: int, rows: slice, values: Residues | NDArray[np.int32]) -> None:
         """Store some rows of each layer (layers, r, columns), for one prime.
@@ -184,6 +200,9 @@ class ResidueMatrix:
             whole = values.astype(np.int32, copy=False)
             self._low[index, :, rows] = whole & 0xFFFF
             self._high[index, :, rows] = whole >> 16
+        if self._by_rows:
+            for stored in self._stored:
+                stored.done(stored.values[index])
 
     def times(
         self, x: Residues, index: int, out: Residues, scratch: Scratch, *, layer: int = 0
@@ -193,38 +212,58 @@ class ResidueMatrix:
         The rows of `out` are contiguous. The sums are not reduced; with a negacyclic product added
         to them they stay below 2^53.
         """
-        for first in range(0, self._columns, _COLUMNS_AT_ONCE):
-            part = slice(first, min(first + _COLUMNS_AT_ONCE, self._columns))
-            self._sum(x, (index, layer), part, out[:, part], scratch)
+        firsts = range(0, self._columns, _COLUMNS_AT_ONCE)
+        parts = [slice(first, min(first + _COLUMNS_AT_ONCE, self._columns)) for first in firsts]
+        for some in [parts] if self._by_rows else [[part] for part in parts]:
+            self._sum(x, (index, layer), some, out, scratch)
 
     def _sum(
         self,
         x: Residues,
         matrix: tuple[int, int],
-        columns: slice,
-        total: Residues,
+        parts: Sequence[slice],
+        out: Residues,
         scratch: Scratch,
     ) -> None:
-        """The product for some columns. Parts of more than `terms` terms together are reduced.
+        """The product for some parts of the columns, block of rows after block of rows. Blocks of
+        more than `terms` terms together are reduced.
 
         matrix: the numbers of the prime and of the layer.
         """
         prime, most = self._lattice.primes[matrix[0]], self._lattice.terms
-        more = scratch.take("more", total.shape)
         terms, step = 0, min(_ROWS_AT_ONCE, most)
         for first in range(0, self._rows, step):
             rows = slice(first, min(first + step, self._rows))
             terms += rows.stop - first
-            factor = self._floats((*matrix, rows, columns), scratch)
-            if not first:
-                np.matmul(x[:, rows], factor, out=total)
-                continue
-            if terms > most:
-                # what is reduced counts as one term, and `Lattice` leaves room for that
-                reduce(total, prime)
+            too_many = terms > most
+            if too_many:
                 terms = rows.stop - first
-            np.matmul(x[:, rows], factor, out=more)
-            total += more
+            self._soon(matrix, slice(rows.stop, rows.stop + step))
+            for columns in parts:
+                total = out[:, columns]
+                factor = self._floats((*matrix, rows, columns), scratch)
+                if not first:
+                    np.matmul(x[:, rows], factor, out=total)
+                    continue
+                if too_many:
+                    # what is reduced counts as one term, and `Lattice` leaves room for that
+                    reduce(total, prime)
+                more = scratch.take("more", total.shape)
+                np.matmul(x[:, rows], factor, out=more)
+                total += more
+            self._done(matrix, rows)
+
+    def _soon(self, matrix: tuple[int, int], rows: slice) -> None:
+        """Say that some rows come next, where they lie in files."""
+        if self._by_rows:
+            for stored in self._stored:
+                stored.soon(stored.values[(*matrix, rows)])
+
+    def _done(self, matrix: tuple[int, int], rows: slice) -> None:
+        """Say that some rows are multiplied, where they lie in files."""
+        if self._by_rows:
+            for stored in self._stored:
+                stored.done(stored.values[(*matrix, rows)])
 
     def _floats(self, place: tuple[int, int, slice, slice], scratch: Scratch) -> Residues:
         """Some rows and columns of a layer for one prime, in a scratch array."""
@@ -311,16 +350,20 @@ def _root(prime: int, order: int) -> int:
 class GroupMatrix:
     """The c1 of all groups of a matrix, by their values: products with packed rows of integers.
 
-    size: the rows of a group, g.
+    size: the rows of a group, g. room: where the values lie.
     """
 
-    def __init__(self, lattice: Lattice, groups: int, size: int, *, compact: bool) -> None:
+    def __init__(
+        self, lattice: Lattice, groups: int, size: int, *, compact: bool, room: Room = MEMORY
+    ) -> None:
         self._lattice = lattice
         self._groups, self._size = groups, size
         self._band = lattice.degree // size
         self._transforms = [BandTransform.of(prime, size) for prime in lattice.primes]
         # a layer for each value
-        self._values = ResidueMatrix(lattice, groups, self._band, layers=size, compact=compact)
+        self._values = ResidueMatrix(
+            lattice, groups, self._band, layers=size, compact=compact, room=room
+        )
 
     def put(self, groups: slice, first: NDArray[np.int32]) -> None:
         """Store the c1 (primes, groups, N) of some groups."""

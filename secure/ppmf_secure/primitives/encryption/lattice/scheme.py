@@ -55,6 +55,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
 from ppmf_secure.primitives.encryption.lattice.owner import RlweOwner
 from ppmf_secure.primitives.encryption.lattice.params import STANDARD, TOY, Lattice, chosen
 from ppmf_secure.primitives.encryption.lattice.peer import RlwePeer
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
@@ -96,9 +97,9 @@ class FittedRlwe(FittedScheme):
         """A fresh key pair, from `coins` alone."""
         return RlweOwner(self.context, coins, workers)
 
-    def peer(self, public: bytes, workers: Workers | None = None) -> RlwePeer:
+    def peer(self, public: bytes, workers: Workers | None = None, room: Room = MEMORY) -> RlwePeer:
         """The peer's view of the other server's key, once it is checked."""
-        return RlwePeer(self.context, public, workers)
+        return RlwePeer(self.context, public, workers, room)
 
     def group_sizes(self, layout: Layout) -> tuple[int, int, int]:
         """For each group the bytes of a seed, and of the residues of its rows modulo each prime."""
@@ -123,6 +124,21 @@ class FittedRlwe(FittedScheme):
         """The bytes of the residues of all c1, in full, and of the c0 in use."""
         count = stored_residues(self.context.packing(layout))
         return count * len(self.lattice.primes) * (3 if self.is_compact(layout) else 4)
+
+    @property
+    def shared(self) -> bool:
+        """By groups, it is."""
+        return True
+
+    def sums_bytes(self, layout: Layout, uses: Uses) -> int:
+        """The bytes of all sums, four for each and each prime."""
+        count = sum(AnswerShape.of(self.lattice.degree, layout, uses).counts)
+        return 4 * count * len(self.lattice.primes)
+
+    @property
+    def in_files(self) -> bool:
+        """Block by block, it can."""
+        return True
 
     def is_compact(self, layout: Layout) -> bool:
         """Whether the matrix is large."""

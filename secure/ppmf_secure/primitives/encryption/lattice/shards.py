@@ -28,6 +28,7 @@ from ppmf_secure.primitives.encryption.lattice.layout import (
 from ppmf_secure.primitives.encryption.lattice.params import Lattice
 from ppmf_secure.primitives.encryption.lattice.ring import Residues, Scratch
 from ppmf_secure.primitives.encryption.lattice.stored import RowStore, StoredRows, Sums
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.shares import check_length
 from ppmf_secure.primitives.workers import Call, Workers, new_file, words_of_file, write_words
 
@@ -39,6 +40,7 @@ class ShardFiles:
     lattice, layouts: those of the session. packing: that of the shard's rows alone.
     before: how many groups of the matrix come before them.
     received: the groups as they were sent. own: P's share of the rows, as words.
+    room: where the worker keeps the residues.
     """
 
     lattice: Lattice
@@ -47,12 +49,13 @@ class ShardFiles:
     before: int
     received: Path
     own: Path
+    room: Room = MEMORY
 
     def load(self) -> StoredRows:
         """The shard. Raises EncodingError or RangeError, which name the first bad group."""
         context, packing = LatticeContext(self.lattice, self.layouts), self.packing
         own = words_of_file(self.own, (packing.rows, packing.columns))
-        stored = StoredRows(context, packing, own, Scratch(), self.before)
+        stored = StoredRows(context, packing, own, Scratch(), self.before, self.room)
         received = np.memmap(self.received, np.uint8, "r")
         at = 0
         for groups in packing.batches():
@@ -67,10 +70,18 @@ class ShardFiles:
 
 
 class RowsAtWorkers(RowStore):
-    """Encrypted rows at workers. folder: a new one, for their files."""
+    """Encrypted rows at workers. folder: a new one, for their files. room: where each worker keeps
+    its shards.
+    """
 
     def __init__(
-        self, context: LatticeContext, packing: Packing, own: Words, workers: Workers, folder: Path
+        self,
+        context: LatticeContext,
+        packing: Packing,
+        own: Words,
+        workers: Workers,
+        folder: Path,
+        room: Room = MEMORY,
     ) -> None:
         self._context, self._packing, self._workers = context, packing, workers
         self._groups = packing.shards(workers.count)
@@ -83,6 +94,7 @@ class RowsAtWorkers(RowStore):
                 groups.start,
                 folder / f"{number}.received",
                 folder / f"{number}.own",
+                room,
             )
             for number, groups in enumerate(self._groups)
         ]

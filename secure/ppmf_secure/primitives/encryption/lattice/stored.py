@@ -33,6 +33,7 @@ from ppmf_secure.primitives.encryption.lattice.ring import (
 )
 from ppmf_secure.primitives.encryption.lattice.sampling import SEED_BYTES
 from ppmf_secure.primitives.encryption.lattice.wire import read_residues
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.shares import check_length
 
 
@@ -74,7 +75,7 @@ class StoredRows(RowStore):
     """Encrypted rows in this process: values of the c1 of all groups, residues of c0 by block.
 
     packing: that of these rows alone. own: P's share of them. before: how many groups of the matrix
-    come before them.
+    come before them. room: where the residues lie.
     """
 
     def __init__(
@@ -84,15 +85,17 @@ class StoredRows(RowStore):
         own: Words,
         scratch: Scratch,
         before: int = 0,
+        room: Room = MEMORY,
     ) -> None:
         lattice = context.lattice
         compact = is_compact(lattice, packing)
         self.packing = packing
         self._own: Words | None = own
         self._context, self._scratch, self._before = context, scratch, before
-        self._first = GroupMatrix(lattice, packing.groups, packing.size, compact=compact)
+        self._first = GroupMatrix(lattice, packing.groups, packing.size, compact=compact, room=room)
         self._second = [
-            ResidueMatrix(lattice, packing.rows, width, compact=compact) for width in packing.blocks
+            ResidueMatrix(lattice, packing.rows, width, compact=compact, room=room)
+            for width in packing.blocks
         ]
 
     def take_in(self, first: int, groups: Sequence[bytes]) -> None:

@@ -35,6 +35,7 @@ from ppmf_secure.primitives.encryption.paillier.keys import PublicKey, SecretKey
 from ppmf_secure.primitives.encryption.paillier.owner import PaillierOwner
 from ppmf_secure.primitives.encryption.paillier.peer import PaillierPeer
 from ppmf_secure.primitives.encryption.paillier.slots import Slots, answer_ciphertexts
+from ppmf_secure.primitives.room import MEMORY, Room
 from ppmf_secure.primitives.workers import Workers
 from ppmf_spec.errors import ParametersError
 
@@ -66,7 +67,9 @@ class PaillierScheme(ProductScheme, FittedScheme):
         """A fresh key pair. Workers are not used."""
         return PaillierOwner(SecretKey.generate(self.bits, coins))
 
-    def peer(self, public: bytes, workers: Workers | None = None) -> PaillierPeer:
+    def peer(
+        self, public: bytes, workers: Workers | None = None, room: Room = MEMORY
+    ) -> PaillierPeer:
         """The peer's view of the other server's modulus, once it is checked. It has no workers."""
         return PaillierPeer(PublicKey.parse(public, self.bits))
 
