@@ -54,12 +54,12 @@ _AWAITED = 0.5
 _PATIENCE = 60
 """The seconds that a server without any worker waits for one."""
 
-_SOON = 5
-"""The seconds within which workers say how they are."""
-
 _LOOK = 3
 """The seconds that an answer is awaited before it is asked for anew. Dask itself would go on for
 half a minute to ask a worker that is gone, for an answer that another one has by then."""
+
+_SOON = 5
+"""The seconds within which workers say how they are."""
 
 _UNDER_WAY = 2
 """The tasks that each worker has waiting or under way."""
