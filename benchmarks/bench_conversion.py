@@ -139,7 +139,9 @@ def serve(
     account = Account(me)
     with ExitStack() as held:
         workers = held.enter_context(workers_of(cluster)) if cluster else None
-        before = {one.address: one.process.cpu_seconds for one in workers.health()} if workers else {}
+        before = (
+            {one.address: one.process.cpu_seconds for one in workers.health()} if workers else {}
+        )
         ends = held.enter_context(PipeEnds(account, {me.peer: pipe}))
         driver = Driver(me, program(workers), ends, SESSION)
         driver.advance()
