@@ -14,16 +14,17 @@ value. CSP knows this share at once, since it is made of CSP's own pads; so both
 one message. In RecSys' transfers plane 0 is multiplied by RecSys' share of the value.
 
 RecSys' columns are `AHEAD` chunks ahead of its corrections. Both servers and the line between them
-are busy then, and what a server has to remember does not grow with the ratings: RecSys makes the
-keys that its bits choose when it needs them, from the same keystreams as the columns, and CSP adds
-its pads to its shares at once.
+are busy then, and what a server has to remember does not grow with the ratings: RecSys the keys of
+these chunks, CSP nothing, since it adds its pads to its shares at once.
 
 With workers a server takes in `WAITED` chunks, in ranges that its workers compute (`ranges`).
-Without, each chunk is a range, and the same functions are called here.
+Without, each chunk is a range, and the same functions are called here. A worker of RecSys makes the
+keys anew, from the same keystreams as the columns: that takes less than to send them.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -135,11 +136,18 @@ class _BitsOfChunks:
 
 def _convert_at_recsys(run: _Run, shares: Words) -> Program[None]:
     transfers, planes = run.transfers, len(run.planes)
-    # the columns are made by the end that is ahead, the keys by this one
+    # with workers, the columns are made by the end that is ahead, the keys by this one
     work = Conversion(replace(transfers, chooser=transfers.chooser.here()), run.code)
 
+    ahead: deque[Labels] = deque()
+
     def send_columns(number: int) -> Program[None]:
-        columns = transfers.chooser.columns(run.bits(range(number, number + 1))[0].ravel())
+        choices = run.bits(range(number, number + 1))[0].ravel()
+        if transfers.workers is None:
+            columns, keys = transfers.chooser.extend(choices)
+            ahead.append(keys)
+        else:
+            columns = transfers.chooser.columns(choices)
         yield Send(transfers.peer, TransferColumns(columns))
 
     def question(numbers: range) -> Program[Call]:
@@ -149,7 +157,9 @@ def _convert_at_recsys(run: _Run, shares: Words) -> Program[None]:
             columns = yield from _receive_columns(transfers, size)
             received.append((columns, (yield from _receive_payload(transfers, size, planes))))
         part = work.part(sent=sizes, chosen=[planes * size for size in sizes])
-        return Call(Conversion.end_at_recsys, (part, numbers.start, run.bits(numbers), received))
+        bits = run.bits(numbers)
+        chosen = [ahead.popleft()] if transfers.workers is None else None
+        return Call(Conversion.end_at_recsys, (part, numbers.start, bits, received, chosen))
 
     def deliver(numbers: range, answers: Sequence[tuple[Bytes, Words]]) -> Program[None]:
         for number, (payload, share) in zip(numbers, answers, strict=True):
@@ -253,18 +263,30 @@ class Conversion:
         return answers
 
     def end_at_recsys(
-        self, first: int, bits: _BitsOfChunks, received: Sequence[tuple[Bytes, Bytes]]
+        self,
+        first: int,
+        bits: _BitsOfChunks,
+        received: Sequence[tuple[Bytes, Bytes]],
+        keys: Sequence[Labels] | None,
     ) -> list[tuple[Bytes, Words]]:
         """RecSys' corrections for chunks from number `first` on, and its shares (2, n), from CSP's
         columns and corrections.
+
+        keys: those that its bits chose, of each chunk; None if they are to be made here.
         """
         answers = []
         for index, (columns, payload) in enumerate(received):
             here = bits[index]
-            chosen = self.transfers.chooser.keys(here.size).reshape(*here.shape, 2)
+            chosen = self.transfers.chooser.keys(here.size) if keys is None else keys[index]
             sent = self.transfers.sender.extend(columns.data, here.shape[1])
             answers.append(
-                self.corrections_of_recsys(first + index, here, chosen, sent[None], payload.data)
+                self.corrections_of_recsys(
+                    first + index,
+                    here,
+                    chosen.reshape(*here.shape, 2),
+                    sent[None],
+                    payload.data,
+                )
             )
         return answers
 
