@@ -17,7 +17,7 @@ In the order of a run (chapter 4):
 
 `server_state` holds what a server has between two of these. `ranges` gives work between messages to
 workers. `operations` and `message_plan` say which messages a run has, from public sizes alone.
-`observer` is what the trace of a conformance adapter uses, and nothing else does.
-
-Begin with `transfers` and `bit_products`, then `half_step`; `parties.training` calls all of them.
+`observer` is what the trace of a conformance adapter uses, and nothing else does. Begin with
+`transfers` and `bit_products`, then
+`half_step`; `parties.training` calls all of them.
 """
