@@ -433,9 +433,10 @@ def local_cluster(workers: int, folder: Path) -> Iterator[Cluster]:
     for each in (folder, shards):
         each.mkdir(mode=0o700)
     security = Security.temporary()
-    nothing_served: dict[str, list[str]] = {
+    nothing_served: dict[str, list[str] | bool] = {
         f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")
     }
+    nothing_served["distributed.worker.profile.enabled"] = False  # nor sampled all the time
     with (
         dask.config.set(nothing_served),
         LocalCluster(
