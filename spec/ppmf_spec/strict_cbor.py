@@ -138,6 +138,11 @@ def pieces_of(value: Encodable) -> list[bytes | memoryview]:
     return pieces
 
 
+def head_of_bytes(length: int) -> bytes:
+    """The bytes before those of a byte string of that length."""
+    return _head_of(_BYTES, length)
+
+
 def _encode(value: Encodable, pieces: list[bytes | memoryview]) -> None:
     match value:
         case int():

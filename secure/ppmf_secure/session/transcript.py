@@ -25,6 +25,9 @@ from ppmf_spec.roles import Role
 from ppmf_spec.wire import Bulk
 
 SESSION_FILE = "signed-session.cbor"
+_MOST_PIECES = 1024
+"""The most pieces that systems write at once."""
+
 Direction = Literal["sent", "received"]
 
 
@@ -66,9 +69,13 @@ class Recorder:
             self._file = FileIO(descriptor, "ab")
 
     def record(self, direction: Direction, peer: Role, *pieces: Bulk) -> None:
-        """Append one message, of which all pieces are given."""
+        """Append one message, of which all pieces are given. None of them is copied in memory."""
         if self._file is not None:
-            self._file.write(strict_cbor.encode([direction, peer, b"".join(pieces)]))
+            before = strict_cbor.encode([direction, peer, b""])[:-1]  # without the length, 0
+            before += strict_cbor.head_of_bytes(sum(map(len, pieces)))
+            _write_all(
+                self._file.fileno(), [memoryview(before), *(memoryview(piece) for piece in pieces)]
+            )
 
     def close(self) -> None:
         """End the file."""
@@ -96,6 +103,16 @@ def record_session(folder: Path | None, file: bytes) -> None:
         private_folder(folder)
         with FileIO(new_file(folder / SESSION_FILE), "wb") as out:
             out.write(file)
+
+
+def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
+    """Write pieces, also where the system takes a part of them at once. Raises OSError."""
+    while pieces:
+        taken = os.writev(descriptor, pieces[:_MOST_PIECES])
+        while pieces and taken >= len(pieces[0]):
+            taken -= len(pieces.pop(0))
+        if taken:
+            pieces[0] = pieces[0][taken:]
 
 
 def _whole_records(path: Path) -> int:
