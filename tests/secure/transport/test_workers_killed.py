@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,16 @@ class Killed(Workers):
         self.kinds.append(kind)
         if self._flags is None:
             return call
+        self._until_all_are_back()
         flag = self._flags / str(len(self.kinds))
         flag.touch()
         return Call(deadly_to_a_shard if how == "multiply" else deadly, (flag, call))
+
+    def _until_all_are_back(self) -> None:
+        """Wait for those that died before, so that one is left to go on."""
+        until = time.monotonic() + 240
+        while len(self._inner.health()) < self._inner.count and time.monotonic() < until:
+            time.sleep(0.2)
 
     @property
     def count(self) -> int:
