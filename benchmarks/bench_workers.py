@@ -152,7 +152,8 @@ def table(runs: list[dict[str, Any]]) -> None:
                 memory = max(one["memory_bytes"] for one in workers) - start["memory_bytes"]
                 line += (
                     f"; a worker beside its start ({start['cpu_seconds']:.1f} s, "
-                    f"{start['memory_bytes'] / 1e9:.2f} GB) {cpu:.1f} s (model {run['estimated']['worker_cpu_seconds']:.1f}), "
+                    f"{start['memory_bytes'] / 1e9:.2f} GB) {cpu:.1f} s "
+                    f"(model {run['estimated']['worker_cpu_seconds']:.1f}), "
                     f"{memory / 1e9:.2f} GB "
                     f"(model {(run['estimated']['worker_memory_bytes'] - WORKER_MEMORY) / 1e9:.2f})"
                 )
