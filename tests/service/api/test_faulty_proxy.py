@@ -107,7 +107,7 @@ def test_many_users_at_once_are_all_stored_and_none_twice(tmp_path: Path) -> Non
             assert sent.receipt.digest is not None
             return sent.receipt.serial, sent.receipt.digest
 
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(8) as pool:
             receipts = list(pool.map(one, users))
         uploads = servers.pair.recsys.uploads
         assert uploads.count(session.id) == count
