@@ -200,7 +200,7 @@ class _Victim:
 def one_session(servers: RealServers, chance: random.Random, told: Told, most: int) -> None:
     """Play a session with at most so many kills. Raises AssertionError for a wrong V.
 
-    Each has items of its own: CSP asks before it trains a catalogue again (PPMF-SRV-018).
+    Each has items of its own: CSP asks before it trains a catalogue again (PPMF-SRV-028).
     """
     servers.ratings = replace(RATINGS, items=tuple(f"{told.sessions}-{n}" for n in range(4)))
     key = servers.propose()

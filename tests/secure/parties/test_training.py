@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import CipherContext
 
 from ppmf_reference import fixed
 from ppmf_secure.effects import Begin, Phase, Program, Receive, Send
@@ -15,8 +21,11 @@ from ppmf_secure.parties.csp import csp
 from ppmf_secure.parties.recsys import recsys
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.encryption.paillier.keys import SecretKey
+from ppmf_secure.primitives.hashing import BatchKeys
 from ppmf_secure.primitives.rating_code import Row
+from ppmf_secure.primitives.workers import Call, OneProcess
 from ppmf_secure.protocols.admission import Decision
+from ppmf_secure.protocols.observer import Place, check_observer, nobody
 from ppmf_secure.protocols.ratings_product import orientations
 from ppmf_secure.protocols.upload import (
     upload,
@@ -33,12 +42,13 @@ from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec import wire
 from ppmf_spec.errors import EncodingError, ParametersError, RangeError, StateError
 from ppmf_spec.parameters import Parameters
-from ppmf_spec.roles import CSP, RECSYS, USERS
+from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from ppmf_spec.step_rules import StepRuleName
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
 from tests.support.sessions import SEALING, consent_keys, session_of
-from tests.support.three_parties import run_epoch
+from tests.support.three_parties import SERVERS, run_epoch
 from tests.support.toy_runs import run_toy, toy_session
 
 RATINGS = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
@@ -196,3 +206,129 @@ def test_csp_does_not_begin_without_the_consent_key_of_every_user() -> None:
     program = csp(session, chosen, Coins.seeded("csp"), sealing=SEALING, consent_keys=keys)
     with pytest.raises(StateError, match="lacks the consent keys of 1 users"):
         list(program)
+
+
+# -- workers ---------------------------------------------------------------------------------------
+
+
+class Noted(OneProcess):
+    """Workers that note what they are given."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(2, folder)
+        self.loaded = self.ran = 0
+
+    def load(self, shards: Mapping[str, Call]) -> None:
+        self.loaded += len(shards)
+        super().load(shards)
+
+    def run(self, tasks: Iterator[Call]) -> Iterator[Any]:
+        for done in super().run(tasks):
+            self.ran += 1
+            yield done
+
+
+@pytest.mark.req("PPMF-WRK-002")
+def test_the_workers_of_a_server_encrypt_its_rows_and_hold_its_peers(
+    tmp_path: Path,
+) -> None:
+    params = Parameters(rank=1, iterations=1)
+    workers = {role: Noted(tmp_path / role) for role in (RECSYS, CSP)}
+    for each in workers.values():
+        each.folder.mkdir()
+    session = toy_session(RATINGS, params, LATTICE, "workers")
+    found = run_epoch(session, LATTICE, Coins.seeded, ratings=RATINGS, workers=workers)[RECSYS]
+    assert found == fixed.train(RATINGS, params)
+    for each in workers.values():
+        assert (each.loaded, each.ran) == (2, 2), "a shard and a task of each orientation"
+
+
+def test_nobody_may_observe_any_session_and_somebody_a_trial_alone() -> None:
+    check_observer(nobody, trial=False)
+    check_observer(nobody, trial=True)
+    check_observer(lambda *_: None, trial=True)
+    with pytest.raises(StateError, match="^trace: shares are shown in a trial alone"):
+        check_observer(lambda *_: None, trial=False)
+
+
+# -- what has a name -------------------------------------------------------------------------------
+
+NAMED = Parameters(rank=1, iterations=2, inner_steps=2, l1=Fraction(1, 64))
+"""Two iterations of two inner steps, with a prox: four half-steps, of which 0 is of the users."""
+
+INNER: set[tuple[int, ...]] = {(half, inner) for half in range(4) for inner in range(2)}
+HALVES: set[tuple[int, ...]] = {(half,) for half in range(4)}
+
+
+def batches(rule: StepRuleName) -> dict[str, set[tuple[int, ...]]]:
+    """The purposes of chapter 4's table, with the indices before the chunk (PPMF-HSH-007)."""
+    circuits: dict[str, set[tuple[int, ...]]] = {"update": INNER, "update-bias": INNER}
+    circuits |= {f"bias-steps/{side}": {()} for side in ("users", "items")}
+    if rule == "count":
+        circuits |= {f"count-steps/{side}": {()} for side in ("users", "items")}
+    else:
+        circuits["steps"] = HALVES
+    products: dict[str, set[tuple[int, ...]]] = {
+        "conversion": {()},
+        "products": {(half, 0) for half in (1, 2, 3)},  # half-step 0 takes the public start
+        "gradient": INNER - {(0, 0), (1, 0)},  # as does the first gradient of each side
+        "factor-moves": INNER,
+        "bias-moves": INNER,
+    }
+    found = {f"{one}/{part}": at for one, at in circuits.items() for part in PARTS}
+    found |= {f"{one}/to-{to}": at for one, at in products.items() for to in ("csp", "recsys")}
+    return found | {"to-arithmetic/to-recsys": INNER - {(3, 1)}}
+
+
+PARTS = {"garbler-inputs": 1, "gates": 3}
+"""How many indices of a circuit's batches there are from the chunk on."""
+
+
+def stages(rule: StepRuleName) -> list[tuple[str, Place]]:
+    """The stages of both servers (PPMF-CON-041). q2 is made under `count` too, and not shown."""
+    found: list[tuple[str, Place]] = [("bits", ()), ("w", ()), ("x", ())]
+    for side in ("users", "items"):
+        if rule == "count":
+            found += [(name, (side,)) for name in ("factor_steps", "tau")]
+        found.append(("bias_steps", (side,)))
+    for half in range(4):
+        found += [("Phi", (half,))] if half else []
+        found += [(name, (half,)) for name in ("S", "o")]
+        if rule == "lipschitz":
+            found += [(name, (half,)) for name in ("q2", "factor_steps", "tau")]
+        for inner in range(2):
+            found += [(name, (half, inner)) for name in ("G", "HG", "Z", "words")]
+            found += [("shares", (half, inner))] if (half, inner) != (3, 1) else []
+    return found
+
+
+@pytest.mark.req("PPMF-HSH-007", "PPMF-CON-041")
+@pytest.mark.parametrize("rule", ["count", "lipschitz"])
+def test_batches_and_stages_have_the_names_of_the_chapters(
+    rule: StepRuleName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = replace(NAMED, step_rule=rule, curvature_shift=3 if rule == "count" else 0)
+    batch_keys: dict[str, set[tuple[int, ...]]] = defaultdict(set)
+    told: dict[Role, list[tuple[str, Place]]] = {RECSYS: [], CSP: []}
+    original = BatchKeys.cipher
+
+    def watched(self: BatchKeys, purpose: str, *indices: int) -> CipherContext:
+        kept = PARTS.get(purpose.rpartition("/")[2], 3)
+        batch_keys[purpose].add(indices[: len(indices) - kept])
+        return original(self, purpose, *indices)
+
+    def observed(role: Role, program: Callable[..., Program[Any]]) -> Callable[..., Program[Any]]:
+        def note(stage: str, place: Place, _: object) -> None:
+            told[role].append((stage, place))
+
+        return partial(program, observer=note)
+
+    monkeypatch.setattr(BatchKeys, "cipher", watched)
+    for role, program in ((RECSYS, recsys), (CSP, csp)):
+        monkeypatch.setitem(SERVERS, role, observed(role, program))
+    session = toy_session(RATINGS, params, ideal_suite(), "named")
+    run_epoch(session, ideal_suite(), Coins.seeded, ratings=RATINGS)
+    assert dict(batch_keys) == batches(rule)
+    for role in told:
+        shown = [one for one in told[role] if one[0] != "q2" or rule == "lipschitz"]
+        assert sorted(shown) == sorted(stages(rule))

@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ppmf_secure.effects import Phase, Program, Send
+from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.protocols.message_plan import MessagePlan, limits, most_ahead
 from ppmf_secure.protocols.operations import (
     MultiplyBits,
@@ -24,10 +28,16 @@ from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.session.session import Session
 from ppmf_spec import wire
 from ppmf_spec.parameters import Parameters
+from ppmf_spec.ratings import Ratings
 from ppmf_spec.roles import CSP, RECSYS, USERS, Role
+from ppmf_spec.step_rules import StepRuleName
+from tests.support.ideal import ideal_suite
 from tests.support.lengths import message_lengths
 from tests.support.parameter_sets import OTHER_STEP_RULES
+from tests.support.ratings import ratings_of
 from tests.support.sessions import session_of
+from tests.support.three_parties import run_epoch
+from tests.support.toy_runs import toy_session
 
 PLAIN = Parameters(rank=2, iterations=2)
 SETS = {
@@ -184,6 +194,58 @@ def test_the_lengths_of_numbers_are_counted_without_being_written(last: int) -> 
 def test_multiples_are_counted_by_the_lengths_of_their_heads(step: int, end: int) -> None:
     counted = Counter(head(number) for number in range(0, end, step))
     assert {head(least): times for least, times in multiples_by_head(step, end).items()} == counted
+
+
+# -- phases ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("PPMF-RUN-005", "PPMF-RUN-010")
+@pytest.mark.parametrize(("epoch", "step_rule"), [(0, "count"), (0, "lipschitz"), (1, "lipschitz")])
+def test_messages_are_sent_in_the_phases_of_the_plan(
+    epoch: int, step_rule: StepRuleName, tmp_path: Path
+) -> None:
+    """The names of checkpoints, which are sent before the set-up, are counted with it."""
+    params = replace(PLAIN, rank=1, l1=Fraction(1, 64), inner_steps=2, step_rule=step_rule)
+    ratings = ratings_of(2, 2, {(0, 0): 4, (1, 1): -3})
+    session = toy_session(ratings, params, ideal_suite(), "toy")
+    sent: list[tuple[Role, str, str]] = []
+
+    def watched(role: Role, program: Program[Any]) -> Program[Any]:
+        phase, reply = "", None
+        while True:
+            try:
+                effect = program.send(reply)
+            except StopIteration as end:
+                return end.value
+            if isinstance(effect, Phase):
+                phase = "set-up" if effect.name == "keys" else effect.name
+            if isinstance(effect, Send) and role is not USERS:
+                sent.append((role, phase, effect.message.name))
+            reply = yield effect
+
+    def run(number: int, ratings: Ratings | None) -> None:
+        coins = Coins.seeded
+        run_epoch(
+            session,
+            ideal_suite(),
+            lambda role: coins(f"{role}{number}"),
+            ratings=ratings,
+            epoch=number,
+            checkpoints=tmp_path,
+            change=watched,
+        )
+
+    run(0, ratings)
+    if epoch:
+        sent.clear()
+        run(1, None)
+    plan = MessagePlan.of(session, ideal_suite(), epoch=epoch, held=(1, 1), done=epoch)
+    assert Counter(sent) == Counter(
+        (due.sender, operation.phase, due.kind.name)
+        for operation in plan.operations()
+        for due in operation.messages()
+        if due.sender is not USERS
+    )
 
 
 # -- how far a server may be ahead ---------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import replace
 from fractions import Fraction
 
@@ -140,6 +141,16 @@ def test_consents_differ_by_key_user_serial_and_session() -> None:
         for serial in (1, 2, 256)
     ]
     assert len(set(made)) == len(made) == 24
+
+
+@pytest.mark.req("PPMF-UPL-012", "PPMF-UPL-013")
+def test_what_consents_and_seals_are_bound_to() -> None:
+    session, key = _session(), bytes(range(32))
+    text = b"ppmf/v2/consent/" + session.id + b"\1\2\0\0\0\0\0\0" + "é".encode()
+    assert consent(key, session, "é", 513) == hmac.digest(key, text, "sha256")
+    sealed = seal_upload(session, "é", b"s" * 32 + b"c" * 32, b"m" * 32)
+    info = b"ppmf/v2/seal/" + session.id + "é".encode()
+    assert KEY.open(sealed, info, 64, "seal") == b"s" * 32 + b"c" * 32
 
 
 @pytest.mark.req("PPMF-UPL-013", "PPMF-ERR-003")
