@@ -186,14 +186,21 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
         case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
-            gates = {
-                "gates": circuit.and_count * elements,
+            gates = circuit.and_count * elements
+            # RecSys evaluates those of the steps while CSP is in the updates already
+            later = gates // 2 if phase == "steps" else 0
+            of_phase = {
+                "gates": gates - later,
                 "gate_calls": circuit.and_count * sum(chunk_sizes(elements).values()),
                 "hash_keys": circuit.and_count * _batches(elements, BATCH),
             }
-            tally.do(phase, transfers=operation.input_bits * elements, **gates)
+            tally.do(phase, transfers=operation.input_bits * elements, **of_phase)
+            if later:
+                tally.do("updates", gates=later)
             if _by_ranges(operation):
-                tally.share(phase, **gates)
+                tally.share(phase, **of_phase)
+                if later:
+                    tally.share("updates", gates=later)
         case ShareOutputs(bits=bits):
             tally.do(phase, transfers=bits)
         case MultiplyBits(elements=elements, length=length, width=width, ways=ways):
