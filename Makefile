@@ -12,6 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV    := .venv
 BIN     := $(VENV)/bin
 JOBS    ?= 2
+# A test in a browser waits for more than half of its time.
+BROWSERS ?= 3
 # Handed on as they are: make demo ARGS="--users 60 --items 50", make test ARGS="-k garbling".
 ARGS    ?=
 
@@ -61,7 +63,7 @@ test-all: $(VENV)/.dev ## every test, the slow ones too
 
 .PHONY: test-browser
 test-browser: $(VENV)/.browser ## the users' page in Chromium, or ARGS=--measure, ARGS="--screens DIR"
-	$(PYTEST) tests/browser --no-cov $(ARGS)
+	$(PYTEST) -n $(BROWSERS) tests/browser --no-cov $(ARGS)
 
 MUTATED := spec reference primitives core sessions
 .PHONY: mutation

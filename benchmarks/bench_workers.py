@@ -2,8 +2,8 @@
 """A training with workers: CPU seconds and memory of each process, beside what the model says.
 
 Usage: nice python benchmarks/bench_workers.py [--users 6040] [--items 3706] [--workers 2]
-       [--rank R] [--iterations T] [--matrices-on-disk] [--data-limit MB] [--check]
-       [--out results/workers.json]
+       [--rank R] [--iterations T] [--matrices-on-disk] [--data-limit MB]
+       [--check] [--out results/workers.json] | --table results/workers.json
 
 One training on this machine, of made-up ratings and with the parameters that `ppmf params suggest`
 prints for the size (or a smaller rank and fewer iterations), with so many workers of each server; 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial, wraps
 from pathlib import Path
@@ -96,10 +97,30 @@ _OF_NUMBERS = ("formal", "independent_reading")
 """The folders of tests that prove or compare numbers; the lines that they reach, others do too."""
 
 
+_OF_WHOLE_RUNS = (
+    "test_engine.py",
+    "test_interrupted_runs.py",
+    "test_later_epochs.py",
+    "test_lattice_from_prose.py",
+    "test_resumed_runs.py",
+    "test_seeded_leaks.py",
+    "test_simulated_views.py",
+    "test_trace.py",
+)
+"""The modules of tests whose parameters all lead through one long run, and so through its lines."""
+
+_COVERED_PARAMETERS = 2
+"""Of each test in these, the parameters under which coverage looks."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let coverage rest in the tests of numbers."""
+    """Let coverage rest in the tests of numbers, and in whole runs after the first ones."""
+    seen: Counter[tuple[Path, str]] = Counter()
     for item in items:
-        if item.path.parent.name in _OF_NUMBERS:
+        test = item.path, getattr(item, "originalname", item.name)
+        seen[test] += 1
+        repeated = item.path.name in _OF_WHOLE_RUNS and seen[test] > _COVERED_PARAMETERS
+        if repeated or item.path.parent.name in _OF_NUMBERS:
             item.add_marker("no_cover")
 
 

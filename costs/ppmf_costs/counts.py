@@ -70,6 +70,9 @@ PHASES = ("start", "upload", "set-up", "products", "steps", "updates", "output")
 
 MEMORY = "memory"
 
+CONVERTED = 3
+"""Workers take a third of the conversion off a server: the rest is to make and move columns."""
+
 
 def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally:
     """The counts of a run of one epoch.
@@ -83,14 +86,32 @@ def count_run(params: Parameters, size: PublicSize, suite: CipherSuite) -> Tally
         before = tally.sent.copy()
         for due, times in operation.counted().items():
             tally.send(operation.phase, due, times)
-        tally.link[operation.phase] += max(
+        busier = max(
             tally.sent[server, operation.phase] - before[server, operation.phase]
             for server in (RECSYS, CSP)
         )
+        tally.link[operation.phase] += busier
         tally.windows[operation.phase] += _windows(operation)
         _work(tally, walk, operation)
+        if _by_ranges(operation):
+            # what comes goes to workers, and what they make goes to the peer
+            tally.asked[operation.phase] += busier
+            tally.given[operation.phase] += busier
     tally.rounds.update(_rounds(params))
     return tally
+
+
+def _by_ranges(operation: Operation) -> bool:
+    """Whether workers make an operation that is not of products, by ranges of its elements."""
+    match operation:
+        case ConvertBits():
+            return True
+        case RunCircuit(elements=elements):
+            return sum(chunk_sizes(elements).values()) > 1
+        case MultiplyBits(elements=elements, length=length, width=width):
+            return 8 * width * elements * length >= 2 * bit_products.RANGE_BYTES
+        case _:
+            return False
 
 
 def _windows(operation: Operation) -> float:
@@ -145,6 +166,7 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
                 transfers=(planes + 1) * entries,
                 hash_keys=(planes + 1) * sum(chunk_sizes(entries).values()),
             )
+            tally.share(phase, planes=(planes + 1) * entries // CONVERTED)
             tally.do(MEMORY, rating_words=2 * entries)
         case GiveEncryptedRows(orientation=orientation):
             layout = orientation.layout
@@ -154,6 +176,8 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
             tally.do("products", he_tables=stored)
             tally.do(MEMORY, he_rows=stored)
             if operation.scheme.shared:
+                tally.share(phase, he_rows=stored, compact_rows=compact)
+                tally.share("products", he_tables=stored)
                 count, each, last = operation.scheme.group_sizes(layout)
                 # its share of the matrix for the encryption, and again for what is received
                 rows = (count - 1) * each + last
@@ -162,20 +186,31 @@ def _work(tally: Tally, walk: MessagePlan, operation: Operation) -> None:
         case RunBaseTransfers():
             tally.do(phase, setups=1)
         case RunCircuit(circuit=circuit, elements=elements):
-            tally.do(
-                phase,
-                transfers=operation.input_bits * elements,
-                gates=circuit.and_count * elements,
-                gate_calls=circuit.and_count * sum(chunk_sizes(elements).values()),
-                hash_keys=circuit.and_count * _batches(elements, BATCH),
-            )
+            gates = circuit.and_count * elements
+            # RecSys evaluates those of the steps while CSP is in the updates already
+            later = gates // 2 if phase == "steps" else 0
+            of_phase = {
+                "gates": gates - later,
+                "gate_calls": circuit.and_count * sum(chunk_sizes(elements).values()),
+                "hash_keys": circuit.and_count * _batches(elements, BATCH),
+            }
+            tally.do(phase, transfers=operation.input_bits * elements, **of_phase)
+            if later:
+                tally.do("updates", gates=later)
+            if _by_ranges(operation):
+                tally.share(phase, **of_phase)
+                if later:
+                    tally.share("updates", gates=later)
         case ShareOutputs(bits=bits):
             tally.do(phase, transfers=bits)
         case MultiplyBits(elements=elements, length=length, width=width, ways=ways):
             pads, calls = width * elements * length, width * sum(chunk_sizes(elements).values())
             keys = width * _batches(elements, rows_of_a_batch(length))
             both = len(ways)
-            tally.do(phase, pads=pads * both, batches=calls * both, hash_keys=keys * both)
+            padded = {"pads": pads * both, "batches": calls * both, "hash_keys": keys * both}
+            tally.do(phase, **padded)
+            if _by_ranges(operation):
+                tally.share(phase, **padded)
         case MultiplyRatings():
             _products(tally, walk, operation)
         case OpenOutput():
@@ -202,6 +237,7 @@ def _products(tally: Tally, walk: MessagePlan, operation: MultiplyRatings) -> No
     compact = terms if scheme.is_compact(layout) else 0
     tally.do(operation.phase, he_terms=terms, compact_terms=compact, he_answers=answer)
     if scheme.shared:
+        tally.share(operation.phase, he_terms=terms, compact_terms=compact)
         rows = max(use.stop for use in uses) - min(use.start for use in uses)
         tally.asked[operation.phase] += 8 * rows * layout.rows
         tally.answered[operation.phase] += scheme.sums_bytes(layout, uses)

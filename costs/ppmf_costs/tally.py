@@ -17,9 +17,9 @@ class Tally:
     sent: bytes, by party and phase. work: units of a primitive, by phase and primitive.
     link: bytes between the servers, by phase, of the busier direction of each operation. rounds:
     rounds, by phase. windows: how often, by phase, a server that is ahead would wait for an answer
-    if the line took no time for bytes and everything for distance. asked: bytes, by phase, that a
-    server would divide among its workers. given: those that they would give back, all together.
-    answered: those that each would.
+    if the line took no time for bytes and everything for distance. shared: of the work, what
+    workers would do. asked: bytes, by phase, that a server would divide among its workers. given:
+    those that they would give back, all together. answered: those that each would.
     """
 
     sent: Counter[tuple[Role, str]] = field(default_factory=Counter)
@@ -27,6 +27,7 @@ class Tally:
     link: Counter[str] = field(default_factory=Counter)
     rounds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    shared: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
     given: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -48,3 +49,8 @@ class Tally:
         """Count units of primitives in a phase."""
         for primitive, amount in work.items():
             self.work[phase, primitive] += amount
+
+    def share(self, phase: str, **work: int) -> None:
+        """Note that workers would do so many of the units of primitives in a phase."""
+        for primitive, amount in work.items():
+            self.shared[phase, primitive] += amount

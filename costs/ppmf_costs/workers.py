@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each process of a server with workers takes, by the cost model (chapter 4, "Workers").
 
-The work of a primitive is either shared, which divides it by the number of workers, or the server's
-own. Beside it the server packs and unpacks what passes between it and its workers. A phase takes
-the time of the server's own work and that of a worker's, as if neither went on while the other
-does; what is left over when work is divided is not counted.
+Work is either shared, which divides it by the number of workers, or the server's own (`counts`).
+Beside it the server packs and unpacks what passes between it and its workers. A phase takes the
+time of the server's own work and that of a worker's, as if neither went on while the other does;
+what is left over when work is divided is not counted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from ppmf_costs.counts import MEMORY, PHASES
 from ppmf_costs.tally import Tally
 from ppmf_costs.unit_costs import UnitCosts
-
-SHARED = frozenset({"he_rows", "compact_rows", "he_tables", "he_terms", "compact_terms"})
-"""The primitives whose work workers do: rows encrypted and taken in, and products with them."""
 
 ASKED, ANSWERED = 0.95e-9, 2.25e-9
 """Seconds of the server for a byte of a question and of an answer, over TLS: measured alone with 20
@@ -63,20 +60,11 @@ class WorkersEstimate:
 def with_workers(costs: UnitCosts, tally: Tally, suite: str, count: int) -> WorkersEstimate:
     """The estimate of a run with so many workers of each server, at least one.
 
-    Raises ParametersError for a suite that was not measured. A suite that shares nothing leaves all
-    to the server.
+    Raises ParametersError for a suite that was not measured. The encrypted matrices of a suite
+    whose products are not shared stay with the server.
     """
     whole = costs.estimate(tally, suite)
-    if not tally.asked:
-        own = ProcessEstimate(whole.total, whole.memory)
-        return WorkersEstimate(
-            count, whole.seconds, own, ProcessEstimate(0.0, WORKER_MEMORY), carried=0.0
-        )
-    only = Tally()
-    for (phase, primitive), amount in tally.work.items():
-        if primitive in SHARED and phase != MEMORY:
-            only.work[phase, primitive] = amount
-    shared = costs.estimate(only, suite).seconds
+    shared = costs.estimate(Tally(work=tally.shared), suite).seconds
     carrying = {
         phase: ASKED * tally.asked[phase]
         + ANSWERED * (tally.given[phase] + count * tally.answered[phase])
@@ -86,7 +74,8 @@ def with_workers(costs: UnitCosts, tally: Tally, suite: str, count: int) -> Work
         phase: whole.seconds[phase] - shared[phase] + carrying[phase] for phase in PHASES
     }
     each = {phase: shared[phase] / count + REDUCED * tally.answered[phase] for phase in PHASES}
-    rows = tally.work[MEMORY, "he_rows"]
+    divided = any(primitive == "he_rows" for _, primitive in tally.shared)
+    rows = tally.work[MEMORY, "he_rows"] if divided else 0
     carried = (tally.asked.total() + tally.given.total()) / count + tally.answered.total()
     return WorkersEstimate(
         count,

@@ -13,6 +13,7 @@ from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.network import Network
 from ppmf_costs.tally import Tally
 from ppmf_costs.unit_costs import Estimate, UnitCosts
+from ppmf_costs.workers import WorkersEstimate, with_workers
 from ppmf_docs import performance
 from ppmf_docs.tables import count, seconds, table
 from ppmf_secure.primitives.rating_code import RatingCode
@@ -54,9 +55,24 @@ class Run:
     estimate: Estimate
 
     @property
+    def shared(self) -> WorkersEstimate:
+        """The same with workers on the machines that the memory needs: as many on each, at most
+        one for each core, as are fastest.
+        """
+        each = [1 << power for power in range(CORES.bit_length())]
+        found = [_shared(self.tally, self.machines * count) for count in each if count <= CORES]
+        return min(found, key=lambda one: one.total)
+
+    @property
     def core_hours(self) -> float:
-        """Hours of one core, of each server."""
-        return self.estimate.total / 3600
+        """Hours of cores that are busy, of each server with its workers."""
+        shared = self.shared
+        return (shared.server.seconds + shared.count * shared.worker.seconds) / 3600
+
+    @property
+    def hours(self) -> float:
+        """Hours from the beginning to the end, with workers: computing or sending."""
+        return max(self.line_hours, self.shared.total / 3600)
 
     @property
     def sent(self) -> int:
@@ -75,9 +91,10 @@ class Run:
 
     @property
     def dollars(self) -> float:
-        """What both servers pay, with each core busy and the memory of both held until the end."""
-        hours = max(self.line_hours, self.core_hours / (CORES * self.machines))
-        memory = self.estimate.memory / 1e9 * GIGABYTE_HOUR * hours
+        """What both servers pay: for cores as long as they are busy, and for the memory of both
+        until the end.
+        """
+        memory = self.estimate.memory / 1e9 * GIGABYTE_HOUR * self.hours
         return 2 * (self.core_hours * CORE_HOUR + memory) + self.sent / 1e9 * GIGABYTE_SENT
 
 
@@ -112,13 +129,20 @@ def sizes() -> str:
         ("changed from the defaults", [one.changed for one in found]),
         ("bits of the ring", [str(_ring(one)) for one in found]),
         ("an upload", [console.size(_upload(one)) for one in found]),
-        ("time of one core, of each server", [_hours(one.core_hours) for one in found]),
+        ("alone, on one core", [_hours(one.estimate.total / 3600) for one in found]),
         ("of that the set-up", [_hours(one.estimate.seconds["set-up"] / 3600) for one in found]),
         ("memory of each server", [console.size(round(one.estimate.memory)) for one in found]),
         ("between the servers", [console.size(one.sent) for one in found]),
         ("of that the set-up", [console.size(_set_up(one)) for one in found]),
         ("the line alone", [_hours(one.line_hours) for one in found]),
         ("machines of each server", [count(one.machines) for one in found]),
+        ("workers of each server", [count(one.shared.count) for one in found]),
+        ("a worker computes", [_hours(one.shared.worker.seconds / 3600) for one in found]),
+        ("a worker holds", [console.size(round(one.shared.worker.memory)) for one in found]),
+        ("a worker is sent and sends", [console.size(round(one.shared.carried)) for one in found]),
+        ("the server itself computes", [_hours(one.shared.server.seconds / 3600) for one in found]),
+        ("the server itself holds", [_memory(one.shared.server.memory) for one in found]),
+        ("from beginning to end", [_hours(one.hours) for one in found]),
         ("dollars, both servers", [_dollars(one.dollars) for one in found]),
     ]
     headings = ["estimated, not measured", *(one.name for one in found)]
@@ -168,6 +192,10 @@ def _toml(parameters: dict[str, int | str | bool]) -> str:
     )
 
 
+def _shared(tally: Tally, count: int) -> WorkersEstimate:
+    return with_workers(UnitCosts.read(), tally, LATTICE, count)
+
+
 def _ring(one: Run) -> int:
     return bounds(one.params, one.size.users, one.size.items).ring_bits
 
@@ -182,6 +210,10 @@ def _set_up(one: Run) -> int:
 
 def _hours(hours: float) -> str:
     return console.about(3600 * hours)
+
+
+def _memory(size: float) -> str:
+    return console.size(round(size))
 
 
 def _dollars(value: float) -> str:

@@ -9,7 +9,7 @@ backup holds what has to outlast a lost disk, and nothing of a session that coul
 - the enrolment: digests of tokens at RecSys, consent keys at CSP;
 - of every session its ids, digests, counts and times; and of one that was not over, that it was
   given up, but for proposals that CSP had not accepted;
-- who took part last, by catalogue (PPMF-SRV-018);
+- who took part, by session (PPMF-SRV-028);
 - the item profiles that were published, the titles that the page shows, and the reports.
 
 No upload, key for seals, checkpoint or key of tags is ever in a backup, so what a server erases is
@@ -42,7 +42,7 @@ _OF_A_SERVER = (FILE, f"{FILE}-wal", f"{FILE}-shm", "sessions")
 """What must not be there where a backup is put back: the log of another database would be played
 into this one, and the files of sessions that are given up would be erased by nobody."""
 
-_AS_THEY_ARE = ("members", "trained", "epochs", "phases", "samples", "erasures", "links")
+_AS_THEY_ARE = ("members", "took_part", "epochs", "phases", "samples", "erasures", "links")
 
 _FINAL = tuple(str(state) for state in State if state.final)
 _MARKS = ", ".join("?" * len(_FINAL))
@@ -117,7 +117,7 @@ def restore(config: ServerConfig, folder: Path, clock: Clock) -> Backup:
         try:
             source.check()
             found = _described(source, folder)
-            if config.role is CSP:  # an earlier version left it in (PPMF-SRV-023)
+            if config.role is CSP:  # an earlier version left it in (PPMF-SRV-030)
                 with source.transaction() as connection:
                     connection.execute("UPDATE sessions SET proposal = NULL WHERE id IS NULL")
             source.truncate_log()
@@ -156,7 +156,7 @@ def check_place(database: Database, *, moved: bool = False) -> None:
 def _copy(database: Database, made: Database, role: Role) -> None:
     """Copy the rows that a backup has, all as they were at one moment.
 
-    At CSP a proposal that was not accepted is left out: nothing of it is to stay (PPMF-SRV-023).
+    At CSP a proposal that was not accepted is left out: nothing of it is to stay (PPMF-SRV-030).
     """
     now = database.clock.now()
     with made.transaction() as to, database.snapshot() as of:

@@ -195,6 +195,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             slack INTEGER NOT NULL
         ) STRICT
         """,
+        """
+        CREATE TABLE took_part (            -- who was admitted, by session
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            user BLOB NOT NULL,             -- a digest of catalogue and pseudonym
+            PRIMARY KEY (session, user)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "INSERT INTO took_part (session, user) SELECT session, user FROM trained",
+        "DROP TABLE trained",
+        """
+        CREATE TABLE differences (          -- what CSP's operator is shown before they confirm
+            session INTEGER NOT NULL REFERENCES sessions (number),
+            earlier INTEGER NOT NULL REFERENCES sessions (number),
+            joined INTEGER NOT NULL,
+            gone INTEGER NOT NULL,
+            stayed INTEGER NOT NULL,
+            PRIMARY KEY (session, earlier)
+        ) STRICT
+        """,
+        "CREATE INDEX sessions_by_catalogue ON sessions (catalogue)",
     ),
     (
         # how the workers of an epoch did when they were last asked

@@ -145,6 +145,7 @@ class Erasure:
             ).fetchone()
             self._measures.erased(row.number, RECEIPTS, receipts)
             connection.execute("DELETE FROM uploads WHERE session = ?", (row.number,))
+            connection.execute("DELETE FROM differences WHERE session = ?", (row.number,))
             connection.execute("UPDATE events SET because = '' WHERE session = ?", (row.number,))
             connection.execute(
                 "UPDATE sessions SET proposal = NULL, acceptance = NULL, by_csp = NULL, "

@@ -25,6 +25,7 @@ from ppmf_secure.transport.server_process import end_with_parent
 from ppmf_secure.transport.store import in_use
 from ppmf_service import health, logs
 from ppmf_service.api import server
+from ppmf_service.api.page_routes import page_reaches
 from ppmf_service.backup import check_place
 from ppmf_service.clock import Clock, SystemClock
 from ppmf_service.config import ServerConfig
@@ -33,7 +34,8 @@ from ppmf_service.keys import link_certificate, read_certificate, read_signing_k
 from ppmf_service.link.connection import TlsLink
 from ppmf_service.link.tls import Identity
 from ppmf_service.storage import opened
-from ppmf_spec.errors import PeerError
+from ppmf_spec.errors import PeerError, StateError
+from ppmf_spec.roles import RECSYS
 
 _PAUSES = (0.5, 15.0)
 """The seconds before the engine is started again, at first and at most."""
@@ -60,6 +62,9 @@ def run(config: ServerConfig, stop: threading.Event | None = None) -> None:
         storage.database.check()
         check_place(storage.database)
         logs.event("starts", role=config.role)
+        if config.role is RECSYS and not page_reaches(config.link.peer_url):
+            why = "link.peer_url: no page in a browser can ask an address of IPv6; name a host"
+            logs.event("the page cannot reach csp", level=logging.WARNING, detail=StateError(why))
         with _ended_by_signals(stop), _engine_beside(config, stop):
             server.run(config, storage.database, clock, stop)
     logs.event("ends", role=config.role)

@@ -49,7 +49,7 @@ class SessionRow:
     signed: whether the session file is here.
     admitted: the bits of the admission, admitted_count: how many users these are.
     shown: the digest of who would be admitted, if the operator has to confirm it, and confirmed:
-    the one that they confirmed last (PPMF-SRV-024).
+    the one that they confirmed last (PPMF-SRV-029).
     profiles_digest, receipt: of V, and RecSys' signature of it.
     told: whether the peer is known to know how the session ended.
     erased: when the secrets were erased. buried: when the rest was, and only a tombstone stayed.
@@ -84,7 +84,7 @@ class SessionRow:
 
     @property
     def to_confirm(self) -> bool:
-        """Whether CSP's operator has to confirm who takes part (PPMF-SRV-018, -024)."""
+        """Whether CSP's operator has to confirm who takes part (PPMF-SRV-028, -029)."""
         return self.state is State.CLOSED and self.shown != self.confirmed
 
     @property

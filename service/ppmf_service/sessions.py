@@ -81,8 +81,8 @@ class Sessions(Agreement, TrainedBefore):
     def admit(self, key: bytes, admitted: bytes, *, remember: bool = False) -> None:
         """Note the bits of the admission (PPMF-ADM-005).
 
-        remember: whether to keep who these are, as CSP, for the next session of the same catalogue
-        (PPMF-SRV-018). Raises StateError for other bits than before.
+        remember: whether to keep who these are, as CSP, for later sessions of the same catalogue
+        (PPMF-SRV-028). Raises StateError for other bits than before.
         """
         with self._database.transaction() as connection:
             row = self.get(key)

@@ -127,13 +127,21 @@ class UserFolder:
         except UnicodeDecodeError:
             raise EncodingError(f"{self.path / INVITATION}: not an invitation") from None
 
-    def keep_invitation(self, invitation: Invitation) -> None:
-        """Keep an invitation. Raises StateError if the folder is another user's, or for another
-        RecSys.
+    def replaces(self, invitation: Invitation) -> bool:
+        """Whether an invitation would take the place of another one of the same user that is kept.
+        Raises StateError if the folder is another user's, or for another RecSys (PPMF-API-027).
         """
         before = self.invitation()
         if before is not None and _whose(before) != _whose(invitation):
             raise StateError(f"{self.path}: belongs to another invitation; name another folder")
+        return before is not None and before != invitation
+
+    def keep_invitation(self, invitation: Invitation) -> None:
+        """Keep an invitation, once the user has agreed if it replaces another one. Raises as
+        `replaces`.
+        """
+        before = self.invitation()
+        self.replaces(invitation)
         if before != invitation:
             _write(self.path / INVITATION, invitation.text().encode("ascii"))
 

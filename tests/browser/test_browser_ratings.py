@@ -282,6 +282,28 @@ def test_a_link_of_another_page_replaces_no_half_without_a_word(
         assert kept() == (half if agrees else one.recsys.text())
 
 
+@pytest.mark.req("PPMF-PAGE-011")
+def test_a_link_of_another_page_goes_over_to_no_other_user_without_a_word(
+    servers: PageServers, page: UsersPage
+) -> None:
+    """Neither with both halves nor with one, neither in this page nor when it is opened by it."""
+    servers.session()
+    page.open(servers.link("u1"))
+    half = servers.invitation("u2").recsys.text()
+    for link in (f"{servers.recsys}/#{half}", servers.link("u2")):
+        page.tab.goto(link)
+        expect(page.by("switch-dialog")).to_be_visible()
+        expect(page.by("switch-dialog")).to_contain_text("u2")
+        page.by("switch-cancel").click()
+        page.refused("was not opened")
+        page.open(servers.recsys)  # it is still the first one
+        expect(page.tab.locator("#other-people")).not_to_contain_text("u2")
+    page.tab.goto(servers.link("u2"))
+    page.by("switch-confirm").click()
+    page.until("ready")
+    expect(page.tab.locator("#other-people")).to_contain_text("u1")
+
+
 def test_halves_of_two_users_are_not_joined(servers: PageServers, page: UsersPage) -> None:
     servers.session()
     one, other = servers.invitation("u1"), servers.invitation("u2")

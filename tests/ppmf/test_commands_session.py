@@ -13,7 +13,7 @@ from ppmf import main, serving
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_service.keys import read_certificate, read_signing_key
 from ppmf_service.states import State
-from ppmf_service.trained_before import TRAINED_BEFORE
+from ppmf_service.trained_before import TRAINED_BEFORE, Difference
 from ppmf_spec.errors import ParametersError, StateError
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.command_line import Capture, documented, refused
@@ -107,7 +107,7 @@ def test_nothing_is_done_unless_the_operator_says_yes(
     assert listed(both, capsys)[0]["state"] == "proposed"
 
 
-@pytest.mark.req("PPMF-SRV-018")
+@pytest.mark.req("PPMF-SRV-028")
 def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsys: Capture) -> None:
     both.propose()
     run("session", "accept", "--config", both.config(CSP), "--yes")
@@ -131,9 +131,13 @@ def test_csp_is_shown_that_a_catalogue_was_trained_before(both: Operators, capsy
     with both.storage(CSP) as theirs:
         assert not theirs.sessions.get(second).confirmed
         found = theirs.sessions.to_show(second, ("u1",))
-        theirs.sessions.show(second, found, StateError(f"{TRAINED_BEFORE}: 1 users joined"))
+        told = StateError(f"{TRAINED_BEFORE}: 1 users joined")
+        differ = [Difference(one, 7, 8, 9) for one in (first, second)]
+        theirs.sessions.show(second, found, told, differ)
     run(*confirm)
     said = capsys.readouterr().out
+    assert "compared with" in said
+    assert all(f"{one.hex()[:12]}" in said for one in (first, second))
     assert f"{TRAINED_BEFORE}: 1 users joined" in said
     assert f"confirmed session {second.hex()[:12]}" in said
     run("session", "confirm", "--config", both.config(CSP))

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ppmf import main
+from ppmf_service.user_folder import UserFolder
 from ppmf_spec import profiles, rating_files
 from ppmf_spec.profiles import ItemProfiles
 from tests.support.command_line import Capture
@@ -136,6 +137,30 @@ def test_invitations_come_as_files_and_input(
     assert ran(capsys, mine, "--invitation", str(both), *folder)["serial"] == 1
     monkeypatch.setattr("sys.stdin", io.StringIO(both.read_text()))
     assert ran(capsys, mine, "--invitation", "-", *folder)["serial"] == 1
+
+
+@pytest.mark.req("PPMF-API-027")
+def test_a_half_takes_the_place_of_the_kept_one_only_with_a_word(
+    servers: Served, mine: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.session()
+    folder, both = ["--folder", str(tmp_path / "u2")], tmp_path / "both.txt"
+    first, other = servers.invitation("u2"), servers.invitation("u2", csp_key=bytes(32))
+    both.write_text(first.text())
+    ran(capsys, mine, "--invitation", str(both), *folder)
+    both.write_text(other.text())
+    kept = UserFolder(tmp_path / "u2")
+    again = ["submit", mine, "--invitation", str(both), *folder]
+    assert "another invitation of this user is kept" in refused(capsys, *again)
+    assert kept.invitation() == first
+    monkeypatch.setattr("sys.stdin", Typed("n\n"))
+    assert main.main(again) != 0
+    assert kept.invitation() == first
+    capsys.readouterr()
+    assert "another CSP" in refused(capsys, *again, "--replace")
+    assert kept.invitation() == other
+    both.write_text(servers.invitation("u3").text())
+    assert "belongs to another invitation" in refused(capsys, *again, "--replace")
 
 
 @pytest.mark.req("PPMF-ENR-013")

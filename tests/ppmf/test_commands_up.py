@@ -135,14 +135,21 @@ def test_the_servers_serve_on_when_v_is_there(
 
 
 def test_what_was_interrupted_goes_on(ratings: Path, pair: Pair, capsys: Capture) -> None:
-    """The session was proposed and not accepted; then one user of three had uploaded."""
+    """The session was proposed and not accepted; then one user of three had uploaded. Meanwhile the
+    status says whether a server runs.
+    """
     command = ["up", "--folder", str(pair.folder), "--data", str(ratings), "--play-users", *TOY]
     size = ["--users", "3", "--items", "5"]
     train, _ = slices.split(
         rating_sources.find(ratings, reading=AS_FOUND, announce=print, note=print), 3, 5, ONE
     )
     proposed = pair.propose(ONE, pair.users(), train.items, "rlwe-64-insecure")
+    status = ["status", "--config", str(pair.folder / RECSYS / "recsys.toml")]
+    assert main(status) == 1
+    capsys.readouterr()
     with pair.running():
+        assert main(status) == 0
+        assert "server recsys, runs" in words(capsys.readouterr().out)
         session_id = pair.accept(proposed.proposed)
         pair.until_state(proposed.key, (State.OPEN,), lambda _: None)
         (_, row), *_ = user_rows(train)
@@ -265,11 +272,3 @@ def test_the_status_for_programs(pair: Pair, capsys: Capture) -> None:
     assert (found["role"], found["running"]) == ("recsys", False)
     (session,) = found["sessions"]
     assert (session["state"], session["admitted"], session["half_steps"]) == ("training", 3, [1, 2])
-
-
-def test_the_status_says_that_a_server_does_not_run(pair: Pair, capsys: Capture) -> None:
-    config = ["status", "--config", str(pair.folder / RECSYS / "recsys.toml")]
-    assert main(config) == 1
-    with pair.running():
-        assert main(config) == 0
-    assert "server recsys, runs" in words(capsys.readouterr().out)

@@ -34,7 +34,9 @@ from ppmf_secure.primitives.encryption.paillier.slots import (
 from ppmf_secure.primitives.hashing import MAX_CALLS
 from ppmf_secure.primitives.shares import CHUNK
 from ppmf_secure.primitives.transfer_extension import columns_bytes
+from ppmf_secure.protocols import transfers
 from ppmf_secure.protocols.admission import DECISION_BYTES, RECORD_BYTES
+from ppmf_secure.protocols.bit_products import RANGE_BYTES
 from ppmf_secure.protocols.suite_choice import PAILLIER
 from ppmf_secure.protocols.upload import SEAL_BYTES
 from ppmf_secure.session.checkpoint import LINEAGE_BYTES
@@ -79,6 +81,16 @@ CLAIMS = [
         "With the defaults and a scale from 1 to 5, 1,682 rows need # bits, 10,000 need # and a "
         "million #. Rows of more than # ratings need a larger `step_bits`",
         lambda: [*map(derived.bits, (1682, 10_000, 10**6)), derived.most_ratings()],
+    ),
+    Claim(
+        PROTOCOL,
+        "has at least $2^{#}$ transfers, ranges of $2^{#}$ of them are made by workers",
+        lambda: [round(log2(2 * transfers.RANGE)), round(log2(transfers.RANGE))],
+    ),
+    Claim(
+        PROTOCOL,
+        "have at least # MiB, chunks are put together to ranges of at least # MiB of payload",
+        lambda: [2 * RANGE_BYTES >> 20, RANGE_BYTES >> 20],
     ),
     Claim(
         PROTOCOL,

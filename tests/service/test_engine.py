@@ -226,7 +226,7 @@ def test_a_session_that_expires_is_given_up_and_buried(world: World) -> None:
     assert all(world.row(role, key).buried for role in (RECSYS, CSP))
 
 
-@pytest.mark.req("PPMF-SRV-018", "PPMF-LNK-013")
+@pytest.mark.req("PPMF-SRV-028", "PPMF-LNK-013")
 def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World) -> None:
 
     def told(key: bytes) -> str:
@@ -247,7 +247,33 @@ def test_a_catalogue_is_trained_again_when_the_operator_has_looked(world: World)
         assert world.profiles(key) == world.expected()
 
 
-@pytest.mark.req("PPMF-SRV-018")
+@pytest.mark.req("PPMF-SRV-028")
+def test_a_difference_in_two_steps_is_shown(world: World) -> None:
+    """The third session differs from the second by one who left and one who joined, from the first
+    by nobody.
+    """
+
+    def frozen(number: int, without: int) -> bytes:
+        key = world.opened(nonce=bytes([number]) * 16)
+        world.upload_all(key, but=without)
+        world.server(RECSYS).uploads.freeze(key)
+        return key
+
+    world.confirming = True
+    for number in (0, 1):
+        world.until(world.is_in(frozen(number, number), State.FINISHED))
+    world.confirming = False
+    key = frozen(2, 0)
+    world.until(lambda: world.row(CSP, key).last_error is not None)
+    told = (world.row(CSP, key).last_error or ("", ""))[1]
+    first = world.server(CSP).sessions.all()[0]
+    assert f"2 times; the nearest is session {first.key.hex()[:12]}" in told
+    assert "0 users joined, 0 left, 2 stayed" in told
+    shown = world.server(CSP).sessions.shown_differences(key)
+    assert [(one.joined, one.left, one.stayed) for one in shown] == [(1, 1, 1), (0, 0, 2)]
+
+
+@pytest.mark.req("PPMF-SRV-028")
 def test_a_session_without_a_training_hides_no_earlier_one(world: World) -> None:
     """What the operator compares with is the last set of users of which there can be a V."""
 
@@ -694,7 +720,7 @@ def test_nothing_is_kept_of_a_proposal_that_was_taken_back_or_expired_or_cannot_
     world.servers.close()
 
 
-@pytest.mark.req("PPMF-SRV-024")
+@pytest.mark.req("PPMF-SRV-029")
 def test_whoever_joins_after_the_operator_has_confirmed_is_shown_first(world: World) -> None:
     first = world.opened()
     world.upload_all(first)

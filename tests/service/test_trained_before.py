@@ -4,21 +4,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from ppmf_secure.protocols.admission import write_rows
 from ppmf_secure.session import proposals
+from ppmf_service import database
 from ppmf_service.states import State
-from ppmf_service.trained_before import took_part
+from ppmf_service.trained_before import Difference, took_part
 from ppmf_spec import strict_cbor
 from ppmf_spec.errors import StateError
-from tests.support.services import (
-    Pair,
-    opened,
-    proposal_of,
-    to,
-)
+from tests.support.services import Pair, opened, pair, proposal_of, to
 from tests.support.sessions import SIGNING
 
 USERS = ("u1", "u2", "u3")
@@ -37,40 +34,64 @@ def finished(servers: Pair, admitted: tuple[int, ...], nonce: int, items: int = 
     return session.id
 
 
-@pytest.mark.req("PPMF-SRV-018")
-def test_csp_compares_who_takes_part_with_the_last_training_of_the_same_items(
-    servers: Pair,
-) -> None:
+@pytest.mark.req("PPMF-SRV-028")
+def test_csp_compares_who_takes_part_with_every_training_of_the_same_items(servers: Pair) -> None:
     sessions = servers.csp.sessions
 
-    def numbers(key: bytes, users: tuple[str, ...]) -> tuple[bytes, int, int, int]:
-        found = sessions.difference(key, users)
-        assert found is not None
-        return found.last, found.joined, found.left, found.stayed
+    def numbers(key: bytes, users: tuple[str, ...]) -> list[tuple[bytes, int, int, int]]:
+        return [
+            (one.earlier, one.joined, one.left, one.stayed)
+            for one in sessions.differences(key, users)
+        ]
 
     def digest(key: bytes, users: tuple[str, ...]) -> bytes:
         return sessions.to_show(key, users)
 
     new = opened(servers, proposal_of(USERS, nonce=99), "new")
-    assert sessions.difference(new.id, USERS) is None
+    assert sessions.differences(new.id, USERS) == []
+    assert sessions.trained_before(new.id) == []
     first = finished(servers, (0, 1), 1)
     finished(servers, (0, 1, 2), 2, items=5)  # of other items
-    assert numbers(new.id, USERS) == (first, 1, 0, 2)
-    assert numbers(new.id, ("u1",)) == (first, 0, 1, 1)
-    assert numbers(new.id, ("u3",)) == (first, 1, 2, 0)
+    assert numbers(new.id, USERS) == [(first, 1, 0, 2)]
+    assert numbers(new.id, ("u1",)) == [(first, 0, 1, 1)]
+    assert numbers(new.id, ("u3",)) == [(first, 1, 2, 0)]
     assert digest(new.id, USERS) == digest(new.id, USERS[::-1])
     assert digest(new.id, ("u1",)) != digest(new.id, ("u2",))  # though as many differ
     before = digest(new.id, ("u1", "u2"))
     # an admission is enough: that session may be finished while this one waits
     third = opened(servers, proposal_of(USERS, nonce=3), "3")
     sessions.admit(third.id, write_rows((1, 2), 3), remember=True)
-    last = third.id
-    assert sessions.difference(third.id, USERS) is None
-    assert numbers(new.id, ("u2", "u3")) == (last, 0, 0, 2)
+    assert numbers(third.id, ("u2", "u3")) == [(first, 1, 1, 1)]
+    assert numbers(new.id, ("u2", "u3")) == [(third.id, 0, 0, 2), (first, 1, 1, 1)]
+    assert numbers(new.id, ("u1", "u2")) == [(third.id, 1, 1, 1), (first, 0, 0, 2)]
     assert digest(new.id, ("u1", "u2")) != before
 
 
-@pytest.mark.req("PPMF-SRV-024")
+@pytest.mark.req("PPMF-SRV-028")
+def test_what_was_kept_by_an_earlier_version_is_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = database.MIGRATIONS
+    monkeypatch.setattr(database, "MIGRATIONS", now[:-1])
+    servers = pair(tmp_path)
+    server, users = servers.csp, USERS[:2]
+    number = server.sessions.propose(proposal_of(USERS)).number
+    catalogue = server.sessions.all()[0].catalogue
+    with server.database.transaction() as connection:
+        connection.execute("UPDATE sessions SET id = ?", (bytes(32),))
+        connection.executemany(
+            "INSERT INTO trained (catalogue, user, session) VALUES (?, ?, ?)",
+            [(catalogue, took_part(catalogue, user), number) for user in users],
+        )
+    server.close()
+    monkeypatch.setattr(database, "MIGRATIONS", now)
+    server.open()
+    new = server.sessions.propose(proposal_of(USERS, nonce=9))
+    assert server.sessions.differences(new.key, USERS) == [Difference(bytes(32), 1, 0, 2)]
+    servers.close()
+
+
+@pytest.mark.req("PPMF-SRV-029")
 def test_what_is_confirmed_is_what_was_shown(servers: Pair) -> None:
     sessions = servers.csp.sessions
     finished(servers, (0, 1), 1)
@@ -78,7 +99,9 @@ def test_what_is_confirmed_is_what_was_shown(servers: Pair) -> None:
     sessions.move(new.id, State.CLOSED)
     assert not sessions.get(new.id).to_confirm
     shown, other = (sessions.to_show(new.id, users) for users in (USERS, ("u1",)))
-    sessions.show(new.id, shown, StateError("1 joined"))
+    found = sessions.differences(new.id, USERS)
+    sessions.show(new.id, shown, StateError("1 joined"), found)
+    assert sessions.shown_differences(new.id) == found
     row = sessions.get(new.id)
     assert (row.shown, row.last_error, row.to_confirm) == (
         shown,
@@ -95,12 +118,12 @@ def test_what_is_confirmed_is_what_was_shown(servers: Pair) -> None:
     assert sessions.get(new.id).to_confirm
 
 
-@pytest.mark.req("PPMF-SRV-018")
+@pytest.mark.req("PPMF-SRV-028")
 def test_csp_keeps_digests_of_those_who_took_part(servers: Pair) -> None:
     finished(servers, (0, 2), 1)
     items = strict_cbor.encode(("i1", "i2", "i3", "i4"))
     catalogue = hashlib.sha256(b"ppmf/v2/catalogue/" + items).digest()
-    found = {row[0] for row in servers.csp.database.rows("SELECT user FROM trained")}
+    found = {row[0] for row in servers.csp.database.rows("SELECT user FROM took_part")}
     due = {
         hashlib.sha256(b"ppmf/v2/took-part/" + catalogue + user).digest() for user in (b"u1", b"u3")
     }

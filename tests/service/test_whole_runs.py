@@ -129,7 +129,7 @@ def test_nobody_is_told_who_rated_what(tmp_path: Path) -> None:
         world.servers.close()
 
 
-@pytest.mark.req("PPMF-SRV-018")
+@pytest.mark.req("PPMF-SRV-028")
 def test_csp_trains_a_catalogue_again_once_its_operator_has_looked(world: World) -> None:
     first = world.opened()
     world.upload_all(first)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ppmf_conformance.adapters import sessions_and_uploads
 from ppmf_conformance.adapters.enrolment import OPERATIONS
+from ppmf_secure.primitives.base_transfers import write_point
 from ppmf_secure.session.enrolment import ALPHABET, check_value, write_code
 from ppmf_secure.session.proposals import sign_receipt
 from tools.vectors.family import Family
@@ -32,6 +33,7 @@ def families() -> list[Family]:
     enrolment = Family("enrolment", "Codes, consent keys and tokens.", OPERATIONS)
     _codes(enrolment)
     _tokens(enrolment)
+    _keys(enrolment)
     invitation = Family("invitation", "The two halves of an invitation.", OPERATIONS)
     _halves(invitation)
     _joins(invitation)
@@ -111,6 +113,27 @@ def _tokens(family: Family) -> None:
     add("base64", "a letter of base64", "+" + TOKEN[1:], "encoding")
     add("blank", "a blank within", TOKEN[:5] + " " + TOKEN[6:], "encoding")
     add("empty", "nothing", "", "encoding")
+
+
+def _keys(family: Family) -> None:
+    def digest(slug: str, comment: str, key: bytes, refuse: str | None = None) -> None:
+        requirements = "SRV-001" if refuse is None else "SRV-001 OTE-009"
+        given = {"key": key.hex()}
+        family.add(
+            f"digest-{slug}", "enrol.key_digest", requirements, comment, given, refuse=refuse
+        )
+
+    recsys, point = (
+        write_point(signing_key(f"session/{role}").public_key()) for role in ("recsys", "csp")
+    )
+    digest("recsys", "the key of RecSys", recsys)
+    digest("csp", "the key of CSP", point)
+    digest("no-point", "a number that is no point's", b"\x02" + bytes(31) + b"\x01", "range")
+    digest(
+        "other-form", "the first byte of a point that is not compressed", b"\4" + point[1:], "range"
+    )
+    digest("short", "a byte is missing", point[:-1], "encoding")
+    digest("long", "a byte too many", point + b"\0", "encoding")
 
 
 def _halves(family: Family) -> None:
@@ -210,7 +233,7 @@ def _joins(family: Family) -> None:
 def _proposals(family: Family) -> None:
     def add(slug: str, comment: str, **change: Any) -> None:
         given = {"session": {**RUN, **change}}
-        family.add(f"proposal-{slug}", "session.proposal", "SRV-006", comment, given)
+        family.add(f"proposal-{slug}", "session.proposal", "SRV-006 SRV-018", comment, given)
 
     add("plain", "the proposal of a session")
     add("csp-nonce", "it does not depend on CSP's part", csp_nonce=bytes(16).hex())

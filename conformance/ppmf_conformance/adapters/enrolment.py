@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ppmf_conformance.adapters.line_server import Given, Operation
 from ppmf_conformance.adapters.sessions_and_uploads import session
-from ppmf_secure.primitives.base_transfers import private_key
+from ppmf_secure.primitives.base_transfers import private_key, read_point
 from ppmf_secure.session import enrolment, invitations, proposals
 from ppmf_secure.session.invitations import CspHalf, RecSysHalf
 
@@ -30,6 +31,13 @@ def enrol_consent_key(given: Given) -> dict[str, Any]:
 def enrol_token(given: Given) -> dict[str, Any]:
     """`enrol.token`: what RecSys keeps of a token."""
     return {"digest": enrolment.token_digest(given["token"]).hex()}
+
+
+def enrol_key_digest(given: Given) -> dict[str, Any]:
+    """`enrol.key_digest`: what users know a server's signing key by."""
+    point = bytes.fromhex(given["key"])
+    read_point(point, "key")
+    return {"digest": hashlib.sha256(point).hexdigest()}
 
 
 def _half(given: Given) -> RecSysHalf | CspHalf:
@@ -96,6 +104,7 @@ OPERATIONS: dict[str, Operation] = {
     "enrol.code": enrol_code,
     "enrol.consent_key": enrol_consent_key,
     "enrol.token": enrol_token,
+    "enrol.key_digest": enrol_key_digest,
     "invitation.write": invitation_write,
     "invitation.read": invitation_read,
     "invitation.join": invitation_join,

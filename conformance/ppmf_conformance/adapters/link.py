@@ -139,7 +139,7 @@ class _Bytes:
         """Nobody writes."""
         raise AssertionError
 
-    def read_into(self, stream: Stream, room: memoryview) -> int:
+    def read_into(self, stream: Stream, room: memoryview, *, lend: bool = False) -> int:
         """Take bytes."""
         part, self._left = self._left[: len(room)], self._left[len(room) :]
         room[: len(part)] = part

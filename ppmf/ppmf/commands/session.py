@@ -186,7 +186,8 @@ def confirm(
     """Let a training of a catalogue that was trained before begin, as CSP.
 
     Two trainings that differ in a few users may show what these few rated, to whoever compares
-    the two results. So CSP waits here until its operator has seen how many users differ. What is
+    the two results. So CSP waits here until its operator has seen how many users differ from those
+    of each earlier training. What is
     confirmed is what was shown: if others are to take part by then, CSP waits again.
 
     Examples:
@@ -204,6 +205,15 @@ def confirm(
                 "before, csp says so once it has examined who takes part"
             )
         console.say(told)
+        found = storage.sessions.shown_differences(row.key)
+        if len(found) > 1:
+            console.table(
+                ["compared with", "joined", "left", "stayed"],
+                [
+                    [one.earlier.hex()[:12], f"{one.joined}", f"{one.left}", f"{one.stayed}"]
+                    for one in found
+                ],
+            )
         if not yes:
             typer.confirm("Let the training begin?", abort=True)
         storage.sessions.confirm(row.key, row.shown)

@@ -66,6 +66,13 @@ def submit(
             help="Send to a session that is marked as a trial too, which protects nobody.",
         ),
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Let --invitation take the place of the one that is kept, as after a new half.",
+        ),
+    ] = False,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Withdraw what was sent, while the intake is open.")
     ] = False,
@@ -120,7 +127,7 @@ def submit(
         kept.forget()
         console.say(f"removed: {kept.path}")
         return
-    invitation = _invitation(kept, invited or [])
+    invitation = _invitation(kept, invited or [], replace=replace)
     with client.new_http() as http:
         one = UserClient(invitation, http)
         phase = None if status else "open"
@@ -140,7 +147,7 @@ def submit(
             _tell(session, sent.receipt, outcome, sent.sent, as_json)
 
 
-def _invitation(kept: UserFolder, invited: list[str]) -> Invitation:
+def _invitation(kept: UserFolder, invited: list[str], *, replace: bool) -> Invitation:
     """The invitation of the options, which is kept from now on, or the one that was kept."""
     if not invited:
         found = kept.invitation()
@@ -154,6 +161,17 @@ def _invitation(kept: UserFolder, invited: list[str]) -> Invitation:
     if len(halves) != 2:
         raise EncodingError(f"invitation: {len(halves)} lines where its two halves are due")
     invitation = join(*map(read_half, halves))
+    if kept.replaces(invitation) and not replace:
+        if not sys.stdin.isatty():
+            raise StateError(
+                f"{kept.path}: another invitation of this user is kept; if you were told that you "
+                "get a new half, `ppmf submit --replace` puts it in the place of the old one"
+            )
+        typer.confirm(
+            "Another invitation of this user is kept here. Were you told that you get a new half, "
+            "and is it to take the place of the old one?",
+            abort=True,
+        )
     kept.keep_invitation(invitation)
     return invitation
 

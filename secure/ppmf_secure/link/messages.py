@@ -25,8 +25,8 @@ class Carrier(Protocol):
     def write(self, stream: Stream, pieces: Sequence[Bulk]) -> None:
         """Queue bytes on a stream; raises as `Stream.write`."""
 
-    def read_into(self, stream: Stream, room: memoryview) -> int:
-        """Take bytes of a stream that are here, and return how many; raises as
+    def read_into(self, stream: Stream, room: memoryview, *, lend: bool = False) -> int:
+        """Take bytes of a stream that are here, and return how many; arguments and errors as
         `Stream.read_into`.
         """
 
@@ -63,7 +63,8 @@ class Messages:
                 raise too_long(self._link.me.peer, self._link.me, most)
             self._room, self._at = aligned_room(size), 0
         if self._at < len(self._room):
-            self._at += self._link.read_into(self.stream, self._room[self._at :])
+            rest = self._room[self._at :]
+            self._at += self._link.read_into(self.stream, rest, lend=True)
             if self._at < len(self._room):
                 return None
         found, self._room, self._at = self._room, None, 0

@@ -122,10 +122,30 @@ class _Incoming:
         self._told = (-1, -1)
         self.wide = 0
         """How many bytes are allowed beyond the window."""
+        self._lent: memoryview | None = None
+        """Where the next bytes belong, if whoever takes them has said so."""
+        self._placed = 0
+        """How many bytes were put there and not taken yet."""
+        self._place: memoryview | None = None
+        """The part of it into which a frame is read now."""
 
     @property
     def available(self) -> int:
         return self.received - self.taken
+
+    @property
+    def news(self) -> bool:
+        """Whether there is something to take, other than the beginning of what was asked for."""
+        return bool(self._pieces) or (self._placed > 0 and self._lent is None)
+
+    def place(self, offset: int, size: int) -> memoryview | None:
+        """Where the body of a frame can be read to, so that it is not copied, if that is known."""
+        self._place = None
+        fits = self._lent is not None and size <= len(self._lent) and not self._pieces
+        if fits and offset == self.received and offset + size <= self._granted:
+            assert self._lent is not None, "something fits into it"
+            self._place = self._lent[:size]
+        return self._place
 
     def add(self, offset: int, data: Bulk) -> None:
         """Bytes that came. Those that are here already are passed over. Raises StateError if bytes
@@ -137,17 +157,22 @@ class _Incoming:
         if end > self._granted:
             raise StateError(f"link: byte {end} was sent, {self._granted} are allowed")
         if end > self.received:
-            self._keep(memoryview(data)[self.received - offset :])
+            if data is self._place and self._lent is not None:
+                self._placed += len(data)
+                self._lent = self._lent[len(data) :] if len(data) < len(self._lent) else None
+            else:
+                self._keep(memoryview(data)[self.received - offset :])
             self.received = end
+        self._place = None
 
     def _keep(self, piece: memoryview) -> None:
         if self._pieces and len(self._pieces[-1]) + len(piece) <= _JOINED:
             piece = memoryview(b"".join((self._pieces.pop(), piece)))
         self._pieces.append(piece)
 
-    def read_into(self, room: memoryview) -> int:
+    def read_into(self, room: memoryview, lend: bool = False) -> int:
         """Take as many bytes as there are and fit, and return how many."""
-        at = 0
+        at, self._placed = self._placed, 0
         while at < len(room) and self._pieces:
             piece = self._pieces.popleft()
             part = piece[: len(room) - at]
@@ -156,24 +181,32 @@ class _Incoming:
             if len(part) < len(piece):
                 self._pieces.appendleft(piece[len(part) :])
         self.taken += at
+        self._lent = room[at:] if lend and at < len(room) else None
+        self._place = None
         return at
 
     def pass_over(self) -> None:
         """Take all that is here, and forget it."""
         self._pieces.clear()
+        self._lent, self._placed, self._place = None, 0, None
         self.taken = self.received
 
     def allow(self) -> tuple[int, int]:
         """How many bytes were received, and how many the peer may send in all."""
-        self._granted = max(self._granted, self.taken + self.window + self.wide)
+        self._granted = max(self._granted, self._allowed)
         self._told = (self.received, self._granted)
         return self._told
 
     def due(self, idle: bool) -> bool:
         """Whether the peer should be told what `allow` says; if the link is idle, of any news."""
         received, granted = self._told
-        news = max(self.received - received, self.taken + self.window + self.wide - granted)
+        news = max(self.received - received, self._allowed - granted)
         return received < 0 or news >= (1 if idle else self.window // 8)
+
+    @property
+    def _allowed(self) -> int:
+        """How many bytes there is room for. What was put where it belongs is as good as taken."""
+        return self.taken + self._placed + self.window + self.wide
 
 
 class Stream:
@@ -233,14 +266,23 @@ class Stream:
             raise PeerError(str(self.lost))
         self._out.write(pieces)
 
-    def read_into(self, room: memoryview) -> int:
+    @property
+    def news(self) -> bool:
+        """Whether there is something to take. The beginning of what fits into a room that was lent
+        is none until that is full.
+        """
+        return self._in.news
+
+    def read_into(self, room: memoryview, *, lend: bool = False) -> int:
         """Take bytes that are here, as many as fit, and return how many.
 
+        lend: whether bytes that come later may be put into the rest of the room at once. The rest
+        is then given again the next time, and what was put there counts as taken then.
         Raises PeerError if there are none and none will come.
         """
         if not self._in.available and self.lost is not None:
             raise PeerError(str(self.lost))
-        return self._in.read_into(room)
+        return self._in.read_into(room, lend)
 
     def widen(self, waits: bool) -> None:
         """While this server waits to send, allow the peer as many bytes beyond the window as its
@@ -369,9 +411,29 @@ class Streams:
         size = sum(map(len, pieces))
         return [frames.write_head(Kind.DATA, stream.number, offset, size), *pieces]
 
+    @property
+    def urgent(self) -> bool:
+        """Whether something is to be sent at once."""
+        return bool(self._resets) or any(
+            stream._out.ready or stream._in.due(idle=False) for stream in self._streams.values()
+        )
+
+    def news_of(self, head: Head) -> bool:
+        """Whether whoever waits for something has to look, after a frame that came."""
+        stream = self._streams.get(head.stream)
+        return head.kind is not Kind.DATA or (stream is not None and stream.news)
+
+    def place(self, head: Head) -> memoryview | None:
+        """Where the body of a frame is to be read to, before it is handed over; None if anywhere.
+
+        The frame may still be lost; then the identical bytes come again.
+        """
+        stream = self._streams.get(head.stream) if head.kind is Kind.DATA else None
+        return None if stream is None else stream._in.place(head.offset, head.size)
+
     def take(self, head: Head, body: Bulk) -> None:
-        """A frame that came. Raises EncodingError or StateError for one that must not come here,
-        after which the connection is given up.
+        """A frame that came, whose body may lie where `place` said. Raises EncodingError or
+        StateError for one that must not come here, after which the connection is given up.
 
         Frames of streams that this server has not, or not any more, are passed over.
         """

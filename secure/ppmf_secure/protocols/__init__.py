@@ -15,8 +15,9 @@ In the order of a run (chapter 4):
 - `sub_problem`, `step_sizes` and `half_step` are the parts of a half-step.
 - `output` opens the result.
 
-`server_state` holds what a server has between two of these. `operations` and `message_plan` say
-which messages a run has, from public sizes alone. `observer` is what the trace of a conformance
-adapter uses, and nothing else does. Begin with `transfers` and `bit_products`, then
+`server_state` holds what a server has between two of these. `ranges` gives work between messages to
+workers. `operations` and `message_plan` say which messages a run has, from public sizes alone.
+`observer` is what the trace of a conformance adapter uses, and nothing else does. Begin with
+`transfers` and `bit_products`, then
 `half_step`; `parties.training` calls all of them.
 """

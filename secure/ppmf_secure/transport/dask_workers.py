@@ -54,6 +54,10 @@ _AWAITED = 0.5
 _PATIENCE = 60
 """The seconds that a server without any worker waits for one."""
 
+_LOOK = 3
+"""The seconds that an answer is awaited before it is asked for anew. Dask itself would go on for
+half a minute to ask a worker that is gone, for an answer that another one has by then."""
+
 _SOON = 5
 """The seconds within which workers say how they are."""
 
@@ -223,7 +227,7 @@ class _Asked(Answer):
     def _packed(self) -> _Packed:
         while True:
             try:
-                return self._future.result(timeout=_PATIENCE)
+                return self._future.result(timeout=_LOOK)
             except TimeoutError:
                 self._workers.check_alive()
             except (CancelledError, CommClosedError):

@@ -95,15 +95,23 @@ def security_policy(peer_url: str) -> str:
     )
 
 
-def _source(url: str) -> str:
-    """Where CSP's sessions are, with the marks escaped that divide a policy.
+def page_reaches(peer_url: str) -> bool:
+    """Whether a page can be let to CSP: a policy can name no address of IPv6, and a browser passes
+    over one that it names.
 
-    A policy can name no address of IPv6, and a browser passes over one; what would let the page
-    reach it would let it reach everybody else as well.
+    >>> page_reaches("https://csp.example"), page_reaches("https://[2001:db8::1]:8444")
+    (True, False)
     """
-    parts = urlsplit(url)
-    if not url or "[" in parts.netloc:
+    return "[" not in urlsplit(peer_url).netloc
+
+
+def _source(url: str) -> str:
+    """Where CSP's sessions are, with the marks escaped that divide a policy; "" where a policy can
+    name it in no way but one that lets the page reach everybody.
+    """
+    if not url or not page_reaches(url):
         return ""
+    parts = urlsplit(url)
     path = parts.path.replace(";", "%3B").replace(",", "%2C")
     return f"{parts.scheme}://{parts.netloc}{path}/v1/sessions/"
 

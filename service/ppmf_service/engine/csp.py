@@ -273,7 +273,7 @@ class CspSteps(Steps):
         """Note the admission, and send it.
 
         Where too few are admitted there is no training, and with those who took part in the last
-        one the next one is still to be compared (PPMF-SRV-018).
+        one the next one is still to be compared (PPMF-SRV-028).
         """
         assert row.id is not None, "it was accepted"
         found = wire.Link(row.id, 0, CSP, RECSYS).decode(answer, wire.Admission)
@@ -293,24 +293,27 @@ class CspSteps(Steps):
     ) -> None:
         """Raise StateError if the operator has to say first that this catalogue may be trained once
         more, with users who differ so much; what they have confirmed is this set of users, and no
-        other one (PPMF-SRV-018, -024).
+        other one (PPMF-SRV-028, -029).
         """
         unseen = self.sessions.trained_unseen(row.key)
-        if unseen is None and self.sessions.difference(row.key, ()) is None:
+        if unseen is None and not self.sessions.trained_before(row.key):
             return
         closing = closing_of(session, question)
         listed = read_closing(session, closing)
         self.store(row).keep("closing", None, lambda: write_closing(session, closing, None))
         seeds = examine(session, self.sessions.sealing_key(row.key), consent_keys, listed)
         who = [session.users[at] for at in seeds]
-        found, shown = self.sessions.difference(row.key, who), self.sessions.to_show(row.key, who)
+        shown = self.sessions.to_show(row.key, who)
         if shown == row.confirmed:
             return
+        found = self.sessions.differences(row.key, who)
         told = TRAINED_BEFORE
-        if found is not None:
+        if found:
+            nearest = min(found, key=lambda one: one.few)
+            where = "session" if len(found) == 1 else f"{len(found)} times; the nearest is session"
             told += (
-                f" (session {short(found.last)}): {found.joined} users joined, {found.left} left, "
-                f"{found.stayed} stayed"
+                f" ({where} {short(nearest.earlier)}): {nearest.joined} users joined, "
+                f"{nearest.left} left, {nearest.stayed} stayed"
             )
         if unseen is not None:
             told += (
@@ -320,5 +323,5 @@ class CspSteps(Steps):
         if row.confirmed is not None:
             told += "; these are not those that were confirmed"
         error = StateError(f"{told}: look, and then `ppmf session confirm`")
-        self.sessions.show(row.key, shown, error)
+        self.sessions.show(row.key, shown, error, found)
         raise error

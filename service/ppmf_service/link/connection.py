@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from ppmf_secure.arrays import aligned_room
 from ppmf_secure.link import frames
 from ppmf_secure.link.frames import HEAD_BYTES, INCARNATION_BYTES, Direction, Head, Hello, Kind
 from ppmf_secure.primitives.coins import Coins
@@ -107,6 +108,10 @@ class TlsLink(Link):
         self._timing = timing or Timing()
         self._told = on_trouble
         self._pair: _Pair | None = None
+        self._rests = False
+        """Whether the thread that writes waits for more than what can wait."""
+        self._quiet = True
+        """Whether nothing has come since that thread looked."""
         self._closed = threading.Event()
         self._waiting: dict[bytes, tuple[ssl.SSLSocket, Hello]] = {}
         self._greeted: Counter[str] = Counter()
@@ -355,21 +360,30 @@ class TlsLink(Link):
         while True:
             _fill(end, room, pair)
             head = frames.read_head(room)
-            body = bytearray(head.size)
-            _fill(end, memoryview(body), pair)
+            with self._lock:
+                place = self._streams.place(head)
+            body = aligned_room(head.size) if place is None else place
+            _fill(end, body, pair)
             if not self._took(pair, head, body):
                 return
 
-    def _took(self, pair: _Pair, head: Head, body: bytearray) -> bool:
-        """Hand a frame over, if the pair is still the one."""
+    def _took(self, pair: _Pair, head: Head, body: memoryview) -> bool:
+        """Hand a frame over, if the pair is still the one.
+
+        Whoever waits is woken only if there is something for them: waking a thread costs as much as
+        some tens of kilobytes.
+        """
         with self._lock:
             if self._pair is not pair:
                 return False
-            self._streams.take(head, memoryview(body))
+            self._streams.take(head, body)
             self.trouble = ""
             if head.kind is not Kind.PING:
-                self._work.notify_all()
-                self._news.notify_all()
+                self._quiet = False
+                if self._rests or self._streams.urgent:
+                    self._work.notify_all()
+                if self._streams.news_of(head):
+                    self._news.notify_all()
             return True
 
     def _write_on(self, pair: _Pair) -> None:
@@ -381,17 +395,17 @@ class TlsLink(Link):
     def _next_frame(self, pair: _Pair) -> Sequence[Bulk] | None:
         """The next frame, once there is one; None if the pair is not the one any more."""
         with self._lock:
-            rested = False
+            self._rests = False
             while self._pair is pair:
-                frame = self._streams.next_frame(idle=rested)
+                frame = self._streams.next_frame(idle=self._rests)
                 if frame is not None:
                     return frame
-                if not self._work.wait(self._timing.ping if rested else self._timing.idle):
-                    if rested:
-                        return [frames.ping()]
-                    rested = True
-                else:
-                    rested = False
+                woken = self._work.wait(self._timing.ping if self._rests else self._timing.idle)
+                if not woken and self._rests:
+                    return [frames.ping()]
+                # nothing came and nobody had anything to send, since it was looked last
+                self._rests = not woken and self._quiet
+                self._quiet = True
         return None
 
 

@@ -141,12 +141,12 @@ class Link:
         self.cut()
         raise PeerError(f"{self.me.peer} is there and takes nothing of what is sent")
 
-    def read_into(self, stream: Stream, room: memoryview) -> int:
-        """Take bytes of a stream that are here, and return how many; raises as
+    def read_into(self, stream: Stream, room: memoryview, *, lend: bool = False) -> int:
+        """Take bytes of a stream that are here, and return how many; arguments and errors as
         `Stream.read_into`.
         """
         with self._lock:
-            count = stream.read_into(room)
+            count = stream.read_into(room, lend=lend)
             if count and stream.grants:
                 self._work.notify_all()
             return count
@@ -168,7 +168,7 @@ class Link:
             generation = self.generation
 
             def came() -> bool:
-                if stream is not None and (stream.available > 0 or stream.lost is not None):
+                if stream is not None and (stream.news or stream.lost is not None):
                     return True
                 return self.control.available > 0 or self.generation != generation
 

@@ -36,7 +36,10 @@ class MemoryLink(Link):
     def take(self, splitter: Splitter, data: bytes) -> None:
         """Bytes that came; raises as `Streams.take` and `Splitter.feed` do."""
         for head, body in splitter.feed(data):
-            self._streams.take(head, body)
+            place = self._streams.place(head)
+            if place is not None:
+                place[:] = body
+            self._streams.take(head, body if place is None else place)
 
     def say_hello(self, *, anew: bool = False) -> frames.Hello:
         """What this server says first."""

@@ -6,48 +6,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from ppmf_reference import fixed
-from ppmf_secure.effects import Program, Receive, Send
-from ppmf_secure.primitives import shares
-from ppmf_secure.primitives.circuits.training_circuits import update
+from ppmf_secure.effects import Receive, Send
 from ppmf_secure.primitives.coins import Coins
-from ppmf_secure.protocols import bit_products, transfers
-from ppmf_secure.protocols.bit_products import Factors, corrections, each_times_vectors, taken
+from ppmf_secure.protocols.bit_products import corrections, taken
 from ppmf_secure.protocols.shared_circuits import (
     columns_of,
     evaluated,
     garbled,
     run_circuit,
-    share_outputs,
 )
-from ppmf_secure.protocols.transfers import Site, Transfers, chosen_keys, sent_keys
+from ppmf_secure.protocols.transfers import Site, chosen_keys, sent_keys
 from ppmf_secure.session.transcript import read, transcript_file
 from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
-from ppmf_spec.wire import Envelope, GarbledTables, Message, TransferColumns, encode
+from ppmf_spec.wire import GarbledTables, Message, TransferColumns
 from tests.support.asked_twice import AskedTwice
 from tests.support.ideal import ideal_suite
 from tests.support.messages import message_of
 from tests.support.ratings import ratings_of
+from tests.support.small_ranges import CHUNK, CIRCUIT, circuit_and_products, small
 from tests.support.three_parties import run_epoch
 from tests.support.toy_runs import toy_session
-from tests.support.two_servers import ideal_transfers, ideal_words, run_both
+from tests.support.two_servers import ideal_transfers
 
-CHUNK = 12
-CIRCUIT = update(
-    width=10, drop=3, frac_bits=3, box_bits=2, prox="elastic-net", tau_bits=2, theta_bits=0
-)
-
-Array = NDArray[Any]
 Counts = tuple[int | None, int | None]
 """How many workers each server has, or None for none."""
 
@@ -57,62 +46,13 @@ COUNTS = st.tuples(*(st.none() | st.integers(1, 4) for _ in range(2)))
 @pytest.fixture(autouse=True, scope="module")
 def small_ranges() -> Iterator[None]:
     """Chunks and ranges of so few elements that a test has many."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shares, "CHUNK", CHUNK)
-        patch.setattr(bit_products, "RANGE_BYTES", 200)
-        patch.setattr(transfers, "RANGE", 256)
-        patch.setattr(transfers, "_DIVIDED", 1)
+    with small():
         yield
 
 
 def workers_of(counts: Counts) -> list[AskedTwice | None]:
     nowhere = Path("/nowhere")
     return [None if count is None else AskedTwice(count, nowhere) for count in counts]
-
-
-def noted(program: Program[Any], sent: list[bytes]) -> Program[Any]:
-    """The program, whose messages are noted as bytes."""
-    found = None
-    while True:
-        try:
-            effect = program.send(found)
-        except StopIteration as ended:
-            return ended.value
-        if isinstance(effect, Send):
-            sent.append(encode(Envelope(bytes(32), 0, len(sent), effect.message)))
-        found = yield effect
-
-
-def circuit_and_products(
-    count: int, lengths: list[int], some: list[AskedTwice | None]
-) -> tuple[list[list[Array]], list[list[bytes]]]:
-    """What both servers get and send: labels of a circuit, its shared outputs, and products of
-    these with vectors of some lengths.
-    """
-    csp, recsys = (
-        replace(end, workers=found)
-        for end, found in zip(ideal_transfers("ranges"), some, strict=True)
-    )
-    total, mine = (Coins.seeded(label).words(count) for label in ("total", "mine"))
-    tau = ideal_words("tau", (csp, recsys), Coins.seeded("bits").bits((2, count)))
-    vectors = [Coins.seeded(f"y{length}").words((count, length)) for length in lengths]
-    sent: list[list[bytes]] = [[], []]
-
-    def program(end: Transfers, share: Array, labels_of_tau: Array) -> Program[list[Array]]:
-        labels = yield from run_circuit(end, CIRCUIT, share, {"tau": labels_of_tau}, Site("test"))
-        words = yield from share_outputs(end, labels["word"])
-        pairs = [Factors(words, each, Site("x", (at,))) for at, each in enumerate(vectors)]
-        products = yield from each_times_vectors(end, pairs, signed=True)
-        # the keystreams stand where they would without workers
-        again = yield from share_outputs(end, labels["word"])
-        of_words = [(each.bits, each.sender_keys, each.chosen_keys) for each in (words, again)]
-        return [labels["word"], *of_words[0], *products, *of_words[1]]
-
-    found = run_both(
-        noted(program(csp, mine, tau[0].sender_keys), sent[0]),
-        noted(program(recsys, total - mine, tau[1].chosen_keys), sent[1]),
-    )
-    return list(found), sent
 
 
 @pytest.mark.no_cover

@@ -9,7 +9,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ import pytest
 from numpy.typing import NDArray
 
 from ppmf_reference import fixed
-from ppmf_secure.primitives.workers import Call
+from ppmf_secure.primitives import shares as shares_module
+from ppmf_secure.primitives.coins import Coins
+from ppmf_secure.primitives.rating_code import RatingCode
+from ppmf_secure.primitives.workers import Answer, Call
+from ppmf_secure.protocols.conversion import convert
+from ppmf_secure.session.checkpoint import RatingBits, RatingShares
 from ppmf_secure.transport import dask_workers, processes
 from ppmf_secure.transport.dask_workers import Cluster, DaskWorkers, local_cluster
 from ppmf_secure.transport.processes import LocalWorkers
@@ -25,6 +31,8 @@ from ppmf_spec.errors import EncodingError
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS
 from tests.support.ratings import ratings_of
+from tests.support.small_ranges import CHUNK, circuit_and_products, small
+from tests.support.two_servers import ideal_transfers, run_both
 
 Words = NDArray[np.uint64]
 
@@ -134,6 +142,75 @@ def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
     with pytest.raises(EncodingError, match="group 7: bad"):
         failing.get()
     assert list(workers.folder.iterdir()) == []
+
+
+class Killing(DaskWorkers):
+    """Workers of which one is killed once it has been asked for a certain thing, a second time."""
+
+    def __init__(self, cluster: Cluster, function: str) -> None:
+        super().__init__(cluster)
+        self._function, self._asked = function, 0
+        self.killed = False
+
+    def ask(self, call: Call) -> Answer:
+        answer = super().ask(call)
+        self._asked += call.function.__name__ == self._function
+        if self._asked == 2 and not self.killed:
+            self.killed = True
+            os.kill(pids(self)[0], signal.SIGKILL)
+        return answer
+
+
+@pytest.mark.req("PPMF-WRK-003", "PPMF-WRK-006")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("server", "function"),
+    [
+        *((0, each) for each in ("garbled", "chosen_keys", "corrections", "taken")),
+        *((1, each) for each in ("columns_of", "evaluated", "sent_keys", "corrections", "taken")),
+    ],
+)
+def test_circuits_and_products_whoever_is_lost(
+    cluster: Cluster, workers: DaskWorkers, server: int, function: str
+) -> None:
+    """A worker is killed while it has chunks of that."""
+    with small(), (killing := Killing(cluster, function)):
+        alone = circuit_and_products(5 * CHUNK, [3, 2], (None, None))
+        some = [None, killing] if server else [killing, None]
+        found = circuit_and_products(5 * CHUNK, [3, 2], some)
+        assert killing.killed
+    assert found[1] == alone[1]
+    for mine, without in zip(found[0], alone[0], strict=True):
+        assert all(np.array_equal(*each) for each in zip(mine, without, strict=True))
+
+
+@pytest.mark.req("PPMF-WRK-003", "PPMF-WRK-005")
+@pytest.mark.slow
+@pytest.mark.parametrize(("server", "function"), [(0, "answer_at_csp"), (1, "end_at_recsys")])
+def test_the_conversion_whoever_is_lost(
+    cluster: Cluster,
+    workers: DaskWorkers,
+    monkeypatch: pytest.MonkeyPatch,
+    server: int,
+    function: str,
+) -> None:
+    """A worker is killed while it has some of 50 chunks; the shares are those without workers."""
+    monkeypatch.setattr(shares_module, "CHUNK", 64)
+    code, coins = RatingCode(-3, 9), Coins.seeded("bits")
+    bits = [RatingBits(np.packbits(coins.bits((5, 40, 80)), axis=2)) for _ in range(2)]
+
+    def shares(some: Sequence[DaskWorkers | None]) -> list[RatingShares]:
+        ends = zip(ideal_transfers("conversion"), some, strict=True)
+        mine, other = (replace(one, workers=each) for one, each in ends)
+        return [*run_both(convert(mine, bits[0], 80, code), convert(other, bits[1], 80, code))]
+
+    alone = shares([None, None])
+    with (killing := Killing(cluster, function)):
+        found = shares([None, killing] if server else [killing, None])
+        assert killing.killed
+    for mine, without in zip(found, alone, strict=True):
+        assert np.array_equal(mine.rated, without.rated)
+        assert np.array_equal(mine.rating, without.rating)
 
 
 @pytest.mark.req("PPMF-WRK-001")

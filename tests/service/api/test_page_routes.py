@@ -72,7 +72,7 @@ def test_every_file_of_the_page_has_the_policy_and_its_type(servers: Served) -> 
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.req("PPMF-PAGE-004")
+@pytest.mark.req("PPMF-PAGE-004", "PPMF-PAGE-012")
 def test_the_page_may_ask_csp_for_sessions_and_for_nothing_else() -> None:
     def connections(url: str) -> str:
         return security_policy(url).split("; ")[1]
@@ -81,6 +81,8 @@ def test_the_page_may_ask_csp_for_sessions_and_for_nothing_else() -> None:
     assert connections("https://c.example:8444") == (
         "connect-src 'self' https://c.example:8444/v1/sessions/"
     )
+    # a policy can name no address of IPv6, and "https:" would let the page reach everybody
+    assert connections("https://[2001:db8::1]:8444") == "connect-src 'self'"
     odd = security_policy("https://c.example/a;script-src,*")
     assert odd.split("; ")[1].endswith(" https://c.example/a%3Bscript-src%2C*/v1/sessions/")
     assert [part.split(" ")[0] for part in odd.split("; ")].count("script-src") == 0

@@ -82,6 +82,107 @@ def test_bytes_come_whole_and_in_order_whatever_is_cut(data: st.DataObject) -> N
         assert all(stream.drained for stream in both.values())
 
 
+@pytest.mark.req("PPMF-LNK-005", "PPMF-LNK-007")
+@given(st.data())
+def test_bytes_come_in_order_into_rooms_that_are_lent(data: st.DataObject) -> None:
+    """Also if a connection is cut while a frame is read to where it belongs."""
+    wire = pair()
+    wire.connect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "MOST_DATA", data.draw(st.integers(1, 300)))
+        both = {
+            role: wire.links[role]._streams.open(NUMBER, window=SMALL) for role in (CSP, RECSYS)
+        }
+        sent = got = b""
+        room, at = memoryview(bytearray(0)), 0
+        for step in (
+            data.draw(
+                st.lists(st.sampled_from(["write", "deliver", "half", "take", "cut"]), max_size=40)
+            )
+            + ["take", "pump"] * 30
+        ):
+            match step:
+                case "write":
+                    piece = pattern(data.draw(st.integers(0, 2000)))
+                    wire.links[RECSYS].write(both[RECSYS], [piece])
+                    sent += piece
+                case "deliver" if wire.up:
+                    wire.deliver(RECSYS, data.draw(st.integers(0, wire.fill(RECSYS, 500))))
+                case "half":  # of a frame, of which the rest is lost
+                    size = data.draw(st.integers(1, 300))
+                    head = Head(Kind.DATA, NUMBER, both[CSP]._in.received, size)
+                    place = wire.links[CSP]._streams.place(head)
+                    if place is not None:
+                        place[:] = bytes(size)
+                case "take":
+                    if at == len(room):
+                        got += bytes(room)
+                        room, at = memoryview(bytearray(data.draw(st.integers(0, 700)))), 0
+                    at += wire.links[CSP].read_into(both[CSP], room[at:], lend=True)
+                case "cut":
+                    wire.connect()
+                case "pump":
+                    if not wire.up:
+                        wire.connect()
+                    wire.pump()
+            if at == len(room):
+                assert both[CSP].news == (both[CSP].available > 0)
+        while at == len(room) and both[CSP].available:
+            got += bytes(room)
+            room, at = memoryview(bytearray(700)), 0
+            at += wire.links[CSP].read_into(both[CSP], room, lend=True)
+            wire.pump()
+        at += wire.links[CSP].read_into(both[CSP], room[at:], lend=True)
+        assert got + bytes(room[:at]) == sent
+
+
+@pytest.mark.req("PPMF-LNK-006")
+def test_a_message_that_is_awaited_is_put_where_it_belongs() -> None:
+    """It may be longer than the window, is kept nowhere else, and wakes nobody before its end."""
+    wire = pair()
+    wire.connect()
+    both = {role: wire.links[role]._streams.open(NUMBER, window=SMALL) for role in (CSP, RECSYS)}
+    room = memoryview(bytearray(3 * SMALL))
+    assert both[CSP].read_into(room, lend=True) == 0
+    sent = pattern(4 * SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "MOST_DATA", SMALL // 4)
+        both[RECSYS].write([sent[: 2 * SMALL]])
+        wire.pump()
+        assert (both[CSP].news, both[CSP].available) == (False, 2 * SMALL)
+        both[RECSYS].write([sent[2 * SMALL :]])
+        wire.pump()
+    assert bytes(room) == sent[: 3 * SMALL]
+    assert both[CSP].news
+    assert both[CSP].read_into(room) == 3 * SMALL
+    assert both[CSP].read_into(room) == SMALL
+    assert bytes(room[:SMALL]) == sent[3 * SMALL :]
+
+
+@pytest.mark.req("PPMF-LNK-006")
+def test_a_frame_beyond_the_window_has_no_place() -> None:
+    wire = pair()
+    wire.connect()
+    stream = wire.links[CSP]._streams.open(NUMBER, window=SMALL)
+    stream.read_into(memoryview(bytearray(2 * SMALL)), lend=True)
+    found = wire.links[CSP]._streams
+    assert found.place(Head(Kind.DATA, NUMBER, 0, SMALL)) is not None
+    assert found.place(Head(Kind.DATA, NUMBER, 0, SMALL + 1)) is None
+    assert found.place(Head(Kind.DATA, NUMBER, 1, 1)) is None
+    assert found.place(Head(Kind.DATA, NUMBER + 1, 0, 1)) is None
+
+
+@pytest.mark.req("PPMF-LNK-005")
+def test_bytes_after_others_that_wait_have_no_place() -> None:
+    wire = pair()
+    wire.connect()
+    stream = wire.links[CSP]._streams.open(NUMBER, window=SMALL)
+    stream.read_into(memoryview(bytearray(10)), lend=True)
+    found = wire.links[CSP]._streams
+    found.take(Head(Kind.DATA, NUMBER, 0, 20), pattern(20))
+    assert found.place(Head(Kind.DATA, NUMBER, 20, 5)) is None
+
+
 @pytest.mark.req("PPMF-LNK-006")
 def test_a_sender_keeps_to_the_window() -> None:
     wire = pair()

@@ -54,6 +54,8 @@ test("an invitation for another RecSys is not used", () => {
   const invitation = whole(withHalves({}, halvesIn(link)));
   checkAddress(invitation, `${invitation.recsys}/`);
   told(() => checkAddress(invitation, "http://elsewhere/"), /open your links at/);
+  const bare = { ...invitation, csp: "https://[2001:db8::1]:8444" };
+  told(() => checkAddress(bare, `${invitation.recsys}/`), /take part with the program ppmf/);
   assert.notEqual(other, link);
 });
 

@@ -36,8 +36,11 @@ export const replaces = (person, halves) =>
 export const whole = (person) =>
   person?.recsys && person.csp ? join(readHalf(person.recsys), readHalf(person.csp)) : null;
 
-// RecSys' address must be where this page is from: it may reach no other one.
+// RecSys' address must be where this page is from: it may reach no other one. And no policy can let a page to a bare
+// address of IPv6.
 export const checkAddress = (invitation, base) => {
   if (`${invitation.recsys}/` !== base)
     throw new Told(`This invitation is for another page: open your links at ${invitation.recsys}/ instead.`);
+  if (new URL(invitation.csp).host.startsWith("["))
+    throw new Told("No page can reach CSP at the address of your invitation: take part with the program ppmf instead.");
 };

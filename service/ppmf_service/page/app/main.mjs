@@ -327,6 +327,13 @@ const open = async (person) => {
   await refresh();
 };
 
+// The person whose invitation is open, or was when this browser was here last.
+const opened = async () => {
+  if (app.person) return app.person;
+  const current = await app.store.get("settings", "current");
+  return current && app.store.get("people", current.value);
+};
+
 const openText = async (text) => {
   const halves = halvesIn(text);
   const users = new Set(halves.map((half) => half.user));
@@ -335,20 +342,24 @@ const openText = async (text) => {
     throw new Told("Both are halves of the same sender: the other sender's half is missing.");
   const [user] = users;
   const before = await app.store.get("people", user);
-  if (replaces(before, halves) && !(await agreesToReplace(user)))
+  const current = await opened();
+  if (current && current.user !== user && !(await agrees("switch", { from: current.user, to: user })))
+    throw new Told("The other invitation was not opened: yours is still here.");
+  if (replaces(before, halves) && !(await agrees("replace", { user })))
     throw new Told("The invitation that is kept in this browser was not changed.");
   const person = withHalves(before ?? { user, recsys: null, csp: null }, halves);
   await app.store.put("people", person);
   await open(person);
 };
 
-// Whether the user wants another half in the place of the one that is kept (PPMF-PAGE-010).
-const agreesToReplace = (user) =>
+// Whether the user wants what a link would do to what is kept: put another half in its place (PPMF-PAGE-010), or go over
+// to another user (PPMF-PAGE-011).
+const agrees = (what, names) =>
   new Promise((resolve) => {
-    const dialog = byId("replace-dialog");
-    setText(byId("replace-user"), user);
+    const dialog = byId(`${what}-dialog`);
+    for (const [name, text] of Object.entries(names)) setText(byId(`${what}-${name}`), text);
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "replace"), { once: true });
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "agreed"), { once: true });
     dialog.showModal();
   });
 
@@ -493,8 +504,10 @@ const wire = () => {
   byId("import-file").addEventListener("change", act(importRatings));
   byId("erase").addEventListener("click", () => byId("erase-dialog").showModal());
   byId("erase-cancel").addEventListener("click", () => byId("erase-dialog").close());
-  byId("replace-cancel").addEventListener("click", () => byId("replace-dialog").close());
-  byId("replace-confirm").addEventListener("click", () => byId("replace-dialog").close("replace"));
+  for (const what of ["replace", "switch"]) {
+    byId(`${what}-cancel`).addEventListener("click", () => byId(`${what}-dialog`).close());
+    byId(`${what}-confirm`).addEventListener("click", () => byId(`${what}-dialog`).close("agreed"));
+  }
   byId("erase-confirm").addEventListener("click", act(erase));
   window.addEventListener("hashchange", () => {
     const text = location.hash.slice(1);
@@ -532,8 +545,7 @@ const begin = async () => {
     failed = error;
   }
   if (!app.person) {
-    const current = await app.store.get("settings", "current");
-    const person = current && (await app.store.get("people", current.value));
+    const person = await opened();
     if (person) await open(person);
     else showStart();
   }

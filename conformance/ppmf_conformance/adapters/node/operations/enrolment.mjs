@@ -2,7 +2,8 @@
 // Operations of chapter 8: enrolment, invitations, digests of a proposal, receipts of V.
 
 import { sign } from "../servers/signing.mjs";
-import { fromHex, hexOf } from "../users/bytes.mjs";
+import { fromHex, hexOf, sha256 } from "../users/bytes.mjs";
+import { readPoint } from "../users/curves.mjs";
 import * as invitations from "../users/invitations.mjs";
 import { checkReceipt, proposalDigests, receiptText } from "../users/session.mjs";
 import { session } from "./sessions.mjs";
@@ -25,11 +26,18 @@ const receipt = async (given) => {
   return { id: hexOf(s.id) };
 };
 
+const keyDigest = async (given) => {
+  const point = fromHex(given.key);
+  readPoint(point, "key");
+  return { digest: hexOf(await sha256(point)) };
+};
+
 export const ENROLMENT = {
   "enrol.letters": (given) => ({ letters: invitations.letters(fromHex(given.code)) }),
   "enrol.code": (given) => ({ code: hexOf(invitations.readCode(given.text)) }),
   "enrol.consent_key": async (given) => ({ key: hexOf(await invitations.consentKey(fromHex(given.code))) }),
   "enrol.token": async (given) => ({ digest: hexOf(await invitations.tokenDigest(given.token)) }),
+  "enrol.key_digest": keyDigest,
   "invitation.write": (given) => ({ line: invitations.writeHalf(inLetters(given)) }),
   "invitation.read": (given) => inHex(invitations.readHalf(given.text)),
   "invitation.join": (given) => ({ user: invitations.join(...given.halves.map(invitations.readHalf)).user }),
