@@ -343,6 +343,18 @@ def test_the_last_user_may_still_replace_within_the_grace() -> None:
     assert [one.until for one in found if isinstance(one, ReceiveUntil)] == [100, 100, 100]
 
 
+@pytest.mark.req("PPMF-ADM-003")
+def test_recsys_gives_no_grace_unless_it_is_told_to() -> None:
+    session = a_session()
+    replies = [an_upload(session, user) for user in "12"]
+    names = []
+    for one in effects(recsys(session, ideal_suite(), Coins.seeded("recsys")), replies):
+        names.append(one.name if isinstance(one, Keep | Phase) else type(one).__name__)
+        if isinstance(one, Send):
+            break
+    assert names == ["keys", "upload", "ReceiveUntil", "ReceiveUntil", "closing", "Send"]
+
+
 @pytest.mark.req("PPMF-ADM-006")
 @pytest.mark.parametrize("closes", [0, 100])
 def test_csp_answers_at_once_only_if_it_admits_everybody(closes: int) -> None:

@@ -16,10 +16,12 @@ from ppmf_secure.protocols.ratings_product import (
     BATCH_BYTES,
     Orientation,
     RatingsProduct,
+    orientations,
     set_up_products,
 )
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_spec.errors import EncodingError, StateError
+from ppmf_spec.parameters import Parameters
 from ppmf_spec.roles import CSP, RECSYS, Side
 from ppmf_spec.wire import EncryptedRows
 from tests.support.ideal import ideal_suite
@@ -128,3 +130,14 @@ def test_as_many_groups_in_a_message_as_the_first_allows() -> None:
     batches = list(ratings_product.group_batches([size, size, size, size, 9]))
     assert batches == [range(0, 3), range(3, 5)]
     assert list(ratings_product.group_batches([9])) == [range(0, 1)]
+
+
+@pytest.mark.req("PPMF-PRD-002", "PPMF-PRD-004")
+@pytest.mark.parametrize(("bias", "over_w"), [(True, slice(0, 8)), (False, slice(2, 5))])
+def test_the_outputs_of_a_run_are_those_of_both_orientations(bias: bool, over_w: slice) -> None:
+    """Of rank 2: y_1, y_2, the bias and their products; without a bias the products alone."""
+    params = Parameters(rank=2, iterations=3, bias=bias)
+    columns = over_w.stop - over_w.start + 2
+    for orientation in orientations(params, 7, 5):
+        assert orientation.uses == (over_w, slice(0, 2))
+        assert orientation.layout.outputs == 3 * columns * 12

@@ -57,6 +57,8 @@ def test_a_sessions_id_names_all_that_is_public() -> None:
         ({"users": ("2", "1")}, RangeError, "the user list is empty or not in canonical order"),
         ({"users": ()}, RangeError, "the user list is empty or not in canonical order"),
         ({"items": ()}, RangeError, "the item catalogue is empty or not in canonical order"),
+        ({"items": (" 7", "8")}, EncodingError, "item catalogue: id number 1 is empty, padded"),
+        ({"users": ("1", "2 ")}, EncodingError, "user list: id number 2 is empty, padded"),
         ({"items": ("9", "7")}, RangeError, "the item catalogue is empty or not in canonical"),
         ({"nonce": bytes(15)}, EncodingError, "RecSys' nonce: 15 bytes where 16 are due"),
         ({"signing_key": bytes(32)}, EncodingError, "RecSys' key for signatures: 32 bytes"),
