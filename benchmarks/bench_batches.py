@@ -34,26 +34,19 @@ def measure(bits: int) -> float:
     hashing.MAX_CALLS = 1 << bits
     # these make the sizes of their batches from it when they are imported
     from ppmf_secure.primitives.circuits.half_gates import Evaluator, Garbler
-    from ppmf_secure.primitives.shares import CHUNK, SharedWords
-    from ppmf_secure.primitives.transfer_extension import (
-        ExtensionChooser,
-        ExtensionSender,
-        fresh_offset,
-    )
-    from ppmf_secure.protocols.bit_products import _apply_corrections, _make_corrections
+    from ppmf_secure.primitives.shares import CHUNK
+    from ppmf_secure.primitives.transfer_extension import fresh_offset
+    from ppmf_secure.protocols.bit_products import Choosing, Hashing, Sending, corrections, taken
     from ppmf_secure.protocols.half_step import update_circuit
-    from ppmf_secure.protocols.transfers import Site, Transfers
+    from ppmf_secure.protocols.transfers import Site
 
     params, coins = Parameters(), Coins.seeded("bench_batches")
     offset, keys = fresh_offset(coins, odd=True), hashing.BatchKeys(bytes(32), 0)
-    seeds = coins.draw(128 * 2 * 16).reshape(128, 2, 16)
-    sender, chooser = ExtensionSender(offset, seeds[:, 0], b""), ExtensionChooser(seeds, b"")
-    transfers = Transfers(RECSYS, RING_BITS, keys, offset, sender, chooser)
     circuit = update_circuit(params, RING_BITS, None, 0, 0)
     garbler, evaluator = Garbler(circuit, offset), Evaluator(circuit)
     labels = {name: coins.words((width, CHUNK, 2)) for name, width in circuit.inputs.items()}
     sent, chosen = coins.words((2, params.word_bits, CHUNK, 2))
-    words = SharedWords(coins.bits((params.word_bits, CHUNK)), sent, chosen, offset)
+    choices, of_server = coins.bits((params.word_bits, CHUNK)), Hashing(RECSYS, RING_BITS, keys)
     vectors = [coins.words((CHUNK, length)) for length in LENGTHS]
     rounds = []
     for number in range(ROUNDS):
@@ -63,9 +56,12 @@ def measure(bits: int) -> float:
         evaluator.evaluate(labels, tables, cipher_of_batch)
         for place, vector in enumerate(vectors):
             site = Site("gradient", (number, place))
-            payload, _ = _make_corrections(transfers, words, vector, site, signed=True)
+            made = corrections(
+                of_server, [Sending(choices, sent, offset, vector, site, signed=True)]
+            )
+            ((payload, _),) = made
             length = vector.shape[1]
-            _apply_corrections(transfers, words, length, payload, site, signed=True)
+            taken(of_server, [Choosing(choices, chosen, length, payload, site, signed=True)])
         rounds.append(process_time() - started)
     return min(rounds)
 

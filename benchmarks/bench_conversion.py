@@ -139,14 +139,16 @@ def serve(
     account = Account(me)
     with ExitStack() as held:
         workers = held.enter_context(workers_of(cluster)) if cluster else None
-        before = {one.address: one.cpu_seconds for one in workers.health()} if workers else {}
+        before = (
+            {one.address: one.process.cpu_seconds for one in workers.health()} if workers else {}
+        )
         ends = held.enter_context(PipeEnds(account, {me.peer: pipe}))
         driver = Driver(me, program(workers), ends, SESSION)
         driver.advance()
         seconds, own = perf_counter() - started[0], process_time() - started[1]
         memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         health = [
-            (one.cpu_seconds - before[one.address], one.memory)
+            (one.process.cpu_seconds - before[one.address], one.process.memory)
             for one in (workers.health() if workers else [])
         ]
     sent = sum(each.bytes_sent for each in account.measures() if each.phase == "conversion")

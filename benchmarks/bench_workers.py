@@ -36,10 +36,11 @@ from ppmf.bench.measured_runs import made_up
 from ppmf.evaluation import suggestion
 from ppmf_costs.counts import PublicSize, count_run
 from ppmf_costs.unit_costs import UnitCosts
-from ppmf_costs.workers import with_workers
+from ppmf_costs.workers import WORKER_MEMORY, with_workers
 from ppmf_reference import fixed
 from ppmf_secure.session.cipher_suites import cipher_suite
 from ppmf_secure.transport import processes
+from ppmf_secure.transport.dask_workers import DaskWorkers, local_cluster
 from ppmf_spec.parameters import Parameters
 
 SUITE = "rlwe-8192"
@@ -68,6 +69,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
             matrices=matrices if given.matrices_on_disk else None,
         )
         wall = time.perf_counter() - started
+    idle = at_rest(given.folder) if given.workers else None
     if given.check:
         assert found.profiles == fixed.train(ratings, params), "V is not the oracle's"
     costs = UnitCosts.read()
@@ -83,6 +85,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
         "matrices_on_disk": given.matrices_on_disk,
         "checked": given.check,
         "wall_seconds": round(wall, 2),
+        "idle_worker": idle,
         "servers": {
             str(party): {
                 "cpu_seconds": round(one.server.cpu_seconds, 2),
@@ -107,6 +110,21 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def at_rest(folder: Path | None) -> dict[str, float]:
+    """What a worker takes that was started and has done nothing."""
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as place,
+        processes.starting_servers(),
+        local_cluster(1, Path(place) / "idle") as cluster,
+        DaskWorkers(cluster) as workers,
+    ):
+        (found,) = workers.health()
+        return {
+            "cpu_seconds": round(found.process.cpu_seconds, 2),
+            "memory_bytes": found.process.memory,
+        }
+
+
 def table(runs: list[dict[str, Any]]) -> None:
     """Print runs of one size; the last of each number of workers counts."""
     by_count = {
@@ -118,7 +136,10 @@ def table(runs: list[dict[str, Any]]) -> None:
         alone = by_count.get((*size, 0))
         for party, found in run["servers"].items():
             workers = found["workers"]
-            all_cpu = found["cpu_seconds"] + sum(one["cpu_seconds"] for one in workers)
+            start = run["idle_worker"] or {"cpu_seconds": 0.0, "memory_bytes": 0}
+            all_cpu = found["cpu_seconds"] + sum(
+                one["cpu_seconds"] - start["cpu_seconds"] for one in workers
+            )
             line = (
                 f"{size[0]} x {size[1]} rank {size[2]}{' on disk' if size[3] else ''}, "
                 f"{count} workers, {party}: server {found['cpu_seconds']:.1f} s CPU "
@@ -127,12 +148,14 @@ def table(runs: list[dict[str, Any]]) -> None:
                 f"(model {run['estimated']['server_memory_bytes'] / 1e9:.2f})"
             )
             if workers:
-                cpu = max(one["cpu_seconds"] for one in workers)
-                memory = max(one["memory_bytes"] for one in workers)
+                cpu = max(one["cpu_seconds"] for one in workers) - start["cpu_seconds"]
+                memory = max(one["memory_bytes"] for one in workers) - start["memory_bytes"]
                 line += (
-                    f"; a worker {cpu:.1f} s (model {run['estimated']['worker_cpu_seconds']:.1f}), "
+                    f"; a worker beside its start ({start['cpu_seconds']:.1f} s, "
+                    f"{start['memory_bytes'] / 1e9:.2f} GB) {cpu:.1f} s "
+                    f"(model {run['estimated']['worker_cpu_seconds']:.1f}), "
                     f"{memory / 1e9:.2f} GB "
-                    f"(model {run['estimated']['worker_memory_bytes'] / 1e9:.2f})"
+                    f"(model {(run['estimated']['worker_memory_bytes'] - WORKER_MEMORY) / 1e9:.2f})"
                 )
                 if party in before and before[party][0][:-1] == (*size,):
                     (*_, fewer), old_cpu, old_memory = before[party]

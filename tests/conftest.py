@@ -5,10 +5,11 @@ is not waited for or not computed twice, and where coverage looks.
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from tests.support.trained_run import train_in  # only they need the whole command
 
     return train_in(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector rest while nine thousand tests are collected, and not look through
+    them afterwards: they stay until the end.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # -- what is not waited for ------------------------------------------------------------------------

@@ -95,6 +95,8 @@ class Watched:
 
     def __init__(self, stack: ExitStack, servers: RealServers, key: bytes) -> None:
         self._key = key
+        self.engines: dict[Role, int] = {}
+        """The engines that `creep` has stopped."""
         self._profiles = servers.configs[RECSYS].profiles_file
         self._both = [stack.enter_context(servers.storage(role)) for role in (RECSYS, CSP)]
 
@@ -121,28 +123,31 @@ class Watched:
 
     def creep(self, aim: str, servers: RealServers) -> str:
         """Wait for a phase that lasts some milliseconds: both engines stand still whenever the
-        session is looked at, and at the end. Returns as `until`.
+        session is looked at, and at the end, until `go_on`. Returns as `until`.
         """
         end = time.monotonic() + _PATIENCE
-        engines: list[int] = []
         while True:
-            try:  # to ask for their ids takes longer than the phase lasts
-                for engine in engines:
-                    os.kill(engine, signal.SIGSTOP)
-            except ProcessLookupError:
-                engines = []
+            self._signal(signal.SIGSTOP)
             phase = self.phase()
             if PHASES.index(phase) >= PHASES.index(aim):
                 return phase
             assert time.monotonic() < end, f"the session stays in {phase}"
-            if len(engines) < 2:
-                go_on(servers)
-                found = [servers.engine(role) for role in (RECSYS, CSP)]
-                engines = [engine for engine in found if engine is not None]
-            for engine in engines:
-                with suppress(ProcessLookupError):
-                    os.kill(engine, signal.SIGCONT)
+            self.go_on()
+            for role in (RECSYS, CSP):  # to ask for an id takes longer than the phase lasts
+                if role not in self.engines and (engine := servers.engine(role)):
+                    self.engines[role] = engine
             time.sleep(_LOOK_SECONDS)
+
+    def go_on(self) -> None:
+        """Let the engines go on that stand still."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for role, engine in list(self.engines.items()):
+            try:
+                os.kill(engine, number)
+            except ProcessLookupError:
+                del self.engines[role]
 
     def until(self, aim: str) -> str:
         """Wait for a phase; the one that it is then, which may be a later one."""
@@ -174,13 +179,14 @@ class _Victim:
         servers.until(seen)
         return cls(role, whole, servers.processes[role].pid if whole else found[0])
 
-    def kill(self, servers: RealServers) -> bool:
+    def kill(self, servers: RealServers, session: Watched) -> bool:
         """Kill it, and start it again; whether it ran until then.
 
         An engine that stands still would not notice that its server is gone.
         """
-        if self.whole and servers.stands(self.role):
-            servers.signal_engine(self.role, signal.SIGKILL)
+        if self.whole and self.role in session.engines:
+            with suppress(ProcessLookupError):
+                os.kill(session.engines.pop(self.role), signal.SIGKILL)
         try:
             os.kill(self.process, signal.SIGKILL)
         except ProcessLookupError:
@@ -189,12 +195,6 @@ class _Victim:
             servers.kill(self.role)
             servers.start(self.role)
         return True
-
-
-def go_on(servers: RealServers) -> None:
-    """Let engines go on that stand still."""
-    for role in (RECSYS, CSP):
-        servers.signal_engine(role, signal.SIGCONT)
 
 
 def one_session(servers: RealServers, chance: random.Random, told: Told, most: int) -> None:
@@ -217,10 +217,11 @@ def one_session(servers: RealServers, chance: random.Random, told: Told, most: i
                 time.sleep(chance.uniform(0, _LINGER[aim]))
                 phase = session.phase()
             if phase == "after":
-                go_on(servers)
+                session.go_on()
                 break
-            killed = victim.kill(servers)
-            go_on(servers)
+            killed = victim.kill(servers, session)
+            session.go_on()
+            session.engines.clear()
             if killed:
                 told.phases[phase] += 1
                 told.victims[f"{victim.role}, {'whole' if victim.whole else 'engine'}"] += 1

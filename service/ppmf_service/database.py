@@ -310,6 +310,14 @@ class Database:
             value.seek(at)
             return value.read(size)
 
+    def version(self) -> int:
+        """A number that is another one after each transaction of another thread or process that
+        wrote. Raises as `open`.
+        """
+        row = self.row("PRAGMA data_version")
+        assert row is not None, "SQLite has one"
+        return int(row[0])
+
     def check(self) -> None:
         """Look through the whole file. Raises EncodingError if it is damaged (PPMF-SRV-020)."""
         found = self.rows("PRAGMA quick_check(1)")

@@ -100,7 +100,8 @@ class Log:
     """Where lines go, from any thread: each whole, in one write.
 
     Whoever may ask a server something could fill its disk with what it logs. So of each event at
-    most `most` lines are logged in a minute, and then one line on how many were left out.
+    most `most` lines are logged in a minute, and then one line on how many were left out
+    (PPMF-API-025).
 
     stream: where to. least: the least level that is logged. now: the time, in seconds since 1970.
     monotonic: a clock, in seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -56,6 +57,36 @@ def test_a_session_goes_from_its_proposal_to_the_oracles_profiles(world: World) 
         assert world.row(role, key).erased is not None
         assert not world.configs[role].session_folder(rows[role].id or b"").exists()
     assert world.errors(RECSYS) == world.errors(CSP) == []
+
+
+@pytest.mark.parametrize("who", ["another thread", "nobody", "the engine itself"])
+def test_an_engine_that_rests_sees_at_once_what_others_have_written(
+    world: World, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last upload, and what the operator says, are not waited for until the next poll."""
+    engine, server = world.engines[RECSYS], world.server(RECSYS)
+
+    def write() -> None:
+        server.members.enrol_tokens({f"other-{world.clock.monotonic()}": os.urandom(32)})
+
+    def waited(seconds: float) -> bool:
+        world.clock.sleep(seconds)
+        if who == "the engine itself":
+            server.members.enrol_tokens({f"user-{world.clock.monotonic()}": os.urandom(32)})
+        elif who == "another thread":
+            writer = threading.Thread(target=write)
+            writer.start()
+            writer.join()
+        return False
+
+    monkeypatch.setattr(engine.steps.link, "wait", waited)
+    engine.rest(0.5)  # the first time it knows of nothing
+    engine.steps.next_poll = before = world.clock.monotonic() + 100.0
+    began = world.clock.monotonic()
+    engine.rest(0.5)
+    told = who == "another thread"
+    assert world.clock.monotonic() - began == pytest.approx(0.1 if told else 0.5)
+    assert engine.steps.next_poll == (0.0 if told else before)
 
 
 @pytest.mark.req("PPMF-LNK-014")

@@ -130,13 +130,6 @@ class RealServers:
                         return int(child)
         return None
 
-    def stands(self, role: Role) -> bool:
-        """Whether a server's engine was stopped, and stands still."""
-        with suppress(OSError):
-            text = Path(f"/proc/{self.engine(role)}/stat").read_text()
-            return text.rpartition(")")[2].split()[0] == "T"
-        return False
-
     def signal_engine(self, role: Role, number: signal.Signals) -> bool:
         """Send a signal to a server's engine. Returns whether there was one."""
         child = self.engine(role)

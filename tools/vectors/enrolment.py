@@ -233,7 +233,7 @@ def _joins(family: Family) -> None:
 def _proposals(family: Family) -> None:
     def add(slug: str, comment: str, **change: Any) -> None:
         given = {"session": {**RUN, **change}}
-        family.add(f"proposal-{slug}", "session.proposal", "SRV-006 SRV-018", comment, given)
+        family.add(f"proposal-{slug}", "session.proposal", "SRV-006 SRV-028", comment, given)
 
     add("plain", "the proposal of a session")
     add("csp-nonce", "it does not depend on CSP's part", csp_nonce=bytes(16).hex())

@@ -77,8 +77,6 @@ CHECKS: Sequence[Check] = (
     _check("profiles", "API-015", public_checks.item_profiles),
     _check("page", "PAGE-004", public_checks.page),
     _check("no-rows", "API-003 API-004", public_checks.no_rows),
-    _check("no-tokens", "API-002 API-004", public_checks.no_tokens),
-    _check("body-of-nobody", "API-002 API-007", public_checks.body_of_nobody),
     _check("own-receipt", "API-013", upload_checks.own_receipt),
     _check("first-upload", "API-006 API-013 SRV-010", upload_checks.first_upload),
     _check("the-same-again", "API-005 SRV-010", upload_checks.the_same_again),
@@ -89,14 +87,18 @@ CHECKS: Sequence[Check] = (
     _check("found-too-long", "API-007", upload_checks.found_too_long),
     _check("wrong-withdrawals", "API-016 SRV-011", upload_checks.wrong_withdrawals),
     _check("withdrawals", "API-005 API-016 SRV-011", upload_checks.withdrawals),
-    _check("other-rows", "API-002 API-004", upload_checks.other_rows),
     _check("methods-of-uploads", "API-003 API-022", upload_checks.methods_of_uploads),
     _check("after-the-closing", "API-012 SRV-012", upload_checks.after_the_closing),
     _check("the-last-again", "API-005 SRV-010 SRV-011", upload_checks.the_last_again),
     _check("erased-digests", "API-013 SRV-013", upload_checks.erased_digests),
+    _check("no-tokens", "API-002 API-004", public_checks.no_tokens),
+    _check("body-of-nobody", "API-002 API-007", public_checks.body_of_nobody),
+    _check("other-rows", "API-002 API-004", upload_checks.other_rows),
     _check("too-many", "API-008 API-009", public_checks.too_many, locks=True),
 )
-"""All checks, in the order in which they are made: those that lock the caller out come last."""
+"""All checks, in the order in which they are made. Those that send wrong tokens, which a server may
+count against the caller's address, come after the others; one that locks it out comes last.
+"""
 
 
 def look(target: Target, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:

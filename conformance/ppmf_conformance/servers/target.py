@@ -111,15 +111,15 @@ class Target:
         answer, left = caller(call), _TRIES - 1
         while answer.status in (429, 503):
             if call.method == "HEAD":
-                break
+                raise NotSeenError(f"the server is busy ({answer.status})")
             seconds = judged.come_again(answer)
             if not left or seconds > LONGEST_PAUSE:
-                break
+                raise NotSeenError(
+                    f"the server says to come again in {seconds} s ({answer.status})"
+                )
             self.pause(seconds)
             answer, left = caller(call), left - 1
-        else:
-            return answer
-        raise NotSeenError(f"the server says that it is busy ({answer.status})")
+        return answer
 
     # -- sessions ----------------------------------------------------------------------------------
 

@@ -162,7 +162,6 @@ def other_rows(target: Target) -> None:
     serial = next_serial(target.receipt())
     body = target.encoded(target.own.upload(target.session, serial))
     for answer in (
-        target.ask("GET", other, target.bearer),
         target.ask("PUT", other, target.bearer, _KIND, body=body),
         target.ask("DELETE", f"{other}?serial={serial}", target.bearer),
     ):

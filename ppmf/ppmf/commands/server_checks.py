@@ -92,8 +92,8 @@ def api(
     and withdrawn, wrong ones are tried, and the last one stays. After the closing the same command
     looks at what is refused then.
 
-    A check that is "not seen" says why, and is neither right nor wrong. Some thirteen wrong tokens
-    are sent, which a server may count against this machine's address.
+    A check that is "not seen" says why, and is neither right nor wrong. Some ten wrong tokens are
+    sent, which a server may count against this machine's address for a minute or more.
 
     Exit status: 0 all that was seen is right; 1 something is not; 2 usage; 5 nothing was seen.
 

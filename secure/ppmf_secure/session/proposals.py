@@ -59,7 +59,7 @@ def proposal_digest(data: bytes) -> bytes:
 
 
 def catalogue_digest(items: tuple[str, ...]) -> bytes:
-    """The 32 bytes by which sessions of the same items are found (PPMF-SRV-018)."""
+    """The 32 bytes by which sessions of the same items are found (PPMF-SRV-028)."""
     return hashlib.sha256(_CATALOGUE + strict_cbor.encode(items)).digest()
 
 

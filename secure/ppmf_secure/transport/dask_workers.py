@@ -21,9 +21,11 @@ import pickle
 import tempfile
 import time
 import warnings
+from asyncio import run_coroutine_threadsafe
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from concurrent.futures import Future as Awaited
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +57,11 @@ _PATIENCE = 60
 """The seconds that a server without any worker waits for one."""
 
 _LOOK = 3
-"""The seconds that an answer is awaited before it is asked for anew. Dask itself would go on for
-half a minute to ask a worker that is gone, for an answer that another one has by then."""
+"""The seconds that an answer is awaited before it is looked whether any worker is left."""
+
+_CONNECTING = 10
+"""The seconds that it may take to reach the scheduler or a worker, and so those that are lost with
+an answer whose worker is gone. Dask's own are 30."""
 
 _SOON = 5
 """The seconds within which workers say how they are."""
@@ -225,14 +230,17 @@ class _Asked(Answer):
             packed.remove()
 
     def _packed(self) -> _Packed:
+        result = self._workers.result_of(self._future)
         while True:
             try:
-                return self._future.result(timeout=_LOOK)
+                packed: _Packed = result.result(timeout=_LOOK)
+                return packed
             except TimeoutError:
                 self._workers.check_alive()
             except (CancelledError, CommClosedError):
                 self._workers.check_alive()
                 self._future = self._workers.put_task(self._question)
+                result = self._workers.result_of(self._future)
 
 
 class DaskWorkers(Workers):
@@ -248,6 +256,7 @@ class DaskWorkers(Workers):
                 security=cluster.security,
                 direct_to_workers=True,
                 set_as_default=False,
+                timeout=_CONNECTING,
             )
         except OSError as error:
             raise WorkersLostError(f"{cluster.address}: no scheduler answers there") from error
@@ -373,17 +382,37 @@ class DaskWorkers(Workers):
         waiting = dict(asked)
         while waiting:
             for future in self._ended(waiting):
-                try:
-                    answer = future.result(timeout=_AWAITED)
-                except (TimeoutError, CommClosedError):
-                    continue  # it is looked below whether the worker is gone
-                except (_NotHereError, CancelledError, KilledWorker):
-                    answer = _LOST
-                yield waiting.pop(future), answer
+                yield waiting[future], self._answer(future, self._places[waiting[future]])
+                del waiting[future]
             alive = self._client.scheduler_info(n_workers=-1)["workers"]
             for future in [f for f, name in waiting.items() if self._places[name] not in alive]:
                 self._client.cancel(future, force=True)
                 yield waiting.pop(future), _LOST
+
+    def _answer(self, future: Future[Any], place: str) -> Any:
+        """The answer of the worker at a place, which has ended; _LOST if the worker is gone."""
+        result = self.result_of(future)
+        while True:
+            try:
+                return result.result(timeout=_AWAITED)
+            except (TimeoutError, CommClosedError):
+                if place not in self._client.scheduler_info(n_workers=-1)["workers"]:
+                    self._client.cancel(future, force=True)
+                    return _LOST
+                if result.done():
+                    result = self.result_of(future)
+            except (_NotHereError, CancelledError, KilledWorker):
+                return _LOST
+
+    def result_of(self, future: Future[Any]) -> Awaited[Any]:
+        """What a future gives, fetched in the client's own thread.
+
+        Future.result(timeout) would not do: what Dask fetches it fetches for all who wait, and it
+        stops that for all when the time of one is over.
+        """
+        fetching = self._client.gather(future, asynchronous=True)
+        loop: Any = self._client.loop  # a tornado loop, on one of asyncio
+        return run_coroutine_threadsafe(fetching, loop.asyncio_loop)
 
     def _ended(self, waiting: Iterable[Future[Any]]) -> list[Future[Any]]:
         """The futures that ended within a moment, at least one if any does."""
@@ -404,9 +433,10 @@ def local_cluster(workers: int, folder: Path) -> Iterator[Cluster]:
     for each in (folder, shards):
         each.mkdir(mode=0o700)
     security = Security.temporary()
-    nothing_served: dict[str, list[str]] = {
+    nothing_served: dict[str, list[str] | bool] = {
         f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")
     }
+    nothing_served["distributed.worker.profile.enabled"] = False  # nor sampled all the time
     with (
         dask.config.set(nothing_served),
         LocalCluster(

@@ -107,7 +107,7 @@ def page_reaches(peer_url: str) -> bool:
 
 def _source(url: str) -> str:
     """Where CSP's sessions are, with the marks escaped that divide a policy; "" where a policy can
-    name it in no way but one that lets the page reach everybody.
+    name it in no way but one that lets the page reach everybody (PPMF-PAGE-012).
     """
     if not url or not page_reaches(url):
         return ""

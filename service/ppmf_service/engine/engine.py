@@ -37,6 +37,9 @@ from ppmf_spec.roles import CSP, RECSYS
 POLL_SECONDS = 0.5
 """How often the database is looked at, which the operator and the users' interface write."""
 
+_LOOK_SECONDS = 0.1
+"""How often an engine that rests looks whether they have written, which costs next to nothing."""
+
 _MOST_MESSAGES = 64
 """The most control messages that are taken before the engine looks at everything else."""
 
@@ -84,6 +87,8 @@ class Engine:
         self._link_was: bool | None = None
         self._generation = link.generation
         self._next_sweep = 0.0
+        self._version = 0
+        """Of the database, when it was looked at last."""
         link.meanwhile = self._meanwhile
 
     def run(self, stop: Stop) -> None:
@@ -96,8 +101,22 @@ class Engine:
                 self.steps.clock.sleep(PAUSE_SECONDS[0])
                 continue
             if pause > 0:
-                self.steps.link.wait(pause)
+                self.rest(pause)
         self.close()
+
+    def rest(self, seconds: float) -> None:
+        """Wait for the peer, at most so long, or until somebody else has written to the database:
+        the last upload does not wait for the next look at everything.
+        """
+        until = self.steps.clock.monotonic() + seconds
+        while (left := until - self.steps.clock.monotonic()) > 0:
+            if self.steps.link.wait(min(left, _LOOK_SECONDS)):
+                return
+            with suppress(OSError):  # `step` meets it again
+                version = self.steps.database.version()
+                if version != self._version:
+                    self._version, self.steps.next_poll = version, 0.0
+                    return
 
     def step(self) -> float:
         """Do what can be done now; in how many seconds there may be more to do, 0 for at once.

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ppmf_reference import fixed
-from ppmf_secure.parties.csp import csp
-from ppmf_secure.parties.recsys import recsys
+from ppmf_secure.primitives import shares
 from ppmf_secure.primitives.coins import Coins
 from ppmf_secure.primitives.workers import Answer, Call, OneProcess, WorkerHealth, Workers
 from ppmf_secure.session.cipher_suites import cipher_suite
@@ -28,14 +27,14 @@ from ppmf_secure.transport.recorded_ends import Progress
 from ppmf_spec.parameters import Parameters
 from ppmf_spec.profiles import ItemProfiles
 from ppmf_spec.roles import CSP, RECSYS, Role
-from tests.support import three_parties
 from tests.support.ratings import ratings_of
 from tests.support.sessions import session_of
+from tests.support.small_ranges import small
+from tests.support.three_parties import run_epoch
 
 RATINGS = ratings_of(3, 4, {(0, 0): 4, (0, 2): -5, (1, 1): 3, (2, 1): -2, (2, 3): 1})
 PARAMETERS = Parameters(rank=2, iterations=2)
 SUITE = "rlwe-64-insecure"
-PROGRAMS: Mapping[Role, Callable[..., Any]] = {RECSYS: recsys, CSP: csp}
 
 Kind = tuple[str, str, str]
 """A phase, how workers are asked in it, and for what."""
@@ -76,9 +75,16 @@ class Killed(Workers):
         self.kinds.append(kind)
         if self._flags is None:
             return call
+        self._until_all_are_back()
         flag = self._flags / str(len(self.kinds))
         flag.touch()
         return Call(deadly_to_a_shard if how == "multiply" else deadly, (flag, call))
+
+    def _until_all_are_back(self) -> None:
+        """Wait for those that died before, so that one is left to go on."""
+        until = time.monotonic() + 240
+        while len(self._inner.health()) < self._inner.count and time.monotonic() < until:
+            time.sleep(0.2)
 
     @property
     def count(self) -> int:
@@ -111,22 +117,22 @@ class Killed(Workers):
 def run(role: Role, workers: Killed, folder: Path) -> tuple[ItemProfiles, list[bytes]]:
     """The result of a run in which one server has workers, and all that it has sent."""
     folder.mkdir(mode=0o700)
-    programs = {**PROGRAMS, role: partial(PROGRAMS[role], workers=workers)}
 
     def entered(progress: Progress) -> None:
         if progress.party is role:
             workers.phase = progress.phase
 
     session = session_of(PARAMETERS, RATINGS.users, RATINGS.items, SUITE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(three_parties, "SERVERS", programs)
-        results = three_parties.run_epoch(
+    with small(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares, "CHUNK", 2)  # so that there is something to divide
+        results = run_epoch(
             session,
             cipher_suite(SUITE),
             lambda party: Coins.seeded(f"killed/{party}"),
             ratings=RATINGS,
             transcripts=folder,
             on_progress=entered,
+            workers={role: workers},
         )
     sent = [
         one.message for one in read(folder / role / f"{role}.cborseq") if one.direction == "sent"
@@ -142,10 +148,11 @@ def where_none_is_lost(role: Role, folder: Path) -> tuple[ItemProfiles, list[byt
 
 
 @pytest.mark.req("PPMF-WRK-002", "PPMF-WRK-003")
-def test_workers_are_asked_in_the_set_up_and_in_every_product(tmp_path: Path) -> None:
+def test_workers_are_asked_in_every_phase_of_the_training(tmp_path: Path) -> None:
     profiles, _, kinds = where_none_is_lost(CSP, tmp_path)
     assert profiles == fixed.train(RATINGS, PARAMETERS)
     assert {("set-up", "load"), ("products", "multiply")} <= {kind[:2] for kind in kinds}
+    assert {"set-up", "products", "steps", "updates"} <= {kind[0] for kind in kinds}
 
 
 @pytest.mark.slow
@@ -155,6 +162,7 @@ def test_a_worker_is_killed_at_every_kind_of_question(tmp_path: Path, role: Role
     """V is right, and the server has sent what it sends where none is lost, byte for byte."""
     profiles, sent, kinds = where_none_is_lost(role, tmp_path)
     assert profiles == fixed.train(RATINGS, PARAMETERS)
+    assert kinds
     flags = tmp_path / "flags"
     flags.mkdir()
     with local_cluster(2, tmp_path / "cluster") as cluster, DaskWorkers(cluster) as inner:

@@ -101,12 +101,13 @@ def test_many_users_at_once_are_all_stored_and_none_twice(tmp_path: Path) -> Non
         def one(user: str) -> tuple[int, bytes]:
             folder = UserFolder(tmp_path / f"user {user}")
             row = Row(np.array([0]), np.array([1]))
-            client = UserClient(servers.invitation(user), servers.http(), Hasty())
+            address = f"192.0.2.{users.index(user) + 1}"
+            client = UserClient(servers.invitation(user), servers.http(address), Hasty())
             sent = submission.submit(client, folder, session, row, Coins.system())
             assert sent.receipt.digest is not None
             return sent.receipt.serial, sent.receipt.digest
 
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(8) as pool:
             receipts = list(pool.map(one, users))
         uploads = servers.pair.recsys.uploads
         assert uploads.count(session.id) == count
