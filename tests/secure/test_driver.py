@@ -268,6 +268,12 @@ def test_bytes_of_a_user_that_are_no_upload_are_refused_and_the_run_goes_on() ->
     assert [to for to, _ in refused] == [USERS] * len(bad_uploads())
     kinds = [error.kind for _, error in refused]
     assert kinds == 4 * ["encoding"] + 4 * ["state"]
+    coming: dict[Role, list[bytes]] = {USERS: []}
+    driver = Driver(RECSYS, waits_for_an_upload(), NotedEnds(coming), bytes(32))
+    driver.advance()
+    coming[USERS].append(b"rubbish")
+    assert driver.advance(), "who refuses gets further"
+    assert not driver.advance()
 
 
 @pytest.mark.req("PPMF-ERR-007", "PPMF-WIR-004")
