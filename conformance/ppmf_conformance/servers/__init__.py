@@ -32,7 +32,7 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. requirements: of chapter 8, which it looks at.
+    """One check. requirements: of chapter 8, which it looks at (PPMF-CON-052).
 
     locks: whether the server may refuse the caller's address for some minutes afterwards.
     """
