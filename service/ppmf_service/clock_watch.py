@@ -114,11 +114,17 @@ def _believed(now: int) -> Noted:
 
 
 def _at_start(before: Noted | None, now: int) -> Noted:
-    """What is to be noted when a server starts; nobody knows how long it did not run."""
-    if before is None or -LEAP_SECONDS <= now - before.trusted <= STOP_SECONDS:
+    """What is to be noted when a server starts; nobody knows how long it did not run.
+
+    A clock in doubt that may have gone on as it was is still in doubt, though it may be right too:
+    a leap by some hours looks like a server that did not run for so long.
+    """
+    if before is None:
         return _believed(now)
     if before.in_doubt and -LEAP_SECONDS <= now - before.last <= STOP_SECONDS:
         return Noted(before.trusted, now, before.left, STOP_SECONDS)
+    if -LEAP_SECONDS <= now - before.trusted <= STOP_SECONDS:
+        return _believed(now)
     return Noted(before.trusted, now, STOP_HOLD, STOP_SECONDS)
 
 

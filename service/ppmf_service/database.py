@@ -17,7 +17,8 @@ import stat
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -243,8 +244,8 @@ class Database:
         """The database of that file, which is made if there is none; its folder is private.
 
         alone: whether the caller keeps the server of this folder from running, or is it. Raises
-        StateError if the file is another user's, of another program or of a later version of this
-        one, or of an earlier one whose server runs (PPMF-SRV-027), EncodingError if it is damaged,
+        StateError if the file is another user's, of another program, of a later version of this one
+        or of a form that it does not know, or of an earlier one whose server runs (PPMF-SRV-027), EncodingError if it is damaged,
         OSError if the system does not let it be used.
         """
         private_folder(path.parent)
@@ -393,6 +394,11 @@ class Database:
                 raise StateError(f"{self.path}: the database of another program")
             if version > len(MIGRATIONS):
                 raise StateError(f"{self.path}: made by a later version of ppmf")
+            if version and _columns(connection) != _columns_of(MIGRATIONS[:version]):
+                raise StateError(
+                    f"{self.path}: not of the form that its number, {version}, stands for; use the "
+                    "version of ppmf that made it"
+                )
             for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
                 for statement in statements:
                     connection.execute(statement)
@@ -409,6 +415,24 @@ class Database:
             if refusal is None:
                 raise
             raise refusal from None
+
+
+def _columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """The columns of a database, each with its table: its form, as far as a program notices it."""
+    found = connection.execute(
+        "SELECT one.name, its.name FROM sqlite_master AS one JOIN pragma_table_info(one.name) AS its "
+        "WHERE one.type = 'table' AND one.name NOT LIKE 'sqlite%'"
+    )
+    return frozenset((str(table), str(column)) for table, column in found)
+
+
+@cache
+def _columns_of(migrations: tuple[tuple[str, ...], ...]) -> frozenset[tuple[str, str]]:
+    """The columns to which such statements lead."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in (one for statements in migrations for one in statements):
+            connection.execute(statement)
+        return _columns(connection)
 
 
 def _refusal(path: Path, error: sqlite3.Error) -> PpmfError | OSError | None:

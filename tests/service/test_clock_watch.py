@@ -129,10 +129,11 @@ def test_a_clock_that_is_set_right_after_the_start_is_believed_at_once(machine: 
 
 
 @pytest.mark.req("PPMF-SRV-026")
-def test_a_doubt_outlasts_the_process(machine: Machine) -> None:
+@pytest.mark.parametrize("leap", [YEAR, 2 * HOUR, -2 * HOUR, -YEAR])
+def test_a_doubt_outlasts_the_process(machine: Machine, leap: int) -> None:
     """Else an engine that ends and starts again would believe what it had doubted."""
     assert machine.believes
-    machine.clock.leap(YEAR)
+    machine.clock.leap(leap)
     assert not machine.believes
     machine.runs(RUN_HOLD / 2)
     machine.start()

@@ -184,6 +184,23 @@ def test_a_database_of_an_earlier_version_is_brought_up_once_its_server_stopped(
 
 
 @pytest.mark.req("PPMF-SRV-027")
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_number_that_stands_for_another_form_ends_in_one_line(path: Path, alone: bool) -> None:
+    """As when two changes of the form got one number, before they came together."""
+    for version in (len(module.MIGRATIONS), len(module.MIGRATIONS) - 1):
+        opened_at(path).close()
+        with closing(sqlite3.connect(path)) as found:
+            found.execute("DROP TABLE took_part")
+            found.execute(f"PRAGMA user_version = {version}")
+            found.commit()
+        with pytest.raises(StateError, match=f"not of the form that its number, {version}, stands"):
+            Database.open(path, SettableClock(), alone=alone)
+        with closing(sqlite3.connect(path)) as found:
+            assert found.execute("PRAGMA user_version").fetchone() == (version,)
+        path.unlink()
+
+
+@pytest.mark.req("PPMF-SRV-027")
 def test_a_server_brings_up_its_own_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = module.MIGRATIONS
     monkeypatch.setattr(module, "MIGRATIONS", now[:-1])
