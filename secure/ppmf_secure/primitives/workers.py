@@ -14,6 +14,7 @@ again, of another worker, when one is lost: nothing that is used once is used tw
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -27,10 +28,13 @@ import numpy as np
 from ppmf_secure.arrays import Words
 
 TASKS = "task-"
-"""How the names of files begin in which the arrays of a task lie."""
+"""How the names of folders begin in which the arrays of tasks lie."""
 
 _LEFT = ("matrix*", f"{TASKS}*")
 """The names of what is written into the folder of workers."""
+
+_TRIES = 8
+"""How often a folder is emptied that workers go on to write into."""
 
 
 def remove_shards(folder: Path) -> None:
@@ -38,7 +42,22 @@ def remove_shards(folder: Path) -> None:
     (PPMF-WRK-001).
     """
     for path in (path for names in _LEFT for path in folder.glob(names)):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if path.is_dir() and not path.is_symlink():
+            _remove_tree(path)
+        else:
+            path.unlink()
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder into which a worker may write just now. It cannot once it is gone."""
+    for left in range(_TRIES, 0, -1):
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or left == 1:
+                raise
+        else:
+            return
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -72,6 +72,11 @@ _UNDER_WAY = 2
 _IN_FILES = 1 << 16
 """The bytes from which on an array of a task goes through a file."""
 
+_DEADLY = "a task of workers has ended whoever was asked: they may have too little memory"
+
+_MOST_LOSSES = 8
+"""How often a shard may be lost while it is loaded or asked; then it is what ends its workers."""
+
 _LOST = object()
 """Stands for the answer of a worker that is gone."""
 
@@ -215,7 +220,7 @@ class _Asked(Answer):
 
     def __init__(self, workers: DaskWorkers, call: Call) -> None:
         self._workers = workers
-        self._question = _Packed.of(call, workers.folder)
+        self._question = _Packed.of(call, workers.tasks)
         self._future = workers.put_task(self._question)
 
     def get(self) -> Any:
@@ -237,6 +242,10 @@ class _Asked(Answer):
                 return packed
             except TimeoutError:
                 self._workers.check_alive()
+                if result.done():  # it is the connection's
+                    result = self._workers.result_of(self._future)
+            except KilledWorker as error:
+                raise WorkersLostError(_DEADLY) from error
             except (CancelledError, CommClosedError):
                 self._workers.check_alive()
                 self._future = self._workers.put_task(self._question)
@@ -262,7 +271,12 @@ class DaskWorkers(Workers):
             raise WorkersLostError(f"{cluster.address}: no scheduler answers there") from error
         self._calls: dict[str, Call] = {}
         self._places: dict[str, str] = {}
-        self._count = len(self._alive())
+        try:
+            self._count = len(self._alive())
+            self._tasks = Path(tempfile.mkdtemp(prefix=TASKS, dir=self._folder))
+        except BaseException:
+            self._client.close()
+            raise
 
     def __enter__(self) -> DaskWorkers:
         return self
@@ -283,6 +297,13 @@ class DaskWorkers(Workers):
         """That of the cluster."""
         return self._folder
 
+    @property
+    def tasks(self) -> Path:
+        """Where the arrays of its tasks lie. It is not there any more at the end, so that a worker
+        that is still busy then leaves nothing.
+        """
+        return self._tasks
+
     def load(self, shards: Mapping[str, Call]) -> None:
         """Load each shard on the worker that has the fewest, all workers at the same time."""
         self._calls |= shards
@@ -292,8 +313,9 @@ class DaskWorkers(Workers):
         """The answers as they come. A question to a worker that is gone is put to another one,
         which loads the shard first.
         """
-        due = set(questions)
+        due, losses = set(questions), 0
         while due:
+            losses = _one_more(losses)
             asked = {self._put(_ask, name, name, questions[name]): name for name in due}
             due = set()
             for name, answer in self._answers(asked):
@@ -319,7 +341,7 @@ class DaskWorkers(Workers):
 
     def put_task(self, question: _Packed) -> Future[_Packed]:
         """Have any worker answer a question."""
-        return self._client.submit(_run, question, self._folder, pure=False)
+        return self._client.submit(_run, question, self._tasks, pure=False)
 
     def check_alive(self) -> None:
         """Wait until a worker is there. Raises WorkersLostError if none comes."""
@@ -353,8 +375,9 @@ class DaskWorkers(Workers):
 
     def _place(self, names: Iterable[str]) -> None:
         """Load shards, each on a worker that is there and has the fewest, until all are loaded."""
-        due = set(names)
+        due, losses = set(names), 0
         while due:
+            losses = _one_more(losses)
             load = dict.fromkeys(self._alive(), 0)
             for name, address in self._places.items():
                 if address in load and name not in due:
@@ -422,6 +445,13 @@ class DaskWorkers(Workers):
             except TimeoutError:
                 return []
         return list(ended.done)
+
+
+def _one_more(times: int) -> int:
+    """How often shards were asked; WorkersLostError if that is too often."""
+    if times > _MOST_LOSSES:
+        raise WorkersLostError(_DEADLY)
+    return times + 1
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -10,8 +11,10 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +132,7 @@ def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
     assert not arrays[2].flags.c_contiguous
     small = np.arange(3, dtype=np.uint64)
     asked = [workers.ask(Call(doubled, (each, small, 0.7))) for each in arrays]
-    assert len(list(workers.folder.iterdir())) == 1
+    assert len(list(workers.tasks.iterdir())) == 1
     threading.Timer(0.3, os.kill, (pids(workers)[0], signal.SIGKILL)).start()
     for before, answer in zip(arrays, asked, strict=True):
         large, rest = answer.get()
@@ -137,11 +140,11 @@ def test_calls_are_answered_whoever_is_lost(workers: DaskWorkers) -> None:
         assert rest.tolist() == [1, 2, 3]
         large += np.uint64(1)
     assert arrays[0].tolist() == list(range(8))
-    assert list(workers.folder.iterdir()) == []
+    assert list(workers.tasks.iterdir()) == []
     failing = workers.ask(Call(refuses_large, (arrays[2],)))
     with pytest.raises(EncodingError, match="group 7: bad"):
         failing.get()
-    assert list(workers.folder.iterdir()) == []
+    assert list(workers.tasks.iterdir()) == []
 
 
 class Killing(DaskWorkers):
@@ -238,6 +241,63 @@ def test_nothing_is_left_of_shards_at_the_end(cluster: Cluster) -> None:
     assert list(cluster.folder.iterdir()) == []
     with DaskWorkers(cluster) as found:
         assert all(one.shards == () for one in found.health())
+
+
+def large_after(folder: Path, seconds: float) -> Words:
+    """What a worker makes that is not waited for."""
+    (folder / "begun").touch()
+    time.sleep(seconds)
+    (folder / "made").touch()
+    return np.zeros(1 << 17, np.uint64)
+
+
+def until_there(path: Path) -> None:
+    until = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+@pytest.mark.req("PPMF-WRK-001")
+def test_a_worker_that_ends_later_than_its_server_leaves_nothing(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with DaskWorkers(cluster) as found:
+        found.ask(Call(large_after, (tmp_path, 0.5)))
+        until_there(tmp_path / "begun")
+    until_there(tmp_path / "made")
+    time.sleep(0.2)  # so that it could write what it made
+    assert list(cluster.folder.iterdir()) == []
+
+
+@pytest.mark.req("PPMF-WRK-003")
+def test_an_answer_that_could_not_be_fetched_is_fetched_again(
+    workers: DaskWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, times = DaskWorkers.result_of, itertools.count()
+
+    def fails_first(self: DaskWorkers, future: Any) -> Future[Any]:
+        if next(times):
+            return fetch(self, future)
+        late: Future[Any] = Future()
+        late.set_exception(TimeoutError("a connection took too long"))
+        return late
+
+    monkeypatch.setattr(DaskWorkers, "result_of", fails_first)
+    assert workers.ask(Call(pow, (3, 2))).get() == 9
+
+
+def ends() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-WRK-003")
+def test_a_task_that_ends_every_worker_ends_in_one_line(cluster: Cluster) -> None:
+    with (
+        DaskWorkers(cluster) as workers,
+        pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"),
+    ):
+        workers.ask(Call(ends, ())).get()
 
 
 def test_without_any_worker_the_server_waits_and_then_gives_up(
