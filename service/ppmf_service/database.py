@@ -245,8 +245,8 @@ class Database:
 
         alone: whether the caller keeps the server of this folder from running, or is it. Raises
         StateError if the file is another user's, of another program, of a later version of this one
-        or of a form that it does not know, or of an earlier one whose server runs (PPMF-SRV-027), EncodingError if it is damaged,
-        OSError if the system does not let it be used.
+        or of a form that it does not know, or of an earlier one whose server runs (PPMF-SRV-027),
+        EncodingError if it is damaged, OSError if the system does not let it be used.
         """
         private_folder(path.parent)
         _make_private_file(path)
@@ -420,7 +420,8 @@ class Database:
 def _columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
     """The columns of a database, each with its table: its form, as far as a program notices it."""
     found = connection.execute(
-        "SELECT one.name, its.name FROM sqlite_master AS one JOIN pragma_table_info(one.name) AS its "
+        "SELECT one.name, its.name FROM sqlite_master AS one "
+        "JOIN pragma_table_info(one.name) AS its "
         "WHERE one.type = 'table' AND one.name NOT LIKE 'sqlite%'"
     )
     return frozenset((str(table), str(column)) for table, column in found)

@@ -13,6 +13,7 @@ from ppmf_service.clock import SettableClock
 from ppmf_service.clock_watch import RUN_HOLD, STOP_HOLD, ClockWatch
 from ppmf_service.database import Database
 from ppmf_service.states import State
+from ppmf_spec.errors import StateError
 from ppmf_spec.roles import CSP, RECSYS, Role
 from tests.support.engines import World
 from tests.support.services import CLOSES, EXPIRES, START
@@ -180,6 +181,42 @@ def test_a_leap_past_the_end_of_a_session_costs_nothing(
         assert "the clock is in doubt" in [name for name, _ in world.logged[role]]
     world.clock.leap(-YEAR)
     world.turn()
+    world.clock.advance(CLOSES - START)
+    world.until(world.is_in(key, State.FINISHED))
+
+
+@pytest.mark.req("PPMF-SRV-026")
+@pytest.mark.parametrize("error", [StateError("locked"), OSError(28, "No space left on device")])
+def test_a_time_that_cannot_be_noted_is_acted_by_no_more_than_a_wrong_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    key = world.opened(closes=0)
+    world.clock.advance(EXPIRES - START)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clock_watch, "_note", fails)
+        world.step(RECSYS)
+        assert world.row(RECSYS, key).state is State.OPEN
+    world.until(world.is_in(key, State.ABANDONED))
+
+
+@pytest.mark.req("PPMF-SRV-026")
+def test_csp_admits_nobody_because_of_a_time_that_it_doubts(world: World) -> None:
+    """Whose code is another one by now is not admitted; the answer waits until the intake closes,
+    and a clock that leaps past that time ends the wait no more than it would close an intake.
+    """
+    key = world.opened()
+    world.upload_all(key)
+    world.server(CSP).members.enrol_consent_keys({world.session(key).users[2]: bytes(32)})
+    world.until(world.is_in(key, State.CLOSED))
+    world.clock.leap(HOUR)
+    for _ in range(20):
+        world.turn()
+    assert world.states(key) == (State.CLOSED, State.CLOSED)
+    world.clock.leap(-HOUR)
     world.clock.advance(CLOSES - START)
     world.until(world.is_in(key, State.FINISHED))
 

@@ -243,7 +243,7 @@ class CspSteps(Steps):
         session = self.session(row)
         decision = self.decisions.get(row.proposed)
         said: bytes | None = None
-        if decision is not None and self.clock.now() >= row.closes:
+        if decision is not None and self.by >= row.closes:
             self.forget_decision(row.proposed)
             decision = None  # it waited, and meanwhile codes may have been replaced (PPMF-ENR-008)
         if decision is None:
@@ -255,7 +255,7 @@ class CspSteps(Steps):
                 self.sessions.sealing_key(row.key),
                 consent_keys,
                 self.store(row),
-                self.clock,
+                lambda: self.by,
                 self.recorder(row),
             )
             said = question.message

@@ -181,7 +181,7 @@ class Engine:
     def _look_at_clock(self) -> None:
         """Look whether the clock can be believed, before anything is done because of a time."""
         self.steps.by = 0
-        with suppress(OSError):  # the disk may be full
+        with suppress(OSError, StateError):  # the disk may be full, or the database locked
             self.steps.by = self._watch.by()
         if self._watch.in_doubt is not self._doubt_was:
             self._doubt_was = self._watch.in_doubt

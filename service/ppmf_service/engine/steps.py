@@ -79,7 +79,7 @@ class Steps(ABC):
     asked: when a question was asked last, or a peer told of an end, by session and question.
     decisions: the decisions about who takes part that are not made yet. epochs: the one that runs.
     next_poll: when the database is to be looked at again. by: the time by which an intake is
-    closed, 0 while the clock is in doubt (PPMF-SRV-026).
+    closed and an answer waits no longer, 0 while the clock is in doubt (PPMF-SRV-026).
     """
 
     def __init__(

@@ -115,12 +115,15 @@ def decide_at_csp(
     key: SealingKey,
     consent_keys: Mapping[str, bytes],
     store: Store,
-    clock: Clock,
+    by: Callable[[], int],
     recorder: Recorder,
 ) -> Decision:
-    """CSP's decision, for the closing that RecSys sends (PPMF-ADM-004 to -008)."""
+    """CSP's decision, for the closing that RecSys sends (PPMF-ADM-004 to -008).
+
+    by: the time, or 0 while the clock is in doubt: then it is not yet time (PPMF-SRV-026).
+    """
     ends = _DecisionEnds(Account(CSP, recorder, store=store), iter(()))
-    ends.account.clock = clock.now
+    ends.account.clock = by
     program = take_closing(session, key, consent_keys)
     return Decision(program, ends, session, suite, recorder)
 
