@@ -64,7 +64,7 @@ _CONNECTING = 10
 an answer whose worker is gone. Dask's own are 30."""
 
 _SOON = 5
-"""The seconds within which workers say how they are."""
+"""The seconds within which workers say how they are, or that they have forgotten a shard."""
 
 _UNDER_WAY = 2
 """The tasks that each worker has waiting or under way."""
@@ -282,8 +282,7 @@ class DaskWorkers(Workers):
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # a worker that is gone has forgotten them
-            self._client.run(_drop, list(self._calls), on_error="ignore")
+        self._forget(list(self._calls))
         self._client.close()
         remove_shards(self._folder)
 
@@ -352,7 +351,7 @@ class DaskWorkers(Workers):
         for name in names:
             del self._calls[name]
             self._places.pop(name, None)
-        self._client.run(_drop, names)
+        self._forget(names)
 
     def health(self) -> list[WorkerHealth]:
         """What each worker says of itself; nothing if they do not all answer soon."""
@@ -361,6 +360,13 @@ class DaskWorkers(Workers):
         except (OSError, TimeoutError):
             return []
         return [WorkerHealth(address, *found) for address, found in sorted(told.items())]
+
+    def _forget(self, names: Sequence[str]) -> None:
+        """Have all workers forget shards. One that is gone has forgotten them; one that does not
+        answer is not waited for, and does it when it goes on.
+        """
+        with suppress(OSError):
+            self._client.run(_drop, names, on_error="ignore", callback_timeout=_SOON)
 
     def _alive(self) -> list[str]:
         """The addresses of the workers; some are there, or WorkersLostError is raised."""

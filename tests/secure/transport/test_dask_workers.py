@@ -286,7 +286,29 @@ def test_an_answer_that_could_not_be_fetched_is_fetched_again(
     assert workers.ask(Call(pow, (3, 2))).get() == 9
 
 
-def ends() -> None:
+@pytest.mark.req("PPMF-WRK-003")
+def test_a_worker_that_stands_still_does_not_hold_up_the_end(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_workers, "_SOON", 0.3)
+    with DaskWorkers(cluster) as workers:
+        workers.load({name: Call(int, (5,)) for name in ("a", "b")})
+        victim = pids(workers)[0]
+        os.kill(victim, signal.SIGSTOP)
+        goes_on = threading.Timer(20, os.kill, (victim, signal.SIGCONT))
+        goes_on.start()
+        workers.drop(["a"])
+    assert goes_on.is_alive()
+    goes_on.cancel()
+    os.kill(victim, signal.SIGCONT)
+    until = time.monotonic() + 20
+    with DaskWorkers(cluster) as workers:
+        while any(one.shards for one in workers.health()) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [one.shards for one in workers.health()] == [(), ()]
+
+
+def ends(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -298,6 +320,18 @@ def test_a_task_that_ends_every_worker_ends_in_one_line(cluster: Cluster) -> Non
         pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"),
     ):
         workers.ask(Call(ends, ())).get()
+
+
+@pytest.mark.slow
+@pytest.mark.req("PPMF-WRK-003")
+def test_a_question_that_ends_every_worker_ends_in_one_line(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_workers, "_MOST_LOSSES", 1)
+    with DaskWorkers(cluster) as workers:
+        workers.load({"a": Call(int, (5,))})
+        with pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"):
+            list(workers.multiply({"a": Call(ends, ())}))
 
 
 def test_without_any_worker_the_server_waits_and_then_gives_up(
