@@ -143,6 +143,7 @@ def test_a_backup_is_put_back_and_the_operator_told_what_to_do(
     both: Operators, tmp_path: Path, capsys: Capture
 ) -> None:
     both.propose("--closes", "2h")
+    run("session", "accept", "--config", both.config(CSP), "--yes")
     run("backup", "--config", both.config(CSP), "--out", tmp_path / "backup")
     assert (
         "enrolled users: 3; sessions: 1, of which with item profiles: 0" in capsys.readouterr().out

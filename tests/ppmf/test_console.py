@@ -247,7 +247,8 @@ def completed(line: str) -> list[str]:
 
 def test_bash_completes_commands_and_options() -> None:
     assert completed("ppmf ev") == ["evaluate"]
-    assert completed("ppmf conformance ") == ["run", "play", "check", "vectors", "transcript"]
+    found = ["run", "play", "check", "vectors", "api", "transcript"]
+    assert completed("ppmf conformance ") == found
     assert completed("ppmf estimate --us") == ["--users"]
 
 

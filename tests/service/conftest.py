@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ppmf_service import logs
 from tests.support.services import Pair, pair
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a log of its own, since a log leaves lines out after many in a minute."""
+    monkeypatch.setattr(logs, "_log", logs.Log())
 
 
 @pytest.fixture
