@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -86,9 +86,14 @@ def test_workers_without_certificates_are_refused(
 
 
 class Limping(OneProcess):
-    """Workers of which one does not answer when it is asked how it is."""
+    """Workers of which one does not answer when it is asked how it is; that may take a while, in
+    which users send.
+    """
+
+    locked: Callable[[], bool]
 
     def health(self) -> list[WorkerHealth]:
+        assert not self.locked()
         process = ProcessHealth(5 << 20, 7 << 20, 1.25)
         return [WorkerHealth(f"tls://{number}", (), process) for number in range(2)]
 
@@ -108,7 +113,11 @@ def test_a_session_whose_servers_have_workers(
         folder = tmp_path / f"shards-{len(made)}"
         folder.mkdir()
         made.append(folder)
-        yield Limping(3, folder)
+        limping = Limping(3, folder)
+        limping.locked = lambda: any(
+            world.server(role).database._connection().in_transaction for role in (RECSYS, CSP)
+        )
+        yield limping
 
     monkeypatch.setattr(epochs, "workers_of", shards)
     world = World(tmp_path)
@@ -187,4 +196,5 @@ def test_workers_of_a_cluster_by_its_files(tmp_path: Path) -> None:
         with workers_of(config) as workers:
             assert isinstance(workers, DaskWorkers)
             assert workers.count == 1
-            assert list(config.folder.iterdir()) == []
+            assert list(config.folder.iterdir()) == [workers.tasks]
+        assert list(config.folder.iterdir()) == []

@@ -130,6 +130,10 @@ class Epochs:
             return
         self._steps.went_well(row)
         self._next_progress = now + 1.0
+        asked = self.running is not None and now >= self._next_health
+        if self.running is not None and asked:  # before the database is locked: they may be slow
+            self._next_health = now + _HEALTH_SECONDS
+            self.running.ask_workers()
         with self._steps.database.transaction():
             self._steps.sessions.move(row.key, State.TRAINING)
             self._steps.sessions.progress(row.key, progress.phase, progress.done, progress.total)
@@ -137,9 +141,7 @@ class Epochs:
                 number = self._steps.sessions.get(row.key).epoch
                 far = (progress.phase, progress.done, progress.total)
                 self._measures.sample(row.number, number, *far, self.running.taken)
-                if now >= self._next_health:
-                    self._next_health = now + _HEALTH_SECONDS
-                    self.running.ask_workers()
+                if asked:
                     self._note_health(row, number, self.running)
 
     def _note_cost(self, row: SessionRow, epoch: Epoch, outcome: str) -> None:
