@@ -314,24 +314,20 @@ def ends(*_: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.req("PPMF-WRK-003")
-def test_a_task_that_ends_every_worker_ends_in_one_line(cluster: Cluster) -> None:
-    with (
-        DaskWorkers(cluster) as workers,
-        pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"),
-    ):
+def test_a_task_that_ends_every_worker_ends_in_one_line(workers: DaskWorkers) -> None:
+    with pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"):
         workers.ask(Call(ends, ())).get()
 
 
 @pytest.mark.slow
 @pytest.mark.req("PPMF-WRK-003")
 def test_a_question_that_ends_every_worker_ends_in_one_line(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    workers: DaskWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_workers, "_MOST_LOSSES", 1)
-    with DaskWorkers(cluster) as workers:
-        workers.load({"a": Call(int, (5,))})
-        with pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"):
-            list(workers.multiply({"a": Call(ends, ())}))
+    workers.load({"a": Call(int, (5,))})
+    with pytest.raises(dask_workers.WorkersLostError, match="ended whoever was asked"):
+        list(workers.multiply({"a": Call(ends, ())}))
 
 
 def test_without_any_worker_the_server_waits_and_then_gives_up(
